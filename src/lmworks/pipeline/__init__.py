@@ -1,0 +1,1 @@
+"""How anything runs: stages, store, locks, lineage and progress."""

@@ -1,0 +1,57 @@
+"""A measured number that carries its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured value. It cannot be made without the number of items and the method.
+
+    Two figures may be compared only when `conditions()` agree.
+    """
+
+    name: str
+    value: float
+    n: int
+    """Number of independent items (documents, questions, …) behind the value."""
+    method: str
+    """How it was measured, in words a reader can check."""
+    unit: str = ""
+    interval: tuple[float, float] | None = None
+    """95 % interval; how it was found belongs in `method`."""
+    chance: float | None = None
+    """What blind guessing would score."""
+    context_length: int | None = None
+    stride: int | None = None
+    prompt_digest: str | None = None
+    data_type: str | None = None
+    device: str | None = None
+    contamination: str | None = None
+    """Verdict on overlap between the evaluated data and the training data, in words."""
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"figure {self.name!r}: n is {self.n}; a figure needs at least one item")
+        if not self.method:
+            raise ValueError(f"figure {self.name!r}: a figure needs a method")
+
+    def conditions(self) -> tuple[object, ...]:
+        """What must be equal before two figures are compared."""
+        return (self.name, self.method, self.unit, self.context_length, self.stride, self.prompt_digest, self.data_type, self.device)
+
+    def as_json(self) -> dict[str, Any]:
+        """Fields that are set, in order."""
+        return {key: value for key, value in asdict(self).items() if value is not None and value != ""}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Figure:
+        """The inverse of `as_json`."""
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in record.items() if key in known}
+        if values.get("interval") is not None:
+            low, high = values["interval"]
+            values["interval"] = (low, high)
+        return cls(**values)

@@ -1,0 +1,39 @@
+"""What tests need to call a stage by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lmworks.pipeline.stage import Context
+
+
+class MemoryJournal:
+    """A journal that lives as long as the test."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def records(self) -> list[dict[str, Any]]:
+        return list(self.lines)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        self.lines.append(dict(record))
+
+
+class Quiet:
+    """A progress display that shows nothing."""
+
+    def start(self, total: float, unit: str) -> None: ...
+
+    def update(self, done: float, **values: float | str) -> None: ...
+
+    def sample(self, title: str, text: str) -> None: ...
+
+
+def make_context(folder: Path, journal: MemoryJournal | None = None) -> Context:
+    """A context for one stage call in `folder`."""
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return Context(scratch, journal or MemoryJournal(), Quiet(), check_stop=lambda: None, workers=1, log=lambda line: None)
