@@ -1,16 +1,394 @@
-"""The recipe: one typed YAML file that holds the whole life of a model."""
+"""The recipe: one typed YAML file that holds the whole life of a model.
+
+The file is YAML 1.2 core: `no` is a word, `3e-4` is a number, a key stands once. Every value keeps its line, so that an
+error names file, line and field. Steps bring their own config classes; `graph.py` hands them in as `StepClasses`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import difflib
+import operator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$")]
+from lmworks.errors import UsageError
+
+
+class _NamesAStep:
+    """Marks a field whose value names another step."""
+
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"), _NamesAStep()]
 """The name of an earlier step ("clean"), or of one part of its output ("split.train")."""
+
+Location = tuple[str | int, ...]
 
 
 class StepConfig(BaseModel):
     """Base of every step's config: unknown fields are refused, values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Names of the sub-folders of the step's output that other steps may refer to."""
+    not_in_key: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are recorded but change no promise about the output, such as a number of threads."""
+
+
+class BudgetConfig(StepConfig):
+    """What the whole build may use."""
+
+    minutes: float = Field(
+        7.0, gt=0, description="wall time of a first build; seven minutes hold one coffee and a small model"
+    )
+    device: Literal["auto", "cpu"] = Field("auto", description="the plan takes the fastest device that it finds")
+
+
+class PlanConfig(StepConfig):
+    """How the values written as `auto` are found."""
+
+    measure: bool = Field(
+        True, description="a short probe beats a guess; switch it off for equal values on every machine"
+    )
+
+
+class ServeConfig(StepConfig):
+    """What `lmworks serve` serves."""
+
+    model: Reference
+    examples: Reference | None = Field(
+        None, description="conversations offered on the chat page; none are needed to serve"
+    )
+
+
+class EvaluateConfig(StepConfig):
+    """Which models are measured on which tasks."""
+
+    models: list[Reference] = Field(min_length=1)
+    tasks: list[StepConfig] = Field(min_length=1)
+
+
+class Recipe(StepConfig):
+    """A whole recipe after loading. `data` and `models` keep the order of the file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    use_case: str = Field(min_length=1)
+    seed: int = Field(0, ge=0, description="one number from which every step's randomness follows")
+    budget: BudgetConfig = BudgetConfig()
+    plan: PlanConfig = PlanConfig()
+    data: dict[str, StepConfig] = Field(min_length=1)
+    tokenizer: StepConfig | None = Field(None, description="needed by a model that is trained from scratch")
+    models: dict[str, StepConfig] = Field(default_factory=dict, description="a recipe may stop at clean data")
+    evaluate: EvaluateConfig | None = Field(None, description="a recipe may stop at a model")
+    serve: ServeConfig | None = Field(None, description="only a recipe that is served names the model to serve")
+
+
+@dataclass(frozen=True)
+class StepClasses:
+    """Config classes by the word that chooses them in the file."""
+
+    data: Mapping[str, type[StepConfig]]
+    tokenizers: Mapping[str, type[StepConfig]]
+    objectives: Mapping[str, type[StepConfig]]
+    tasks: Mapping[str, type[StepConfig]]
+
+
+@dataclass
+class Tree:
+    """Plain values of a YAML file, with the line of each."""
+
+    value: Any
+    lines: dict[Location, int] = field(default_factory=dict)
+
+    def line(self, location: Location) -> int | None:
+        """The line of a value, or of the nearest value around it that has one."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location)
+
+
+class RecipeError(UsageError):
+    """The recipe does not say what it must; every fault found is listed."""
+
+
+def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) -> Recipe:
+    """Read, override and check a recipe.
+
+    `settings` are `a.b=value` texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`.
+    Raises `RecipeError` naming file, line and field of every fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(
+            f"{path}: cannot be read ({error.strerror}); name an existing recipe, or make one with `lmworks init`"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    tree = read_yaml(text, str(path))
+    if not isinstance(tree.value, dict):
+        raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
+    for setting in settings:
+        _override(tree, setting)
+    try:
+        recipe = _recipe_class(classes).model_validate(tree.value)
+    except ValidationError as error:
+        raise RecipeError("\n".join(_faults(error, tree, str(path), classes))) from None
+    if faults := [f"{_place(tree, str(path), where)}: {what}" for where, what in _reference_faults(recipe)]:
+        raise RecipeError("\n".join(faults))
+    return recipe
+
+
+def _recipe_class(classes: StepClasses) -> type[Recipe]:
+    """The recipe's schema with the known steps' classes in it."""
+
+    def choose(options: Mapping[str, type[StepConfig]], key: str) -> Any:
+        union: Any = reduce(operator.or_, options.values())
+        return Annotated[union, Field(discriminator=key)] if len(options) > 1 else union
+
+    def define(base: type[StepConfig], fields: Mapping[str, tuple[Any, Any]]) -> Any:
+        return create_model(base.__name__, __base__=base, **dict(fields))  # type: ignore[call-overload]
+
+    evaluate = define(EvaluateConfig, {"tasks": (list[choose(classes.tasks, "kind")], Field(min_length=1))})  # type: ignore[misc]
+    fields: dict[str, tuple[Any, Any]] = {
+        "data": (dict[str, choose(classes.data, "kind")], Field(min_length=1)),  # type: ignore[misc]
+        "tokenizer": (choose(classes.tokenizers, "kind") | None, None),
+        "models": (dict[str, choose(classes.objectives, "objective")], Field(default_factory=dict)),  # type: ignore[misc]
+        "evaluate": (evaluate | None, None),
+    }
+    recipe: type[Recipe] = define(Recipe, fields)
+    return recipe
+
+
+# ---------------------------------------------------------------- YAML 1.2 core
+
+_SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
+    (re.compile(r"null|Null|NULL|~|"), lambda text: None),
+    (re.compile(r"true|True|TRUE"), lambda text: True),
+    (re.compile(r"false|False|FALSE"), lambda text: False),
+    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
+    (re.compile(r"\.(nan|NaN|NAN)"), lambda text: float("nan")),
+)
+"""YAML 1.2.2, section 10.3.2, the core schema's tag resolution."""
+
+
+def read_yaml(text: str, name: str) -> Tree:
+    """Read one YAML 1.2 document with core-schema scalars. Anchors are refused: a recipe says what it means in place."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecipeError(f"{name}:{line}: not YAML: {error.problem or error}") from None
+    except YAMLError as error:
+        raise RecipeError(f"{name}: not YAML: {error}") from None
+    tree = Tree(None)
+    tree.value = _plain(root, (), tree, name, set()) if root is not None else None
+    return tree
+
+
+def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int]) -> Any:
+    line = node.start_mark.line + 1
+    if id(node) in seen:
+        raise RecipeError(f"{name}:{line}: anchors and aliases are not read; write the value out where it is used")
+    seen.add(id(node))
+    tree.lines.setdefault(location, line)
+    if node.id == "scalar":
+        if node.style in ("'", '"', "|", ">"):
+            return node.value
+        return next((make(node.value) for pattern, make in _SCALARS if pattern.fullmatch(node.value)), node.value)
+    if node.id == "sequence":
+        return [_plain(item, (*location, index), tree, name, seen) for index, item in enumerate(node.value)]
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key_line = key_node.start_mark.line + 1
+        if key_node.id != "scalar":
+            raise RecipeError(f"{name}:{key_line}: a field's name must be a word")
+        key = key_node.value
+        if key in result:
+            first = tree.lines[(*location, key)]
+            raise RecipeError(f"{name}:{key_line}: {key!r} stands twice (first in line {first}); keep one of them")
+        tree.lines[(*location, key)] = key_line
+        result[key] = _plain(value_node, (*location, key), tree, name, seen)
+    return result
+
+
+def _override(tree: Tree, setting: str) -> None:
+    path, equals, text = setting.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"--set {setting}: expected a.b=value, for example --set pretrain.steps=60")
+    if keys[0] not in Recipe.model_fields:
+        for section in ("models", "data"):
+            if keys[0] in (tree.value.get(section) or {}):
+                keys.insert(0, section)
+                break
+        else:
+            names = [*Recipe.model_fields, *(tree.value.get("models") or {}), *(tree.value.get("data") or {})]
+            raise RecipeError(f"--set {setting}: no field or step {keys[0]!r}{_nearest(keys[0], names)}")
+    place = tree.value
+    for index, key in enumerate(keys[:-1]):
+        step: Any = int(key) if isinstance(place, list) and key.isdigit() else key
+        if isinstance(place, dict):
+            place = place.setdefault(step, {})
+        elif isinstance(place, list) and isinstance(step, int) and step < len(place):
+            place = place[step]
+        else:
+            raise RecipeError(f"--set {setting}: {'.'.join(keys[: index + 1])} cannot be reached in this recipe")
+    if not isinstance(place, dict):
+        raise RecipeError(f"--set {setting}: {'.'.join(keys[:-1])} is {_kind(place)}, not a set of fields")
+    place[keys[-1]] = read_yaml(text, f"--set {setting}").value
+
+
+# ---------------------------------------------------------------- faults in words
+
+
+def _faults(error: ValidationError, tree: Tree, name: str, classes: StepClasses) -> Iterator[str]:
+    for fault in error.errors():
+        location = _in_tree(fault["loc"], tree.value)
+        where = ".".join(str(part) for part in location) or "recipe"
+        found = fault["input"]
+        match fault["type"]:
+            case "extra_forbidden":
+                names = _fields_around(fault["loc"], tree.value, classes)
+                what = f"unknown field {location[-1]!r}{_nearest(str(location[-1]), names)}"
+            case "missing":
+                location = (
+                    (*location, str(fault["loc"][-1])) if not location or location[-1] != fault["loc"][-1] else location
+                )
+                what = f"field {location[-1]!r} is missing"
+            case "union_tag_invalid":
+                key = str(fault["ctx"]["discriminator"]).strip("'")
+                names = re.findall(r"'([^']+)'", str(fault["ctx"]["expected_tags"]))
+                location = (*location, key)
+                what = f"no {key} {fault['ctx']['tag']!r}{_nearest(str(fault['ctx']['tag']), names)}"
+            case "union_tag_not_found":
+                what = f"field {fault['ctx']['discriminator']!s} is missing: it says which step this is"
+            case _:
+                what = f"{fault['msg'][0].lower()}{fault['msg'][1:]}; found {_kind(found)} {_short(found)}"
+        yield f"{_place(tree, name, location)}: {where}: {what}"
+
+
+def _place(tree: Tree, name: str, location: Location) -> str:
+    line = tree.line(location)
+    return f"{name}:{line}" if line else name
+
+
+def _in_tree(location: Sequence[str | int], value: Any) -> Location:
+    """Pydantic puts the chosen class into a location; keep only what stands in the file."""
+    kept: list[str | int] = []
+    for index, part in enumerate(location):
+        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+            value = value[part]
+        elif index < len(location) - 1:
+            continue
+        kept.append(part)
+    return tuple(kept)
+
+
+def _fields_around(location: Sequence[str | int], value: Any, classes: StepClasses) -> list[str]:
+    options = {**classes.data, **classes.tokenizers, **classes.objectives, **classes.tasks}
+    for part in reversed(location[:-1]):
+        if isinstance(part, str) and part in options:
+            return [info.alias or key for key, info in options[part].model_fields.items()]
+    sections: dict[str | int, type[BaseModel]] = {
+        "budget": BudgetConfig, "plan": PlanConfig, "serve": ServeConfig, "evaluate": EvaluateConfig,
+    }  # fmt: skip
+    section = sections.get(location[0], Recipe) if len(location) == 2 else Recipe
+    if len(location) > 1 and location[0] == "tokenizer":
+        section = next(iter(classes.tokenizers.values()))
+    return [info.alias or key for key, info in section.model_fields.items()]
+
+
+def _nearest(word: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; expected one of {', '.join(sorted(set(names)))}" if names else ""
+
+
+def _kind(value: object) -> str:
+    names = {
+        dict: "fields",
+        list: "a list",
+        str: "the word",
+        bool: "the truth value",
+        int: "the number",
+        float: "the number",
+    }
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _short(value: object) -> str:
+    if value is None or isinstance(value, dict | list):
+        return ""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+# ---------------------------------------------------------------- references between steps
+
+
+def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
+    """The fields of a config that name earlier steps, with what they name."""
+    for key, info in type(config).model_fields.items():
+        if _is_marked(info.annotation, info.metadata):
+            yield key, getattr(config, key)
+
+
+def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
+    marked = any(isinstance(item, _NamesAStep) for item in (*metadata, *getattr(annotation, "__metadata__", ())))
+    return marked or any(_is_marked(choice) for choice in get_args(annotation))
+
+
+def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
+    parts: dict[str, tuple[str, ...]] = {}
+    for section, steps in (("data", recipe.data), ("models", recipe.models)):
+        for name, config in steps.items():
+            if name in parts:
+                yield (section, name), f"{section}.{name}: the name {name!r} stands in data and in models; rename one"
+            for key, value in references(config):
+                shown = type(config).model_fields[key].alias or key
+                for reference in [value] if isinstance(value, str) else value or []:
+                    if fault := _reference_fault(reference, parts):
+                        yield (section, name, shown), f"{section}.{name}.{shown}: {fault}"
+            parts[name] = config.parts
+    rest: list[tuple[Location, StepConfig]] = []
+    if recipe.tokenizer:
+        rest.append((("tokenizer",), recipe.tokenizer))
+    if recipe.evaluate:
+        rest.append((("evaluate",), recipe.evaluate))
+        rest += [(("evaluate", "tasks", index), task) for index, task in enumerate(recipe.evaluate.tasks)]
+    if recipe.serve:
+        rest.append((("serve",), recipe.serve))
+    for location, step in rest:
+        for key, value in references(step):
+            shown = type(step).model_fields[key].alias or key
+            for reference in [value] if isinstance(value, str) else value or []:
+                if fault := _reference_fault(reference, parts):
+                    yield (*location, shown), f"{'.'.join(map(str, (*location, shown)))}: {fault}"
+
+
+def _reference_fault(reference: str, parts: Mapping[str, tuple[str, ...]]) -> str | None:
+    if reference == "scratch":
+        return None
+    step, _, part = reference.partition(".")
+    if step not in parts:
+        return f"no earlier step {step!r}{_nearest(step, list(parts))}"
+    if part and part not in parts[step]:
+        return f"step {step!r} has no part {part!r}{_nearest(part, parts[step])}"
+    if not part and parts[step]:
+        return f"step {step!r} has parts; name one of {', '.join(f'{step}.{name}' for name in parts[step])}"
+    return None

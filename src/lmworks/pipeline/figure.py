@@ -40,7 +40,16 @@ class Figure:
 
     def conditions(self) -> tuple[object, ...]:
         """What must be equal before two figures are compared."""
-        return (self.name, self.method, self.unit, self.context_length, self.stride, self.prompt_digest, self.data_type, self.device)
+        return (
+            self.name,
+            self.method,
+            self.unit,
+            self.context_length,
+            self.stride,
+            self.prompt_digest,
+            self.data_type,
+            self.device,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Fields that are set, in order."""

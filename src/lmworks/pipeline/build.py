@@ -1,0 +1,273 @@
+"""Build a graph of stages: reuse what is there, say why the rest is stale, run it, publish it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from lmworks.errors import LmworksError
+from lmworks.pipeline.files import canonical_json, digest_file, sync_tree, write_atomically
+from lmworks.pipeline.journal import FileJournal
+from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
+from lmworks.pipeline.store import Artifact, Store, key_of, locked
+from lmworks.recipe import StepConfig, references
+
+LIBRARIES = ("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "rensa")
+"""Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of a build: a stage, its resolved config, and where its inputs come from."""
+
+    name: str
+    stage: Stage
+    config: StepConfig
+    inputs: Mapping[str, str | list[str] | None] = field(default_factory=dict)
+    """Stage parameter → reference ("clean", "split.train"), or a list of them."""
+    extra_key: Mapping[str, str] = field(default_factory=dict)
+    """Digests of what stands outside the store, such as source files' fingerprints."""
+
+    def references(self) -> Iterator[str]:
+        """Every reference of this node, in order."""
+        for value in self.inputs.values():
+            yield from [value] if isinstance(value, str) else value or []
+
+
+class Display(Protocol):
+    """Where a build tells what it does."""
+
+    def step(self, node: str, index: int, total: int, reason: str) -> Progress: ...
+
+    def reused(self, node: str, index: int, total: int) -> None: ...
+
+    def finished(self, node: str, seconds: float, result: Mapping[str, Any]) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Build:
+    """The state of one build: which artifact each step has become."""
+
+    store: Store
+    nodes: Sequence[Node]
+    previous: Mapping[str, Any] = field(default_factory=dict)
+    """The last build's `steps` record, to say why a step is stale."""
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def resolve(self, node: Node) -> tuple[str, dict[str, Any]] | None:
+        """Key and key parts of a node, or None while an input is not built."""
+        inputs: dict[str, Any] = {}
+        for name, value in node.inputs.items():
+            if value is None:
+                continue
+            digests = []
+            for reference in [value] if isinstance(value, str) else value:
+                step, part = split_reference(reference)
+                if step not in self.artifacts:
+                    return None
+                digests.append(self.artifacts[step].digest(part))
+            inputs[name] = digests if isinstance(value, list) else digests[0]
+        parts = {
+            "stage": node.stage.name,
+            "version": node.stage.version,
+            "config": key_config(node.config),
+            "inputs": inputs,
+            **({"outside": dict(node.extra_key)} if node.extra_key else {}),
+        }
+        return key_of(parts), parts
+
+    def look(self, node: Node) -> tuple[Artifact | None, str]:
+        """The node's artifact if it is in the store, and otherwise why it must be made."""
+        resolved = self.resolve(node)
+        if resolved is None:
+            return None, "an input is not built yet"
+        key, parts = resolved
+        artifact = self.store.find(node.stage.name, key)
+        if artifact:
+            self.artifacts[node.name] = artifact
+            self.steps[node.name] = {"stage": node.stage.name, "key": key, "parts": parts}
+            return artifact, ""
+        return None, stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
+
+    def handle(self, reference: str, kind: type[Handle]) -> Handle:
+        """The typed handle of a reference."""
+        step, part = split_reference(reference)
+        artifact = self.artifacts[step]
+        return kind(artifact.path(part), artifact.digest(part))
+
+    def run(self, node: Node, display: Display, position: tuple[int, int], environment: Environment) -> Artifact:
+        """Make the node's artifact, under a lock, unless somebody else just did."""
+        resolved = self.resolve(node)
+        if resolved is None:
+            raise LmworksError(f"step {node.name!r}: an input is not built")
+        key, parts = resolved
+        reason = stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
+        work = self.store.work(key)
+        with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
+            artifact = self.store.find(node.stage.name, key)
+            if artifact is None:
+                progress = display.step(node.name, *position, reason)
+                artifact = self._make(node, key, work, progress, display, environment)
+            else:
+                display.reused(node.name, *position)
+            _clear(work)
+        self.artifacts[node.name] = artifact
+        self.steps[node.name] = {"stage": node.stage.name, "key": key, "parts": parts}
+        return artifact
+
+    def _make(
+        self, node: Node, key: str, work: Path, progress: Progress, display: Display, environment: Environment
+    ) -> Artifact:
+        finished = work / "result.json"
+        out = work / "out"
+        if not finished.exists():
+            out.mkdir(exist_ok=True)
+            (work / "scratch").mkdir(exist_ok=True)
+            journal = FileJournal(work / "progress.jsonl")
+            environment.check_stop()
+            context = Context(
+                work / "scratch", journal, progress, environment.check_stop, environment.workers, display.say
+            )
+            handles: dict[str, Any] = {}
+            for name, kind in node.stage.inputs.items():
+                value = node.inputs.get(name)
+                if value is None and not kind.optional:
+                    raise LmworksError(f"step {node.name!r}: input {name!r} is missing")
+                one = [value] if isinstance(value, str) else value or []
+                made = [self.handle(reference, kind.handle) for reference in one]
+                handles[name] = made if kind.many else (made[0] if made else None)
+            started = time.time()
+            result = node.stage(node.config, **handles, out=out, context=context)
+            write_atomically(finished, canonical_json(self._manifest(node, key, out, result, started)))
+        manifest = json.loads(finished.read_text())
+        artifact = self.store.publish(node.stage.name, key, out, manifest)
+        display.finished(node.name, manifest["run"]["seconds"], manifest)
+        return artifact
+
+    def _manifest(self, node: Node, key: str, out: Path, result: Result, started: float) -> dict[str, Any]:
+        write_atomically(out / "figures.json", canonical_json([figure.as_json() for figure in result.figures]) + "\n")
+        write_atomically(out / "counts.json", canonical_json(dict(result.counts)) + "\n")
+        write_atomically(out / "examples.jsonl", _json_lines(result.examples))
+        sync_tree(out)
+        files = {
+            str(path.relative_to(out)): {"sha256": digest_file(path), "bytes": path.stat().st_size}
+            for path in sorted(out.rglob("*"))
+            if path.is_file()
+        }
+        inputs = {}
+        for name, value in node.inputs.items():
+            references_ = [value] if isinstance(value, str) else value or []
+            inputs[name] = [self._input_record(reference) for reference in references_]
+        return {
+            "step": node.name,
+            "stage": node.stage.name,
+            "version": node.stage.version,
+            "key": key,
+            "config": node.config.model_dump(mode="json", by_alias=True),
+            "inputs": inputs,
+            "outside": dict(node.extra_key),
+            "files": files,
+            "counts": dict(result.counts),
+            "figures": [figure.as_json() for figure in result.figures],
+            "libraries": _versions(),
+            "run": {
+                "started": round(started, 3),
+                "seconds": round(time.time() - started, 3),
+                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "host": platform.platform(),
+                "processor": platform.processor() or platform.machine(),
+                "cores": os.cpu_count(),
+                "measured": dict(result.measured),
+            },
+        }
+
+    def _input_record(self, reference: str) -> dict[str, str]:
+        step, part = split_reference(reference)
+        artifact = self.artifacts[step]
+        record = {"step": step, "stage": artifact.stage, "key": artifact.key, "digest": artifact.digest(part)}
+        return {**record, "part": part} if part else record
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the machine and the user bring into a build."""
+
+    check_stop: Callable[[], None]
+    workers: int
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Step and part of a reference; a step's own name may hold a dot only behind a part-less one ("pretrain/shards")."""
+    step, _, part = reference.partition(".")
+    return step, part
+
+
+def key_config(config: StepConfig) -> dict[str, Any]:
+    """The fields that enter a key: those that differ from their default, without references and recorded-only fields."""
+    skip = {name for name, _ in references(config)} | set(config.not_in_key)
+    dumped = config.model_dump(mode="json", exclude_defaults=True)
+    return {name: value for name, value in dumped.items() if name not in skip}
+
+
+def stale_reason(parts: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+    """Why a step must be made, in words."""
+    if not before:
+        return "not built before"
+    reasons = []
+    if parts["stage"] != before["stage"]:
+        reasons.append(f"the stage changed from {before['stage']} to {parts['stage']}")
+    elif parts["version"] != before["version"]:
+        reasons.append(f"the stage's version changed from {before['version']} to {parts['version']}")
+    for name in sorted({*parts["config"], *before["config"]}):
+        old, new = before["config"].get(name, "its default"), parts["config"].get(name, "its default")
+        if old != new:
+            reasons.append(f"{name} changed from {_brief(old)} to {_brief(new)}")
+    reasons += [
+        f"input {name} changed"
+        for name in sorted({*parts["inputs"], *before["inputs"]})
+        if parts["inputs"].get(name) != before["inputs"].get(name)
+    ]
+    if parts.get("outside") != before.get("outside"):
+        reasons.append("source files changed")
+    return "; ".join(reasons) or "its artifact is gone"
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _clear(work: Path) -> None:
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()
+
+
+def _json_lines(records: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(canonical_json(record) + "\n" for record in records)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("lmworks", *LIBRARIES):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,233 @@
+"""The one live display of a build, and its plain form for logs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lmworks.pipeline.build import Display
+from lmworks.pipeline.stage import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PLAIN_INTERVAL_SECONDS = 10.0
+"""A log is read later: a line each ten seconds says enough."""
+
+
+def make_display(stream: TextIO | None = None) -> Display:
+    """The live display on a terminal, plain lines elsewhere."""
+    stream = stream or sys.stderr
+    return LiveDisplay() if stream.isatty() else PlainDisplay(stream)
+
+
+class Meter:
+    """Counts units of work and says rate and time left."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.total = 0.0
+        self.unit = ""
+        self.done = 0.0
+        self._first = 0.0
+        self._started = clock()
+
+    def start(self, total: float, unit: str) -> None:
+        """Begin to count `total` units."""
+        self.total, self.unit, self.done = total, unit, 0.0
+        self._first, self._started = 0.0, self._clock()
+
+    def move(self, done: float) -> None:
+        """`done` units so far. The first report sets the base, so that continued work does not look fast."""
+        if self.done == 0.0 and done > 0.05 * self.total:
+            self._first, self._started = done, self._clock()
+        self.done = done
+
+    @property
+    def elapsed(self) -> float:
+        return self._clock() - self._started
+
+    @property
+    def rate(self) -> float:
+        """Units a second since the start."""
+        return (self.done - self._first) / self.elapsed if self.elapsed > 0 else 0.0
+
+    def words(self) -> str:
+        """For example `1.2M of 1.5M tokens, 5,120 a second, 0:58 left`."""
+        if not self.total:
+            return ""
+        text = f"{_count(self.done)} of {_count(self.total)} {self.unit}"
+        if self.rate > 0:
+            text += f", {_count(self.rate)} a second, {_clock_text((self.total - self.done) / self.rate)} left"
+        return text
+
+
+class PlainDisplay:
+    """Lines of text: one when a step begins, one each ten seconds, one when it ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        print(line, file=self._stream, flush=True)
+
+    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+        """Begin a step."""
+        self.say(f"[{index}/{total}] {node}: {reason}")
+        return PlainProgress(self.say, node)
+
+    def reused(self, node: str, index: int, total: int) -> None:
+        """Say that a step need not be made."""
+        self.say(f"[{index}/{total}] {node}: reused")
+
+    def finished(self, node: str, seconds: float, result: Mapping[str, Any]) -> None:
+        """Say what a finished step found."""
+        self.say(f"{node}: done in {_clock_text(seconds)}{_outcome(result)}")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class PlainProgress:
+    """Progress as a line each ten seconds."""
+
+    def __init__(self, say: Callable[[str], None], node: str) -> None:
+        self._say, self._node = say, node
+        self._meter = Meter()
+        self._last = time.monotonic()
+
+    def start(self, total: float, unit: str) -> None:
+        """Begin to count."""
+        self._meter.start(total, unit)
+
+    def update(self, done: float, **values: float | str) -> None:
+        """Note progress."""
+        self._meter.move(done)
+        if time.monotonic() - self._last >= PLAIN_INTERVAL_SECONDS:
+            self._last = time.monotonic()
+            self._say(f"{self._node}: {self._meter.words()}{_values(values)}")
+
+    def sample(self, title: str, text: str) -> None:
+        """Show a sample in one line."""
+        shown = " ".join(text.split())
+        self._say(f"{self._node}: {title}: {shown[:160]}")
+
+
+class LiveDisplay:
+    """A terminal display that is redrawn in place: finished steps above, the running one below."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self.console: Console = Console(stderr=True, highlight=False)
+        self._progress: LiveProgress | None = None
+        self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True)
+        self._live.start()
+
+    def say(self, line: str) -> None:
+        """Print one line above the live part."""
+        self.console.print(line, markup=False)
+
+    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+        """Begin a step."""
+        self._progress = LiveProgress(f"[{index}/{total}] {node}", reason)
+        return self._progress
+
+    def reused(self, node: str, index: int, total: int) -> None:
+        """Say that a step need not be made."""
+        self.console.print(f"[dim]✓ {node}  reused[/dim]")
+
+    def finished(self, node: str, seconds: float, result: Mapping[str, Any]) -> None:
+        """Say what a finished step found."""
+        from rich.markup import escape
+
+        self._progress = None
+        self.console.print(
+            f"[green]✓[/green] [bold]{node}[/bold]  {_clock_text(seconds)}[dim]{escape(_outcome(result))}[/dim]"
+        )
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._progress = None
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        return self._progress.render() if self._progress else ""
+
+
+class LiveProgress:
+    """The running step."""
+
+    def __init__(self, title: str, reason: str) -> None:
+        self._title, self._reason = title, reason
+        self._meter = Meter()
+        self._values: Mapping[str, float | str] = {}
+        self._sample: tuple[str, str] | None = None
+
+    def start(self, total: float, unit: str) -> None:
+        """Begin to count."""
+        self._meter.start(total, unit)
+
+    def update(self, done: float, **values: float | str) -> None:
+        """Note progress; it is drawn at the next refresh."""
+        self._meter.move(done)
+        self._values = values
+
+    def sample(self, title: str, text: str) -> None:
+        """Show a text that is being rewritten."""
+        self._sample = (title, text)
+
+    def render(self) -> RenderableType:
+        """What the terminal shows now."""
+        from rich.console import Group
+        from rich.panel import Panel
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        lines: list[RenderableType] = [
+            Text.assemble(
+                ("● ", "cyan"), (self._title, "bold"), (f"  {self._reason}", "dim"), overflow="ellipsis", no_wrap=True
+            )
+        ]
+        if self._meter.total:
+            lines.append(ProgressBar(total=self._meter.total, completed=self._meter.done, width=60))
+            lines.append(Text(f"{self._meter.words()}{_values(self._values)}"))
+        else:
+            lines.append(Text(f"{_clock_text(self._meter.elapsed)}", style="dim"))
+        if self._sample:
+            title, text = self._sample
+            lines.append(Panel(Text(text[:700]), title=Text(title), title_align="left", border_style="dim", width=100))
+        return Group(*lines)
+
+
+def _count(number: float) -> str:
+    if number >= 1e6:
+        return f"{number / 1e6:.2f}M"
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
+
+
+def _clock_text(seconds: float) -> str:
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _values(values: Mapping[str, float | str]) -> str:
+    shown = []
+    for name, value in values.items():
+        words = name.replace("_", " ")
+        shown.append(f"{words} {value:.4g}" if isinstance(value, float) else f"{words} {value}")
+    return f"  ·  {'  ·  '.join(shown)}" if shown else ""
+
+
+def _outcome(manifest: Mapping[str, Any]) -> str:
+    counts = [f"{name} {value:,}" for name, value in list(manifest["counts"].items())[:4]]
+    figures = [
+        f"{figure['name']} {figure['value']:.4g} {figure.get('unit', '')}".strip() for figure in manifest["figures"][:2]
+    ]
+    shown = figures + counts
+    return f"  {', '.join(shown)}" if shown else ""

@@ -1,0 +1,179 @@
+"""The store: what has been made, addressed by key.
+
+artifacts/STAGE/KEY/payload/…       what the stage made
+artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
+work/KEY/{lock, progress.jsonl, scratch/, out/, result.json}
+                                    result.json is the manifest to be: the stage has finished, publishing has not
+builds/NAME.json, builds/last       what each recipe's steps were last built as
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.files import canonical_json, digest_files, digest_text, sync_folder, write_atomically
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One finished output of a stage."""
+
+    folder: Path
+
+    @property
+    def payload(self) -> Path:
+        """The files that the stage made."""
+        return self.folder / "payload"
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What is known of the artifact: inputs, config, versions, file hashes, counts and figures."""
+        path = self.folder / "manifest.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise LmworksError(
+                f"{path}: the manifest cannot be read ({error}); rebuild the step with --rebuild"
+            ) from error
+
+    @property
+    def stage(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def key(self) -> str:
+        return self.folder.name
+
+    def digest(self, part: str = "") -> str:
+        """Digest of the content, or of one sub-folder of it."""
+        files = {path: record["sha256"] for path, record in self.manifest["files"].items()}
+        if part:
+            files = {path.removeprefix(f"{part}/"): sha for path, sha in files.items() if path.startswith(f"{part}/")}
+        return digest_files(files)
+
+    def path(self, part: str = "") -> Path:
+        """The payload's folder, or one sub-folder of it."""
+        return self.payload / part if part else self.payload
+
+
+class Store:
+    """Artifacts, work in progress and the record of builds below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        try:
+            for name in ("artifacts", "work", "builds"):
+                (root / name).mkdir(parents=True, exist_ok=True)
+            if not os.access(root / "artifacts", os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(13, "no permission to read and write")
+            next((root / "artifacts").iterdir(), None)
+        except OSError as error:
+            raise LmworksError(
+                f"{root}: the store cannot be used ({error.strerror or error}); mend its permissions or name another with --store"
+            ) from error
+
+    def find(self, stage: str, key: str) -> Artifact | None:
+        """The artifact, if it is finished."""
+        folder = self.root / "artifacts" / stage / key
+        return Artifact(folder) if (folder / "manifest.json").exists() else None
+
+    def all(self) -> Iterator[Artifact]:
+        """Every finished artifact."""
+        for manifest in sorted((self.root / "artifacts").glob("*/*/manifest.json")):
+            yield Artifact(manifest.parent)
+
+    def work(self, key: str) -> Path:
+        """The work folder of a key, made when missing."""
+        folder = self.root / "work" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def publish(self, stage: str, key: str, out: Path, manifest: Mapping[str, Any]) -> Artifact:
+        """Move a finished output into place; the manifest is written last."""
+        folder = self.root / "artifacts" / stage / key
+        folder.mkdir(parents=True, exist_ok=True)
+        if out.exists():
+            if (folder / "payload").exists():
+                shutil.rmtree(folder / "payload")
+            out.replace(folder / "payload")
+            sync_folder(folder)
+        write_atomically(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        return Artifact(folder)
+
+    @contextmanager
+    def in_use(self, say: Callable[[str], None], *, alone: bool = False) -> Iterator[None]:
+        """Hold the store's lock: builds share it, cleaning up holds it alone."""
+        with locked(self.root / "lock", say, shared=not alone):
+            yield
+
+    def builds(self) -> Iterator[dict[str, Any]]:
+        """The records of all recipes' last builds."""
+        for path in sorted((self.root / "builds").glob("*.json")):
+            yield dict(json.loads(path.read_text()))
+
+    def save_build(self, name: str, record: Mapping[str, Any]) -> None:
+        """Remember what a recipe was last built as."""
+        write_atomically(self.root / "builds" / f"{name}.json", json.dumps(record, indent=1) + "\n")
+        write_atomically(self.root / "builds" / "last", name + "\n")
+
+    def build(self, name: str | None = None) -> dict[str, Any] | None:
+        """The record of a recipe's last build; without a name, of the last recipe built."""
+        try:
+            name = name or (self.root / "builds" / "last").read_text().strip()
+            return dict(json.loads((self.root / "builds" / f"{name}.json").read_text()))
+        except FileNotFoundError:
+            return None
+
+    def named(self, name: str) -> Artifact:
+        """The artifact that a user means: a step of the last build, or the beginning of a key or digest."""
+        build = self.build() or {}
+        steps = build.get("steps", {})
+        if name in steps:
+            found = self.find(steps[name]["stage"], steps[name]["key"])
+            if found:
+                return found
+            raise UsageError(
+                f"step {name!r} of {build['recipe']} is not built; build it with `lmworks build --until {name}`"
+            )
+        matches = [
+            item
+            for item in self.all()
+            if len(name) >= 6 and (item.key.startswith(name) or item.digest().startswith(name))
+        ]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise UsageError(f"{name!r} is the beginning of {len(matches)} artifacts' digests; write more of it")
+        known = ", ".join(steps) or "none: nothing was built in this store"
+        raise UsageError(f"no step or digest {name!r}; steps of the last build: {known}")
+
+
+@contextmanager
+def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> Iterator[None]:
+    """Hold a kernel file lock, which dies with the process. Says so when another process holds it."""
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another lmworks process works here; waiting for it to finish")
+            fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """A stage's key: a hash of everything that may change its output."""
+    return digest_text(canonical_json(dict(parts)))[:32]
