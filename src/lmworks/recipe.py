@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
 
@@ -136,10 +137,11 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
         raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
     for setting in settings:
         _override(tree, setting)
+    schema = _recipe_class(classes)
     try:
-        recipe = _recipe_class(classes).model_validate(tree.value)
+        recipe = schema.model_validate(tree.value)
     except ValidationError as error:
-        raise RecipeError("\n".join(_faults(error, tree, str(path), classes))) from None
+        raise RecipeError("\n".join(_faults(error, tree, str(path), schema))) from None
     if faults := [f"{_place(tree, str(path), where)}: {what}" for where, what in _reference_faults(recipe)]:
         raise RecipeError("\n".join(faults))
     return recipe
@@ -183,7 +185,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
 
 
 def read_yaml(text: str, name: str) -> Tree:
-    """Read one YAML 1.2 document with core-schema scalars. Anchors are refused: a recipe says what it means in place."""
+    """Read one YAML 1.2 document with core-schema scalars. Anchors are refused: values stand where they are used."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -255,14 +257,15 @@ def _override(tree: Tree, setting: str) -> None:
 # ---------------------------------------------------------------- faults in words
 
 
-def _faults(error: ValidationError, tree: Tree, name: str, classes: StepClasses) -> Iterator[str]:
+def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe]) -> Iterator[str]:
     for fault in error.errors():
         location = _in_tree(fault["loc"], tree.value)
         where = ".".join(str(part) for part in location) or "recipe"
         found = fault["input"]
         match fault["type"]:
             case "extra_forbidden":
-                names = _fields_around(fault["loc"], tree.value, classes)
+                inside = _class_at(schema, fault["loc"])
+                names = [info.alias or key for key, info in inside.model_fields.items()] if inside else []
                 what = f"unknown field {location[-1]!r}{_nearest(str(location[-1]), names)}"
             case "missing":
                 location = (
@@ -290,7 +293,8 @@ def _in_tree(location: Sequence[str | int], value: Any) -> Location:
     """Pydantic puts the chosen class into a location; keep only what stands in the file."""
     kept: list[str | int] = []
     for index, part in enumerate(location):
-        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+        in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if in_list or (isinstance(value, dict) and part in value):
             value = value[part]
         elif index < len(location) - 1:
             continue
@@ -298,18 +302,34 @@ def _in_tree(location: Sequence[str | int], value: Any) -> Location:
     return tuple(kept)
 
 
-def _fields_around(location: Sequence[str | int], value: Any, classes: StepClasses) -> list[str]:
-    options = {**classes.data, **classes.tokenizers, **classes.objectives, **classes.tasks}
-    for part in reversed(location[:-1]):
-        if isinstance(part, str) and part in options:
-            return [info.alias or key for key, info in options[part].model_fields.items()]
-    sections: dict[str | int, type[BaseModel]] = {
-        "budget": BudgetConfig, "plan": PlanConfig, "serve": ServeConfig, "evaluate": EvaluateConfig,
-    }  # fmt: skip
-    section = sections.get(location[0], Recipe) if len(location) == 2 else Recipe
-    if len(location) > 1 and location[0] == "tokenizer":
-        section = next(iter(classes.tokenizers.values()))
-    return [info.alias or key for key, info in section.model_fields.items()]
+def _class_at(annotation: Any, location: Sequence[str | int]) -> type[BaseModel] | None:
+    """The config class that a fault's location lies in: follows fields, list items, map values and chosen kinds."""
+    choices = [annotation, *get_args(annotation)] if get_origin(annotation) is Annotated else [annotation]
+    choices = [item for choice in choices for item in (choice, *_union_members(choice))]
+    models = [item for item in choices if isinstance(item, type) and issubclass(item, BaseModel)]
+    if len(models) > 1 and location:
+        chosen = [model for model in models if location[0] in _tags(model)]
+        return _class_at(chosen[0], location[1:]) if chosen else None
+    if models:
+        if not location:
+            return models[0]
+        for name, info in models[0].model_fields.items():
+            if location[0] in (name, info.alias):
+                inner = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+                return _class_at(inner, location[1:]) if len(location) > 1 else models[0]
+        return models[0] if len(location) == 1 else None
+    for item in choices:
+        if get_origin(item) in (dict, list) and location:
+            return _class_at(get_args(item)[-1], location[1:])
+    return None
+
+
+def _union_members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+
+
+def _tags(model: type[BaseModel]) -> set[str]:
+    return {str(info.default) for name, info in model.model_fields.items() if name in ("kind", "objective")}
 
 
 def _nearest(word: str, names: Sequence[str]) -> str:

@@ -135,9 +135,9 @@ class Build:
         finished = work / "result.json"
         out = work / "out"
         if not finished.exists():
-            out.mkdir(exist_ok=True)
-            (work / "scratch").mkdir(exist_ok=True)
             journal = FileJournal(work / "progress.jsonl")
+            _drop_unnamed(out, journal)
+            (work / "scratch").mkdir(exist_ok=True)
             environment.check_stop()
             context = Context(
                 work / "scratch", journal, progress, environment.check_stop, environment.workers, display.say
@@ -211,13 +211,13 @@ class Environment:
 
 
 def split_reference(reference: str) -> tuple[str, str]:
-    """Step and part of a reference; a step's own name may hold a dot only behind a part-less one ("pretrain/shards")."""
+    """Step and part of a reference; names of steps hold no dot."""
     step, _, part = reference.partition(".")
     return step, part
 
 
 def key_config(config: StepConfig) -> dict[str, Any]:
-    """The fields that enter a key: those that differ from their default, without references and recorded-only fields."""
+    """The fields that enter a key: those unlike their default, without references and recorded-only fields."""
     skip = {name for name, _ in references(config)} | set(config.not_in_key)
     dumped = config.model_dump(mode="json", exclude_defaults=True)
     return {name: value for name, value in dumped.items() if name not in skip}
@@ -249,6 +249,19 @@ def stale_reason(parts: Mapping[str, Any], before: Mapping[str, Any] | None) -> 
 def _brief(value: Any) -> str:
     text = value if isinstance(value, str) else canonical_json(value)
     return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _drop_unnamed(out: Path, journal: FileJournal) -> None:
+    """Make the output folder hold nothing that a killed run left half written.
+
+    Without a record of finished work nothing in it is trusted; otherwise only temporary files, whose names begin with
+    a dot, are surely nobody's.
+    """
+    if not journal.records() and out.exists():
+        shutil.rmtree(out)
+    out.mkdir(exist_ok=True)
+    for path in out.rglob(".*"):
+        path.unlink()
 
 
 def _clear(work: Path) -> None:

@@ -33,9 +33,8 @@ def ancestors(store: Store, artifact: Artifact) -> list[Ancestor]:
         for name, record in _inputs(item.manifest):
             parent = store.find(record["stage"], record["key"])
             if parent is None:
-                raise LmworksError(
-                    f"{item.manifest['step']}: its input {record['step']} ({record['key'][:12]}) is no longer in the store"
-                )
+                name = f"{record['step']} ({record['key'][:12]})"
+                raise LmworksError(f"{item.manifest['step']}: its input {name} is no longer in the store")
             visit(parent)
             links.append((name, record["step"], record.get("part", "")))
         found[item.folder] = Ancestor(item, item.manifest["step"], tuple(links))
@@ -60,16 +59,15 @@ class Waste:
 
 
 def unused(store: Store) -> list[Waste]:
-    """Artifacts that no recipe's last build names, and work folders whose artifact is finished or gone from every build."""
+    """Artifacts, and folders of unfinished work, that no recipe's last build names."""
     wanted = {(step["stage"], step["key"]) for build in store.builds() for step in build["steps"].values()}
-    running = {step["key"] for build in store.builds() for step in build["steps"].values()}
     waste = []
     for artifact in store.all():
         if (artifact.stage, artifact.key) not in wanted:
             label = f"{artifact.manifest['step']} ({artifact.stage} {artifact.key[:12]})"
             waste.append(Waste(artifact.folder, label, _size(artifact.folder)))
     for work in sorted((store.root / "work").iterdir()):
-        if work.name not in running:
+        if work.name not in {key for _, key in wanted}:
             waste.append(Waste(work, f"unfinished work {work.name[:12]}", _size(work)))
     return waste
 

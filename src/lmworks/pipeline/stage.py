@@ -3,8 +3,8 @@
     @stage(version=1)
     def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result: ...
 
-`config` holds resolved values only. Each further parameter is an input: a `Handle`, a list of handles, or an
-optional handle. `out` is the folder that becomes the artifact's payload. `context` holds only what cannot change a byte.
+`config` holds resolved values only. Each further parameter is an input: a `Handle`, a list of handles, or an optional
+handle. `out` is the folder that becomes the artifact's payload. `context` holds only what cannot change a byte.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ class Store:
             next((root / "artifacts").iterdir(), None)
         except OSError as error:
             raise LmworksError(
-                f"{root}: the store cannot be used ({error.strerror or error}); mend its permissions or name another with --store"
+                f"{root}: the store cannot be used ({error.strerror or error}); "
+                "mend its permissions or name another with --store"
             ) from error
 
     def find(self, stage: str, key: str) -> Artifact | None:

@@ -1,0 +1,285 @@
+"""Building: reuse, staleness in words, kills, locks."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import Field
+
+from lmworks.errors import LmworksError, Stopped
+from lmworks.pipeline.build import Build, Environment, Node
+from lmworks.pipeline.display import PlainDisplay
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.lineage import ancestors, remove, unused
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.store import Store
+from lmworks.recipe import Reference, StepConfig
+
+
+class Words(Handle):
+    def read(self) -> str:
+        return (self.path / "words.txt").read_text()
+
+
+class SourceConfig(StepConfig):
+    kind: Literal["source"] = "source"
+    text: str = "a b c"
+
+
+class ChangeConfig(StepConfig):
+    kind: Literal["change"] = "change"
+    words: Reference = Field(alias="from")
+    case: Literal["upper", "lower"] = "upper"
+
+
+class JoinConfig(StepConfig):
+    kind: Literal["join"] = "join"
+    many: list[Reference]
+    spare: Reference | None = None
+
+
+@stage(version=1)
+def source(config: SourceConfig, out: Path, context: Context) -> Result:
+    for part in ("left", "right"):
+        (out / part).mkdir()
+        (out / part / "words.txt").write_text(f"{config.text} {'' if part == 'left' else 'r'}")
+    return Result(counts={"words": len(config.text.split())})
+
+
+@stage(version=1)
+def change(config: ChangeConfig, words: Words, out: Path, context: Context) -> Result:
+    text = words.read().strip()
+    (out / "words.txt").write_text(text.upper() if config.case == "upper" else text.lower())
+    return Result(figures=[Figure(name="length", value=len(text), n=1, method="characters")], measured={"speed": 2.0})
+
+
+@stage(version=1)
+def join(config: JoinConfig, many: list[Words], spare: Words | None, out: Path, context: Context) -> Result:
+    (out / "words.txt").write_text("+".join(words.read() for words in many))
+    return Result()
+
+
+def nodes(text: str = "a b c", case: Literal["upper", "lower"] = "upper") -> list[Node]:
+    return [
+        Node("raw", source, SourceConfig(text=text)),
+        Node("left", change, ChangeConfig(words="raw.left", case=case), {"words": "raw.left"}),
+        Node("right", change, ChangeConfig(words="raw.right"), {"words": "raw.right"}),
+        Node("both", join, JoinConfig(many=["left", "right"]), {"many": ["left", "right"], "spare": None}),
+    ]
+
+
+class Lines:
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None: ...
+
+
+def build(folder: Path, graph: list[Node]) -> tuple[Build, str]:
+    store = Store(folder)
+    previous = (store.build("test") or {}).get("steps", {})
+    state = Build(store, graph, previous)
+    lines = Lines()
+    display = PlainDisplay(lines)  # type: ignore[arg-type]
+    environment = Environment(check_stop=lambda: None, workers=1)
+    for index, node in enumerate(graph, start=1):
+        artifact, _ = state.look(node)
+        if artifact:
+            display.reused(node.name, index, len(graph))
+        else:
+            state.run(node, display, (index, len(graph)), environment)
+    store.save_build("test", {"recipe": "test", "steps": state.steps})
+    return state, lines.text
+
+
+def made(said: str) -> list[str]:
+    return [
+        line.split("] ")[1].split(":")[0] for line in said.splitlines() if line.startswith("[") and "reused" not in line
+    ]
+
+
+def test_a_second_build_makes_nothing(tmp_path: Path) -> None:
+    build(tmp_path, nodes())
+    _, said = build(tmp_path, nodes())
+    assert made(said) == []
+
+
+def test_a_changed_field_rebuilds_what_is_below_it_and_says_why(tmp_path: Path) -> None:
+    build(tmp_path, nodes())
+    _, said = build(tmp_path, nodes(case="lower"))
+    assert made(said) == ["left", "both"]
+    assert "left: case changed from its default to lower" in said
+    assert "both: input many changed" in said
+
+
+def test_equal_output_stops_a_rebuild(tmp_path: Path) -> None:
+    build(tmp_path, nodes("a b c"))
+    _, said = build(tmp_path, nodes("A B C"))
+    assert made(said) == ["raw", "left", "right"]  # the upper-cased words are the same
+
+
+def test_the_digest_of_a_part_ignores_the_other_part(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, nodes())
+    raw = state.artifacts["raw"]
+    assert raw.digest("left") != raw.digest("right")
+    assert raw.digest("left") == build(tmp_path / "other", nodes())[0].artifacts["raw"].digest("left")
+
+
+def test_manifest_names_inputs_files_versions_and_keeps_times_apart(tmp_path: Path) -> None:
+    manifest = build(tmp_path, nodes())[0].artifacts["left"].manifest
+    assert manifest["inputs"]["words"][0]["part"] == "left"
+    assert set(manifest["files"]) == {"words.txt", "figures.json", "counts.json", "examples.jsonl"}
+    assert manifest["figures"] == [{"name": "length", "value": 5, "n": 1, "method": "characters"}]
+    assert manifest["run"]["measured"] == {"speed": 2.0}
+    assert "torch" in manifest["libraries"]
+
+
+def test_lineage_walks_to_the_source_and_gc_finds_what_no_build_names(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, nodes())
+    assert [item.step for item in ancestors(state.store, state.artifacts["both"])] == ["raw", "left", "right", "both"]
+    assert [waste for waste in unused(state.store) if "work" not in waste.label] == []
+    build(tmp_path, nodes(case="lower"))
+    old = [waste for waste in unused(state.store) if "work" not in waste.label]
+    assert sorted(waste.label.split(" ")[0] for waste in old) == ["both", "left"]
+    for waste in old:
+        remove(waste)
+    with pytest.raises(LmworksError, match="no longer in the store"):
+        remove(next(w for w in [*_all_as_waste(state.store)] if w.label == "raw"))
+        ancestors(state.store, state.store.named("left"))
+
+
+def _all_as_waste(store: Store) -> list[Any]:
+    from lmworks.pipeline.lineage import Waste
+
+    return [Waste(artifact.folder, artifact.manifest["step"], 0) for artifact in store.all()]
+
+
+def test_an_artifact_is_named_by_step_or_digest(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, nodes())
+    left = state.artifacts["left"]
+    assert state.store.named("left").folder == left.folder
+    assert state.store.named(left.digest()[:10]).folder == left.folder
+    with pytest.raises(LmworksError, match="steps of the last build: raw, left, right, both"):
+        state.store.named("middle")
+
+
+class SlowConfig(StepConfig):
+    kind: Literal["slow"] = "slow"
+    pieces: int = 6
+
+
+@stage(version=1)
+def slow(config: SlowConfig, out: Path, context: Context) -> Result:
+    done = {record["file"] for record in context.journal.records()}
+    for index in range(config.pieces):
+        name = f"{index}.txt"
+        if name not in done:
+            (out / name).write_text(str(index))
+            with (out.parent.parent.parent / "trace.txt").open("a") as file:
+                file.write(f"{index}\n")
+            context.journal.append({"file": name})
+            time.sleep(0.05)
+        context.check_stop()
+    return Result()
+
+
+def _build_slow(folder: str) -> None:
+    build(Path(folder), [Node("slow", slow, SlowConfig())])
+
+
+def test_a_killed_step_goes_on_from_its_journal_and_ends_the_same(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=_build_slow, args=(str(tmp_path / "a"),))
+    process.start()
+    trace = tmp_path / "a" / "trace.txt"
+    while not trace.exists() or len(trace.read_text().split()) < 3:
+        time.sleep(0.005)
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    state, _ = build(tmp_path / "a", [Node("slow", slow, SlowConfig())])
+    other, _ = build(tmp_path / "b", [Node("slow", slow, SlowConfig())])
+    assert state.artifacts["slow"].digest() == other.artifacts["slow"].digest()
+    pieces = trace.read_text().split()
+    assert sorted(set(pieces)) == ["0", "1", "2", "3", "4", "5"]
+    assert len(pieces) <= 7, "at most the piece under way is done twice"
+
+
+def test_two_builds_at_once_make_a_step_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_build_slow, args=(str(tmp_path),)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert sorted((tmp_path / "trace.txt").read_text().split()) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_stop_keeps_finished_pieces(tmp_path: Path) -> None:
+    node = Node("slow", slow, SlowConfig())
+    calls = iter([None, None, None, True])
+
+    def check_stop() -> None:
+        if next(calls, True):
+            raise Stopped("stopped")
+
+    state = Build(Store(tmp_path), [node])
+    with pytest.raises(Stopped):
+        state.run(node, PlainDisplay(Lines()), (1, 1), Environment(check_stop, 1))  # type: ignore[arg-type]
+    build(tmp_path, [node])
+    assert (tmp_path / "trace.txt").read_text().split() == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_an_unreadable_store_is_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file, not a folder")
+    with pytest.raises(LmworksError, match=r"store cannot be used .* name another with --store"):
+        Store(tmp_path / "store")
+
+
+def test_a_manifest_cut_short_is_said_plainly(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, nodes())
+    path = state.artifacts["left"].folder / "manifest.json"
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(LmworksError, match="cannot be read"):
+        build(tmp_path, nodes())
+
+
+def test_a_full_disk_fails_with_the_path_and_loses_no_artifact(tmp_path: Path) -> None:
+    import resource
+
+    build(tmp_path, nodes())
+    before = {artifact.folder for artifact in Store(tmp_path).all()}
+
+    def fill() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+        build(tmp_path, nodes("words that need more than ten bytes of room"))
+
+    process = multiprocessing.get_context("fork").Process(target=fill)
+    process.start()
+    process.join()
+    assert process.exitcode == 1
+    assert {artifact.folder for artifact in Store(tmp_path).all()} == before
+    _, said = build(tmp_path, nodes("words that need more than ten bytes of room"))
+    assert made(said) == ["raw", "left", "right", "both"]
+
+
+def test_a_figure_needs_n_and_method() -> None:
+    with pytest.raises(TypeError):
+        Figure(name="score", value=1.0)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="n is 0"):
+        Figure(name="score", value=1.0, n=0, method="counted")
+    with pytest.raises(ValueError, match="needs a method"):
+        Figure(name="score", value=1.0, n=3, method="")
+    figure = Figure(name="score", value=1.0, n=3, method="counted", interval=(0.5, 1.5))
+    assert Figure.from_json(json.loads(json.dumps(figure.as_json()))) == figure
