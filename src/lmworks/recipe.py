@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
 
@@ -40,6 +40,10 @@ class StepConfig(BaseModel):
     """Names of the sub-folders of the step's output that other steps may refer to."""
     not_in_key: ClassVar[frozenset[str]] = frozenset()
     """Fields that are recorded but change no promise about the output, such as a number of threads."""
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with all that its output depends on outside the recipe; paths start at `folder`."""
+        return self
 
 
 class BudgetConfig(StepConfig):

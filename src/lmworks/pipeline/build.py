@@ -34,8 +34,6 @@ class Node:
     config: StepConfig
     inputs: Mapping[str, str | list[str] | None] = field(default_factory=dict)
     """Stage parameter → reference ("clean", "split.train"), or a list of them."""
-    extra_key: Mapping[str, str] = field(default_factory=dict)
-    """Digests of what stands outside the store, such as source files' fingerprints."""
 
     def references(self) -> Iterator[str]:
         """Every reference of this node, in order."""
@@ -86,7 +84,6 @@ class Build:
             "version": node.stage.version,
             "config": key_config(node.config),
             "inputs": inputs,
-            **({"outside": dict(node.extra_key)} if node.extra_key else {}),
         }
         return key_of(parts), parts
 
@@ -109,8 +106,10 @@ class Build:
         artifact = self.artifacts[step]
         return kind(artifact.path(part), artifact.digest(part))
 
-    def run(self, node: Node, display: Display, position: tuple[int, int], environment: Environment) -> Artifact:
-        """Make the node's artifact, under a lock, unless somebody else just did."""
+    def run(
+        self, node: Node, display: Display, position: tuple[int, int], environment: Environment, *, again: bool = False
+    ) -> Artifact:
+        """Make the node's artifact, under a lock, unless somebody else just did. `again` makes it in any case."""
         resolved = self.resolve(node)
         if resolved is None:
             raise LmworksError(f"step {node.name!r}: an input is not built")
@@ -119,7 +118,7 @@ class Build:
         work = self.store.work(key)
         with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
             artifact = self.store.find(node.stage.name, key)
-            if artifact is None:
+            if artifact is None or again:
                 progress = display.step(node.name, *position, reason)
                 artifact = self._make(node, key, work, progress, display, environment)
             else:
@@ -179,7 +178,6 @@ class Build:
             "key": key,
             "config": node.config.model_dump(mode="json", by_alias=True),
             "inputs": inputs,
-            "outside": dict(node.extra_key),
             "files": files,
             "counts": dict(result.counts),
             "figures": [figure.as_json() for figure in result.figures],
@@ -234,15 +232,15 @@ def stale_reason(parts: Mapping[str, Any], before: Mapping[str, Any] | None) -> 
         reasons.append(f"the stage's version changed from {before['version']} to {parts['version']}")
     for name in sorted({*parts["config"], *before["config"]}):
         old, new = before["config"].get(name, "its default"), parts["config"].get(name, "its default")
-        if old != new:
+        if old != new and name == "fingerprints":
+            reasons.append("source files changed")
+        elif old != new:
             reasons.append(f"{name} changed from {_brief(old)} to {_brief(new)}")
     reasons += [
         f"input {name} changed"
         for name in sorted({*parts["inputs"], *before["inputs"]})
         if parts["inputs"].get(name) != before["inputs"].get(name)
     ]
-    if parts.get("outside") != before.get("outside"):
-        reasons.append("source files changed")
     return "; ".join(reasons) or "its artifact is gone"
 
 

@@ -1,0 +1,43 @@
+# Two commands matter: `make quickstart` and `make test`. Each sets up what it needs and can be run again at no cost.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup quickstart quickstart-reduced test test-all lint types contracts check conformance
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+quickstart: setup
+	$(BIN)/lmworks build recipes/quickstart.yaml
+
+# The same recipe on eight services in about a minute: what continuous integration runs.
+quickstart-reduced: setup
+	$(BIN)/lmworks build recipes/quickstart-reduced.yaml
+
+test: setup
+	$(BIN)/pytest --numprocesses 2 -m "not slow"
+
+# Adds whole recipes, kills and a real browser (/usr/bin/chromium).
+test-all: setup
+	$(BIN)/pytest --numprocesses 2
+
+lint: setup
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+check: lint types contracts
+
+# Measures against real data sets that are not shipped: make conformance DATA=folder
+conformance: setup
+	$(BIN)/python benchmarks/conformance.py "$(DATA)"

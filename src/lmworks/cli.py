@@ -1,0 +1,273 @@
+"""The command line. A command is a thin call into one package."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lmworks.errors import LmworksError
+
+app = typer.Typer(
+    name="lmworks",
+    help="Build a language model from one recipe: data, training, evaluation, serving.\n\n"
+    "Example: lmworks build recipes/quickstart.yaml && lmworks serve",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RecipeArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder."),
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field: --set pretrain.steps=60.")
+]
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
+
+
+def main() -> None:
+    """Run a command. A fault becomes one message and an exit code."""
+    try:
+        app()
+    except LmworksError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new recipe, made when missing.")] = Path(),
+    use_case: Annotated[str | None, typer.Option(help="What the model is for.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of txt, md, html, jsonl or parquet files.")] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented recipe for your own data.
+
+    Example: lmworks init my-model --use-case "help desk answers" --data ./articles --licence CC-BY-4.0 --yes
+    """
+    from lmworks.plan.starter import Answers, write_recipe
+
+    def answer(given: Any, question: str, default: Any) -> Any:
+        return given if given is not None else default if yes else typer.prompt(question, default=default)
+
+    answers = Answers(
+        use_case=answer(use_case, "What is the model for?", "writing in the style of our documents"),
+        data=Path(answer(data, "Folder with your documents", "documents")),
+        licence=answer(licence, "Licence of these documents (SPDX)", "LicenseRef-internal"),
+        minutes=float(answer(minutes, "Minutes that a first build may take", 7)),
+    )
+    path = write_recipe(folder, answers)
+    if as_json:
+        _print_json({"recipe": str(path)})
+    else:
+        print(f"wrote {path}\nnext: lmworks plan {path}, then lmworks build {path}")
+
+
+@app.command()
+def plan(
+    recipe: RecipeArgument = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure this machine for some seconds.")] = False,
+    replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a build would take: sizes, time, memory and the loss to expect.
+
+    Example: lmworks plan recipes/quickstart.yaml
+    """
+    from lmworks.workspace import open_workspace
+
+    workspace = open_workspace(recipe, settings or (), store, measure=measure, replan=replan)
+    if as_json:
+        _print_json(workspace.plan.as_json())
+    else:
+        print(workspace.plan.in_words())
+
+
+@app.command()
+def build(
+    recipe: RecipeArgument = None,
+    until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
+    rebuild: Annotated[list[str] | None, typer.Option(metavar="STEP", help="Make this step again.")] = None,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build what is missing or stale, and say why.
+
+    Example: lmworks build recipes/quickstart.yaml --set pretrain.steps=60
+    """
+    from lmworks.pipeline.display import make_display
+    from lmworks.release.report import write_report
+    from lmworks.workspace import open_workspace, run
+
+    workspace = open_workspace(recipe, settings or (), store, measure=True, replan=replan)
+    if not as_json:
+        print(workspace.plan.in_words(), file=sys.stderr)
+    display = make_display()
+    try:
+        artifacts = run(workspace, display, until=until, rebuild=rebuild or ())
+    finally:
+        display.close()
+    report_path = write_report(workspace.store, workspace.recipe.name)
+    if as_json:
+        _print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})
+    else:
+        print(f"report: {report_path}")
+        if workspace.recipe.serve and not until:
+            print("next: lmworks serve")
+
+
+@app.command()
+def status(
+    recipe: RecipeArgument = None, settings: SetOption = None, store: StoreOption = None, as_json: JsonOption = False
+) -> None:
+    """Say for each step whether it is built, and why not.
+
+    Example: lmworks status
+    """
+    from lmworks.workspace import open_workspace
+
+    workspace = open_workspace(recipe, settings or (), store)
+    rows = []
+    for node in workspace.build.nodes:
+        artifact, reason = workspace.build.look(node)
+        rows.append({"step": node.name, "built": artifact is not None, "reason": reason})
+    if as_json:
+        _print_json(rows)
+        return
+    width = max(len(str(row["step"])) for row in rows)
+    for row in rows:
+        print(f"{'built' if row['built'] else 'stale':6} {row['step']:{width}}  {row['reason']}".rstrip())
+
+
+@app.command()
+def show(
+    artifact: Annotated[str, typer.Argument(help=ARTIFACT_HELP)],
+    path: Annotated[bool, typer.Option("--path", help="Print only the folder of its files.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a step's counts, figures and examples, or where its files lie.
+
+    Example: lmworks show corpus
+    """
+    from lmworks.release.show import describe
+    from lmworks.workspace import open_store
+
+    found = open_store(store).named(artifact)
+    if path:
+        print(found.payload)
+    elif as_json:
+        _print_json(found.manifest)
+    else:
+        print(describe(found))
+
+
+@app.command()
+def trace(
+    artifact: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the served model.")] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="Find the training passages that share most text with this answer.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an artifact was made from, down to each source file, and whether a file was edited since.
+
+    Example: lmworks trace finetune
+    """
+    from lmworks.release.trace import trace_answer, trace_lineage
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    found = opened.named(artifact) if artifact else opened.served()
+    traced = trace_lineage(opened, found) if answer is None else trace_answer(opened, found, answer)
+    if as_json:
+        _print_json(traced.as_json())
+    else:
+        print(traced.in_words())
+
+
+@app.command()
+def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Write the report of the last build again, and print where it is.
+
+    Example: lmworks report
+    """
+    from lmworks.release.report import write_report
+    from lmworks.workspace import open_store
+
+    path = write_report(open_store(store))
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        print(path)
+
+
+@app.command()
+def serve(
+    model: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the recipe's serve.model.")] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a model: an OpenAI-compatible API and a chat page, on this machine only.
+
+    Example: lmworks serve finetune --port 8000
+    """
+    from lmworks.release.serving import serve_artifact
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    serve_artifact(opened, opened.named(model) if model else opened.served(), port=port, as_json=as_json)
+
+
+@app.command()
+def gc(
+    apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what no recipe's last build needs, and delete it with --apply.
+
+    Example: lmworks gc
+    """
+    from lmworks.pipeline.lineage import remove, unused
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
+        waste = unused(opened)
+        if apply:
+            for item in waste:
+                remove(item)
+    if as_json:
+        _print_json([{"path": str(item.path), "bytes": item.bytes, "deleted": apply} for item in waste])
+        return
+    for item in waste:
+        print(f"{item.bytes / 1e6:10.1f} MB  {item.label}")
+    total = sum(item.bytes for item in waste) / 1e6
+    print(f"{total:10.1f} MB  {'deleted' if apply else 'can be deleted with --apply'}")

@@ -1,0 +1,88 @@
+"""The recipe that `lmworks init` writes: commented, and about the user's own documents."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmworks.errors import UsageError
+from lmworks.pipeline.files import canonical_json, write_atomically
+
+TEMPLATE = """\
+# A language model of your own documents. Next: lmworks plan {file}, then lmworks build {file}
+name: {name}
+use_case: {use_case}
+
+budget:
+  minutes: {minutes}          # wall time of a first build; values written as `auto` follow from it
+
+data:
+  # Your files (txt, md, html, jsonl, parquet). The licence is yours to state; nothing passes that is not allowed here.
+  raw:
+    kind: ingest
+    sources: [{{kind: files, path: {data}, licence: {licence}}}]
+    licences: {{allow: [permissive, {licence}]}}
+  clean: {{kind: normalise, from: raw}}
+  # A twentieth of the documents tests, another validates. Documents that belong together should be split together:
+  # name a field of theirs in `by`.
+  split: {{kind: split, from: clean, by: id, test: 0.05, validation: 0.05}}
+  corpus:
+    kind: curate
+    from: split.train
+    filters: [length, repetition]        # add `language` if all your documents should be English
+    near_duplicates: {{jaccard: 0.8}}
+    avoid: [split.test, split.validation]
+
+tokenizer: {{kind: bpe, from: corpus}}
+
+models:
+  pretrain:
+    objective: causal-lm
+    from: scratch
+    data: corpus
+    validation: split.validation
+    hidden_size: auto
+    steps: auto
+
+evaluate:
+  models: [pretrain]
+  tasks: [{{kind: perplexity, data: split.test}}]
+
+serve: {{model: pretrain}}
+"""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What `lmworks init` asks."""
+
+    use_case: str
+    data: Path
+    licence: str
+    minutes: float
+
+
+def write_recipe(folder: Path, answers: Answers) -> Path:
+    """Write `recipe.yaml` into a folder; an existing one is kept.
+
+    Raises `UsageError` when the folder has a recipe already or the budget is not positive.
+    """
+    path = folder / "recipe.yaml"
+    if path.exists():
+        raise UsageError(f"{path} is there already; edit it, or name another folder")
+    if answers.minutes <= 0:
+        raise UsageError(f"a budget of {answers.minutes:g} minutes builds nothing; give one above 0")
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "model"
+    text = TEMPLATE.format(
+        file=path,
+        name=name,
+        use_case=canonical_json(answers.use_case),
+        minutes=f"{answers.minutes:g}",
+        data=canonical_json(os.path.relpath(answers.data, folder)),
+        licence=canonical_json(answers.licence),
+    )
+    write_atomically(path, text)
+    return path

@@ -1,0 +1,157 @@
+"""A recipe opened for work: its store, its plan and its graph."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lmworks import graph
+from lmworks.errors import Stopped, UsageError
+from lmworks.pipeline.build import Build, Display, Environment, Node
+from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.plan.plan import Plan, make_plan
+from lmworks.recipe import Recipe, load_recipe
+
+LAST = Path(".lmworks") / "last.json"
+"""In the folder where a command ran: which recipe and store it used."""
+
+
+@dataclass
+class Workspace:
+    """What most commands need."""
+
+    path: Path
+    recipe: Recipe
+    store: Store
+    plan: Plan
+    build: Build
+
+    @property
+    def folder(self) -> Path:
+        """Where the recipe lies; its relative paths start here."""
+        return self.path.parent
+
+
+def open_workspace(
+    path: Path | None,
+    settings: Sequence[str] = (),
+    store: Path | None = None,
+    *,
+    measure: bool = False,
+    replan: bool = False,
+) -> Workspace:
+    """Open a recipe, by default the one last built in this folder.
+
+    `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
+    """
+    path, store = _remembered(path, store)
+    recipe = load_recipe(path, graph.CLASSES, settings)
+    opened = Store(store or path.parent / ".lmworks")
+    plan = make_plan(recipe, path.parent, opened.root, measure=measure and recipe.plan.measure, replan=replan)
+    nodes = graph.make_nodes(recipe, plan, path.parent.resolve())
+    previous = (opened.build(recipe.name) or {}).get("steps", {})
+    return Workspace(path, recipe, opened, plan, Build(opened, nodes, previous))
+
+
+def open_store(store: Path | None) -> Store:
+    """The store last used in this folder, or the one named."""
+    if store is None:
+        _, store = _remembered(None, None)
+    return Store(store or Path(".lmworks"))
+
+
+def _remembered(path: Path | None, store: Path | None) -> tuple[Path, Path | None]:
+    if path is not None:
+        return path, store
+    try:
+        last = json.loads(LAST.read_text())
+    except (OSError, ValueError):
+        raise UsageError(
+            "nothing was built in this folder; name a recipe: lmworks build recipes/quickstart.yaml"
+        ) from None
+    return Path(last["recipe"]), store or Path(last["store"])
+
+
+def run(
+    workspace: Workspace,
+    display: Display,
+    *,
+    until: str | None = None,
+    rebuild: Sequence[str] = (),
+    workers: int | None = None,
+) -> dict[str, Artifact]:
+    """Build every step that is not in the store, in order. Returns the artifacts by step."""
+    build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
+    for name in rebuild:
+        _wanted(build.nodes, name)
+    write_atomically(LAST, json.dumps({"recipe": str(workspace.path), "store": str(workspace.store.root)}) + "\n")
+    with stop_flag() as check_stop, workspace.store.in_use(display.say):
+        environment = Environment(check_stop, workers or os.cpu_count() or 1)
+        for index, node in enumerate(nodes, start=1):
+            check_stop()
+            artifact, _ = build.look(node)
+            if artifact and node.name not in rebuild:
+                display.reused(node.name, index, len(nodes))
+            else:
+                build.run(node, display, (index, len(nodes)), environment, again=node.name in rebuild)
+            workspace.store.save_build(workspace.recipe.name, _record(workspace))
+    return build.artifacts
+
+
+def _record(workspace: Workspace) -> dict[str, Any]:
+    """What this recipe's steps are now built as; steps not reached yet keep what they were."""
+    build = workspace.build
+    before = {node.name: build.previous[node.name] for node in build.nodes if node.name in build.previous}
+    return {
+        "recipe": str(workspace.path.resolve()),
+        "plan": workspace.plan.as_json(),
+        "steps": {**before, **build.steps},
+    }
+
+
+def _wanted(nodes: Sequence[Node], until: str | None) -> list[Node]:
+    """The nodes that a step needs, itself included; all of them when no step is named."""
+    if until is None:
+        return list(nodes)
+    by_name = {node.name: node for node in nodes}
+    names = [name for name in by_name if name == until or name.startswith(f"{until}/")]
+    if not names:
+        raise UsageError(f"no step {until!r}; steps of this recipe: {', '.join(by_name)}")
+    needed: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in needed:
+            needed.add(name)
+            names += [reference.partition(".")[0] for reference in by_name[name].references()]
+    return [node for node in nodes if node.name in needed]
+
+
+@contextmanager
+def stop_flag() -> Iterator[Any]:
+    """Turn Ctrl-C and SIGTERM into a request to stop at the next safe point. A second Ctrl-C stops at once."""
+    asked = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    def check_stop() -> None:
+        if asked:
+            raise Stopped("stopped as asked; finished work is kept. Go on with the same command: lmworks build")
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check_stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
