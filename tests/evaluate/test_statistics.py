@@ -1,0 +1,145 @@
+"""Intervals and tests hold what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmworks.evaluate import statistics
+from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, wilson
+
+SCORES = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30)
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 400)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(8, 10, 0.490162, 0.943318), (0, 20, 0, 0.161125), (20, 20, 0.838875, 1), (50, 100, 0.403832, 0.596168)],
+)
+def test_wilson_equals_the_values_of_statsmodels(successes: int, n: int, low: float, high: float) -> None:
+    assert wilson(successes, n) == pytest.approx((low, high), abs=1e-6)
+
+
+@given(st.integers(1, 500), st.floats(1, 50), st.data())
+def test_wilson_holds_the_rate_and_widens_with_the_design_effect(n: int, effect: float, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, n))
+    (low, high), (wider_low, wider_high) = wilson(successes, n), wilson(successes, n, effect)
+    assert 0 <= wider_low <= low + 1e-12 <= successes / n + 2e-12
+    assert successes / n <= high + 1e-12 <= wider_high + 2e-12 <= 1 + 2e-12
+
+
+def test_wilson_refuses_impossible_counts() -> None:
+    with pytest.raises(ValueError, match="5 successes of 4"):
+        wilson(5, 4)
+
+
+def test_design_effect_is_the_cluster_size_when_clusters_agree_within() -> None:
+    outcomes = np.repeat([0, 1] * 50, 4)
+    assert design_effect(outcomes, np.repeat(range(100), 4).tolist()) == pytest.approx(4, rel=0.02)
+    assert design_effect([0, 1] * 50, np.repeat(range(50), 2).tolist()) == 1
+    assert design_effect([1, 1, 1], ["a", "a", "b"]) == 1
+
+
+def test_bootstrap_equals_scipy() -> None:
+    values = np.random.default_rng(7).gamma(2, size=60)
+    # scipy.stats.bootstrap((values,), np.mean, n_resamples=100_000, method="percentile", rng=0).confidence_interval
+    assert bootstrap(values) == pytest.approx((1.428390, 2.054293), abs=0.02)
+    lengths = np.random.default_rng(8).integers(10, 200, 60)
+    # the same with paired=True and Σ x / Σ y
+    assert bootstrap(values * lengths, lengths) == pytest.approx((1.341211, 1.926059), abs=0.02)
+
+
+def test_bootstrap_of_clusters_is_that_of_their_means() -> None:
+    means = np.random.default_rng(1).normal(size=40)
+    clusters = np.repeat([f"service {index}" for index in range(40)], 5).tolist()
+    assert bootstrap(np.repeat(means, 5), clusters=clusters) == pytest.approx(bootstrap(means))
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_bootstrap_covers_a_clustered_mean_which_an_unclustered_one_does_not() -> None:
+    random = np.random.default_rng(2)
+    clusters = np.repeat(range(40), 6).tolist()
+    covered = np.zeros(2)
+    for seed in range(300):
+        values = np.repeat(random.normal(size=40), 6) + random.normal(size=240) / 2
+        for column, which in enumerate((clusters, None)):
+            low, high = bootstrap(values, clusters=which, seed=seed)
+            covered[column] += low <= 0 <= high
+    assert 0.90 < covered[0] / 300 < 0.98
+    assert covered[1] / 300 < 0.75
+
+
+@settings(max_examples=30, deadline=None)
+@given(SCORES)
+def test_bootstrap_stays_within_the_values_and_repeats(values: list[float]) -> None:
+    low, high = bootstrap(values, seed=3)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+    assert bootstrap(values, seed=3) == (low, high)
+
+
+def test_resampling_in_blocks_covers_every_resample(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(4).normal(size=50)
+    whole = bootstrap(values)
+    monkeypatch.setattr(statistics, "_DRAWS_AT_ONCE", 777)
+    assert bootstrap(values) == pytest.approx(whole, abs=1e-12)
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_paired_test_is_calibrated_when_nothing_differs() -> None:
+    random = np.random.default_rng(5)
+    rejected = sum(
+        compare_paired(a, a + random.normal(size=60), seed=seed).p <= 0.05
+        for seed, a in enumerate(random.normal(size=(400, 60)) * 10)
+    )
+    assert 0.02 < rejected / 400 < 0.09
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_paired_test_finds_the_minimum_detectable_difference_in_four_of_five_cases() -> None:
+    random = np.random.default_rng(6)
+    found = 0
+    for seed in range(300):
+        noise = random.normal(size=80)
+        detectable = compare_paired(noise, np.zeros(80)).minimum_detectable
+        found += compare_paired(random.normal(size=80) + detectable, np.zeros(80), seed=seed).p <= 0.05
+    assert 0.72 < found / 300 < 0.88
+
+
+def test_paired_test_sees_what_unpaired_intervals_hide() -> None:
+    a = np.random.default_rng(7).normal(size=50)
+    b = a - 0.1 + 0.05 * np.random.default_rng(8).normal(size=50)
+    outcome = compare_paired(a, b)
+    assert outcome.difference == pytest.approx((a - b).mean())
+    assert outcome.interval[0] > 0
+    assert outcome.p == pytest.approx(1 / 10_001)
+    back = compare_paired(b, a)
+    assert (back.difference, back.p) == (pytest.approx(-outcome.difference), outcome.p)
+    assert bootstrap(a)[0] < bootstrap(b)[1]
+
+
+def test_paired_test_of_equal_scores_finds_nothing() -> None:
+    outcome = compare_paired([0.2, 0.4, 0.9], [0.2, 0.4, 0.9])
+    assert (outcome.difference, outcome.p, outcome.minimum_detectable) == (0, 1, 0)
+
+
+def test_paired_test_weighs_bits_by_bytes() -> None:
+    outcome = compare_paired([30, 8], [20, 8], weights=[10, 8], clusters=["a", "b"])
+    assert outcome.difference == pytest.approx(10 / 18)
+    assert (outcome.n, outcome.clusters) == (2, 2)
+
+
+def test_paired_test_refuses_other_items() -> None:
+    with pytest.raises(ValueError, match="same items"):
+        compare_paired([1, 2], [1, 2, 3])
+
+
+def test_holm_equals_the_values_of_statsmodels() -> None:
+    # statsmodels.stats.multitest.multipletests([0.01, 0.04, 0.03, 0.005], method="holm")
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
