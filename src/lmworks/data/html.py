@@ -1,0 +1,166 @@
+"""HTML to plain text that keeps the structure of blocks: paragraphs, lists, definitions, tables, preformatted text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_BLOCK_NAMES = """address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption
+figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html important legend li main menu nav note ol p pre section
+summary table tbody td tfoot th thead title tr ul"""
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
+_LISTS = frozenset(("dl", "menu", "ol", "table", "ul"))
+_SKIPPED_NAMES = "head iframe math noscript object script select style svg template textarea"
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
+_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_BREAK, _SPACE, _CELL = "\x01", "\x02", "\x03"
+"""Stand for a line break, a preformatted space and the end of a table cell until white space is collapsed."""
+
+
+def html_to_text(markup: str) -> str:
+    """The text of a page or of a fragment.
+
+    Paragraphs are set apart by an empty line. List items begin with "- " or their number, a definition is
+    "term: text", a table row is "cell | cell"; what is inside one of these is indented by two spaces. A list stands
+    right below the paragraph that introduces it with a colon.
+    """
+    from lxml import etree
+
+    if not markup.strip():
+        return ""
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    root = etree.fromstring(_CONTROL.sub("", markup).encode(), parser)
+    if root is None:
+        return ""
+    text = _Text()
+    walker = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walker:
+        if event == "end":
+            text.end(element)
+        elif element.tag in _SKIPPED:
+            walker.skip_subtree()
+        else:
+            text.start(element)
+    text.flush()
+    return "".join(text.output)
+
+
+class _Text:
+    """Collects inline text and writes it out at each block's edge."""
+
+    def __init__(self) -> None:
+        self.output: list[str] = []
+        self.inline: list[str] = []
+        self.marker = ""
+        """What the next line begins with: "- ", "2. ", "term: "."""
+        self.indent = 0
+        self.lists: list[int] = []
+        """Items seen so far in each open list, outermost first."""
+        self.in_row = self.in_pre = 0
+        self.list_is_open = False
+        """Whether the line last written belongs to the outermost list that is still open."""
+
+    def start(self, element: Any) -> None:
+        tag = element.tag
+        if tag in _BLOCKS:
+            self._start_block(tag)
+        elif tag == "br":
+            self.inline.append(_BREAK)
+        self._add(element.text)
+
+    def _start_block(self, tag: str) -> None:
+        if self.in_row:
+            self.inline.append(" ")
+            return
+        self.flush()
+        if tag in _LISTS:
+            if not self.lists:
+                self.list_is_open = False
+            self.lists.append(0)
+        elif tag == "li":
+            self.write_term()
+            if self.lists:
+                self.lists[-1] += 1
+            self.marker += "- "
+            self.indent += 1
+        elif tag == "dt":
+            self.write_term()
+        elif tag == "dd":
+            self.indent += 1
+        elif tag == "tr":
+            self.in_row = 1
+        elif tag == "pre":
+            self.in_pre += 1
+
+    def end(self, element: Any) -> None:
+        tag = element.tag
+        if tag in _BLOCKS:
+            self._end_block(tag, element)
+        elif element.tail and element.tail[0] in ".,;:!?)":
+            while self.inline and self.inline[-1] != (stripped := self.inline[-1].rstrip()):
+                self.inline[-1:] = [stripped] if stripped else []
+        self._add(element.tail)
+
+    def _end_block(self, tag: str, element: Any) -> None:
+        if self.in_row and tag != "tr":
+            self.inline.append(_CELL if tag in ("td", "th") else " ")
+            return
+        if tag == "tr":
+            self.in_row = 0
+        if tag == "dt":
+            term = self._take()
+            self.marker += f"{term}: " if term else ""
+            return
+        self.flush()
+        if tag in ("li", "dd"):
+            self.indent = max(0, self.indent - 1)
+            self.write_term()
+            self.marker = ""
+        elif tag in _LISTS and self.lists:
+            self.write_term()
+            self.lists.pop()
+        elif tag == "pre":
+            self.in_pre -= 1
+
+    def _add(self, text: str | None) -> None:
+        if not text:
+            return
+        if self.in_pre:
+            text = text.replace("\n", _BREAK).replace(" ", _SPACE)
+        elif self.inline and self.inline[-1].endswith("("):
+            text = text.lstrip()
+        self.inline.append(text)
+
+    def _take(self) -> str:
+        text = " ".join("".join(self.inline).split())
+        self.inline.clear()
+        return text
+
+    def write_term(self) -> None:
+        """Write a term whose definition is empty, or begins with a list."""
+        if self.marker.endswith(": "):
+            self._write(self.marker.rstrip(), self.indent)
+            self.marker = ""
+
+    def flush(self) -> None:
+        """Write the inline text gathered so far as one block."""
+        if not self.inline:
+            return
+        text = self._take()
+        if _CELL in text:
+            text = " | ".join(cell.strip() for cell in text.strip(f" {_CELL}").split(_CELL))
+        if not text.strip(f" {_BREAK}{_SPACE}"):
+            return
+        inner = "\n" + "  " * self.indent
+        lines = text.strip(_BREAK + " ").split(_BREAK)
+        text = inner.join(line.strip(" ").replace(_SPACE, " ").rstrip() for line in lines)
+        marked = bool(self.marker) and self.indent > 0
+        self._write(self.marker + text, self.indent - 1 if marked else self.indent)
+        self.marker = ""
+
+    def _write(self, text: str, indent: int) -> None:
+        if self.output:
+            tight = self.lists and (self.list_is_open or self.output[-1].endswith(":"))
+            self.output.append("\n" if tight else "\n\n")
+        self.output.append("  " * max(0, indent) + text)
+        self.list_is_open = bool(self.lists)

@@ -1,0 +1,154 @@
+"""Ingest: read sources through the licence gate into documents with ids that never change."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmworks.data.documents import Document, write_file, write_json_lines
+from lmworks.data.identity import document_id, key_digest, load_id_key
+from lmworks.data.licences import LicenceGate
+from lmworks.data.sources import AnySource
+from lmworks.data.sources.source import Piece, SourceConfig, Unreadable
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.errors import GateRefused, LmworksError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import StepConfig
+
+RAW_BYTES_KEPT = 65_536
+
+
+class IngestConfig(StepConfig):
+    """Read sources into documents."""
+
+    kind: Literal["ingest"] = "ingest"
+    sources: list[AnySource] = Field(min_length=1, description="What to read; each names its kind.")
+    licences: LicenceGate = Field(default=LicenceGate(), description="Which licences pass; none by default.")
+    shard_bytes: int = Field(
+        default=2**20,
+        ge=1,
+        description="Source bytes a shard: 1 MiB lets two cores share a small source, and a killed run lose little. "
+        "Raise it for a source of many gigabytes.",
+    )
+    fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
+    id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
+    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> IngestConfig:
+        labels = [source.label for source in self.sources]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"two sources are called {label!r}; ids would clash. Give one of them another `name`")
+        return self
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with everything that its output depends on: where paths start, files as they are, the id key."""
+        sources = [source.model_copy(update={"folder": folder}) for source in self.sources]
+        return self.model_copy(
+            update={
+                "sources": sources,
+                "folder": folder,
+                "fingerprints": [source.fingerprint() for source in sources],
+                "id_key_digest": key_digest(load_id_key(folder)),
+            }
+        )
+
+
+@stage(version=1)
+def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
+    """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
+
+    Beside the shards the payload holds `files.json` (path, sha256, bytes and licence of each file read) and
+    `quarantine.jsonl` (what could not be read, with its raw bytes).
+    """
+    for source in config.sources:
+        _refuse_whole_source(config.licences, source)
+    key = load_id_key(config.folder)
+    units: list[list[tuple[int, Piece]]] = []
+    files = []
+    for number, source in enumerate(config.sources):
+        for path in source.paths():
+            files.append(_describe(source, path))
+        units += _units(number, source, config.shard_bytes)
+    tally = map_units(units, partial(_read_unit, config, key), out, context)
+    write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
+    write_json_lines(out / "quarantine.jsonl", tally.quarantined)
+    tally.counts["files"] = len(files)
+    if not tally.counts["documents"]:
+        raise LmworksError(f"No document could be read. Counted by reason: {dict(tally.counts)}.")
+    return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
+    licence = source.source_licence
+    if licence is None and getattr(source, "licence_field", None):
+        return  # each record states its own
+    reason = gate.refusal(licence)
+    if reason:
+        allowed = ", ".join(gate.allow) or "none"
+        raise GateRefused(
+            f"Source {source.label}: {reason}. Allowed: {allowed}. State the source's licence (an SPDX expression), "
+            "and add it to `licences.allow` if you have decided that it may be used."
+        )
+
+
+def _describe(source: SourceConfig, path: str) -> dict[str, str | int | None]:
+    with (source.root() / path).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = stream.tell()
+    return {"source": source.label, "path": path, "sha256": digest, "bytes": size, "licence": source.source_licence}
+
+
+def _units(number: int, source: SourceConfig, size: int) -> Iterator[list[tuple[int, Piece]]]:
+    """Consecutive pieces of one source, cut where they reach `size` bytes."""
+    unit: list[tuple[int, Piece]] = []
+    for path in source.paths():
+        for piece in source.pieces(path, size):
+            unit.append((number, piece))
+            if sum(each.bytes for _, each in unit) >= size:
+                yield unit
+                unit = []
+    if unit:
+        yield unit
+
+
+def _read_unit(config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]]) -> tuple[Parts, Tally]:
+    tally = Tally()
+    documents = []
+    for number, piece in unit:
+        source = config.sources[number]
+        for record in source.read(piece):
+            if isinstance(record, Unreadable):
+                _quarantine(tally, source.label, record)
+                continue
+            refusal = config.licences.refusal(record.licence)
+            if refusal:
+                tally.note(refusal, source=source.label, path=record.path, record=record.key)
+                continue
+            documents.append(
+                Document(
+                    id=document_id(key, source.label, record.path, record.key),
+                    text=record.text,
+                    source=source.label,
+                    licence=record.licence or "",
+                    meta={**record.meta, "path": record.path, "format": record.format},
+                )
+            )
+    tally.counts["documents"] += len(documents)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in documents)
+    return {"": documents}, tally
+
+
+def _quarantine(tally: Tally, label: str, bad: Unreadable) -> None:
+    place = {"source": label, "path": bad.path, "record": bad.key, "offset": bad.offset}
+    tally.note(f"quarantined: {bad.reason.split(':')[0]}", **place, detail=bad.reason)
+    raw = base64.b64encode(bad.raw[:RAW_BYTES_KEPT]).decode()
+    tally.quarantined.append({**place, "reason": bad.reason, "raw_bytes": len(bad.raw), "raw": raw})

@@ -1,0 +1,138 @@
+"""Read back the text of an operation's document."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_HEAD = "\n\nParameters:\n"
+_NAME = re.compile(r"[A-Za-z_][\w.-]*:(?= |$)")
+
+
+@dataclass(frozen=True)
+class OperationText:
+    """The parts of an operation's document."""
+
+    title: str
+    """The service's name, a space, the operation's name."""
+    description: str
+    parameters: list[tuple[str, str]]
+    """(name, text) in order; the text may be empty or have several lines."""
+
+
+def parse_operation(text: str) -> OperationText:
+    """Take a normalised operation document apart.
+
+    The first line is the title. Parameters stand after the last line "Parameters:", each on a line "Name: text" whose
+    further lines are indented.
+    """
+    title, _, rest = text.partition("\n")
+    description, head, section = f"\n\n{rest.strip()}".rpartition(_HEAD)
+    parameters: list[tuple[str, str]] = []
+    for line in section.split("\n") if head else ():
+        if line.startswith("  ") and parameters:
+            name, before = parameters[-1]
+            parameters[-1] = (name, f"{before}\n{line[2:]}".lstrip("\n"))
+        elif _NAME.match(line):
+            name, _, first = line.partition(":")
+            parameters.append((name, first.strip()))
+        else:
+            return OperationText(title, rest.strip(), [])  # a list that the description itself heads "Parameters:"
+    return OperationText(title, (description if head else rest).strip(), parameters)
+
+
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|ca|approx|incl|excl|fig|sec|dr|mr|mrs|st|inc|corp|ltd)|(?:^|[\s(])[A-Z])\.$", re.I
+)
+_END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of one paragraph. An abbreviation ends none, nor does a full stop inside a name or number."""
+    found, start = [], 0
+    for match in _END.finditer(text):
+        sentence = text[start : match.end()].strip()
+        if match.end() < len(text) and _ABBREVIATION.search(sentence):
+            continue
+        found.append(sentence)
+        start = match.end()
+    rest = text[start:].strip()
+    return [*found, rest] if rest else found
+
+
+SUMMARY_SENTENCES = 3
+SUMMARY_CHARACTERS = 600
+
+_VERBS = """accept activate add advertise allocate allow analyze apply approve archive assign associate attach attempt
+authorize begin calculate cancel change check claim clear close complete compose compute configure confirm connect
+contain continue convert copy create deactivate decline decrease decrypt define delete deliver deny deploy deprecate
+deprovision deregister describe designate detach detect determine disable disassociate disconnect discover dismiss
+display dissociate download edit enable encrypt end enroll establish evaluate exchange execute export extend fetch
+find flush force forget generate get grant identify import increase indicate ingest initialize initiate inspect install
+instantiate instruct invalidate invite invoke issue launch leave link list locate lock look make manage map mark merge
+migrate modify monitor move notify obtain onboard open override pause perform permit place post prepare prevent preview
+process produce promote provide provision publish purchase push put query read reboot rebuild recalculate receive
+recommend record recover redact redeem redirect refresh register reject release remove rename renew reorder replace
+replicate report request resend reset resize resolve respond restart restore resubmit resume resync retire retrieve
+retry return revert review revoke roll rotate run sample save scan schedule search select send set share show sign
+simulate specify split start stop store submit subscribe suspend switch synchronize tag take terminate test track
+transcribe transfer transform translate trigger turn unassign undeploy undo uninstall unlink unlock unregister
+unshare unsubscribe untag update upgrade upload validate verify view withdraw write"""
+
+
+def _third_person(verb: str) -> str:
+    if re.search(r"[^aeiou]y$", verb):
+        return verb[:-1] + "ies"
+    return verb + ("es" if re.search(r"(?:s|x|z|ch|sh|o)$", verb) else "s")
+
+
+_THIRD_PERSON = {_third_person(verb): _third_person(verb) for verb in _VERBS.split()} | {
+    verb: _third_person(verb)
+    for verb in _VERBS.split()
+    if verb not in ("request", "process", "sample", "test", "end", "place")
+}
+"""What may begin the sentence that says what an operation does, and its form after "which operation …"."""
+
+_ACTION = re.compile(
+    r"(?:This (?:API )?(?:operation|action|method|API|command|call) )?(?:(?P<how>[A-Za-z]+ly) )?(?P<verb>[A-Za-z]+)\b"
+)
+_ASIDE = re.compile(
+    r"For (?:more|further|additional|complete|detailed|information|details|examples)\b|For .*\bsee\b|To learn more|See "
+)
+
+
+def summary(description: str) -> list[str]:
+    """The first sentences that say what an operation does, 3 sentences and 600 characters at most.
+
+    Remarks before it ("This is classic documentation …") and pointers to other texts are left out.
+    """
+    paragraphs = [sentences(text) for text in description.split("\n\n") if text and "\n" not in text]
+    starts = [index for index, found in enumerate(paragraphs) if _action(found[0])]
+    chosen: list[str] = []
+    for sentence in (each for found in paragraphs[starts[0] if starts else 0 :] for each in found):
+        if _ASIDE.match(sentence):
+            continue
+        if sentence.endswith(":") or len(" ".join([*chosen, sentence])) > SUMMARY_CHARACTERS:
+            break
+        chosen.append(sentence if sentence[-1] in '.!?)”"' else sentence + ".")
+        if len(chosen) == SUMMARY_SENTENCES:
+            break
+    return chosen
+
+
+def action_of(sentence: str, operation: str) -> str | None:
+    """What an operation does, to go after "which operation": "Creates a bucket." gives "creates a bucket".
+
+    None if the sentence does not begin with what it does, names the operation, or is too long for a question.
+    """
+    match = _action(sentence)
+    letters = re.sub(r"\W", "", sentence).lower()
+    if not match or len(sentence) > 200 or operation.lower() in letters or "(" in sentence:
+        return None
+    how = f"{match['how'].lower()} " if match["how"] else ""
+    return how + _THIRD_PERSON[match["verb"].lower()] + sentence[match.end() :].rstrip(" .")
+
+
+def _action(sentence: str) -> re.Match[str] | None:
+    match = _ACTION.match(sentence)
+    return match if match and match["verb"].lower() in _THIRD_PERSON else None
