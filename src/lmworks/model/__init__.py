@@ -1,1 +1,1 @@
-"""TBD"""
+"""The decoder: what it computes, what it costs, and its folder on disk."""

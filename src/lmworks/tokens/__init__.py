@@ -1,1 +1,1 @@
-"""TBD"""
+"""Text to tokens: tokenizers and packed rows."""

@@ -1,1 +1,1 @@
-"""TBD"""
+"""One trainer; objectives, optimizer, schedule and checkpoints are its parts."""

@@ -1,0 +1,239 @@
+"""A decoder in the shape of Llama and Qwen3: RMSNorm, rotary positions, grouped-query attention, SwiGLU.
+
+Axes: B batch, T time, D hidden size, H heads, K key-value heads, C head size, F intermediate size, V vocabulary.
+
+Parameters are named as Hugging Face names them, so a state dict is a checkpoint. Every matrix product runs in the type of
+the activations, `compute_type`, whatever the weights are kept in. The decoder knows no cache and no packing: `attend`
+comes from outside (training passes packed causal attention, the generation engine its cache).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(layer, q[B,H,T,C], k[B,K,T,C], v[B,K,T,C]) -> [B,H,T,C]; positions are already rotated in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """A decoder's shape. It counts parameters, operations and memory before anything is built."""
+
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    num_key_value_heads: int
+    head_size: int
+    intermediate_size: int
+    context_length: int
+    """Longest sequence that the model was trained on, in tokens."""
+    rope_theta: float = 10_000.0
+    norm_epsilon: float = 1e-6
+    qk_norm: bool = False
+    """Normalise each query and key head before rotation (Qwen3)."""
+    qkv_bias: bool = False
+    """Biases on the query, key and value projections (Qwen2)."""
+    sliding_window: int | None = None
+    """Each position sees at most this many, itself included; None for all earlier ones (Mistral when set)."""
+    tie_embeddings: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"num_heads {self.num_heads} is no multiple of num_key_value_heads {self.num_key_value_heads}"
+            )
+        if self.head_size % 2:
+            raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")
+
+    @property
+    def block_parameters(self) -> int:
+        """Parameters of one block."""
+        heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
+        matrices = 2 * self.hidden_size * (heads + keys) + 3 * self.hidden_size * self.intermediate_size
+        biases = (heads + 2 * keys) * self.qkv_bias
+        norms = 2 * self.hidden_size + 2 * self.head_size * self.qk_norm
+        return matrices + biases + norms
+
+    @property
+    def parameters(self) -> int:
+        """All parameters; a tied embedding counts once."""
+        embeddings = self.vocab_size * self.hidden_size * (1 if self.tie_embeddings else 2)
+        return embeddings + self.num_layers * self.block_parameters + self.hidden_size
+
+    def forward_flops_per_token(self, context: int) -> int:
+        """Floating-point operations of one token's forward pass that sees `context` positions."""
+        matrices = self.num_layers * self.block_parameters + self.vocab_size * self.hidden_size
+        attention = 2 * self.num_layers * self.num_heads * self.head_size * context
+        return 2 * (matrices + attention)
+
+    def training_flops_per_token(self, sequence_length: int) -> int:
+        """Forward and backward; each row is attended to whole, which is what the kernels compute."""
+        return 3 * self.forward_flops_per_token(sequence_length)
+
+    def training_bytes(self, rows: int, sequence_length: int, activation_bytes: int = 2) -> int:
+        """Memory to train on `rows` rows at once: weights, gradients, optimizer state, activations (a coarse count)."""
+        tokens = rows * sequence_length
+        per_token = self.num_layers * (8 * self.hidden_size + 4 * self.intermediate_size) * activation_bytes
+        scores = 3 * self.num_layers * self.num_heads * sequence_length * activation_bytes
+        return self.parameters * 4 * 4 + tokens * (per_token + scores) + tokens * self.vocab_size * 6
+
+    def inference_bytes(self, sequences: int, length: int, weight_bytes: int = 4) -> int:
+        """Memory to hold the weights and `sequences` caches of `length` positions."""
+        cache = 2 * self.num_layers * self.num_key_value_heads * self.head_size * length
+        return (self.parameters + sequences * cache) * weight_bytes
+
+
+class Linear(nn.Linear):
+    """A matrix product in the type of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.linear(x, self.weight.to(x.dtype), bias)
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) · weight over the last axis; computed in float32."""
+
+    def __init__(self, size: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.epsilon)
+        return (self.weight * wide).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Project, normalise and rotate; the attending itself is handed in."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        hidden, size = config.hidden_size, config.head_size
+        self.head_size = size
+        self.q_proj = Linear(hidden, config.num_heads * size, bias=config.qkv_bias)
+        self.k_proj = Linear(hidden, config.num_key_value_heads * size, bias=config.qkv_bias)
+        self.v_proj = Linear(hidden, config.num_key_value_heads * size, bias=config.qkv_bias)
+        self.o_proj = Linear(config.num_heads * size, hidden, bias=False)
+        self.q_norm = RMSNorm(size, config.norm_epsilon) if config.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(size, config.norm_epsilon) if config.qk_norm else nn.Identity()
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, layer: int) -> Tensor:
+        batch, time, _ = x.shape
+        q, k, v = (  # [B,T,·] -> [B,H or K,T,C]
+            project(x).view(batch, time, -1, self.head_size).transpose(1, 2)
+            for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        q, k = rotate(self.q_norm(q), cos, sin), rotate(self.k_norm(k), cos, sin)
+        mixed = attend(layer, q, k, v).transpose(1, 2).reshape(batch, time, -1)  # [B,T,H·C]
+        output: Tensor = self.o_proj(mixed)
+        return output
+
+
+class FeedForward(nn.Module):
+    """SwiGLU."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.gate_proj = Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.up_proj = Linear(config.hidden_size, config.intermediate_size, bias=False)
+        self.down_proj = Linear(config.intermediate_size, config.hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return output
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each on a normalised copy and added to the stream."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.hidden_size, config.norm_epsilon)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_epsilon)
+        self.mlp = FeedForward(config)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, layer: int) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, attend, layer)
+        output: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return output
+
+
+class Trunk(nn.Module):
+    """Everything but the output matrix; named as in Hugging Face folders (`model.`)."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.norm = RMSNorm(config.hidden_size, config.norm_epsilon)
+
+
+class Decoder(nn.Module):
+    """The language model. `hidden` gives the last hidden states; logits are `hidden @ output_weight.T`."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.compute_type = torch.float32
+        """Type of the activations and of the matrix products."""
+        self.model = Trunk(config)
+        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The layers, in order: what sharding, compiling and activation checkpointing walk."""
+        return self.model.layers
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V,D]"""
+        return self.lm_head.weight
+
+    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """[B,T] tokens at [B,T] positions -> [B,T,D] in `compute_type`."""
+        x = self.model.embed_tokens(tokens).to(self.compute_type)
+        cos, sin = rotations(positions, self.config.head_size, self.config.rope_theta, x.dtype)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, cos, sin, attend, layer)
+        output: Tensor = self.model.norm(x)
+        return output
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator) -> None:
+        """Fresh weights: uniform of variance 1/inputs, but zero where a block adds to the stream: it begins as identity."""
+        for name, parameter in self.named_parameters():
+            if name.endswith("norm.weight"):
+                parameter.fill_(1.0)
+            elif name.endswith((".bias", "o_proj.weight", "down_proj.weight")):
+                parameter.zero_()
+            elif name.endswith(("embed_tokens.weight", "lm_head.weight")):
+                parameter.normal_(0.0, 0.02, generator=generator)
+            else:
+                bound = math.sqrt(3.0 / parameter.shape[1])
+                parameter.uniform_(-bound, bound, generator=generator)
+
+
+def rotations(positions: Tensor, head_size: int, theta: float, data_type: torch.dtype) -> tuple[Tensor, Tensor]:
+    """[B,T] positions -> cosines and sines [B,1,T,C]; the angles are computed in float32."""
+    exponents = torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32) / head_size
+    angles = positions[:, None, :, None].float() / theta**exponents  # [B,1,T,C/2]
+    angles = torch.cat((angles, angles), dim=-1)
+    return angles.cos().to(data_type), angles.sin().to(data_type)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding; the first half of a head turns against the second, as in Llama."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin

@@ -1,0 +1,173 @@
+"""Models as Hugging Face folders: what we train others load, and what they publish of this shape we load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Handle
+from lmworks.tokens.tokenizer import FILES
+
+if TYPE_CHECKING:
+    from lmworks.model.decoder import Decoder, DecoderConfig
+
+ARCHITECTURES = {
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+}
+
+
+@dataclass(frozen=True)
+class ModelFolder(Handle):
+    """A model artifact: a Hugging Face folder with the tokenizer that it was trained with."""
+
+    def open(self, data_type: str = "float32") -> Decoder:
+        """Load it."""
+        return load_model(self.path, data_type)
+
+
+def save_model(model: Decoder, folder: Path, tokenizer_folder: Path) -> None:
+    """Write config, weights, tokenizer and the ids that end an answer. Equal weights give equal bytes."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    if model.config.tie_embeddings:
+        del weights["lm_head.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    data_type = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
+    _write(folder / "config.json", describe(model.config) | {"dtype": data_type})
+    _write(folder / "generation_config.json", {"bos_token_id": 0, "eos_token_id": [0, 2], "pad_token_id": 0})
+    for name in FILES:
+        shutil.copyfile(tokenizer_folder / name, folder / name)
+
+
+def load_model(folder: Path, data_type: str = "float32") -> Decoder:
+    """Read a folder of this shape; weights and computation are in `data_type` ("float32", "bfloat16")."""
+    import torch
+    from safetensors.torch import load_file
+
+    from lmworks.model.decoder import Decoder
+
+    config = read_config(folder)
+    kind = getattr(torch, data_type)
+    with torch.device("meta"):
+        model = Decoder(config)
+    weights: dict[str, torch.Tensor] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        weights |= {name: tensor.to(kind) for name, tensor in load_file(file).items()}
+    if config.tie_embeddings:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if expected != found:
+        names = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise LmworksError(
+            f"{folder}: the weights do not fit config.json: "
+            + ", ".join(f"{name} is {found.get(name)}, expected {expected.get(name)}" for name in names[:5])
+        )
+    model.load_state_dict(weights, assign=True)
+    if config.tie_embeddings:
+        model.lm_head.weight = model.model.embed_tokens.weight
+    model.compute_type = kind
+    return model
+
+
+def read_config(folder: Path) -> DecoderConfig:
+    """The shape in `config.json`; what this decoder cannot compute is refused."""
+    from lmworks.model.decoder import DecoderConfig
+
+    path = folder / "config.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except OSError as error:
+        raise LmworksError(f"{path}: {error.strerror}; a model folder holds config.json") from error
+    kind = found.get("model_type")
+    if kind not in ARCHITECTURES:
+        raise LmworksError(f"{path}: model_type is {kind!r}; this decoder computes {', '.join(ARCHITECTURES)}")
+    rope = found.get("rope_parameters") or found.get("rope_scaling") or {}
+    for field, value, wanted in (
+        ("hidden_act", found.get("hidden_act", "silu"), "silu"),
+        ("rope type", rope.get("rope_type", "default"), "default"),
+        ("attention_bias", found.get("attention_bias", False), False),
+        ("mlp_bias", found.get("mlp_bias", False), False),
+    ):
+        if value != wanted:
+            raise LmworksError(f"{path}: {field} is {value!r}; this decoder computes {wanted!r} only")
+    heads = found["num_attention_heads"]
+    return DecoderConfig(
+        vocab_size=found["vocab_size"],
+        hidden_size=found["hidden_size"],
+        num_layers=found["num_hidden_layers"],
+        num_heads=heads,
+        num_key_value_heads=found.get("num_key_value_heads") or heads,
+        head_size=found.get("head_dim") or found["hidden_size"] // heads,
+        intermediate_size=found["intermediate_size"],
+        context_length=found["max_position_embeddings"],
+        rope_theta=float(rope.get("rope_theta") or found.get("rope_theta", 10_000.0)),
+        norm_epsilon=found["rms_norm_eps"],
+        qk_norm=kind == "qwen3",
+        qkv_bias=kind == "qwen2",
+        sliding_window=_window(path, found),
+        tie_embeddings=found.get("tie_word_embeddings", False),
+    )
+
+
+def describe(config: DecoderConfig) -> dict[str, Any]:
+    """The `config.json` of a shape: the model type is the one that has these variations."""
+    window = config.sliding_window
+    if config.qk_norm and config.qkv_bias:
+        raise LmworksError("qk_norm and qkv_bias together are no known architecture; choose one (Qwen3 or Qwen2)")
+    kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "mistral" if window else "llama"
+    return {
+        "architectures": [ARCHITECTURES[kind]],
+        "model_type": kind,
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.num_layers,
+        "num_attention_heads": config.num_heads,
+        "num_key_value_heads": config.num_key_value_heads,
+        "head_dim": config.head_size,
+        "intermediate_size": config.intermediate_size,
+        "max_position_embeddings": config.context_length,
+        "rope_theta": config.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "rms_norm_eps": config.norm_epsilon,
+        "hidden_act": "silu",
+        "tie_word_embeddings": config.tie_embeddings,
+        "bos_token_id": 0,
+        "eos_token_id": [0, 2],
+        "pad_token_id": 0,
+        **_describe_window(kind, window, config.num_layers),
+    }
+
+
+def _describe_window(kind: str, window: int | None, layers: int) -> dict[str, Any]:
+    if kind.startswith("qwen"):
+        sliding = {"use_sliding_window": True, "sliding_window": window, "max_window_layers": 0}
+        return sliding | {"layer_types": ["sliding_attention"] * layers} if window else {"use_sliding_window": False}
+    return {"sliding_window": window} if kind == "mistral" else {}
+
+
+def _window(path: Path, found: dict[str, Any]) -> int | None:
+    window: int | None = found.get("sliding_window")
+    if not found["model_type"].startswith("qwen"):
+        return window
+    if not found.get("use_sliding_window"):
+        return None
+    types = set(found.get("layer_types") or ["sliding_attention" if not found.get("max_window_layers") else "mixed"])
+    if types != {"sliding_attention"}:
+        raise LmworksError(
+            f"{path}: the layers differ in attention ({', '.join(sorted(types))}); this decoder has one kind"
+        )
+    return window
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")

@@ -1,0 +1,127 @@
+"""Tokenizers as Hugging Face folders: the same bytes in training, evaluation and serving."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Handle
+
+if TYPE_CHECKING:
+    import tokenizers
+
+END_OF_TEXT, START_OF_TURN, END_OF_TURN = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+SPECIAL_TOKENS = (END_OF_TEXT, START_OF_TURN, END_OF_TURN)
+"""Their ids are 0, 1, 2 in every tokenizer that lmworks trains."""
+
+CHAT_TEMPLATE = (
+    "<|endoftext|>{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""ChatML, led by the token that begins every document."""
+
+FILES = ("tokenizer.json", "tokenizer_config.json")
+"""What a tokenizer folder, and a model folder, hold of it."""
+
+Message = Mapping[str, str]
+"""`role` and `content`."""
+
+
+class Tokenizer:
+    """Text to ids and back. Text is never read as control tokens: only a chat's frame makes those."""
+
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer as Backend
+
+        try:
+            raw = [(folder / name).read_bytes() for name in FILES]
+        except OSError as error:
+            raise LmworksError(
+                f"{error.filename}: {error.strerror}; a tokenizer folder holds {' and '.join(FILES)}"
+            ) from error
+        self.digest = hashlib.sha256(b"\0".join(raw)).hexdigest()
+        self.chat_template: str = json.loads(raw[1])["chat_template"]
+        self._backend: tokenizers.Tokenizer = Backend.from_str(raw[0].decode())
+        self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text
+        vocabulary = self._backend.get_vocab(with_added_tokens=True)
+        if missing := [token for token in SPECIAL_TOKENS if token not in vocabulary]:
+            raise LmworksError(f"{folder}: the tokenizer has no {', '.join(missing)}; chats and documents need them")
+        self._special = {token: vocabulary[token] for token in SPECIAL_TOKENS}
+        self.end_of_text_id, self.start_of_turn_id, self.end_of_turn_id = self._special.values()
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special tokens included."""
+        return self._backend.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text; neither begins nor ends with special tokens."""
+        return self._backend.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` for many texts, on all cores."""
+        return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids without their special tokens; bytes that are no UTF-8 yet show as U+FFFD."""
+        return self._backend.decode(list(ids), skip_special_tokens=True)
+
+    @cached_property
+    def _template(self) -> Any:
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)  # as transformers renders
+        return environment.from_string(self.chat_template)
+
+    def render_chat(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+        """The chat as one text, to look at. To feed a model, use `encode_chat`: text cannot be told from frame here."""
+        text: str = self._template.render(messages=messages, add_generation_prompt=add_generation_prompt)
+        return text
+
+    def encode_chat(
+        self, messages: Sequence[Message], add_generation_prompt: bool = False
+    ) -> tuple[list[int], list[bool]]:
+        """Ids of a chat, and which of them are trained: assistants' words and the <|im_end|> that closes them.
+
+        The template is rendered around placeholders, so contents (stripped) are encoded as text whatever they say.
+        """
+        framed = [{**message, "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)]
+        pieces = re.split(r"\ue000(\d+)\ue001", self.render_chat(framed, add_generation_prompt))
+        ids, trained = self._encode_frame(pieces[0]), []
+        trained += [False] * len(ids)
+        for index, frame in zip(pieces[1::2], pieces[2::2], strict=True):
+            message = messages[int(index)]
+            answer = message["role"] == "assistant"
+            words, after = self.encode(message["content"].strip()), self._encode_frame(frame)
+            closing = after.index(self.end_of_turn_id) + 1 if answer and self.end_of_turn_id in after else 0
+            ids += words + after
+            trained += [answer] * len(words) + [position < closing for position in range(len(after))]
+        return ids, trained
+
+    def _encode_frame(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for piece in re.split("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")", text):
+            ids += [self._special[piece]] if piece in self._special else self.encode(piece)
+        return ids
+
+
+@dataclass(frozen=True)
+class TokenizerFolder(Handle):
+    """A folder with `tokenizer.json` and `tokenizer_config.json`."""
+
+    def open(self) -> Tokenizer:
+        """Load it."""
+        return Tokenizer(self.path)
+
+
+def open_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of any folder that holds one: a model folder carries its own."""
+    return Tokenizer(folder)

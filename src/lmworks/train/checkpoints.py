@@ -1,0 +1,47 @@
+"""Checkpoints: a safetensors file and a JSON file, named by the journal once both are on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from lmworks.data.documents import write_file
+from lmworks.pipeline.stage import Context
+
+
+@dataclass
+class Position:
+    """How far a run has come, and what it has written down on the way."""
+
+    step: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save_checkpoint(context: Context, position: Position, tensors: Mapping[str, Tensor]) -> None:
+    """Store the state after `position.step` steps, then drop the checkpoint before it."""
+    from safetensors.torch import save
+
+    name = f"step-{position.step:06d}"
+    previous = [file for file in context.scratch.glob("step-*") if file.stem != name]
+    write_file(context.scratch / f"{name}.safetensors", save(dict(tensors)))
+    write_file(context.scratch / f"{name}.json", json.dumps(vars(position)).encode())
+    context.journal.append({"checkpoint": name})
+    for file in previous:
+        file.unlink()
+
+
+def restore_checkpoint(context: Context, tensors: Mapping[str, Tensor]) -> Position:
+    """Copy the newest checkpoint into `tensors`; the position where the run goes on."""
+    from safetensors.torch import load_file
+
+    names = [record["checkpoint"] for record in context.journal.records() if "checkpoint" in record]
+    if not names:
+        return Position()
+    for name, stored in load_file(context.scratch / f"{names[-1]}.safetensors").items():
+        tensors[name].copy_(stored)
+    return Position(**json.loads((context.scratch / f"{names[-1]}.json").read_text()))

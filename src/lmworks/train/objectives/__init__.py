@@ -1,0 +1,14 @@
+"""What a model is trained for. An objective is one file and one line here."""
+
+from __future__ import annotations
+
+from lmworks.train.objectives.base import Batch, Objective, Trainable, Watched
+from lmworks.train.objectives.causal_lm import CausalLM
+from lmworks.train.objectives.sft import Sft
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "causal-lm": CausalLM,
+    "sft": Sft,
+}
+
+__all__ = ["OBJECTIVES", "Batch", "Objective", "Trainable", "Watched"]

@@ -1,0 +1,92 @@
+"""The contract between the trainer and an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lmworks.pipeline.stage import Handle
+from lmworks.tokens.shards import PackedRows, row_numbers
+from lmworks.tokens.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Packed rows: tokens [B,T+1] and the weight of each as a target [B,T+1]."""
+
+    tokens: Tensor
+    weights: Tensor
+
+    @property
+    def inputs(self) -> Tensor:
+        """[B,T]"""
+        return self.tokens[:, :-1].contiguous()
+
+    def split(self, rows: int) -> Iterator[Batch]:
+        """Micro-batches of so many rows."""
+        for start in range(0, len(self.tokens), rows):
+            yield Batch(self.tokens[start : start + rows], self.weights[start : start + rows])
+
+
+class Trainable(Protocol):
+    """What a model offers to an objective."""
+
+    @property
+    def output_weight(self) -> Tensor: ...
+
+    @property
+    def blocks(self) -> nn.ModuleList: ...
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """[B,T,D]"""
+
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Σ weight · −ln p(target) over [N,D] hidden states."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A prompt that is answered again and again, and what stands in the data."""
+
+    title: str
+    prompt: Sequence[int]
+    reference: str
+
+
+class Objective(Protocol):
+    """What the trainer asks for; it never asks an objective's name."""
+
+    def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None: ...
+
+    def batch(self, step: int, model: Trainable) -> Batch:
+        """The data of a step: a function of the step alone."""
+
+    def loss(self, model: Trainable, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum of losses, sum of weights, and further metrics."""
+
+    @staticmethod
+    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
+        """Prompts to watch."""
+
+
+def packed_batch(rows: PackedRows, numbers: Sequence[int] | np.ndarray[Any, Any]) -> Batch:
+    """Rows by their numbers."""
+    tokens, weights = (np.stack([array[number] for number in numbers]) for array in (rows.tokens, rows.weights))
+    return Batch(torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(weights.astype(np.float32)))
+
+
+class PackedObjective:
+    """Batches of packed rows in the order of seeded permutations."""
+
+    def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None:
+        self.rows, self.seed, self.rows_per_step = rows, seed, rows_per_step
+
+    def batch(self, step: int, model: Trainable) -> Batch:
+        """Rows `step · rows_per_step` and on."""
+        first = step * self.rows_per_step
+        return packed_batch(self.rows, row_numbers(len(self.rows.tokens), self.seed, first, self.rows_per_step))

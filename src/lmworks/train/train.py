@@ -1,0 +1,285 @@
+"""The trainer: one stage for every objective."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.data.documents import write_file, write_json_lines
+from lmworks.errors import LmworksError
+from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.tokens.shards import PackedRows, Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.config import CausalLMConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from lmworks.model.decoder import Decoder
+    from lmworks.tokens.tokenizer import Tokenizer
+    from lmworks.train.checkpoints import Position
+    from lmworks.train.objectives import Objective, Watched
+    from lmworks.train.trainable import TrainableDecoder
+
+WATCHED_PROMPTS = 2
+WATCHED_TOKENS = 96
+"""Long enough for a first paragraph."""
+SAMPLE_POINTS = 8
+"""Times that the watched prompts are answered: after all steps, half of them, a quarter, …"""
+
+
+@stage(version=1)
+def train(
+    config: TrainConfig,
+    base: ModelFolder | None,
+    data: Shards,
+    tokenizer: TokenizerFolder,
+    validation: Shards | None,
+    watch: Handle | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Train a model and write its folder, with `history.jsonl`, `samples.jsonl` and `training.json`.
+
+    A run that was killed goes on from its last checkpoint and ends with the same bytes as one that was not.
+    """
+    config.require_resolved()
+    settings = _kept_settings(config, context)
+    with _threads(settings["threads"]):
+        run = Run(config, base, data, tokenizer, validation, watch, context, settings["compile"])
+        run.go()
+        save_model(run.decoder, out, tokenizer.path)
+    write_json_lines(out / "history.jsonl", run.position.history)
+    write_json_lines(out / "samples.jsonl", run.position.samples)
+    resolved = config.model_dump(mode="json", exclude=set(config.not_in_key))
+    write_file(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
+    return run.result()
+
+
+class Run:
+    """One training run: everything that is made from the config, and where it stands."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        base: ModelFolder | None,
+        data: Shards,
+        tokenizer: TokenizerFolder,
+        validation: Shards | None,
+        watch: Handle | None,
+        context: Context,
+        compiled: bool,
+    ) -> None:
+        import torch
+
+        from lmworks.train.checkpoints import restore_checkpoint
+        from lmworks.train.objectives import OBJECTIVES
+        from lmworks.train.optimizer import Optimizer
+        from lmworks.train.trainable import TrainableDecoder
+
+        self.config, self.context, self.tokenizer = config, context, tokenizer.open()
+        self.steps = int(config.steps)
+        objective = OBJECTIVES[config.objective]
+        self.objective: Objective = objective(_rows(data, config, self.tokenizer), config.seed, config.rows_per_step)
+        self.validation = _rows(validation, config, self.tokenizer) if validation else None
+        self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
+        self.decoder = _decoder(config, base, data, self.tokenizer)
+        self.decoder.compute_type = getattr(torch, config.data_type)
+        self.model: TrainableDecoder = TrainableDecoder(
+            self.decoder, end_of_text=self.tokenizer.end_of_text_id, compiled=compiled
+        )
+        self.parameters = list(self.decoder.parameters())
+        self.optimizer = Optimizer(self.decoder, config)
+        self.tensors = dict(self.decoder.state_dict()) | self.optimizer.state
+        self.position: Position = restore_checkpoint(context, self.tensors)
+        self.began_at = self.position.step
+        self.seconds: list[float] = []
+
+    def go(self) -> None:
+        """All steps that are left."""
+        from lmworks.train.checkpoints import save_checkpoint
+
+        config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
+        self.context.progress.start(self.steps * tokens, "tokens")
+        samples_at = {max(1, self.steps >> halvings) for halvings in range(SAMPLE_POINTS)}
+        while self.position.step < self.steps:
+            self.context.check_stop()
+            began = time.perf_counter()
+            line = self.step(self.position.step)
+            self.seconds.append(time.perf_counter() - began)
+            self.position.step += 1
+            done = self.position.step
+            if self.validation and (done % config.validation_steps == 0 or done == self.steps):
+                line["validation_loss"] = self.validation_loss()
+            self.position.history.append(line)
+            self.context.progress.update(
+                done * tokens,
+                loss=line["loss"],
+                learning_rate=line["learning_rate"],
+                tokens_per_second=tokens / self.seconds[-1],
+            )
+            if self.watched and done in samples_at:
+                self.sample()
+            if done % config.checkpoint_steps == 0 and done < self.steps:
+                save_checkpoint(self.context, self.position, self.tensors)
+
+    def step(self, step: int) -> dict[str, Any]:
+        """One optimizer step; its line of the history."""
+        import torch
+
+        from lmworks.train.optimizer import rate_share
+
+        torch.manual_seed(self.config.seed * 1_000_003 + step)
+        total = weight = 0.0
+        metrics: dict[str, float] = {}
+        for batch in self.objective.batch(step, self.model).split(self.config.micro_batch_rows):
+            loss, batch_weight, more = self.objective.loss(self.model, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total, weight = total + loss.item(), weight + batch_weight
+            metrics = {name: metrics.get(name, 0.0) + value for name, value in more.items()}
+        norm = self._divide_and_clip(max(weight, 1.0))
+        share = rate_share(step, self.config, self.steps)
+        self.optimizer.step(step + 1, share)
+        for parameter in self.parameters:
+            parameter.grad = None
+        return {
+            "step": step + 1,
+            "tokens": (step + 1) * self.config.rows_per_step * self.config.sequence_length,
+            "loss": total / max(weight, 1.0),
+            "learning_rate": share * self.config.learning_rate,
+            "gradient_norm": norm,
+            **{name: value / max(weight, 1.0) for name, value in metrics.items()},
+        }
+
+    def _divide_and_clip(self, weight: float) -> float:
+        import torch
+
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(gradients)) / weight
+        if norm != norm:
+            raise LmworksError(
+                f"step {self.position.step + 1}: the loss is not a number; lower learning_rate or use float32"
+            )
+        torch._foreach_mul_(gradients, min(1.0, self.config.gradient_clip / max(norm, 1e-12)) / weight)
+        return norm
+
+    def validation_loss(self) -> float:
+        """Mean loss over the first rows of the validation data.
+
+        Gradients stay on although none is used: a pass without them would be compiled anew.
+        """
+        from lmworks.train.objectives.base import packed_batch
+
+        assert self.validation  # noqa: S101 - asked for only when there is some
+        count = min(self.config.validation_rows, len(self.validation.tokens))
+        total = weight = 0.0
+        for batch in packed_batch(self.validation, range(count)).split(self.config.micro_batch_rows):
+            loss, batch_weight, _ = self.objective.loss(self.model, batch)
+            total, weight = total + loss.item(), weight + batch_weight
+        return total / max(weight, 1.0)
+
+    def sample(self) -> None:
+        """Answer the watched prompts with the weights as they are now."""
+        from lmworks.generate.engine import Engine, Sampling
+
+        engine = Engine(self.decoder, self.tokenizer)
+        answers = engine.generate([watched.prompt for watched in self.watched], Sampling(max_tokens=WATCHED_TOKENS))
+        for watched, answer in zip(self.watched, answers, strict=True):
+            record = {"step": self.position.step, "prompt": watched.title, "text": answer.text.strip()}
+            self.position.samples.append({**record, "reference": watched.reference})
+        first = self.position.samples[-len(self.watched)]
+        self.context.progress.sample(first["prompt"], first["text"])
+
+    def result(self) -> Result:
+        """Counts, the last validation loss, and how fast it went."""
+        tokens = self.config.rows_per_step * self.config.sequence_length
+        losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
+        figures = []
+        if losses and self.validation:
+            rows = min(self.config.validation_rows, len(self.validation.tokens))
+            method = "mean cross-entropy over the first packed validation rows, attention inside documents"
+            figures.append(
+                Figure(
+                    name="validation loss",
+                    value=losses[-1],
+                    n=rows,
+                    method=method,
+                    unit="nats per token",
+                    context_length=self.config.sequence_length,
+                    data_type=self.config.data_type,
+                    device="cpu",
+                )
+            )
+        steady = sorted(self.seconds[1:] or self.seconds or [1.0])
+        return Result(
+            figures=figures,
+            counts={
+                "parameters": self.decoder.config.parameters,
+                "steps": self.steps,
+                "tokens": self.steps * tokens,
+            },
+            measured={
+                "tokens_per_second": tokens / steady[len(steady) // 2],
+                "first_step_seconds": self.seconds[0] if self.seconds else 0.0,
+                "steps_of_this_run": self.steps - self.began_at,
+                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            },
+        )
+
+
+def _kept_settings(config: TrainConfig, context: Context) -> dict[str, Any]:
+    """Threads and compile change bits, so a continued run keeps those that it began with."""
+    for record in context.journal.records():
+        if "threads" in record:
+            return record
+    settings = {"threads": config.threads, "compile": config.compile}
+    context.journal.append(settings)
+    return settings
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _rows(shards: Shards, config: TrainConfig, tokenizer: Tokenizer) -> PackedRows:
+    rows = shards.open()
+    if rows.sequence_length != config.sequence_length or rows.tokenizer_digest != tokenizer.digest:
+        raise LmworksError(
+            f"{shards.path}: rows of {rows.sequence_length} tokens by tokenizer {rows.tokenizer_digest[:12]}; expected "
+            f"{config.sequence_length} by {tokenizer.digest[:12]}: pack the data anew with this model's tokenizer"
+        )
+    return rows
+
+
+def _decoder(config: TrainConfig, base: ModelFolder | None, data: Shards, tokenizer: Tokenizer) -> Decoder:
+    import torch
+
+    from lmworks.model.decoder import Decoder
+
+    if base is None:
+        if not isinstance(config, CausalLMConfig):
+            raise LmworksError("a model to tune is missing: `from` must name an earlier model")
+        decoder = Decoder(config.shape(tokenizer.vocab_size))
+        decoder.initialise(torch.Generator().manual_seed(config.seed))
+        return decoder
+    decoder = load_model(base.path)
+    if decoder.config.context_length < config.sequence_length or decoder.config.vocab_size < tokenizer.vocab_size:
+        raise LmworksError(
+            f"{base.path}: the model reads {decoder.config.context_length} tokens of {decoder.config.vocab_size} kinds, "
+            f"the data has rows of {config.sequence_length} of {tokenizer.vocab_size} kinds; lower sequence_length or "
+            "use the model's own tokenizer"
+        )
+    return decoder
