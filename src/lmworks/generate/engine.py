@@ -1,0 +1,391 @@
+"""The engine: prompts in, text and likelihoods out, many at a time.
+
+Axes: B batch (rows), T time, S cached positions, D hidden size, H heads, K key-value heads, C head size, V vocabulary.
+
+Sequences of different lengths share a batch without padding on the left: row r keeps its tokens in slots 0, 1, … of its
+own cache row, so a slot's number is its position, and a query sees the slots up to its own position. What stands behind
+a row's end (padding of a prefill, an earlier request's leftovers) is finite, is never seen, and is overwritten in turn.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from lmworks.errors import LmworksError
+from lmworks.generate.detokenise import Detokeniser
+from lmworks.generate.sampling import Sampling as Sampling
+from lmworks.generate.sampling import choose
+from lmworks.generate.stops import StopStrings
+from lmworks.model.decoder import Attend, Decoder
+from lmworks.model.folder import load_model
+from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
+
+MAX_ROWS = 64
+"""Requests decoded together: on a CPU the products are bound by arithmetic from about here on."""
+CACHE_BYTES = 1 << 30
+"""A cache takes no more than this, whatever the number of requests."""
+BATCH_TOKENS = 8192
+"""Tokens, padding included, that go through the model at once; bounds memory and how long others wait for a prefill."""
+LOGIT_ROWS = 1024
+"""Rows of logits that exist at once when likelihoods are computed."""
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A further part of an answer. The last one has a finish reason; the text may be empty."""
+
+    text: str
+    ids: tuple[int, ...]
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A whole answer. `ids` has neither the end token nor the text's cut before a stop string."""
+
+    ids: list[int]
+    text: str
+    finish_reason: FinishReason
+
+
+class Request:
+    """One prompt on its way through a batch."""
+
+    def __init__(self, prompt: Sequence[int], sampling: Sampling, tokenizer: Tokenizer, context_length: int) -> None:
+        self.prompt = prompt
+        self.sampling = sampling
+        self.ids: list[int] = []
+        self.text = ""
+        self.finish_reason: FinishReason | None = None
+        self.noise = random.Random(sampling.seed)  # noqa: S311 - sampling, not secrets
+        self._limit = min(sampling.max_tokens, context_length - len(prompt))
+        self._ends = (tokenizer.end_of_turn_id, tokenizer.end_of_text_id)
+        self._detokeniser = Detokeniser(tokenizer.decode)
+        self._stops = StopStrings(sampling.stop)
+
+    @property
+    def position(self) -> int:
+        """Where the newest token stands; all before it are cached."""
+        return len(self.prompt) + len(self.ids) - 1
+
+    def accept(self, token: int) -> Piece:
+        """Take the next token; says what can be shown and whether the answer ended."""
+        ended = token in self._ends
+        text = ""
+        if not ended:
+            self.ids.append(token)
+            text = self._detokeniser.add(token)
+        full = len(self.ids) >= self._limit
+        if ended or full:
+            text += self._detokeniser.flush()
+        text, stopped = self._stops.add(text)
+        if ended or stopped:
+            self.finish_reason = "stop"
+        elif full:
+            self.finish_reason = "length"
+        if self.finish_reason and not stopped:
+            text += self._stops.flush()
+        self.text += text
+        return Piece(text, () if ended else (token,), self.finish_reason)
+
+
+class Batch:
+    """Requests decoded together. They come and go between steps; each is answered as if it were alone."""
+
+    def __init__(self, model: Decoder, tokenizer: Tokenizer, rows: int, slots: int) -> None:
+        config = model.config
+        shape = (config.num_layers, rows, config.num_key_value_heads, slots, config.head_size)
+        weight = model.output_weight
+        # Zeros, since a masked NaN is still a NaN.
+        self._keys = torch.zeros(shape, dtype=model.compute_type, device=weight.device)
+        self._values = torch.zeros_like(self._keys)
+        self._model = model
+        self._tokenizer = tokenizer
+        self._slots = slots
+        self._rows = rows
+        self._running: list[Request] = []  # index = cache row
+        self._waiting: deque[Request] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._running or self._waiting)
+
+    def add(self, prompt: Sequence[int], sampling: Sampling) -> Request:
+        """Put a request in line. Raises `LmworksError` for a prompt that leaves no room for an answer."""
+        context = self._model.config.context_length
+        if not 0 < len(prompt) < context:
+            raise LmworksError(
+                f"the prompt has {len(prompt)} tokens; a context of {context} takes from 1 to {context - 1}, "
+                "which leaves one for the answer: shorten the prompt"
+            )
+        request = Request(prompt, sampling, self._tokenizer, self._slots)
+        self._waiting.append(request)
+        return request
+
+    @torch.inference_mode()
+    def remove(self, request: Request) -> None:
+        """Forget a request, wherever it stands; its row is free for another."""
+        if request in self._waiting:
+            self._waiting.remove(request)
+        if request not in self._running:
+            return
+        row = self._running.index(request)
+        last = self._running.pop()
+        if last is not request:
+            moved = (slice(None), len(self._running), slice(None), slice(last.position))
+            self._keys[:, row, :, : last.position] = self._keys[moved]
+            self._values[:, row, :, : last.position] = self._values[moved]
+            self._running[row] = last
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[Request, Piece]]:
+        """One more token for each running request, and the first for those for which there is room."""
+        hidden = [self._decode()] if self._running else []
+        if admitted := self._admit():
+            hidden.append(self._prefill(admitted))
+            self._running += admitted
+        if not hidden:
+            return []
+        logits = _logits(torch.cat(hidden), self._model)
+        tokens = choose(logits, [r.sampling for r in self._running], [r.noise.random() for r in self._running])
+        pieces = [(request, request.accept(token)) for request, token in zip(self._running, tokens, strict=True)]
+        for request, piece in pieces:
+            if piece.finish_reason:
+                self.remove(request)
+        return pieces
+
+    def _admit(self) -> list[Request]:
+        admitted: list[Request] = []
+        longest = 0
+        while self._waiting and len(self._running) + len(admitted) < self._rows:
+            longest = max(longest, len(self._waiting[0].prompt))
+            if admitted and longest * (len(admitted) + 1) > BATCH_TOKENS:
+                break
+            admitted.append(self._waiting.popleft())
+        return admitted
+
+    def _prefill(self, requests: Sequence[Request]) -> Tensor:
+        """Fill the rows behind the running ones; [B,D] hidden states of each prompt's last token."""
+        first, end = len(self._running), len(self._running) + len(requests)
+        tokens, positions = _pad([request.prompt for request in requests], self._keys.device)
+        causal = _causal(self._model, tokens.shape[1])
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            self._keys[layer, first:end, :, : k.shape[2]] = k
+            self._values[layer, first:end, :, : v.shape[2]] = v
+            return causal(layer, q, k, v)
+
+        hidden = self._model.hidden(tokens, positions, attend)  # [B,T,D]
+        return hidden[torch.arange(len(requests)), torch.tensor([len(request.prompt) - 1 for request in requests])]
+
+    def _decode(self) -> Tensor:
+        """[B,D] hidden states of each running request's newest token."""
+        count, device = len(self._running), self._keys.device
+        tokens = torch.tensor([[request.ids[-1]] for request in self._running], device=device)
+        positions = torch.tensor([[request.position] for request in self._running], device=device)
+        longest = max(request.position for request in self._running) + 1
+        mask = _visible(positions, longest, self._model.config.sliding_window)
+        rows, slots = torch.arange(count, device=device), positions[:, 0]
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            keys, values = self._keys[layer], self._values[layer]
+            keys[rows, :, slots] = k[:, :, 0]
+            values[rows, :, slots] = v[:, :, 0]
+            return _attention(q, keys[:count, :, :longest], values[:count, :, :longest], mask)
+
+        return self._model.hidden(tokens, positions, attend)[:, 0]
+
+
+class Engine:
+    """A model and its tokenizer, ready to write and to judge text."""
+
+    def __init__(self, model: Decoder, tokenizer: Tokenizer) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.context_length = model.config.context_length
+
+    def batch(self, rows: int, slots: int | None = None) -> Batch:
+        """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""
+        config = self.model.config
+        slots = min(slots or self.context_length, self.context_length)
+        row = config.inference_bytes(1, slots) - config.inference_bytes(0, slots)
+        return Batch(self.model, self.tokenizer, max(1, min(rows, MAX_ROWS, CACHE_BYTES // row)), slots)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        """Answer every prompt. Raises `LmworksError` when one leaves no room in the context."""
+        each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
+        if not prompts:
+            return []
+        slots = max(len(prompt) + one.max_tokens for prompt, one in zip(prompts, each, strict=True))
+        batch = self.batch(len(prompts), slots)
+        # Neighbours of like length waste the least padding.
+        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        requests = {index: batch.add(prompts[index], each[index]) for index in order}
+        while batch.busy:
+            batch.step()
+        return [_generation(requests[index]) for index in range(len(prompts))]
+
+    def stream(self, prompt: Sequence[int], sampling: Sampling, cancelled: Callable[[], bool]) -> Iterator[Piece]:
+        """Answer one prompt piece by piece; `cancelled` is asked before each token and ends the answer at once."""
+        batch = self.batch(1, len(prompt) + sampling.max_tokens)
+        batch.add(prompt, sampling)
+        while batch.busy and not cancelled():
+            for _, piece in batch.step():
+                yield piece
+
+    @torch.inference_mode()
+    def log_likelihoods(self, sequences: Sequence[Sequence[int]], first: Sequence[int]) -> list[list[float]]:
+        """Natural log p of each token from index `first[i]` (at least 1) of sequence i on, given all before it.
+
+        Raises `LmworksError` for a sequence longer than the context: windows are the caller's choice.
+        """
+        for index, (sequence, start) in enumerate(zip(sequences, first, strict=True)):
+            if len(sequence) > self.context_length or start < 1:
+                raise LmworksError(
+                    f"sequence {index}: {len(sequence)} tokens judged from token {start} on; expected at most "
+                    f"{self.context_length} (the context), judged from token 1 or later: cut it into windows"
+                )
+        results: list[list[float]] = [[] for _ in sequences]
+        lengths = {i: len(sequence) for i, sequence in enumerate(sequences) if len(sequence) > first[i]}
+        for group in _groups(lengths, BATCH_TOKENS):
+            tokens, positions = _pad([sequences[index] for index in group], self.model.output_weight.device)
+            hidden = self.model.hidden(tokens, positions, _causal(self.model, tokens.shape[1]))
+            spans = [(first[index], lengths[index]) for index in group]
+            scores = self._log_probabilities(
+                torch.cat([hidden[row, start - 1 : end - 1] for row, (start, end) in enumerate(spans)]),
+                torch.cat([tokens[row, start:end] for row, (start, end) in enumerate(spans)]),
+            )
+            for index, part in zip(group, torch.split(scores, [end - start for start, end in spans]), strict=True):
+                results[index] = part.tolist()
+        return results
+
+    @torch.inference_mode()
+    def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
+        """Natural log p of each whole choice as the text after the prompt, whose keys and values are computed once."""
+        longest = max((len(choice) for choice in choices), default=0)
+        if not 0 < len(prompt_ids) <= self.context_length - longest:
+            raise LmworksError(
+                f"a prompt of {len(prompt_ids)} tokens and a choice of {longest}: expected at least one token of "
+                f"prompt, and together at most {self.context_length} (the context)"
+            )
+        device, window = self.model.output_weight.device, self.model.config.sliding_window
+        shared: list[tuple[Tensor, Tensor]] = []  # keys and values [1,K,P,C] a layer, of the prompt but its last token
+        if len(prompt_ids) > 1:
+            prompt, positions = _pad([prompt_ids[:-1]], device)
+            self.model.hidden(prompt, positions, _keep(shared, _causal(self.model, prompt.shape[1])))
+        cached = len(prompt_ids) - 1
+        results = [0.0] * len(choices)
+        for group in _groups({i: cached + len(choice) for i, choice in enumerate(choices) if choice}, BATCH_TOKENS):
+            tokens, positions = _pad([[prompt_ids[-1], *choices[index]] for index in group], device)
+            positions = positions[:, :-1] + cached
+            mask = _visible(positions[:1], cached + positions.shape[1], window)
+            hidden = self.model.hidden(tokens[:, :-1], positions, _after(shared, mask))
+            sizes = [len(choices[index]) for index in group]
+            scores = self._log_probabilities(
+                torch.cat([hidden[row, :size] for row, size in enumerate(sizes)]),
+                torch.cat([tokens[row, 1 : size + 1] for row, size in enumerate(sizes)]),
+            )
+            for index, part in zip(group, torch.split(scores, sizes), strict=True):
+                results[index] = part.double().sum().item()
+        return results
+
+    def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """[N,D] hidden states, [N] next tokens -> [N] natural log p, with few rows of logits alive at once."""
+        parts = []
+        for states, tokens in zip(torch.split(hidden, LOGIT_ROWS), torch.split(targets, LOGIT_ROWS), strict=True):
+            logits = _logits(states, self.model)
+            parts.append(logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1))
+        return torch.cat(parts)
+
+
+def open_engine(folder: Path, data_type: str = "auto") -> Engine:
+    """The engine for a model folder. `auto` is float32: figures then do not depend on the processor's short types."""
+    return Engine(load_model(folder, "float32" if data_type == "auto" else data_type), open_tokenizer(folder))
+
+
+def _generation(request: Request) -> Generation:
+    assert request.finish_reason  # noqa: S101 - the batch is empty
+    return Generation(request.ids, request.text, request.finish_reason)
+
+
+def _logits(hidden: Tensor, model: Decoder) -> Tensor:
+    """[N,D] -> [N,V] in float32."""
+    return F.linear(hidden, model.output_weight.to(hidden.dtype)).float()
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    """q[B,H,T,C], k and v[B,K,S,C], mask[B,1,T,S] (True: seen) -> [B,H,T,C]"""
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=q.shape[1] != k.shape[1]
+    )
+
+
+def _visible(positions: Tensor, slots: int, window: int | None) -> Tensor | None:
+    """Which of the slots 0 … `slots`-1 the queries at positions[B,T] see, [B,1,T,S]; None when each sees all."""
+    distance = positions[:, None, :, None] - torch.arange(slots, device=positions.device)
+    mask = distance >= 0
+    if window is not None:
+        mask &= distance < window
+    return None if bool(mask.all()) else mask
+
+
+def _causal(model: Decoder, length: int) -> Attend:
+    """Attention of whole sequences, all beginning at position 0."""
+    window = model.config.sliding_window
+    mask = None
+    if window is not None and window < length:
+        mask = _visible(torch.arange(length, device=model.output_weight.device)[None], length, window)
+    return lambda layer, q, k, v: _attention(q, k, v, mask, causal=mask is None)
+
+
+def _keep(kept: list[tuple[Tensor, Tensor]], attend: Attend) -> Attend:
+    """`attend`, keeping each layer's keys and values."""
+
+    def keeping(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        kept.append((k, v))
+        return attend(layer, q, k, v)
+
+    return keeping
+
+
+def _after(shared: list[tuple[Tensor, Tensor]], mask: Tensor | None) -> Attend:
+    """Attention of rows that all follow one prefix, whose keys and values [1,K,P,C] a layer may be empty."""
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if shared:
+            keys, values = (part.expand(len(k), -1, -1, -1) for part in shared[layer])
+            k, v = torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
+        return _attention(q, k, v, mask)
+
+    return attend
+
+
+def _pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Tokens [B,T], filled up on the right, and their positions [B,T]."""
+    longest = max(len(sequence) for sequence in sequences)
+    tokens = torch.tensor([[*sequence, *[0] * (longest - len(sequence))] for sequence in sequences], device=device)
+    return tokens, torch.arange(longest, device=device).expand(len(sequences), -1)
+
+
+def _groups(lengths: Mapping[int, int], budget: int) -> Iterator[list[int]]:
+    """Keys grouped by like length, each group at most `budget` tokens after padding (but at least one key)."""
+    group: list[int] = []
+    for index in sorted(lengths, key=lambda index: lengths[index]):
+        if group and lengths[index] * (len(group) + 1) > budget:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group

@@ -1,0 +1,56 @@
+"""A model folder small enough to make in every test session: real files, random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from lmworks.model.decoder import Decoder, DecoderConfig
+from lmworks.model.folder import save_model
+from lmworks.tokens.bpe import TOKENIZER_CONFIG
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS
+
+TEXT = [
+    "S3 CreateBucket creates a new bucket. Lists the monitors in the account. What does it do? Größe, naïve, 日本語.",
+    "This operation returns a list of the tags of a resource, and the name of the role that may read them.",
+]
+
+
+def make_tiny_model(folder: Path, *, context_length: int = 128, seed: int = 0, window: int | None = None) -> Path:
+    """A two-layer decoder with grouped queries and a byte-level tokenizer of 320 ids; returns `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXT, trainer)
+    source = folder / "tokenizer"
+    source.mkdir()
+    tokenizer.save(str(source / "tokenizer.json"))
+    (source / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG))
+    config = DecoderConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        num_key_value_heads=2,
+        head_size=8,
+        intermediate_size=48,
+        context_length=context_length,
+        sliding_window=window,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    model = Decoder(config)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.data.normal_(0.0, 0.2, generator=generator)
+    save_model(model, folder, source)
+    return folder
