@@ -94,8 +94,7 @@ def compare_paired(
     observed = float(totals[:, 0].sum() / totals[:, 1].sum())
     sums = _resampled(totals, seed)
     differences = sums[:, 0] / sums[:, 1]
-    # Sums in another order differ in their last digits; without the margin equal differences would not count.
-    as_far = np.abs(differences - observed) >= abs(observed) * (1 - 1e-9)
+    as_far = np.abs(differences - observed) >= abs(observed)
     return Comparison(
         difference=observed,
         interval=_percentiles(differences),
