@@ -2,9 +2,9 @@
 
 Axes: B batch, T time, D hidden size, H heads, K key-value heads, C head size, F intermediate size, V vocabulary.
 
-Parameters are named as Hugging Face names them, so a state dict is a checkpoint. Every matrix product runs in the type of
-the activations, `compute_type`, whatever the weights are kept in. The decoder knows no cache and no packing: `attend`
-comes from outside (training passes packed causal attention, the generation engine its cache).
+Parameters are named as Hugging Face names them, so a state dict is a checkpoint. Every matrix product runs in the type
+of the activations, `compute_type`, whatever the weights are kept in. The decoder knows no cache and no packing:
+`attend` comes from outside (training passes packed causal attention, the generation engine its cache).
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
-        """Fresh weights: uniform of variance 1/inputs, but zero where a block adds to the stream: it begins as identity."""
+        """Fresh weights: uniform of variance 1/inputs; zero where a block adds to the stream: it begins as identity."""
         for name, parameter in self.named_parameters():
             if name.endswith("norm.weight"):
                 parameter.fill_(1.0)

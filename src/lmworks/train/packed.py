@@ -22,8 +22,7 @@ def visible_positions(number: Tensor, window: int | None) -> Tensor:
     index = torch.arange(number.shape[-1], device=number.device)
     distance = index[:, None] - index
     near = (distance >= 0) & (distance < (window or len(index)))
-    visible: Tensor = near & (number[:, :, None] == number[:, None, :])
-    return visible[:, None]
+    return near & torch.eq(number[:, :, None], number[:, None, :])[:, None]
 
 
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
@@ -36,5 +35,5 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor
     q = q.reshape(batch, groups, heads // groups * time, size)  # query heads that share keys lie one after another
     scores = (q @ k.transpose(-1, -2)).view(batch, heads, time, time).float() * size**-0.5
     shares = scores.masked_fill(~visible, float("-inf")).softmax(-1).to(v.dtype)
-    mixed = shares.view(batch, groups, heads // groups * time, time) @ v
+    mixed: Tensor = shares.view(batch, groups, heads // groups * time, time) @ v
     return mixed.view(batch, heads, time, size)

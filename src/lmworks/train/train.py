@@ -85,10 +85,11 @@ class Run:
         self.config, self.context, self.tokenizer = config, context, tokenizer.open()
         self.steps = int(config.steps)
         objective = OBJECTIVES[config.objective]
-        self.objective: Objective = objective(_rows(data, config, self.tokenizer), config.seed, config.rows_per_step)
+        rows = _rows(data, config, self.tokenizer)
+        self.objective: Objective = objective(rows, config.seed, config.rows_per_step)
         self.validation = _rows(validation, config, self.tokenizer) if validation else None
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
-        self.decoder = _decoder(config, base, data, self.tokenizer)
+        self.decoder = _decoder(config, base, rows, self.tokenizer)
         self.decoder.compute_type = getattr(torch, config.data_type)
         self.model: TrainableDecoder = TrainableDecoder(
             self.decoder, end_of_text=self.tokenizer.end_of_text_id, compiled=compiled
@@ -264,22 +265,25 @@ def _rows(shards: Shards, config: TrainConfig, tokenizer: Tokenizer) -> PackedRo
     return rows
 
 
-def _decoder(config: TrainConfig, base: ModelFolder | None, data: Shards, tokenizer: Tokenizer) -> Decoder:
+def _decoder(config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
     import torch
 
     from lmworks.model.decoder import Decoder
+    from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
 
     if base is None:
         if not isinstance(config, CausalLMConfig):
             raise LmworksError("a model to tune is missing: `from` must name an earlier model")
         decoder = Decoder(config.shape(tokenizer.vocab_size))
         decoder.initialise(torch.Generator().manual_seed(config.seed))
+        if not config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
+            begin_with_bigrams(decoder, rows.tokens, config.seed)
         return decoder
     decoder = load_model(base.path)
     if decoder.config.context_length < config.sequence_length or decoder.config.vocab_size < tokenizer.vocab_size:
         raise LmworksError(
-            f"{base.path}: the model reads {decoder.config.context_length} tokens of {decoder.config.vocab_size} kinds, "
-            f"the data has rows of {config.sequence_length} of {tokenizer.vocab_size} kinds; lower sequence_length or "
-            "use the model's own tokenizer"
+            f"{base.path}: the model reads {decoder.config.context_length} tokens of {decoder.config.vocab_size} kinds,"
+            f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
+            " model's own tokenizer"
         )
     return decoder

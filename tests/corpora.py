@@ -1,0 +1,83 @@
+"""Small data for tests of tokens, models and training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmworks.data.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.tokens.bpe import BpeConfig, bpe
+from lmworks.tokens.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
+from lmworks.tokens.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from support import make_context
+
+VERBS = ("Creates", "Deletes", "Lists", "Describes")
+THINGS = ("bucket", "queue", "table", "cluster", "alarm")
+
+
+def texts(count: int = 60) -> list[str]:
+    """Documents in the form of operations."""
+    draw = random.Random(0)
+    found = []
+    for number in range(count):
+        verb, thing = draw.choice(VERBS), draw.choice(THINGS)
+        title = f"Storage {verb[:-1]}{thing.title()}{number}"
+        found.append(f"{title}\n\n{verb} the {thing} number {number}.\n\nParameters:\nName: The name of the {thing}.")
+    return found
+
+
+def make_documents(folder: Path, found: Sequence[str]) -> Documents:
+    """Two shards of documents."""
+    documents = [
+        Document(id=f"{number:04d}", text=text, source="test", licence="Apache-2.0")
+        for number, text in enumerate(found)
+    ]
+    half = len(documents) // 2
+    for number, part in enumerate((documents[:half], documents[half:])):
+        write_shard(folder / f"part-{number:05d}.parquet", part)
+    write_ids(folder, [document.id for document in documents])
+    return Documents(folder, "documents")
+
+
+def make_conversations(folder: Path, count: int = 40) -> Conversations:
+    """Questions about things, each with a short answer."""
+    conversations = [
+        Conversation(
+            id=f"{number:04d}",
+            form="explain",
+            question=f"What does the {THINGS[number % 5]} number {number} do?",
+            answer=f"{VERBS[number % 4]} the {THINGS[number % 5]}.",
+            document=f"{number:04d}",
+            phrasing=0,
+        )
+        for number in range(count)
+    ]
+    write_conversations(folder, conversations)
+    return Conversations(folder, "conversations")
+
+
+def make_tokenizer(folder: Path) -> TokenizerFolder:
+    """A tokenizer of 400 ids, trained on the documents."""
+    documents = make_documents(folder / "documents", texts())
+    out = folder / "tokenizer"
+    bpe(BpeConfig(documents="x", vocab_size=400), documents, out, make_context(folder))
+    return TokenizerFolder(out, "tokenizer")
+
+
+def pack_texts(folder: Path, tokenizer: TokenizerFolder, found: Sequence[str], sequence_length: int) -> Shards:
+    """Rows of documents."""
+    documents = make_documents(folder / "documents", found)
+    config = PackDocumentsConfig(documents="x", sequence_length=sequence_length)
+    pack_documents(config, documents, tokenizer, folder / "rows", make_context(folder))
+    return Shards(folder / "rows", "rows")
+
+
+def pack_chats(folder: Path, tokenizer: TokenizerFolder, sequence_length: int) -> Shards:
+    """Rows of conversations."""
+    conversations = make_conversations(folder / "conversations")
+    config = PackConversationsConfig(conversations="x", sequence_length=sequence_length)
+    pack_conversations(config, conversations, tokenizer, folder / "rows", make_context(folder))
+    return Shards(folder / "rows", "rows")

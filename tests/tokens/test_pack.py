@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpora import make_conversations, make_tokenizer, pack_chats, pack_texts, texts
+from lmworks.errors import LmworksError
+from lmworks.tokens.pack import PackConversationsConfig, pack_conversations
+from lmworks.tokens.shards import row_numbers
+from lmworks.tokens.tokenizer import TokenizerFolder
+from support import make_context
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
+    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+def test_every_token_of_every_document_is_a_target_once(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    rows = pack_texts(tmp_path, tokenizer, texts(), sequence_length=32).open()
+    encode = tokenizer.open().encode
+    stream = [token for text in texts() for token in [0, *encode(text)]]
+    inputs, targets = rows.tokens[:, :-1].reshape(-1), rows.tokens[:, 1:].reshape(-1)
+    trained = rows.weights[:, 1:].reshape(-1) == 1
+    assert inputs[: len(stream)].tolist() == stream
+    assert targets[trained].tolist() == stream[1:]
+    assert rows.trained_tokens == len(stream) - 1
+    assert rows.bytes_of_text == sum(len(text.encode()) for text in texts())
+    assert rows.tokens.dtype == np.uint16
+    assert rows.tokenizer_digest == tokenizer.open().digest
+
+
+def test_rows_name_the_documents_in_them(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    shards = pack_texts(tmp_path, tokenizer, texts(9), sequence_length=32)
+    assert (shards.path / "ids.txt").read_text().split() == [f"{number:04d}" for number in range(9)]
+
+
+def test_packing_twice_gives_the_same_bytes(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    for pack in (pack_chats, lambda *values: pack_texts(*values[:2], texts(), values[2])):
+        first, second = (pack(tmp_path / name, tokenizer, 64).path for name in "ab")
+        for file in first.iterdir():
+            assert file.read_bytes() == (second / file.name).read_bytes()
+
+
+def test_conversations_are_whole_and_each_is_there_once(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    rows = pack_chats(tmp_path, tokenizer, sequence_length=160).open()
+    encoder = tokenizer.open()
+    records = make_conversations(tmp_path / "again").iterate()
+    expected = sorted(tuple(encoder.encode_chat(record["messages"])[0]) for record in records)
+    found = []
+    for row in rows.tokens:
+        begins = [*np.flatnonzero(row == 0).tolist(), len(row)]
+        parts = [tuple(row[start:end].tolist()) for start, end in pairwise(begins)]
+        found += [part for part in parts if part != (0,)]  # a lone <|endoftext|> fills a row up
+    assert sorted(found) == expected
+    assert len(rows.tokens) < len(expected) / 2
+
+
+def test_conversations_longer_than_a_row_are_dropped_and_counted(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    conversations = make_conversations(tmp_path / "conversations")
+    lengths = [len(tokenizer.open().encode_chat(record["messages"])[0]) for record in conversations.iterate()]
+    limit = max(lengths) - 1
+    config = PackConversationsConfig(conversations="x", sequence_length=limit - 1)
+    result = pack_conversations(config, conversations, tokenizer, tmp_path / "out", make_context(tmp_path))
+    assert result.counts["dropped"] == sum(length > limit for length in lengths) > 0
+    assert result.counts["conversations"] == sum(length <= limit for length in lengths)
+
+
+def test_no_text_is_an_error(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    with pytest.raises(LmworksError, match="no rows"):
+        pack_texts(tmp_path, tokenizer, [], sequence_length=32)
+
+
+def test_an_epoch_is_a_permutation_and_places_depend_on_nothing_else() -> None:
+    whole = row_numbers(10, seed=1, first=0, count=30)
+    for epoch in range(3):
+        assert sorted(whole[epoch * 10 : epoch * 10 + 10]) == list(range(10))
+    assert row_numbers(10, 1, 7, 8).tolist() == whole[7:15].tolist()
+    assert whole[:10].tolist() != whole[10:20].tolist()
+    assert whole.tolist() != row_numbers(10, 2, 0, 30).tolist()
