@@ -1,0 +1,127 @@
+"""A recipe's last build as it lies in the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.recipe import read_yaml
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build's record and manifests say. Any part of it may be missing."""
+
+    store: Store
+    name: str
+    record: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, store: Store, name: str | None = None) -> Built:
+        """A recipe's last build; without a name, that of the recipe built last. Raises `UsageError` if none is."""
+        record = store.build(name)
+        if record is None:
+            which = f"of {name!r} " if name else ""
+            raise UsageError(f"{store.root}: no build {which}in this store; make one with `lmworks build RECIPE`")
+        return cls(store, name or (store.root / "builds" / "last").read_text().strip(), record)
+
+    @classmethod
+    def holding(cls, store: Store, artifact: Artifact) -> Built:
+        """The build that an artifact belongs to; the last one, if none names it any more."""
+        last = cls.open(store)
+        names = [last.name, *(path.stem for path in sorted((store.root / "builds").glob("*.json")))]
+        builds = [cls.open(store, name) for name in names]
+        return next((build for build in builds if build.step_of(artifact)), last)
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe's file."""
+        return Path(self.record["recipe"])
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The plan; empty if there was none."""
+        return dict(self.record.get("plan") or {})
+
+    @cached_property
+    def use_case(self) -> str:
+        """What the recipe says the model is for; empty if the recipe is gone."""
+        try:
+            fields = read_yaml(self.recipe.read_text(encoding="utf-8"), str(self.recipe)).value
+        except (OSError, ValueError, LmworksError):
+            return ""
+        return str(fields.get("use_case", "")) if isinstance(fields, dict) else ""
+
+    @cached_property
+    def artifacts(self) -> dict[str, Artifact]:
+        """Steps whose artifact is in the store, inputs before what is made from them."""
+        found = {name: self.store.find(step["stage"], step["key"]) for name, step in self.record["steps"].items()}
+        return {name: artifact for name, artifact in found.items() if artifact}
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """Models of the plan and steps of the record that are not in the store."""
+        named = [*self.plan.get("models", ()), *self.record["steps"]]
+        return [name for name in dict.fromkeys(named) if name not in self.artifacts]
+
+    @cached_property
+    def outdated(self) -> list[str]:
+        """Steps made from inputs that this recipe no longer has: they were built earlier and wait for a build."""
+        return [name for name, artifact in self.artifacts.items() if not all(self._current(artifact))]
+
+    def _current(self, artifact: Artifact) -> Iterator[bool]:
+        for records in artifact.manifest["inputs"].values():
+            for record in records:
+                now = self.artifacts.get(record["step"])
+                yield now is not None and now.digest(record.get("part", "")) == record["digest"]
+
+    def step_of(self, artifact: Artifact) -> str | None:
+        """The name of an artifact in this build."""
+        wanted = (artifact.stage, artifact.key)
+        return next(
+            (name for name, step in self.record["steps"].items() if (step["stage"], step["key"]) == wanted), None
+        )
+
+    @property
+    def models(self) -> dict[str, Artifact]:
+        """Steps whose output is a model."""
+        return {name: artifact for name, artifact in self.artifacts.items() if is_model(artifact)}
+
+    def evaluations(self) -> dict[str, dict[str, Artifact]]:
+        """Task → what was measured (a model, a baseline, or "" for their comparison) → artifact."""
+        tasks: dict[str, dict[str, Artifact]] = {}
+        for name, artifact in self.artifacts.items():
+            if name.startswith("evaluate/"):
+                _, task, *system = name.split("/", 2)
+                tasks.setdefault(task, {})["".join(system)] = artifact
+        return tasks
+
+
+def is_model(artifact: Artifact) -> bool:
+    """Whether the payload is a Hugging Face folder of a model."""
+    return "config.json" in artifact.manifest["files"]
+
+
+def figures_of(artifact: Artifact) -> list[Figure]:
+    """The figures of one step."""
+    return [Figure.from_json(record) for record in artifact.manifest["figures"]]
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a JSON Lines file; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if there is no such file."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

@@ -1,0 +1,101 @@
+"""The card of a model, in Hugging Face's form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from lmworks.data.documents import Documents
+from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.pipeline.lineage import ancestors
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.release import dataflow
+from lmworks.release.built import Built, figures_of, read_json
+from lmworks.release.tables import tasks
+from lmworks.release.templates import environment
+from lmworks.release.trace import training_data
+from lmworks.release.verdicts import verdicts
+from lmworks.release.words import sentence_of
+
+
+def write_card(store: Store, name: str) -> Path:
+    """Write the card of a model, named as for `Store.named`. Returns its path."""
+    artifact = store.named(name)
+    path = store.root / "reports" / f"{name}-card.md"
+    write_atomically(path, card_text(Built.holding(store, artifact), artifact))
+    return path
+
+
+def card_text(built: Built, artifact: Artifact) -> str:
+    """The card as Markdown with a YAML head."""
+    name = built.step_of(artifact) or artifact.manifest["step"]
+    origins = dataflow.origins(built, [artifact])
+    return (
+        environment()
+        .get_template("card.md.jinja")
+        .render(
+            built=built,
+            name=name,
+            artifact=artifact,
+            config=read_json(artifact.payload / "config.json"),
+            training=read_json(artifact.payload / "training.json"),
+            origins=origins,
+            licences=licences_of(origins),
+            languages=_languages(built, artifact),
+            measured={task: found for task, found in tasks(built).items() if name in built.evaluations()[task]},
+            verdicts=verdicts(built),
+            steps=ancestors(built.store, artifact),
+            quote=_quote,
+        )
+    )
+
+
+def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
+    """Facts for a page: name, what the model is for, its size, its key figures in words, and licences."""
+    built = Built.holding(store, artifact)
+    name = built.step_of(artifact) or artifact.manifest["step"]
+    figures = [
+        {"task": task, "name": figure.name, "words": sentence_of(figure), "method": figure.method}
+        for task, systems in built.evaluations().items()
+        if name in systems
+        for figure in figures_of(systems[name])
+    ]
+    return {
+        "name": f"{built.name}/{name}",
+        "use_case": built.use_case,
+        "parameters": parameters(artifact),
+        "context_length": read_json(artifact.payload / "config.json").get("max_position_embeddings"),
+        "figures": figures,
+        "licences": licences_of(dataflow.origins(built, [artifact])),
+        "digest": artifact.digest(),
+    }
+
+
+def licences_of(origins: Sequence[dataflow.Origin]) -> list[str]:
+    """The licences of all texts that reached the model; all that were read, if documents were not counted."""
+    used = [origin for origin in origins if any(origin.used.values())]
+    return sorted({origin.licence for origin in used or origins})
+
+
+def _languages(built: Built, model: Artifact) -> list[str]:
+    """Languages of the training documents, the most frequent first; none if no step looked."""
+    import pyarrow.parquet as pq
+
+    counts: Counter[str] = Counter()
+    for data, _, part in training_data(built.store, model):
+        for shard in Documents(data.path(part), "").shards():
+            counts.update(pq.read_table(shard, columns=["language"]).column("language").drop_null().to_pylist())
+    return [language for language, _ in counts.most_common()]
+
+
+def _quote(text: str) -> Markup:
+    return Markup(canonical_json(text))  # noqa: S704 - a JSON text is a YAML text; nothing in the head is read as HTML
+
+
+def parameters(artifact: Artifact) -> int:
+    """How many numbers a model has."""
+    return int(artifact.manifest["counts"].get("parameters", 0))

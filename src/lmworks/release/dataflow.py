@@ -1,0 +1,150 @@
+"""What happened to the documents: step by step, by source and licence, by group, and what could not be read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lmworks.data.documents import Documents
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built, read_json, read_lines
+from lmworks.release.show import by_reason
+from lmworks.release.trace import training_data
+
+TOTALS = ("documents", "bytes", "groups", "files")
+"""Last words of counts that say how much there is, not why something was dropped or changed."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Documents or conversations in one folder."""
+
+    name: str
+    unit: str
+    count: int
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class DataStep:
+    """One step of the data's way."""
+
+    name: str
+    stage: str
+    before: list[Texts]
+    after: list[Texts]
+    reasons: dict[str, int]
+    examples: dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All files of one source under one licence, and the documents read from them."""
+
+    source: str
+    licence: str
+    files: int
+    bytes: int
+    documents: int
+    used: dict[str, int]
+    """Training data step → documents from here that it holds."""
+
+
+def data_steps(built: Built) -> list[DataStep]:
+    """Steps whose output is documents or conversations."""
+    return [
+        DataStep(
+            name,
+            artifact.stage,
+            [found for record in inputs_of(artifact) if (found := _input(built, record))],
+            outputs,
+            {reason: count for reason, count in artifact.manifest["counts"].items() if not _is_total(reason)},
+            by_reason(artifact),
+        )
+        for name, artifact in built.artifacts.items()
+        if (outputs := texts_of(name, artifact))
+    ]
+
+
+def inputs_of(artifact: Artifact) -> list[dict[str, str]]:
+    """The record of each input."""
+    return [record for records in artifact.manifest["inputs"].values() for record in records]
+
+
+def texts_of(name: str, artifact: Artifact) -> list[Texts]:
+    """What a step's output holds, part by part; empty if it holds no texts."""
+    files = [path for path in artifact.manifest["files"] if path.endswith((".parquet", "conversations.jsonl"))]
+    parts = sorted({path.rpartition("/")[0] for path in files}, key=lambda part: ("train" not in part, part))
+    counts = artifact.manifest["counts"]
+    found = []
+    for part in parts:
+        lines = artifact.path(part) / "conversations.jsonl"
+        unit = "conversations" if lines.exists() else "documents"
+        count = _lines(artifact, part) if lines.exists() else Documents(artifact.path(part), "").count()
+        size = counts.get(f"{part} bytes" if part else "bytes")
+        found.append(Texts(f"{name}.{part}" if part else name, unit, count, size))
+    return found
+
+
+def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
+    """Sources by licence: what was read, and how much of it stands in the documents that the models were trained on."""
+    data = {(step, part): artifact for model in models for artifact, step, part in training_data(built.store, model)}
+    counted = {f"{step}.{part}" if part else step: Counter(_provenance(data[step, part], part)) for step, part in data}
+    trained = {name: counts for name, counts in counted.items() if counts}
+    found = []
+    for artifact in built.artifacts.values():
+        if "files.json" not in artifact.manifest["files"]:
+            continue
+        read = Counter(_provenance(artifact))
+        files: dict[str, list[dict[str, Any]]] = {}
+        for record in json.loads((artifact.payload / "files.json").read_text(encoding="utf-8")):
+            files.setdefault(record["source"], []).append(record)
+        for source, records in files.items():
+            size = sum(record["bytes"] for record in records)
+            licences = [licence for name, licence in read if name == source] or [str(records[0]["licence"])]
+            for licence in sorted(licences):
+                used = {name: counts[source, licence] for name, counts in trained.items()}
+                found.append(Origin(source, licence, len(records), size, read[source, licence], used))
+    return found
+
+
+def quarantine(built: Built) -> list[dict[str, Any]]:
+    """Records that could not be read."""
+    return [
+        record for artifact in built.artifacts.values() for record in read_lines(artifact.payload / "quarantine.jsonl")
+    ]
+
+
+def held_out(built: Built) -> list[dict[str, Any]]:
+    """Groups kept away from training, of each split."""
+    found = [(name, read_json(artifact.payload / "groups.json")) for name, artifact in built.artifacts.items()]
+    return [{"step": name, **groups} for name, groups in found if groups]
+
+
+def _is_total(count: str) -> bool:
+    return count.rpartition(" ")[2] in TOTALS and ":" not in count
+
+
+def _input(built: Built, record: Mapping[str, str]) -> Texts | None:
+    artifact = built.store.find(record["stage"], record["key"])
+    texts = texts_of(record["step"], artifact) if artifact else []
+    wanted = f"{record['step']}.{record['part']}" if "part" in record else record["step"]
+    return next((each for each in texts if each.name == wanted), None)
+
+
+def _lines(artifact: Artifact, part: str) -> int:
+    with (artifact.path(part) / "conversations.jsonl").open("rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def _provenance(artifact: Artifact, part: str = "") -> list[tuple[str, str]]:
+    import pyarrow.parquet as pq
+
+    found: list[tuple[str, str]] = []
+    for shard in Documents(artifact.path(part), "").shards():
+        table = pq.read_table(shard, columns=["source", "licence"])
+        found += zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True)
+    return found

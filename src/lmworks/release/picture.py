@@ -1,0 +1,129 @@
+"""The lineage picture: steps in layers, sources on top, an arrow from each input to what is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT, GAP, LAYER = 164, 44, 22, 84
+PASSING = 14
+"""Room for an arrow that passes a layer on its way down."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """One step: its name and a second line about it."""
+
+    name: str
+    about: str
+    kind: str = ""
+    """CSS class."""
+
+
+Key = tuple[int, str, str]
+"""A place in a layer: (layer, name, name of the target); the target is empty for a box."""
+
+
+def picture(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> Markup:
+    """Draw boxes and arrows between their names. Inputs stand before what is made from them in `boxes`."""
+    known = {box.name: box for box in boxes}
+    arrows = [(a, b) for a, b in dict.fromkeys(arrows) if a in known and b in known and a != b]
+    layers, routes = _layers([box.name for box in boxes], arrows)
+    rows = _order(layers, routes)
+    places, width = _places(rows)
+    height = LAYER * len(rows) - (LAYER - HEIGHT) + 8
+    head = Markup(
+        '<svg viewBox="0 0 {} {}" style="min-width:{}px;max-width:{}px" role="img" aria-label="lineage">'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path class="tip" d="M0,0L8,4L0,8z"/></marker></defs>'
+    ).format(width, height, min(width, 640), width)
+    drawn = [_arrow(route, places) for route in routes]
+    drawn += [_box(known[name], places[(layer, name, "")]) for layer, name, to in places if not to]
+    return Markup("").join([head, *drawn, Markup("</svg>")])
+
+
+def _layers(names: Sequence[str], arrows: Sequence[tuple[str, str]]) -> tuple[list[list[Key]], list[list[Key]]]:
+    """Each step one layer below its lowest input; each arrow as the places that it passes."""
+    layer: dict[str, int] = {}
+    for name in names:
+        layer[name] = 1 + max((layer.get(a, 0) for a, b in arrows if b == name), default=-1)
+    rows: list[list[Key]] = [[] for _ in range(max(layer.values(), default=0) + 1)]
+    for name in names:
+        rows[layer[name]].append((layer[name], name, ""))
+    routes = []
+    for a, b in arrows:
+        passing: list[Key] = [(level, a, b) for level in range(layer[a] + 1, layer[b])]
+        for key in passing:
+            rows[key[0]].append(key)
+        routes.append([(layer[a], a, ""), *passing, (layer[b], b, "")])
+    return rows, routes
+
+
+def _order(rows: list[list[Key]], routes: Sequence[Sequence[Key]]) -> list[list[Key]]:
+    """Move each place towards the mean of its neighbours, layer by layer, so that few arrows cross (Sugiyama 1981)."""
+    near: dict[Key, tuple[list[Key], list[Key]]] = {key: ([], []) for row in rows for key in row}
+    for route in routes:
+        for above, below in pairwise(route):
+            near[below][0].append(above)
+            near[above][1].append(below)
+    for sweep in range(8):
+        side = sweep % 2
+        for row in rows[::-1] if side else rows:
+            where = _centres(rows)
+            row.sort(key=lambda key: _mean([where[other] for other in near[key][side]], where[key]))
+    return rows
+
+
+def _mean(values: Sequence[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
+def _room(key: Key) -> int:
+    return PASSING if key[2] else WIDTH
+
+
+def _centres(rows: Sequence[Sequence[Key]]) -> dict[Key, float]:
+    """Horizontal middle of each place; layers are centred on 0."""
+    centres = {}
+    for row in rows:
+        x = -(sum(_room(key) + GAP for key in row) - GAP) / 2
+        for key in row:
+            centres[key] = x + _room(key) / 2
+            x += _room(key) + GAP
+    return centres
+
+
+def _places(rows: Sequence[Sequence[Key]]) -> tuple[Mapping[Key, tuple[float, float]], int]:
+    centres = _centres(rows)
+    left = min((x - _room(key) / 2 for key, x in centres.items()), default=0) - 4
+    right = max((x + _room(key) / 2 for key, x in centres.items()), default=0) + 4
+    return {key: (x - left, key[0] * LAYER + 4) for key, x in centres.items()}, round(right - left)
+
+
+def _arrow(route: Sequence[Key], places: Mapping[Key, tuple[float, float]]) -> Markup:
+    x, y = places[route[0]]
+    y += HEIGHT
+    path = f"M{x:.0f},{y:.0f}"
+    for key in route[1:]:
+        to_x, to_y = places[key]
+        bend = (to_y - y) / 2
+        path += f"C{x:.0f},{y + bend:.0f} {to_x:.0f},{to_y - bend:.0f} {to_x:.0f},{to_y:.0f}"
+        x, y = to_x, to_y
+        if key[2]:
+            y += HEIGHT
+            path += f"V{y:.0f}"
+    return Markup('<path class="arrow" marker-end="url(#tip)" d="{}"><title>{} → {}</title></path>').format(
+        path, route[0][1], route[-1][1]
+    )
+
+
+def _box(box: Box, place: tuple[float, float]) -> Markup:
+    x, y = place
+    return Markup(
+        '<g class="box {}"><rect x="{:.0f}" y="{:.0f}" width="{}" height="{}" rx="6"/>'
+        '<text class="strong" x="{:.0f}" y="{:.0f}" text-anchor="middle">{}</text>'
+        '<text x="{:.0f}" y="{:.0f}" text-anchor="middle">{}</text></g>'
+    ).format(box.kind, x - WIDTH / 2, y, WIDTH, HEIGHT, x, y + 18, box.name, x, y + 35, box.about)

@@ -1,0 +1,290 @@
+"""The report of a build: one self-contained HTML page, rendered from manifests and payloads at any time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.release import dataflow
+from lmworks.release.built import Built, figures_of, read_json, read_lines
+from lmworks.release.card import card_text, parameters
+from lmworks.release.charts import Series, line_chart
+from lmworks.release.picture import Box, picture
+from lmworks.release.tables import tasks
+from lmworks.release.templates import environment
+from lmworks.release.verdicts import samples_of, verdicts
+from lmworks.release.words import duration, number, size
+
+REWRITINGS = 6
+"""Stages of one sample shown: enough to see it improve, few enough to read."""
+
+
+def write_report(store: Store, name: str | None = None) -> Path:
+    """Write the report of a recipe's last build, and a card beside it for each of its models. Returns its path."""
+    built = Built.open(store, name)
+    folder = store.root / "reports"
+    for model, artifact in built.models.items():
+        write_atomically(folder / f"{built.name}-{model}-card.md", card_text(built, artifact))
+    path = folder / f"{built.name}.html"
+    write_atomically(path, render(built))
+    return path
+
+
+def render(built: Built) -> str:
+    """The page. Every text that comes from data or a model is escaped."""
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            built=built,
+            written=datetime.now(UTC),
+            verdicts=verdicts(built),
+            facts=_facts(built),
+            absent=_absent(built),
+            tasks=tasks(built),
+            curves=curves(built),
+            rewritings=rewritings(built),
+            samples=samples_of(built),
+            data_steps=dataflow.data_steps(built),
+            origins=dataflow.origins(built, built.models.values()),
+            quarantine=dataflow.quarantine(built),
+            held_out=dataflow.held_out(built),
+            plan=plan_against_actual(built),
+            lineage=lineage(built),
+            machine=_machine(built),
+        )
+    )
+
+
+def _facts(built: Built) -> dict[str, str]:
+    """What a reader wants to know first."""
+    facts = {f"Parameters of {name}": number(parameters(artifact)) for name, artifact in built.models.items()}
+    if any(file.endswith(".parquet") for item in built.artifacts.values() for file in item.manifest["files"]):
+        read = sum(origin.documents for origin in dataflow.origins(built, built.models.values()))
+        facts["Documents read"] = number(read)
+    seconds = sum(artifact.manifest["run"]["seconds"] for artifact in built.artifacts.values())
+    return facts | {"Time to build": duration(seconds), "Steps": number(len(built.artifacts))}
+
+
+def _absent(built: Built) -> list[str]:
+    """What this build does not have, in words."""
+    absent = []
+    if not built.plan:
+        absent.append("No plan is stored: nothing can be compared with a prediction.")
+    if not built.models:
+        absent.append("No model is built yet.")
+    if not built.evaluations():
+        absent.append("Nothing has been evaluated yet: nothing is known about how good it is.")
+    if built.missing:
+        absent.append(f"Not built yet: {', '.join(built.missing)}.")
+    if built.outdated:
+        absent.append(f"Made from earlier inputs, and due to be built again: {', '.join(built.outdated)}.")
+    return absent
+
+
+# ---------------------------------------------------------------- training
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss of one model's training."""
+
+    model: str
+    chart: Markup
+    tokens: int | None
+    last: dict[str, float]
+    bits_per_byte: float | None
+    """Of the last validation loss, where each byte of text is trained once."""
+
+
+def curves(built: Built) -> list[Curve]:
+    """Loss curves of every model that was trained here."""
+    found = []
+    for name, artifact in built.models.items():
+        history = read_lines(artifact.payload / "history.jsonl")
+        if not history:
+            continue
+        across = "tokens" if "tokens" in history[-1] else "step"
+        lines = [
+            Series(label, [(row[across], row[key]) for row in history if row.get(key) is not None])
+            for label, key in (("training", "loss"), ("validation", "validation_loss"))
+        ]
+        bits = _nats_per_bit_a_byte(built, name)
+        right = ("bits per byte (validation)", bits) if bits else None
+        chart = line_chart(f"Loss of {name}", across, "loss, nats per token", lines, right)
+        last = {line.name: line.points[-1][1] for line in lines if line.points}
+        said = last["validation"] / bits if bits and "validation" in last else None
+        found.append(Curve(name, chart, history[-1].get("tokens"), last, said))
+    return found
+
+
+def _nats_per_bit_a_byte(built: Built, model: str) -> float | None:
+    """Loss in nats per token that equals one bit per byte of the validation text; None where not every token counts."""
+    artifact = built.artifacts.get(f"{model}/validation")
+    facts = read_json(artifact.payload / "shards.json") if artifact else {}
+    trained, size = facts.get("trained_tokens"), facts.get("bytes_of_text")
+    if not artifact or "conversations" in artifact.stage or not trained or not size:
+        return None
+    return float(math.log(2) * size / trained)
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """One prompt, answered again and again while a model was trained."""
+
+    model: str
+    prompt: str
+    reference: str
+    answers: list[tuple[int, float | None, str]]
+    """(step, validation loss then, text)."""
+
+
+def rewritings(built: Built) -> list[Rewriting]:
+    """The first sample of each model."""
+    found = []
+    for name, artifact in built.models.items():
+        samples = read_lines(artifact.payload / "samples.jsonl")
+        mine = [sample for sample in samples if sample["prompt"] == samples[0]["prompt"]]
+        if not mine:
+            continue
+        losses = {
+            row["step"]: row["validation_loss"]
+            for row in read_lines(artifact.payload / "history.jsonl")
+            if row.get("validation_loss") is not None
+        }
+        answers = [
+            (sample["step"], _at(losses, sample["step"]), sample["text"]) for sample in _spread(mine, REWRITINGS)
+        ]
+        found.append(Rewriting(name, mine[0]["prompt"], mine[0]["reference"], answers))
+    return found
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` items, evenly taken, the first and the last among them."""
+    last = len(items) - 1
+    return [items[index] for index in sorted({round(place * last / (count - 1)) for place in range(count)})]
+
+
+def _at(values: Mapping[int, float], step: int) -> float | None:
+    earlier = [place for place in values if place <= step]
+    return values[max(earlier)] if earlier else None
+
+
+# ---------------------------------------------------------------- plan, lineage, machine
+
+
+def plan_against_actual(built: Built) -> dict[str, Any]:
+    """Predicted and actual time of each part, memory and loss."""
+    rows = []
+    for entry in built.plan.get("predicted", ()):
+        seconds = [artifact.manifest["run"]["seconds"] for artifact in _part(built, entry["step"])]
+        rows.append(_row(f"time of {entry['step']}", entry["seconds"], sum(seconds) if seconds else None, duration))
+    peaks = [artifact.manifest["run"]["peak_memory_bytes"] for artifact in built.artifacts.values()]
+    if memory := built.plan.get("memory_bytes"):
+        rows.append(_row("memory", (0, memory), max(peaks, default=None), size))
+    if bits := built.plan.get("bits_per_byte"):
+        rows.append(_row("bits per byte of held-out text", bits, _first_bits_per_byte(built), number))
+    return {"rows": rows, "models": built.plan.get("models", {})}
+
+
+def _row(
+    name: str, range_: Sequence[float], actual: float | None, write: Callable[[float], str]
+) -> tuple[str, str, str, str]:
+    low, high = range_
+    predicted = f"{write(low)} to {write(high)}" if low else f"up to {write(high)}"
+    if actual is None:
+        return name, predicted, "", "not known yet"
+    return name, predicted, write(actual), "less" if actual < low else "MORE" if actual > high else "as predicted"
+
+
+def _part(built: Built, name: str) -> list[Artifact]:
+    """The steps that a line of the plan speaks of: a model, all of the evaluation, or all that prepares data."""
+    if name in built.artifacts:
+        return [built.artifacts[name]]
+    evaluation = {step: artifact for step, artifact in built.artifacts.items() if step.startswith("evaluate/")}
+    if name == "evaluation":
+        return list(evaluation.values())
+    return [
+        artifact for step, artifact in built.artifacts.items() if step not in evaluation and step not in built.models
+    ]
+
+
+def _first_bits_per_byte(built: Built) -> float | None:
+    figures = [
+        figure
+        for systems in built.evaluations().values()
+        for system in built.models
+        if system in systems
+        for figure in figures_of(systems[system])
+    ]
+    return next((figure.value for figure in figures if figure.name == "bits_per_byte"), None)
+
+
+def lineage(built: Built) -> dict[str, Any]:
+    """The picture, with what serves one step drawn as part of it, and the list of every step."""
+    members: dict[str, list[Artifact]] = {}
+    arrows: list[tuple[str, str]] = []
+    for name, artifact in built.artifacts.items():
+        members.setdefault(_group(name), []).append(artifact)
+        arrows += [(_group(record["step"]), _group(name)) for record in dataflow.inputs_of(artifact)]
+    boxes = [Box(name, *_about(built, name, artifacts)) for name, artifacts in members.items()]
+    steps = [
+        {
+            "name": name,
+            "stage": artifact.stage,
+            "digest": artifact.digest()[:16],
+            "made_from": ", ".join(dict.fromkeys(record["step"] for record in dataflow.inputs_of(artifact)))
+            or "sources",
+            "seconds": artifact.manifest["run"]["seconds"],
+        }
+        for name, artifact in built.artifacts.items()
+    ]
+    return {"picture": picture(_in_order(boxes, arrows), arrows), "steps": steps}
+
+
+def _group(step: str) -> str:
+    return step.partition("/")[0]
+
+
+def _in_order(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> list[Box]:
+    """Inputs first: a helper step of a model may have been built before the model's own inputs."""
+    waiting, done = list(boxes), list[Box]()
+    while waiting:
+        names = {box.name for box in waiting}
+        ready = [box for box in waiting if not any(a in names and a != b for a, b in arrows if b == box.name)]
+        done += ready or waiting
+        waiting = [box for box in waiting if box not in done]
+    return done
+
+
+def _about(built: Built, name: str, artifacts: Sequence[Artifact]) -> tuple[str, str]:
+    """The second line of a box, and its kind."""
+    if name == "evaluate":
+        return f"{len(built.evaluations())} tasks", "measure"
+    artifact = built.artifacts.get(name, artifacts[-1])
+    if name in built.models:
+        return f"{number(parameters(artifact) / 1e6, 0.1)} M parameters", "model"
+    texts = dataflow.texts_of(name, artifact)
+    if texts:
+        return f"{sum(each.count for each in texts):,} {texts[0].unit}", "data"
+    return artifact.stage, ""
+
+
+def _machine(built: Built) -> dict[str, str]:
+    """Where and with what the steps were made; several values if they differ."""
+    seen: dict[str, Counter[str]] = {}
+    for artifact in built.artifacts.values():
+        run = artifact.manifest["run"]
+        values = {"System": run["host"], "Processor": run["processor"], "Cores": run["cores"]}
+        for name, value in {**values, **artifact.manifest["libraries"]}.items():
+            seen.setdefault(name, Counter())[str(value)] += 1
+    return {name: ", ".join(values) for name, values in seen.items()}

@@ -1,0 +1,37 @@
+"""Templates of pages and cards."""
+
+from __future__ import annotations
+
+import re
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lmworks.release.words import conditions_of, duration, interval_of, number, printable, shorten, size, value_of
+
+
+def environment() -> Environment:
+    """Everything is escaped for HTML; in Markdown the filter `markdown` does it, for both at once."""
+    made = Environment(
+        loader=PackageLoader("lmworks.release", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        conditions=conditions_of,
+        duration=duration,
+        interval=interval_of,
+        markdown=markdown,
+        number=number,
+        shorten=shorten,
+        size=size,
+        value=value_of,
+    )
+    return made
+
+
+def markdown(text: object) -> Markup:
+    """One line whose signs mean themselves, in Markdown and in the HTML made from it."""
+    return Markup(re.sub(r"([\\`*_{}\[\]<>#|!&])", r"\\\1", printable(str(text))))  # noqa: S704 - escaped right here

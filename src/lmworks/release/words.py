@@ -1,0 +1,94 @@
+"""Numbers and texts as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import floor, log10
+from typing import Any
+
+from lmworks.pipeline.figure import Figure
+
+
+def number(value: float, spread: float | None = None) -> str:
+    """A number with the digits that its spread supports: two of the spread, else up to four of its own."""
+    if not spread:
+        return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
+    return f"{value:,.{min(max(1 - floor(log10(spread)), 0), 6)}f}"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, to about two digits."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return (
+        f"{seconds / 60:.1f} min" if seconds < 600 else f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+    )
+
+
+def value_of(figure: Figure) -> str:
+    """The value, without its unit."""
+    return number(figure.value, _spread(figure))
+
+
+def interval_of(figure: Figure) -> str:
+    """The 95 % interval, or an empty text."""
+    if figure.interval is None:
+        return ""
+    return " to ".join(number(end, _spread(figure)) for end in figure.interval)
+
+
+def sentence_of(figure: Figure) -> str:
+    """The figure in one line, with its evidence but for the method."""
+    about = [f"n {figure.n:,}"]
+    if figure.interval:
+        about.append(f"95 % interval {interval_of(figure)}")
+    if figure.chance is not None:
+        about.append(f"chance {number(figure.chance)}")
+    about += [f"{name} {value}" for name, value in conditions_of(figure).items() if name != "prompts"]
+    if figure.contamination:
+        about.append(figure.contamination)
+    return f"{value_of(figure)} {figure.unit}".strip() + f" ({', '.join(about)})"
+
+
+def conditions_of(figure: Figure) -> dict[str, str]:
+    """Conditions of the measurement that are set, but for method and unit, in words."""
+    named: Mapping[str, Any] = {
+        "context": f"{figure.context_length:,} tokens" if figure.context_length else None,
+        "stride": f"{figure.stride:,} tokens" if figure.stride else None,
+        "data type": figure.data_type,
+        "device": figure.device,
+        "prompts": figure.prompt_digest and figure.prompt_digest[:12],
+    }
+    return {name: str(value) for name, value in named.items() if value}
+
+
+def visible(text: str) -> str:
+    """The text with a space for each control or direction-changing character, which could rewrite a terminal."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)
+
+
+def printable(text: str) -> str:
+    """The text as one line of visible characters."""
+    return " ".join(visible(text).split())
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` characters of one printable line."""
+    text = printable(text)
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def _spread(figure: Figure) -> float | None:
+    return (figure.interval[1] - figure.interval[0]) / 2 if figure.interval else None
