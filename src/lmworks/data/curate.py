@@ -15,6 +15,7 @@ from lmworks.data.documents import Document, Documents, read_shard, write_file, 
 from lmworks.data.duplicates import Clusters, candidate_buckets, jaccard, shingles, signature
 from lmworks.data.filters import FILTERS, FilterSettings, detect_language
 from lmworks.data.steps import Parts, Tally, map_shards, map_units
+from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
 
@@ -58,6 +59,8 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
     filtered = context.scratch / "filtered"
     tally = map_shards(documents, filter_shard, config, filtered, context, step="filter")
     sets = [Documents(filtered, ""), *avoid]
+    if not sets[0].shards():
+        raise LmworksError(f"curate: the filters leave no document. Dropped by reason: {dict(tally.counts)}.")
     shards = [shard for each in sets for shard in each.shards()]
     owners = [number for number, each in enumerate(sets) for _ in each.shards()]
     hashed = context.scratch / "hashed"

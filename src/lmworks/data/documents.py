@@ -63,11 +63,8 @@ def read_shard(path: Path) -> list[Document]:
     import pyarrow.parquet as pq
 
     names = [name for name in COLUMNS if name != "text_digest"]
-    columns = [pq.read_table(path, columns=names).column(name).to_pylist() for name in names]
-    return [
-        Document(**{**dict(zip(names, row, strict=True)), "meta": json.loads(row[-1])})
-        for row in zip(*columns, strict=True)
-    ]
+    rows = pq.read_table(path, columns=names).to_pylist()
+    return [Document(**{**row, "meta": json.loads(row["meta"])}) for row in rows]
 
 
 def write_shard(path: Path, documents: Iterable[Document]) -> None:

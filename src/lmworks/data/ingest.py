@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self
@@ -16,7 +16,7 @@ from lmworks.data.documents import Document, write_file, write_json_lines
 from lmworks.data.identity import document_id, key_digest, load_id_key
 from lmworks.data.licences import LicenceGate
 from lmworks.data.sources import AnySource
-from lmworks.data.sources.source import Piece, SourceConfig, Unreadable
+from lmworks.data.sources.source import Piece, Record, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
@@ -73,12 +73,20 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         _refuse_whole_source(config.licences, source)
     key = load_id_key(config.folder)
     units: list[list[tuple[int, Piece]]] = []
-    files = []
+    files, unreadable = [], Tally()
     for number, source in enumerate(config.sources):
+        readable = []
         for path in source.paths():
-            files.append(_describe(source, path))
-        units += _units(number, source, config.shard_bytes)
+            context.check_stop()
+            try:
+                files.append(_describe(source, path))
+                readable += [(number, piece) for piece in source.pieces(path, config.shard_bytes)]
+            except OSError as error:
+                _quarantine(unreadable, source.label, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
+        units += _units(readable, config.shard_bytes)
+        unreadable.counts.update({f"not read: {ending}": times for ending, times in source.left_out().items()})
     tally = map_units(units, partial(_read_unit, config, key), out, context)
+    tally.add(unreadable)
     write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
     write_json_lines(out / "quarantine.jsonl", tally.quarantined)
     tally.counts["files"] = len(files)
@@ -89,8 +97,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
 
 def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
     licence = source.source_licence
-    if licence is None and getattr(source, "licence_field", None):
-        return  # each record states its own
+    if licence is None and source.has_licence_by_record:
+        return
     reason = gate.refusal(licence)
     if reason:
         allowed = ", ".join(gate.allow) or "none"
@@ -107,15 +115,15 @@ def _describe(source: SourceConfig, path: str) -> dict[str, str | int | None]:
     return {"source": source.label, "path": path, "sha256": digest, "bytes": size, "licence": source.source_licence}
 
 
-def _units(number: int, source: SourceConfig, size: int) -> Iterator[list[tuple[int, Piece]]]:
-    """Consecutive pieces of one source, cut where they reach `size` bytes."""
-    unit: list[tuple[int, Piece]] = []
-    for path in source.paths():
-        for piece in source.pieces(path, size):
-            unit.append((number, piece))
-            if sum(each.bytes for _, each in unit) >= size:
-                yield unit
-                unit = []
+def _units(pieces: Sequence[tuple[int, Piece]], size: int) -> Iterator[list[tuple[int, Piece]]]:
+    """Consecutive pieces, cut where they reach `size` bytes."""
+    unit, total = [], 0
+    for number, piece in pieces:
+        unit.append((number, piece))
+        total += piece.bytes
+        if total >= size:
+            yield unit
+            unit, total = [], 0
     if unit:
         yield unit
 
@@ -125,26 +133,33 @@ def _read_unit(config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]]) 
     documents = []
     for number, piece in unit:
         source = config.sources[number]
-        for record in source.read(piece):
+        for record in _read_piece(source, piece):
             if isinstance(record, Unreadable):
                 _quarantine(tally, source.label, record)
-                continue
-            refusal = config.licences.refusal(record.licence)
-            if refusal:
+            elif refusal := config.licences.refusal(record.licence):
                 tally.note(refusal, source=source.label, path=record.path, record=record.key)
-                continue
-            documents.append(
-                Document(
-                    id=document_id(key, source.label, record.path, record.key),
-                    text=record.text,
-                    source=source.label,
-                    licence=record.licence or "",
-                    meta={**record.meta, "path": record.path, "format": record.format},
-                )
-            )
+            else:
+                documents.append(_document(key, source.label, record))
     tally.counts["documents"] += len(documents)
     tally.counts["bytes"] += sum(len(document.text.encode()) for document in documents)
     return {"": documents}, tally
+
+
+def _read_piece(source: SourceConfig, piece: Piece) -> Iterator[Record | Unreadable]:
+    try:
+        yield from source.read(piece)
+    except OSError as error:
+        yield Unreadable(piece.path, "", 0, f"unreadable: {error.strerror}", b"")
+
+
+def _document(key: bytes, label: str, record: Record) -> Document:
+    return Document(
+        id=document_id(key, label, record.path, record.key),
+        text=record.text,
+        source=label,
+        licence=record.licence or "",
+        meta={**record.meta, "path": record.path, "format": record.format},
+    )
 
 
 def _quarantine(tally: Tally, label: str, bad: Unreadable) -> None:

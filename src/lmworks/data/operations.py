@@ -30,7 +30,7 @@ def parse_operation(text: str) -> OperationText:
     description, head, section = f"\n\n{rest.strip()}".rpartition(_HEAD)
     parameters: list[tuple[str, str]] = []
     for line in section.split("\n") if head else ():
-        if line.startswith("  ") and parameters:
+        if parameters and (not line or line.startswith("  ")):
             name, before = parameters[-1]
             parameters[-1] = (name, f"{before}\n{line[2:]}".lstrip("\n"))
         elif _NAME.match(line):
@@ -42,7 +42,7 @@ def parse_operation(text: str) -> OperationText:
 
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|ca|approx|incl|excl|fig|sec|dr|mr|mrs|st|inc|corp|ltd)|(?:^|[\s(])[A-Z])\.$", re.I
+    r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|ca|approx|incl|excl|fig|sec|dr|mr|mrs|st|inc|corp|ltd)|(?:^|[\s(])[A-Z])\.$"
 )
 _END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)")
 
@@ -94,7 +94,9 @@ _THIRD_PERSON = {_third_person(verb): _third_person(verb) for verb in _VERBS.spl
 """What may begin the sentence that says what an operation does, and its form after "which operation …"."""
 
 _ACTION = re.compile(
-    r"(?:This (?:API )?(?:operation|action|method|API|command|call) )?(?:(?P<how>[A-Za-z]+ly) )?(?P<verb>[A-Za-z]+)\b"
+    r"(?:This (?:API )?(?:operation|action|method|API|command|call) )?(?:(?P<how>[a-z]+ly) )?"
+    rf"(?P<verb>{'|'.join(_THIRD_PERSON)})\b",
+    re.IGNORECASE,
 )
 _ASIDE = re.compile(
     r"For (?:more|further|additional|complete|detailed|information|details|examples)\b|For .*\bsee\b|To learn more|See "
@@ -107,7 +109,7 @@ def summary(description: str) -> list[str]:
     Remarks before it ("This is classic documentation …") and pointers to other texts are left out.
     """
     paragraphs = [sentences(text) for text in description.split("\n\n") if text and "\n" not in text]
-    starts = [index for index, found in enumerate(paragraphs) if _action(found[0])]
+    starts = [index for index, found in enumerate(paragraphs) if _ACTION.match(found[0])]
     chosen: list[str] = []
     for sentence in (each for found in paragraphs[starts[0] if starts else 0 :] for each in found):
         if _ASIDE.match(sentence):
@@ -125,14 +127,9 @@ def action_of(sentence: str, operation: str) -> str | None:
 
     None if the sentence does not begin with what it does, names the operation, or is too long for a question.
     """
-    match = _action(sentence)
+    match = _ACTION.match(sentence)
     letters = re.sub(r"\W", "", sentence).lower()
     if not match or len(sentence) > 200 or operation.lower() in letters or "(" in sentence:
         return None
     how = f"{match['how'].lower()} " if match["how"] else ""
     return how + _THIRD_PERSON[match["verb"].lower()] + sentence[match.end() :].rstrip(" .")
-
-
-def _action(sentence: str) -> re.Match[str] | None:
-    match = _ACTION.match(sentence)
-    return match if match and match["verb"].lower() in _THIRD_PERSON else None

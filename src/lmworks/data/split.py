@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -41,7 +41,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
     So a group's part does not depend on the order or content of documents, and hardly on what other groups there are.
     Documents that lack the field `by` are trained on. `groups.json` lists the groups held out.
     """
-    groups: Counter[str] = Counter()
+    groups: set[str] = set()
     for shard in documents.shards():
         groups.update(name for document in read_shard(shard) if (name := group_of(document, config.by)) is not None)
     part_of = assign(groups, config)
@@ -64,7 +64,7 @@ def group_of(document: Document, by: str) -> str | None:
     return None if name is None else str(name)
 
 
-def assign(groups: Counter[str], config: SplitConfig) -> dict[str, str]:
+def assign(groups: Collection[str], config: SplitConfig) -> dict[str, str]:
     """The part of each group that is held out."""
     order = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     test, validation = (_number(wanted, len(order)) for wanted in (config.test, config.validation))

@@ -130,8 +130,10 @@ def _run(work: Callable[[Any], int], units: Sequence[Any], context: Context) -> 
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
-    # Spawned, not forked: a fork of a process with running threads (pyarrow, torch) can deadlock.
-    processes = multiprocessing.get_context("spawn")
+    # A fork of this process could deadlock, since libraries run threads in it; a fork of a small server that has
+    # imported what shards need cannot, and starts at once.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["__main__", "pyarrow.parquet", "numpy", __name__])
     pool = ProcessPoolExecutor(min(context.workers, len(units)), processes, initializer=_begin_worker)
     try:
         for future in as_completed([pool.submit(work, unit) for unit in units]):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -38,6 +39,10 @@ class Files(SourceConfig):
     def source_licence(self) -> str | None:
         return self.licence
 
+    @property
+    def has_licence_by_record(self) -> bool:
+        return self.licence_field is not None
+
     def root(self) -> Path:
         folder = (self.folder / self.path).resolve()
         if not folder.is_dir():
@@ -45,37 +50,44 @@ class Files(SourceConfig):
         return folder
 
     def paths(self) -> list[str]:
+        paths = [path for path in self._walk() if _suffix(path) in FORMATS]
+        if not paths:
+            endings = ", ".join(FORMATS)
+            raise LmworksError(f"Source {self.label}: {self.root()} holds no file that can be read ({endings}).")
+        return paths
+
+    def left_out(self) -> Counter[str]:
+        return Counter(_suffix(path) or "no suffix" for path in self._walk() if _suffix(path) not in FORMATS)
+
+    def _walk(self) -> list[str]:
         root = self.root()
         found = []
         for folder, folders, names in os.walk(root):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(folder, name) for name in names if not name.startswith(".")]
-        paths = sorted(path.relative_to(root).as_posix() for path in found if path.suffix.lower() in FORMATS)
-        if not paths:
-            endings = ", ".join(FORMATS)
-            raise LmworksError(f"Source {self.label}: {root} holds no file that can be read ({endings}).")
-        return paths
+            found += [Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith(".")]
+        return sorted(found)
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
-        file = self.root() / path
-        cut = {"jsonl": _cut_lines, "parquet": _cut_row_groups}.get(_format(path))
-        return cut(path, file, size) if cut else [Piece(path, file.stat().st_size)]
+        cut = {"jsonl": _cut_lines, "parquet": _cut_row_groups}.get(FORMATS[_suffix(path)])
+        return cut(path, self.root() / path, size) if cut else super().pieces(path, size)
 
     def read(self, piece: Piece) -> Iterator[Record | Unreadable]:
-        readers: dict[str, Callable[[Piece], Iterator[Record | Unreadable]]] = {
-            "jsonl": self._read_lines,
-            "parquet": self._read_rows,
-        }
-        return readers.get(_format(piece.path), self._read_whole)(piece)
+        match FORMATS[_suffix(piece.path)]:
+            case "jsonl":
+                return self._read_lines(piece)
+            case "parquet":
+                return self._read_rows(piece)
+            case form:
+                return self._read_whole(piece, form)
 
-    def _read_whole(self, piece: Piece) -> Iterator[Record | Unreadable]:
+    def _read_whole(self, piece: Piece, form: str) -> Iterator[Record | Unreadable]:
         raw = (self.root() / piece.path).read_bytes()
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             yield Unreadable(piece.path, "", error.start, "not UTF-8", raw)
             return
-        yield Record(piece.path, "", text, _format(piece.path), self.licence)
+        yield Record(piece.path, "", text, form, self.licence)
 
     def _read_lines(self, piece: Piece) -> Iterator[Record | Unreadable]:
         with (self.root() / piece.path).open("rb") as stream:
@@ -133,23 +145,26 @@ class Files(SourceConfig):
         if not isinstance(text, str):
             found = "missing" if text is None else f"a {type(text).__name__}"
             return Unreadable(path, number, offset, f"field {self.text_field!r} is {found}", raw)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return Unreadable(path, number, offset, "half of a surrogate pair in the text", raw)
         licence = (self.licence_field and record.get(self.licence_field)) or self.licence
         return Record(path, number, text, "text", licence if isinstance(licence, str) else None)
 
 
-def _format(path: str) -> str:
-    return FORMATS[PurePosixPath(path).suffix.lower()]
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
 
 
 def _cut_lines(path: str, file: Path, size: int) -> list[Piece]:
     """Cut a JSON Lines file at the first line end past every `size` bytes."""
-    pieces, start, first_record, lines = [], 0, 0, 0
+    pieces, start, first_record = [], 0, 0
     with file.open("rb") as stream:
         while chunk := stream.read(size):
             chunk += stream.readline()
-            lines = chunk.count(b"\n")
             pieces.append(Piece(path, len(chunk), start, start + len(chunk), first_record))
-            start, first_record = start + len(chunk), first_record + lines
+            start, first_record = start + len(chunk), first_record + chunk.count(b"\n")
     return pieces or [Piece(path, 0)]
 
 

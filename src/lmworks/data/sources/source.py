@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,11 @@ class SourceConfig(StepConfig):
     def source_licence(self) -> str | None:
         """The SPDX expression for the whole source, None if it states none."""
 
+    @property
+    def has_licence_by_record(self) -> bool:
+        """Whether records may state their own licence."""
+        return False
+
     @abstractmethod
     def root(self) -> Path:
         """The folder that every path of this source is below. Raises UsageError if it does not exist."""
@@ -84,6 +90,10 @@ class SourceConfig(StepConfig):
         """A file cut into pieces of about `size` bytes; whole if its form cannot be cut."""
         return [Piece(path, (self.root() / path).stat().st_size)]
 
+    def left_out(self) -> Counter[str]:
+        """How many files below the root are not read, by their ending."""
+        return Counter()
+
     @abstractmethod
     def read(self, piece: Piece) -> Iterator[Record | Unreadable]:
         """The records of one piece, in order."""
@@ -93,6 +103,10 @@ class SourceConfig(StepConfig):
         root = self.root()
         digest = hashlib.blake2b(digest_size=16)
         for path in self.paths():
-            status = (root / path).stat()
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+            try:
+                status = (root / path).stat()
+                state = f"{status.st_size}\0{status.st_mtime_ns}"
+            except OSError as error:
+                state = f"unreadable: {error.errno}"
+            digest.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()

@@ -1,0 +1,43 @@
+"""Pick a few examples to watch while a model trains.
+
+An artifact of its own: a change to any other held-out text then leaves the model as it is.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+from pydantic import Field
+
+from lmworks.data.conversations import Conversations
+from lmworks.data.documents import Documents, write_file, write_shard
+from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import Reference, StepConfig
+
+
+class PickConfig(StepConfig):
+    """Made by the graph for each model that is watched."""
+
+    data: Reference = Field(description="Where the examples come from.")
+    count: int = Field(default=2, ge=1, description="As many as one looks at.")
+
+
+@stage(version=1)
+def pick_documents(config: PickConfig, data: Documents, out: Path, context: Context) -> Result:
+    """The first documents in the order of ids, which is no order of content."""
+    write_shard(out / "part-00000.parquet", list(islice(data.iterate(), config.count)))
+    return Result()
+
+
+@stage(version=1)
+def pick_conversations(config: PickConfig, data: Conversations, out: Path, context: Context) -> Result:
+    """The first conversation of each form, those with the longest answers first."""
+    first: dict[str, dict[str, object]] = {}
+    for record in data.iterate():
+        first.setdefault(record.get("form", ""), record)
+    longest = sorted(first.values(), key=lambda record: -len(record["messages"][-1]["content"]))  # type: ignore[index]
+    lines = [canonical_json(record) + "\n" for record in longest[: config.count]]
+    write_file(out / "conversations.jsonl", "".join(lines).encode())
+    return Result()

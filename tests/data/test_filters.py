@@ -1,0 +1,68 @@
+"""Filters: what each drops, and what it must leave."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmworks.data.documents import Document
+from lmworks.data.filters import FILTERS, FilterSettings, detect_language
+
+ENGLISH = (
+    "Creates a queue in the account. You must own the account, and the name of the queue must not be taken yet. "
+    "If the queue exists, the call fails and nothing is changed. Names are compared letter by letter, so two queues "
+    "whose names differ in capitals are two queues. A queue that nobody used for thirty days is deleted by itself."
+)
+GERMAN = (
+    "Erstellt eine Warteschlange im Konto. Das Konto muss Ihnen gehören, und der Name darf noch nicht vergeben sein. "
+    "Wenn die Warteschlange schon besteht, schlägt der Aufruf fehl und nichts wird geändert."
+)
+
+
+def verdict(name: str, text: str, *languages: str) -> str | None:
+    document = Document(id="a", text=text, source="s", licence="MIT")
+    return FILTERS[name](document, FilterSettings(languages or ("en",)))
+
+
+def test_a_title_alone_is_too_short() -> None:
+    assert verdict("length", "S3 GetObject\n\nParameters:\nBucket:") == "too short"
+    assert verdict("length", "SQS GetQueue\n\nReturns one queue of the account.") is None
+
+
+def test_texts_in_other_languages_go() -> None:
+    assert verdict("language", ENGLISH) is None
+    assert verdict("language", GERMAN) == "language: de"
+    assert verdict("language", GERMAN.upper()) == "language: de"
+    assert verdict("language", GERMAN, "en", "de") is None
+    assert verdict("language", ENGLISH, "de") == "language: en"
+
+
+@pytest.mark.parametrize("text", ["Hola", "arn:aws:s3:::x/*", "Gruppe X1\n\nDiskRdOps VpcPrfx", "", "123 456 " * 50])
+def test_texts_that_say_too_little_about_their_language_stay(text: str) -> None:
+    assert verdict("language", text) is None
+    assert detect_language(text)[0] in (None, "en") or detect_language(text)[1] < 1
+
+
+def test_the_language_is_told() -> None:
+    assert detect_language(ENGLISH)[0] == "en"
+    assert detect_language("Hi there") == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ENGLISH + ("\n" + ENGLISH) * 2, "repetition: lines"),
+        (" ".join(["buy cheap watches now"] * 10) + " " + ENGLISH[:150], "repetition: one phrase"),
+        (" ".join([ENGLISH] * 3), "repetition: phrases"),
+        (ENGLISH, None),
+        ("no no no no no no no no", None),
+    ],
+)
+def test_repetition(text: str, reason: str | None) -> None:
+    assert verdict("repetition", text) == reason
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(sorted(FILTERS)))
+def test_no_text_breaks_a_filter(text: str, name: str) -> None:
+    verdict(name, text)

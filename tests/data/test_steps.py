@@ -1,0 +1,125 @@
+"""How document steps run: processes, journal, resuming."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from data_support import payload_bytes
+
+from lmworks.data.documents import Document
+from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
+from lmworks.errors import LmworksError
+from support import MemoryJournal, make_context
+
+
+def shout(unit: str) -> tuple[Parts, Tally]:
+    """A step over units that are words."""
+    tally = Tally()
+    tally.note("shouted", word=unit)
+    document = Document(id=f"{unit:>4}", text=unit.upper(), source="s", licence="MIT")
+    return {"loud" if "o" in unit else "quiet": [document]}, tally
+
+
+def refuse_two(unit: str) -> tuple[Parts, Tally]:
+    """A step that must not be asked about finished work."""
+    if unit == "two":
+        raise RuntimeError("two was done before")
+    return shout(unit)
+
+
+def die(unit: str) -> tuple[Parts, Tally]:
+    """A step whose process is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}, Tally()
+
+
+WORDS = ["one", "two", "three", "four", "five"]
+PARTS = ("loud", "quiet")
+
+
+def test_processes_give_the_same_bytes_as_one(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        context = replace(make_context(tmp_path / str(workers)), workers=workers)
+        tally = map_units(WORDS, shout, tmp_path / f"out{workers}", context, PARTS)
+        assert tally.counts == Counter(shouted=5)
+        assert [example["word"] for example in tally.examples] == WORDS[:EXAMPLES_PER_REASON]
+    one, two = (payload_bytes(tmp_path / f"out{workers}") for workers in (1, 2))
+    assert one == two
+    assert one["loud/ids.txt"] == b" one\n two\nfour\n"
+    assert set(one) >= {"loud/part-00000.parquet", "quiet/part-00002.parquet", "quiet/ids.txt"}
+
+
+def test_a_run_that_was_stopped_goes_on_from_its_journal(tmp_path: Path) -> None:
+    whole = map_units(WORDS, shout, tmp_path / "whole", make_context(tmp_path / "a"), PARTS)
+    journal = MemoryJournal()
+    map_units(WORDS[:2], shout, tmp_path / "out", make_context(tmp_path / "b", journal), PARTS)
+    assert [record["unit"] for record in journal.records()] == [0, 1]
+    resumed = map_units(WORDS, refuse_two, tmp_path / "out", make_context(tmp_path / "b", journal), PARTS)
+    assert resumed == whole
+    assert payload_bytes(tmp_path / "out") == payload_bytes(tmp_path / "whole")
+
+
+def test_work_outside_the_journal_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "out" / "loud").mkdir(parents=True)
+    (tmp_path / "out" / "loud" / "part-00000.parquet").write_bytes(b"half a file")
+    map_units(WORDS, shout, tmp_path / "out", make_context(tmp_path / "a"), PARTS)
+    map_units(WORDS, shout, tmp_path / "whole", make_context(tmp_path / "b"), PARTS)
+    assert payload_bytes(tmp_path / "out") == payload_bytes(tmp_path / "whole")
+
+
+def test_a_worker_that_dies_is_reported_in_words(tmp_path: Path) -> None:
+    context = replace(make_context(tmp_path), workers=2)
+    with pytest.raises(LmworksError, match="worker process died"):
+        map_units(WORDS, die, tmp_path / "out", context)
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        f"""
+import sys, time, os
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from dataclasses import replace
+from support import make_context
+from lmworks.data.steps import Tally, map_units
+
+def sleep(unit):
+    Path({str(tmp_path)!r}, f"worker-{{os.getpid()}}").touch()
+    time.sleep(60)
+    return {{}}, Tally()
+
+if __name__ == "__main__":
+    map_units([1, 2], sleep, Path({str(tmp_path)!r}, "out"), replace(make_context(Path({str(tmp_path)!r})), workers=2))
+"""
+    )
+    parent = subprocess.Popen([sys.executable, str(script)])
+    wait_for(lambda: len(list(tmp_path.glob("worker-*"))) == 2)
+    parent.kill()
+    parent.wait()
+    workers = [int(path.name.removeprefix("worker-")) for path in tmp_path.glob("worker-*")]
+    wait_for(lambda: not any(map(is_running, workers)))
+
+
+def wait_for(condition: object, seconds: float = 30) -> None:
+    """Wait until a condition holds; fail if it never does."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.05)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process is alive; a dead one that nobody waited for is not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
