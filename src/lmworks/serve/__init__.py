@@ -1,1 +1,1 @@
-"""TBD"""
+"""Serving: an OpenAI-compatible API and a chat page over the generation engine."""

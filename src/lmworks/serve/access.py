@@ -1,0 +1,149 @@
+"""Who may come in: the key, the session that stands for it in a browser, and the gate before every route."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.serve.errors import ApiError, failed
+
+logger = logging.getLogger("lmworks.serve")
+access_log = logging.getLogger("lmworks.access")
+
+OPEN_PATHS = ("/livez", "/readyz")
+"""All that is answered without a key; they say nothing but yes or no."""
+
+SECURITY_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""Content-Security-Policy of everything that does not bring its own."""
+
+
+def load_or_make_key(folder: Path) -> str:
+    """The key: `LMWORKS_API_KEY`, else what is in the file `api-key` of `folder`, made at the first start, mode 0600.
+
+    Raises `UsageError` for a key that no client could send, `LmworksError` for a file that others can read.
+    """
+    key = os.environ.get("LMWORKS_API_KEY")
+    source = "LMWORKS_API_KEY"
+    if key is None:
+        path = folder / "api-key"
+        source = str(path)
+        if not path.exists():
+            _make_key(path)
+        if path.stat().st_mode & 0o077:
+            raise LmworksError(f"{path}: others on this machine can read the key; run `chmod 600 {path}`, or delete it")
+        key = path.read_text().strip()
+    if not key or not all("!" <= letter <= "~" for letter in key):
+        raise UsageError(f"{source}: a key is one word of printable ASCII characters")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"lmworks-{secrets.token_urlsafe(32)}\n")
+    try:
+        os.link(fresh, path)  # whole or not at all, and the first of two starts wins
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+
+
+class Access:
+    """Checks keys and sessions without keeping the key; all comparisons take the same time whatever is given."""
+
+    def __init__(self, key: str) -> None:
+        self._digest = hashlib.sha256(key.encode()).digest()
+        self.session = hmac.new(key.encode(), b"lmworks session", hashlib.sha256).hexdigest()
+        """What a browser keeps instead of the key."""
+        self.cookie = "lmworks-" + hmac.new(key.encode(), b"lmworks cookie", hashlib.sha256).hexdigest()[:8]
+        """Differs by key, since browsers share cookies between the ports of a machine."""
+
+    def has_key(self, key: str) -> bool:
+        """Whether this is the key."""
+        return hmac.compare_digest(hashlib.sha256(key.encode()).digest(), self._digest)
+
+    def admits(self, request: Request) -> bool:
+        """Whether a request carries the key as a bearer token, or a session."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.has_key(token):
+            return True
+        return hmac.compare_digest(request.cookies.get(self.cookie, "").encode(), self.session.encode())
+
+
+class Gate:
+    """The outermost layer: asks for the key, turns faults into answers, adds headers, writes the access log."""
+
+    def __init__(self, app: ASGIApp, access: Access, sign_in: Response) -> None:
+        self._app = app
+        self._access = access
+        self._sign_in = sign_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(Request(scope, receive), send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, request: Request, send: Send) -> None:
+        began = time.perf_counter()
+        request_id = f"req-{secrets.token_hex(12)}"
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                names = {name for name, _ in message["headers"]}
+                extra = [*SECURITY_HEADERS, (b"content-security-policy", PAGE_POLICY.encode())]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    *((name, value) for name, value in extra if name not in names),
+                ]
+            await send(message)
+
+        try:
+            await self._answerer(request)(request.scope, request.receive, sending)
+        except ClientDisconnect:
+            pass
+        except Exception:
+            logger.exception("%s failed", request_id)
+            if not status:
+                await failed().response()(request.scope, request.receive, sending)
+        finally:
+            # Neither query nor body: prompts, keys and answers stay out of the log.
+            milliseconds = round(1000 * (time.perf_counter() - began))
+            path = quote(request.scope["path"][:200])
+            access_log.info("%s %s %s %d %d ms", request_id, request.method, path, status, milliseconds)
+
+    def _answerer(self, request: Request) -> ASGIApp:
+        path = request.scope["path"]
+        if path in OPEN_PATHS or self._access.admits(request) or (path == "/" and request.method == "POST"):
+            return self._app
+        if path == "/":
+            return self._sign_in
+        message = "a key is needed: send it as `Authorization: Bearer KEY`"
+        return ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}).response()

@@ -1,0 +1,304 @@
+"""The HTTP application: OpenAI's API over one model, and the chat page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from lmworks.serve.access import Access, Gate
+from lmworks.serve.content import PageContent, page_files, sign_in_page
+from lmworks.serve.errors import ApiError
+from lmworks.serve.protocol import (
+    ChatRequest,
+    ChatShape,
+    CompletionRequest,
+    CompletionShape,
+    Parameters,
+    Shape,
+    read,
+    usage,
+)
+from lmworks.serve.service import Answer, Service
+
+BODY_LIMIT = 1 << 20
+"""Bytes of a request body; a context's worth of text is far below."""
+BODY_SECONDS = 30.0
+"""A body that takes longer to arrive is not waited for."""
+
+
+def create_app(service: Service, key: str, page: PageContent) -> FastAPI:
+    """The application for one model. `key` opens every route but /livez and /readyz."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await asyncio.to_thread(service.stop)
+
+    access = Access(key)
+    routes = Routes(service, access, page)
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(Gate, access=access, sign_in=sign_in_page())
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    for path, endpoint, method in (
+        ("/livez", routes.live, "GET"),
+        ("/readyz", routes.ready, "GET"),
+        ("/", routes.chat_page, "GET"),
+        ("/", routes.sign_in, "POST"),
+        ("/page/{name}", routes.page_file, "GET"),
+        ("/v1/models", routes.models, "GET"),
+        ("/v1/models/{model:path}", routes.model, "GET"),
+        ("/v1/chat/completions", routes.chat_completions, "POST"),
+        ("/v1/completions", routes.completions, "POST"),
+    ):
+        app.add_route(path, endpoint, methods=[method])
+    return app
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101 - registered for it alone
+    return error.response()
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+    message = f"{request.method} {request.url.path}: {error.detail.lower()}"
+    return ApiError(error.status_code, message, headers=error.headers).response()
+
+
+class Routes:
+    """The endpoints."""
+
+    def __init__(self, service: Service, access: Access, page: PageContent) -> None:
+        self._service = service
+        self._access = access
+        self._files = page_files()
+        self._files["content.json"] = JSONResponse(page.as_json() | {"model": service.model})
+
+    async def live(self, request: Request) -> Response:
+        """The process answers."""
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, request: Request) -> Response:
+        """The model answers."""
+        ready = self._service.ready
+        return PlainTextResponse("ok\n" if ready else "stopping\n", 200 if ready else 503)
+
+    async def chat_page(self, request: Request) -> Response:
+        """The chat page; the gate shows the sign-in form instead to whom it does not know."""
+        return self._files["index.html"]
+
+    async def sign_in(self, request: Request) -> Response:
+        """Trade the key for a session."""
+        form = parse_qs((await _body(request)).decode(errors="replace"))
+        if not self._access.has_key(form.get("key", [""])[0].strip()):
+            return sign_in_page("This is not the key. Look where the server was started.")
+        response = RedirectResponse("/", 303)
+        response.set_cookie(self._access.cookie, self._access.session, httponly=True, samesite="strict")
+        return response
+
+    async def page_file(self, request: Request) -> Response:
+        """A file of the chat page."""
+        found = self._files.get(request.path_params["name"])
+        if found is None:
+            raise ApiError(404, "the page has no such file")
+        return found
+
+    async def models(self, request: Request) -> Response:
+        """The one model."""
+        return JSONResponse({"object": "list", "data": [self._model()]})
+
+    async def model(self, request: Request) -> Response:
+        """The one model, by name."""
+        self._check_model(request.path_params["model"])
+        return JSONResponse(self._model())
+
+    async def chat_completions(self, request: Request) -> Response:
+        """Answer a chat."""
+        wanted = read(ChatRequest, await _json_body(request))
+        self._check_model(wanted.model)
+        messages = [message.plain() for message in wanted.messages]
+        tokenizer = self._service.engine.tokenizer
+        prompt, _ = await asyncio.to_thread(tokenizer.encode_chat, messages, add_generation_prompt=True)
+        return await self._answer(request, wanted, [prompt], wanted.limit(), ChatShape)
+
+    async def completions(self, request: Request) -> Response:
+        """Go on with a text."""
+        wanted = read(CompletionRequest, await _json_body(request))
+        self._check_model(wanted.model)
+        prompts = [await asyncio.to_thread(self._encode, prompt) for prompt in wanted.prompts()]
+        if not prompts:
+            raise ApiError(400, "prompt: the list is empty", param="prompt")
+        return await self._answer(request, wanted, prompts, wanted.max_tokens or 16, CompletionShape)
+
+    async def _answer(
+        self, request: Request, wanted: Parameters, prompts: Sequence[list[int]], limit: int | None, shape: Shape
+    ) -> Response:
+        context = self._service.engine.context_length
+        requests = []
+        for prompt in prompts:
+            room = context - len(prompt)
+            if room < (limit or 1):
+                raise ApiError(
+                    400,
+                    f"this model's context is {context} tokens; the prompt has {len(prompt)} and the answer may have "
+                    f"{limit or 'at least 1'}: shorten the prompt or ask for fewer tokens",
+                    param="messages" if shape is ChatShape else "prompt",
+                    code="context_length_exceeded",
+                )
+            requests += [(prompt, sampling) for sampling in wanted.samplings(limit or room)]
+        if len(requests) > self._service.capacity:
+            raise ApiError(400, f"at most {self._service.capacity} answers in one request", param="n")
+        include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
+        writer = Writer(self._service, shape, sum(map(len, prompts)), include_usage)
+        answer = self._service.submit(requests)
+        if wanted.stream:
+            return EventStream(answer, writer)
+        return await _unless_gone(request, answer, writer)
+
+    def _encode(self, prompt: str | list[int]) -> list[int]:
+        tokenizer = self._service.engine.tokenizer
+        if isinstance(prompt, str):
+            return [tokenizer.end_of_text_id, *tokenizer.encode(prompt)]
+        if not prompt or not all(0 <= token < tokenizer.vocab_size for token in prompt):
+            raise ApiError(400, f"prompt: expected token ids from 0 to {tokenizer.vocab_size - 1}", param="prompt")
+        return prompt
+
+    def _model(self) -> dict[str, Any]:
+        service = self._service
+        return {"id": service.model, "object": "model", "created": service.created, "owned_by": "lmworks"}
+
+    def _check_model(self, name: str) -> None:
+        if name != self._service.model:
+            raise ApiError(
+                404,
+                f"no model {name[:100]!r} here; this server has {self._service.model!r}",
+                param="model",
+                code="model_not_found",
+            )
+
+
+@dataclass
+class Writer:
+    """Turns the pieces of an answer into JSON, whole or as events."""
+
+    service: Service
+    shape: Shape
+    prompt_tokens: int
+    include_usage: bool
+
+    def __post_init__(self) -> None:
+        self._head = {
+            "id": self.shape.prefix + secrets.token_hex(12),
+            "created": int(time.time()),
+            "model": self.service.model,
+        }
+
+    async def whole(self, answer: Answer) -> Response:
+        """One JSON object."""
+        texts = [""] * len(answer.requests)
+        reasons: list[str | None] = [None] * len(answer.requests)
+        tokens = 0
+        async for index, piece in answer.pieces():
+            texts[index] += piece.text
+            reasons[index] = piece.finish_reason
+            tokens += len(piece.ids)
+        choices = [
+            self.shape.choice(index, text, reason)
+            for index, (text, reason) in enumerate(zip(texts, reasons, strict=True))
+        ]
+        body = {"object": self.shape.object, "choices": choices, "usage": usage(self.prompt_tokens, tokens)}
+        return JSONResponse(self._head | body)
+
+    async def events(self, answer: Answer) -> AsyncIterator[str]:
+        """Server-sent events; one that has an `error` ends the stream early."""
+        head = self._head | {"object": self.shape.chunk_object} | ({"usage": None} if self.include_usage else {})
+        begun: set[int] = set()
+        tokens = 0
+        try:
+            async for index, piece in answer.pieces():
+                tokens += len(piece.ids)
+                if piece.text or piece.finish_reason or index not in begun:
+                    delta = self.shape.delta(index, piece.text, piece.finish_reason, first=index not in begun)
+                    begun.add(index)
+                    yield _event(head | {"choices": [delta]})
+        except ApiError as error:
+            yield _event(error.body())
+            return
+        if self.include_usage:
+            yield _event(head | {"choices": [], "usage": usage(self.prompt_tokens, tokens)})
+        yield "data: [DONE]\n\n"
+
+
+def _event(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n"
+
+
+class EventStream(StreamingResponse):
+    """A streamed answer, closed whatever happens, even when the client leaves before the first event."""
+
+    def __init__(self, answer: Answer, writer: Writer) -> None:
+        super().__init__(writer.events(answer), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._answer.close()
+
+
+async def _unless_gone(request: Request, answer: Answer, writer: Writer) -> Response:
+    """The whole answer, or nothing as soon as the client has left: frameworks do not look while a handler works."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    writing, leaving = asyncio.create_task(writer.whole(answer)), asyncio.create_task(gone())
+    try:
+        await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return await writing if writing.done() else Response(status_code=499)
+    finally:
+        writing.cancel()
+        leaving.cancel()
+        answer.close()
+
+
+async def _json_body(request: Request) -> bytes:
+    # Other types are sent by web pages across origins without asking; JSON is not.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ApiError(415, "send the body as Content-Type: application/json")
+    return await _body(request)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, given up as soon as it is too long, whether or not it says how long it is."""
+    too_long = ApiError(413, f"the body is longer than {BODY_LIMIT} bytes")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > BODY_LIMIT:
+        raise too_long
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    raise too_long
+    except TimeoutError:
+        raise ApiError(408, f"the body took longer than {BODY_SECONDS:.0f} seconds") from None
+    return bytes(body)

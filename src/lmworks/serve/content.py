@@ -1,0 +1,67 @@
+"""What the chat page shows, and the files that it is made of."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import Any
+
+from starlette.responses import HTMLResponse, Response
+
+from lmworks.pipeline.figure import Figure
+
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Prompts to try, under a heading that says what they show."""
+
+    title: str
+    prompts: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageContent:
+    """The model's card and prompts to try."""
+
+    name: str
+    purpose: str
+    """What the model is for, and what it is not for, in a sentence or two."""
+    parameters: int
+    context_length: int
+    figures: Sequence[Figure] = ()
+    licences: Sequence[str] = ()
+    """Licences of the data behind the model (SPDX)."""
+    digest: str = ""
+    """Of the model's artifact; `lmworks trace` takes it."""
+    examples: Sequence[Examples] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What the page's script reads."""
+        return asdict(self) | {"figures": [figure.as_json() for figure in self.figures]}
+
+
+def page_files() -> dict[str, Response]:
+    """The page's files by name. They are read once, so a path in a request never reaches the disk."""
+    folder = files("lmworks.serve") / "page"
+    return {
+        file.name: Response(file.read_bytes(), media_type=MEDIA_TYPES["." + file.name.rpartition(".")[2]])
+        for file in folder.iterdir()
+    }
+
+
+def sign_in_page(message: str = "") -> Response:
+    """A bare form that asks for the key, status 401. Its style stands inside, since no other file is to be had yet."""
+    text = (files("lmworks.serve") / "page" / "sign-in.html").read_text(encoding="utf-8")
+    found = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert found  # noqa: S101 - the file is ours
+    digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return HTMLResponse(text.replace("{message}", message), 401, {"Content-Security-Policy": policy})

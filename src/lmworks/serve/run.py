@@ -1,0 +1,73 @@
+"""Run the application until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from lmworks.errors import LmworksError
+from lmworks.serve.app import create_app
+from lmworks.serve.content import PageContent
+from lmworks.serve.service import Service
+
+DRAIN_SECONDS = 20
+"""Running requests may go on this long after a signal to stop; then they get an error."""
+
+
+def run(
+    service: Service,
+    key: str,
+    page: PageContent,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    started: Callable[[str], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM. `started` is called with the address once connections are taken; port 0 is any.
+
+    Raises `LmworksError` when the port cannot be had.
+    """
+    with _listen(host, port) as listener:
+        config = uvicorn.Config(
+            create_app(service, key, page),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=DRAIN_SECONDS + 5,
+        )
+        server = _Server(config, service)
+        # uvicorn takes signals only while it serves, and raises them again at the end: being stopped is no failure.
+        previous = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            started(f"http://{host}:{listener.getsockname()[1]}/")
+            server.run(sockets=[listener])
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._service.abort)
+        await super().shutdown(sockets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=128)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            what = f"port {port} of {host} is in use: stop what listens there, or serve with --port {port + 1}"
+        else:
+            what = f"port {port} of {host} cannot be opened ({error.strerror}): choose another with --port"
+        raise LmworksError(what) from None

@@ -1,0 +1,158 @@
+"""One model being served: a worker thread that decodes all requests together, and the answers it hands to HTTP.
+
+The event loop never computes and the worker never waits for a client. What the loop asks of the worker goes through one
+inbox of small functions; what the worker finds out comes back through each answer's queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+from lmworks.generate.engine import Engine, Piece, Request, Sampling
+from lmworks.serve.errors import ApiError, failed, overloaded, stopping
+
+logger = logging.getLogger("lmworks.serve")
+Found = TypeVar("Found")
+
+
+class Answer:
+    """The pieces of one or several requests as they come. Whoever submitted them must `close` it."""
+
+    def __init__(self, requests: Sequence[tuple[Sequence[int], Sampling]], close: Callable[[Answer], None]) -> None:
+        self.requests = requests
+        self._close = close
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[tuple[int, Piece] | ApiError] = asyncio.Queue()
+
+    def put(self, item: tuple[int, Piece] | ApiError) -> None:
+        """Hand over a request's index and its next piece, or the error that ends them all; from any thread."""
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
+
+    async def pieces(self) -> AsyncIterator[tuple[int, Piece]]:
+        """(index of the request, piece), until every request is answered. Raises the `ApiError` that ended it."""
+        open_requests = len(self.requests)
+        while open_requests:
+            item = await self._queue.get()
+            if isinstance(item, ApiError):
+                raise item
+            open_requests -= item[1].finish_reason is not None
+            yield item
+
+    def close(self) -> None:
+        """Free the places; what still runs is ended."""
+        self._close(self)
+
+
+class Service:
+    """A model with a name, a worker and a bounded number of places."""
+
+    def __init__(self, engine: Engine, model: str, *, rows: int = 16, waiting: int = 64) -> None:
+        self.engine = engine
+        self.model = model
+        self.created = int(time.time())
+        self.capacity = rows + waiting
+        """Requests inside at once: `rows` of them are decoded together, the others wait."""
+        self._rows = rows
+        self._answers: set[Answer] = set()  # touched by the event loop only
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._batch = engine.batch(rows)  # this and the next two: touched by the worker only
+        self._owners: dict[Request, tuple[Answer, int]] = {}
+        self._stopped = False
+        self._worker = threading.Thread(target=self._work, name="lmworks-engine", daemon=True)
+        self.ready = False
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._worker.start()
+        self.ready = True
+
+    def submit(self, requests: Sequence[tuple[Sequence[int], Sampling]]) -> Answer:
+        """Take (prompt, sampling) pairs, all or none. Raises `ApiError` 503 when there is no place."""
+        if not self.ready:
+            raise stopping()
+        if sum(len(answer.requests) for answer in self._answers) + len(requests) > self.capacity:
+            raise overloaded()
+        answer = Answer(requests, self._close)
+        self._answers.add(answer)
+        self._inbox.put(lambda: self._begin(answer))
+        return answer
+
+    async def call(self, function: Callable[[], Found]) -> Found:
+        """Run a function of the engine in the worker, between two steps."""
+        if not self.ready:
+            raise stopping()
+        future: Future[Found] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function())
+            except Exception as error:
+                future.set_exception(error)
+
+        self._inbox.put(run)
+        return await asyncio.wrap_future(future)
+
+    def abort(self) -> None:
+        """End every answer with an error; no further ones are taken."""
+        self.ready = False
+        for answer in self._answers:
+            answer.put(stopping())
+
+    def stop(self) -> None:
+        """End the worker, and wait for it."""
+        self.abort()
+        self._inbox.put(self._halt)
+        self._worker.join()
+
+    def _close(self, answer: Answer) -> None:
+        self._answers.discard(answer)
+        self._inbox.put(lambda: self._end(answer))
+
+    # ------------------------------------------------------------ in the worker
+
+    def _work(self) -> None:
+        try:
+            while not self._stopped:
+                if self._batch.busy and self._inbox.empty():
+                    self._step()
+                else:
+                    self._inbox.get()()
+        finally:  # however it ends, nobody may wait for a worker that is gone
+            self.ready = False
+            self._fail()
+
+    def _halt(self) -> None:
+        self._stopped = True
+
+    def _begin(self, answer: Answer) -> None:
+        for index, (prompt, sampling) in enumerate(answer.requests):
+            self._owners[self._batch.add(prompt, sampling)] = (answer, index)
+
+    def _end(self, answer: Answer) -> None:
+        for request in [request for request, (owner, _) in self._owners.items() if owner is answer]:
+            self._batch.remove(request)
+            del self._owners[request]
+
+    def _step(self) -> None:
+        try:
+            pieces = self._batch.step()
+        except Exception:
+            logger.exception("decoding failed; the requests that were running get an error")
+            self._fail()
+            self._batch = self.engine.batch(self._rows)
+            return
+        for request, piece in pieces:
+            answer, index = self._owners.pop(request) if piece.finish_reason else self._owners[request]
+            answer.put((index, piece))
+
+    def _fail(self) -> None:
+        for answer in {answer for answer, _ in self._owners.values()}:
+            answer.put(failed())
+        self._owners.clear()

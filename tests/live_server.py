@@ -1,0 +1,73 @@
+"""A live server on a free port of this machine, with a tiny real model."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import openai
+import uvicorn
+
+from lmworks.generate.engine import Engine
+from lmworks.pipeline.figure import Figure
+from lmworks.serve.app import create_app
+from lmworks.serve.content import Examples, PageContent
+from lmworks.serve.service import Service
+
+KEY = "test-key-0123456789"
+MODEL = "cloud-docs/writer"
+CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "What does S3 CreateBucket do?"}]}
+ASK: Any = CHAT
+"""The same for the client, whose types want each field's own."""
+PAGE = PageContent(
+    name="cloud-docs-writer",
+    purpose="Writes API documentation for a cloud platform.",
+    parameters=28_672,
+    context_length=2048,
+    figures=[
+        Figure(name="bits per byte", value=1.234, n=25, method="test services", interval=(1.2, 1.27)),
+        Figure(name="reverse question", value=0.51, n=400, method="accuracy", interval=(0.47, 0.55), chance=0.04),
+    ],
+    licences=["Apache-2.0"],
+    digest="0123456789abcdef",
+    examples=[Examples("Explain an operation", ["What does S3 CreateBucket do?", "<b>not bold</b>"])],
+)
+
+
+@dataclass
+class Live:
+    """A running server and the ways in."""
+
+    url: str
+    service: Service
+
+    def client(self, **values: object) -> openai.OpenAI:
+        return openai.OpenAI(**({"base_url": f"{self.url}/v1", "api_key": KEY, "max_retries": 0} | values))  # type: ignore[arg-type]
+
+    def http(self, key: str | None = KEY) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+
+@contextmanager
+def serving(engine: Engine, **limits: int) -> Iterator[Live]:
+    service = Service(engine, MODEL, **limits)
+    config = uvicorn.Config(create_app(service, KEY, PAGE), log_config=None, access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive(), "the server did not start"
+                time.sleep(0.01)
+            yield Live(f"http://127.0.0.1:{listener.getsockname()[1]}", service)
+        finally:
+            server.should_exit = True
+            thread.join()
