@@ -95,9 +95,10 @@ _THIRD_PERSON = {_third_person(verb): _third_person(verb) for verb in _VERBS.spl
 
 _ACTION = re.compile(
     r"(?:This (?:API )?(?:operation|action|method|API|command|call) )?(?:(?P<how>[a-z]+ly) )?"
-    rf"(?P<verb>{'|'.join(_THIRD_PERSON)})\b",
+    rf"(?P<verb>{'|'.join(_THIRD_PERSON)})\b(?! of\b)",
     re.IGNORECASE,
 )
+_SECOND_VERB = re.compile(r"^(,? (?:or|and) )([a-z]+)")
 _ASIDE = re.compile(
     r"For (?:more|further|additional|complete|detailed|information|details|examples)\b|For .*\bsee\b|To learn more|See "
 )
@@ -106,9 +107,10 @@ _ASIDE = re.compile(
 def summary(description: str) -> list[str]:
     """The first sentences that say what an operation does, 3 sentences and 600 characters at most.
 
-    Remarks before it ("This is classic documentation …") and pointers to other texts are left out.
+    Remarks before it ("This is classic documentation …"), lists and pointers to other texts are left out.
     """
-    paragraphs = [sentences(text) for text in description.split("\n\n") if text and "\n" not in text]
+    openings = (text.partition("\n")[0] for text in description.split("\n\n"))
+    paragraphs = [sentences(text) for text in openings if text and not text.startswith("- ")]
     starts = [index for index, found in enumerate(paragraphs) if _ACTION.match(found[0])]
     chosen: list[str] = []
     for sentence in (each for found in paragraphs[starts[0] if starts else 0 :] for each in found):
@@ -132,4 +134,6 @@ def action_of(sentence: str, operation: str) -> str | None:
     if not match or len(sentence) > 200 or operation.lower() in letters or "(" in sentence:
         return None
     how = f"{match['how'].lower()} " if match["how"] else ""
-    return how + _THIRD_PERSON[match["verb"].lower()] + sentence[match.end() :].rstrip(" .")
+    rest = sentence[match.end() :].rstrip(" .")
+    rest = _SECOND_VERB.sub(lambda found: found[1] + _THIRD_PERSON.get(found[2], found[2]), rest, count=1)
+    return how + _THIRD_PERSON[match["verb"].lower()] + rest

@@ -22,7 +22,7 @@ from lmworks.errors import LmworksError, UsageError
 # Tags that the models use as markup; others, such as <ip>, are placeholders in running text.
 _PLACEHOLDER = re.compile(
     r"<(?!/?(?:p|code|li|a|i|ul|note|b|important|dt|dd|dl|ol|strong|replaceable|h[1-6]|em|pre|filename|br|hr|div|span"
-    r"|table|thead|tbody|tr|th|td|sup|sub|u|tt|fullname|para|literal|title|caution|caption|img)[\s/>]|!--)"
+    r"|table|thead|tbody|tr|th|td|sup|sub|u|tt|fullname|para|literal|title|caution|caption|img|link)[\s/>]|!--)"
 )
 
 
