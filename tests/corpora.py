@@ -48,7 +48,7 @@ def make_conversations(folder: Path, count: int = 40) -> Conversations:
         Conversation(
             id=f"{number:04d}",
             form="explain",
-            question=f"What does the {THINGS[number % 5]} number {number} do?",
+            question=f"What does {VERBS[number % 4][:-1]}{THINGS[number % 5].title()} do?",
             answer=f"{VERBS[number % 4]} the {THINGS[number % 5]}.",
             document=f"{number:04d}",
             phrasing=0,

@@ -1,7 +1,7 @@
 """Begin with what counting pairs of tokens already tells.
 
-A fresh decoder whose blocks add nothing computes softmax(output · embedding): a model of token pairs. Counting gives such
-a model in seconds, where gradient descent would spend its first hundreds of steps on it.
+A fresh decoder whose blocks add nothing computes softmax(output · embedding): a model of token pairs. Counting gives
+one in seconds, where gradient descent would spend its first hundreds of steps on it.
 
 Axes: V vocabulary, D hidden size.
 """
