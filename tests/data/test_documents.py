@@ -46,6 +46,7 @@ def test_columns_are_plain_and_carry_the_digest(tmp_path: Path) -> None:
     write_shard(
         tmp_path / "part-00000.parquet", [Document(id="a", text="é", source="s", licence="MIT", meta={"k": "é"})]
     )
+    assert pq.read_metadata(tmp_path / "part-00000.parquet").metadata is None
     table = pq.read_table(tmp_path / "part-00000.parquet")
     assert tuple(table.column_names) == COLUMNS
     row = table.to_pylist()[0]
