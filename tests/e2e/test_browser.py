@@ -1,0 +1,175 @@
+"""The chat page as a person meets it, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from live_server import KEY, PAGE, Live, serving
+from lmworks.generate.engine import open_engine
+from tiny import make_tiny_model
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder = make_tiny_model(tmp_path_factory.mktemp("served") / "model", context_length=1024)
+    with serving(open_engine(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.fail(f"{CHROMIUM} is missing; install it: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def outside(browser: Browser, live: Live) -> Iterator[Page]:
+    """A page of a browser that has not signed in. Whatever the page logs as an error fails the test."""
+    page = browser.new_page(base_url=live.url)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto("/")
+    yield page
+    page.close()
+    # Chromium calls every status from 400 on an error: 401 with the sign-in form, 400 where a test provokes it.
+    assert [fault for fault in faults if "the server responded with a status of 40" not in fault] == []
+
+
+@pytest.fixture
+def page(outside: Page) -> Page:
+    """The chat page."""
+    sign_in(outside, KEY)
+    expect(outside.locator("#examples button").first).to_be_visible()
+    return outside
+
+
+def sign_in(page: Page, key: str) -> None:
+    page.get_by_label("Key of this server").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def ask(page: Page, text: str) -> None:
+    page.get_by_label("Message").fill(text)
+    page.get_by_label("Message").press("Enter")
+
+
+def test_only_the_key_opens_the_page(outside: Page) -> None:
+    sign_in(outside, "wrong")
+    expect(outside.get_by_role("alert")).to_contain_text("not the key")
+    sign_in(outside, KEY)
+    expect(outside.get_by_label("Message")).to_be_focused()
+    [cookie] = outside.context.cookies()
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Strict"
+    assert KEY not in cookie["value"]
+
+
+def test_an_answer_streams_and_says_its_speed(page: Page) -> None:
+    ask(page, "What does S3 CreateBucket do?")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator(".user")).to_have_text("What does S3 CreateBucket do?")
+    expect(page.locator(".running .text")).not_to_be_empty()
+    first = len(page.locator(".text").inner_text())
+    expect(page.locator(".notes")).to_have_text(re.compile(r"^\d+ tokens · \d+ tokens/s · ended by"), timeout=30_000)
+    assert len(page.locator(".text").inner_text()) > first
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_stop_ends_the_answer_and_the_chat_goes_on(page: Page) -> None:
+    ask(page, "Tell me everything.")
+    expect(page.locator(".running .text")).not_to_be_empty()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".notes")).to_have_text("stopped")
+    text = page.locator(".text").inner_text()
+    ask(page, "And now?")
+    expect(page.locator(".user")).to_have_count(2)
+    assert page.locator(".text").first.inner_text() == text
+    page.get_by_role("button", name="New chat").click()
+    expect(page.locator("#log")).to_be_empty()
+    expect(page.locator("#examples")).to_be_visible()
+
+
+def test_enter_sends_and_shift_enter_begins_a_line(page: Page) -> None:
+    box = page.get_by_label("Message")
+    box.fill("first")
+    box.press("Shift+Enter")
+    box.press_sequentially("second")
+    expect(box).to_have_value("first\nsecond")
+    expect(page.locator(".user")).to_have_count(0)
+    box.press("Enter")
+    expect(page.locator(".user")).to_have_text("first\nsecond")
+    expect(box).to_have_value("")
+
+
+def test_examples_are_asked_as_they_stand_and_never_read_as_html(page: Page) -> None:
+    group = PAGE.examples[0]
+    expect(page.get_by_role("heading", name=group.title)).to_be_visible()
+    page.get_by_role("button", name=group.prompts[1]).click()
+    expect(page.locator(".user")).to_have_text("<b>not bold</b>")
+    assert page.locator(".user b").count() == 0
+
+
+def test_what_the_model_writes_is_text(page: Page) -> None:
+    chunk = '{"choices":[{"index":0,"delta":{"content":"<img src=x onerror=alert(1)>"},"finish_reason":"stop"}]}'
+    body = f"data: {chunk}\n\ndata: [DONE]\n\n"
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+    ask(page, "Write HTML.")
+    expect(page.locator(".text")).to_have_text("<img src=x onerror=alert(1)>")
+    assert page.locator(".text *").count() == 0
+
+
+def test_the_card_says_what_the_model_is(page: Page) -> None:
+    card = page.get_by_role("complementary", name="About this model")
+    for words in (
+        "cloud-docs-writer",
+        "28.7K",
+        "2,048 tokens",
+        "1.23 [1.2, 1.27]",
+        "test services; n = 25",
+        "chance 0.04",
+        "Apache-2.0",
+        "0123456789ab",
+    ):
+        expect(card).to_contain_text(words)
+    expect(page.locator("#purpose")).to_have_text(PAGE.purpose)
+
+
+def test_on_a_phone_the_card_is_one_tap_away(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    card = page.get_by_role("complementary", name="About this model")
+    expect(card).to_be_hidden()
+    page.get_by_role("button", name="About").click()
+    expect(card).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_faults_are_told_politely_and_the_chat_goes_on(page: Page) -> None:
+    ask(page, "long " * 2000)
+    expect(page.get_by_role("alert")).to_contain_text("Begin a new chat")
+    page.get_by_role("button", name="New chat").click()
+    ask(page, "Still there?")
+    expect(page.locator(".text")).not_to_be_empty()
