@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-ROUGE_L = "ROUGE-L F1 (LCS of whole texts, lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2's rougeL)"
+ROUGE_L_SIGNATURE = (
+    "ROUGE-L F1 (LCS of whole texts, lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2's rougeL)"
+)
 """The signature printed beside every ROUGE-L: variants of this metric differ by tens of per cent."""
 
 _WORD = re.compile("[a-z0-9]+")

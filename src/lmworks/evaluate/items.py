@@ -1,0 +1,155 @@
+"""What all tasks share: items scored chunk by chunk, and figures made of items.
+
+An item is one scored document or question, a line of `items.jsonl`: `id`, `cluster` (the service it belongs to), the
+fields that a metric reads, and for a question `prompt`, `answer`, `reference` and `score`. Models and baselines write
+the same items, so that any two can be compared pair by pair.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import Field
+
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.stage import Context, Handle
+from lmworks.recipe import Reference, StepConfig
+
+if TYPE_CHECKING:
+    from lmworks.generate.engine import Engine
+
+Item = dict[str, Any]
+Unit = TypeVar("Unit")
+
+
+class TaskConfig(StepConfig):
+    """What every task is asked."""
+
+    data: Reference = Field(description="What is scored: nothing that the models were trained on.")
+    train: Reference | None = Field(
+        None,
+        description="What the models were trained on: baselines learn from it, and overlap with it is reported; "
+        "without it there are models only.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A figure that is Σ value / Σ weight over items."""
+
+    name: str
+    label: str
+    """The name in sentences."""
+    value: str = "score"
+    """The item's field that is summed."""
+    weight: str | None = None
+    """The item's field that it is divided by; none counts items."""
+    unit: str = ""
+    higher_is_better: bool = True
+    is_share: bool = False
+    """Values are 0 and 1: the interval is Wilson's."""
+
+    def values(self, items: Sequence[Item]) -> list[float]:
+        """The summed field of every item."""
+        return [float(item[self.value]) for item in items]
+
+    def weights(self, items: Sequence[Item]) -> list[float]:
+        """What each item counts."""
+        return [float(item[self.weight]) if self.weight else 1.0 for item in items]
+
+    def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
+        """The figure with its interval, which treats items of one cluster as alike."""
+        from lmworks.evaluate.statistics import bootstrap, design_effect, wilson
+
+        values, weights, clusters = self.values(items), self.weights(items), [item["cluster"] for item in items]
+        if self.is_share:
+            interval = wilson(sum(values), len(items), design_effect(values, clusters))
+            how = "95 % Wilson interval on the effective sample size"
+        else:
+            interval, how = bootstrap(values, weights, clusters), "95 % percentile bootstrap interval"
+        return Figure(
+            name=self.name,
+            value=sum(values) / sum(weights),
+            n=len(items),
+            method=f"{method}; {how}, {len(set(clusters))} clusters",
+            unit=self.unit,
+            interval=interval,
+            **evidence,
+        )
+
+
+BITS_PER_BYTE = Metric(
+    name="bits_per_byte", label="bits per byte", value="bits", weight="bytes", unit="bits", higher_is_better=False
+)
+ROUGE_L = Metric(name="rouge_l", label="ROUGE-L")
+ACCURACY = Metric(name="accuracy", label="accuracy", is_share=True)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY)}
+"""By the name of the figure: what two evaluations are compared in."""
+
+
+@dataclass(frozen=True)
+class Evaluation(Handle):
+    """One model or baseline, scored on one task."""
+
+    def figures(self) -> list[Figure]:
+        """The figures; the first one is the headline."""
+        return [Figure.from_json(record) for record in json.loads((self.path / "figures.json").read_text("utf-8"))]
+
+    def items(self) -> list[Item]:
+        """The scored items; none where only the whole has a score."""
+        return _read(self.path / "items.jsonl")
+
+
+def score_in_chunks(
+    context: Context, units: Sequence[Unit], size: int, score: Callable[[Sequence[Unit]], list[Item]]
+) -> list[Item]:
+    """Items of all units; each chunk is on disk before the next begins, so that a kill costs one chunk."""
+    finished = {record["chunk"] for record in context.journal.records()}
+    context.progress.start(len(units), "items")
+    items: list[Item] = []
+    for chunk, start in enumerate(range(0, len(units), size)):
+        path = context.scratch / f"items-{chunk:05}.jsonl"
+        if chunk not in finished:
+            context.check_stop()
+            write_items(path, score(units[start : start + size]))
+            context.journal.append({"chunk": chunk, "file": path.name})
+        items += _read(path)
+        context.progress.update(min(start + size, len(units)))
+    return items
+
+
+def write_items(path: Path, items: Iterable[Item]) -> None:
+    """Write one item a line."""
+    write_atomically(path, "".join(canonical_json(item) + "\n" for item in items))
+
+
+def evidence(engine: Engine, prompts: Sequence[str]) -> dict[str, Any]:
+    """The conditions under which an engine's figures hold. `prompts` are all texts that were put before it."""
+    return {
+        "context_length": engine.context_length,
+        "prompt_digest": digest_text(canonical_json(list(prompts))),
+        "data_type": str(engine.model.compute_type).removeprefix("torch."),
+        "device": engine.model.output_weight.device.type,
+    }
+
+
+def contamination(train: Handle | None, documents: Iterable[str]) -> str | None:
+    """How many of the documents that items come from are in the training data, in words."""
+    if train is None:
+        return None
+    asked, known = set(documents), set((train.path / "ids.txt").read_text("utf-8").split())
+    verdict = f"{len(asked & known)} of {len(asked)} documents asked about are in the training data"
+    counts = train.path / "counts.json"
+    dropped = json.loads(counts.read_text("utf-8")) if counts.exists() else {}
+    near = sum(count for reason, count in dropped.items() if reason.endswith("duplicate of a held-out document"))
+    return f"{verdict}; {near} near duplicates of held-out documents were removed from it" if near else verdict
+
+
+def _read(path: Path) -> list[Item]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]

@@ -1,0 +1,42 @@
+"""The tasks, one line each: what a model is scored on, and the baselines scored beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.tasks import documentation, perplexity, reverse_question
+from lmworks.pipeline.stage import Stage
+
+
+@dataclass(frozen=True)
+class Task:
+    """A config class, the stage that scores a model on it, and stages of the same config that score baselines.
+
+    A model's stage has the inputs `model`, `data`, `train`; a baseline's has `data` and `train`.
+    """
+
+    config: type[TaskConfig]
+    stage: Stage
+    baselines: Mapping[str, Stage] = field(default_factory=dict)
+    """By the label that they are shown under."""
+
+
+TASKS: Mapping[str, Task] = {
+    "perplexity": Task(
+        perplexity.PerplexityConfig,
+        perplexity.evaluate_perplexity,
+        {"5-gram": perplexity.evaluate_perplexity_ngram, "xz": perplexity.evaluate_perplexity_xz},
+    ),
+    "documentation": Task(
+        documentation.DocumentationConfig,
+        documentation.evaluate_documentation,
+        {"copy-nearest": documentation.evaluate_documentation_nearest},
+    ),
+    "reverse-question": Task(
+        reverse_question.ReverseQuestionConfig,
+        reverse_question.evaluate_reverse_question,
+        {"shared-words": reverse_question.evaluate_reverse_question_nearest},
+    ),
+}

@@ -1,0 +1,121 @@
+"""How like the real documentation a model's is: ROUGE-L of its answers to questions of form "document"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.conversations import Conversations
+from lmworks.evaluate.items import ROUGE_L, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l
+from lmworks.evaluate.questions import (
+    Prompt,
+    Question,
+    QuestionsConfig,
+    answered,
+    chat_prompt,
+    document_prompt,
+    draw,
+    sources,
+)
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+
+if TYPE_CHECKING:
+    from lmworks.tokens.tokenizer import Tokenizer
+
+FORM = "document"
+QUESTIONS_AT_ONCE = 64
+"""As many as the engine decodes together."""
+EMPTY = Metric(name="empty_answers", label="empty answers", value="empty", higher_is_better=False, is_share=True)
+TRUNCATED = Metric(
+    name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
+)
+
+
+class DocumentationConfig(QuestionsConfig):
+    """ROUGE-L of written documentation."""
+
+    kind: Literal["documentation"] = "documentation"
+    max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
+
+
+@stage(version=1)
+def evaluate_documentation(
+    config: DocumentationConfig,
+    model: ModelFolder,
+    data: Conversations,
+    train: Conversations | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Let a model write greedily, and compare with the references.
+
+    As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
+    """
+    from lmworks.generate.engine import Sampling, open_engine
+
+    engine = open_engine(model.path)
+    sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
+
+    def answer(questions: Sequence[Question]) -> list[Item]:
+        answers = engine.generate([_prompt(config, question, engine.tokenizer).ids for question in questions], sampling)
+        pairs = zip(questions, answers, strict=True)
+        return [_item(question, each.text, each.finish_reason == "length") for question, each in pairs]
+
+    questions, drawn = _questions(config, data)
+    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
+    method = f"{drawn}, {config.prompt} prompt, greedy answer of at most {config.max_tokens} tokens"
+    prompts = [_prompt(config, question, engine.tokenizer).text for question in questions]
+    return _result(items, method, questions, train, out, **evidence(engine, prompts))
+
+
+@stage(version=1)
+def evaluate_documentation_nearest(
+    config: DocumentationConfig, data: Conversations, train: Conversations, out: Path, context: Context
+) -> Result:
+    """The same figures for copying the answer of the training operation whose name and parameters are most alike."""
+    from lmworks.evaluate.baselines.nearest import nearest
+
+    questions, drawn = _questions(config, data)
+    known = [record for record in train.iterate() if record["form"] == FORM]
+    copied = [known[place] for place in nearest(questions, known)]
+    items = [
+        {**_item(question, source["messages"][1]["content"], False), "copied_from": source["id"]}
+        for question, source in zip(questions, copied, strict=True)
+    ]
+    return _result(items, f"{drawn}, the answer of the most similar training operation", questions, train, out)
+
+
+def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Question], str]:
+    return draw([record for record in data.iterate() if record["form"] == FORM], config)
+
+
+def _prompt(config: DocumentationConfig, question: Question, tokenizer: Tokenizer) -> Prompt:
+    if config.prompt == "chat":
+        return chat_prompt(question, tokenizer)
+    return document_prompt(question["service"], question["operation"], tokenizer)
+
+
+def _item(question: Question, answer: str, truncated: bool) -> Item:
+    score = rouge_l(question["messages"][1]["content"], answer)
+    return {**answered(question, answer, score), "empty": not answer.strip(), "truncated": truncated}
+
+
+def _result(
+    items: Sequence[Item], method: str, questions: Sequence[Question], train: Handle | None, out: Path, **evidence_: Any
+) -> Result:
+    write_items(out / "items.jsonl", items)
+    evidence_["contamination"] = contamination(train, sources(questions))
+    ranked = sorted(items, key=lambda item: (item["score"], item["id"]))
+    return Result(
+        figures=[
+            ROUGE_L.figure(items, f"mean {ROUGE_L_SIGNATURE}; {method}", **evidence_),
+            EMPTY.figure(items, f"answers without a word; {method}", **evidence_),
+            TRUNCATED.figure(items, f"answers cut at the limit; {method}", **evidence_),
+        ],
+        examples=[*ranked[:3], *ranked[-3:]],
+    )

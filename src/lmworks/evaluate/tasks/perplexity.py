@@ -1,0 +1,170 @@
+"""How well a model predicts text: bits per byte and perplexity, over every document of the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.documents import Document, Documents
+from lmworks.errors import LmworksError, UsageError
+from lmworks.evaluate.items import (
+    BITS_PER_BYTE,
+    Item,
+    Metric,
+    TaskConfig,
+    contamination,
+    evidence,
+    score_in_chunks,
+    write_items,
+)
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Result, stage
+
+if TYPE_CHECKING:
+    from lmworks.generate.engine import Engine
+
+DOCUMENTS_AT_ONCE = 128
+"""A chunk takes a small model about two seconds on two cores: what a kill costs."""
+ORDER = 5
+"""Bytes of the n-gram baseline: the usual order, and on 17 MB of text a few seconds' work."""
+BITS_PER_TOKEN = Metric(name="perplexity", label="perplexity", value="bits", weight="tokens", higher_is_better=False)
+
+
+class PerplexityConfig(TaskConfig):
+    """Bits per byte and perplexity of documents."""
+
+    kind: Literal["perplexity"] = "perplexity"
+    stride: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens scored a window of a document longer than the context. Half the context by default: "
+        "each then has at least the other half before it, at no more than twice the work.",
+    )
+
+
+@stage(version=1)
+def evaluate_perplexity(
+    config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
+) -> Result:
+    """Score every token of every document once."""
+    from lmworks.generate.engine import open_engine
+
+    engine = open_engine(model.path)
+    stride = config.stride or engine.context_length // 2
+    if stride >= engine.context_length:
+        raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")
+    documents = list(data.iterate())
+    items = score_in_chunks(context, documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
+    write_items(out / "items.jsonl", items)
+    known: dict[str, Any] = {
+        **evidence(engine, [document.text for document in documents]),
+        "stride": stride,
+        "contamination": contamination(train, [document.id for document in documents]),
+    }
+    method = "every byte of each document, given what stands before it there and <|endoftext|>"
+    tokens = BITS_PER_TOKEN.figure(items, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}", **known)
+    low, high = tokens.interval or (math.nan, math.nan)
+    perplexity = replace(tokens, value=2**tokens.value, interval=(2**low, 2**high))
+    return Result(figures=[BITS_PER_BYTE.figure(items, method, **known), perplexity])
+
+
+@stage(version=1)
+def evaluate_perplexity_ngram(
+    config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
+) -> Result:
+    """The same figure for a byte n-gram model of the training text."""
+    from lmworks.evaluate.baselines.ngram import NgramModel
+
+    documents = list(data.iterate())
+    texts = [document.text.encode() for document in documents]
+    ngrams = NgramModel.fit([document.text.encode() for document in train.iterate()], ORDER)
+    items = [_item(document, bits) for document, bits in zip(documents, ngrams.bits(texts), strict=True)]
+    write_items(out / "items.jsonl", items)
+    method = f"every byte of each document, given the {ORDER - 1} before it there: interpolated modified Kneser-Ney"
+    return Result(figures=[BITS_PER_BYTE.figure(items, method, contamination=_overlap(documents, train))])
+
+
+@stage(version=1)
+def evaluate_perplexity_xz(
+    config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
+) -> Result:
+    """What `xz -9` needs for all documents as one text. It has no items: repeats between documents cost it little."""
+    from lmworks.evaluate.baselines.xz import compressed_bits
+
+    documents = list(data.iterate())
+    text = "".join(document.text for document in documents).encode()
+    alone, more = compressed_bits(text, "".join(document.text for document in train.iterate()).encode())
+    write_items(out / "items.jsonl", [])
+    return Result(
+        figures=[
+            Figure(
+                name=name,
+                value=bits / len(text),
+                n=len(documents),
+                method=f"xz -9 of all documents as one text, in which it refers back to any earlier one; {how}",
+                unit=BITS_PER_BYTE.unit,
+                contamination=_overlap(documents, train),
+            )
+            for name, bits, how in (
+                ("bits_per_byte", more, "what they add behind the training text"),
+                ("bits_per_byte_alone", alone, "without the training text"),
+            )
+        ]
+    )
+
+
+def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """Cut `length` tokens into (start, end, first scored): each but token 0 is scored once, by a window of `context`.
+
+    From the second window on, the `stride` tokens at a window's end are scored, given all others in it.
+    """
+    end = min(length, context)
+    yield 0, end, 1
+    while end < length:
+        scored, end = end, min(length, end + stride)
+        yield max(0, end - context), end, scored
+
+
+def _score(engine: Engine, documents: Sequence[Document], stride: int) -> list[Item]:
+    texts = [document.text for document in documents]
+    sequences: list[list[int]] = []
+    first: list[int] = []
+    owner: list[int] = []
+    for index, ids in enumerate(engine.tokenizer.encode_batch(texts)):
+        if engine.tokenizer.decode(ids) != texts[index]:
+            raise LmworksError(
+                f"document {documents[index].id}: its tokens do not give its text back, so that bits per byte would "
+                "leave something out; use a byte-level tokenizer"
+            )
+        tokens = [engine.tokenizer.end_of_text_id, *ids]
+        for start, end, scored in windows(len(tokens), engine.context_length, stride):
+            sequences.append(tokens[start:end])
+            first.append(scored - start)
+            owner.append(index)
+    nats, counts = [0.0] * len(texts), [0] * len(texts)
+    for index, scores in zip(owner, engine.log_likelihoods(sequences, first), strict=True):
+        nats[index] -= math.fsum(scores)
+        counts[index] += len(scores)
+    return [
+        {**_item(document, nat / math.log(2)), "tokens": count}
+        for document, nat, count in zip(documents, nats, counts, strict=True)
+    ]
+
+
+def _item(document: Document, bits: float) -> Item:
+    return {
+        "id": document.id,
+        "cluster": document.meta.get("service", document.id),
+        "bits": bits,
+        "bytes": len(document.text.encode()),
+    }
+
+
+def _overlap(documents: Sequence[Document], train: Documents) -> str | None:
+    return contamination(train, [document.id for document in documents])

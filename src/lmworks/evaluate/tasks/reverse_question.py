@@ -1,0 +1,194 @@
+"""Whether a model knows which operation does what: it takes the likeliest name among those of the service."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.conversations import Conversations
+from lmworks.errors import LmworksError, UsageError
+from lmworks.evaluate.items import ACCURACY, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.questions import (
+    Question,
+    QuestionsConfig,
+    answered,
+    chat_prompt,
+    document_prompt,
+    draw,
+    sources,
+)
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.files import digest_text
+from lmworks.pipeline.stage import Context, Result, stage
+
+if TYPE_CHECKING:
+    from lmworks.generate.engine import Engine
+
+FORM = "find"
+QUESTIONS_AT_ONCE = 32
+"""A chunk takes a small model about two seconds on two cores: what a kill costs."""
+
+
+class ReverseQuestionConfig(QuestionsConfig):
+    """Accuracy of finding an operation by what it does."""
+
+    kind: Literal["reverse-question"] = "reverse-question"
+    candidates: int = Field(60, ge=2, description="Names to choose from, at most; large services have hundreds.")
+    score: Literal["sum", "per-byte"] = Field(
+        "sum",
+        description="Log-likelihood of the answer, or that a byte of its name. The sum is the probability that the "
+        "model gives this answer; the other one, which favours long names, is reported beside it.",
+    )
+
+
+Scorer = Callable[[Question, Sequence[str]], list[float]]
+"""The natural log-likelihood that speaks for each candidate."""
+
+
+@stage(version=1)
+def evaluate_reverse_question(
+    config: ReverseQuestionConfig,
+    model: ModelFolder,
+    data: Conversations,
+    train: Conversations | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Choose the likeliest candidate.
+
+    In a chat the names are scored as answers, with the token that ends them. As documents they are scored as titles,
+    by how likely each makes the sentence that the question was made from.
+    """
+    from lmworks.generate.engine import open_engine
+
+    engine = open_engine(model.path)
+    questions, names, method = _questions(config, data, train)
+    if config.prompt == "chat":
+        score, how = _as_answers(engine), "each name's log-likelihood as the answer"
+        prompts = [chat_prompt(question, engine.tokenizer).text for question in questions]
+    else:
+        sentences = _sentences(data, questions)
+        score, how = _as_titles(engine, sentences), "the first sentence's log-likelihood under each name as its title"
+        prompts = [sentences[question["id"]] for question in questions]
+
+    def choose(asked: Sequence[Question]) -> list[Item]:
+        items = []
+        for question in asked:
+            candidates = _candidates(config, question, names)
+            sums = score(question, candidates)
+            per_byte = [each / len(name.encode()) for each, name in zip(sums, candidates, strict=True)]
+            best = {"sum": _likeliest(candidates, sums), "per-byte": _likeliest(candidates, per_byte)}
+            item = _item(question, candidates, best[config.score])
+            items.append({**item, **{f"correct by {by}": name == question["operation"] for by, name in best.items()}})
+        return items
+
+    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, choose)
+    write_items(out / "items.jsonl", items)
+    known = {**evidence(engine, prompts), **_evidence(items, questions, train)}
+    method = f"{method}, {config.prompt} prompt, {how}"
+    other = "per-byte" if config.score == "sum" else "sum"
+    beside = Metric(
+        name=f"accuracy_by_{other}", label=f"accuracy by {other}", value=f"correct by {other}", is_share=True
+    )
+    figures = [
+        ACCURACY.figure(items, f"{method}, {config.score}", **known),
+        beside.figure(items, f"{method}, {other}", **known),
+    ]
+    return Result(figures=figures, examples=items[:6])
+
+
+@stage(version=1)
+def evaluate_reverse_question_nearest(
+    config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, out: Path, context: Context
+) -> Result:
+    """The same figure for the candidate whose name shares most word pieces with the question."""
+    from lmworks.evaluate.baselines.nearest import shares_most
+
+    questions, names, method = _questions(config, data, train)
+    items = []
+    for question in questions:
+        candidates = _candidates(config, question, names)
+        chosen = candidates[shares_most(question["messages"][0]["content"], candidates)]
+        items.append(_item(question, candidates, chosen))
+    write_items(out / "items.jsonl", items)
+    method = f"{method}, the name that shares most word pieces with the question"
+    return Result(figures=[ACCURACY.figure(items, method, **_evidence(items, questions, train))], examples=items[:6])
+
+
+def _questions(
+    config: ReverseQuestionConfig, data: Conversations, train: Conversations | None
+) -> tuple[list[Question], Mapping[str, Set[str]], str]:
+    """The questions asked, the operations of each service, and how both were found."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for source in (data, train) if train else (data,):
+        for record in source.iterate():
+            names[record["service"]].add(record["operation"])
+    all_of_form = [record for record in data.iterate() if record["form"] == FORM]
+    questions, drawn = draw([record for record in all_of_form if len(names[record["service"]]) > 1], config)
+    return questions, names, f"{drawn}, at most {config.candidates} operations of the service to choose from"
+
+
+def _candidates(config: ReverseQuestionConfig, question: Question, names: Mapping[str, Set[str]]) -> list[str]:
+    """The right name and others of its service drawn by hash, in alphabetical order."""
+    others = names[question["service"]] - {question["operation"]}
+    ranked = sorted(others, key=lambda name: digest_text(f"{config.seed} {question['id']} {name}"))
+    return sorted([question["operation"], *ranked[: config.candidates - 1]])
+
+
+def _as_answers(engine: Engine) -> Scorer:
+    def score(question: Question, candidates: Sequence[str]) -> list[float]:
+        prompt = chat_prompt(question, engine.tokenizer).ids
+        choices = []
+        for name in candidates:
+            ids, answer = engine.tokenizer.encode_chat(
+                [question["messages"][0], {"role": "assistant", "content": name}]
+            )
+            if ids[: len(prompt)] != prompt:
+                raise LmworksError("the chat template does not begin an answered chat as it begins an open one")
+            choices.append([token for token, is_answer in zip(ids, answer, strict=True) if is_answer])
+        return engine.score_choices(prompt, choices)
+
+    return score
+
+
+def _as_titles(engine: Engine, sentences: Mapping[str, str]) -> Scorer:
+    def score(question: Question, candidates: Sequence[str]) -> list[float]:
+        titles = [document_prompt(question["service"], name, engine.tokenizer).ids for name in candidates]
+        sentence = engine.tokenizer.encode(sentences[question["id"]])
+        found = engine.log_likelihoods([[*title, *sentence] for title in titles], [len(title) for title in titles])
+        return [math.fsum(scores) for scores in found]
+
+    return score
+
+
+def _sentences(data: Conversations, questions: Sequence[Question]) -> dict[str, str]:
+    """By question: the first sentence of its document's description, which the question was made from."""
+    explained = {
+        record["document"]: record["messages"][1]["content"] for record in data.iterate() if record["form"] == "explain"
+    }
+    if missing := [question["id"] for question in questions if question["document"] not in explained]:
+        raise UsageError(
+            f"{len(missing)} questions, such as {missing[0]}, have no conversation of form 'explain' beside them, "
+            "whose answer `prompt: document` scores; use `prompt: chat`"
+        )
+    return {question["id"]: explained[question["document"]] for question in questions}
+
+
+def _likeliest(candidates: Sequence[str], scores: Sequence[float]) -> str:
+    return candidates[max(range(len(scores)), key=scores.__getitem__)]
+
+
+def _item(question: Question, candidates: Sequence[str], chosen: str) -> Item:
+    return {**answered(question, chosen, float(chosen == question["operation"])), "candidates": len(candidates)}
+
+
+def _evidence(items: Sequence[Item], questions: Sequence[Question], train: Conversations | None) -> dict[str, Any]:
+    return {
+        "chance": sum(1 / item["candidates"] for item in items) / len(items),
+        "contamination": contamination(train, sources(questions)),
+    }

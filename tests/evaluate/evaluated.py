@@ -1,0 +1,59 @@
+"""Documents and conversations to evaluate on, and what was written about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lmworks.data.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.evaluate.items import Item
+
+OPERATIONS = {
+    "S3": ("CreateBucket", "DeleteBucket", "ListBuckets", "GetBucketPolicy"),
+    "SQS": ("CreateQueue", "ListQueues"),
+    "Solo": ("DescribeNothing",),
+}
+
+
+def make_documents(folder: Path, texts: list[str]) -> Documents:
+    found = [
+        Document(id=f"{i:02}", text=text, source="t", licence="MIT", meta={"service": text.split()[0]})
+        for i, text in enumerate(texts)
+    ]
+    write_shard(folder / "part-00000.parquet", found)
+    write_ids(folder, [document.id for document in found])
+    return Documents(folder, folder.name)
+
+
+def make_conversations(folder: Path, operations: dict[str, tuple[str, ...]] = OPERATIONS) -> Conversations:
+    """One conversation of each form an operation."""
+    made = []
+    for service, names in operations.items():
+        for name in names:
+            action = f"{name[:6].lower()}s the thing"
+            for form, question, answer in (
+                ("document", f"Document {service} {name}.", f"{action} of {name}."),
+                ("explain", f"What does {service} {name} do?", f"{action}."),
+                ("find", f"Which {service} operation {action}?", name),
+            ):
+                made.append(
+                    Conversation(
+                        id=f"{form}-{name}",
+                        form=form,  # type: ignore[arg-type]
+                        question=question,
+                        answer=answer,
+                        document=f"doc-{name}",
+                        service=service,
+                        operation=name,
+                        phrasing=0,
+                    )
+                )
+    write_conversations(folder, made)
+    return Conversations(folder, folder.name)
+
+
+def items_of(out: Path) -> list[Item]:
+    """The items that a stage wrote."""
+    with (out / "items.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]

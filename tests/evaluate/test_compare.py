@@ -1,0 +1,108 @@
+"""What is compared, what is refused, and what is said first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lmworks.errors import LmworksError
+from lmworks.evaluate.compare import CompareConfig, compare
+from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L, Evaluation, Metric, write_items
+from lmworks.evaluate.statistics import compare_paired, holm
+from lmworks.pipeline.stage import Result
+from support import make_context
+
+N = 120
+NOISE = np.random.default_rng(0).normal(scale=0.05, size=(3, N))
+MODEL = {"context_length": 512, "prompt_digest": "abc", "data_type": "float32", "device": "cpu"}
+
+
+def evaluation(folder: Path, scores: Any, metric: Metric = ROUGE_L, **evidence: Any) -> Evaluation:
+    """An evaluation as the store holds it."""
+    items = [
+        {"id": f"q{index}", "cluster": f"service {index // 3}", metric.value: float(score), "bytes": 10 + index}
+        for index, score in enumerate(scores)
+    ]
+    folder.mkdir()
+    write_items(folder / "items.jsonl", items)
+    (folder / "figures.json").write_text(json.dumps([metric.figure(items, "method", **evidence).as_json()]))
+    return Evaluation(folder, folder.name)
+
+
+def compared(tmp_path: Path, *evaluations: Evaluation, **config: Any) -> tuple[Result, dict[str, Any]]:
+    labels = [each.path.name for each in evaluations]
+    made = CompareConfig(evaluations=labels, labels=labels, **config)
+    result = compare(made, list(evaluations), out=tmp_path, context=make_context(tmp_path))
+    return result, json.loads((tmp_path / "comparison.json").read_text())
+
+
+def test_a_better_model_beats_the_others_in_paired_tests_adjusted_for_their_number(tmp_path: Path) -> None:
+    tuned = evaluation(tmp_path / "tuned", 0.4 + NOISE[0], **MODEL)
+    untuned = evaluation(tmp_path / "untuned", 0.1 + NOISE[0] + NOISE[1], **MODEL)
+    copied = evaluation(tmp_path / "copied", 0.1 + NOISE[0] + NOISE[2])
+    result, record = compared(tmp_path, untuned, copied, tuned, baselines=["copied"])
+    first, second, third = record["verdicts"]
+    assert first.startswith("tuned beats untuned: +0.30") and first.endswith("n=120, p<0.001")
+    assert second.startswith("tuned beats copied: +0.30") and " ROUGE-L [+0.2" in second
+    assert "cannot be told apart: +0.00" in third and "in 4 of 5 cases" in third
+    clusters = [f"service {index // 3}" for index in range(N)]
+    expected = compare_paired(0.4 + NOISE[0], 0.1 + NOISE[0] + NOISE[1], clusters=clusters)
+    (pair,) = [pair for pair in record["pairs"] if {pair["a"], pair["b"]} == {"tuned", "untuned"}]
+    assert pair["difference"] == pytest.approx(expected.difference)
+    assert tuple(pair["interval"]) == pytest.approx(expected.interval)
+    assert (pair["n"], pair["clusters"], pair["p"]) == (N, 40, expected.p)
+    assert [pair["p_holm"] for pair in record["pairs"]] == holm([pair["p"] for pair in record["pairs"]])
+    (figure,) = [figure for figure in result.figures if figure.name == "rouge_l: tuned - untuned"]
+    assert (figure.value, figure.interval, figure.n) == (pair["difference"], tuple(pair["interval"]), N)
+
+
+def test_a_baseline_that_wins_stands_in_the_first_line(tmp_path: Path) -> None:
+    model = evaluation(tmp_path / "tuned", 0.4 + NOISE[0], **MODEL)
+    copied = evaluation(tmp_path / "copied", 0.6 + NOISE[1])
+    _, record = compared(tmp_path, model, copied, baselines=["copied"])
+    assert (
+        record["verdicts"][0]
+        == f"copied wins: {0.6 + NOISE[1].mean():.3f} ROUGE-L, the best model, tuned, has {0.4 + NOISE[0].mean():.3f}"
+    )
+    assert record["verdicts"][1].startswith("copied beats tuned: +0.19")
+
+
+def test_fewer_bits_are_better_and_are_weighed_by_bytes(tmp_path: Path) -> None:
+    small = evaluation(tmp_path / "small", 9 + NOISE[0], BITS_PER_BYTE, **MODEL)
+    large = evaluation(tmp_path / "large", 9.5 + NOISE[1], BITS_PER_BYTE, **MODEL)
+    xz = evaluation(tmp_path / "xz", 1 + NOISE[1], BITS_PER_BYTE)
+    write_items(xz.path / "items.jsonl", [])
+    _, record = compared(tmp_path, large, small, xz, baselines=["xz"])
+    assert record["verdicts"][0].startswith("xz wins: 0.0") and "(no test: method" in record["verdicts"][0]
+    assert record["verdicts"][1].startswith("small beats large: -0.0")
+    (pair,) = record["pairs"]
+    assert pair["difference"] == pytest.approx(float((NOISE[0] - NOISE[1] - 0.5).sum() / sum(range(10, 10 + N))))
+
+
+def test_models_under_other_conditions_are_not_compared_unless_that_is_meant(tmp_path: Path) -> None:
+    short = evaluation(tmp_path / "short", 0.4 + NOISE[0], **MODEL)
+    long = evaluation(tmp_path / "long", 0.5 + NOISE[1], **{**MODEL, "context_length": 1024, "device": "cuda"})
+    result, record = compared(tmp_path, short, long)
+    assert record["pairs"] == [] and not result.figures
+    assert record["verdicts"] == [
+        "long and short are not compared: context length is 1024 in one, 512 in the other; "
+        "device is cuda in one, cpu in the other"
+    ]
+    _, record = compared(tmp_path, short, long, may_differ=["context_length", "device"])
+    assert record["verdicts"][0].startswith("long beats short")
+
+
+def test_other_items_are_an_error(tmp_path: Path) -> None:
+    whole = evaluation(tmp_path / "whole", 0.4 + NOISE[0], **MODEL)
+    half = evaluation(tmp_path / "half", 0.4 + NOISE[0][:60], **MODEL)
+    with pytest.raises(LmworksError, match=r"different items \(60 of 120 in common\)"):
+        compared(tmp_path, whole, half)
+
+
+def test_one_model_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    _, record = compared(tmp_path, evaluation(tmp_path / "only", NOISE[0], **MODEL))
+    assert (record["pairs"], record["verdicts"]) == ([], [])

@@ -1,0 +1,135 @@
+"""Bits per byte are those of the model's own probabilities, every token once."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from evaluated import items_of, make_documents
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, normalizers
+
+from lmworks.data.documents import Documents
+from lmworks.errors import LmworksError, Stopped, UsageError
+from lmworks.evaluate.tasks import perplexity
+from lmworks.evaluate.tasks.perplexity import (
+    PerplexityConfig,
+    evaluate_perplexity,
+    evaluate_perplexity_ngram,
+    evaluate_perplexity_xz,
+    windows,
+)
+from lmworks.generate.engine import open_engine
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Result
+from support import MemoryJournal, make_context
+from tiny import make_tiny_model
+
+
+def run(model: ModelFolder, data: Documents, out: Path, context: Context | None = None, **config: object) -> Result:
+    out.mkdir(exist_ok=True)
+    made = PerplexityConfig(data="test", **config)  # type: ignore[arg-type]
+    return evaluate_perplexity(made, model, data, None, out=out, context=context or make_context(out / "work"))
+
+
+@given(st.integers(1, 500), st.integers(2, 64), st.data())
+def test_windows_score_every_token_once_with_enough_before_it(length: int, context: int, data: st.DataObject) -> None:
+    stride = data.draw(st.integers(1, context - 1))
+    scored: list[int] = []
+    for start, end, first in windows(length, context, stride):
+        assert 0 <= start < max(first, 1) and end - start <= context
+        assert start == 0 or first - start >= context - stride
+        scored += range(first, end)
+    assert scored == list(range(1, length))
+
+
+def test_bits_are_those_of_the_models_probabilities(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
+    result = run(model, documents, tmp_path / "out", stride=100)
+    engine = open_engine(model.path)
+    for document, item in zip(documents.iterate(), items_of(tmp_path / "out"), strict=True):
+        ids = [0, *engine.tokenizer.encode(document.text)]
+        bits = 0.0
+        for place in range(1, len(ids)):
+            # A token beyond the first window of 128 stands in the window that ends at the next multiple of the stride.
+            end = 128 if place < 128 else min(len(ids), 128 + (place - 128) // 100 * 100 + 100)
+            before = ids[max(0, end - 128) : place]
+            (found,) = engine.log_likelihoods([[*before, ids[place]]], [len(before)])
+            bits -= found[0] / math.log(2)
+        assert item["bits"] == pytest.approx(bits, rel=1e-5)
+        assert (item["bytes"], item["tokens"]) == (len(document.text.encode()), len(ids) - 1)
+    bits_per_byte, per_token = result.figures
+    items = items_of(tmp_path / "out")
+    total = sum(item["bits"] for item in items)
+    assert bits_per_byte.value == pytest.approx(total / sum(item["bytes"] for item in items))
+    assert per_token.value == pytest.approx(2 ** (total / sum(item["tokens"] for item in items)))
+    assert (per_token.context_length, per_token.stride, per_token.data_type, per_token.n) == (128, 100, "float32", 7)
+    for figure in result.figures:
+        assert figure.interval and figure.interval[0] <= figure.value <= figure.interval[1]
+
+
+def test_a_model_that_knows_nothing_has_the_perplexity_of_its_vocabulary(documents: Documents, tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "m")
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"] = torch.zeros_like(weights["lm_head.weight"])
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    _, per_token = run(ModelFolder(folder, ""), documents, tmp_path / "out").figures
+    assert per_token.value == pytest.approx(len(weights["lm_head.weight"]), rel=1e-5)
+
+
+def test_stopped_work_goes_on_with_the_next_chunk(
+    model: ModelFolder, documents: Documents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perplexity, "DOCUMENTS_AT_ONCE", 3)
+    run(model, documents, tmp_path / "whole")
+    journal, calls = MemoryJournal(), [0]
+
+    def stop_at_third() -> None:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise Stopped("asked to stop")
+
+    context = make_context(tmp_path, journal)
+    with pytest.raises(Stopped):
+        run(model, documents, tmp_path / "parts", Context(context.scratch, journal, context.progress, stop_at_third))
+    assert [record["chunk"] for record in journal.records()] == [0, 1]
+    (context.scratch / journal.records()[0]["file"]).write_text(
+        '{"id":"kept","cluster":"","bits":1,"bytes":1,"tokens":1}\n'
+    )
+    run(model, documents, tmp_path / "parts", context)
+    assert [item["id"] for item in items_of(tmp_path / "parts")] == ["kept", "03", "04", "05", "06"]
+    assert items_of(tmp_path / "parts")[1:] == items_of(tmp_path / "whole")[3:]
+
+
+def test_a_stride_must_leave_context(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="stride: 128 is not below the model's context of 128"):
+        run(model, documents, tmp_path / "out", stride=128)
+
+
+def test_a_tokenizer_that_loses_text_is_refused(documents: Documents, tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "m")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    with pytest.raises(LmworksError, match="document 00: its tokens do not give its text back"):
+        run(ModelFolder(folder, ""), documents, tmp_path / "out")
+
+
+def test_baselines_score_the_same_documents(documents: Documents, tmp_path: Path) -> None:
+    train = make_documents(tmp_path / "train", ["S3 Op\n\nReturns the bucket."] * 4 + ["SQS Long\n\nab ab ab"])
+    (train.path / "counts.json").write_text('{"near duplicate of a held-out document": 2, "too short": 9}')
+    config, context = PerplexityConfig(data="test", train="train"), make_context(tmp_path)
+    (ngram,) = evaluate_perplexity_ngram(config, documents, train, out=tmp_path, context=context).figures
+    assert [(item["id"], item["bytes"]) for item in items_of(tmp_path)] == [
+        (document.id, len(document.text.encode())) for document in documents.iterate()
+    ]
+    after, alone = evaluate_perplexity_xz(config, documents, train, out=tmp_path, context=context).figures
+    assert items_of(tmp_path) == []
+    assert (after.name, after.n, ngram.name) == ("bits_per_byte", 7, "bits_per_byte")
+    assert 0 < ngram.value < 8 and 0 < after.value < alone.value < 8
+    inside, removed = str(ngram.contamination).split("; ")
+    assert inside == "5 of 7 documents asked about are in the training data"
+    assert removed == "2 near duplicates of held-out documents were removed from it"
