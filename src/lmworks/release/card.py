@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ from lmworks.pipeline.lineage import ancestors
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release import dataflow
 from lmworks.release.built import Built, figures_of, read_json
-from lmworks.release.tables import tasks
+from lmworks.release.tables import label_of, tasks
 from lmworks.release.templates import environment
 from lmworks.release.trace import training_data
 from lmworks.release.verdicts import verdicts
-from lmworks.release.words import sentence_of
 
 
 def write_card(store: Store, name: str) -> Path:
@@ -55,21 +55,20 @@ def card_text(built: Built, artifact: Artifact) -> str:
 
 
 def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
-    """Facts for a page: name, what the model is for, its size, its key figures in words, and licences."""
+    """Facts for the chat page, named as its `PageContent` names them. Of each task the first figure, which leads it."""
     built = Built.holding(store, artifact)
     name = built.step_of(artifact) or artifact.manifest["step"]
-    figures = [
-        {"task": task, "name": figure.name, "words": sentence_of(figure), "method": figure.method}
-        for task, systems in built.evaluations().items()
-        if name in systems
-        for figure in figures_of(systems[name])
-    ]
+    measured = {task: systems[name] for task, systems in built.evaluations().items() if name in systems}
     return {
         "name": f"{built.name}/{name}",
-        "use_case": built.use_case,
+        "purpose": built.use_case,
         "parameters": parameters(artifact),
-        "context_length": read_json(artifact.payload / "config.json").get("max_position_embeddings"),
-        "figures": figures,
+        "context_length": read_json(artifact.payload / "config.json").get("max_position_embeddings", 0),
+        "figures": [
+            replace(figure, name=f"{task}: {label_of(figure)}")
+            for task, evaluation in measured.items()
+            for figure in figures_of(evaluation)[:1]
+        ],
         "licences": licences_of(dataflow.origins(built, [artifact])),
         "digest": artifact.digest(),
     }

@@ -40,7 +40,7 @@ def _short(value: float) -> str:
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """About `count` round numbers from at or below `low` to at or above `high`."""
-    raw = (high - low or abs(high) or 1) / count
+    raw = (high - low or 1) / count
     unit = 10 ** floor(log10(raw))
     step = next(factor * unit for factor in (1, 2, 2.5, 5, 10) if factor * unit >= raw * 0.999)
     return [round(index * step, 12) for index in range(floor(low / step + 1e-9), ceil(high / step - 1e-9) + 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from lmworks.data.documents import Documents
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.show import by_reason
-from lmworks.release.trace import training_data
+from lmworks.release.trace import parents, training_data
 
 TOTALS = ("documents", "bytes", "groups", "files")
 """Last words of counts that say how much there is, not why something was dropped or changed."""
@@ -35,6 +35,7 @@ class DataStep:
     name: str
     stage: str
     before: list[Texts]
+    """What it works on; texts that it only looks at are left out."""
     after: list[Texts]
     reasons: dict[str, int]
     examples: dict[str, list[dict[str, Any]]]
@@ -59,7 +60,7 @@ def data_steps(built: Built) -> list[DataStep]:
         DataStep(
             name,
             artifact.stage,
-            [found for record in inputs_of(artifact) if (found := _input(built, record))],
+            _worked_on(built, artifact),
             outputs,
             {reason: count for reason, count in artifact.manifest["counts"].items() if not _is_total(reason)},
             by_reason(artifact),
@@ -128,11 +129,14 @@ def _is_total(count: str) -> bool:
     return count.rpartition(" ")[2] in TOTALS and ":" not in count
 
 
-def _input(built: Built, record: Mapping[str, str]) -> Texts | None:
-    artifact = built.store.find(record["stage"], record["key"])
-    texts = texts_of(record["step"], artifact) if artifact else []
-    wanted = f"{record['step']}.{record['part']}" if "part" in record else record["step"]
-    return next((each for each in texts if each.name == wanted), None)
+def _worked_on(built: Built, artifact: Artifact) -> list[Texts]:
+    texts = []
+    for parent, step, part in parents(
+        built.store, artifact, "documents" if "documents" in artifact.manifest["inputs"] else None
+    ):
+        wanted = f"{step}.{part}" if part else step
+        texts += [each for each in texts_of(step, parent) if each.name == wanted]
+    return texts
 
 
 def _lines(artifact: Artifact, part: str) -> int:

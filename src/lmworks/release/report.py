@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,8 @@ from lmworks.release.templates import environment
 from lmworks.release.verdicts import samples_of, verdicts
 from lmworks.release.words import duration, number, size
 
+CURVE_POINTS = 200
+"""Of a training loss: the mean of some steps shows what the jitter of single ones hides."""
 REWRITINGS = 6
 """Stages of one sample shown: enough to see it improve, few enough to read."""
 
@@ -67,7 +68,9 @@ def render(built: Built) -> str:
 
 def _facts(built: Built) -> dict[str, str]:
     """What a reader wants to know first."""
-    facts = {f"Parameters of {name}": number(parameters(artifact)) for name, artifact in built.models.items()}
+    facts = {}
+    if sizes := dict.fromkeys(number(parameters(artifact)) for artifact in built.models.values()):
+        facts["Parameters"] = ", ".join(sizes)
     if any(file.endswith(".parquet") for item in built.artifacts.values() for file in item.manifest["files"]):
         read = sum(origin.documents for origin in dataflow.origins(built, built.models.values()))
         facts["Documents read"] = number(read)
@@ -115,8 +118,10 @@ def curves(built: Built) -> list[Curve]:
             continue
         across = "tokens" if "tokens" in history[-1] else "step"
         lines = [
-            Series(label, [(row[across], row[key]) for row in history if row.get(key) is not None])
-            for label, key in (("training", "loss"), ("validation", "validation_loss"))
+            Series("training", _means([(row[across], row["loss"]) for row in history])),
+            Series(
+                "validation", [(row[across], row["validation_loss"]) for row in history if "validation_loss" in row]
+            ),
         ]
         bits = _nats_per_bit_a_byte(built, name)
         right = ("bits per byte (validation)", bits) if bits else None
@@ -125,6 +130,13 @@ def curves(built: Built) -> list[Curve]:
         said = last["validation"] / bits if bits and "validation" in last else None
         found.append(Curve(name, chart, history[-1].get("tokens"), last, said))
     return found
+
+
+def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Neighbouring points drawn together, at the place of the last."""
+    count = -(-len(points) // CURVE_POINTS)
+    groups = [points[start : start + count] for start in range(0, len(points), count)]
+    return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
 
 
 def _nats_per_bit_a_byte(built: Built, model: str) -> float | None:
@@ -159,7 +171,7 @@ def rewritings(built: Built) -> list[Rewriting]:
         losses = {
             row["step"]: row["validation_loss"]
             for row in read_lines(artifact.payload / "history.jsonl")
-            if row.get("validation_loss") is not None
+            if "validation_loss" in row
         }
         answers = [
             (sample["step"], _at(losses, sample["step"]), sample["text"]) for sample in _spread(mine, REWRITINGS)
@@ -279,12 +291,13 @@ def _about(built: Built, name: str, artifacts: Sequence[Artifact]) -> tuple[str,
     return artifact.stage, ""
 
 
-def _machine(built: Built) -> dict[str, str]:
+def _machine(built: Built) -> dict[str, dict[str, str]]:
     """Where and with what the steps were made; several values if they differ."""
-    seen: dict[str, Counter[str]] = {}
+    seen: dict[str, dict[str, dict[str, None]]] = {"machine": {}, "versions": {}}
     for artifact in built.artifacts.values():
         run = artifact.manifest["run"]
-        values = {"System": run["host"], "Processor": run["processor"], "Cores": run["cores"]}
-        for name, value in {**values, **artifact.manifest["libraries"]}.items():
-            seen.setdefault(name, Counter())[str(value)] += 1
-    return {name: ", ".join(values) for name, values in seen.items()}
+        machine = {"system": run["host"], "processor": run["processor"], "cores": run["cores"]}
+        for kind, values in (("machine", machine), ("versions", artifact.manifest["libraries"])):
+            for name, value in values.items():
+                seen[kind].setdefault(name, {})[str(value)] = None
+    return {kind: {name: ", ".join(found) for name, found in values.items()} for kind, values in seen.items()}

@@ -70,7 +70,7 @@ def _examples(artifact: Artifact) -> Iterator[str]:
     for reason, examples in by_reason(artifact).items():
         yield reason
         for example in examples:
-            yield shorten("  " + "; ".join(f"{name}: {value}" for name, value in example.items() if value), WIDTH)
+            yield "  " + shorten("; ".join(f"{name}: {value}" for name, value in example.items() if value), WIDTH - 2)
 
 
 def _fit(part: str) -> Iterator[str]:

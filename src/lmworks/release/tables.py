@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from lmworks.evaluate.items import METRICS
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, figures_of
@@ -19,13 +20,19 @@ class Comparable:
     """Figures of one name that were measured under equal conditions, on as many items."""
 
     name: str
+    leads: bool
+    """Whether this is the task's first figure, by which it is judged."""
     rows: list[tuple[str, Figure, bool]]
     """(model or baseline, figure, whether it is a model)."""
     chart: Markup
     unit: str
+    better: str
+    """"higher" or "lower"; empty where nobody knows."""
     conditions: dict[str, str]
-    notes: dict[str, list[str]]
-    """How it was measured, and what is known of contamination → of whom it holds."""
+    methods: dict[str, list[str]]
+    """How it was measured → for whom."""
+    contamination: dict[str, list[str]]
+    """What is known of it → for whom."""
 
 
 def tasks(built: Built) -> dict[str, list[Comparable]]:
@@ -47,14 +54,33 @@ def _comparable(built: Built, systems: Mapping[str, Artifact]) -> Iterator[Compa
         first = rows[0][1]
         bars = [Bar(system, figure.value, figure.interval, value_of(figure), ours) for system, figure, ours in rows]
         conditions: dict[str, str] = {}
-        notes: dict[str, list[str]] = {}
+        methods: dict[str, list[str]] = {}
+        contamination: dict[str, list[str]] = {}
         for system, figure, _ in rows:
             conditions |= conditions_of(figure)
-            for note in filter(None, (figure.method, figure.contamination)):
-                notes.setdefault(note, []).append(system)
-        name = first.name.replace("_", " ")
-        chart = interval_chart(name, first.unit or name, bars, first.chance)
-        yield Comparable(name, rows, chart, first.unit, conditions, notes)
+            methods.setdefault(figure.method, []).append(system)
+            if figure.contamination:
+                contamination.setdefault(figure.contamination, []).append(system)
+        metric = METRICS.get(first.name)
+        name = label_of(first)
+        chart = interval_chart(name, name, bars, first.chance)
+        better = "" if metric is None else "higher" if metric.higher_is_better else "lower"
+        yield Comparable(
+            name,
+            first.name == groups[0][0][1].name,
+            rows,
+            chart,
+            first.unit,
+            better,
+            conditions,
+            methods,
+            contamination,
+        )
+
+
+def label_of(figure: Figure) -> str:
+    """A figure's name for people."""
+    return METRICS[figure.name].label if figure.name in METRICS else figure.name.replace("_", " ")
 
 
 def may_compare(a: Figure, b: Figure) -> bool:

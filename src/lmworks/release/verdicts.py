@@ -2,47 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from lmworks.release.built import Built, read_json, read_lines
+from lmworks.evaluate.items import METRICS, Item, Metric
+from lmworks.release.built import Built, figures_of, read_json, read_lines
 
 
-def verdicts(built: Built) -> list[str]:
-    """The verdict lines of every comparison, those where a baseline wins first."""
-    found = []
-    for systems in built.evaluations().values():
-        if "" in systems:
-            found += read_json(systems[""].payload / "comparison.json").get("verdicts", [])
-    return found
+def verdicts(built: Built) -> dict[str, list[str]]:
+    """Task → what its paired tests say. Tasks where a baseline wins stand first."""
+    found: dict[str, list[str]] = {}
+    for task, systems in built.evaluations().items():
+        record = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
+        if record.get("verdicts"):
+            found[task] = record["verdicts"]
+    return dict(sorted(found.items(), key=lambda item: not _baseline_wins(built, *item)))
+
+
+def _baseline_wins(built: Built, task: str, lines: Sequence[str]) -> bool:
+    baselines = built.evaluations()[task].keys() - built.models.keys() - {""}
+    return any(lines[0].startswith(f"{name} wins") for name in baselines)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answer and how good it was."""
+
+    kind: str
+    """Best, median or worst; right or wrong."""
+    score: float
+    asked: str
+    answered: str
+    wanted: str
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Answers of one model to one task, with how good they were."""
+    """Answers of one model to one task."""
 
     task: str
     model: str
-    rows: list[tuple[str, Mapping[str, Any]]]
+    metric: str
+    rows: list[Sample]
 
 
 def samples_of(built: Built) -> list[Samples]:
-    """Best, median and worst items of each task that keeps answers, for the last model measured on it."""
+    """Good and bad answers to each task that keeps answers, for the last model measured on it."""
     found = []
     for task, systems in built.evaluations().items():
-        models = [name for name in systems if name in built.models]
-        if not models:
-            continue
-        items = read_lines(systems[models[-1]].payload / "items.jsonl")
-        scored = sorted((item for item in items if "answer" in item), key=lambda item: -item["score"])
-        if scored:
-            found.append(Samples(task, models[-1], _chosen(scored)))
+        measured = [name for name in systems if name in built.models]
+        figures = figures_of(systems[measured[-1]]) if measured else []
+        metric = METRICS.get(figures[0].name) if figures else None
+        items = read_lines(systems[measured[-1]].payload / "items.jsonl") if metric else []
+        if metric and items and "answer" in items[0]:
+            ranked = sorted(items, key=lambda item: (-float(item[metric.value]), item["id"]))
+            rows = [_sample(kind, item, metric) for kind, item in _chosen(ranked, metric)]
+            found.append(Samples(task, measured[-1], metric.label, rows))
     return found
 
 
-def _chosen(scored: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Two of the best, of the middle and of the worst; each item once."""
-    middle, last = len(scored) // 2, len(scored) - 1
-    places = {0: "best", 1: "best", middle: "median", middle + 1: "median", last - 1: "worst", last: "worst"}
-    return [(places[place], scored[place]) for place in sorted(places) if 0 <= place <= last]
+def _chosen(ranked: Sequence[Item], metric: Metric) -> list[tuple[str, Item]]:
+    """Two of each kind; each item once."""
+    if metric.is_share:
+        right = [("right", item) for item in ranked if item[metric.value]]
+        return [*right[:2], *[("wrong", item) for item in ranked if not item[metric.value]][:2]]
+    middle, last = len(ranked) // 2, len(ranked) - 1
+    places = {0: "best", 1: "best", middle: "median", middle + 1: "median", last: "worst", last - 1: "worst"}
+    return [(kind, ranked[place]) for place, kind in places.items() if 0 <= place <= last]
+
+
+def _sample(kind: str, item: Item, metric: Metric) -> Sample:
+    operation = str(item.get("operation", ""))
+    asked = str(item.get("question") or f"{item['cluster']} {operation}")
+    return Sample(kind, float(item[metric.value]), asked, item["answer"], item.get("reference", operation))

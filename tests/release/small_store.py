@@ -1,0 +1,246 @@
+"""A small store made by the real build loop: the data steps are real, the rest write what theirs would."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from lmworks.data.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.curate import CurateConfig, curate
+from lmworks.data.documents import Documents
+from lmworks.data.identity import KEY_FILE
+from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.normalise import NormaliseConfig, normalise
+from lmworks.data.split import SplitConfig, split
+from lmworks.evaluate.compare import CompareConfig, compare
+from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L
+from lmworks.pipeline.build import Build, Environment, Node
+from lmworks.pipeline.display import PlainDisplay
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.store import Store
+from lmworks.recipe import StepConfig, references
+
+NASTY = "<script>alert('x')</script> & \"quoted\" \x1b[31mred\u202e"
+SUBJECTS = ("bucket", "queue", "table", "stream", "topic", "cluster", "function", "key", "alarm", "image", "volume")
+
+
+class ToyConfig(StepConfig):
+    """Of the steps that stand in for real ones; their inputs are named by the graph."""
+
+
+class TrainConfig(StepConfig):
+    learning_rate: float = 0.02
+
+
+class TaskConfig(StepConfig):
+    score: float
+    context_length: int | None = 512
+    kind: Literal["perplexity", "documentation"] = "documentation"
+
+
+@stage(version=1)
+def operations_to_prompts(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
+    made = [
+        Conversation(
+            id=document.id[::-1],
+            form="explain",
+            question=f"What does this do: {document.text.splitlines()[0]}?",
+            answer=document.text.split("\n\n")[1],
+            document=document.id,
+            phrasing=0,
+        )
+        for document in documents.iterate()
+    ]
+    other = Conversation(
+        id="f" * 32,
+        form="other",
+        question="Hello",
+        answer="I write about cloud services and nothing else.",
+        document=None,
+        phrasing=0,
+    )
+    write_conversations(out / "train", [*made, other])
+    return Result(counts={"train explain": len(made)}, examples=[{"reason": "train conversation", **other.as_json()}])
+
+
+@stage(version=1)
+def train_bpe(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
+    (out / "tokenizer.json").write_text("{}")
+    return Result(counts={"tokens": 4096})
+
+
+@stage(version=1)
+def pack_documents(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
+    return _pack(out, sum(len(document.text.encode()) for document in documents.iterate()))
+
+
+@stage(version=1)
+def pack_conversations(config: ToyConfig, conversations: Conversations, out: Path, context: Context) -> Result:
+    return _pack(out, 1000)
+
+
+def _pack(out: Path, size: int) -> Result:
+    facts = {"tokens": size // 3, "trained_tokens": size // 3, "bytes_of_text": size}
+    (out / "shards.json").write_text(json.dumps(facts))
+    return Result(counts=facts)
+
+
+@stage(version=1)
+def train(config: TrainConfig, base: Handle | None, data: Handle, out: Path, context: Context) -> Result:
+    shape = {"model_type": "qwen3", "num_hidden_layers": 4, "hidden_size": 256, "max_position_embeddings": 512}
+    (out / "config.json").write_text(json.dumps(shape))
+    (out / "training.json").write_text(json.dumps({"steps": 400, "learning_rate": config.learning_rate}))
+    start = 3.2 if base else 8.3
+    with (out / "history.jsonl").open("w") as file:
+        for step in range(1, 401):
+            loss = 2.4 + (start - 2.4) * math.exp(-step / 70) + 0.12 * math.sin(step * 1.7)
+            line: dict[str, Any] = {"step": step, "tokens": step * 4096, "loss": loss}
+            if step % 50 == 0:
+                line["validation_loss"] = loss + 0.05
+            file.write(json.dumps(line) + "\n")
+    texts = ["of of of the", "Lists the the queue.", "Lists the queues in the account.", f"Lists the queues. {NASTY}"]
+    with (out / "samples.jsonl").open("w") as file:
+        for step, text in zip((50, 100, 200, 400), texts, strict=True):
+            sample = {
+                "step": step,
+                "prompt": "SQS ListQueues",
+                "text": text,
+                "reference": "Returns a list of your queues.",
+            }
+            file.write(json.dumps(sample) + "\n")
+    loss_figure = Figure(name="validation loss", value=2.45, n=16, method="mean cross-entropy", unit="nats per token")
+    counts = {"parameters": 5_901_312, "steps": 400, "tokens": 400 * 4096}
+    return Result(figures=[loss_figure], counts=counts, measured={"tokens_per_second": 5123.0})
+
+
+@stage(version=1)
+def evaluate(config: TaskConfig, model: Handle, out: Path, context: Context) -> Result:
+    items = [
+        {
+            "id": f"item-{index:02d}",
+            "cluster": f"Service{index}",
+            "operation": "ListThings",
+            ROUGE_L.value: max(0.0, config.score + (index - 10) / 30),
+            "answer": NASTY if index == 19 else f"Lists thing {index}.",
+            "reference": f"Returns thing number {index}.",
+        }
+        for index in range(20)
+    ]
+    if config.kind == "perplexity":
+        items = [
+            {"id": item["id"], "cluster": item["cluster"], BITS_PER_BYTE.value: config.score, "bytes": 1}
+            for item in items
+        ]
+    (out / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    score, metric = config.score, ROUGE_L if config.kind == "documentation" else BITS_PER_BYTE
+    figure = Figure(
+        name=metric.name,
+        unit=metric.unit,
+        value=score,
+        n=1140,
+        interval=(score - 0.021, score + 0.023),
+        method=f"{config.kind}, 95 % interval by bootstrap over services",
+        chance=0.06 if config.kind == "documentation" else None,
+        context_length=config.context_length,
+        contamination="near-duplicates of test documents were dropped from training",
+    )
+    return Result(figures=[figure])
+
+
+def write_sources(folder: Path) -> None:
+    """Documents of 12 services, one file that is no text, and a marked-up one."""
+    folder.mkdir(parents=True)
+    (folder.parent / KEY_FILE).write_text("0" * 64)  # equal ids, and so an equal split, in every test
+    for index, subject in enumerate(SUBJECTS):
+        text = (
+            f"Service{index} Create{subject.title()}\n\nCreates a {subject} in the account, waits until the {subject} "
+            f"is ready for use and returns its name, its owner and number {index * 7919} as the identifier.\n\n"
+            f"Parameters:\nName: The name of the {subject} to create in Region {index}."
+        )
+        (folder / f"{subject}.txt").write_text(text)
+    (folder / "broken.txt").write_bytes(b"\xff\xfe not text")
+    (folder / "empty.txt").write_text(" ")
+    (folder / "nasty.txt").write_text(
+        f"Service99 Nasty\n\nShort {NASTY} but long enough to be kept as a document here."
+    )
+
+
+def make_nodes(folder: Path, *, until: str = "") -> list[Node]:
+    """The graph of the small recipe, up to a step."""
+    source = {"kind": "files", "path": "sources", "name": "handbook", "licence": "CC-BY-4.0"}
+    raw = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["CC-BY-4.0"]}}).resolve(folder)
+    nodes = [
+        _node("raw", ingest, raw),
+        _node("clean", normalise, NormaliseConfig.model_validate({"from": "raw"})),
+        _node("split", split, SplitConfig.model_validate({"from": "clean", "test": 2, "validation": 2})),
+        _node("corpus", curate, _curation()),
+        _node("questions", operations_to_prompts, ToyConfig(), documents="corpus"),
+        _node("tokenizer", train_bpe, ToyConfig(), documents="corpus"),
+        _node("pretrain/data", pack_documents, ToyConfig(), documents="corpus"),
+        _node("pretrain/validation", pack_documents, ToyConfig(), documents="split.validation"),
+        _node("pretrain", train, TrainConfig(), data="pretrain/data"),
+        _node("finetune/data", pack_conversations, ToyConfig(), conversations="questions.train"),
+        _node("finetune", train, TrainConfig(), base="pretrain", data="finetune/data"),
+    ]
+    nodes += _task("documentation", {"pretrain": 0.2, "finetune": 0.391, "copy-nearest": 0.412})
+    nodes += _task("perplexity", {"pretrain": 1.31, "finetune": 1.36})
+    names = [node.name for node in nodes]
+    return nodes[: names.index(until) + 1] if until else nodes
+
+
+def _task(kind: Literal["perplexity", "documentation"], scores: dict[str, float]) -> list[Node]:
+    """One task with its comparison; the tuned model reads a shorter context in one of them."""
+    task = f"evaluate/{kind}-questions-test"
+    nodes = []
+    for system, score in scores.items():
+        context = 256 if (kind, system) == ("perplexity", "finetune") else 512
+        config = TaskConfig(kind=kind, score=score, context_length=None if "-" in system else context)
+        nodes.append(_node(f"{task}/{system}", evaluate, config, model="corpus" if "-" in system else system))
+    baselines = [system for system in scores if "-" in system]
+    config = CompareConfig(evaluations=["made", "by", "graph"], labels=list(scores), baselines=baselines)
+    return [*nodes, _node(task, compare, config, evaluations=[node.name for node in nodes])]
+
+
+def _curation() -> CurateConfig:
+    return CurateConfig.model_validate({"from": "split.train", "filters": [], "avoid": ["split.test"]})
+
+
+def _node(name: str, made_by: Any, config: StepConfig, **inputs: str | list[str]) -> Node:
+    return Node(name, made_by, config, {**dict(references(config)), **inputs})
+
+
+PLAN = {
+    "device": "cpu",
+    "models": {"pretrain": {"hidden_size": 256, "steps": 400, "threads": 2}, "finetune": {"steps": 100}},
+    "predicted": [
+        {"step": "data", "seconds": [5.0, 9.0]},
+        {"step": "pretrain", "seconds": [0.0001, 90.0]},
+        {"step": "evaluation", "seconds": [20.0, 40.0]},
+    ],
+    "memory_bytes": 3_000_000_000,
+    "bits_per_byte": [1.2, 1.4],
+}
+
+
+class _Silent:
+    def write(self, text: str) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+def build_store(folder: Path, nodes: Sequence[Node], plan: dict[str, Any] | None = PLAN) -> Store:
+    """Build nodes into `folder/.lmworks` as a recipe called `handbook` and record it as a build does."""
+    recipe = folder / "recipe.yaml"
+    if not recipe.exists():
+        recipe.write_text(f"name: handbook\nuse_case: {json.dumps('answering from the <b>handbook</b>')}\n")
+    store = Store(folder / ".lmworks")
+    state = Build(store, nodes, (store.build("handbook") or {}).get("steps", {}))
+    for index, node in enumerate(nodes, start=1):
+        if state.look(node)[0] is None:
+            state.run(node, PlainDisplay(_Silent()), (index, len(nodes)), Environment(lambda: None, 1))  # type: ignore[arg-type]
+    store.save_build("handbook", {"recipe": str(recipe), "plan": plan, "steps": state.steps})
+    return store
