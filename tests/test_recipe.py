@@ -50,7 +50,7 @@ class Bpe(StepConfig):
 
 class Train(StepConfig):
     objective: Literal["causal-lm"] = "causal-lm"
-    start: Reference = Field(alias="from")
+    start: Reference | None = Field(None, alias="from")
     learning_rate: float = 1e-3
     steps: int = 10
     note: str = ""
@@ -79,7 +79,6 @@ tokenizer: {kind: bpe, from: split.train}
 models:
   pretrain:
     objective: causal-lm
-    from: scratch
     learning_rate: 3e-4
     note: no
 evaluate:
@@ -118,10 +117,10 @@ def test_steps_keep_the_order_of_the_file(tmp_path: Path) -> None:
         ("clean, from: raw}", "clean, from: raw, htm: x}", 5, "clean.htm: unknown field 'htm'; did you mean 'html'?"),
         ("name: example", "nam: example", 1, "unknown field 'nam'; did you mean 'name'?"),
         ("{kind: read,", "{kind: reed,", 4, "no kind 'reed'; did you mean 'read'?"),
-        ("3e-4", "fast", 12, "models.pretrain.learning_rate: input should be a valid number"),
+        ("3e-4", "fast", 11, "models.pretrain.learning_rate: input should be a valid number"),
         ("from: raw}", "from: rwa}", 5, "data.clean.from: no earlier step 'rwa'; did you mean 'raw'?"),
-        ("data: split.test", "data: split.tset", 16, "step 'split' has no part 'tset'; did you mean 'test'?"),
-        ("data: split.test", "data: split", 16, "name one of split.train, split.test"),
+        ("data: split.test", "data: split.tset", 15, "step 'split' has no part 'tset'; did you mean 'test'?"),
+        ("data: split.test", "data: split", 15, "name one of split.train, split.test"),
         ("{kind: bpe,", "{kind: bpe, vocb_size: 3,", 7, "unknown field 'vocb_size'; did you mean 'vocab_size'?"),
         ("folder: .", "foldr: .", 4, "data.raw.sources.0.foldr: unknown field 'foldr'; did you mean 'folder'?"),
     ],

@@ -25,7 +25,7 @@ class _NamesAStep:
     """Marks a field whose value names another step."""
 
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"), _NamesAStep()]
+Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_/-]*(\.[A-Za-z0-9_-]+)?$"), _NamesAStep()]
 """The name of an earlier step ("clean"), or of one part of its output ("split.train")."""
 
 Location = tuple[str | int, ...]
@@ -379,35 +379,34 @@ def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
 
 def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
     parts: dict[str, tuple[str, ...]] = {}
-    for section, steps in (("data", recipe.data), ("models", recipe.models)):
-        for name, config in steps.items():
-            if name in parts:
-                yield (section, name), f"{section}.{name}: the name {name!r} stands in data and in models; rename one"
-            for key, value in references(config):
-                shown = type(config).model_fields[key].alias or key
-                for reference in [value] if isinstance(value, str) else value or []:
-                    if fault := _reference_fault(reference, parts):
-                        yield (section, name, shown), f"{section}.{name}.{shown}: {fault}"
-            parts[name] = config.parts
-    rest: list[tuple[Location, StepConfig]] = []
-    if recipe.tokenizer:
-        rest.append((("tokenizer",), recipe.tokenizer))
-    if recipe.evaluate:
-        rest.append((("evaluate",), recipe.evaluate))
-        rest += [(("evaluate", "tasks", index), task) for index, task in enumerate(recipe.evaluate.tasks)]
-    if recipe.serve:
-        rest.append((("serve",), recipe.serve))
-    for location, step in rest:
-        for key, value in references(step):
-            shown = type(step).model_fields[key].alias or key
+    for location, name, config in _steps(recipe):
+        if name in parts:
+            yield location, f"{'.'.join(map(str, location))}: another step is called {name!r}; rename one"
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*|", name):
+            yield location, f"{'.'.join(map(str, location))}: a step's name is letters, digits, - and _"
+        for key, value in references(config):
+            shown = (*location, type(config).model_fields[key].alias or key)
             for reference in [value] if isinstance(value, str) else value or []:
                 if fault := _reference_fault(reference, parts):
-                    yield (*location, shown), f"{'.'.join(map(str, (*location, shown)))}: {fault}"
+                    yield shown, f"{'.'.join(map(str, shown))}: {fault}"
+        if name:
+            parts[name] = config.parts
+
+
+def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
+    """Every config that may refer to steps, with the name it is referred to by, in the order of building."""
+    yield from ((("data", name), name, config) for name, config in recipe.data.items())
+    if recipe.tokenizer:
+        yield ("tokenizer",), "tokenizer", recipe.tokenizer
+    yield from ((("models", name), name, config) for name, config in recipe.models.items())
+    if recipe.evaluate:
+        yield ("evaluate",), "", recipe.evaluate
+        yield from ((("evaluate", "tasks", index), "", task) for index, task in enumerate(recipe.evaluate.tasks))
+    if recipe.serve:
+        yield ("serve",), "", recipe.serve
 
 
 def _reference_fault(reference: str, parts: Mapping[str, tuple[str, ...]]) -> str | None:
-    if reference == "scratch":
-        return None
     step, _, part = reference.partition(".")
     if step not in parts:
         return f"no earlier step {step!r}{_nearest(step, list(parts))}"

@@ -113,6 +113,7 @@ def _record(workspace: Workspace) -> dict[str, Any]:
     return {
         "recipe": str(workspace.path.resolve()),
         "plan": workspace.plan.as_json(),
+        "serve": workspace.recipe.serve.model_dump(mode="json") if workspace.recipe.serve else None,
         "steps": {**before, **build.steps},
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -33,11 +34,15 @@ def pick_documents(config: PickConfig, data: Documents, out: Path, context: Cont
 
 @stage(version=1)
 def pick_conversations(config: PickConfig, data: Conversations, out: Path, context: Context) -> Result:
-    """The first conversation of each form, those with the longest answers first."""
-    first: dict[str, dict[str, object]] = {}
+    """The first conversation of each form: those about a document before others, the longest answers first."""
+    first: dict[str, dict[str, Any]] = {}
     for record in data.iterate():
         first.setdefault(record.get("form", ""), record)
-    longest = sorted(first.values(), key=lambda record: -len(record["messages"][-1]["content"]))  # type: ignore[index]
+    longest = sorted(first.values(), key=lambda record: (not record.get("document"), -len(_answer(record))))
     lines = [canonical_json(record) + "\n" for record in longest[: config.count]]
     write_file(out / "conversations.jsonl", "".join(lines).encode())
     return Result()
+
+
+def _answer(record: dict[str, Any]) -> str:
+    return str(record["messages"][-1]["content"])

@@ -158,6 +158,13 @@ class Store:
         known = ", ".join(steps) or "none: nothing was built in this store"
         raise UsageError(f"no step or digest {name!r}; steps of the last build: {known}")
 
+    def served(self) -> Artifact:
+        """The model that the last build's recipe serves."""
+        build = self.build() or {}
+        if not build.get("serve"):
+            raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
+        return self.named(build["serve"]["model"])
+
 
 @contextmanager
 def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> Iterator[None]:

@@ -1,0 +1,116 @@
+"""From recipe to nodes: what is built, in which order, from what. The only file that imports stages.
+
+A new data step, tokenizer, objective or task is its own file and one line in a table below.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lmworks.data.conversations import PromptsConfig, operations_to_prompts
+from lmworks.data.curate import CurateConfig, curate
+from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.normalise import NormaliseConfig, normalise
+from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
+from lmworks.data.split import SplitConfig, split
+from lmworks.evaluate.compare import CompareConfig, compare
+from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.tasks import TASKS
+from lmworks.pipeline.build import Node
+from lmworks.pipeline.stage import Stage
+from lmworks.plan.plan import Plan
+from lmworks.recipe import Recipe, StepClasses, StepConfig, references
+from lmworks.tokens.bpe import BpeConfig, bpe
+from lmworks.tokens.pack import (
+    PackConfig,
+    PackConversationsConfig,
+    PackDocumentsConfig,
+    pack_conversations,
+    pack_documents,
+)
+from lmworks.train.config import CausalLMConfig, SftConfig, TrainConfig
+from lmworks.train.train import train
+
+DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
+    "ingest": (IngestConfig, ingest),
+    "normalise": (NormaliseConfig, normalise),
+    "split": (SplitConfig, split),
+    "curate": (CurateConfig, curate),
+    "operations-to-prompts": (PromptsConfig, operations_to_prompts),
+}
+TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {"bpe": (BpeConfig, bpe)}
+DOCUMENTS = (PackDocumentsConfig, pack_documents, pick_documents)
+CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations)
+OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
+    "causal-lm": (CausalLMConfig, DOCUMENTS),
+    "sft": (SftConfig, CONVERSATIONS),
+}
+
+CLASSES = StepClasses(
+    data={kind: config for kind, (config, _) in DATA.items()},
+    tokenizers={kind: config for kind, (config, _) in TOKENIZERS.items()},
+    objectives={objective: config for objective, (config, _) in OBJECTIVES.items()},
+    tasks={kind: task.config for kind, task in TASKS.items()},
+)
+
+
+def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
+    """The nodes of a recipe with the plan's values in them, in an order in which they can be built."""
+    nodes = [
+        node(name, DATA[config.kind][1], config.resolve(folder))  # type: ignore[attr-defined]
+        for name, config in recipe.data.items()
+    ]
+    if recipe.tokenizer:
+        nodes.append(node("tokenizer", TOKENIZERS[recipe.tokenizer.kind][1], recipe.tokenizer))  # type: ignore[attr-defined]
+    for name, config in recipe.models.items():
+        if isinstance(config, TrainConfig):
+            nodes += model_nodes(name, plan.resolved(name, config))
+    if recipe.evaluate:
+        for label, task in _labelled(recipe.evaluate.tasks):
+            nodes += evaluation_nodes(label, task, recipe.evaluate.models)
+    return nodes
+
+
+def model_nodes(name: str, config: TrainConfig) -> Iterator[Node]:
+    """Packing of a model's data, the examples watched, and the training itself."""
+    _, (pack_config, pack, pick) = OBJECTIVES[config.objective]
+    rows: dict[str, str | None] = {}
+    for use, reference in (("data", config.data), ("validation", config.validation)):
+        rows[use] = reference and f"{name}/{use}"
+        if reference:
+            fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
+            yield node(f"{name}/{use}", pack, pack_config.model_validate(fields))
+    if config.watch:
+        yield node(f"{name}/watch", pick, PickConfig(data=config.watch))
+    yield node(name, train, config, **rows, watch=config.watch and f"{name}/watch")
+
+
+def evaluation_nodes(label: str, config: TaskConfig, models: Sequence[str]) -> Iterator[Node]:
+    """One task: every model and baseline on it, and their comparison."""
+    task = TASKS[config.kind]  # type: ignore[attr-defined]
+    baselines = task.baselines if config.train else {}
+    for model in models:
+        yield node(f"evaluate/{label}/{model}", task.stage, config, model=model)
+    for name, stage in baselines.items():
+        yield node(f"evaluate/{label}/{name}", stage, config)
+    labels = [*models, *baselines]
+    evaluations = [f"evaluate/{label}/{name}" for name in labels]
+    comparing = CompareConfig(evaluations=evaluations, labels=labels, baselines=list(baselines))
+    yield node(f"evaluate/{label}", compare, comparing)
+
+
+def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, TaskConfig]]:
+    """Tasks by kind and data, numbered where two would be called the same."""
+    seen: Counter[str] = Counter()
+    for task in tasks:
+        if isinstance(task, TaskConfig):
+            label = f"{task.kind}-{task.data.replace('.', '-')}"  # type: ignore[attr-defined]
+            seen[label] += 1
+            yield label if seen[label] == 1 else f"{label}-{seen[label]}", task
+
+
+def node(name: str, stage: Stage, config: StepConfig, **instead: str | None) -> Node:
+    """A node whose inputs are what its config refers to, but for those named here."""
+    return Node(name, stage, config, {**dict(references(config)), **instead})

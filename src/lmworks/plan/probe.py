@@ -1,0 +1,94 @@
+"""How fast this machine trains: counted from what it is, or measured in a subprocess for some seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lmworks.errors import LmworksError
+from lmworks.plan.machine import Machine
+
+if TYPE_CHECKING:
+    from lmworks.train.config import TrainConfig
+
+FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
+"""Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
+
+EFFICIENCY = 0.55
+"""Share of that peak which a whole training step of a small model reaches."""
+
+SECONDS = 3.0
+"""Of steady training: dozens of steps, whose median is steady to a few per cent."""
+
+TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Training speed and the settings that it holds for."""
+
+    measured: bool
+    flops_per_second: float
+    threads: int
+    data_type: str
+    compile: bool
+    warm_up_seconds: float
+    """Compiling and the like, before the first step."""
+    base_memory_bytes: int
+    """Of a process that has loaded the libraries."""
+
+
+def counted_speed(machine: Machine) -> Speed:
+    """An estimate from the kind of processor alone."""
+    data_type = "bfloat16" if machine.bfloat16 else "float32"
+    return Speed(
+        measured=False,
+        flops_per_second=EFFICIENCY * FLOPS_PER_CORE[data_type] * machine.cores,
+        threads=machine.cores,
+        data_type=data_type,
+        compile=machine.compiler,
+        warm_up_seconds=20.0 if machine.compiler else 0.0,
+        base_memory_bytes=700 * 2**20,
+    )
+
+
+def measured_speed(config: TrainConfig, vocab_size: int, counted: Speed) -> Speed:
+    """Train on random tokens for some seconds in a process of its own, which gives its memory back.
+
+    Two threads are compared with one first: on a shared machine the second core may be somebody else's.
+    """
+    fields = config.model_dump(mode="json", exclude={"base", "data", "validation", "watch", "tokenizer", "objective"})
+    found: dict[int, dict[str, float]] = {}
+    for threads in sorted({1, counted.threads}, reverse=True):
+        settings = {"threads": threads, "data_type": counted.data_type, "compile": counted.compile}
+        found[threads] = _run({**fields, **settings, "vocab_size": vocab_size, "seconds": SECONDS})
+    threads = max(found, key=lambda count: found[count]["tokens_per_second"])
+    best = found[threads]
+    return Speed(
+        measured=True,
+        flops_per_second=best["tokens_per_second"] * best["flops_per_token"],
+        threads=threads,
+        data_type=counted.data_type,
+        compile=counted.compile,
+        warm_up_seconds=best["compile_seconds"],
+        base_memory_bytes=int(best["peak_memory_bytes"]),
+    )
+
+
+def _run(settings: dict[str, object]) -> dict[str, float]:
+    command = [sys.executable, "-m", "lmworks.train.probe", json.dumps(settings)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)  # noqa: S603
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LmworksError(
+            f"the probe of the plan failed: {last}; plan without it: --set plan.measure=false"
+        ) from error
+    except subprocess.TimeoutExpired:
+        raise LmworksError(
+            f"the probe of the plan took more than {TIMEOUT_SECONDS} s; plan without it: --set plan.measure=false"
+        ) from None
+    return dict(json.loads(done.stdout.splitlines()[-1]))
