@@ -79,7 +79,7 @@ def ask(page: Page, text: str) -> None:
 
 def test_only_the_key_opens_the_page(outside: Page) -> None:
     sign_in(outside, "wrong")
-    expect(outside.get_by_role("alert")).to_contain_text("not the key")
+    expect(outside.get_by_role("alert")).to_have_text("This is not the key of this server.")
     sign_in(outside, KEY)
     expect(outside.get_by_label("Message")).to_be_focused()
     [cookie] = outside.context.cookies()
@@ -149,8 +149,8 @@ def test_the_card_says_what_the_model_is(page: Page) -> None:
         "28.7K",
         "2,048 tokens",
         "1.23 [1.2, 1.27]",
-        "test services; n = 25",
-        "chance 0.04",
+        "test services; n\u00a0=\u00a025",
+        "chance\u00a00.04",
         "Apache-2.0",
         "0123456789ab",
     ):

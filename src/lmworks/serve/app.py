@@ -106,7 +106,7 @@ class Routes:
         """Trade the key for a session."""
         form = parse_qs((await _body(request)).decode(errors="replace"))
         if not self._access.has_key(form.get("key", [""])[0].strip()):
-            return sign_in_page("This is not the key. Look where the server was started.")
+            return sign_in_page("This is not the key of this server.")
         response = RedirectResponse("/", 303)
         response.set_cookie(self._access.cookie, self._access.session, httponly=True, samesite="strict")
         return response

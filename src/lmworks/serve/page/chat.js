@@ -53,8 +53,8 @@ function showFigure(figure) {
   make("span", "", figure.name, line);
   const interval = figure.interval ? ` [${figure.interval.map(number).join(", ")}]` : "";
   make("strong", "", `${number(figure.value)}${figure.unit ? ` ${figure.unit}` : ""}${interval}`, line);
-  const chance = figure.chance === undefined ? "" : `, chance ${number(figure.chance)}`;
-  make("p", "hint", `${figure.method}; n = ${figure.n.toLocaleString("en")}${chance}`, item);
+  const chance = figure.chance === undefined ? "" : `, chance\u00a0${number(figure.chance)}`;
+  make("p", "hint", `${figure.method}; n\u00a0=\u00a0${figure.n.toLocaleString("en")}${chance}`, item);
 }
 
 function showExamples() {
