@@ -55,6 +55,15 @@ def test_the_smallest_id_of_a_chain_of_near_duplicates_stays(tmp_path: Path) -> 
     assert (out / "ids.txt").read_text().split() == [f"{0:032x}", f"{1:032x}"]
 
 
+def test_a_flood_of_near_copies_is_one_cluster(tmp_path: Path) -> None:
+    words = story(1)
+    train = documents_of(tmp_path / "in", *(changed(words, place) for place in range(120)))
+    result, out = run(tmp_path, train)
+    assert len(texts(out)) == 1
+    assert result.counts["near duplicate"] == 119
+    assert len(clusters(out)) == 1
+
+
 def test_texts_below_the_threshold_both_stay(tmp_path: Path) -> None:
     words = story(1)
     pair = changed(words), changed(words, 20, 60, 100)

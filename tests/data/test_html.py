@@ -26,6 +26,10 @@ from lmworks.data.html import html_to_text
         ("<dl><dt>Name</dt><dd><p>A.</p><p>B.</p><ul><li>c</li></ul></dd></dl>", "Name: A.\n  B.\n  - c"),
         ("<dl><dt>Name</dt><dd><ul><li>c</li></ul></dd></dl>", "Name:\n  - c"),
         ("<table><tr><th>A</th><th>B</th></tr><tr><td><p>1</p></td><td></td></tr></table>", "A | B\n1 |"),
+        (
+            "<table><tr><td>a<table><tr><td>b</td></tr></table><ul><li>c</li></ul></td></tr></table><ul><li>d</li></ul>",
+            "a b | c\n\n- d",
+        ),
         ("<pre>a\n  b\n</pre>", "a\n  b"),
         ("one<br>two<br/>three", "one\ntwo\nthree"),
         ("<p>See <a href='x'> <code>Get</code> </a>.</p>", "See Get."),

@@ -180,18 +180,17 @@ def _one(
 
 
 def _off_topic(wording: str) -> list[Conversation]:
-    made = []
-    for question in phrasings.GREETINGS[wording]:
-        made.append((question, phrasings.GREETING_ANSWER, 0))
-    for question in phrasings.OFF_TOPIC[wording]:
-        for phrasing, opening in enumerate(phrasings.OPENINGS[wording]):
-            asked = opening + question
-            made.append((asked[0].upper() + asked[1:], phrasings.OFF_TOPIC_ANSWER, phrasing))
+    asked = [(question, phrasings.GREETING_ANSWER, 0) for question in phrasings.GREETINGS[wording]]
+    for phrasing, opening in enumerate(phrasings.OPENINGS[wording]):
+        for question in phrasings.OFF_TOPIC[wording]:
+            text = opening + question
+            asked.append((text[0].upper() + text[1:], phrasings.OFF_TOPIC_ANSWER, phrasing))
     return [
-        Conversation(id=_id("other", "", question), form="other", question=question, answer=answer, document=None,
-                     phrasing=phrasing)
-        for question, answer, phrasing in made
-    ]  # fmt: skip
+        Conversation(
+            id=_id("other", "", text), form="other", question=text, answer=answer, document=None, phrasing=phrasing
+        )
+        for text, answer, phrasing in asked
+    ]
 
 
 def _id(form: str, document: str, question: str) -> str:

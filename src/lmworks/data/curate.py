@@ -64,7 +64,7 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
     shards = [shard for each in sets for shard in each.shards()]
     owners = [number for number, each in enumerate(sets) for _ in each.shards()]
     hashed = context.scratch / "hashed"
-    map_units(list(enumerate(shards)), partial(_hash_shard, hashed), hashed, context, step="hash")
+    map_units(list(enumerate(shards)), partial(_hash_shard, hashed), hashed, context, parts=(), step="hash")
     table = _Table(hashed, owners)
     clusters = find_clusters(table, config.near_duplicates.jaccard if config.near_duplicates else None)
     dropped: dict[str, str] = {}
@@ -148,17 +148,31 @@ def find_clusters(table: _Table, threshold: float | None) -> Iterator[list[int]]
     first_with: dict[bytes, int] = {}
     for row, digest in enumerate(table.digests):
         clusters.join(first_with.setdefault(digest, row), row)
-    for bucket in candidate_buckets(table.signatures, threshold) if threshold is not None else ():
-        for position, first in enumerate(bucket.tolist()):
-            for second in bucket[position + 1 :].tolist():
-                if clusters.find(first) != clusters.find(second) and (
-                    jaccard(table.shingles[first], table.shingles[second]) >= (threshold or 0)
-                ):
-                    clusters.join(first, second)
+    if threshold is not None:
+        for bucket in candidate_buckets(table.signatures, threshold):
+            _join_alike(bucket.tolist(), table, threshold, clusters)
     members = defaultdict(list)
     for row in range(len(table.ids)):
         members[clusters.find(row)].append(row)
     return (rows for rows in members.values() if len(rows) > 1)
+
+
+def _join_alike(bucket: list[int], table: _Table, threshold: float, clusters: Clusters) -> None:
+    """Join what near duplicates connect in a bucket. Linear in its size if all are alike, as in a flood of copies."""
+    while bucket:
+        reached = [bucket.pop(0)]
+        while reached and bucket:
+            row = reached.pop()
+            alike, others = [], []
+            for other in bucket:
+                known = clusters.find(other) == clusters.find(row)
+                if known or jaccard(table.shingles[other], table.shingles[row]) >= threshold:
+                    clusters.join(other, row)
+                    alike.append(other)
+                else:
+                    others.append(other)
+            reached += alike
+            bucket = others
 
 
 def _settle(cluster: Sequence[int], table: _Table, dropped: dict[str, str]) -> dict[str, Any]:

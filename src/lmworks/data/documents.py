@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmworks.pipeline.files import sync_folder
 from lmworks.pipeline.stage import Handle
 
 COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "created", "subject", "meta")
@@ -116,3 +117,4 @@ def write_file(path: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     unfinished.replace(path)
+    sync_folder(path.parent)

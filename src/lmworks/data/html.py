@@ -20,9 +20,9 @@ _BREAK, _SPACE, _CELL = "\x01", "\x02", "\x03"
 def html_to_text(markup: str) -> str:
     """The text of a page or of a fragment.
 
-    Paragraphs are set apart by an empty line. List items begin with "- " or their number, a definition is
-    "term: text", a table row is "cell | cell"; what is inside one of these is indented by two spaces. A list stands
-    right below the paragraph that introduces it with a colon.
+    Paragraphs are set apart by an empty line. A list item begins with "- ", a definition is "term: text", a table
+    row is "cell | cell"; what is inside one of these is indented by two spaces. A list stands right below the
+    paragraph that introduces it with a colon.
     """
     from lxml import etree
 
@@ -56,8 +56,7 @@ class _Text:
         """What the next line begins with: "- ", "term: "."""
         self.indent = self.marker_indent = 0
         """How deep a line is, and how deep the marker was set."""
-        self.open_lists = self.in_pre = 0
-        self.in_row = False
+        self.open_lists = self.open_rows = self.in_pre = 0
         self.list_is_open = False
         """Whether the line last written belongs to the outermost list that is still open."""
 
@@ -70,8 +69,9 @@ class _Text:
         self._add(element.text)
 
     def _start_block(self, tag: str) -> None:
-        if self.in_row:
+        if self.open_rows:
             self.inline.append(" ")
+            self.open_rows += tag == "tr"
             return
         self.flush()
         if tag in _LISTS:
@@ -87,25 +87,24 @@ class _Text:
         elif tag == "dd":
             self.indent += 1
         elif tag == "tr":
-            self.in_row = True
+            self.open_rows = 1
         elif tag == "pre":
             self.in_pre += 1
 
     def end(self, element: Any) -> None:
         tag = element.tag
         if tag in _BLOCKS:
-            self._end_block(tag, element)
+            self._end_block(tag)
         elif element.tail and element.tail[0] in ".,;:!?)":
             while self.inline and self.inline[-1] != (stripped := self.inline[-1].rstrip()):
                 self.inline[-1:] = [stripped] if stripped else []
         self._add(element.tail)
 
-    def _end_block(self, tag: str, element: Any) -> None:
-        if self.in_row and tag != "tr":
+    def _end_block(self, tag: str) -> None:
+        self.open_rows -= tag == "tr"
+        if self.open_rows:
             self.inline.append(_CELL if tag in ("td", "th") else " ")
             return
-        if tag == "tr":
-            self.in_row = False
         if tag == "dt":
             if term := self._take():
                 self._mark(f"{term}: ")

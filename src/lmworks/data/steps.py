@@ -89,7 +89,7 @@ def map_units(
     finished = {record["unit"] for record in context.journal.records() if record.get("step") == step}
     waiting = [index for index in range(len(units)) if index not in finished]
     work = partial(_one_unit, function, out, tallies)
-    context.progress.start(len(units), step)
+    context.progress.start(len(units), "shards")
     for index in _run(work, [(index, units[index]) for index in waiting], context):
         context.journal.append({"step": step, "unit": index})
         finished.add(index)

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -134,8 +135,10 @@ class Files(SourceConfig):
                 for batch in file.iter_batches(1000, row_groups=list(groups), columns=wanted):
                     for row in batch.to_pylist():
                         number += 1
-                        raw = json.dumps(row, default=str).encode()
-                        yield self._record(piece.path, str(number), 0, row, raw)
+                        record = self._record(piece.path, str(number), 0, row, b"")
+                        if isinstance(record, Unreadable):
+                            record = replace(record, raw=json.dumps(row, default=str).encode())
+                        yield record
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             with path.open("rb") as stream:
                 yield Unreadable(piece.path, "", 0, f"not a readable Parquet file: {error}", stream.read(65_536))
@@ -143,7 +146,7 @@ class Files(SourceConfig):
     def _record(self, path: str, number: str, offset: int, record: dict[str, Any], raw: bytes) -> Record | Unreadable:
         text = record.get(self.text_field)
         if not isinstance(text, str):
-            found = "missing" if text is None else f"a {type(text).__name__}"
+            found = "missing" if text is None else f"of type {type(text).__name__}"
             return Unreadable(path, number, offset, f"field {self.text_field!r} is {found}", raw)
         try:
             text.encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Unreadable:
     raw: bytes
 
 
-class SourceConfig(StepConfig):
+class SourceConfig(StepConfig, ABC):
     """Base of every source: its config, and how it is read."""
 
     kind: str
