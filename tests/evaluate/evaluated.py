@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from lmworks.data.conversations import Conversation, Conversations, write_conversations
@@ -26,16 +27,20 @@ def make_documents(folder: Path, texts: list[str]) -> Documents:
     return Documents(folder, folder.name)
 
 
+def action(operation: str) -> str:
+    """What an operation does: "CreateBucket" creates the thing."""
+    return re.sub("(?<!^)[A-Z].*", "", operation).lower() + "s the thing"
+
+
 def make_conversations(folder: Path, operations: dict[str, tuple[str, ...]] = OPERATIONS) -> Conversations:
     """One conversation of each form an operation."""
     made = []
     for service, names in operations.items():
         for name in names:
-            action = f"{name[:6].lower()}s the thing"
             for form, question, answer in (
-                ("document", f"Document {service} {name}.", f"{action} of {name}."),
-                ("explain", f"What does {service} {name} do?", f"{action}."),
-                ("find", f"Which {service} operation {action}?", name),
+                ("document", f"Document {service} {name}.", f"{action(name)} of {name}."),
+                ("explain", f"What does {service} {name} do?", f"{action(name)}."),
+                ("find", f"Which {service} operation {action(name)}?", name),
             ):
                 made.append(
                     Conversation(

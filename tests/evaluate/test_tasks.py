@@ -1,0 +1,27 @@
+"""What the graph relies on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lmworks.evaluate.tasks import TASKS
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_task_says_its_kind_and_its_stages_take_the_same_inputs(kind: str) -> None:
+    task = TASKS[kind]
+    assert task.config(data="questions.test").kind == kind
+    assert list(task.stage.inputs) == ["model", "data", "train"]
+    assert task.stage.inputs["train"].optional
+    for baseline in task.baselines.values():
+        assert list(baseline.inputs) == ["data", "train"]
+    assert len({stage.name for stage in (task.stage, *task.baselines.values())}) == 1 + len(task.baselines)
+
+
+def test_configs_and_stages_are_there_without_heavy_libraries() -> None:
+    code = "import sys, lmworks.evaluate.tasks, lmworks.evaluate.compare; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numpy", "pyarrow", "tokenizers"} & set(loaded)
