@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.errors import LmworksError
 from lmworks.generate import engine as engine_module
-from lmworks.generate.engine import Batch, Engine, Sampling, open_engine
+from lmworks.generate.engine import Batch, Engine, Request, Sampling, open_engine
 from lmworks.generate.sampling import choose
 from tiny import make_tiny_model
 
@@ -121,6 +121,21 @@ def test_a_stop_string_over_several_tokens_ends_the_text_before_it(engine: Engin
     assert cut.text == free.text[: free.text.index(stop)]
     assert cut.finish_reason == "stop"
     assert cut.ids == free.ids[: len(cut.ids)]
+
+
+def test_text_held_back_is_given_out_when_the_answer_ends(engine: Engine) -> None:
+    """What may become a stop, and then what may become a character; by the limit and by an end token."""
+    tokenizer = engine.tokenizer
+    for text, sampling in (("a日", Sampling(9, stop=("日本",))), ("a日", Sampling(4, stop=("日本",)))):
+        request = Request([0], sampling, tokenizer, 128)
+        for token in (*tokenizer.encode(text), tokenizer.end_of_turn_id):
+            if not request.finish_reason:
+                request.accept(token)
+        assert request.text == text
+    torn = Request([0], Sampling(3), tokenizer, 128)
+    for token in tokenizer.encode("a日")[:3]:
+        torn.accept(token)
+    assert (torn.text, torn.finish_reason) == ("a\ufffd", "length")
 
 
 @pytest.mark.parametrize("end", ["end_of_turn_id", "end_of_text_id"])

@@ -100,9 +100,9 @@ class Service:
         return await asyncio.wrap_future(future)
 
     def abort(self) -> None:
-        """End every answer with an error; no further ones are taken."""
+        """End every answer with an error; no further ones are taken. From any thread."""
         self.ready = False
-        for answer in self._answers:
+        for answer in tuple(self._answers):
             answer.put(stopping())
 
     def stop(self) -> None:
