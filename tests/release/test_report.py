@@ -88,7 +88,7 @@ def test_texts_of_data_and_model_are_shown_as_they_are_and_never_as_markup(page:
 
 def test_a_baseline_that_wins_is_said_first(page: Page) -> None:
     first = page.text.index("copy-nearest wins: 0.4")
-    assert first < page.text.index("How good it is")
+    assert first < page.text.index("pretrain and finetune are not compared") < page.text.index("How good it is")
     assert first < page.text.index("finetune beats pretrain")
 
 
@@ -159,7 +159,9 @@ def test_the_way_of_the_data_with_what_was_dropped_and_why(page: Page) -> None:
 
 
 def test_plan_stands_beside_actual(page: Page) -> None:
-    assert "time of pretrain 0.0 s to 90 s" in page.text
+    assert re.search(r"time of data 83 min to 2.5 h \S+ s less", page.text)
+    assert re.search(r"time of pretrain 0.0 s to 90 s \S+ s as predicted", page.text)
+    assert re.search(r"time of evaluation up to 0.0 s \S+ s MORE", page.text)
     assert "bits per byte of held-out text 1.2 to 1.4 1.31 as predicted" in page.text
 
 
@@ -239,6 +241,7 @@ def test_any_text_is_shown_and_is_no_markup(text: str) -> None:
 def test_ticks_enclose_the_values_and_are_few(low: float, length: float) -> None:
     made = ticks(low, low + length)
     assert made == sorted(set(made)) and 1 <= len(made) <= 12
+    assert len(made) >= 4 or length <= 1e-5 * abs(low)
     slack = 1e-6 * (1 + abs(low) + length)
     assert made[0] <= low + slack and made[-1] >= low + length - slack
 

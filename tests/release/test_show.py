@@ -27,7 +27,7 @@ def test_figures_come_with_their_evidence(built: Store) -> None:
 
 
 def test_examples_of_each_reason_are_shortened_and_harmless(built: Store) -> None:
-    for step in ("raw", "clean", "split", "corpus", "questions"):
+    for step in ("raw", "clean", "split", "corpus", "questions", "evaluate/documentation-questions-test"):
         text = describe(built.named(step))
         assert all(line.isprintable() for line in text.split("\n"))
         assert max(map(len, text.split("\n"))) <= WIDTH

@@ -73,7 +73,8 @@ def test_an_answer_leads_to_the_documents_that_trained_the_model_and_its_base(st
     assert best.share == pytest.approx(best.words / (best.words + 2))
     assert best.shared == answer
     assert found.share == best.share
-    assert f"»{answer}«" in found.in_words()
+    assert f"»{answer}«" in " ".join(found.in_words().split())
+    assert max(map(len, found.in_words().split("\n"))) <= 100
     assert len(found.passages) == len({passage.document for passage in found.passages}) == 5
     assert json.loads(json.dumps(found.as_json()))["passages"][0]["path"] == path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -182,11 +183,11 @@ class TracedAnswer:
                 f"in {passage.step}",
             )
             text = f"…{passage.before}»{passage.shared}«{passage.after}…"
+            shown = [printable(", ".join(filter(None, origin))), printable(text)]
             lines += [
                 "",
                 f"{place}. {head}",
-                f"   {printable(', '.join(filter(None, origin)))}",
-                f"   {printable(text)}",
+                *(textwrap.fill(line, 100, initial_indent="   ", subsequent_indent="   ") for line in shown),
             ]
         return "\n".join(lines)
 
