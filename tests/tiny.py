@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from lmworks.model.decoder import Decoder, DecoderConfig
+from lmworks.model.config import DecoderConfig
+from lmworks.model.decoder import Decoder
 from lmworks.model.folder import save_model
 from lmworks.tokens.bpe import TOKENIZER_CONFIG
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS

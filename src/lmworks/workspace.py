@@ -29,6 +29,7 @@ class Workspace:
     """What most commands need."""
 
     path: Path
+    settings: Sequence[str]
     recipe: Recipe
     store: Store
     plan: Plan
@@ -48,36 +49,35 @@ def open_workspace(
     measure: bool = False,
     replan: bool = False,
 ) -> Workspace:
-    """Open a recipe, by default the one last built in this folder.
+    """Open a recipe, by default the one last built in this folder, with the settings that it was built with.
 
     `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
     """
-    path, store = _remembered(path, store)
+    if path is None:
+        path, last_store, last_settings = _remembered()
+        store, settings = store or last_store, [*last_settings, *settings]
     recipe = load_recipe(path, graph.CLASSES, settings)
     opened = Store(store or path.parent / ".lmworks")
     plan = make_plan(recipe, path.parent, opened.root, measure=measure and recipe.plan.measure, replan=replan)
     nodes = graph.make_nodes(recipe, plan, path.parent.resolve())
     previous = (opened.build(recipe.name) or {}).get("steps", {})
-    return Workspace(path, recipe, opened, plan, Build(opened, nodes, previous))
+    return Workspace(path, settings, recipe, opened, plan, Build(opened, nodes, previous))
 
 
 def open_store(store: Path | None) -> Store:
     """The store last used in this folder, or the one named."""
-    if store is None:
-        _, store = _remembered(None, None)
-    return Store(store or Path(".lmworks"))
+    return Store(store or _remembered()[1])
 
 
-def _remembered(path: Path | None, store: Path | None) -> tuple[Path, Path | None]:
-    if path is not None:
-        return path, store
+def _remembered() -> tuple[Path, Path, list[str]]:
+    """Recipe, store and settings of the last build that ran in this folder."""
     try:
         last = json.loads(LAST.read_text())
     except (OSError, ValueError):
         raise UsageError(
             "nothing was built in this folder; name a recipe: lmworks build recipes/quickstart.yaml"
         ) from None
-    return Path(last["recipe"]), store or Path(last["store"])
+    return Path(last["recipe"]), Path(last["store"]), last["settings"]
 
 
 def run(
@@ -92,7 +92,8 @@ def run(
     build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
     for name in rebuild:
         _wanted(build.nodes, name)
-    write_atomically(LAST, json.dumps({"recipe": str(workspace.path), "store": str(workspace.store.root)}) + "\n")
+    last = {"recipe": str(workspace.path), "store": str(workspace.store.root), "settings": list(workspace.settings)}
+    write_atomically(LAST, json.dumps(last) + "\n")
     with stop_flag() as check_stop, workspace.store.in_use(display.say):
         environment = Environment(check_stop, workers or os.cpu_count() or 1)
         for index, node in enumerate(nodes, start=1):

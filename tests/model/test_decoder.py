@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from lmworks.model.decoder import Decoder, DecoderConfig
+from lmworks.model.config import DecoderConfig
+from lmworks.model.decoder import Decoder
 from lmworks.train.packed import masked_attention, segments, visible_positions
 
 SHAPE = DecoderConfig(

@@ -10,7 +10,8 @@ import torch
 
 from corpora import make_tokenizer
 from lmworks.errors import LmworksError
-from lmworks.model.decoder import Decoder, DecoderConfig
+from lmworks.model.config import DecoderConfig
+from lmworks.model.decoder import Decoder
 from lmworks.model.folder import load_model, read_config, save_model
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.packed import masked_attention, segments, visible_positions

@@ -13,7 +13,8 @@ from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import FILES
 
 if TYPE_CHECKING:
-    from lmworks.model.decoder import Decoder, DecoderConfig
+    from lmworks.model.config import DecoderConfig
+    from lmworks.model.decoder import Decoder
 
 ARCHITECTURES = {
     "llama": "LlamaForCausalLM",
@@ -81,7 +82,7 @@ def load_model(folder: Path, data_type: str = "float32") -> Decoder:
 
 def read_config(folder: Path) -> DecoderConfig:
     """The shape in `config.json`; what this decoder cannot compute is refused."""
-    from lmworks.model.decoder import DecoderConfig
+    from lmworks.model.config import DecoderConfig
 
     path = folder / "config.json"
     try:

@@ -205,7 +205,8 @@ def _hidden_size(flops: float) -> int:
     Parameters that train best grow as the square root of operations (Hoffmann et al. 2022, approach 2), and as the cube
     of the width when depth grows with it; our own runs put 256 at 4e13.
     """
-    return max(64, round(256 * (flops / 4e13) ** (1 / 6) / 64) * 64)
+    width: float = 256 * (flops / 4e13) ** (1 / 6)
+    return max(64, round(width / 64) * 64)
 
 
 def _resolve(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
@@ -220,7 +221,7 @@ def _from_scratch(configs: Mapping[str, TrainConfig], name: str) -> str:
 
 
 def _steps(config: TrainConfig, values: Mapping[str, Any]) -> int:
-    return int(values["steps"] if config.steps == "auto" else config.steps)
+    return config.steps if isinstance(config.steps, int) else int(values["steps"])
 
 
 def _bits_per_byte(flops: float) -> tuple[float, float] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,15 +81,23 @@ def measured_speed(config: TrainConfig, vocab_size: int, counted: Speed) -> Spee
 
 def _run(settings: dict[str, object]) -> dict[str, float]:
     command = [sys.executable, "-m", "lmworks.train.probe", json.dumps(settings)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)  # noqa: S603
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
-        raise LmworksError(
-            f"the probe of the plan failed: {last}; plan without it: --set plan.measure=false"
-        ) from error
-    except subprocess.TimeoutExpired:
-        raise LmworksError(
-            f"the probe of the plan took more than {TIMEOUT_SECONDS} s; plan without it: --set plan.measure=false"
-        ) from None
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    mend = "plan without it: --set plan.measure=false"
+    # The pipe to its standard input stays open as long as this process lives; the probe ends when it closes.
+    with subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stderr  # noqa: S101 - for the type checker
+        watchdog = threading.Timer(TIMEOUT_SECONDS, process.kill)
+        watchdog.start()
+        try:
+            output, errors = process.stdout.read(), process.stderr.read()
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            watchdog.cancel()
+    if code:
+        last = (errors.strip().splitlines() or [f"no answer within {TIMEOUT_SECONDS} s"])[-1]
+        raise LmworksError(f"the probe of the plan failed: {last}; {mend}")
+    return dict(json.loads(output.splitlines()[-1]))

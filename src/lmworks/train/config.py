@@ -10,7 +10,7 @@ from lmworks.errors import LmworksError
 from lmworks.recipe import Reference, StepConfig
 
 if TYPE_CHECKING:
-    from lmworks.model.decoder import DecoderConfig
+    from lmworks.model.config import DecoderConfig
 
 Auto = Literal["auto"]
 Count = int | Auto
@@ -99,7 +99,7 @@ class CausalLMConfig(TrainConfig):
 
     def shape(self, vocab_size: int) -> DecoderConfig:
         """The decoder to build when there is no base."""
-        from lmworks.model.decoder import DecoderConfig
+        from lmworks.model.config import DecoderConfig
 
         self.require_resolved()
         assert isinstance(self.hidden_size, int) and isinstance(self.num_layers, int)  # noqa: S101 - for the type checker

@@ -15,6 +15,7 @@ import time
 import torch
 
 from lmworks.model.decoder import Decoder
+from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.train.config import CausalLMConfig
 from lmworks.train.objectives import Batch
 from lmworks.train.optimizer import Optimizer
@@ -65,6 +66,7 @@ def _step(model: TrainableDecoder, optimizer: Optimizer, config: CausalLMConfig,
 
 def main(argument: str) -> None:
     """Print the measurement of a JSON config."""
+    end_with_parent()
     fields = json.loads(argument)
     vocab_size, seconds = fields.pop("vocab_size"), fields.pop("seconds", 5.0)
     config = CausalLMConfig.model_validate({"from": "scratch", "data": "probe", "steps": 1, **fields})
