@@ -148,13 +148,12 @@ def test_a_stopping_server_ends_its_streams_with_an_error(small: Live) -> None:
 # ---------------------------------------------------------------- as a process
 
 PROGRAM = """
-import logging, sys
+import sys
 from pathlib import Path
 from live_server import KEY, PAGE
 from lmworks.generate.engine import open_engine
 from lmworks.serve.run import run
 from lmworks.serve.service import Service
-logging.basicConfig(level=logging.INFO)
 run(Service(open_engine(Path(sys.argv[1])), "m"), KEY, PAGE, port=0, started=lambda url: print(url, flush=True))
 """
 

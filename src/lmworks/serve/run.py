@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -32,6 +33,8 @@ def run(
 
     Raises `LmworksError` when the port cannot be had.
     """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("lmworks").setLevel(logging.INFO)  # one line a request
     with _listen(host, port) as listener:
         config = uvicorn.Config(
             create_app(service, key, page),
