@@ -179,7 +179,7 @@ def show(
 
     found = open_store(store).named(artifact)
     if path:
-        print(found.payload)
+        print(found.payload.resolve())
     elif as_json:
         _print_json(found.manifest)
     else:

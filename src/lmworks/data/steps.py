@@ -88,6 +88,8 @@ def map_units(
     tallies = context.scratch / step
     finished = {record["unit"] for record in context.journal.records() if record.get("step") == step}
     waiting = [index for index in range(len(units)) if index not in finished]
+    if finished:
+        context.log(f"goes on after {len(finished)} of {len(units)} {step}")
     work = partial(_one_unit, function, out, tallies)
     context.progress.start(len(units), "shards")
     for index in _run(work, [(index, units[index]) for index in waiting], context):

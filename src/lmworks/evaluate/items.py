@@ -110,6 +110,8 @@ def score_in_chunks(
 ) -> list[Item]:
     """Items of all units; each chunk is on disk before the next begins, so that a kill costs one chunk."""
     finished = {record["chunk"] for record in context.journal.records()}
+    if finished:
+        context.log(f"goes on after {len(finished)} of {-(-len(units) // size)} chunks")
     context.progress.start(len(units), "items")
     items: list[Item] = []
     for chunk, start in enumerate(range(0, len(units), size)):

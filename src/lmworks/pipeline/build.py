@@ -116,6 +116,7 @@ class Build:
         key, parts = resolved
         reason = stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
         work = self.store.work(key)
+        (work / "step").write_text(node.name)
         with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
             artifact = self.store.find(node.stage.name, key)
             if artifact is None or again:
@@ -139,7 +140,12 @@ class Build:
             (work / "scratch").mkdir(exist_ok=True)
             environment.check_stop()
             context = Context(
-                work / "scratch", journal, progress, environment.check_stop, environment.workers, display.say
+                work / "scratch",
+                journal,
+                progress,
+                environment.check_stop,
+                environment.workers,
+                lambda line: display.say(f"{node.name}: {line}"),
             )
             handles: dict[str, Any] = {}
             for name, kind in node.stage.inputs.items():
@@ -266,7 +272,7 @@ def _clear(work: Path) -> None:
     for path in work.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != "lock":
+        elif path.name not in ("lock", "step"):
             path.unlink()
 
 

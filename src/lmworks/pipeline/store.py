@@ -2,7 +2,7 @@
 
 artifacts/STAGE/KEY/payload/…       what the stage made
 artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
-work/KEY/{lock, progress.jsonl, scratch/, out/, result.json}
+work/KEY/{lock, step, progress.jsonl, scratch/, out/, result.json}
                                     result.json is the manifest to be: the stage has finished, publishing has not
 builds/NAME.json, builds/last       what each recipe's steps were last built as
 """

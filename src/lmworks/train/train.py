@@ -99,6 +99,8 @@ class Run:
         self.tensors = dict(self.decoder.state_dict()) | self.optimizer.state
         self.position: Position = restore_checkpoint(context, self.tensors)
         self.began_at = self.position.step
+        if self.began_at:
+            context.log(f"goes on after {self.began_at} of {self.steps} steps")
         self.seconds: list[float] = []
 
     def go(self) -> None:

@@ -54,7 +54,9 @@ def nearest(questions: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str,
 
 
 def _bag(conversation: Mapping[str, Any]) -> Counter[str]:
-    bag = Counter(set(pieces(conversation["messages"][0]["content"])) | set(pieces(conversation["service"])))
+    # Sorted, since the order of a set, and with it the rounding of sums, differs from process to process.
+    texts = (conversation["messages"][0]["content"], conversation["service"])
+    bag = Counter(sorted({piece for text in texts for piece in pieces(text)}))
     for piece in pieces(conversation["operation"]):
         bag[piece] += OPERATION_WEIGHT
     return bag

@@ -1,0 +1,183 @@
+"""Kill a whole build with SIGKILL again and again, and compare what it ends with to an undisturbed build.
+
+    python benchmarks/kill_resume.py [--kills 20] [--seed 0] [--forget]
+
+Each step is aimed at least once, at a random moment of its running time; those that ended before the kill are listed.
+Payloads must end byte-identical. A kill may cost one checkpoint interval, one shard or one chunk, or the whole step if
+it keeps none of these and takes under 30 seconds: the next run must say that it goes on after exactly what the journal
+names. `--forget` deletes the journals after each kill, as if checkpoints could not be read: that must exit with 1. One
+JSON line is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "quickstart.yaml"
+FIXED = {
+    "plan.measure": "false",
+    "raw.sources.0.limit": "60",
+    "split.test": "5",
+    "split.validation": "5",
+    "tokenizer.vocab_size": "1024",
+    "pretrain.hidden_size": "128",
+    "pretrain.num_layers": "2",
+    "pretrain.steps": "60",
+    "finetune.steps": "40",
+    "evaluate.tasks.1.limit": "60",
+    "evaluate.tasks.2.limit": "60",
+    "evaluate.tasks.3.limit": "60",
+    "evaluate.tasks.4.limit": "60",
+}
+for model in ("pretrain", "finetune"):
+    FIXED |= {f"{model}.threads": "1", f"{model}.compile": "false", f"{model}.data_type": "float32"}
+    FIXED |= {f"{model}.checkpoint_steps": "5"}
+MOST_SECONDS = 30.0
+
+
+class Build:
+    """A running build whose lines are read as they come."""
+
+    def __init__(self, folder: Path, store: Path) -> None:
+        settings = [part for name, value in FIXED.items() for part in ("--set", f"{name}={value}")]
+        command = [sys.executable, "-m", "lmworks", "build", str(RECIPE), "--store", str(store), *settings]
+        environment = {**os.environ, "LMWORKS_ID_KEY": "a key for this benchmark"}
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[tuple[float, str]] = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.lines.append((time.monotonic(), line.rstrip()))
+
+    def began(self) -> dict[str, float]:
+        """Step → when it began in this run."""
+        steps = [(when, line) for when, line in self.lines if line.startswith("[") and not line.endswith(": reused")]
+        return {line.split("] ", 1)[1].split(":", 1)[0]: when for when, line in steps}
+
+    def finished(self) -> dict[str, float]:
+        """Step → when it was done in this run."""
+        return {line.split(": done in")[0]: when for when, line in self.lines if ": done in" in line}
+
+    def wait(self) -> None:
+        code = self.process.wait()
+        self.reader.join()
+        if code:
+            raise SystemExit("\n".join(line for _, line in self.lines[-15:]))
+
+
+def digests(store: Path) -> dict[str, str]:
+    """File of a payload → its digest."""
+    found = {}
+    for path in store.glob("artifacts/*/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        found |= {f"{manifest['step']}/{name}": file["sha256"] for name, file in manifest["files"].items()}
+    return found
+
+
+def finished_pieces(store: Path, forget: bool) -> dict[str, int]:
+    """Step under way → steps, shards or chunks that its journal names."""
+    found = {}
+    for path in store.glob("work/*/progress.jsonl"):
+        records = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+        checkpoints = [int(record["checkpoint"].split("-")[1]) for record in records if "checkpoint" in record]
+        passes = [record["step"] for record in records if "unit" in record]
+        units = sum(record.get("step") == passes[-1] for record in records) if passes else 0
+        chunks = sum("chunk" in record for record in records)
+        if pieces := (checkpoints or [0])[-1] + units + chunks:
+            found[(path.parent / "step").read_text()] = pieces
+        if forget:
+            path.unlink()
+    return found
+
+
+def kill_in(step: str, after: float, folder: Path, store: Path) -> Build:
+    """Build until a step has run for `after` seconds, then kill; earlier when the build ends."""
+    build = Build(folder, store)
+    while build.process.poll() is None:
+        began = build.began().get(step)
+        if began and time.monotonic() - began >= after:
+            break
+        time.sleep(0.002)
+    build.process.kill()
+    build.process.wait()
+    build.reader.join()
+    return build
+
+
+def main() -> None:
+    """Undisturbed, disturbed, compared."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20, help="at the least; more when there are more steps")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--forget", action="store_true", help="delete journals after each kill; must fail")
+    options = parser.parse_args()
+    draw = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder, store = Path(name), Path(name) / "killed"
+        calm = Build(folder, folder / "calm")
+        calm.wait()
+        done = calm.finished()
+        seconds = {step: done[step] - when for step, when in calm.began().items()}
+        more = draw.choices(list(seconds), list(seconds.values()), k=max(0, options.kills - len(seconds)))
+        wanted = sorted([*seconds, *more], key=list(seconds).index)
+        kills: list[str] = []
+        faults: list[str] = []
+        left: dict[str, int] = {}
+        for step in wanted:
+            build = kill_in(step, draw.random() * seconds[step], folder, store)
+            faults += _not_continued(left, build)
+            left = finished_pieces(store, options.forget)
+            if step in build.began() and step not in build.finished():
+                kills.append(step)
+                print(f"killed in {step}; finished pieces kept: {left.get(step, 0)}", file=sys.stderr)
+                if step not in left and seconds[step] > MOST_SECONDS:
+                    faults.append(f"{step} takes {seconds[step]:.0f} s and keeps no finished piece")
+        last = Build(folder, store)
+        last.wait()
+        faults += _not_continued(left, last)
+        ours, theirs = digests(store), digests(folder / "calm")
+        different = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+        record = {
+            "kills": len(kills),
+            "steps": len(seconds),
+            "steps_hit": len(set(kills)),
+            "steps_not_hit": [step for step in seconds if step not in kills],
+            "files": len(theirs),
+            "different": different,
+            "faults": faults,
+        }
+        print(json.dumps(record))
+        sys.exit(1 if different or faults else 0)
+
+
+def _not_continued(left: dict[str, int], build: Build) -> list[str]:
+    """Each step that a kill cut off must go on after all pieces that its journal names."""
+    said = {
+        found[1]: int(found[2])
+        for _, line in build.lines
+        if (found := re.fullmatch(r"(.+): goes on after (\d+) of \d+ .+", line))
+    }
+    return [
+        f"{step} had {pieces} finished pieces and went on after {said.get(step, 0)}"
+        for step, pieces in left.items()
+        if step in build.began() and said.get(step, 0) != pieces
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""`python -m lmworks` is the command `lmworks`."""
+
+from lmworks.cli import main
+
+if __name__ == "__main__":
+    main()

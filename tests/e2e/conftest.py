@@ -1,0 +1,28 @@
+"""One whole small build, made once for all tests that only look at it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.small_recipe import lmworks, make_project
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that is built; do not change it."""
+    folder = make_project(tmp_path_factory.mktemp("small"))
+    lmworks(folder, "build", "recipe.yaml")
+    return folder
+
+
+@pytest.fixture
+def built(built_once: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the built project, to be changed."""
+    folder = tmp_path / "project"
+    shutil.copytree(built_once, folder, symlinks=True)
+    yield folder
+    shutil.rmtree(folder)

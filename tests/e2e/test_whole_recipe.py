@@ -1,0 +1,180 @@
+"""A whole recipe from files to a served model, through the command line alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from e2e.small_recipe import edit_service, lmworks, made, start
+
+pytestmark = pytest.mark.slow
+
+MODELS = {"pretrain", "finetune"}
+
+
+def payloads(store: Path) -> dict[str, str]:
+    """File → sha256 of every payload, from the manifests."""
+    found = {}
+    for path in store.glob("artifacts/*/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        for name, record in manifest["files"].items():
+            found[f"{manifest['step']}/{name}"] = record["sha256"]
+    return found
+
+
+def steps(folder: Path) -> set[str]:
+    return {row["step"] for row in json.loads(lmworks(folder, "status", "--json").stdout)}
+
+
+def below(folder: Path, *names: str) -> set[str]:
+    """Steps that depend on one of these, from the manifests."""
+    inputs: dict[str, set[str]] = {}
+    for path in (folder / ".lmworks").glob("artifacts/*/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        records = [record for several in manifest["inputs"].values() for record in several]
+        inputs[manifest["step"]] = {f"{record['step']}.{record.get('part', '')}" for record in records}
+    found = set(names)
+    while True:
+        more = {step for step, links in inputs.items() if any(link.split(".")[0] in found for link in links)}
+        if more <= found:
+            return found
+        found |= more
+
+
+def test_a_second_build_reuses_every_step(built: Path) -> None:
+    said = lmworks(built, "build").stderr
+    assert made(said) == []
+    assert said.count(": reused") == len(steps(built))
+
+
+def test_an_edit_that_cleaning_undoes_stops_at_cleaning(built: Path) -> None:
+    edit_service(built / "services", "bucket-0", "<p>Creates a bucket", "<p>Creates   a bucket")
+    said = lmworks(built, "build").stderr
+    assert made(said) == ["raw", "clean"]
+    assert "raw: source files changed" in said
+
+
+def test_an_edit_in_a_train_service_rebuilds_all_that_train_text_reaches(built: Path) -> None:
+    groups = json.loads(next((built / ".lmworks").glob("artifacts/split/*/payload/groups.json")).read_text())
+    held_out = {*groups["test"], *groups["validation"]}
+    name = next(path.name for path in sorted((built / "services").iterdir()) if path.name not in held_out)
+    thing = name.split("-")[0]
+    before = lmworks(built, "show", "split", "--json").stdout
+    edit_service(built / "services", name, f"Creates a {thing} of", f"Creates a large {thing} of")
+    rebuilt = made(lmworks(built, "build").stderr)
+    # Held-out parts keep their content, and with it what depends on nothing else.
+    untouched = {"pretrain/watch"}
+    assert set(rebuilt) == below(built, "raw") - untouched
+    assert before != lmworks(built, "show", "split", "--json").stdout
+
+
+def test_one_field_rebuilds_exactly_what_is_below_it(built: Path) -> None:
+    said = lmworks(built, "build", "recipe.yaml", "--set", "finetune.steps=6").stderr
+    everything = below(built, "finetune")
+    # A comparison is made again only if an answer changed.
+    certain = {step for step in everything if not step.startswith("evaluate/") or step.count("/") == 2}
+    assert certain <= set(made(said)) <= everything
+    assert "finetune: steps changed from 8 to 6" in said
+    said = lmworks(built, "build", "recipe.yaml", "--set", "finetune.threads=2").stderr
+    assert made(said) == [], "the number of threads is recorded and in no key"
+
+
+def test_rebuild_makes_a_step_again_with_the_same_bytes(built: Path) -> None:
+    before = payloads(built / ".lmworks")
+    assert made(lmworks(built, "build", "--rebuild", "corpus").stderr) == ["corpus"]
+    assert payloads(built / ".lmworks") == before
+
+
+def test_until_builds_a_step_and_what_it_needs(tmp_path: Path, built: Path) -> None:
+    said = lmworks(built, "build", "recipe.yaml", "--until", "tokenizer", "--store", str(tmp_path / "store")).stderr
+    assert made(said) == ["raw", "clean", "split", "corpus", "tokenizer"]
+
+
+def test_trace_reaches_each_file_and_flags_an_edit(built: Path) -> None:
+    traced = json.loads(lmworks(built, "trace", "--json").stdout)
+    assert len(traced["files"]) == 10
+    assert {file["state"] for file in traced["files"]} == {"unchanged"}
+    assert {file["licence"] for file in traced["files"]} == {"Apache-2.0"}
+    edit_service(built / "services", "queue-1", "Creates", "Makes")
+    (built / "services" / "table-2" / "2026-01-01" / "service-2.json.gz").unlink()
+    words = lmworks(built, "trace", "finetune").stdout
+    assert "EDITED" in words and "queue-1" in words
+    assert "MISSING" in words and "table-2" in words
+
+
+def test_an_answer_is_traced_to_its_passage(built: Path) -> None:
+    corpus = lmworks(built, "show", "corpus", "--path").stdout.strip()
+    from lmworks.data.documents import Documents
+
+    document = next(iter(Documents(Path(corpus), "").iterate()))
+    passage = document.text.split("\n")[2]
+    words = lmworks(built, "trace", "--answer", passage).stdout
+    assert document.id in words and "Apache-2.0" in words
+
+
+def test_the_model_folder_loads_in_transformers_with_the_same_logits(built: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from lmworks.generate.engine import open_engine
+    from lmworks.tokens.tokenizer import open_tokenizer
+
+    folder = Path(lmworks(built, "show", "finetune", "--path").stdout.strip())
+    messages = [{"role": "user", "content": "What does Bucket CreateBucket do?"}]
+    tokenizer = open_tokenizer(folder)
+    ids, _ = tokenizer.encode_chat(messages, add_generation_prompt=True)
+    theirs = AutoTokenizer.from_pretrained(folder).apply_chat_template(messages, add_generation_prompt=True)
+    assert list(theirs["input_ids"]) == ids
+    with torch.inference_mode():
+        logits = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(torch.tensor([ids])).logits[0]
+    expected = torch.log_softmax(logits, -1)[range(len(ids) - 1), ids[1:]]
+    (found,) = open_engine(folder, "float32").log_likelihoods([ids], [1])
+    assert torch.allclose(expected, torch.tensor(found), atol=1e-4)
+
+
+def test_report_show_and_gc_speak(built: Path) -> None:
+    report = Path(lmworks(built, "report").stdout.strip())
+    text = (built / report).read_text()
+    assert "<svg" in text
+    assert not re.search(r"""(src|href)=["']?(https?:)?//|<script|@import|url\(""", text), "self-contained"
+    assert "near duplicate" in lmworks(built, "show", "corpus").stdout or "documents" in text
+    lmworks(built, "build", "recipe.yaml", "--set", "finetune.steps=6")
+    listed = lmworks(built, "gc").stdout
+    assert "finetune" in listed and "--apply" in listed
+    lmworks(built, "gc", "--apply")
+    assert "finetune" not in lmworks(built, "gc").stdout
+    assert made(lmworks(built, "build").stderr) == []
+
+
+def test_serve_answers_an_openai_client_and_ends_on_sigterm(built: Path) -> None:
+    from openai import OpenAI
+
+    process = start(built, "serve", "--port", "0", "--json")
+    try:
+        assert process.stdout
+        started = json.loads(process.stdout.readline())
+        client = OpenAI(base_url=started["address"] + "v1", api_key=started["key"])
+        model = client.models.list().data[0].id
+        stream = client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": "What does CreateBucket do?"}], max_tokens=8, stream=True
+        )
+        assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in stream)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+
+
+def test_kills_at_any_moment_cost_little_and_change_no_byte(built_once: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for seconds in (1.5, 2.5, 4.0, 5.5, 7.0):
+        process = start(built_once, "build", "recipe.yaml", "--store", str(store))
+        time.sleep(seconds)
+        process.kill()
+        process.communicate()
+    lmworks(built_once, "build", "recipe.yaml", "--store", str(store))
+    assert payloads(store) == payloads(built_once / ".lmworks")

@@ -1,0 +1,138 @@
+"""The command line: quick answers, plain faults, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from e2e.small_recipe import RECIPE, lmworks, made, make_project, start
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plan", "recipe.yaml"], ["status", "recipe.yaml"], ["plan", "recipe.yaml", "--json"]]
+)
+def test_quick_commands_import_neither_torch_nor_parsers(tmp_path: Path, arguments: list[str]) -> None:
+    make_project(tmp_path)
+    code = (
+        "import sys\nfrom lmworks.cli import main\n"
+        f"sys.argv = ['lmworks', *{arguments!r}]\n"
+        "try:\n    main()\nexcept SystemExit as leave:\n    assert not leave.code\n"
+        "heavy = {'torch', 'transformers', 'peft', 'pyarrow', 'tokenizers', 'fastapi', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["init", "plan", "build", "status", "show", "trace", "report", "serve", "gc"])
+def test_every_command_shows_an_example(tmp_path: Path, command: str) -> None:
+    shown = lmworks(tmp_path, command, "--help").stdout
+    assert f"Example: lmworks {command}" in re.sub(r"\s+", " ", shown)
+    assert "--json" in shown
+
+
+def test_init_writes_a_commented_recipe_that_builds(tmp_path: Path) -> None:
+    articles = tmp_path / "articles"
+    articles.mkdir()
+    for number in range(60):
+        text = f"Article {number}. How to mend printer {number * 7}: open the lid, take tray {number} out, press start."
+        (articles / f"{number}.txt").write_text(text * 2)
+    lmworks(
+        tmp_path, "init", "help-desk", "--use-case", 'answers: "quick" ones', "--data", "articles",
+        "--licence", "CC-BY-4.0", "--minutes", "1", "--yes",
+    )  # fmt: skip
+    recipe = tmp_path / "help-desk" / "recipe.yaml"
+    assert recipe.read_text().count("#") >= 4
+    said = lmworks(tmp_path, "build", str(recipe), "--until", "corpus", "--set", "plan.measure=false").stderr
+    assert made(said) == ["raw", "clean", "split", "corpus"]
+    assert "is there already" in lmworks(tmp_path, "init", "help-desk", "--yes", code=2).stderr
+
+
+def faulty(tmp_path: Path, old: str, new: str, code: int) -> str:
+    make_project(tmp_path)
+    assert old in RECIPE
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace(old, new))
+    return lmworks(tmp_path, "build", "recipe.yaml", code=code).stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"),
+    [
+        ("html: text", "htm: text", 2, "recipe.yaml:10: data.clean.htm: unknown field 'htm'; did you mean 'html'?"),
+        ("steps: 12", "steps: many", 2, "models.pretrain.steps"),
+        ("name: small", "name: small\nname: big", 2, "'name' stands twice"),
+        ("path: services", "path: absent", 2, "absent"),
+        ("allow: [permissive]", "allow: [MIT]", 3, "Apache-2.0"),
+        ("{kind: botocore, path: services}", "{kind: files, path: notes}", 3, "licence"),
+        ("{kind: botocore, path: services}", "{kind: files, path: empty, licence: MIT}", 1, "holds no file"),
+    ],
+)
+def test_a_fault_is_one_plain_message_and_an_exit_code(
+    tmp_path: Path, old: str, new: str, code: int, words: str
+) -> None:
+    said = faulty(tmp_path, old, new, code)
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_bad_records_are_kept_apart_counted_and_shown(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "a.jsonl").write_bytes(b'{"text": "a good line of text"}\n{"text": "cut sho')
+    (tmp_path / "mixed" / "b.txt").write_bytes(b"bad \xff byte")
+    source = "{kind: files, path: mixed, licence: MIT}"
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("{kind: botocore, path: services}", source))
+    lmworks(tmp_path, "build", "recipe.yaml", "--until", "raw")
+    shown = lmworks(tmp_path, "show", "raw").stdout
+    assert shown.count("quarantined") >= 2
+    folder = Path(lmworks(tmp_path, "show", "raw", "--path").stdout.strip())
+    assert len((tmp_path / folder / "quarantine.jsonl").read_text().splitlines()) == 2
+
+
+def test_nothing_built_here_is_said_plainly(tmp_path: Path) -> None:
+    for command in ("status", "report", "gc", "serve"):
+        assert "nothing was built in this folder" in lmworks(tmp_path, command, code=2).stderr
+
+
+def test_an_unusable_store_is_said_plainly(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    said = lmworks(tmp_path, "build", "recipe.yaml", "--store", "taken", code=1).stderr
+    assert "store cannot be used" in said and "--store" in said
+
+
+def test_two_builds_at_once_share_the_work_and_one_says_that_it_waits(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    both = [start(tmp_path, "build", "recipe.yaml", "--until", "tokenizer") for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert any("waiting for it to finish" in text for text in said)
+
+
+def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    process = start(tmp_path, "build", "recipe.yaml")
+    assert process.stderr
+    for line in process.stderr:
+        if line.startswith("[2/"):
+            break
+    time.sleep(0.1)
+    process.terminate()
+    rest = process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert "finished work is kept" in rest and "lmworks build" in rest
+    assert "raw: reused" in lmworks(tmp_path, "build", "recipe.yaml", "--until", "clean").stderr
+
+
+def test_plan_counts_in_json(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    plan = json.loads(lmworks(tmp_path, "plan", "recipe.yaml", "--json").stdout)
+    assert plan["parameters"]["pretrain"] > 0
+    assert plan["speed"]["measured"] is False
+    assert all(low <= high for low, high in (item["seconds"] for item in plan["predicted"]))
