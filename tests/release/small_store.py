@@ -123,7 +123,7 @@ def evaluate(config: TaskConfig, model: Handle, out: Path, context: Context) -> 
         {
             "id": f"item-{index:02d}",
             "cluster": f"Service{index}",
-            "operation": "ListThings",
+            "prompt": f"Service{index} ListThings",
             ROUGE_L.value: max(0.0, config.score + (index - 10) / 30),
             "answer": NASTY if index == 19 else f"Lists thing {index}.",
             "reference": f"Returns thing number {index}.",
@@ -242,5 +242,8 @@ def build_store(folder: Path, nodes: Sequence[Node], plan: dict[str, Any] | None
     for index, node in enumerate(nodes, start=1):
         if state.look(node)[0] is None:
             state.run(node, PlainDisplay(_Silent()), (index, len(nodes)), Environment(lambda: None, 1))  # type: ignore[arg-type]
-    store.save_build("handbook", {"recipe": str(recipe), "plan": plan, "steps": state.steps})
+    settings, names = ["pretrain.steps=400", "a b=c"], [node.name for node in make_nodes(folder)]
+    store.save_build(
+        "handbook", {"recipe": str(recipe), "plan": plan, "settings": settings, "nodes": names, "steps": state.steps}
+    )
     return store

@@ -95,8 +95,8 @@ def test_a_baseline_that_wins_is_said_first(page: Page) -> None:
 def test_a_figure_stands_with_n_interval_chance_context_and_method(page: Page) -> None:
     text = page.text
     assert "ROUGE-L · higher is better · context 512 tokens" in text
-    assert "finetune ROUGE-L 0.391 0.370 to 0.414 1,140 0.06" in text
-    assert "copy-nearest baseline ROUGE-L 0.412" in text
+    assert "finetune documentation, 95 % interval by bootstrap over services 0.391 0.370 to 0.414 1,140 0.06" in text
+    assert "copy-nearest baseline documentation, 95 % interval by bootstrap over services 0.412" in text
     assert "near-duplicates of test documents were dropped from training" in text
     assert "documentation, 95 % interval by bootstrap over services" in text
 
@@ -169,7 +169,7 @@ def test_lineage_machine_and_how_to_make_it_again(page: Page, built: Store) -> N
     text = page.text
     assert "5.90 M parameters" in text
     assert built.named("finetune").digest()[:16] in text
-    assert "lmworks build" in text and "torch" in text
+    assert "recipe.yaml --set pretrain.steps=400 --set 'a b=c' lmworks trace" in text and "torch" in text
 
 
 @pytest.mark.parametrize("until", ["raw", "corpus", "pretrain", "evaluate/documentation-questions-test/pretrain"])
@@ -181,6 +181,7 @@ def test_an_unfinished_build_is_reported_and_says_what_is_missing(tmp_path: Path
     assert ("No model is built yet." in text) == (until in ("raw", "corpus"))
     assert ("Nothing has been evaluated yet" in text) == (not until.startswith("evaluate"))
     assert "raw: 13 documents" in text
+    assert "Not built yet: " in text
 
 
 def test_a_step_whose_inputs_changed_since_is_said_to_be_outdated(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_artifacts_that_are_gone_are_named(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="corpus"))
     shutil.rmtree(store.named("corpus").folder)
-    assert "Not built yet: pretrain, finetune, corpus." in Page(write_report(store).read_text()).text
+    assert "Not built yet: corpus, questions, tokenizer, " in Page(write_report(store).read_text()).text
 
 
 def test_an_empty_store_has_no_report(tmp_path: Path) -> None:

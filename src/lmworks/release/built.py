@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,11 +66,16 @@ class Built:
         found = {name: self.store.find(step["stage"], step["key"]) for name, step in self.record["steps"].items()}
         return {name: artifact for name, artifact in found.items() if artifact}
 
-    @cached_property
+    @property
+    def command(self) -> str:
+        """How to build it again."""
+        settings = [word for setting in self.record.get("settings", ()) for word in ("--set", setting)]
+        return shlex.join(["lmworks", "build", str(self.recipe), *settings])
+
+    @property
     def missing(self) -> list[str]:
-        """Models of the plan and steps of the record that are not in the store."""
-        named = [*self.plan.get("models", ()), *self.record["steps"]]
-        return [name for name in dict.fromkeys(named) if name not in self.artifacts]
+        """Steps of the recipe that are not in the store."""
+        return [name for name in self.record.get("nodes", self.record["steps"]) if name not in self.artifacts]
 
     @cached_property
     def outdated(self) -> list[str]:
@@ -107,6 +113,11 @@ class Built:
 def is_model(artifact: Artifact) -> bool:
     """Whether the payload is a Hugging Face folder of a model."""
     return "config.json" in artifact.manifest["files"]
+
+
+def reference(step: str, part: str) -> str:
+    """A step, or one part of its output, as a recipe names it."""
+    return f"{step}.{part}" if part else step
 
 
 def figures_of(artifact: Artifact) -> list[Figure]:

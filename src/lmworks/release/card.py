@@ -44,6 +44,7 @@ def card_text(built: Built, artifact: Artifact) -> str:
             config=read_json(artifact.payload / "config.json"),
             training=read_json(artifact.payload / "training.json"),
             origins=origins,
+            trained_on=dataflow.trained_on(built, artifact),
             licences=licences_of(origins),
             languages=_languages(built, artifact),
             measured={task: found for task, found in tasks(built).items() if name in built.evaluations()[task]},

@@ -10,7 +10,7 @@ from typing import Any
 
 from lmworks.data.documents import Documents
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built, read_json, read_lines
+from lmworks.release.built import Built, read_json, read_lines, reference
 from lmworks.release.show import by_reason
 from lmworks.release.trace import parents, training_data
 
@@ -55,7 +55,7 @@ class Origin:
 
 
 def data_steps(built: Built) -> list[DataStep]:
-    """Steps whose output is documents or conversations."""
+    """Steps of the recipe whose output is documents or conversations; a model's helpers are left out."""
     return [
         DataStep(
             name,
@@ -66,7 +66,7 @@ def data_steps(built: Built) -> list[DataStep]:
             by_reason(artifact),
         )
         for name, artifact in built.artifacts.items()
-        if (outputs := texts_of(name, artifact))
+        if "/" not in name and (outputs := texts_of(name, artifact))
     ]
 
 
@@ -86,14 +86,14 @@ def texts_of(name: str, artifact: Artifact) -> list[Texts]:
         unit = "conversations" if lines.exists() else "documents"
         count = _lines(artifact, part) if lines.exists() else Documents(artifact.path(part), "").count()
         size = counts.get(f"{part} bytes" if part else "bytes")
-        found.append(Texts(f"{name}.{part}" if part else name, unit, count, size))
+        found.append(Texts(reference(name, part), unit, count, size))
     return found
 
 
 def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
     """Sources by licence: what was read, and how much of it stands in the documents that the models were trained on."""
     data = {(step, part): artifact for model in models for artifact, step, part in training_data(built.store, model)}
-    counted = {f"{step}.{part}" if part else step: Counter(_provenance(data[step, part], part)) for step, part in data}
+    counted = {reference(step, part): Counter(_provenance(data[step, part], part)) for step, part in data}
     trained = {name: counts for name, counts in counted.items() if counts}
     found = []
     for artifact in built.artifacts.values():
@@ -110,6 +110,11 @@ def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
                 used = {name: counts[source, licence] for name, counts in trained.items()}
                 found.append(Origin(source, licence, len(records), size, read[source, licence], used))
     return found
+
+
+def trained_on(built: Built, model: Artifact) -> list[Texts]:
+    """The texts that a model, and the models it started from, were trained on."""
+    return _texts_at(training_data(built.store, model))
 
 
 def quarantine(built: Built) -> list[dict[str, Any]]:
@@ -130,13 +135,17 @@ def _is_total(count: str) -> bool:
 
 
 def _worked_on(built: Built, artifact: Artifact) -> list[Texts]:
-    texts = []
-    for parent, step, part in parents(
-        built.store, artifact, "documents" if "documents" in artifact.manifest["inputs"] else None
-    ):
-        wanted = f"{step}.{part}" if part else step
-        texts += [each for each in texts_of(step, parent) if each.name == wanted]
-    return texts
+    name = "documents" if "documents" in artifact.manifest["inputs"] else None
+    return _texts_at(parents(built.store, artifact, name))
+
+
+def _texts_at(links: Iterable[tuple[Artifact, str, str]]) -> list[Texts]:
+    return [
+        texts
+        for artifact, step, part in links
+        for texts in texts_of(step, artifact)
+        if texts.name == reference(step, part)
+    ]
 
 
 def _lines(artifact: Artifact, part: str) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import figures_of, read_lines
+from lmworks.release.built import figures_of, read_lines, reference
 from lmworks.release.words import duration, number, sentence_of, shorten, size, visible
 
 WIDTH = 100
@@ -58,7 +58,7 @@ def by_reason(artifact: Artifact, count: int = EXAMPLES) -> dict[str, list[dict[
 def _inputs(manifest: Mapping[str, Any]) -> Iterator[str]:
     for records in manifest["inputs"].values():
         for record in records:
-            yield f"{record['step']}.{record['part']}" if "part" in record else record["step"]
+            yield reference(record["step"], record.get("part", ""))
 
 
 def _table(rows: Mapping[str, str]) -> str:

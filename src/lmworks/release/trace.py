@@ -17,7 +17,7 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.lineage import Ancestor, ancestors
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, is_model
+from lmworks.release.built import Built, is_model, reference
 from lmworks.release.passages import Answer, Closest, Overlap, cut_out
 from lmworks.release.words import printable, size
 
@@ -68,7 +68,7 @@ class Lineage:
         stage = max(len(item.artifact.stage) for item in self.steps)
         lines = [f"{self.artifact.manifest['step']} was made by these steps, sources first", ""]
         for item in self.steps:
-            made_from = ", ".join(dict.fromkeys(f"{step}.{part}" if part else step for _, step, part in item.inputs))
+            made_from = ", ".join(dict.fromkeys(reference(step, part) for _, step, part in item.inputs))
             line = f"  {item.step:{name}}  {item.artifact.stage:{stage}}  {item.artifact.digest()[:12]}"
             lines.append(f"{line}  from {made_from}" if made_from else line)
         lines += ["", "from these files, whose sha256 was computed again just now", ""]
@@ -214,7 +214,7 @@ def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) 
         raise UsageError(f"step {name!r} is no model; name one, for example: lmworks trace MODEL --answer TEXT")
     closest: Closest[_Origin] = Closest(indexed)
     for data, step, part in training_data(store, artifact):
-        for group, text, origin in _texts(data, f"{step}.{part}" if part else step, data.path(part)):
+        for group, text, origin in _texts(data, reference(step, part), data.path(part)):
             closest.add(group, text, origin)
     passages = [
         _passage(store, indexed, group, overlap, text, origin) for group, overlap, text, origin in closest.top(count)

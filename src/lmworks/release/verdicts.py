@@ -72,6 +72,4 @@ def _chosen(ranked: Sequence[Item], metric: Metric) -> list[tuple[str, Item]]:
 
 
 def _sample(kind: str, item: Item, metric: Metric) -> Sample:
-    operation = str(item.get("operation", ""))
-    asked = str(item.get("question") or f"{item['cluster']} {operation}")
-    return Sample(kind, float(item[metric.value]), asked, item["answer"], item.get("reference", operation))
+    return Sample(kind, float(item[metric.value]), item["prompt"], item["answer"], item["reference"])
