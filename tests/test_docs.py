@@ -1,0 +1,63 @@
+"""What the documentation says is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from lmworks.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMED = sorted(
+    {(page.name, *name) for page in PAGES for name in re.findall(r"`(src/[\w/]+\.py):([\w.]+)`", page.read_text())}
+)
+COMMANDS = [
+    (page.name, line.strip())
+    for page in PAGES
+    for block in re.findall(r"```(?:sh|console)\n(.*?)```|((?:^    .+\n)+)", page.read_text(), re.DOTALL | re.MULTILINE)
+    for line in "".join(block).splitlines()
+    if re.match(r"\s*(lmworks|make) ", line)
+]
+
+
+def definitions(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+            if isinstance(node, ast.ClassDef):
+                found |= {f"{node.name}.{item.name}" for item in node.body if isinstance(item, ast.FunctionDef)}
+    return found
+
+
+@pytest.mark.parametrize(("page", "file", "name"), NAMED)
+def test_each_function_that_is_named_exists(page: str, file: str, name: str) -> None:
+    assert name in definitions(ROOT / file), f"{page} names {file}:{name}"
+
+
+def test_the_walk_names_a_function_in_every_room() -> None:
+    rooms = {file.split("/")[2] for page, file, _ in NAMED if page == "one-document.md"}
+    assert {"data", "tokens", "model", "generate", "evaluate", "train", "plan", "serve", "release"} <= rooms
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_each_command_has_options_that_exist(page: str, command: str) -> None:
+    import typer
+
+    words = command.split("#")[0].split()
+    if words[0] == "make":
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert words[1] in targets
+        return
+    group = typer.main.get_command(app)
+    known = group.commands[words[1]]  # type: ignore[attr-defined]
+    options = {option for parameter in known.params for option in parameter.opts}
+    assert {word.split("=")[0] for word in words[2:] if word.startswith("--")} <= options, page
+
+
+def test_the_readme_has_commands() -> None:
+    assert any(page == "README.md" for page, _ in COMMANDS)
