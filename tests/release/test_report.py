@@ -70,6 +70,10 @@ def test_the_report_lies_in_the_store_and_is_written_again_alike(built: Store) -
     assert (built.root / "reports" / "handbook-finetune-card.md").exists()
 
 
+def test_the_page_is_standard_html(built: Store) -> None:
+    assert write_report(built).read_text().startswith("<!doctype html>\n<html lang")
+
+
 def test_nothing_in_it_runs_or_is_fetched(page: Page) -> None:
     assert not {"script", "link", "img", "iframe", "object", "embed", "form"} & set(page.tags)
     for name, value in page.attributes:

@@ -42,6 +42,7 @@ def write_report(store: Store, name: str | None = None) -> Path:
 
 def render(built: Built) -> str:
     """The page. Every text that comes from data or a model is escaped."""
+    origins = dataflow.origins(built, built.models.values())
     return (
         environment()
         .get_template("report.html.jinja")
@@ -49,14 +50,14 @@ def render(built: Built) -> str:
             built=built,
             written=datetime.now(UTC),
             verdicts=verdicts(built),
-            facts=_facts(built),
+            facts=_facts(built, origins),
             absent=_absent(built),
             tasks=tasks(built),
             curves=curves(built),
             rewritings=rewritings(built),
             samples=samples_of(built),
             data_steps=dataflow.data_steps(built),
-            origins=dataflow.origins(built, built.models.values()),
+            origins=origins,
             quarantine=dataflow.quarantine(built),
             held_out=dataflow.held_out(built),
             plan=plan_against_actual(built),
@@ -66,14 +67,13 @@ def render(built: Built) -> str:
     )
 
 
-def _facts(built: Built) -> dict[str, str]:
+def _facts(built: Built, origins: Sequence[dataflow.Origin]) -> dict[str, str]:
     """What a reader wants to know first."""
     facts = {}
     if sizes := dict.fromkeys(number(parameters(artifact)) for artifact in built.models.values()):
         facts["Parameters"] = ", ".join(sizes)
-    if any(file.endswith(".parquet") for item in built.artifacts.values() for file in item.manifest["files"]):
-        read = sum(origin.documents for origin in dataflow.origins(built, built.models.values()))
-        facts["Documents read"] = number(read)
+    if origins:
+        facts["Documents read"] = number(sum(origin.documents for origin in origins))
     seconds = sum(artifact.manifest["run"]["seconds"] for artifact in built.artifacts.values())
     return facts | {"Time to build": duration(seconds), "Steps": number(len(built.artifacts))}
 
@@ -103,7 +103,8 @@ class Curve:
 
     model: str
     chart: Markup
-    tokens: int | None
+    steps: int
+    tokens: int
     last: dict[str, float]
     bits_per_byte: float | None
     """Of the last validation loss, where each byte of text is trained once."""
@@ -116,19 +117,18 @@ def curves(built: Built) -> list[Curve]:
         history = read_lines(artifact.payload / "history.jsonl")
         if not history:
             continue
-        across = "tokens" if "tokens" in history[-1] else "step"
         lines = [
-            Series("training", _means([(row[across], row["loss"]) for row in history])),
+            Series("training", _means([(row["tokens"], row["loss"]) for row in history])),
             Series(
-                "validation", [(row[across], row["validation_loss"]) for row in history if "validation_loss" in row]
+                "validation", [(row["tokens"], row["validation_loss"]) for row in history if "validation_loss" in row]
             ),
         ]
         bits = _nats_per_bit_a_byte(built, name)
         right = ("bits per byte (validation)", bits) if bits else None
-        chart = line_chart(f"Loss of {name}", across, "loss, nats per token", lines, right)
+        chart = line_chart(f"Loss of {name}", "tokens", "loss, nats per token", lines, right)
         last = {line.name: line.points[-1][1] for line in lines if line.points}
         said = last["validation"] / bits if bits and "validation" in last else None
-        found.append(Curve(name, chart, history[-1].get("tokens"), last, said))
+        found.append(Curve(name, chart, history[-1]["step"], history[-1]["tokens"], last, said))
     return found
 
 

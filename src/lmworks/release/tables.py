@@ -15,7 +15,7 @@ from lmworks.release.charts import Bar, interval_chart
 from lmworks.release.words import conditions_of, value_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparable:
     """Figures of one name that were measured under equal conditions, on as many items."""
 
@@ -62,19 +62,16 @@ def _comparable(built: Built, systems: Mapping[str, Artifact]) -> Iterator[Compa
             if figure.contamination:
                 contamination.setdefault(figure.contamination, []).append(system)
         metric = METRICS.get(first.name)
-        name = label_of(first)
-        chart = interval_chart(name, name, bars, first.chance)
-        better = "" if metric is None else "higher" if metric.higher_is_better else "lower"
         yield Comparable(
-            name,
-            first.name == groups[0][0][1].name,
-            rows,
-            chart,
-            first.unit,
-            better,
-            conditions,
-            methods,
-            contamination,
+            name=label_of(first),
+            leads=first.name == groups[0][0][1].name,
+            rows=rows,
+            chart=interval_chart(label_of(first), label_of(first), bars, first.chance),
+            unit=first.unit,
+            better="" if metric is None else "higher" if metric.higher_is_better else "lower",
+            conditions=conditions,
+            methods=methods,
+            contamination=contamination,
         )
 
 
