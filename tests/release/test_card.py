@@ -35,7 +35,7 @@ def test_the_head_is_yaml_that_a_hub_reads(card: str) -> None:
 
 def test_the_card_says_what_it_is_what_for_and_how_good(card: str, built: Store) -> None:
     assert "5,901,312 parameters" in card
-    assert r"answering from the \<b\>handbook\</b\>" in card
+    assert r"states this use: answering from the \<b\>handbook\</b\>" in card
     assert "| handbook | CC-BY-4.0 | 14 | 13 |" in card
     assert "trained on 8 documents (corpus), then on 9 conversations (questions.train)." in card
     assert "| **finetune** | 0.391 | 0.370 to 0.414 | 1,140 | 0.06 |" in card

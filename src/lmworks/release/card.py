@@ -82,14 +82,17 @@ def licences_of(origins: Sequence[dataflow.Origin]) -> list[str]:
 
 
 def _languages(built: Built, model: Artifact) -> list[str]:
-    """Languages of the training documents, the most frequent first; none if no step looked."""
+    """Languages of 1 % and more of the training documents, the most frequent first; none if no step looked.
+
+    Below that, detection from few words is mostly wrong.
+    """
     import pyarrow.parquet as pq
 
     counts: Counter[str] = Counter()
     for data, _, part in training_data(built.store, model):
         for shard in Documents(data.path(part), "").shards():
             counts.update(pq.read_table(shard, columns=["language"]).column("language").drop_null().to_pylist())
-    return [language for language, _ in counts.most_common()]
+    return [language for language, count in counts.most_common() if count >= counts.total() / 100]
 
 
 def _quote(text: str) -> Markup:

@@ -25,7 +25,6 @@ class Comparable:
     rows: list[tuple[str, Figure, bool]]
     """(model or baseline, figure, whether it is a model)."""
     chart: Markup
-    unit: str
     better: str
     """"higher" or "lower"; empty where nobody knows."""
     conditions: dict[str, str]
@@ -67,7 +66,6 @@ def _comparable(built: Built, systems: Mapping[str, Artifact]) -> Iterator[Compa
             leads=first.name == groups[0][0][1].name,
             rows=rows,
             chart=interval_chart(label_of(first), label_of(first), bars, first.chance),
-            unit=first.unit,
             better="" if metric is None else "higher" if metric.higher_is_better else "lower",
             conditions=conditions,
             methods=methods,
