@@ -171,7 +171,7 @@ def test_plan_stands_beside_actual(page: Page) -> None:
 
 def test_lineage_machine_and_how_to_make_it_again(page: Page, built: Store) -> None:
     text = page.text
-    assert "5.90 M parameters" in text
+    assert "5.9M parameters" in text
     assert built.named("finetune").digest()[:16] in text
     assert "recipe.yaml --set pretrain.steps=400 --set 'a b=c' lmworks trace" in text and "torch" in text
 

@@ -49,7 +49,9 @@ def test_escape_sequences_and_direction_marks_are_gone() -> None:
 
 def test_numbers_have_the_digits_that_their_spread_supports() -> None:
     assert number(0.39123, 0.022) == "0.391"
-    assert number(0.39123, 2.2) == "0.4"
+    assert number(0.59512, 0.11) == "0.595"
+    assert number(0.59512, 0.0008) == "0.5951"
+    assert number(107.31, 36.0) == "107"
     assert number(1234567) == "1,234,567"
     assert number(0.0) == "0"
     assert number(2.45) == "2.45"

@@ -284,7 +284,7 @@ def _about(built: Built, name: str, artifacts: Sequence[Artifact]) -> tuple[str,
         return f"{len(built.evaluations())} tasks", "measure"
     artifact = built.artifacts.get(name, artifacts[-1])
     if name in built.models:
-        return f"{number(parameters(artifact) / 1e6, 0.1)} M parameters", "model"
+        return f"{parameters(artifact) / 1e6:.1f}M parameters", "model"
     texts = dataflow.texts_of(name, artifact)
     if texts:
         return f"{sum(each.count for each in texts):,} {texts[0].unit}", "data"

@@ -10,10 +10,11 @@ from lmworks.pipeline.figure import Figure
 
 
 def number(value: float, spread: float | None = None) -> str:
-    """A number with the digits that its spread supports: two of the spread, else up to four of its own."""
+    """A number down to the first digit of its spread, below 10 with three decimals or more; else its first four digits."""
     if not spread:
         return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
-    return f"{value:,.{min(max(1 - floor(log10(spread)), 0), 6)}f}"
+    decimals = max(-floor(log10(spread)), 3 if abs(value) < 10 else 0)
+    return f"{value:,.{min(decimals, 6)}f}"
 
 
 def size(count: float) -> str:
