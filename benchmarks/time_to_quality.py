@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("settings", nargs="*", metavar="field=value")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     settings = dict(setting.split("=", 1) for setting in options.settings)
     fields = {
         "from": "scratch",

@@ -1,7 +1,8 @@
 """How fast a model trains on this machine: a few seconds on random tokens.
 
 `python -m lmworks.train.probe CONFIG` takes the fields of a causal-lm step as JSON, besides `vocab_size` and `seconds`,
-and prints one JSON line. Run it so, in a process of its own, for the memory to be that of training alone.
+and prints one JSON line; it ends when its standard input closes. In a process of its own, the memory is that of
+training alone.
 """
 
 from __future__ import annotations
