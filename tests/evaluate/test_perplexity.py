@@ -104,6 +104,20 @@ def test_stopped_work_goes_on_with_the_next_chunk(
     assert items_of(tmp_path / "parts")[1:] == items_of(tmp_path / "whole")[3:]
 
 
+def test_three_quarters_of_the_context_are_the_usual_stride(
+    model: ModelFolder, documents: Documents, tmp_path: Path
+) -> None:
+    assert run(model, documents, tmp_path / "out").figures[0].stride == 96
+
+
+def test_the_data_type_is_the_configs(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
+    whole, half = (
+        run(model, documents, tmp_path / kind, data_type=kind).figures[0] for kind in ("float32", "bfloat16")
+    )
+    assert (whole.data_type, half.data_type) == ("float32", "bfloat16")
+    assert whole.value != half.value == pytest.approx(whole.value, rel=0.02)
+
+
 def test_a_stride_must_leave_context(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="stride: 128 is not below the model's context of 128"):
         run(model, documents, tmp_path / "out", stride=128)

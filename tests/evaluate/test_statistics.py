@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmworks.evaluate import statistics
-from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, wilson
+from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, student95, wilson
 
 SCORES = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30)
 
@@ -41,8 +41,10 @@ def test_wilson_refuses_impossible_counts() -> None:
 
 def test_design_effect_is_the_cluster_size_when_clusters_agree_within() -> None:
     outcomes = np.repeat([0, 1] * 50, 4)
-    # 100 clusters estimate the variance with a divisor of 99.
-    assert design_effect(outcomes, np.repeat(range(100), 4).tolist()) == pytest.approx(4 * 100 / 99)
+    # 100 clusters estimate the variance with a divisor of 99, and so with Student's t: scipy.stats.t.ppf(0.975, 99).
+    expected = 4 * 100 / 99 * (1.984217 / 1.959964) ** 2
+    assert design_effect(outcomes, np.repeat(range(100), 4).tolist()) == pytest.approx(expected, rel=1e-5)
+    assert design_effect([1, 0, 1], ["a", "a", "a"]) == 3
     assert wilson(50, 100, design_effect=4) == pytest.approx(wilson(12.5, 25))
     assert design_effect([0, 1] * 50, np.repeat(range(50), 2).tolist()) == 1
     assert design_effect([1, 1, 1], ["a", "a", "b"]) == 1
@@ -50,11 +52,41 @@ def test_design_effect_is_the_cluster_size_when_clusters_agree_within() -> None:
 
 def test_bootstrap_equals_scipy() -> None:
     values = np.random.default_rng(7).gamma(2, size=60)
-    # scipy.stats.bootstrap((values,), np.mean, n_resamples=100_000, method="percentile", rng=0).confidence_interval
-    assert bootstrap(values) == pytest.approx((1.428390, 2.054293), abs=0.02)
+    # scipy.stats.bootstrap((values,), np.mean, n_resamples=200_000, method="percentile", rng=0,
+    # confidence_level=0.956396), which is 95 % expanded for 60 items
+    ends = np.mean([bootstrap(values, seed=seed) for seed in range(20)], axis=0)
+    assert ends == pytest.approx([1.422330, 2.063323], abs=0.003)
     lengths = np.random.default_rng(8).integers(10, 200, 60)
     # the same with paired=True and Σ x / Σ y
-    assert bootstrap(values * lengths, lengths) == pytest.approx((1.341211, 1.926059), abs=0.02)
+    ends = np.mean([bootstrap(values * lengths, lengths, seed=seed) for seed in range(20)], axis=0)
+    assert ends == pytest.approx([1.335930, 1.936537], abs=0.003)
+
+
+@pytest.mark.parametrize(("freedom", "expected"), [(3, 3.182446), (5, 2.570582), (24, 2.063899), (1000, 1.962339)])
+def test_student_equals_scipy(freedom: int, expected: float) -> None:
+    assert student95(freedom) == pytest.approx(expected, rel=0.01)
+
+
+def test_one_cluster_says_nothing_of_others() -> None:
+    assert bootstrap([1, 2, 3], clusters=["a", "a", "a"]) is None
+    outcome = compare_paired([1, 2, 3], [0, 0, 0], clusters=["a", "a", "a"])
+    assert (outcome.difference, outcome.interval, outcome.p, outcome.clusters) == (2, None, 1, 1)
+
+
+def test_few_clusters_never_prove_a_difference() -> None:
+    assert compare_paired([1.0, 1.1, 0.9, 1, 1], [0, 0, 0, 0, 0]).p == 1 / 16
+    assert compare_paired([1.0, 1.1, 0.9, 1, 1, 1], [0, 0, 0, 0, 0, 0]).p == 1 / 32
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_eight_clusters_give_honest_intervals_and_tests() -> None:
+    random, covered, rejected = np.random.default_rng(9), 0, 0
+    for seed, values in enumerate(random.normal(size=(600, 8))):
+        low, high = bootstrap(values, seed=seed) or (0, 0)
+        covered += low <= 0 <= high
+        rejected += compare_paired(values, np.zeros(8), seed=seed).p <= 0.05
+    assert covered / 600 > 0.92
+    assert rejected / 600 < 0.08
 
 
 def test_bootstrap_of_clusters_is_that_of_their_means() -> None:
@@ -71,7 +103,7 @@ def test_bootstrap_covers_a_clustered_mean_which_an_unclustered_one_does_not() -
     for seed in range(300):
         values = np.repeat(random.normal(size=40), 6) + random.normal(size=240) / 2
         for column, which in enumerate((clusters, None)):
-            low, high = bootstrap(values, clusters=which, seed=seed)
+            low, high = bootstrap(values, clusters=which, seed=seed) or (0, 0)
             covered[column] += low <= 0 <= high
     assert 0.90 < covered[0] / 300 < 0.98
     assert covered[1] / 300 < 0.75
@@ -80,7 +112,7 @@ def test_bootstrap_covers_a_clustered_mean_which_an_unclustered_one_does_not() -
 @settings(max_examples=30, deadline=None)
 @given(SCORES)
 def test_bootstrap_stays_within_the_values_and_repeats(values: list[float]) -> None:
-    low, high = bootstrap(values, seed=3)
+    low, high = bootstrap(values, seed=3) or (0, 0)
     assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
     assert bootstrap(values, seed=3) == (low, high)
 
@@ -118,11 +150,12 @@ def test_paired_test_sees_what_unpaired_intervals_hide() -> None:
     b = a - 0.1 + 0.05 * np.random.default_rng(8).normal(size=50)
     outcome = compare_paired(a, b)
     assert outcome.difference == pytest.approx((a - b).mean())
-    assert outcome.interval[0] > 0
+    assert outcome.interval and outcome.interval[0] > 0
     assert outcome.p == pytest.approx(1 / 10_001)
     back = compare_paired(b, a)
     assert (back.difference, back.p) == (pytest.approx(-outcome.difference), outcome.p)
-    assert bootstrap(a)[0] < bootstrap(b)[1]
+    (low, _), (_, high) = bootstrap(a) or (0, 0), bootstrap(b) or (0, 0)
+    assert low < high
 
 
 def test_paired_test_of_equal_scores_finds_nothing() -> None:

@@ -138,9 +138,9 @@ def _verdicts(
 
 
 def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float) -> str:
-    low, high = outcome.interval
+    interval = " [{:+.3f}, {:+.3f}]".format(*outcome.interval) if outcome.interval else ""
     chance = "p<0.001" if p < 0.001 else f"p={p:.2g}"
-    found = f"{outcome.difference:+.3f} {metric.label} [{low:+.3f}, {high:+.3f}], n={outcome.n}, {chance}"
+    found = f"{outcome.difference:+.3f} {metric.label}{interval}, n={outcome.n}, {chance}"
     if p < 0.05:
         return f"{a.label} beats {b.label}: {found}"
     return (

@@ -58,7 +58,7 @@ def evaluate_documentation(
     """
     from lmworks.generate.engine import Sampling, open_engine
 
-    engine = open_engine(model.path)
+    engine = open_engine(model.path, config.data_type)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
 
     def answer(questions: Sequence[Question]) -> list[Item]:

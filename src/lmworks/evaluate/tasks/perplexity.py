@@ -43,8 +43,8 @@ class PerplexityConfig(TaskConfig):
     stride: int | None = Field(
         None,
         ge=1,
-        description="Tokens scored a window of a document longer than the context. Half the context by default: "
-        "each then has at least the other half before it, at no more than twice the work.",
+        description="Tokens scored a window of a document longer than the context. Three quarters of the context by "
+        "default: half of it takes a fifth more time and gave the same bits per byte to the fourth digit.",
     )
 
 
@@ -55,8 +55,8 @@ def evaluate_perplexity(
     """Score every token of every document once."""
     from lmworks.generate.engine import open_engine
 
-    engine = open_engine(model.path)
-    stride = config.stride or engine.context_length // 2
+    engine = open_engine(model.path, config.data_type)
+    stride = config.stride or engine.context_length * 3 // 4
     if stride >= engine.context_length:
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")
     documents = list(data.iterate())
@@ -69,8 +69,8 @@ def evaluate_perplexity(
     }
     method = "every byte of each document, given what stands before it there and <|endoftext|>"
     tokens = BITS_PER_TOKEN.figure(items, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}", **known)
-    low, high = tokens.interval or (math.nan, math.nan)
-    perplexity = replace(tokens, value=2**tokens.value, interval=(2**low, 2**high))
+    interval = tokens.interval and (2 ** tokens.interval[0], 2 ** tokens.interval[1])
+    perplexity = replace(tokens, value=2**tokens.value, interval=interval)
     return Result(figures=[BITS_PER_BYTE.figure(items, method, **known), perplexity])
 
 

@@ -66,7 +66,7 @@ def evaluate_reverse_question(
     """
     from lmworks.generate.engine import open_engine
 
-    engine = open_engine(model.path)
+    engine = open_engine(model.path, config.data_type)
     questions, names, method = _questions(config, data, train)
     if config.prompt == "chat":
         score, how = _as_answers(engine), "each name's log-likelihood as the answer"
