@@ -112,7 +112,8 @@ def _record(workspace: Workspace) -> dict[str, Any]:
     build = workspace.build
     before = {node.name: build.previous[node.name] for node in build.nodes if node.name in build.previous}
     return {
-        "recipe": str(workspace.path.resolve()),
+        # From the store, so that a project that is moved whole still finds its recipe and sources.
+        "recipe": os.path.relpath(workspace.path, workspace.store.root),
         "plan": workspace.plan.as_json(),
         "serve": workspace.recipe.serve.model_dump(mode="json") if workspace.recipe.serve else None,
         "steps": {**before, **build.steps},

@@ -39,8 +39,8 @@ models:
     watch: split.test
     hidden_size: 64
     num_layers: 2
-    sequence_length: 128
-    global_batch_tokens: 512
+    sequence_length: 192
+    global_batch_tokens: 768
     steps: 12
     checkpoint_steps: 3
     validation_steps: 6
@@ -52,8 +52,8 @@ models:
     objective: sft
     from: pretrain
     data: questions.train
-    sequence_length: 128
-    global_batch_tokens: 512
+    sequence_length: 192
+    global_batch_tokens: 768
     steps: 8
     checkpoint_steps: 2
     data_type: float32
