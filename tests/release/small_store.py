@@ -90,7 +90,9 @@ def _pack(out: Path, size: int) -> Result:
 
 
 @stage(version=1)
-def train(config: TrainConfig, base: Handle | None, data: Handle, out: Path, context: Context) -> Result:
+def train(
+    config: TrainConfig, base: Handle | None, data: Handle, validation: Handle | None, out: Path, context: Context
+) -> Result:
     shape = {"model_type": "qwen3", "num_hidden_layers": 4, "hidden_size": 256, "max_position_embeddings": 512}
     (out / "config.json").write_text(json.dumps(shape))
     (out / "training.json").write_text(json.dumps({"steps": 400, "learning_rate": config.learning_rate}))
@@ -182,7 +184,7 @@ def make_nodes(folder: Path, *, until: str = "") -> list[Node]:
         _node("tokenizer", train_bpe, ToyConfig(), documents="corpus"),
         _node("pretrain/data", pack_documents, ToyConfig(), documents="corpus"),
         _node("pretrain/validation", pack_documents, ToyConfig(), documents="split.validation"),
-        _node("pretrain", train, TrainConfig(), data="pretrain/data"),
+        _node("pretrain", train, TrainConfig(), data="pretrain/data", validation="pretrain/validation"),
         _node("finetune/data", pack_conversations, ToyConfig(), conversations="questions.train"),
         _node("finetune", train, TrainConfig(), base="pretrain", data="finetune/data"),
     ]
@@ -244,6 +246,7 @@ def build_store(folder: Path, nodes: Sequence[Node], plan: dict[str, Any] | None
             state.run(node, PlainDisplay(_Silent()), (index, len(nodes)), Environment(lambda: None, 1))  # type: ignore[arg-type]
     settings, names = ["pretrain.steps=400", "a b=c"], [node.name for node in make_nodes(folder)]
     store.save_build(
-        "handbook", {"recipe": str(recipe), "plan": plan, "settings": settings, "nodes": names, "steps": state.steps}
+        "handbook",
+        {"recipe": "../recipe.yaml", "plan": plan, "settings": settings, "nodes": names, "steps": state.steps},
     )
     return store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmworks.release.passages import SHORTEST_RUN, Answer, Closest, cut_out, words
@@ -25,6 +25,9 @@ def common_runs(answer: list[str], text: list[str], shortest: int) -> tuple[set[
     return covered, longest
 
 
+@example("a b c It's Über a", "a b c It's c b c It's Über c a b c It's Über")
+@example("a a a a b b b b", "a a a a c b b b b")
+@example("a b c a b c", "a b c a c b c a b")
 @given(texts.filter(bool), texts)
 def test_the_scan_finds_exactly_the_shared_runs(answer: str, text: str) -> None:
     indexed = Answer(answer)

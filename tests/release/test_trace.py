@@ -17,9 +17,7 @@ from lmworks.release.trace import Lineage, trace_answer, trace_lineage
 def store(built: Store, tmp_path: Path) -> Store:
     """A copy of the small build, to be tampered with."""
     shutil.copytree(built.root.parent, tmp_path, dirs_exist_ok=True)
-    copy = Store(tmp_path / ".lmworks")
-    copy.save_build("handbook", {**(built.build() or {}), "recipe": str(tmp_path / "recipe.yaml")})
-    return copy
+    return Store(tmp_path / ".lmworks")
 
 
 def trace(store: Store) -> Lineage:
@@ -79,14 +77,25 @@ def test_an_answer_leads_to_the_documents_that_trained_the_model_and_its_base(st
     assert json.loads(json.dumps(found.as_json()))["passages"][0]["path"] == path
 
 
+def test_text_of_the_base_alone_is_found_through_the_tuned_model(store: Store) -> None:
+    parameters = next(document for document in _corpus(store) if "Creates a" in document).split("\n\n")[2]
+    best = trace_answer(store, store.named("finetune"), parameters.split(": ", 1)[1]).passages[0]
+    assert best.step == "corpus" and best.words == len(parameters.split()) - 2
+
+
+def test_a_document_and_the_conversations_made_from_it_are_one_passage(store: Store) -> None:
+    passages = trace_answer(store, store.named("finetune"), "in the account, waits until the").passages
+    assert len({passage.path for passage in passages}) == len(passages) == 5
+    assert {passage.source for passage in passages} == {"handbook"}
+
+
 def test_held_out_documents_are_not_called_training_text(store: Store) -> None:
-    trained = {document.split("\n", 1)[0] for document in _corpus(store)}
-    held_out = [index for index in range(11) if not any(line.startswith(f"Service{index} ") for line in trained)]
+    trained = "\n".join(_corpus(store))
+    held_out = [index for index in range(11) if f"Service{index} " not in trained]
     assert held_out
     for index in held_out:
         found = trace_answer(store, store.named("finetune"), f"number {index * 7919} as the identifier")
         assert found.share < 1
-        assert all(str(index * 7919) not in passage.shared for passage in found.passages)
 
 
 def test_an_answer_of_our_own_wording_says_so(store: Store) -> None:

@@ -44,7 +44,7 @@ class Built:
     @property
     def recipe(self) -> Path:
         """The recipe's file."""
-        return (self.store.root / self.record["recipe"]).resolve()
+        return Path(self.store.root, self.record["recipe"]).resolve()
 
     @property
     def plan(self) -> dict[str, Any]:
