@@ -84,8 +84,8 @@ def test_text_of_the_base_alone_is_found_through_the_tuned_model(store: Store) -
 
 
 def test_a_document_and_the_conversations_made_from_it_are_one_passage(store: Store) -> None:
-    passages = trace_answer(store, store.named("finetune"), "in the account, waits until the").passages
-    assert len({passage.path for passage in passages}) == len(passages) == 5
+    passages = trace_answer(store, store.named("finetune"), "in the account, waits until the", count=99).passages
+    assert len({passage.path for passage in passages}) == len(passages) >= 5
     assert {passage.source for passage in passages} == {"handbook"}
 
 
