@@ -43,7 +43,7 @@ def by_hand(engine: Engine, record: dict[str, Any], prompt: str, per_byte: bool)
             ids = [0, *engine.tokenizer.encode(f"{title}{action(record['operation'])}.")]
             first = 1 + len(engine.tokenizer.encode(title))
         (found,) = engine.log_likelihoods([ids], [first])
-        scores[name] = sum(found) / (len(name) if per_byte else 1)
+        scores[name] = sum(found) / (len(name) if per_byte and prompt == "chat" else 1)
     return max(sorted(scores), key=scores.__getitem__)
 
 
@@ -60,9 +60,8 @@ def test_the_likeliest_name_is_the_answer(
         assert item["answer"] == by_hand(engine, record, prompt, score == "per-byte")
         assert item["score"] == (item["answer"] == record["operation"])
         other = by_hand(engine, record, prompt, score != "per-byte")
-        if prompt == "chat":
-            key = "correct by sum" if score == "per-byte" else "correct by per-byte"
-            assert item[key] == (other == record["operation"])
+        key = "correct by sum" if score == "per-byte" else "correct by per-byte"
+        assert item[key] == (other == record["operation"])
     headline, beside = result.figures
     assert headline.value == pytest.approx(sum(item["score"] for item in items) / 6)
     assert headline.interval and headline.interval[0] < headline.value < headline.interval[1]

@@ -41,8 +41,8 @@ class ReverseQuestionConfig(QuestionsConfig):
     candidates: int = Field(60, ge=2, description="Names to choose from, at most; large services have hundreds.")
     score: Literal["sum", "per-byte"] = Field(
         "sum",
-        description="Log-likelihood of the answer, or that a byte of its name. The sum is the probability that the "
-        "model gives this answer; the other one, which favours long names, is reported beside it.",
+        description="Log-likelihood of the text scored, or that a byte of it. The sum is the probability that the "
+        "model writes it; the other one, which favours long names, is reported beside it.",
     )
 
 
@@ -68,6 +68,7 @@ def evaluate_reverse_question(
 
     engine = open_engine(model.path, config.data_type)
     questions, names, method = _questions(config, data, train)
+    sentences: Mapping[str, str] = {}
     if config.prompt == "chat":
         score, how = _as_answers(engine), "each name's log-likelihood as the answer"
         prompts = [chat_prompt(question, engine.tokenizer).text for question in questions]
@@ -81,7 +82,8 @@ def evaluate_reverse_question(
         for question in asked:
             candidates = _candidates(config, question, names)
             sums = score(question, candidates)
-            per_byte = [each / len(name.encode()) for each, name in zip(sums, candidates, strict=True)]
+            scored = candidates if config.prompt == "chat" else [sentences[question["id"]]] * len(candidates)
+            per_byte = [each / len(text.encode()) for each, text in zip(sums, scored, strict=True)]
             best = {"sum": _likeliest(candidates, sums), "per-byte": _likeliest(candidates, per_byte)}
             item = _item(question, candidates, best[config.score])
             items.append({**item, **{f"correct by {by}": name == question["operation"] for by, name in best.items()}})
