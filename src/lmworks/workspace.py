@@ -114,6 +114,8 @@ def _record(workspace: Workspace) -> dict[str, Any]:
     return {
         # From the store, so that a project that is moved whole still finds its recipe and sources.
         "recipe": os.path.relpath(workspace.path, workspace.store.root),
+        "settings": list(workspace.settings),
+        "nodes": [node.name for node in build.nodes],
         "plan": workspace.plan.as_json(),
         "serve": workspace.recipe.serve.model_dump(mode="json") if workspace.recipe.serve else None,
         "steps": {**before, **build.steps},

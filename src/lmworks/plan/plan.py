@@ -24,8 +24,8 @@ from lmworks.train.config import CausalLMConfig, TrainConfig
 PLANNED = ("hidden_size", "num_layers", "steps", "data_type", "threads", "compile")
 """Fields of a model that may be `auto`."""
 
-DATA_SECONDS_PER_MEGABYTE = 1.6
-"""Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (17 MB in about 45 s)."""
+DATA_SECONDS_PER_MEGABYTE = 2.5
+"""Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in about 35 s)."""
 
 EVALUATION_SHARE = 0.13
 """Of the budget, for measuring models and writing the report: the quickstart's minute."""
@@ -33,7 +33,7 @@ EVALUATION_SHARE = 0.13
 TUNING_WEIGHT = 3 / 7
 """Time of a tuned model beside that of a model from scratch: a minute and a half beside three and a half."""
 
-RUNS = ((1.2e12, 2.30), (6e12, 1.75), (2e13, 1.42), (4.3e13, 1.30), (1.5e14, 1.12))
+RUNS = ((6.4e12, 1.33), (1.9e13, 1.27), (4.8e13, 1.19))
 """(floating-point operations, bits per byte on held-out services) of runs of our own on the quickstart's data."""
 
 
@@ -195,7 +195,7 @@ def _shapes(
                 models[name]["hidden_size"] = hidden
             if config.num_layers == "auto":
                 wide = config.hidden_size if isinstance(config.hidden_size, int) else hidden
-                models[name]["num_layers"] = max(2, wide // 64)
+                models[name]["num_layers"] = max(2, wide * 3 // 128)
     return models
 
 
