@@ -54,6 +54,14 @@ def test_rare_words_count_more_than_common_ones() -> None:
     assert nearest([conversation("", "ListZebras", "")], known) == [2]
 
 
+def test_a_long_question_is_no_nearer_for_being_long() -> None:
+    known = [
+        conversation("S3", "CreateBucket", "Bucket, Zone, Colour, Grant"),
+        conversation("S3", "CreateBucket", "Bucket"),
+    ]
+    assert nearest([known[1]], known) == [1]
+
+
 def test_the_first_is_taken_when_nothing_is_alike() -> None:
     assert nearest([{"service": "", "operation": "", "messages": [{"content": "Zq?"}]}], KNOWN) == [0]
 

@@ -29,10 +29,26 @@ def run(
     return evaluate_reverse_question(made, model, data, train, out=out, context=make_context(out / "work"))
 
 
+NAMES = (
+    "Add",
+    "Get",
+    "Put",
+    "Tag",
+    "Move",
+    "AddKey",
+    "GetKey",
+    "PutKey",
+    "Verify",
+    "MoveKeys",
+    "CopyObjectToAnyBucket",
+)
+"""Names so alike that the end of an answer decides, and one that only a score per byte favours."""
+
+
 def by_hand(engine: Engine, record: dict[str, Any], prompt: str, per_byte: bool) -> str:
     """The likeliest name of the question's service, from whole sequences encoded at once."""
     scores = {}
-    for name in OPERATIONS[record["service"]]:
+    for name in NAMES:
         if prompt == "chat":
             answered = [record["messages"][0], {"role": "assistant", "content": name}]
             ids, trained = engine.tokenizer.encode_chat(answered)
@@ -48,9 +64,8 @@ def by_hand(engine: Engine, record: dict[str, Any], prompt: str, per_byte: bool)
 
 
 @pytest.mark.parametrize(("prompt", "score"), [("chat", "sum"), ("chat", "per-byte"), ("document", "sum")])
-def test_the_likeliest_name_is_the_answer(
-    model: ModelFolder, conversations: Conversations, tmp_path: Path, prompt: str, score: str
-) -> None:
+def test_the_likeliest_name_is_the_answer(model: ModelFolder, tmp_path: Path, prompt: str, score: str) -> None:
+    conversations = make_conversations(tmp_path / "questions", {"S3": NAMES})
     result = run(model, conversations, tmp_path / "out", prompt=prompt, score=score)
     engine = open_engine(model.path)
     asked = {record["id"]: record for record in conversations.iterate() if record["form"] == "find"}
@@ -63,8 +78,8 @@ def test_the_likeliest_name_is_the_answer(
         key = "correct by sum" if score == "per-byte" else "correct by per-byte"
         assert item[key] == (other == record["operation"])
     headline, beside = result.figures
-    assert headline.value == pytest.approx(sum(item["score"] for item in items) / 6)
-    assert headline.interval and headline.interval[0] < headline.value < headline.interval[1]
+    assert headline.value == pytest.approx(sum(item["score"] for item in items) / len(NAMES))
+    assert headline.interval and headline.interval[0] <= headline.value <= headline.interval[1]
     assert beside.name == ("accuracy_by_sum" if score == "per-byte" else "accuracy_by_per-byte")
     assert (headline.context_length, headline.data_type) == (128, "float32")
 
