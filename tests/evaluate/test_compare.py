@@ -71,6 +71,15 @@ def test_a_baseline_that_wins_stands_in_the_first_line(tmp_path: Path) -> None:
     assert record["verdicts"][1].startswith("copied beats tuned: +0.19")
 
 
+def test_a_baseline_that_may_owe_its_lead_to_chance_does_not_win(tmp_path: Path) -> None:
+    model = evaluation(tmp_path / "tuned", 0.4 + NOISE[0], **MODEL)
+    copied = evaluation(tmp_path / "copied", 0.4 + NOISE[1] + max(0, NOISE[0].mean() - NOISE[1].mean()) + 0.001)
+    _, record = compared(tmp_path, model, copied, baselines=["copied"])
+    assert record["verdicts"][0].startswith("copied is ahead, but within doubt: 0.4")
+    assert record["verdicts"][1].startswith("copied and tuned cannot be told apart: +0.00")
+    assert "adjusted p=" in record["verdicts"][1]
+
+
 def test_fewer_bits_are_better_and_are_weighed_by_bytes(tmp_path: Path) -> None:
     small = evaluation(tmp_path / "small", 9 + NOISE[0], BITS_PER_BYTE, **MODEL)
     large = evaluation(tmp_path / "large", 9.5 + NOISE[1], BITS_PER_BYTE, **MODEL)

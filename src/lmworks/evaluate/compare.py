@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Condition = Literal["context_length", "stride", "prompt_digest", "data_type", "device"]
 CONDITIONS: tuple[Condition, ...] = ("context_length", "stride", "prompt_digest", "data_type", "device")
 """Must agree between two models; a baseline has none of them."""
+LEVEL = 0.05
+"""A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
 
 
 class CompareConfig(StepConfig):
@@ -129,8 +131,12 @@ def _verdicts(
     models = [system for system in systems if not system.is_baseline]
     if best.is_baseline and models:
         first = min(models, key=lambda system: _rank(metric, system))
-        line = f"{best.label} wins: {best.figure.value:.3f} {metric.label}, the best model, {first.label}, has "
-        lines.append(f"{line}{first.figure.value:.3f}" + ("" if best.items else f" (no test: {best.figure.method})"))
+        doubtful = any((a, b) == (best, first) and p >= LEVEL for (a, b, _), p in zip(tested, adjusted, strict=True))
+        lines.append(
+            f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
+            f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
+            + ("" if best.items else f" (no test: {best.figure.method})")
+        )
     tests = sorted(
         zip(tested, adjusted, strict=True), key=lambda test: test[0][0].is_baseline or test[0][1].is_baseline
     )
@@ -139,9 +145,9 @@ def _verdicts(
 
 def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float) -> str:
     interval = " [{:+.3f}, {:+.3f}]".format(*outcome.interval) if outcome.interval else ""
-    chance = "p<0.001" if p < 0.001 else f"p={p:.2g}"
+    chance = "p<0.001" if p < 0.001 else f"adjusted p={p:.2g}"
     found = f"{outcome.difference:+.3f} {metric.label}{interval}, n={outcome.n}, {chance}"
-    if p < 0.05:
+    if p < LEVEL:
         return f"{a.label} beats {b.label}: {found}"
     return (
         f"{a.label} and {b.label} cannot be told apart: {found}; "
