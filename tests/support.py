@@ -36,4 +36,6 @@ def make_context(folder: Path, journal: MemoryJournal | None = None) -> Context:
     """A context for one stage call in `folder`."""
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
-    return Context(scratch, journal or MemoryJournal(), Quiet(), check_stop=lambda: None, workers=1, log=lambda line: None)
+    return Context(
+        scratch, journal or MemoryJournal(), Quiet(), check_stop=lambda: None, workers=1, log=lambda line: None
+    )

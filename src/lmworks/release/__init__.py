@@ -1,1 +1,1 @@
-"""TBD"""
+"""What a finished build shows: report, cards, traces, and the served model."""
