@@ -33,7 +33,7 @@ MAX_ROWS = 64
 """Requests decoded together: on a CPU the products are bound by arithmetic from about here on."""
 CACHE_BYTES = 1 << 30
 """A cache takes no more than this, whatever the number of requests."""
-BATCH_TOKENS = 8192
+BATCH_TOKENS = 2048
 """Tokens, padding included, that go through the model at once; bounds memory and how long others wait for a prefill."""
 LOGIT_ROWS = 1024
 """Rows of logits that exist at once when likelihoods are computed."""
