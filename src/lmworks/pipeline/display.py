@@ -184,6 +184,7 @@ class LiveProgress:
     def render(self) -> RenderableType:
         """What the terminal shows now."""
         from rich.console import Group
+        from rich.padding import Padding
         from rich.panel import Panel
         from rich.progress_bar import ProgressBar
         from rich.text import Text
@@ -194,7 +195,8 @@ class LiveProgress:
             )
         ]
         if self._meter.total:
-            lines.append(ProgressBar(total=self._meter.total, completed=self._meter.done, width=60))
+            # Padding ends the line, which a bar of fixed width does not.
+            lines.append(Padding(ProgressBar(total=self._meter.total, completed=self._meter.done, width=60), 0))
             lines.append(Text(f"{self._meter.words()}{_values(self._values)}"))
         else:
             lines.append(Text(f"{_clock_text(self._meter.elapsed)}", style="dim"))

@@ -84,7 +84,7 @@ class CausalLMConfig(TrainConfig):
     objective: Literal["causal-lm"] = "causal-lm"
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
     adamw_learning_rate: float = Field(
-        default=0.025, gt=0, description="For embeddings, output and norms; best of five on validation text."
+        default=0.025, gt=0, description="For embeddings, output and norms; between the two best of five tried."
     )
     num_layers: Count = Field(default="auto", description="Follows from hidden_size.", ge=1)
     hidden_size: Count = Field(default="auto", description="As large as the budget can train.")
