@@ -30,7 +30,7 @@ from lmworks.train.config import CausalLMConfig
 from lmworks.train.train import train
 from support import make_context
 
-QUICKSTART = {"hidden_size": 256, "num_layers": 6, "data_type": "bfloat16", "compile": True}
+QUICKSTART = {"hidden_size": 256, "num_layers": 3, "data_type": "bfloat16", "compile": True}
 
 
 def main() -> None:

@@ -54,6 +54,17 @@ def test_init_writes_a_commented_recipe_that_builds(tmp_path: Path) -> None:
     assert "is there already" in lmworks(tmp_path, "init", "help-desk", "--yes", code=2).stderr
 
 
+def test_init_asks_for_what_it_is_not_told(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lmworks", "init", "notes", "--licence", "MIT"]
+    answers = "answers from our notes\nwritings\n3\n"
+    done = subprocess.run(command, cwd=tmp_path, input=answers, capture_output=True, text=True, check=True)
+    for asked in ("What is the model for?", "Folder with your documents", "Minutes that a first build may take"):
+        assert asked in done.stdout
+    assert "Licence" not in done.stdout
+    text = (tmp_path / "notes" / "recipe.yaml").read_text()
+    assert all(answer in text for answer in ("answers from our notes", "../writings", "licence: \"MIT\"", "minutes: 3"))
+
+
 def faulty(tmp_path: Path, old: str, new: str, code: int) -> str:
     make_project(tmp_path)
     assert old in RECIPE

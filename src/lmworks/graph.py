@@ -19,6 +19,7 @@ from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
 from lmworks.pipeline.build import Node
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe import Recipe, StepClasses, StepConfig, references
@@ -68,8 +69,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         if isinstance(config, TrainConfig):
             nodes += model_nodes(name, plan.resolved(name, config))
     if recipe.evaluate:
-        for label, task in _labelled(recipe.evaluate.tasks):
-            nodes += evaluation_nodes(label, task, recipe.evaluate.models)
+        for label, tasks in _labelled(recipe.evaluate.tasks):
+            nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)
     return nodes
 
 
@@ -87,28 +88,38 @@ def model_nodes(name: str, config: TrainConfig) -> Iterator[Node]:
     yield node(name, train, config, **rows, watch=config.watch and f"{name}/watch")
 
 
-def evaluation_nodes(label: str, config: TaskConfig, models: Sequence[str]) -> Iterator[Node]:
-    """One task: every model and baseline on it, and their comparison."""
-    task = TASKS[config.kind]  # type: ignore[attr-defined]
-    baselines = task.baselines if config.train else {}
-    for model in models:
-        yield node(f"evaluate/{label}/{model}", task.stage, config, model=model)
-    for name, stage in baselines.items():
-        yield node(f"evaluate/{label}/{name}", stage, config)
-    labels = [*models, *baselines]
-    evaluations = [f"evaluate/{label}/{name}" for name in labels]
-    comparing = CompareConfig(evaluations=evaluations, labels=labels, baselines=list(baselines))
+def evaluation_nodes(label: str, tasks: Sequence[TaskConfig], models: Sequence[str]) -> Iterator[Node]:
+    """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
+    first = tasks[0]
+    task = TASKS[first.kind]  # type: ignore[attr-defined]
+    systems: dict[str, tuple[Stage, TaskConfig, str | None]] = {}
+    for config in tasks:
+        suffix = "" if config is first else f"-{config.prompt}-prompt"  # type: ignore[attr-defined]
+        systems |= {f"{model}{suffix}": (task.stage, config, model) for model in models}
+    baselines = task.baselines if first.train else {}
+    systems |= {name: (stage, first, None) for name, stage in baselines.items()}
+    for name, (stage, config, model) in systems.items():
+        yield node(f"evaluate/{label}/{name}", stage, config, **({"model": model} if model else {}))
+    comparing = CompareConfig(
+        evaluations=[f"evaluate/{label}/{name}" for name in systems],
+        labels=list(systems),
+        baselines=list(baselines),
+        may_differ=["prompt_digest"] if len(tasks) > 1 else [],
+    )
     yield node(f"evaluate/{label}", compare, comparing)
 
 
-def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, TaskConfig]]:
-    """Tasks by kind and data, numbered where two would be called the same."""
-    seen: Counter[str] = Counter()
+def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfig]]]:
+    """Tasks by kind and data, numbered where two would be called the same. Those alike but for the prompt are one."""
+    alike: dict[str, list[TaskConfig]] = {}
     for task in tasks:
         if isinstance(task, TaskConfig):
-            label = f"{task.kind}-{task.data.replace('.', '-')}"  # type: ignore[attr-defined]
-            seen[label] += 1
-            yield label if seen[label] == 1 else f"{label}-{seen[label]}", task
+            alike.setdefault(canonical_json(task.model_dump(mode="json", exclude={"prompt"})), []).append(task)
+    seen: Counter[str] = Counter()
+    for first, *others in alike.values():
+        label = f"{first.kind}-{first.data.replace('.', '-')}"  # type: ignore[attr-defined]
+        seen[label] += 1
+        yield label if seen[label] == 1 else f"{label}-{seen[label]}", [first, *others]
 
 
 def node(name: str, stage: Stage, config: StepConfig, **instead: str | None) -> Node:

@@ -84,7 +84,6 @@ class Recipe(StepConfig):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     use_case: str = Field(min_length=1)
-    seed: int = Field(0, ge=0, description="one number from which every step's randomness follows")
     budget: BudgetConfig = BudgetConfig()
     plan: PlanConfig = PlanConfig()
     data: dict[str, StepConfig] = Field(min_length=1)

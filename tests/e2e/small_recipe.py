@@ -65,6 +65,7 @@ evaluate:
     - {kind: perplexity, data: split.test, train: corpus}
     - {kind: documentation, data: questions.test, train: questions.train, limit: 8, max_tokens: 16}
     - {kind: reverse-question, data: questions.test, train: questions.train, limit: 8}
+    - {kind: reverse-question, data: questions.test, train: questions.train, limit: 8, prompt: document}
 serve: {model: finetune, examples: questions.test}
 """
 

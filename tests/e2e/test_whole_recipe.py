@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ def test_an_answer_is_traced_to_its_passage(built: Path) -> None:
     passage = document.text.split("\n")[2]
     words = lmworks(built, "trace", "--answer", passage).stdout
     assert document.id in words and "Apache-2.0" in words
+
+
+def test_a_task_asked_with_two_prompts_is_one_comparison(built: Path) -> None:
+    folder = Path(lmworks(built, "show", "evaluate/reverse-question-questions-test", "--path").stdout.strip())
+    record = json.loads((folder / "comparison.json").read_text())
+    models = {"pretrain", "finetune", "pretrain-document-prompt", "finetune-document-prompt"}
+    pairs = {frozenset((pair["a"], pair["b"])) for pair in record["pairs"]}
+    assert pairs == {frozenset(pair) for pair in combinations({*models, "shared-words"}, 2)}
+    assert not record["refused"]
 
 
 def test_the_model_folder_loads_in_transformers_with_the_same_logits(built: Path) -> None:

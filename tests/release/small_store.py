@@ -120,7 +120,7 @@ def train(
 
 
 @stage(version=1)
-def evaluate(config: TaskConfig, model: Handle, out: Path, context: Context) -> Result:
+def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Context) -> Result:
     items = [
         {
             "id": f"item-{index:02d}",
@@ -201,7 +201,8 @@ def _task(kind: Literal["perplexity", "documentation"], scores: dict[str, float]
     for system, score in scores.items():
         context = 256 if (kind, system) == ("perplexity", "finetune") else 512
         config = TaskConfig(kind=kind, score=score, context_length=None if "-" in system else context)
-        nodes.append(_node(f"{task}/{system}", evaluate, config, model="corpus" if "-" in system else system))
+        inputs = {} if "-" in system else {"model": system}
+        nodes.append(_node(f"{task}/{system}", evaluate, config, **inputs))
     baselines = [system for system in scores if "-" in system]
     config = CompareConfig(evaluations=["made", "by", "graph"], labels=list(scores), baselines=baselines)
     return [*nodes, _node(task, compare, config, evaluations=[node.name for node in nodes])]

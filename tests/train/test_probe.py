@@ -16,6 +16,7 @@ def test_a_probe_prints_speed_and_memory() -> None:
     finally:
         os.close(stdin)
         os.close(held_open)
+    assert found["threads"] == 1
     assert found["tokens_per_second"] > 0
     assert found["peak_memory_bytes"] > 50e6
     assert found["flops_per_token"] > 6 * 300 * 64

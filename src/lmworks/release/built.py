@@ -115,6 +115,11 @@ def is_model(artifact: Artifact) -> bool:
     return "config.json" in artifact.manifest["files"]
 
 
+def measures_model(evaluation: Artifact) -> bool:
+    """Whether an evaluation is of a model, not of a baseline."""
+    return "model" in evaluation.manifest["inputs"]
+
+
 def reference(step: str, part: str) -> str:
     """A step, or one part of its output, as a recipe names it."""
     return f"{step}.{part}" if part else step

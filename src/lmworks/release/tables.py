@@ -10,7 +10,7 @@ from markupsafe import Markup
 from lmworks.evaluate.items import METRICS
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built, figures_of
+from lmworks.release.built import Built, figures_of, measures_model
 from lmworks.release.charts import Bar, interval_chart
 from lmworks.release.words import conditions_of, value_of
 
@@ -36,14 +36,14 @@ class Comparable:
 
 def tasks(built: Built) -> dict[str, list[Comparable]]:
     """Task → its tables. Figures whose conditions differ never share one."""
-    return {task: list(_comparable(built, systems)) for task, systems in built.evaluations().items()}
+    return {task: list(_comparable(systems)) for task, systems in built.evaluations().items()}
 
 
-def _comparable(built: Built, systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
+def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
     groups: list[list[tuple[str, Figure, bool]]] = []
     for system, artifact in systems.items():
         for figure in figures_of(artifact) if system else ():
-            row = (system, figure, system in built.models)
+            row = (system, figure, measures_model(artifact))
             home = next((group for group in groups if all(may_compare(figure, other) for _, other, _ in group)), None)
             if home is None:
                 groups.append([row])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmworks.evaluate.items import METRICS, Item, Metric
-from lmworks.release.built import Built, figures_of, read_json, read_lines
+from lmworks.release.built import Built, figures_of, measures_model, read_json, read_lines
 
 
 def verdicts(built: Built) -> dict[str, list[str]]:
@@ -20,8 +20,8 @@ def verdicts(built: Built) -> dict[str, list[str]]:
 
 
 def _baseline_wins(built: Built, task: str, lines: Sequence[str]) -> bool:
-    baselines = built.evaluations()[task].keys() - built.models.keys() - {""}
-    return any(lines[0].startswith(f"{name} wins") for name in baselines)
+    systems = built.evaluations()[task].items()
+    return any(lines[0].startswith(f"{name} wins") for name, found in systems if name and not measures_model(found))
 
 
 @dataclass(frozen=True)
