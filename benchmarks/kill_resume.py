@@ -36,10 +36,7 @@ FIXED = {
     "pretrain.num_layers": "2",
     "pretrain.steps": "60",
     "finetune.steps": "40",
-    "evaluate.tasks.1.limit": "60",
-    "evaluate.tasks.2.limit": "60",
-    "evaluate.tasks.3.limit": "60",
-    "evaluate.tasks.4.limit": "60",
+    **{f"evaluate.tasks.{task}.limit": "60" for task in range(1, 7)},
 }
 PLAIN = {"threads": "1", "compile": "false", "data_type": "float32", "checkpoint_steps": "5"}
 COMPILED = {"threads": str(os.cpu_count()), "compile": "true", "data_type": "bfloat16", "checkpoint_steps": "5"}

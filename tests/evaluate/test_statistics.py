@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmworks.evaluate import statistics
+from lmworks.evaluate.items import ACCURACY
 from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, student95, wilson
 
 SCORES = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30)
@@ -178,3 +179,11 @@ def test_holm_equals_the_values_of_statsmodels() -> None:
     # statsmodels.stats.multitest.multipletests([0.01, 0.04, 0.03, 0.005], method="holm")
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_a_share_of_clusters_that_agree_within_has_the_interval_of_the_clusters() -> None:
+    items = [{"cluster": f"service {number // 20}", "score": number // 20 % 2} for number in range(200)]
+    figure = ACCURACY.figure(items, "answers")
+    assert (figure.value, figure.n) == (0.5, 200)
+    assert figure.interval
+    assert figure.interval == pytest.approx(wilson(5, 10), abs=0.05), "ten services, not two hundred answers"
