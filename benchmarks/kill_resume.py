@@ -3,11 +3,11 @@
     python benchmarks/kill_resume.py [--kills 20] [--seed 0] [--compiled] [--forget]
 
 Each step is hit at least once, at a random moment of its running time: a step that ended before the kill is withdrawn
-from the store and aimed at again. Payloads must end byte-identical. A kill may cost one checkpoint interval, one shard or one chunk, or the whole step if
-it keeps none of these and takes under 30 seconds: the next run must say that it goes on after exactly what the journal
-names. `--compiled` trains as the plan would on this machine, compiled and on all cores, instead of plainly. `--forget`
-deletes the journals after each kill, as if checkpoints could not be read: that must exit with 1. One JSON line is
-printed.
+from the store and aimed at again. Payloads must end byte-identical. A kill may cost one checkpoint interval, one shard
+or one chunk, or the whole step if it keeps none of these and takes under 30 seconds: the next run must say that it goes
+on after exactly what the journal names. `--compiled` trains as the plan would on this machine, compiled and on all
+cores, instead of plainly. `--forget` deletes the journals after each kill, as if checkpoints could not be read: that
+must exit with 1. One JSON line is printed.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def main() -> None:
         faults: list[str] = []
         left: dict[str, int] = {}
         for step in wanted:
-            for attempt in range(ATTEMPTS):
+            for _ in range(ATTEMPTS):
                 withdraw(step, store)
                 build = kill_in(step, draw.random() * seconds[step], Build(folder, store, training))
                 faults += _not_continued(left, build)
@@ -158,7 +158,7 @@ def main() -> None:
             else:
                 continue
             kills.append(step)
-            print(f"killed in {step} at attempt {attempt + 1}; pieces kept: {left.get(step, 0)}", file=sys.stderr)
+            print(f"killed in {step}; finished pieces kept: {left.get(step, 0)}", file=sys.stderr)
             if step not in left and seconds[step] > MOST_SECONDS:
                 faults.append(f"{step} takes {seconds[step]:.0f} s and keeps no finished piece")
         last = Build(folder, store, training)

@@ -62,7 +62,7 @@ def test_init_asks_for_what_it_is_not_told(tmp_path: Path) -> None:
         assert asked in done.stdout
     assert "Licence" not in done.stdout
     text = (tmp_path / "notes" / "recipe.yaml").read_text()
-    assert all(answer in text for answer in ("answers from our notes", "../writings", "licence: \"MIT\"", "minutes: 3"))
+    assert all(answer in text for answer in ("answers from our notes", "../writings", 'licence: "MIT"', "minutes: 3"))
 
 
 def faulty(tmp_path: Path, old: str, new: str, code: int) -> str:
@@ -139,6 +139,15 @@ def test_sigterm_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.wait(timeout=60) == 130
     assert "finished work is kept" in rest and "lmworks build" in rest
     assert "raw: reused" in lmworks(tmp_path, "build", "recipe.yaml", "--until", "clean").stderr
+
+
+@pytest.mark.slow
+def test_a_counted_plan_is_shown_before_the_machine_is_measured(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    done = lmworks(tmp_path, "plan", "recipe.yaml", "--measure", "--set", "plan.measure=true")
+    assert "estimated by counting" in done.stderr and "being measured" in done.stderr
+    assert "in training, measured" in done.stdout
+    assert "being measured" not in lmworks(tmp_path, "plan", "recipe.yaml", "--measure").stderr, "the plan is stored"
 
 
 def test_plan_counts_in_json(tmp_path: Path) -> None:

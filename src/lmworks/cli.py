@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lmworks.errors import LmworksError
+
+if TYPE_CHECKING:
+    from lmworks.plan.plan import Plan
 
 app = typer.Typer(
     name="lmworks",
@@ -49,6 +52,10 @@ def main() -> None:
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _say_counted(plan: Plan) -> None:
+    print(f"{plan.in_words()}\nThis machine is being measured for half a minute; the plan may change.", file=sys.stderr)
 
 
 @app.command()
@@ -98,7 +105,8 @@ def plan(
     """
     from lmworks.workspace import open_workspace
 
-    workspace = open_workspace(recipe, settings or (), store, measure=measure, replan=replan)
+    announce = None if as_json else _say_counted
+    workspace = open_workspace(recipe, settings or (), store, measure=measure, replan=replan, announce=announce)
     if as_json:
         _print_json(workspace.plan.as_json())
     else:
@@ -123,7 +131,8 @@ def build(
     from lmworks.release.report import write_report
     from lmworks.workspace import open_workspace, run
 
-    workspace = open_workspace(recipe, settings or (), store, measure=True, replan=replan)
+    announce = None if as_json else _say_counted
+    workspace = open_workspace(recipe, settings or (), store, measure=True, replan=replan, announce=announce)
     if not as_json:
         print(workspace.plan.in_words(), file=sys.stderr)
     display = make_display()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,17 +48,20 @@ def open_workspace(
     *,
     measure: bool = False,
     replan: bool = False,
+    announce: Callable[[Plan], None] | None = None,
 ) -> Workspace:
     """Open a recipe, by default the one last built in this folder, with the settings that it was built with.
 
     `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
+    `announce` is given the counted plan before measuring begins.
     """
     if path is None:
         path, last_store, last_settings = _remembered()
         store, settings = store or last_store, [*last_settings, *settings]
     recipe = load_recipe(path, graph.CLASSES, settings)
     opened = Store(store or path.parent / ".lmworks")
-    plan = make_plan(recipe, path.parent, opened.root, measure=measure and recipe.plan.measure, replan=replan)
+    measure = measure and recipe.plan.measure
+    plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
     nodes = graph.make_nodes(recipe, plan, path.parent.resolve())
     previous = (opened.build(recipe.name) or {}).get("steps", {})
     return Workspace(path, settings, recipe, opened, plan, Build(opened, nodes, previous))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL_SECONDS = 10.0
 """A log is read later: a line each ten seconds says enough."""
+SAMPLE_LINES = 8
+"""Of a text that is being rewritten; a young model writes empty lines by the dozen, which are left out."""
 
 
 def make_display(stream: TextIO | None = None) -> Display:
@@ -202,7 +204,8 @@ class LiveProgress:
             lines.append(Text(f"{_clock_text(self._meter.elapsed)}", style="dim"))
         if self._sample:
             title, text = self._sample
-            lines.append(Panel(Text(text[:700]), title=Text(title), title_align="left", border_style="dim", width=100))
+            shown = Text("\n".join([line for line in text.split("\n") if line.strip()][:SAMPLE_LINES]))
+            lines.append(Panel(shown, title=Text(title), title_align="left", border_style="dim", width=100))
         return Group(*lines)
 
 
