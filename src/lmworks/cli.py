@@ -255,6 +255,37 @@ def serve(
 
 
 @app.command()
+def erase(
+    documents: Annotated[list[str], typer.Argument(metavar="DOCUMENT...", help="Ids of documents to forget.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List everything made from some documents, and with --apply delete it and never read them again.
+
+    Example: lmworks erase 38eb0f6dae9eda1617ab6ca9570e3054
+    """
+    from lmworks.pipeline.erasure import add_erased, delete, holders
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
+        found = holders(opened, documents)
+        if not found:
+            raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
+        if apply:
+            add_erased(opened.recipe_folder(), documents)
+            delete(opened, found)
+    if as_json:
+        rows = [{"step": item.step, "key": item.artifact.key, "model": item.is_model} for item in found]
+        _print_json({"erased": apply, "held_by": rows})
+        return
+    for item in found:
+        print(f"{item.step}{'  weights that saw the text: retire every copy given away' if item.is_model else ''}")
+    print("deleted; make the rest anew with `lmworks build`" if apply else "these would be deleted with --apply")
+
+
+@app.command()
 def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
     store: StoreOption = None,

@@ -19,6 +19,7 @@ from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Piece, Record, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.errors import GateRefused, LmworksError
+from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 
@@ -39,6 +40,7 @@ class IngestConfig(StepConfig):
     )
     fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
     id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
+    erased: list[str] = Field(default=[], description="Ids of documents to leave out; set by `resolve`.")
     folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
 
     @model_validator(mode="after")
@@ -58,6 +60,7 @@ class IngestConfig(StepConfig):
                 "folder": folder,
                 "fingerprints": [source.fingerprint() for source in sources],
                 "id_key_digest": key_digest(load_id_key(folder)),
+                "erased": erased_documents(folder),
             }
         )
 
@@ -129,12 +132,13 @@ def _units(pieces: Sequence[tuple[int, Piece]], size: int) -> Iterator[list[tupl
 
 
 def _read_unit(config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]]) -> tuple[Parts, Tally]:
-    tally = Tally()
-    documents = []
+    tally, documents, erased = Tally(), [], set(config.erased)
     for number, piece in unit:
         source = config.sources[number]
         for record in _read_piece(source, piece):
-            if isinstance(record, Unreadable):
+            if document_id(key, source.label, record.path, record.key) in erased:
+                tally.counts["erased"] += 1
+            elif isinstance(record, Unreadable):
                 _quarantine(tally, source.label, record)
             elif refusal := config.licences.refusal(record.licence):
                 tally.note(refusal, source=source.label, path=record.path, record=record.key)

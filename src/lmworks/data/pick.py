@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from lmworks.data.conversations import Conversations
-from lmworks.data.documents import Documents, write_file, write_shard
+from lmworks.data.documents import Documents, write_file, write_ids, write_shard
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
@@ -25,22 +25,25 @@ class PickConfig(StepConfig):
     count: int = Field(default=2, ge=1, description="As many as one looks at.")
 
 
-@stage(version=1)
+@stage(version=2)
 def pick_documents(config: PickConfig, data: Documents, out: Path, context: Context) -> Result:
     """The first documents in the order of ids, which is no order of content."""
-    write_shard(out / "part-00000.parquet", list(islice(data.iterate(), config.count)))
+    picked = list(islice(data.iterate(), config.count))
+    write_shard(out / "part-00000.parquet", picked)
+    write_ids(out, sorted(document.id for document in picked))
     return Result()
 
 
-@stage(version=1)
+@stage(version=2)
 def pick_conversations(config: PickConfig, data: Conversations, out: Path, context: Context) -> Result:
     """The first conversation of each form: those about a document before others, the longest answers first."""
     first: dict[str, dict[str, Any]] = {}
     for record in data.iterate():
         first.setdefault(record.get("form", ""), record)
     longest = sorted(first.values(), key=lambda record: (not record.get("document"), -len(_answer(record))))
-    lines = [canonical_json(record) + "\n" for record in longest[: config.count]]
-    write_file(out / "conversations.jsonl", "".join(lines).encode())
+    picked = longest[: config.count]
+    write_file(out / "conversations.jsonl", "".join(canonical_json(record) + "\n" for record in picked).encode())
+    write_ids(out, sorted(record["document"] for record in picked if record.get("document")))
     return Result()
 
 

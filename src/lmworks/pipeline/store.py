@@ -108,6 +108,7 @@ class Store:
                 shutil.rmtree(folder / "payload")
             out.replace(folder / "payload")
             sync_folder(folder)
+        (folder / "erased.json").unlink(missing_ok=True)
         write_atomically(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         return Artifact(folder)
 
@@ -134,6 +135,13 @@ class Store:
             return dict(json.loads((self.root / "builds" / f"{name}.json").read_text()))
         except FileNotFoundError:
             return None
+
+    def recipe_folder(self) -> Path:
+        """Where the recipe built last lies."""
+        record = self.build()
+        if record is None:
+            raise UsageError(f"{self.root}: nothing was built in this store")
+        return Path(self.root, record["recipe"]).resolve().parent
 
     def named(self, name: str) -> Artifact:
         """The artifact that a user means: a step of the last build, or the beginning of a key or digest."""
