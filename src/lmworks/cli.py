@@ -21,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data", help="Look into the data.")
+
 RecipeArgument = Annotated[
     Path | None,
     typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder."),
@@ -225,6 +228,33 @@ def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
         _print_json({"report": str(path)})
     else:
         print(path)
+
+
+@data_app.command("find")
+def find_data(
+    value: Annotated[
+        str, typer.Argument(help="A person as the data names the subject, or an e-mail address, a number …")
+    ],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the documents that a person's data stood in before it was anonymised: their ids, kind and step.
+
+    Example: lmworks data find jane@example.org
+    """
+    from lmworks.data.privacy.index import find_person
+    from lmworks.release.built import Built
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    places = find_person(value, opened.all(), Built.open(opened).recipe.parent)
+    if as_json:
+        _print_json([place._asdict() for place in places])
+        return
+    for place in places:
+        print(f"{place.document}  {place.kind:13}  {place.step}")
+    if not places:
+        print("no document holds it", file=sys.stderr)
 
 
 @app.command()
