@@ -90,8 +90,9 @@ def anonymise_documents(
     config: AnonymiseConfig, key: bytes, documents: Sequence[Document]
 ) -> tuple[list[Document], list[tuple[str, str, str]], Tally]:
     """The documents that stay, anonymised; the index's entries; and what was done."""
-    kept, entries, tally = [], [], Tally()
-    detectors = config.detectors()
+    kept: list[Document] = []
+    entries: list[tuple[str, str, str]] = []
+    detectors, tally = config.detectors(), Tally()
     for document in documents:
         found: list[Finding] = []
         new = _anonymise(config, key, document, detectors, found, tally)

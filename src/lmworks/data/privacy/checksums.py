@@ -17,13 +17,13 @@ _CARD = re.compile(
     r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
     r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}"  # American Express, Diners Club
     r"|(?:2131|1800)\d{11}|35\d{14}"  # JCB
-    r"|(?:6011|64[4-9]\d|65\d\d)\d{12,15}|(?:50|5[6-9]|6\d)\d{10,17}"  # Discover; Maestro and UnionPay
+    r"|(?:6011|64[4-9]\d|65\d\d)\d{12,15}|(?:50|5[6-9]|6\d)\d{10,17}|0604\d{8,15}"  # Discover; Maestro and UnionPay
 )
 
 
 def card(value: str) -> bool:
     """A payment card: an issuer's prefix with its length, Luhn's check, not one digit over and over."""
-    return bool(_CARD.fullmatch(value)) and luhn(value) and len(set(value)) > 2
+    return bool(_CARD.fullmatch(value)) and luhn(value) and len(set(value)) > 1
 
 
 IBAN_LENGTHS = {

@@ -71,10 +71,10 @@ def shift_date(text: str, days: int) -> str:
         return text
     old, of = found
     new = old + timedelta(days)
-    written = {"y": f"{new.year}"[-len(of["y"][0]) :], "d": _number(new.day, of["d"][0])}
     name = of["m"][0]
+    written = {"y": f"{new.year}"[-len(of["y"][0]) :], "d": _number(new.day, of["d"][0], name.isdigit())}
     if name.isdigit():
-        written["m"] = _number(new.month, name)
+        written["m"] = _number(new.month, name, True)
     else:
         names = next(names for names in _MONTHS if name.lower() in names.split() or names == "sept").split()
         month = names[new.month - 1] if len(names) == 12 else _MONTHS[5].split()[new.month - 1]
@@ -84,8 +84,9 @@ def shift_date(text: str, days: int) -> str:
     return re.sub(r"(?<=[0-9])(st|nd|rd|th)\b", _ordinal(new.day), text, flags=re.IGNORECASE)
 
 
-def _number(value: int, like: str) -> str:
-    return f"{value:02d}" if like.startswith("0") or len(like) == 2 else str(value)
+def _number(value: int, like: str, in_columns: bool) -> str:
+    """With two digits if the old one had a zero in front, or may have had one: 30.09.2001, but not 30 September."""
+    return f"{value:02d}" if like.startswith("0") or (in_columns and len(like) == 2) else str(value)
 
 
 def _ordinal(day: int) -> str:

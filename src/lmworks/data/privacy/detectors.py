@@ -15,8 +15,9 @@ from lmworks.data.privacy import checksums
 from lmworks.data.privacy.dates import DATE, read_date
 from lmworks.data.privacy.findings import CONTEXT_BEFORE, Detector, Finding, Function, Kind, Pattern, Trigger
 
-AT = Trigger(words=("@",))
-NUMBER = Trigger(re.compile(r"[0-9](?:[^0-9\n]{0,3}[0-9]){5,}"))
+AT = Trigger(re.compile(r"@(?<=\w@)[\w-]"))
+DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/-]{0,3}[0-9]){6,}"))
+LETTERS_DIGITS = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"))
 DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
 COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))
 BIRTH = Trigger(words=("birth", "born", "dob", "d.o.b", "geb", "naissance", "né le", "née le", "naci", "nato", "nata"))
@@ -24,14 +25,15 @@ YEAR = Trigger(re.compile(r"(?:1[89]|20)[0-9][0-9]|[/.-][0-9]{1,2}[/.-][0-9]{2}"
 RECORD = Trigger(words=("mrn", "medical record", "patient", "chart"))
 PREFIXES = Trigger(
     words=(
-        "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxa-", "xoxb-", "xoxp-",
-        "xoxr-", "xoxs-", "aiza", "sk_live_", "sk_test_", "rk_live_", "pk_live_", "sk-", "sg.", "npm_", "hf_", "eyj",
-        "bearer ", "pypi-", "dop_v1_",
+        "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxa-", "xoxb-", "xoxp-",
+        "xoxr-", "xoxs-", "AIza", "k_live_", "k_test_", "sk-", "SG.", "npm_", "hf_", "eyJ", "earer ", "pypi-",
+        "dop_v1_",
     ),
+    exact=True,
     reach=400,
 )  # fmt: skip
-PRIVATE_KEY = Trigger(words=("private key",), reach=8_500)
-ASSIGNED = Trigger(re.compile(r"[:=]>?\s{0,3}[\"']?(?=[^\s\"']{0,40}[0-9])[^\s\"']{8}"))
+PRIVATE_KEY = Trigger(words=("PRIVATE KEY",), exact=True, reach=8_500)
+ASSIGNED = Trigger(re.compile(r"(?:[:=]>?|is)\s{0,3}[\"']?(?=[^\s\"']{0,40}[0-9])[^\s\"']{8}"))
 
 WORD_BEFORE, WORD_AFTER = r"(?<![\w-])(?<![0-9][.,])", r"(?![\w-]|[.,][0-9])"
 
@@ -73,7 +75,7 @@ RECORD_NUMBER = re.compile(
     re.IGNORECASE,
 )
 IPV4 = re.compile(
-    r"(?<!version )(?<!Version )(?<!release )(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
+    r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
     r"(?!\w|\.[0-9]|/(?:[0-9]|[12][0-9]|3[01])(?![0-9]))"
 )
 IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
@@ -115,10 +117,14 @@ def looks_random(token: str) -> bool:
     return entropy >= min(3.0, math.log2(len(token)) - 0.5)
 
 
+NUMBERED = re.compile(r"(?i)(?:version|release|section|chapter|clause|ver\.?|sec\.|§)\s?$")
+
+
 def ip_addresses(text: str, pattern: re.Pattern[str]) -> Iterator[Finding]:
-    """Addresses that may be a person's."""
+    """Addresses that may be a person's; 4.2.1.3 after "section" is none."""
     for match in pattern.finditer(text):
-        if checksums.public_address(match[0]):
+        before = text[max(0, match.start() - 10) : match.start()]
+        if checksums.public_address(match[0]) and not NUMBERED.search(before):
             yield Finding("ip", *match.span(), match[0], checksums.public_address)
 
 
@@ -133,11 +139,17 @@ PHONE = re.compile(
     r"(?<![\w.,/+:@#$€£-])[+(]{0,2}[0-9](?:[ .()/-]{0,2}[0-9]){6,16}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?![\w@%-])"
 )
 PHONE_WORDS = _words(
-    r"calls?\b|called|calling|phone|tel\b|tel[eé]|mobile?|móvil|cell|handy|fax|dial|ring\b|reach\b|contact|text me|"
-    r"sms\b|whatsapp|hotline|helpline|desk\b|answering|messages?\b|appel|llam|chiam|anruf|numéro|número|numero|rufnummer"
+    r"calls?\b|called|calling|phone|tel\b|telef|teléf|télé|mobile?|móvil|cell\b|cellph|cellul|handy|fax|dial|ring\b|"
+    r"reach\b|contact|text me|sms\b|whatsapp|hotline|helpline|desk\b|answering|messages?\b|appel|llam|chiam|"
+    r"anruf|numéro|número|numero|rufnummer"
 )
 NORTH_AMERICAN = re.compile(r"(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-. ])[2-9][0-9]{2}[-.][0-9]{4}(?: ?(?:x|ext).*)?")
-ZERO_LED = re.compile(r"\(?0[0-9]{1,4}\)?(?:[ .-][0-9]{2,4}){2,4}|0[0-9]{2,4}[ /-][0-9]{6,8}")
+ZERO_LED = re.compile(r"\(?0[1-9][0-9]{0,3}\)?(?:[ .-][0-9]{2,4}){2,4}|0[1-9][0-9]{1,3}[ /-][0-9]{6,8}")
+SENTENCE_END = re.compile(r"(?<!:)\n|[.!?;] +(?=[A-Z])")
+OTHER_NUMBER = re.compile(
+    r"(?i)\b(?:isbn|issn|sku|ean|upc|order|ticket|invoice|ref|serial|account|iban|card|ssn|zip|part|case|pin|code|id)"
+    r"(?: (?:no|number|nr|id))?[ .:#]{0,3}$"
+)
 DATE_LIKE = re.compile(
     r"(?:1[89]|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][/.][0-3]?[0-9][/.][12][0-9]{3}"
 )
@@ -146,13 +158,16 @@ DATE_LIKE = re.compile(
 def phones(text: str) -> Iterator[Finding]:
     """Telephone numbers: international ones, national ones in a form of their own, others after a word such as "call".
 
-    Where a run of digits is none as a whole, its last groups are left off one by one: "0341 8387176 2024".
+    Where a run of digits is none as a whole, a date after it and then its last groups are left off one by one.
     """
     position = 0
     while match := PHONE.search(text, position):
         start, end = match.span()
         position = start + 1
-        spoken = bool(PHONE_WORDS.search(text[max(0, start - CONTEXT_BEFORE) : start]))
+        if date := re.search(f" (?:{DATE_LIKE.pattern})", text[start:end]):
+            end = start + date.start()
+        sentence = SENTENCE_END.split(text[max(0, start - CONTEXT_BEFORE) : start])[-1]
+        spoken = bool(PHONE_WORDS.search(sentence)) and not OTHER_NUMBER.search(sentence)
         while end > start:
             if is_phone(text[start:end], spoken):
                 yield Finding("phone", start, end, text[start:end], _phone_check(text[start:end]))
@@ -175,7 +190,8 @@ def is_phone(number: str, spoken: bool) -> bool:
         return True
     if ZERO_LED.fullmatch(main) and 9 <= len(digits) <= 11:
         return True
-    return spoken and 7 <= len(digits) <= 12
+    short = sum(len(group) == 1 for group in re.findall("[0-9]+", main))
+    return spoken and short < 2 and 7 <= len(digits) <= 12 and ("/" not in main or digits[0] == "0")
 
 
 def _phone_check(number: str) -> Callable[[str], bool]:
@@ -211,9 +227,9 @@ def valid_phone(number: str) -> bool:
         return False
 
 
-def _national(pattern: str, check: Callable[[str], bool], context: str | None = None) -> Pattern:
+def _national(trigger: Trigger, pattern: str, check: Callable[[str], bool], context: str | None = None) -> Pattern:
     """A national number; one whose check is weak needs a word that names it."""
-    return Pattern("national_id", NUMBER, _number(pattern), check, _words(context) if context else None)
+    return Pattern("national_id", trigger, _number(pattern), check, _words(context) if context else None)
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -221,30 +237,56 @@ DETECTORS: tuple[Detector, ...] = (
     Pattern("secret", PREFIXES, PROVIDER_KEY),
     Function("secret", ASSIGNED, assigned_secret),
     Pattern("email", AT, EMAIL),
-    Pattern("iban", NUMBER, IBAN, checksums.iban),
-    Pattern("card", NUMBER, CARD, checksums.card),
-    Pattern("card", NUMBER, SHORT_CARD, checksums.card, CARD_WORDS),
-    _national("[0-9]{3}-[0-9]{2}-[0-9]{4}", checksums.us_ssn),
-    _national("[0-9]{3} ?[0-9]{2} ?[0-9]{4}", checksums.us_ssn, r"ssn\b|social security|soc\.? sec"),
-    _national("[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}", checksums.uk_nhs, r"nhs\b|health service"),
-    _national("[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]", checksums.uk_nino),
-    _national("[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}", checksums.de_tax_id),
-    _national("[0-9] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}", checksums.fr_insee),
-    _national("[0-9]{8}[ -]?[A-Z]|[XYZ][ -]?[0-9]{7}[ -]?[A-Z]", checksums.es_dni),
+    Pattern("iban", LETTERS_DIGITS, IBAN, checksums.iban),
+    Pattern("card", DIGITS, CARD, checksums.card),
+    Pattern("card", DIGITS, SHORT_CARD, checksums.card, CARD_WORDS),
+    _national(Trigger(re.compile(r"-[0-9]{2}-[0-9]{4}")), "[0-9]{3}-[0-9]{2}-[0-9]{4}", checksums.us_ssn),
     _national(
-        "[A-Za-z]{6}[0-9A-Za-z]{2}[A-Za-z][0-9A-Za-z]{2}[A-Za-z][0-9A-Za-z]{3}[A-Za-z]", checksums.it_codice_fiscale
+        Trigger(words=("ssn", "social security", "soc. sec", "soc sec")),
+        "[0-9]{3} ?[0-9]{2} ?[0-9]{4}",
+        checksums.us_ssn,
+        r"ssn\b|social security|soc\.? sec",
     ),
     _national(
-        "[0-9]{3}[.]?[0-9]{3}[.]?[0-9]{3}|[0-9]{4}[.][0-9]{2}[.][0-9]{3}", checksums.nl_bsn, r"bsn\b|burgerservice|sofi"
+        Trigger(words=("nhs", "health service")),
+        "[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}",
+        checksums.uk_nhs,
+        r"nhs\b|health service",
     ),
-    _national("[0-9]{11}", checksums.pl_pesel, r"pesel\b"),
-    _national("[0-9]{3}[.][0-9]{3}[.][0-9]{3}-[0-9]{2}", checksums.br_cpf),
-    _national("[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{3}", checksums.ca_sin, r"(?-i:SIN)\b|social insurance"),
+    _national(
+        Trigger(re.compile(r"[0-9](?<=[A-Za-z][A-Za-z ][0-9])[0-9] ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]")),
+        "[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]",
+        checksums.uk_nino,
+    ),
+    _national(DIGITS, "[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}", checksums.de_tax_id),
+    _national(DIGITS, "[0-9] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}", checksums.fr_insee),
+    _national(DIGITS, "[0-9]{8}[ -]?[A-Z]|[XYZ][ -]?[0-9]{7}[ -]?[A-Z]", checksums.es_dni),
+    _national(
+        LETTERS_DIGITS,
+        "[A-Za-z]{6}[0-9A-Za-z]{2}[A-Za-z][0-9A-Za-z]{2}[A-Za-z][0-9A-Za-z]{3}[A-Za-z]",
+        checksums.it_codice_fiscale,
+    ),
+    _national(
+        Trigger(words=("bsn", "burgerservice", "sofi")),
+        "[0-9]{3}[.]?[0-9]{3}[.]?[0-9]{3}|[0-9]{4}[.][0-9]{2}[.][0-9]{3}",
+        checksums.nl_bsn,
+        r"bsn\b|burgerservice|sofi",
+    ),
+    _national(Trigger(words=("pesel",)), "[0-9]{11}", checksums.pl_pesel, r"pesel\b"),
+    _national(
+        Trigger(re.compile(r"\.[0-9]{3}\.[0-9]{3}-")), "[0-9]{3}[.][0-9]{3}[.][0-9]{3}-[0-9]{2}", checksums.br_cpf
+    ),
+    _national(
+        Trigger(words=("SIN", "ocial insurance", "ocial Insurance"), exact=True),
+        "[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{3}",
+        checksums.ca_sin,
+        r"(?-i:SIN)\b|social insurance",
+    ),
     Function("ip", DOTTED, partial(ip_addresses, pattern=IPV4)),
     Function("ip", COLONS, partial(ip_addresses, pattern=IPV6)),
     Pattern("record_number", RECORD, RECORD_NUMBER),
     Function("birth_date", BIRTH, partial(dates, pattern=BIRTH_DATE, kind="birth_date")),
-    Function("phone", NUMBER, phones),
+    Function("phone", DIGITS, phones),
     Function("date", YEAR, partial(dates, pattern=ANY_DATE, kind="date")),
 )
 """In the order in which they are asked; of equally long findings that overlap the first wins."""

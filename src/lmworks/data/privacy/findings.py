@@ -43,7 +43,9 @@ class Trigger:
 
     pattern: re.Pattern[str] | None = None
     words: tuple[str, ...] = ()
-    """Lower case; found in any case."""
+    """In lower case they are found in any case."""
+    exact: bool = False
+    """Whether words are found only as they are written."""
     reach: int = REACH
 
     def windows(self, text: Searched) -> Iterator[tuple[int, int]]:
@@ -65,7 +67,8 @@ class Trigger:
     def _places(self, text: Searched) -> Iterator[tuple[int, int]]:
         if self.pattern:
             return (match.span() for match in self.pattern.finditer(text.text))
-        return iter(sorted(place for word in self.words for place in _find_all(text.lower, word)))
+        searched = text.text if self.exact else text.lower
+        return iter(sorted(place for word in self.words for place in _find_all(searched, word)))
 
 
 def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
@@ -90,18 +93,12 @@ class Searched:
         return "".join(small if len(small := each.lower()) == 1 else each for each in self.text)
 
     def widen(self, left: int, right: int) -> tuple[int, int]:
-        """The stretch, grown to white space where there is any within 64 characters, so that no word is cut."""
+        """The stretch, grown to a space or line end where there is one within 64 characters, so that no word is cut."""
         left, right = max(0, left), min(len(self.text), right)
-        for place in range(left, max(0, left - 64), -1):
-            if self.text[place - 1].isspace():
-                left = place
-                break
-        else:
-            left = max(0, left - 64)
-        for place in range(right, min(len(self.text), right + 64)):
-            if self.text[place].isspace():
-                return left, place
-        return left, min(len(self.text), right + 64)
+        far_left, far_right = max(0, left - 64), min(len(self.text), right + 64)
+        before = max(self.text.rfind(white, far_left, left) for white in " \n")
+        after = [place for white in " \n" if (place := self.text.find(white, right, far_right)) >= 0]
+        return before + 1 if before >= 0 else far_left, min(after, default=far_right)
 
 
 def plain(value: str) -> str:

@@ -97,7 +97,8 @@ def _share(name: str, right: int, n: int) -> Figure:
     share, z = right / n, 1.959964
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Figure(name=name, value=share, n=n, method=METHOD, interval=(max(0, centre - half), min(1, centre + half)))
+    interval = (round(centre - half, 9), round(centre + half, 9))
+    return Figure(name=name, value=share, n=n, method=METHOD, interval=interval)
 
 
 class _Values:

@@ -56,7 +56,7 @@ def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
     if kind == "email":
         return _email(key, normal)
     new = _drawn(key, kind, normal, _kept(finding, normal), finding.check)
-    return new and _in_the_form_of(value, new)
+    return new and _in_the_form_of(value, new, "[0-9]" if kind == "phone" else r"[^\W_]")
 
 
 def _seed(key: bytes, *parts: str) -> bytes:
@@ -112,8 +112,8 @@ def _drawn(key: bytes, kind: Kind, normal: str, kept: int, check: Callable[[str]
     return None
 
 
-def _in_the_form_of(value: str, new: str) -> str:
-    """The new letters and digits with the separators and the case of the true value."""
+def _in_the_form_of(value: str, new: str, replaced: str) -> str:
+    """The new characters in place of those that the pattern `replaced` matches, in the case of the true value."""
     characters = filter(str.isalnum, new)
 
     def next_one(old: re.Match[str]) -> str:
@@ -122,4 +122,4 @@ def _in_the_form_of(value: str, new: str) -> str:
         character = next(characters)
         return character.upper() if old[0].isupper() else character.lower()
 
-    return re.sub(r"\(0\)|[^\W_]", next_one, value)
+    return re.sub(rf"\(0\)|{replaced}", next_one, value)
