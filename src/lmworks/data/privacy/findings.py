@@ -37,7 +37,7 @@ class Finding(NamedTuple):
 Detect = Callable[[str], Iterable[Finding]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: it is looked up for every text
 class Trigger:
     """What a text must hold before a detector is worth running, and how far around it the detector looks."""
 
@@ -47,6 +47,13 @@ class Trigger:
     exact: bool = False
     """Whether words are found only as they are written."""
     reach: int = REACH
+
+    def fires(self, text: Searched) -> bool:
+        """Whether the text has the trigger anywhere: one call for most texts."""
+        if self.pattern:
+            return self.pattern.search(text.text) is not None
+        searched = text.text if self.exact else text.lower
+        return any(map(searched.__contains__, self.words))
 
     def windows(self, text: Searched) -> Iterator[tuple[int, int]]:
         """Stretches around each place that has the trigger, from white space to white space, without overlaps."""
@@ -157,9 +164,11 @@ def scan(text: str, detectors: Sequence[Detector]) -> list[Finding]:
     windows: dict[Trigger, list[tuple[int, int]]] = {}
     found: list[tuple[int, Finding]] = []
     for rank, detector in enumerate(detectors):
-        if detector.trigger not in windows:
-            windows[detector.trigger] = list(detector.trigger.windows(searched))
-        for left, right in windows[detector.trigger]:
+        stretches = windows.get(detector.trigger)
+        if stretches is None:
+            fires = detector.trigger.fires(searched)
+            stretches = windows[detector.trigger] = list(detector.trigger.windows(searched)) if fires else []
+        for left, right in stretches:
             for finding in detector(text[left:right]):
                 moved = finding._replace(start=finding.start + left, end=finding.end + left)
                 found.append((rank, moved))
