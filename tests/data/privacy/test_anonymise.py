@@ -84,6 +84,32 @@ def test_meta_is_treated_too(tmp_path: Path) -> None:
     assert document.meta == {"title": "From [EMAIL]", "tags": ["x", {"by": "[EMAIL]"}], "path": "a.txt", "n": 1}
 
 
+def test_people_whom_the_record_names_are_found_in_its_text(tmp_path: Path) -> None:
+    meta = {"patient": "Doe, Jane", "staff": ["Ann Lee", "Bo Xu"], "path": "a.txt"}
+    note = "Jane Doe came. Ms Doe saw Dr. Lee; DOE, JANE left. The does and jane stay."
+    raw = documents_of(tmp_path / "raw", note, meta=meta)
+    write_shard(raw.path / "part-00001.parquet", [Document(id="f", text="Jane Doe", source="s", licence="MIT")])
+    _, out = run(tmp_path, raw, people=["patient", "staff", "absent"])
+    redacted = "[PERSON] came. Ms [PERSON] saw Dr. [PERSON]; [PERSON] left. The does and jane stay."
+    assert texts(out) == ["Jane Doe", redacted]
+    (document,) = [each for each in Documents(out, "").iterate() if each.id != "f"]
+    assert document.meta == {"patient": "[PERSON]", "staff": ["[PERSON]", "[PERSON]"], "path": "a.txt"}
+    assert document.subject and "Doe" not in document.subject
+    places = find_person("jane  doe", [published(tmp_path, out)], tmp_path)
+    assert {place.kind for place in places} == {"person", "subject"}
+
+
+def test_a_person_has_one_made_up_name_in_all_documents(tmp_path: Path) -> None:
+    raw = documents_of(tmp_path / "raw", "Jane Doe; Doe, Jane; Jane; Doe", meta={"patient": "Jane Doe"})
+    other = Document(id="f", text="jane doe.", source="s", licence="MIT", meta={"patient": "Doe, Jane"})
+    write_shard(raw.path / "part-00001.parquet", [other])
+    _, out = run(tmp_path, raw, action="surrogate", people=["patient"])
+    long, short = sorted(texts(out), key=len, reverse=True)
+    given, family = short.strip(".").split(" ")
+    assert long == f"{given} {family}; {family}, {given}; {given}; {family}"
+    assert {given, family}.isdisjoint({"Jane", "Doe"})
+
+
 def test_nothing_that_is_written_holds_the_personal_text(tmp_path: Path) -> None:
     raw = documents_of(tmp_path / "raw", LETTER, LETTER + " api_key='q8Zr2Lx0Vb7TnY5k'", subject="Jane Doe")
     result, out = run(tmp_path, raw, actions={"secret": "drop"})

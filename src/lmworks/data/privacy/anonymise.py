@@ -14,8 +14,9 @@ from lmworks.data.documents import Document, Documents, read_shard
 from lmworks.data.identity import PRIVACY_KEY, key_digest
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
+from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure
-from lmworks.data.privacy.surrogates import day_shift, surrogate, value_digest
+from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
@@ -43,6 +44,12 @@ class AnonymiseConfig(StepConfig):
         default={},
         description="The action for single kinds. Dates other than of birth are looked for only if `date` is named: "
         "few texts can do without them.",
+    )
+    people: list[str] = Field(
+        default=[],
+        description="Fields of `meta` that name persons, such as `patient`: where those names stand in the document "
+        "they are of kind `person`, and the first is the document's `subject` if it has none. None by default: which "
+        "fields do so, only the user knows.",
     )
     privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates; set by `resolve`.")
     folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
@@ -96,8 +103,11 @@ def anonymise_documents(
     detectors, tally = config.detectors(), Tally()
     for document in documents:
         found: list[Finding] = []
-        new = _anonymise(config, key, document, detectors, found, tally)
-        entries += [(value_digest(key, each.kind, each.value), each.kind, document.id) for each in found]
+        people = people_of(document.meta, config.people)
+        named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
+        document = replace(document, subject=document.subject or next(iter(people), None))
+        new = _anonymise(config, key, document, [*detectors, *named], found, tally)
+        entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
         if drops := {each.kind for each in found if config.action_of(each.kind) == "drop"}:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
 Kind = Literal[
-    "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date"
+    "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date", "person"
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -32,6 +32,8 @@ class Finding(NamedTuple):
     """The characters found; fewer than the stretch where overlapping findings were joined."""
     check: Callable[[str], bool] = bool
     """What a surrogate must pass, given its normal form."""
+    whole: str = ""
+    """The name of which the value is a part, for a person."""
 
 
 Detect = Callable[[str], Iterable[Finding]]

@@ -16,6 +16,7 @@ from typing import Any
 
 from lmworks.data.privacy.dates import read_date, shift_date
 from lmworks.data.privacy.findings import Finding, Kind, plain
+from lmworks.data.privacy.people import given_name_first
 
 MAX_SHIFT_DAYS = 365
 """Dates move by up to a year: seasons blur, ages stay about right."""
@@ -24,7 +25,9 @@ MOST_DRAWS = 100_000
 
 def normalise_value(kind: str, value: str) -> str:
     """One form of all the ways in which a value is written."""
-    if kind in ("email", "subject", "ip"):
+    if kind == "person":
+        value = given_name_first(value)
+    if kind in ("email", "person", "subject", "ip"):
         return " ".join(value.casefold().split())
     if kind in ("birth_date", "date"):
         day = read_date(value)
@@ -37,6 +40,11 @@ def normalise_value(kind: str, value: str) -> str:
 def value_digest(key: bytes, kind: str, value: str) -> str:
     """What stands in an index for a person or a value: 32 hexadecimal digits."""
     return _seed(key, "index", kind, normalise_value(kind, value)).hex()[:32]
+
+
+def finding_digest(key: bytes, finding: Finding) -> str:
+    """The digest of what was found; of the whole name where a part of one was."""
+    return value_digest(key, finding.kind, finding.whole or finding.value)
 
 
 def day_shift(key: bytes, person: str) -> int:
@@ -55,6 +63,8 @@ def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
     normal = normalise_value(kind, value)
     if kind == "email":
         return _email(key, normal)
+    if kind == "person":
+        return _name(key, finding)
     new = _drawn(key, kind, normal, _kept(finding, normal), finding.check)
     return new and _in_the_form_of(value, new, "[0-9]" if kind == "phone" else r"[^\W_]")
 
@@ -71,6 +81,17 @@ def _email(key: bytes, normal: str) -> str:
     faker.seed_instance(number)
     name = f"{faker.first_name()}.{faker.last_name()}".lower()
     return f"{name}{number % 10_000:04d}@{faker.safe_domain_name()}"
+
+
+def _name(key: bytes, finding: Finding) -> str:
+    """The part of a made-up name that stands where the value stands in the true one."""
+    normal = normalise_value("person", finding.whole)
+    faker = _faker()
+    faker.seed_instance(int.from_bytes(_seed(key, "surrogate", "person", normal)))
+    given, family = faker.first_name(), faker.last_name()
+    if " " not in finding.value:
+        return str(family if normal.split()[-1] == finding.value.casefold() else given)
+    return f"{family}, {given}" if "," in finding.value else f"{given} {family}"
 
 
 @functools.cache
