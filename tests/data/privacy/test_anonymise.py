@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ from data_support import documents_of, payload_bytes, texts
 from lmworks.data.documents import Document, Documents, write_shard
 from lmworks.data.identity import key_digest
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.privacy.detectors import DETECTORS
+from lmworks.data.privacy.findings import Finding, Function, Pattern, Trigger
 from lmworks.data.privacy.index import INDEX, find_person
+from lmworks.data.privacy.planted import measure
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Result
 from lmworks.pipeline.store import Artifact
@@ -67,8 +72,6 @@ def test_dates_move_by_one_amount_a_subject(tmp_path: Path) -> None:
     notes = ["born 1980-01-31, seen 2020-02-01", "seen 2020-02-11"]
     raw = documents_of(tmp_path / "raw", *notes, subject="Jane Doe")
     _, out = run(tmp_path, raw, actions={"date": "surrogate", "birth_date": "surrogate"})
-    from datetime import date
-
     days = [date.fromisoformat(word.strip(",")) for text in texts(out) for word in text.split() if word[0].isdigit()]
     assert (days[1] - days[0]).days == (date(2020, 2, 1) - date(1980, 1, 31)).days
     assert (days[2] - days[1]).days == 10
@@ -147,17 +150,15 @@ def test_planted_values_are_measured_on_the_documents_themselves(tmp_path: Path)
 
 
 def test_a_detector_that_misses_is_seen_in_the_figures(tmp_path: Path) -> None:
-    from lmworks.data.privacy.detectors import DETECTORS
-    from lmworks.data.privacy.findings import Finding, Function, Trigger
-    from lmworks.data.privacy.planted import measure
-
     raw = documents_of(tmp_path / "raw", "Lists the buckets of the account. " * 20)
     blind = [detector for detector in DETECTORS if detector.kind == "email"]
     blind += [Function("card", Trigger(words=("buckets",)), lambda text: [Finding("card", 0, 5, "Lists")])]
-    blind += [Function("iban", Trigger(words=(" ",), reach=10**6), lambda text: [Finding("iban", 0, len(text), text)])]
+    number = re.compile("[0-9]{3,}")
+    blind += [Pattern("iban", Trigger(number), number)]
     figures = {figure.name: figure.value for figure in measure(raw, blind)}
     assert figures["recall of planted card"] == 0
-    assert figures["precision on planted personal data"] < 0.9
+    assert figures["recall of planted email"] == 1
+    assert 0 < figures["precision on planted personal data"] < 0.5
 
 
 def published(folder: Path, out: Path, key: str = KEY) -> Artifact:

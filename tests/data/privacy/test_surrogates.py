@@ -79,6 +79,11 @@ def test_an_account_keeps_its_country_and_a_telephone_its_country_code() -> None
     assert instead("+41 (0)62 585 51 90").startswith("+41 (0)")
 
 
+def test_a_surrogate_is_never_the_true_value() -> None:
+    keys = [bytes([number]) * 32 for number in range(60)]
+    assert "7" not in {surrogate(key, Finding("record_number", 0, 1, "7"), 1) for key in keys}
+
+
 def test_two_persons_hardly_share_a_surrogate() -> None:
     made = {instead(f"person{number}@example.com") for number in range(300)}
     assert len(made) == 300
