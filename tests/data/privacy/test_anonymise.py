@@ -6,12 +6,13 @@ import json
 import re
 import stat
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from data_support import documents_of, payload_bytes, texts
+from faker import Faker
 
 from lmworks.data.documents import Document, Documents, write_shard
 from lmworks.data.identity import key_digest
@@ -111,6 +112,31 @@ def test_a_person_has_one_made_up_name_in_all_documents(tmp_path: Path) -> None:
     given, family = short.strip(".").split(" ")
     assert long == f"{given} {family}; {family}, {given}; {given}; {family}"
     assert {given, family}.isdisjoint({"Jane", "Doe"})
+
+
+def test_clinical_notes_keep_their_course_and_lose_their_patient(tmp_path: Path) -> None:
+    faker = Faker("en_US")
+    faker.seed_instance(3)
+    (tmp_path / "raw").mkdir()
+    notes, personal = [], {}
+    for number in range(20):
+        name, record, born = (
+            faker.name(),
+            f"{faker.random_number(8, fix_len=True)}",
+            faker.date_between(date(1930, 1, 1), date(2000, 1, 1)),
+        )
+        seen = faker.date_between(date(2010, 1, 1), date(2020, 1, 1))
+        text = f"Patient: {name}\nMRN: {record}\nDOB: {born:%m/%d/%Y}\nSeen {seen}; again {seen + timedelta(9)}."
+        meta = {"patient": name, "path": "notes.jsonl"}
+        notes.append(Document(id=f"{number:02}", text=text, source="notes", licence="CC0-1.0", meta=meta))
+        personal[f"{number:02}"] = (name, *name.split(), record, f"{born:%m/%d/%Y}", f"{seen}")
+    write_shard(tmp_path / "raw" / "part-00000.parquet", notes)
+    raw = Documents(tmp_path / "raw", "")
+    _, out = run(tmp_path, raw, action="surrogate", actions={"date": "surrogate"}, people=["patient"])
+    for note in Documents(out, "").iterate():
+        assert not [value for value in personal[note.id] if value in f"{note.text}{note.subject}{note.meta}"]
+        first, last = map(date.fromisoformat, re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", note.text))
+        assert last - first == timedelta(9)
 
 
 def test_nothing_that_is_written_holds_the_personal_text(tmp_path: Path) -> None:
