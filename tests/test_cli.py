@@ -30,7 +30,9 @@ def test_quick_commands_import_neither_torch_nor_parsers(tmp_path: Path, argumen
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", ["init", "plan", "build", "status", "show", "trace", "report", "serve", "erase", "gc"])
+@pytest.mark.parametrize(
+    "command", ["init", "plan", "build", "status", "show", "trace", "report", "serve", "erase", "gc"]
+)
 def test_every_command_shows_an_example(tmp_path: Path, command: str) -> None:
     shown = lmworks(tmp_path, command, "--help").stdout
     assert f"Example: lmworks {command}" in re.sub(r"\s+", " ", shown)

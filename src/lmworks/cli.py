@@ -24,6 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data", help="Look into the data.")
+
 RecipeArgument = Annotated[
     Path | None,
     typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder."),
@@ -236,6 +239,32 @@ def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
         print(path)
 
 
+@data_app.command("find")
+def find_data(
+    value: Annotated[
+        str, typer.Argument(help="A person as the data names the subject, or an e-mail address, a number …")
+    ],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the documents that a person's data stood in before it was anonymised: their ids, kind and step.
+
+    Example: lmworks data find jane@example.org
+    """
+    from lmworks.data.privacy.index import find_person
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    places = find_person(value, opened.all(), opened.recipe_folder())
+    if as_json:
+        _print_json([place._asdict() for place in places])
+        return
+    for place in places:
+        print(f"{place.document}  {place.kind:13}  {place.step}")
+    if not places:
+        print("no document holds it", file=sys.stderr)
+
+
 @app.command()
 def serve(
     model: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the recipe's serve.model.")] = None,
@@ -256,7 +285,12 @@ def serve(
 
 @app.command()
 def erase(
-    documents: Annotated[list[str], typer.Argument(metavar="DOCUMENT...", help="Ids of documents to forget.")],
+    wanted: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DOCUMENT|VALUE...", help="Ids of documents to forget, or what `lmworks data find` finds them by."
+        ),
+    ],
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -265,16 +299,24 @@ def erase(
 
     Example: lmworks erase 38eb0f6dae9eda1617ab6ca9570e3054
     """
-    from lmworks.pipeline.erasure import add_erased, delete, holders
+    from lmworks.data.privacy.index import find_person
+    from lmworks.pipeline.erasure import add_erased, delete, holders, is_id
     from lmworks.workspace import open_store
 
     opened = open_store(store)
+    folder = opened.recipe_folder()
+    documents = set(filter(is_id, wanted))
+    for number, value in enumerate(wanted, start=1):
+        places = [] if is_id(value) else find_person(value, opened.all(), folder)
+        if not (is_id(value) or places):
+            raise LmworksError(f"no document holds value {number} of {len(wanted)}; nothing was erased")
+        documents.update(place.document for place in places)
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
         found = holders(opened, documents)
         if not found:
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if apply:
-            add_erased(opened.recipe_folder(), documents)
+            add_erased(folder, documents)
             delete(opened, found)
     if as_json:
         rows = [{"step": item.step, "key": item.artifact.key, "model": item.is_model} for item in found]

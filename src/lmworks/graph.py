@@ -14,6 +14,7 @@ from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.normalise import NormaliseConfig, normalise
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.split import SplitConfig, split
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
@@ -37,6 +38,7 @@ from lmworks.train.train import train
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "ingest": (IngestConfig, ingest),
     "normalise": (NormaliseConfig, normalise),
+    "anonymise": (AnonymiseConfig, anonymise),
     "split": (SplitConfig, split),
     "curate": (CurateConfig, curate),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),

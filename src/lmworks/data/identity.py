@@ -1,10 +1,11 @@
-"""Keyed document ids: stable for whoever holds the key, meaningless to everyone else."""
+"""Secret keys, and keyed document ids: stable for whoever holds the key, meaningless to everyone else."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 from lmworks.errors import UsageError
@@ -13,23 +14,41 @@ KEY_FILE = ".lmworks-id-key"
 KEY_VARIABLE = "LMWORKS_ID_KEY"
 
 
-def load_id_key(folder: Path) -> bytes:
-    """The key that document ids are made with: `LMWORKS_ID_KEY`, else a file in `folder` that is made once.
+@dataclass(frozen=True)
+class SecretKey:
+    """Where a secret key is kept: an environment variable, else a file beside the recipe."""
 
-    Whoever holds the key can tell which document an id belongs to, so the file is readable by its owner only.
-    """
-    stated = os.environ.get(KEY_VARIABLE)
-    if stated is not None:
-        if len(stated) < 16:
-            raise UsageError(f"{KEY_VARIABLE} has {len(stated)} characters; give it 16 or more random ones.")
-        return stated.encode()
-    path = folder / KEY_FILE
-    if not path.exists():
-        _make_key(path)
-    key = path.read_bytes().strip()
-    if len(key) < 16:
-        raise UsageError(f"{path} holds {len(key)} bytes; an id key has 16 or more. Restore it from a backup.")
-    return key
+    variable: str
+    file: str
+
+    def load(self, folder: Path, *, make: bool = True) -> bytes:
+        """The key: the variable's value, else the content of a file in `folder`, made once and for its owner only.
+
+        Raises UsageError for a key that is too short, and for one that is missing if it must not be made.
+        """
+        stated = os.environ.get(self.variable)
+        if stated is not None:
+            if len(stated) < 16:
+                raise UsageError(f"{self.variable} has {len(stated)} characters; give it 16 or more random ones.")
+            return stated.encode()
+        path = folder / self.file
+        if not path.exists():
+            if not make:
+                raise UsageError(f"There is no key: set {self.variable}, or restore {path} from a backup.")
+            _make_key(path)
+        key = path.read_bytes().strip()
+        if len(key) < 16:
+            raise UsageError(f"{path} holds {len(key)} bytes; a key has 16 or more. Restore it from a backup.")
+        return key
+
+
+PRIVACY_KEY = SecretKey("LMWORKS_PRIVACY_KEY", ".lmworks-privacy-key")
+"""What surrogates and the index of persons are made with: whoever holds it can try out who stands behind them."""
+
+
+def load_id_key(folder: Path) -> bytes:
+    """The key that document ids are made with. Whoever holds it can tell which document an id belongs to."""
+    return SecretKey(KEY_VARIABLE, KEY_FILE).load(folder)
 
 
 def _make_key(path: Path) -> None:

@@ -31,9 +31,14 @@ def erased_documents(folder: Path) -> list[str]:
     return _checked(path.read_text(encoding="utf-8").split() if path.exists() else [], str(path))
 
 
+def is_id(text: str) -> bool:
+    """Whether a text is a document id."""
+    return _ID.fullmatch(text) is not None
+
+
 def _checked(ids: Iterable[str], where: str) -> list[str]:
     ids = sorted(set(ids))
-    if wrong := [name for name in ids if not _ID.fullmatch(name)]:
+    if wrong := [name for name in ids if not is_id(name)]:
         raise UsageError(f"{where}: {wrong[0]!r} is no document id; an id is 32 hexadecimal digits")
     return ids
 

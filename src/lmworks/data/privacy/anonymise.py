@@ -1,0 +1,184 @@
+"""Anonymise: find personal data in every document, and drop, redact or replace it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from lmworks.data.documents import Document, Documents, read_shard
+from lmworks.data.identity import PRIVACY_KEY, key_digest
+from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan
+from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
+from lmworks.data.privacy.people import people_detector, people_of
+from lmworks.data.privacy.planted import measure
+from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
+from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import Reference, StepConfig
+
+SHOWN_AROUND = 40
+"""Characters shown before and after a finding in an example."""
+
+Action = Literal["redact", "surrogate", "drop", "keep"]
+_DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "drop": "with the document dropped"}
+
+
+class AnonymiseConfig(StepConfig):
+    """Find e-mail addresses, all sorts of personal numbers, IP addresses, secrets and dates, and treat them."""
+
+    kind: Literal["anonymise"] = "anonymise"
+    documents: Reference = Field(alias="from", description="The documents to anonymise.")
+    action: Action = Field(
+        default="redact",
+        description="What is done with what is found. `redact` puts the kind in its place, such as [EMAIL]: nobody "
+        "takes that for a true value. `surrogate` puts a made-up value there, the same for the same value throughout, "
+        "so that texts stay natural; secrets are redacted even so. `drop` leaves the document out, `keep` does not "
+        "look.",
+    )
+    actions: dict[Kind, Action] = Field(
+        default={},
+        description="The action for single kinds. Dates other than of birth are looked for only if `date` is named: "
+        "few texts can do without them.",
+    )
+    people: list[str] = Field(
+        default=[],
+        description="Fields of `meta` that name persons, such as `patient`: where those names stand in the document "
+        "they are of kind `person`, and the first is the document's `subject` if it has none. None by default: which "
+        "fields do so, only the user knows.",
+    )
+    privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates; set by `resolve`.")
+    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the digest of the key beside the recipe: another key gives other surrogates."""
+        digest = key_digest(PRIVACY_KEY.load(folder))
+        return self.model_copy(update={"folder": folder, "privacy_key_digest": digest})
+
+    def action_of(self, kind: Kind) -> Action:
+        """What is done with one kind."""
+        return self.actions.get(kind, "keep" if kind == "date" else self.action)
+
+    def detectors(self) -> list[Detector]:
+        """The detectors of every kind that something is done with."""
+        from lmworks.data.privacy.detectors import DETECTORS  # some thirty milliseconds of compiling
+
+        return [detector for detector in DETECTORS if self.action_of(detector.kind) != "keep"]
+
+
+@stage(version=1)
+def anonymise(config: AnonymiseConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Treat what is found in every text, and in the texts of its `meta` but for the path that names its origin.
+
+    A document's `subject` becomes a pseudonym. Dates move by one number of days a subject, without one a document.
+    `index.tsv` holds (digest of a value or subject, kind, document id), so that who has the key finds a person's data.
+    The figures are of personal data planted into copies of some of the documents.
+    """
+    key = PRIVACY_KEY.load(config.folder)
+    parts = context.scratch / "index"
+    shards = list(enumerate(documents.shards()))
+    tally = map_units(shards, partial(_on_shard, config, key, parts), out, context)
+    merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
+    figures = measure(documents, config.detectors())
+    return Result(figures=figures, counts=tally.counts, examples=tally.examples)
+
+
+def _on_shard(config: AnonymiseConfig, key: bytes, index: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
+    number, shard = numbered
+    kept, entries, tally = anonymise_documents(config, key, read_shard(shard))
+    write_index(index / f"{number:05d}.tsv", entries)
+    return {"": kept}, tally
+
+
+def anonymise_documents(
+    config: AnonymiseConfig, key: bytes, documents: Sequence[Document]
+) -> tuple[list[Document], list[tuple[str, str, str]], Tally]:
+    """The documents that stay, anonymised; the index's entries; and what was done."""
+    kept: list[Document] = []
+    entries: list[tuple[str, str, str]] = []
+    detectors, tally = config.detectors(), Tally()
+    for document in documents:
+        found: list[Finding] = []
+        people = people_of(document.meta, config.people)
+        named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
+        document = replace(document, subject=document.subject or next(iter(people), None))
+        new = _anonymise(config, key, document, [*detectors, *named], found, tally)
+        entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
+        if document.subject:
+            entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
+        if drops := {each.kind for each in found if config.action_of(each.kind) == "drop"}:
+            tally.counts[f"dropped for {min(drops, key=KINDS.index)}"] += 1
+        else:
+            kept.append(new)
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return kept, entries, tally
+
+
+def _anonymise(
+    config: AnonymiseConfig,
+    key: bytes,
+    document: Document,
+    detectors: Sequence[Detector],
+    found: list[Finding],
+    tally: Tally,
+) -> Document:
+    """The document with all that is found in it treated, and added to `found` and the tally."""
+    days = day_shift(key, document.subject or document.id)
+
+    def instead(finding: Finding) -> str:
+        made = surrogate(key, finding, days) if config.action_of(finding.kind) == "surrogate" else None
+        return made or mask(finding)
+
+    def treat(text: str) -> str:
+        findings = scan(text, detectors)
+        for finding in findings:
+            reason = f"{finding.kind} {_DONE[config.action_of(finding.kind)]}"
+            if tally.counts[reason] < EXAMPLES_PER_REASON:
+                tally.note(reason, id=document.id, text=surroundings(text, findings, finding))
+            else:
+                tally.counts[reason] += 1
+        found.extend(findings)
+        return substitute(text, findings, instead)
+
+    meta = {name: value if name == "path" else _in_strings(value, treat) for name, value in document.meta.items()}
+    subject = document.subject and value_digest(key, "subject", document.subject)
+    return replace(document, text=treat(document.text), meta=meta, subject=subject)
+
+
+def _in_strings(value: Any, treat: Callable[[str], str]) -> Any:
+    """The value with every text in it treated."""
+    if isinstance(value, str):
+        return treat(value)
+    if isinstance(value, list):
+        return [_in_strings(item, treat) for item in value]
+    if isinstance(value, dict):
+        return {name: _in_strings(item, treat) for name, item in value.items()}
+    return value
+
+
+def mask(finding: Finding) -> str:
+    """What stands in place of personal data: its kind."""
+    return f"[{finding.kind.upper()}]"
+
+
+def substitute(text: str, findings: Sequence[Finding], instead: Callable[[Finding], str]) -> str:
+    """The text with something else in place of each finding; `findings` are in order and do not overlap."""
+    pieces, position = [], 0
+    for finding in findings:
+        pieces += [text[position : finding.start], instead(finding)]
+        position = finding.end
+    return "".join([*pieces, text[position:]])
+
+
+def surroundings(text: str, findings: Sequence[Finding], shown: Finding) -> str:
+    """What stands around a finding, with it and all others masked."""
+    left, right = max(0, shown.start - SHOWN_AROUND), shown.end + SHOWN_AROUND
+    inside = [finding for finding in findings if finding.end > left and finding.start < right]
+    left, right = min(left, inside[0].start), max(right, inside[-1].end)
+    moved = [finding._replace(start=finding.start - left, end=finding.end - left) for finding in inside]
+    return substitute(text[left:right], moved, mask)

@@ -1,0 +1,93 @@
+"""Dates as people write them: read, and written again in the same form."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+_MONTHS = (
+    "january february march april may june july august september october november december",
+    "januar februar märz april mai juni juli august september oktober november dezember",
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "jan feb mar apr may jun jul aug sep oct nov dec",
+    "sept",
+)
+_NUMBER_OF = {
+    name: number + (8 if names == "sept" else 0) for names in _MONTHS for number, name in enumerate(names.split(), 1)
+}
+_NAMES = "|".join(sorted(_NUMBER_OF, key=len, reverse=True))
+_YEAR = r"(?:1[89]|20)[0-9][0-9]"
+
+DATE = (
+    rf"(?:{_YEAR}(?P<first>[-/.])[01]?[0-9](?P=first)[0-3]?[0-9]"
+    rf"|[0-3]?[0-9](?P<last>[-/.])[0-3]?[0-9](?P=last)(?:{_YEAR}|[0-9][0-9])"
+    rf"|[0-3]?[0-9](?:st|nd|rd|th|er|\.)?(?: of| de)?[ -](?:{_NAMES})\.?(?: de|,)?[ -]{_YEAR}"
+    rf"|(?:{_NAMES})\.? [0-3]?[0-9](?:st|nd|rd|th)?,? {_YEAR})(?![0-9])"
+)
+"""A pattern for a whole date, to be used with `re.IGNORECASE`; it names the groups `first` and `last`."""
+
+_PARTS = re.compile(r"[0-9]+|[^\W\d_]+", re.IGNORECASE)
+
+
+def _read(text: str) -> tuple[date, dict[str, re.Match[str]]] | None:
+    """The date, and which part of the text is its year, month and day.
+
+    12/03/2001 is 12 March with dots and where 12 March is the only reading, else 3 December.
+    """
+    parts = [part for part in _PARTS.finditer(text) if part[0].isdigit() or part[0].lower() in _NUMBER_OF]
+    if len(parts) != 3:
+        return None
+    names = [part for part in parts if not part[0].isdigit()]
+    if len(parts[0][0]) == 4 and not names:
+        orders = ["ymd"]
+    elif names:
+        orders = ["mdy" if names[0] is parts[0] else "dmy"]
+    else:
+        orders = ["dmy", "mdy"] if "." in text else ["mdy", "dmy"]
+    for order in orders:
+        of = dict(zip(order, parts, strict=True))
+        year = int(of["y"][0])
+        year += 0 if len(of["y"][0]) == 4 else 1900 if year > 30 else 2000
+        month = _NUMBER_OF.get(of["m"][0].lower()) or int(of["m"][0])
+        try:
+            return date(year, month, int(of["d"][0])), of
+        except ValueError:
+            continue
+    return None
+
+
+def read_date(text: str) -> date | None:
+    """The date that a text is, if it is one."""
+    found = _read(text)
+    return found[0] if found else None
+
+
+def shift_date(text: str, days: int) -> str:
+    """The date so many days later, written as the text writes it; the text itself if it is no date."""
+    found = _read(text)
+    if found is None:
+        return text
+    old, of = found
+    new = old + timedelta(days)
+    name = of["m"][0]
+    written = {"y": f"{new.year}"[-len(of["y"][0]) :], "d": _number(new.day, of["d"][0], name.isdigit())}
+    if name.isdigit():
+        written["m"] = _number(new.month, name, True)
+    else:
+        names = next(names for names in _MONTHS if name.lower() in names.split() or names == "sept").split()
+        month = names[new.month - 1] if len(names) == 12 else _MONTHS[5].split()[new.month - 1]
+        written["m"] = month.upper() if name.isupper() else month.title() if name[0].isupper() else month
+    for part, match in sorted(of.items(), key=lambda item: -item[1].start()):
+        text = text[: match.start()] + written[part] + text[match.end() :]
+    return re.sub(r"(?<=[0-9])(st|nd|rd|th)\b", _ordinal(new.day), text, flags=re.IGNORECASE)
+
+
+def _number(value: int, like: str, in_columns: bool) -> str:
+    """With two digits if the old one had a zero in front, or may have had one: 30.09.2001, but not 30 September."""
+    return f"{value:02d}" if like.startswith("0") or (in_columns and len(like) == 2) else str(value)
+
+
+def _ordinal(day: int) -> str:
+    return "th" if day in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")

@@ -1,0 +1,194 @@
+"""Findings of personal data, and the fast search for them.
+
+A detector is a function from a text to findings. Most are a `Pattern`; a token-classification model is another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, get_args
+
+Kind = Literal[
+    "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date", "person"
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+REACH = 80
+"""Characters looked at on each side of a trigger: an IBAN in groups of four, "phone" some words before a number."""
+CONTEXT_BEFORE, CONTEXT_AFTER = 60, 25
+"""Characters before and after a number in which a word must stand that says what the number is."""
+
+
+class Finding(NamedTuple):
+    """Personal data at characters `start` to `end` of a text."""
+
+    kind: Kind
+    start: int
+    end: int
+    value: str
+    """The characters found; fewer than the stretch where overlapping findings were joined."""
+    check: Callable[[str], bool] = bool
+    """What a surrogate must pass, given its normal form."""
+    whole: str = ""
+    """The name of which the value is a part, for a person."""
+
+
+Detect = Callable[[str], Iterable[Finding]]
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity: it is looked up for every text
+class Trigger:
+    """What a text must hold before a detector is worth running, and how far around it the detector looks."""
+
+    pattern: re.Pattern[str] | None = None
+    words: tuple[str, ...] = ()
+    """In lower case they are found in any case."""
+    exact: bool = False
+    """Whether words are found only as they are written."""
+    reach: int = REACH
+
+    def fires(self, text: Searched) -> bool:
+        """Whether the text has the trigger anywhere: one call for most texts."""
+        if self.pattern:
+            return self.pattern.search(text.text) is not None
+        searched = text.text if self.exact else text.lower
+        return any(map(searched.__contains__, self.words))
+
+    def windows(self, text: Searched) -> Iterator[tuple[int, int]]:
+        """Stretches around each place that has the trigger, from white space to white space, without overlaps."""
+        start = end = -1
+        for first, last in self._places(text):
+            if last <= end - self.reach:
+                continue
+            left, right = text.widen(first - self.reach, last + self.reach)
+            if left <= end:
+                end = max(end, right)
+                continue
+            if end >= 0:
+                yield start, end
+            start, end = left, right
+        if end >= 0:
+            yield start, end
+
+    def _places(self, text: Searched) -> Iterator[tuple[int, int]]:
+        if self.pattern:
+            return (match.span() for match in self.pattern.finditer(text.text))
+        searched = text.text if self.exact else text.lower
+        return iter(sorted(place for word in self.words for place in _find_all(searched, word)))
+
+
+def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
+    place = text.find(word)
+    while place >= 0:
+        yield place, place + len(word)
+        place = text.find(word, place + len(word))
+
+
+class Searched:
+    """A text with what several triggers ask of it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def lower(self) -> str:
+        """The text in lower case, character by character: as long as the text."""
+        lower = self.text.lower()
+        if len(lower) == len(self.text):
+            return lower
+        return "".join(small if len(small := each.lower()) == 1 else each for each in self.text)
+
+    def widen(self, left: int, right: int) -> tuple[int, int]:
+        """The stretch, grown to a space or line end where there is one within 64 characters, so that no word is cut."""
+        left, right = max(0, left), min(len(self.text), right)
+        far_left, far_right = max(0, left - 64), min(len(self.text), right + 64)
+        before = max(self.text.rfind(white, far_left, left) for white in " \n")
+        after = [place for white in " \n" if (place := self.text.find(white, right, far_right)) >= 0]
+        return before + 1 if before >= 0 else far_left, min(after, default=far_right)
+
+
+def plain(value: str) -> str:
+    """Letters and digits only, in upper case: what a checksum is made of."""
+    return "".join(filter(str.isalnum, value)).upper()
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A detector: a regular expression, a check of what it matches, and perhaps a word that must stand near."""
+
+    kind: Kind
+    trigger: Trigger
+    pattern: re.Pattern[str]
+    """Its group `value`, if it has one, is the finding; else the whole match. It must take linear time."""
+    check: Callable[[str], bool] = bool
+    """Given the value as `plain` makes it."""
+    context: re.Pattern[str] | None = None
+
+    def __call__(self, text: str) -> Iterator[Finding]:
+        group = "value" if "value" in self.pattern.groupindex else 0
+        position = 0
+        while match := self.pattern.search(text, position):
+            start, end = match.span(group)
+            if self.check(plain(match[group])) and (not self.context or near(self.context, text, start, end)):
+                yield Finding(self.kind, start, end, match[group], self.check)
+                position = max(end, match.start() + 1)
+            else:  # what fails the check must not hide a true value that begins inside it
+                position = match.start() + 1
+
+
+def near(context: re.Pattern[str], text: str, start: int, end: int) -> bool:
+    """Whether a word of `context` stands shortly before, or right after."""
+    before, after = text[max(0, start - CONTEXT_BEFORE) : start], text[end : end + CONTEXT_AFTER]
+    return bool(context.search(before) or context.search(after))
+
+
+@dataclass(frozen=True)
+class Function:
+    """A detector that is more than a pattern."""
+
+    kind: Kind
+    trigger: Trigger
+    find: Detect
+
+    def __call__(self, text: str) -> Iterable[Finding]:
+        return self.find(text)
+
+
+Detector = Pattern | Function
+
+
+def scan(text: str, detectors: Sequence[Detector]) -> list[Finding]:
+    """Everything that the detectors find, in order and without overlaps."""
+    searched = Searched(text)
+    windows: dict[Trigger, list[tuple[int, int]]] = {}
+    found: list[tuple[int, Finding]] = []
+    for rank, detector in enumerate(detectors):
+        stretches = windows.get(detector.trigger)
+        if stretches is None:
+            fires = detector.trigger.fires(searched)
+            stretches = windows[detector.trigger] = list(detector.trigger.windows(searched)) if fires else []
+        for left, right in stretches:
+            for finding in detector(text[left:right]):
+                moved = finding._replace(start=finding.start + left, end=finding.end + left)
+                found.append((rank, moved))
+    return join_overlaps(found)
+
+
+def join_overlaps(found: Sequence[tuple[int, Finding]]) -> list[Finding]:
+    """Make one finding of those that overlap, so that no part of any stays in the clear.
+
+    It covers them all, and has the kind and value of the longest; of equally long ones, of the least rank.
+    """
+    joined: list[tuple[int, Finding]] = []
+    for rank, finding in sorted(found, key=lambda item: (item[1].start, item[0])):
+        if not joined or joined[-1][1].end <= finding.start:
+            joined.append((rank, finding))
+            continue
+        before = joined[-1]
+        best, other = sorted((before, (rank, finding)), key=lambda item: (-len(item[1].value), item[0]))
+        end = max(best[1].end, other[1].end)
+        joined[-1] = best[0], best[1]._replace(start=before[1].start, end=end)
+    return [finding for _, finding in joined]

@@ -1,0 +1,64 @@
+"""The keyed index from a person or a value to documents: who holds the key can find one person's data."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lmworks.data.documents import write_file
+from lmworks.data.identity import PRIVACY_KEY, key_digest
+from lmworks.data.privacy.findings import KINDS
+from lmworks.data.privacy.surrogates import value_digest
+from lmworks.errors import UsageError
+from lmworks.pipeline.store import Artifact
+
+INDEX = "index.tsv"
+
+
+class Place(NamedTuple):
+    """Where a value stands."""
+
+    kind: str
+    document: str
+    step: str
+
+
+def write_index(path: Path, entries: Iterable[tuple[str, str, str]]) -> None:
+    """Write (digest, kind, document id), sorted, each once."""
+    write_file(path, "".join("\t".join(entry) + "\n" for entry in sorted(set(entries))).encode())
+
+
+def merge_indexes(path: Path, parts: Sequence[Path]) -> None:
+    """Write one sorted index of several."""
+    merged = heapq.merge(*(part.read_text().splitlines(keepends=True) for part in parts))
+    write_file(path, "".join(merged).encode())
+
+
+def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list[Place]:
+    """The documents in which a value stood, or whose subject it is, in every artifact anonymised with the key.
+
+    `folder` is where the key lies. Raises UsageError if no artifact was made with that key.
+    """
+    key = PRIVACY_KEY.load(folder, make=False)
+    wanted = {value_digest(key, kind, value) for kind in ("subject", *KINDS)}
+    steps = {
+        artifact.payload / INDEX: artifact.manifest["step"]
+        for artifact in artifacts
+        if artifact.stage == "anonymise" and artifact.manifest["config"]["privacy_key_digest"] == key_digest(key)
+    }
+    if not steps:
+        raise UsageError(
+            f"No step of this store was anonymised with the key that {PRIVACY_KEY.variable} or "
+            f"{folder / PRIVACY_KEY.file} holds. Restore the key of that time, or add an `anonymise` step and build."
+        )
+    return sorted({Place(kind, name, step) for path, step in steps.items() for kind, name in _look_up(path, wanted)})
+
+
+def _look_up(index: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
+    with index.open() as lines:
+        for line in lines:
+            digest, kind, document = line.rstrip("\n").split("\t")
+            if digest in wanted:
+                yield kind, document

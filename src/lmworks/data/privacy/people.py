@@ -1,0 +1,46 @@
+"""Persons whom a record names itself: their names are found in its text without guessing at who else is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lmworks.data.privacy.findings import Detector, Finding, Function, Trigger
+
+SHORTEST_PART = 3
+"""Letters of a part of a name that counts by itself: "Li" and "de" stand in too many other words' place."""
+
+
+def people_of(meta: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
+    """The names in some fields of a document's meta, given name first: "Doe, Jane" is Jane Doe."""
+    values = [meta.get(name) for name in fields]
+    names = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return [given_name_first(name) for name in names if isinstance(name, str) and name.strip()]
+
+
+def given_name_first(name: str) -> str:
+    """A name without commas and double spaces."""
+    family, _, given = name.partition(",")
+    return " ".join(f"{given} {family}".split())
+
+
+def people_detector(names: Iterable[str]) -> Detector:
+    """Finds the names as a whole in any case, and their longer parts as they are written."""
+    owners: dict[str, str] = {}
+    for name in names:
+        words = name.split()
+        turned = [f"{words[-1]}, {' '.join(words[:-1])}"] if len(words) > 1 else []
+        for form in (name, *turned, *(word for word in words if len(word.strip(".")) >= SHORTEST_PART)):
+            owners.setdefault(form, name)
+    longest_first = sorted(owners, key=len, reverse=True)
+    pattern = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+    lower = {form.lower(): name for form, name in reversed(owners.items())}
+
+    def find(text: str) -> Iterator[Finding]:
+        for match in pattern.finditer(text):
+            if " " in match[0] or not match[0].islower():
+                owner = lower.get(match[0].lower(), longest_first[0])  # a few letters have two lower-case forms
+                yield Finding("person", *match.span(), match[0], whole=owner)
+
+    return Function("person", Trigger(words=tuple({form.lower(): None for form in longest_first})), find)

@@ -1,0 +1,208 @@
+"""How much personal data is found: values planted into copies of the user's own documents, beside look-alikes.
+
+The values are Faker's, not those of the detectors' own patterns, so the figures are no echo of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+import string
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from lmworks.data.documents import Document, Documents, read_shard, shard_ids
+from lmworks.data.privacy.checksums import public_address
+from lmworks.data.privacy.findings import Detector, Kind, scan
+from lmworks.pipeline.figure import Figure
+
+if TYPE_CHECKING:
+    from faker import Faker
+
+COPIES = 200
+"""Copies of documents, each with one value of every kind: a recall near 1 is then known to 2 percent."""
+CHARACTERS = 2_000
+"""How much of a document is copied."""
+
+METHOD = (
+    f"{COPIES} copies of a seeded sample of this data's documents, each with one made-up value of every kind and as "
+    "many look-alikes that are none; a finding counts if its kind and both ends are right; 95 % Wilson interval"
+)
+
+LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "pt_BR")
+
+SENTENCES: Mapping[Kind, tuple[str, ...]] = {
+    "email": ("Please write to {}.", "E-mail: {}", "({})", "From: Jo <{}>", "mailto:{}", "{} has not answered."),
+    "phone": ("Call me at {}.", "Phone: {}", "Tel. {}", "You can reach her on {} after five.", "Fax {}", "Mobile: {}."),
+    "card": ("My card {} was charged twice.", "Card number: {}.", "Visa {}", "the credit card ({}) expires in May"),
+    "iban": ("IBAN: {}", "Please transfer it to {}.", "my account {} at the bank", "IBAN={};"),
+    "national_id": ("{label} {}.", "{label}: {}", "my {label} is {}", "{label} no. {} was given"),
+    "ip": ("Logged in from {}.", "client {} refused", "address={}", "host [{}]", "{} - GET /index.html"),
+    "secret": ("api_key = '{}'", 'token: "{}"', "export SECRET_KEY={}", "the password is {}", '"apiKey": "{}",'),
+    "record_number": ("MRN: {}", "Medical record number {}.", "patient id {}", "Patient No. {}", "MRN #{}"),
+    "birth_date": ("Date of birth: {}.", "DOB {}", "She was born on {} in Leeds.", "geboren am {}", "née le {}"),
+    "date": ("Seen on {}.", "Admitted {} with fever.", "The report of {} is attached."),
+}
+"""What stands around a value; `{label}` is the name of a national number."""
+
+LOOK_ALIKES = (
+    "Order 4111111111111112 was shipped.", "Batch 5500000000000005 failed.", "Account GB29 NWBK 6016 1331 9268 18.",
+    "Release version 10.2.3.4 of the tool.", "the subnet 10.1.2.0/24 and host 192.168.1.17", "12:34:56.789",
+    "id 550e8400-e29b-41d4-a716-446655440000", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+    "ISBN 978-3-16-148410-0", "timestamp 1700000000000", "a total of 1,234,567.89 in 2,019 cases",
+    "std::vector<int>::size", "x = y @ z.T()", "the key is in the drawer", "token: optional string",
+    "password: required", "pi is 3.14159265358979", "0x7fff5fbff8a0", "section 4.2.1.3 says so",
+    "from 1914 to 1918 and 1939-1945", "part no. 100-20-30", "SKU 12345678", "rows 1000000 to 2000000",
+)  # fmt: skip
+"""Sentences that hold nothing personal."""
+
+
+def measure(documents: Documents, detectors: Sequence[Detector]) -> list[Figure]:
+    """Recall of each kind that is looked for and of all, and precision of all."""
+    kinds = sorted({detector.kind for detector in detectors})
+    found, wrong = Counter[Kind](), 0
+    sample = [document.text[:CHARACTERS] for document in _sample(documents)]
+    if not sample or not kinds:
+        return []
+    values = _Values()
+    for number in range(COPIES):
+        text, plants, stretches = values.plant(sample[number % len(sample)], kinds, number)
+        findings = {(each.kind, each.start, each.end) for each in scan(text, detectors)}
+        found.update(kind for kind, _, _ in findings & plants)
+        wrong += sum(
+            any(start < last and end > first for first, last in stretches) for _, start, end in findings - plants
+        )
+    right = sum(found.values())
+    figures = [_share(f"recall of planted {kind}", found[kind], COPIES) for kind in kinds]
+    figures.append(_share("recall of planted personal data", right, COPIES * len(kinds)))
+    return [*figures, _share("precision on planted personal data", right, max(1, right + wrong))]
+
+
+def _sample(documents: Documents) -> Iterator[Document]:
+    """The documents whose ids have the lowest hashes."""
+    chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=_hash))
+    for shard in documents.shards():
+        yield from (document for document in read_shard(shard) if document.id in chosen)
+
+
+def _hash(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+def _share(name: str, right: int, n: int) -> Figure:
+    """A share with its Wilson interval (Wilson 1927)."""
+    share, z = right / n, 1.959964
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    interval = (round(centre - half, 9), round(centre + half, 9))
+    return Figure(name=name, value=share, n=n, method=METHOD, interval=interval)
+
+
+class _Values:
+    """Made-up values and where they are put, the same in every run."""
+
+    def __init__(self) -> None:
+        from faker import Faker
+
+        self.faker = {locale: Faker(locale) for locale in LOCALES}
+
+    def plant(
+        self, text: str, kinds: Sequence[Kind], seed: int
+    ) -> tuple[str, set[tuple[Kind, int, int]], list[tuple[int, int]]]:
+        """A copy of the text with a value of each kind and as many look-alikes in it, between words.
+
+        Returns it with the plants (kind, start, end) and the stretches that are not the document's own.
+        """
+        for number, faker in enumerate(self.faker.values()):
+            faker.seed_instance(seed * len(LOCALES) + number)
+        draw = self.faker["en_US"].random
+        sentences: list[tuple[Kind | None, str, str]] = [(kind, *self._sentence(kind, seed)) for kind in kinds]
+        sentences += [(None, sentence, "") for sentence in draw.sample(LOOK_ALIKES, k=len(kinds))]
+        draw.shuffle(sentences)
+        words = text.split(" ")
+        places = sorted(draw.randint(0, len(words)) for _ in sentences)
+        new, done, plants, stretches = "", 0, set(), []
+        for place, (kind, sentence, value) in zip(places, sentences, strict=True):
+            new += "".join(f"{word} " for word in words[done:place])
+            done = place
+            stretches.append((len(new), len(new) + len(sentence)))
+            if kind:
+                start = len(new) + sentence.index(value)
+                plants.add((kind, start, start + len(value)))
+            new += sentence + "\n"
+        return new + " ".join(words[done:]), plants, stretches
+
+    def _sentence(self, kind: Kind, seed: int) -> tuple[str, str]:
+        """A sentence, and the value of the kind in it."""
+        locale = LOCALES[seed % len(LOCALES)]
+        faker, draw = self.faker[locale], self.faker["en_US"].random
+        label = ""
+        if kind == "national_id":
+            label, value = _national_id(faker, self.faker["en_US"], locale)
+        else:
+            value = _MAKERS[kind](faker)
+        return draw.choice(SENTENCES[kind]).replace("{label}", label).replace("{}", value), value
+
+
+def _national_id(faker: Faker, american: Faker, locale: str) -> tuple[str, str]:
+    """The name of a country's number, and one; American where Faker has none with the country's check."""
+    match locale:
+        case "es_ES":
+            return "DNI", faker.random_element([faker.nif(), faker.nie()])
+        case "fr_FR":
+            return "numéro de sécurité sociale", faker.ssn()
+        case "it_IT":
+            return "codice fiscale", faker.ssn()
+        case "nl_NL":
+            return "BSN", faker.ssn()
+        case "pl_PL":
+            return "PESEL", faker.pesel()
+        case "pt_BR":
+            return "CPF", faker.cpf()
+        case _:
+            return "SSN", american.ssn()
+
+
+def _in_groups(faker: Faker, value: str, separators: Sequence[str]) -> str:
+    """The value in groups of four, or in one."""
+    separator: str = faker.random_element(separators)
+    return separator.join(value[start : start + 4] for start in range(0, len(value), 4))
+
+
+def _card(faker: Faker) -> str:
+    number = faker.credit_card_number()
+    return _in_groups(faker, number, ("", " ", "-")) if len(number) == 16 else number
+
+
+def _ip(faker: Faker) -> str:
+    while not public_address(address := faker.random_element([faker.ipv4_public(), faker.ipv6()])):
+        pass
+    return str(address)
+
+
+def _secret(faker: Faker) -> str:
+    letters = f"{string.ascii_letters}{string.digits}"
+    prefix, length = faker.random_element([("ghp_", 36), ("sk_live_", 24), ("AIza", 35), ("", 24), ("", 40)])
+    return prefix + "".join(faker.random.choices(letters, k=length))
+
+
+def _day(faker: Faker) -> str:
+    day: date = faker.date_of_birth()
+    forms = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d %B %Y", "%B %d, %Y", "%d %b %Y", "%d/%m/%y")
+    return day.strftime(faker.random_element(forms))
+
+
+_MAKERS: Mapping[Kind, Callable[[Faker], str]] = {
+    "email": lambda faker: faker.random_element([faker.ascii_email(), faker.ascii_company_email()]),
+    "phone": lambda faker: faker.phone_number(),
+    "card": _card,
+    "iban": lambda faker: _in_groups(faker, faker.iban(), ("", " ")),
+    "ip": _ip,
+    "secret": _secret,
+    "record_number": lambda faker: faker.numerify("%#######"),
+    "birth_date": _day,
+    "date": _day,
+}

@@ -1,0 +1,146 @@
+"""Consistent surrogates: with one key, a true value has one made-up value throughout, and nobody has the way back.
+
+Each is drawn from HMAC-SHA256 (RFC 2104) of the kind and the normalised value: without the key, neither a surrogate nor
+the digest in the index can be tried out on guessed values.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import re
+import string
+from collections.abc import Callable
+from typing import Any
+
+from lmworks.data.privacy.dates import read_date, shift_date
+from lmworks.data.privacy.findings import Finding, Kind, plain
+from lmworks.data.privacy.people import given_name_first
+
+MAX_SHIFT_DAYS = 365
+"""Dates move by up to a year: seasons blur, ages stay about right."""
+MOST_DRAWS = 100_000
+
+
+def normalise_value(kind: str, value: str) -> str:
+    """One form of all the ways in which a value is written."""
+    if kind == "person":
+        value = given_name_first(value)
+    if kind in ("email", "person", "subject", "ip"):
+        return " ".join(value.casefold().split())
+    if kind in ("birth_date", "date"):
+        day = read_date(value)
+        return day.isoformat() if day else value
+    if kind == "phone":
+        return "".join(filter(str.isdigit, value.replace("(0)", "")))
+    return value if kind == "secret" else plain(value)
+
+
+def value_digest(key: bytes, kind: str, value: str) -> str:
+    """What stands in an index for a person or a value: 32 hexadecimal digits."""
+    return _seed(key, "index", kind, normalise_value(kind, value)).hex()[:32]
+
+
+def finding_digest(key: bytes, finding: Finding) -> str:
+    """The digest of what was found; of the whole name where a part of one was."""
+    return value_digest(key, finding.kind, finding.whole or finding.value)
+
+
+def day_shift(key: bytes, person: str) -> int:
+    """By how many days all of a person's dates move: at least one, at most `MAX_SHIFT_DAYS`, back or forth."""
+    number = int.from_bytes(_seed(key, "shift", person))
+    return (1 + number // 2 % MAX_SHIFT_DAYS) * (-1 if number % 2 else 1)
+
+
+def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
+    """A made-up value in place of a true one, written in the same form; None for a secret, which has no use."""
+    kind, value = finding.kind, finding.value
+    if kind == "secret":
+        return None
+    if kind in ("birth_date", "date"):
+        return shift_date(value, days)
+    normal = normalise_value(kind, value)
+    if kind == "email":
+        return _email(key, normal)
+    if kind == "person":
+        return _name(key, finding)
+    new = _drawn(key, kind, normal, _kept(finding, normal), finding.check)
+    return new and _in_the_form_of(value, new, "[0-9]" if kind == "phone" else r"[^\W_]")
+
+
+def _seed(key: bytes, *parts: str) -> bytes:
+    return hmac.digest(key, "\0".join(parts).encode(), "sha256")
+
+
+@functools.lru_cache(maxsize=100_000)
+def _email(key: bytes, normal: str) -> str:
+    """A made-up name with four digits, so that few people share one, at a domain that is reserved for examples."""
+    number = int.from_bytes(_seed(key, "surrogate", "email", normal))
+    faker = _faker()
+    faker.seed_instance(number)
+    name = f"{faker.first_name()}.{faker.last_name()}".lower()
+    return f"{name}{number % 10_000:04d}@{faker.safe_domain_name()}"
+
+
+def _name(key: bytes, finding: Finding) -> str:
+    """The part of a made-up name that stands where the value stands in the true one."""
+    normal = normalise_value("person", finding.whole)
+    faker = _faker()
+    faker.seed_instance(int.from_bytes(_seed(key, "surrogate", "person", normal)))
+    given, family = faker.first_name(), faker.last_name()
+    if " " not in finding.value:
+        return str(family if normal.split()[-1] == finding.value.casefold() else given)
+    return f"{family}, {given}" if "," in finding.value else f"{given} {family}"
+
+
+@functools.cache
+def _faker() -> Any:
+    from faker import Faker
+
+    return Faker("en_US")
+
+
+def _kept(finding: Finding, normal: str) -> int:
+    """How many characters stay at the front: an account's country, a telephone's country code or leading zeros."""
+    if finding.kind == "iban":
+        return 2
+    if finding.kind != "phone":
+        return 0
+    if "+" in finding.value:
+        import phonenumbers
+
+        return len(str(phonenumbers.parse(f"+{normal}", None).country_code))
+    return len(normal) - len(normal.lstrip("0"))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _drawn(key: bytes, kind: Kind, normal: str, kept: int, check: Callable[[str], bool]) -> str | None:
+    """Another value with digits where the normal form has digits and letters where it has letters, that passes `check`.
+
+    The first of a row of draws that does; the rarest check passes one draw in some thousands.
+    """
+    seed = _seed(key, "surrogate", kind, normal)
+    letters = "abcdef" if kind == "ip" else string.ascii_uppercase
+    for attempt in range(MOST_DRAWS):
+        stream = hashlib.shake_256(seed + attempt.to_bytes(4)).digest(len(normal))
+        new = normal[:kept] + "".join(
+            string.digits[byte % 10] if old.isdigit() else letters[byte % len(letters)] if old.isalpha() else old
+            for old, byte in zip(normal[kept:], stream, strict=False)
+        )
+        if new != normal and check(new):
+            return new
+    return None
+
+
+def _in_the_form_of(value: str, new: str, replaced: str) -> str:
+    """The new characters in place of those that the pattern `replaced` matches, in the case of the true value."""
+    characters = filter(str.isalnum, new)
+
+    def next_one(old: re.Match[str]) -> str:
+        if len(old[0]) > 1:
+            return old[0]
+        character = next(characters)
+        return character.upper() if old[0].isupper() else character.lower()
+
+    return re.sub(rf"\(0\)|{replaced}", next_one, value)
