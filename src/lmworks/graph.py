@@ -11,10 +11,11 @@ from pathlib import Path
 
 from lmworks.data.conversations import PromptsConfig, operations_to_prompts
 from lmworks.data.curate import CurateConfig, curate
+from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.normalise import NormaliseConfig, normalise
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
-from lmworks.data.split import SplitConfig, split
+from lmworks.data.split import split
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
