@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lmworks.data.conversations import PromptsConfig, operations_to_prompts
 from lmworks.data.curate import CurateConfig, curate
+from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.normalise import NormaliseConfig, normalise
@@ -40,6 +41,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "normalise": (NormaliseConfig, normalise),
     "split": (SplitConfig, split),
     "curate": (CurateConfig, curate),
+    "decontaminate": (DecontaminateConfig, decontaminate),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {"bpe": (BpeConfig, bpe)}
