@@ -124,7 +124,7 @@ def test_terms_that_expire_need_a_day_and_own_symbols_a_prefix() -> None:
 
 def test_a_policy_file_holds_for_recipes_that_name_it(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(
-        "use: commercial\nas_of: 2026-11-24\nterms:\n"
+        "use: commercial\nshare_alike: false\nas_of: 2026-11-24\nterms:\n"
         "  LicenseRef-contract: {use: all, ai_training_allowed: true, expires: 2027-01-01}\n"
     )
     gate = LicenceGate.model_validate({"policy": "policy.yaml", "share_alike": True}).resolve(tmp_path)
