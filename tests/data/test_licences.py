@@ -74,7 +74,7 @@ OURS = {"use": "all", "ai_training_allowed": True}
     ("gate", "licence", "reason"),
     [
         ({"use": "commercial"}, "MIT", None),
-        ({"use": "commercial"}, "CC-BY-NC-4.0", "CC-BY-NC-4.0: allows non-commercial use only"),
+        ({"use": "commercial"}, "CC-BY-NC-4.0", "CC-BY-NC-4.0 (allows non-commercial use only)"),
         ({"use": "non-commercial"}, "CC-BY-NC-4.0", None),
         ({"use": "academic"}, "CC-BY-NC-4.0", None),
         ({"use": "academic"}, "CC-BY-NC-SA-4.0", "asks for share-alike"),

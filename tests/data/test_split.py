@@ -8,6 +8,7 @@ import random
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -145,12 +146,23 @@ def test_balanced_parts_look_like_the_whole_and_groups_stay_whole(tmp_path: Path
         whole = sum(each.meta["subject"] == subject for each in documents.iterate()) / 1200
         assert abs(sum(each.meta["subject"] == subject for each in test) / len(test) - whole) < 0.02
     table = json.loads((out / "balance.json").read_text())["test"]["features"]
-    assert {"length", "language", "source", "topic", "distance"} <= set(table)
-    found = {name: (row["total_variation"], row["random"]) for name, row in table.items() if row["random"]}
+    assert {"length", "language", "source", "topic", "distance"} == set(table)
+    found = {name: (row["total_variation"], row["random"]) for name, row in table.items()}
     assert sum(mine for mine, _ in found.values()) <= sum(random for _, random in found.values()) / 5
     figures = {figure.name: figure for figure in result.figures}
     assert figures["test source total variation"].value == table["source"]["total_variation"]
     assert figures["test source total variation"].n == len(test)
+    assert figures["test source total variation"].chance == table["source"]["random"]
+    assert "train source total variation" not in figures
+    assert "licence" not in table
+    picture = ElementTree.fromstring((out / "balance.svg").read_text())
+    assert f"{table['source']['total_variation']:.4f}" in [element.text for element in picture.iter()]
+
+
+def test_groups_too_large_for_a_part_are_refused(tmp_path: Path) -> None:
+    documents = varied(tmp_path / "in", count=40, each=20)
+    with pytest.raises(UsageError, match="no group is small enough for test"):
+        run(tmp_path, documents, by="place", assign="balance", features=["source"])
 
 
 @given(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lmworks.data.balance import GroupCounts, assign_balanced, total_variation
+from lmworks.data.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.documents import Documents, read_shard, write_file
 from lmworks.data.features import describe_shard, find_topics, moment, read_features
 from lmworks.data.groups import SplitConfig, cut, hash_of
@@ -131,30 +131,57 @@ def _balance(
     import numpy as np
 
     folder = _features(documents, bool({"topic", "distance"} & set(config.features)), context)
-    features = read_features(folder, config.features, config.topics, config.seed)
+    found = read_features(folder, config.features, config.topics, config.seed)
+    features = {name: codes for name, codes in found.items() if (codes != codes[0]).any()}
     table = GroupCounts.of(units.of, {"documents": np.zeros_like(units.of), **features})
     order = units.order()
     shares = _shares(config, len(order))
-    labels = list(shares)
     fixed = dict.fromkeys(sorted(set(range(len(units.groups))) - set(order)), 0)
-    generator = np.random.default_rng(config.seed)
-    parts = assign_balanced(table, list(shares.values()), generator.permutation(order).tolist(), fixed)
-    rows = total_variation(table, parts, len(labels))
-    shuffled = [total_variation(table, _shuffle(parts, order, seed), len(labels)) for seed in range(RANDOM_SPLITS)]
-    sizes = table.totals(parts, len(labels))[:, 0].tolist()
-    listing, figures = {}, []
-    for number, label in enumerate(labels):
-        mean = {name: sum(each[number][name] for each in shuffled) / RANDOM_SPLITS for name in features}
-        found = {
-            name: {"total_variation": round(rows[number][name], 6), "random": round(mean[name], 6)} for name in features
-        }
-        listing[label] = {"share": shares[label], "documents": sizes[number], "features": found}
-        figures += [_figure(label, name, each, sizes[number]) for name, each in found.items() if sizes[number]]
+    ties = np.random.default_rng(config.seed).permutation(order).tolist()
+    parts = assign_balanced(table, list(shares.values()), ties, fixed)
+    listing = _compare_with_random(table, parts, order, list(shares))
+    for part, record in listing.items():
+        if not record["documents"]:
+            raise UsageError(
+                f"split: no group is small enough for {part}. Raise its share, or split by something finer."
+            )
     write_file(out / "balance.json", (json.dumps(listing, indent=1) + "\n").encode())
-    held_out = {label: number for number, label in enumerate(labels) if label != "train"}
+    write_file(out / "balance.svg", draw_balance(listing).encode())
+    held_out = {part: record for part, record in listing.items() if part != "train"}
+    figures = [
+        _figure(part, name, values, record["documents"])
+        for part, record in held_out.items()
+        for name, values in record["features"].items()
+    ]
     return {
-        unit: label for label, number in held_out.items() for unit in np.flatnonzero(parts == number).tolist()
+        unit: part
+        for number, part in enumerate(shares)
+        if part in held_out
+        for unit in np.flatnonzero(parts == number).tolist()
     }, figures
+
+
+def _compare_with_random(
+    table: GroupCounts, parts: NDArray[np.int64], order: Sequence[int], labels: Sequence[str]
+) -> dict[str, Any]:
+    """Documents of each part, and its total variation in each feature beside the mean of random splits."""
+    sizes = table.totals(parts, len(labels))[:, 0].tolist()
+    mine = total_variation(table, parts, len(labels))
+    others = [total_variation(table, _shuffle(parts, order, seed), len(labels)) for seed in range(RANDOM_SPLITS)]
+    return {
+        label: {
+            "documents": sizes[number],
+            "features": {
+                name: {
+                    "total_variation": round(mine[number][name], 6),
+                    "random": round(sum(each[number][name] for each in others) / RANDOM_SPLITS, 6),
+                }
+                for name in table.features
+                if name != "documents"
+            },
+        }
+        for number, label in enumerate(labels)
+    }
 
 
 def _shares(config: SplitConfig, count: int) -> dict[str, float]:
@@ -186,8 +213,9 @@ def _figure(part: str, feature: str, found: Mapping[str, float], documents: int)
         name=f"{part} {feature} total variation",
         value=found["total_variation"],
         n=documents,
+        chance=found["random"],
         method="half the sum of |share in the part − share in all documents| over the feature's values; "
-        f"random groups: {found['random']:.4f} (mean of {RANDOM_SPLITS})",
+        f"chance is the mean of {RANDOM_SPLITS} random splits of the same groups",
     )
 
 

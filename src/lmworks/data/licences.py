@@ -124,7 +124,7 @@ class LicenceGate(StepConfig):
         expired = [f"{name} {why}" for name, why in objections.items() if why.startswith("on ")]
         if expired:
             return f"{EXPIRED}: {', '.join(expired)}"
-        reasons = [f"{name}: {why}" for name, why in objections.items() if why]
+        reasons = [why if name == licence else f"{name}: {why}" for name, why in objections.items()]
         details = f" ({'; '.join(reasons)})" if self.use or self.terms else ""
         return f"licence not allowed: {licence}{details}"
 
