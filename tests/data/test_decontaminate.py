@@ -134,7 +134,7 @@ def test_questions_and_published_files_are_sets_too(tmp_path: Path) -> None:
     by_set = {(each["set"], each["record"]) for each in verdicts(out)}
     assert by_set == {("set0", "0000"), ("set.jsonl", "1"), ("set.jsonl", "2")}
     assert result.counts["items"] == 4
-    assert result.counts["items found"] == 3
+    assert result.counts["contaminated items"] == 3
 
 
 def test_the_content_of_a_file_enters_the_key_and_a_missing_one_is_refused(tmp_path: Path) -> None:

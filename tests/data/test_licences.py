@@ -57,6 +57,11 @@ def test_refuses(allow: list[str], licence: str | None, reason: str) -> None:
     assert reason in (LicenceGate(allow=allow).refusal(licence) or "")
 
 
+def test_a_text_in_place_of_a_licence_is_refused_in_few_words() -> None:
+    assert len(LicenceGate(use="commercial").refusal("MIT OR " * 100_000 + "MIT") or "") < 600
+    assert "not an SPDX expression" in (LicenceGate(allow=["MIT"]).refusal("(" * 400 + "MIT" + ")" * 4) or "")
+
+
 def test_and_binds_closer_than_or() -> None:
     assert LicenceGate(allow=["MIT"]).refusal("GPL-3.0-only AND LGPL-3.0-only OR MIT") is None
     assert LicenceGate(allow=["MIT"]).refusal("MIT AND (GPL-3.0-only OR LGPL-3.0-only)") is not None

@@ -92,13 +92,15 @@ def decontaminate(
         raise LmworksError(f"decontaminate: the evaluation sets hold no text. Counted: {dict(tally.counts)}.")
     index, found = context.scratch / "index", context.scratch / "found"
     write_index(index, [item.text for item in items])
+    open_index.cache_clear()
+    _labels.cache_clear()
     write_file(index / "labels.json", json.dumps([(item.set, item.record) for item in items]).encode())
     work = partial(_clean_shard, config, index, found)
     tally.add(map_units(list(enumerate(documents.shards())), work, out, context))
     listing = _verdicts(items, found)
     write_json_lines(out / "items.jsonl", listing)
     tally.counts["items"] = len(items)
-    tally.counts["items found"] = sum(record["method"] is not None for record in listing)
+    tally.counts["contaminated items"] = sum(record["method"] is not None for record in listing)
     if not tally.counts["documents"]:
         raise LmworksError(f"decontaminate: no document is left. Dropped by reason: {dict(tally.counts)}.")
     return Result(counts=tally.counts, examples=tally.examples)

@@ -38,7 +38,8 @@ def describe_shard(folder: Path, with_topics: bool, numbered: tuple[int, Path]) 
     index, shard = numbered
     documents = read_shard(shard)
     records = [_describe(document) for document in documents]
-    write_file(folder / f"{index:05d}.json", json.dumps(records).encode())
+    columns = {name: [record[name] for record in records] for name in records[0]}
+    write_file(folder / f"{index:05d}.json", json.dumps(columns).encode())
     if with_topics:
         _write_words(folder / f"{index:05d}.npz", [document.text for document in documents])
     return {}, Tally()
@@ -73,13 +74,12 @@ def read_features(folder: Path, wanted: Sequence[Feature], topics: int, seed: in
     """The value of each document [N] for every feature wanted, in the order of shards, numbered from 0."""
     import numpy as np
 
-    records = [record for path in sorted(folder.glob("*.json")) for record in json.loads(path.read_text())]
     found: dict[str, NDArray[np.int64]] = {}
-    for name in wanted:
-        column = [record.get(name) for record in records]
+    for name in [name for name in wanted if name not in ("topic", "distance")]:
+        column = [value for path in sorted(folder.glob("*.json")) for value in json.loads(path.read_text())[name]]
         if name in ("language", "source", "licence"):
             found[name] = np.unique([str(value) for value in column], return_inverse=True)[1].astype(np.int64)
-        elif name in ("length", "quality"):
+        else:
             numbers = np.array([np.nan if value is None else value for value in column], float)
             found[name] = _bins(numbers, LENGTH_BINS if name == "length" else QUALITY_BINS)
     if {"topic", "distance"} & set(wanted):

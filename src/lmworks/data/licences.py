@@ -34,6 +34,8 @@ Alternative: TypeAlias = frozenset[str]
 """Licences that hold together: one way to satisfy an expression."""
 _Node: TypeAlias = "str | tuple[str, tuple[_Node, ...]]"
 """A licence id, or ("AND" or "OR", branches)."""
+_LONGEST = 500
+"""Characters of an expression; what is longer is a text in the wrong field."""
 _MOST_ALTERNATIVES = 64
 """Of one expression: a hostile one has millions, real ones a handful."""
 
@@ -117,7 +119,7 @@ class LicenceGate(StepConfig):
             return NO_LICENCE
         expression = _parse(licence)
         if expression is None:
-            return f"not an SPDX expression: {licence}"
+            return f"not an SPDX expression: {licence[:_LONGEST]}"
         if self.alternatives(licence):
             return None
         objections = {name: objection for name in _names(expression) if (objection := self._objection(name))}
@@ -205,6 +207,8 @@ def _table() -> Any:
 @functools.lru_cache(maxsize=4096)
 def _parse(licence: str) -> _Node | None:
     """The tree of an SPDX expression with ids as SPDX writes them; None if it is malformed."""
+    if len(licence) > _LONGEST:
+        return None
     try:
         tree = _licensing().parse(licence)
         return None if tree is None else _plain(tree)
