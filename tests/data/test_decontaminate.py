@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lmworks.data.contamination import METHODS, Index, spans, word_hashes, write
 from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.documents import Documents, read_shard, write_shard
 from lmworks.errors import LmworksError, UsageError
+from lmworks.evaluate.items import contamination
 from lmworks.pipeline.stage import Handle, Result
 from support import MemoryJournal, make_context
 
@@ -146,6 +148,18 @@ def test_the_content_of_a_file_enters_the_key_and_a_missing_one_is_refused(tmp_p
         (tmp_path / "set.jsonl").write_text(content)
         prints.append(config.resolve(tmp_path).fingerprints)
     assert prints[0] != prints[1]
+
+
+def test_an_evaluation_prints_the_verdict(tmp_path: Path) -> None:
+    items = documents_of(tmp_path / "set", " ".join(ITEM), OTHER)
+    held = documents_of(tmp_path / "in", f"{OTHER} {OTHER}")
+    write_shard(tmp_path / "in" / "part-00001.parquet", [replace(each, id="kept", text="x") for each in held.iterate()])
+    _, out = clean(tmp_path, held, items)
+    asked = [document.id for document in items.iterate()]
+    verdict = contamination(Documents(out, ""), asked)
+    assert verdict is not None
+    assert verdict.endswith("; 1 of 2 texts asked about were found in it, and removed")
+    assert "texts asked about" not in (contamination(Documents(out, ""), ["another"]) or "")
 
 
 def test_without_a_set_or_with_an_empty_one_it_says_so(tmp_path: Path) -> None:

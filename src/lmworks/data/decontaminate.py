@@ -76,6 +76,8 @@ class Item:
     record: str
     """The document's or conversation's id, or the number of the line."""
     text: str
+    document: str | None = None
+    """Id of the document that it is or was made from."""
 
 
 @stage(version=1)
@@ -111,10 +113,11 @@ def _items_of_steps(config: DecontaminateConfig, against: Sequence[Handle]) -> I
         if (handle.path / "conversations.jsonl").exists():
             for record in Conversations(handle.path, handle.digest).iterate():
                 contents = [str(message["content"]) for message in record["messages"]]
-                yield from (Item(name, str(record["id"]), text) for text in _worth_seeking(contents))
+                made_from = record.get("document")
+                yield from (Item(name, str(record["id"]), text, made_from) for text in _worth_seeking(contents))
         else:
             for document in Documents(handle.path, handle.digest).iterate():
-                yield Item(name, document.id, document.text)
+                yield Item(name, document.id, document.text, document.id)
 
 
 def _items_of_files(config: DecontaminateConfig, tally: Tally) -> Iterator[Item]:
@@ -212,6 +215,7 @@ def _verdicts(items: Sequence[Item], found: Path) -> list[dict[str, Any]]:
         {
             "set": item.set,
             "record": item.record,
+            "document": item.document,
             "digest": digest_text(item.text),
             "method": min((method for method, _ in held.get(number, [])), key=METHODS.index, default=None),
             "documents": len(held.get(number, [])),
