@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from lmworks.cli import app
+from lmworks.graph import CLASSES
+from lmworks.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,6 +23,14 @@ COMMANDS = [
     for block in re.findall(r"```(?:sh|console)\n(.*?)```|((?:^    .+\n)+)", page.read_text(), re.DOTALL | re.MULTILINE)
     for line in "".join(block).splitlines()
     if re.match(r"\s*(lmworks|make) ", line)
+]
+
+
+RECIPES = [
+    (page.name, block)
+    for page in PAGES
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    if block.startswith("name:")
 ]
 
 
@@ -57,6 +67,12 @@ def test_each_command_has_options_that_exist(page: str, command: str) -> None:
     known = group.commands[words[1]]  # type: ignore[attr-defined]
     options = {option for parameter in known.params for option in parameter.opts}
     assert {word.split("=")[0] for word in words[2:] if word.startswith("--")} <= options, page
+
+
+@pytest.mark.parametrize(("page", "recipe"), RECIPES)
+def test_each_recipe_can_be_loaded(page: str, recipe: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    assert load_recipe(tmp_path / "recipe.yaml", CLASSES).data, page
 
 
 def test_the_readme_has_commands() -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from lmworks.data.conversations import PromptsConfig, operations_to_prompts
 from lmworks.data.curate import CurateConfig, curate
+from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
+from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.normalise import NormaliseConfig, normalise
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.split import SplitConfig, split
+from lmworks.data.split import split
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
@@ -41,6 +43,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "anonymise": (AnonymiseConfig, anonymise),
     "split": (SplitConfig, split),
     "curate": (CurateConfig, curate),
+    "decontaminate": (DecontaminateConfig, decontaminate),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {"bpe": (BpeConfig, bpe)}

@@ -41,6 +41,10 @@ class StepConfig(BaseModel):
     not_in_key: ClassVar[frozenset[str]] = frozenset()
     """Fields that are recorded but change no promise about the output, such as a number of threads."""
 
+    def output_parts(self) -> tuple[str, ...]:
+        """The parts that this config makes, where that depends on its fields."""
+        return self.parts
+
     def resolve(self, folder: Path) -> Self:
         """This config with all that its output depends on outside the recipe; paths start at `folder`."""
         return self
@@ -389,7 +393,7 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
                 if fault := _reference_fault(reference, parts):
                     yield shown, f"{'.'.join(map(str, shown))}: {fault}"
         if name:
-            parts[name] = config.parts
+            parts[name] = config.output_parts()
 
 
 def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:

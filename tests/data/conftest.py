@@ -52,7 +52,11 @@ def ingest_files(tmp_path: Path) -> Callable[..., tuple[Result, Path]]:
     """Write files below `tmp_path`/texts and ingest them. Returns the result and the payload's folder."""
 
     def run(
-        files: Mapping[str, str | bytes], *, allow: str = "permissive", shard_bytes: int = 2**20, **source: Any
+        files: Mapping[str, str | bytes],
+        *,
+        gate: Mapping[str, Any] = {"allow": ["permissive"]},
+        shard_bytes: int = 2**20,
+        **source: Any,
     ) -> Any:
         for name, content in files.items():
             path = tmp_path / "texts" / name
@@ -61,7 +65,7 @@ def ingest_files(tmp_path: Path) -> Callable[..., tuple[Result, Path]]:
         config = IngestConfig.model_validate(
             {
                 "sources": [{"kind": "files", "path": "texts", "licence": "MIT", **source}],
-                "licences": {"allow": ["permissive"]},
+                "licences": gate,
                 "shard_bytes": shard_bytes,
             }
         ).resolve(tmp_path)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from importlib import resources
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from data_support import documents_of, payload_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmworks.data.balance import GroupCounts, assign_balanced, total_variation
 from lmworks.data.documents import Document, Documents, write_shard
+from lmworks.data.groups import SplitConfig, assign
 from lmworks.data.sources.botocore import Botocore
-from lmworks.data.split import SplitConfig, assign, split
-from lmworks.errors import UsageError
-from support import make_context
+from lmworks.data.split import split
+from lmworks.errors import GateRefused, UsageError
+from lmworks.graph import CLASSES
+from lmworks.pipeline.stage import Result
+from lmworks.recipe import RecipeError, load_recipe
+from support import MemoryJournal, make_context
 
 
 def grouped(folder: Path, groups: int, each: int) -> Documents:
@@ -89,3 +99,213 @@ def test_the_services_held_out_of_botocore_are_the_ones_committed() -> None:
     parts = assign(services, SplitConfig(documents="clean", by="folder", test=25, validation=25))
     for part in ("test", "validation"):
         assert listing[part] == sorted(name for name in parts if parts[name] == part)
+
+
+SUBJECTS = {
+    "sea": ["ship", "wave", "harbour", "sail", "anchor", "tide", "captain", "storm", "island", "rope"],
+    "law": ["court", "judge", "appeal", "contract", "clause", "statute", "verdict", "witness", "lawyer", "oath"],
+    "food": ["bread", "butter", "oven", "flour", "sugar", "yeast", "salt", "dough", "kitchen", "recipe"],
+}
+
+
+def varied(folder: Path, count: int = 600, each: int = 1) -> Documents:
+    """Documents of three subjects, lengths, sources and languages, `each` a group."""
+    draw = random.Random(0)
+    made = []
+    for number in range(count):
+        subject = draw.choice(sorted(SUBJECTS))
+        text = " ".join(draw.choices(SUBJECTS[subject], k=draw.choice((20, 60, 200))))
+        more = {"source": draw.choice("abc"), "language": draw.choice(("en", "de")), "licence": "MIT"}
+        meta = {"subject": subject, "place": f"g{number // each}"}
+        made.append(Document(id=f"{number:032x}", text=text, created=f"20{number % 20 + 10}-03-01", meta=meta, **more))
+    for shard in range(3):
+        write_shard(folder / f"part-{shard:05d}.parquet", made[shard::3])
+    return Documents(folder, "")
+
+
+def run(tmp_path: Path, documents: Documents, **fields: Any) -> tuple[Result, Path]:
+    config = SplitConfig.model_validate({"from": "clean", **fields})
+    out = tmp_path / "out"
+    return split(config, documents, out=out, context=make_context(tmp_path)), out
+
+
+def members(out: Path, part: str) -> list[Document]:
+    return list(Documents(out / part, "").iterate())
+
+
+def test_balanced_parts_look_like_the_whole_and_groups_stay_whole(tmp_path: Path) -> None:
+    documents = varied(tmp_path / "in", count=1200, each=2)
+    result, out = run(tmp_path, documents, by="place", assign="balance", topics=3, test=0.1, validation=0.1)
+    groups = {part: {each.meta["place"] for each in members(out, part)} for part in ("train", "validation", "test")}
+    assert not groups["test"] & groups["train"] | groups["test"] & groups["validation"]
+    assert not groups["train"] & groups["validation"]
+    test = members(out, "test")
+    assert sum(len(members(out, part)) for part in groups) == 1200
+    assert abs(len(test) - 120) <= 2
+    for subject in SUBJECTS:
+        whole = sum(each.meta["subject"] == subject for each in documents.iterate()) / 1200
+        assert abs(sum(each.meta["subject"] == subject for each in test) / len(test) - whole) < 0.02
+    table = json.loads((out / "balance.json").read_text())["test"]["features"]
+    assert {"length", "language", "source", "topic", "distance"} == set(table)
+    found = {name: (row["total_variation"], row["random"]) for name, row in table.items()}
+    assert sum(mine for mine, _ in found.values()) <= sum(random for _, random in found.values()) / 5
+    figures = {figure.name: figure for figure in result.figures}
+    assert figures["test source total variation"].value == table["source"]["total_variation"]
+    assert figures["test source total variation"].n == len(test)
+    assert figures["test source total variation"].chance == table["source"]["random"]
+    assert "train source total variation" not in figures
+    assert "licence" not in table
+    picture = ElementTree.fromstring((out / "balance.svg").read_text())
+    assert f"{table['source']['total_variation']:.4f}" in [element.text for element in picture.iter()]
+
+
+def test_groups_too_large_for_a_part_are_refused(tmp_path: Path) -> None:
+    documents = varied(tmp_path / "in", count=40, each=20)
+    with pytest.raises(UsageError, match="no group is small enough for test"):
+        run(tmp_path, documents, by="place", assign="balance", features=["source"])
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), min_size=12, max_size=40),
+    st.integers(0, 3),
+)
+def test_every_group_has_one_part_and_fixed_groups_keep_theirs(groups: list[list[int]], pinned: int) -> None:
+    owners = np.array([number for number, values in enumerate(groups) for _ in values])
+    codes = np.array([value for values in groups for value in values])
+    table = GroupCounts.of(owners, {"all": np.zeros_like(owners), "value": codes})
+    fixed = dict.fromkeys(range(pinned), 1)
+    parts = assign_balanced(table, [0.5, 0.3, 0.2], range(len(groups)), fixed)
+    assert len(parts) == len(groups)
+    assert set(parts.tolist()) <= {0, 1, 2}
+    assert all(parts[group] == 1 for group in fixed)
+    totals = table.totals(parts, 3)
+    assert totals.sum(axis=0).tolist() == [len(codes), *np.bincount(codes, minlength=codes.max() + 1)]
+    if not fixed:
+        assert all(abs(totals[part, 0] - share * len(codes)) <= 5 for part, share in enumerate((0.5, 0.3, 0.2)))
+    again = assign_balanced(table, [0.5, 0.3, 0.2], range(len(groups)), fixed)
+    assert parts.tolist() == again.tolist()
+
+
+def test_total_variation_is_half_the_sum_of_the_differences() -> None:
+    owners = np.arange(4)
+    table = GroupCounts.of(owners, {"value": np.array([0, 0, 1, 1])})
+    assert total_variation(table, np.array([0, 0, 1, 1]), 2) == [{"value": 0.5}, {"value": 0.5}]
+    assert total_variation(table, np.array([0, 1, 0, 1]), 2) == [{"value": 0.0}, {"value": 0.0}]
+
+
+def pairs(folder: Path, count: int = 40) -> Documents:
+    """Texts of 100 words, each with a copy that differs in one."""
+    made = []
+    for number in range(count):
+        words = random.Random(number).choices([f"word{n}" for n in range(300)], k=100)
+        made += [" ".join(words), " ".join([*words[:50], "other", *words[51:]])]
+    return documents_of(folder, *made)
+
+
+@pytest.mark.parametrize("assign_by", ["hash", "balance"])
+def test_near_duplicates_stay_together(tmp_path: Path, assign_by: str) -> None:
+    documents = pairs(tmp_path / "in")
+    fields = {"assign": assign_by, "test": 0.2, "validation": 0.1, "features": ["length"]}
+    result, out = run(tmp_path, documents, near_duplicates={}, **fields)
+    for part in ("train", "validation", "test"):
+        ids = {int(each.id, 16) for each in members(out, part)}
+        assert ids
+        assert {number ^ 1 for number in ids} == ids
+    (leakage,) = [figure for figure in result.figures if figure.name == "leakage"]
+    assert (leakage.value, leakage.n) == (0.0, len(members(out, "test")) + len(members(out, "validation")))
+
+
+@pytest.mark.parametrize("fields", [{"test": 0.2}, {"folds": 3}, {"assign": "balance", "features": ["source"]}])
+def test_a_split_that_parts_near_duplicates_is_refused_with_the_pairs(tmp_path: Path, fields: Any) -> None:
+    with pytest.raises(GateRefused, match=r"[0-9a-f]{32} and [0-9a-f]{32} \(0\.9\d\).*near_duplicates") as refusal:
+        run(tmp_path, pairs(tmp_path / "in"), leak_test={"jaccard": 0.8}, **fields)
+    assert refusal.value.exit_code == 3
+    shown = refusal.value.args[0].split("): ")[1]
+    first, second = (int(name, 16) for name in (shown[:32], shown[37:69]))
+    assert first ^ 1 == second
+
+
+def test_a_text_without_a_group_keeps_what_repeats_it_in_train(tmp_path: Path) -> None:
+    documents = pairs(tmp_path / "in", 20)
+    grouped = [
+        Document(
+            id=each.id, text=each.text, source="s", licence="MIT", meta={} if number % 2 else {"place": str(number)}
+        )
+        for number, each in enumerate(documents.iterate())
+    ]
+    write_shard(tmp_path / "in" / "part-00000.parquet", grouped[:-1])
+    fields = {"by": "place", "near_duplicates": {}, "test": 0, "validation": 0}
+    with pytest.raises(UsageError, match="leave none of the 1 groups"):
+        run(tmp_path / "a", documents, **{**fields, "test": 1})
+    _, out = run(tmp_path, documents, **fields)
+    assert len(members(out, "train")) == 39
+
+
+def test_the_latest_are_held_out_by_time(tmp_path: Path) -> None:
+    documents = varied(tmp_path / "in", count=100)
+    write_shard(tmp_path / "in" / "part-00009.parquet", [Document(id="x", text="t", source="s", licence="MIT")])
+    _, out = run(tmp_path, documents, assign="time", test=0.05, validation=0.05)
+    years = {part: [each.created or "" for each in members(out, part)] for part in ("train", "validation", "test")}
+    assert set(years["test"]) == {"2029-03-01"}
+    assert set(years["validation"]) == {"2028-03-01"}
+    assert max(years["train"]) < "2028"
+    assert "" in years["train"]
+
+
+def test_by_time_without_dates_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="created"):
+        run(tmp_path, documents_of(tmp_path / "in", *"abcdef", created="long ago"), assign="time")
+
+
+def test_whole_topics_are_held_out(tmp_path: Path) -> None:
+    documents = varied(tmp_path / "in")
+    _, out = run(tmp_path, documents, by="topic-cluster", topics=3, test=1, validation=1)
+    found = [{each.meta["subject"] for each in members(out, part)} for part in ("train", "validation", "test")]
+    assert sorted(map(len, found)) == [1, 1, 1]
+    assert set.union(*found) == set(SUBJECTS)
+
+
+@pytest.mark.parametrize("assign_by", ["hash", "balance"])
+def test_folds_hold_every_document_once(tmp_path: Path, assign_by: str) -> None:
+    documents = varied(tmp_path / "in", count=101)
+    result, out = run(tmp_path, documents, folds=4, assign=assign_by, features=["source", "language"])
+    ids = [each.id for fold in range(4) for each in members(out, f"fold-{fold}")]
+    assert sorted(ids) == [each.id for each in sorted(documents.iterate(), key=lambda each: each.id)]
+    assert all(abs(result.counts[f"fold-{fold} documents"] - 25) <= 1 for fold in range(4))
+    assert not (out / "train").exists()
+
+
+def test_a_recipe_refers_to_folds_by_name(tmp_path: Path) -> None:
+    recipe = """name: folds
+use_case: test
+data:
+  raw: {kind: ingest, sources: [{kind: botocore}]}
+  split: {kind: split, from: raw, folds: 3}
+  clean: {kind: normalise, from: split.fold-NUMBER}
+"""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.replace("NUMBER", "2"))
+    assert load_recipe(path, CLASSES).data["clean"].documents == "split.fold-2"  # type: ignore[attr-defined]
+    path.write_text(recipe.replace("NUMBER", "3"))
+    with pytest.raises(RecipeError, match=r"recipe.yaml:6: .*no part 'fold-3'"):
+        load_recipe(path, CLASSES)
+
+
+@pytest.mark.parametrize("fields", [{"folds": 1}, {"folds": 3, "test": 0.1}, {"folds": 3, "assign": "time"}])
+def test_folds_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="folds"):
+        SplitConfig.model_validate({"from": "clean", **fields})
+
+
+def test_a_killed_balanced_split_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    documents = varied(tmp_path / "in", count=60)
+    config = SplitConfig.model_validate({"from": "clean", "assign": "balance", "topics": 3, "near_duplicates": {}})
+    whole = MemoryJournal()
+    split(config, documents, out=tmp_path / "whole", context=make_context(tmp_path / "a", whole))
+    for kept in range(0, len(whole.lines) + 1, 4):
+        place = tmp_path / f"killed-{kept}"
+        journal = MemoryJournal()
+        split(config, documents, out=place / "out", context=make_context(place, journal))
+        del journal.lines[kept:]
+        split(config, documents, out=place / "out", context=make_context(place, journal))
+        assert payload_bytes(place / "out") == payload_bytes(tmp_path / "whole")

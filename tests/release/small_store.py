@@ -11,10 +11,11 @@ from typing import Any, Literal
 from lmworks.data.conversations import Conversation, Conversations, write_conversations
 from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.documents import Documents
+from lmworks.data.groups import SplitConfig
 from lmworks.data.identity import KEY_FILE
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.normalise import NormaliseConfig, normalise
-from lmworks.data.split import SplitConfig, split
+from lmworks.data.split import split
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L
 from lmworks.pipeline.build import Build, Environment, Node

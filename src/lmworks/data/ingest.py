@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.documents import Document, write_file, write_json_lines
+from lmworks.data.documents import Document, Documents, write_file, write_json_lines
 from lmworks.data.identity import document_id, key_digest, load_id_key
-from lmworks.data.licences import LicenceGate
+from lmworks.data.licences import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
+from lmworks.data.mixture import attribution_text, mix
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Piece, Record, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, map_units
@@ -57,6 +59,7 @@ class IngestConfig(StepConfig):
         return self.model_copy(
             update={
                 "sources": sources,
+                "licences": self.licences.resolve(folder),
                 "folder": folder,
                 "fingerprints": [source.fingerprint() for source in sources],
                 "id_key_digest": key_digest(load_id_key(folder)),
@@ -70,7 +73,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
     Beside the shards the payload holds `files.json` (path, sha256, bytes and licence of each file read) and
-    `quarantine.jsonl` (what could not be read, with its raw bytes).
+    `quarantine.jsonl` (what could not be read, with its raw bytes). A gate that states a `use` adds `licences.json`
+    (the licence of the mixture) and `ATTRIBUTION.txt` (what to publish).
     """
     for source in config.sources:
         _refuse_whole_source(config.licences, source)
@@ -95,7 +99,39 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
         raise LmworksError(f"No document could be read. Counted by reason: {dict(tally.counts)}.")
+    _settle_licences(config.licences, tally.counts, out)
     return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:
+    """Refuse a mixture that cannot be passed on, and licences that have expired; describe what passed."""
+    import pyarrow.parquet as pq
+
+    expired = [reason for reason in reasons if reason.startswith(EXPIRED)]
+    if expired:
+        raise GateRefused(f"{'; '.join(expired)}. Renew the contract and its `expires`, or leave these texts out.")
+    counts: Counter[tuple[str, str]] = Counter()
+    for shard in Documents(out, "").shards():
+        columns = pq.read_table(shard, columns=["source", "licence"])
+        counts.update(zip(*(columns.column(name).to_pylist() for name in columns.column_names), strict=True))
+    mixture = mix(gate, [licence for _, licence in counts])
+    if gate.use is None:
+        return
+    passed = sum(counts.values())
+    judged = passed + sum(count for reason, count in reasons.items() if reason.startswith(REFUSALS))
+    listing = {
+        "use": gate.use,
+        "as_of": gate.as_of and str(gate.as_of),
+        "records": judged,
+        "passed": passed,
+        "share_without_licence": round(reasons.get(NO_LICENCE, 0) / judged, 6),
+        "mixture": mixture.as_json(),
+        "sources": [
+            {"source": name, "licence": licence, "documents": n} for (name, licence), n in sorted(counts.items())
+        ],
+    }
+    write_file(out / "licences.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
+    write_file(out / "ATTRIBUTION.txt", attribution_text(mixture, counts).encode())
 
 
 def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
@@ -104,7 +140,7 @@ def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
         return
     reason = gate.refusal(licence)
     if reason:
-        allowed = ", ".join(gate.allow) or "none"
+        allowed = ", ".join([*gate.allow, *([f"what allows {gate.use} use"] if gate.use else [])]) or "none"
         raise GateRefused(
             f"Source {source.label}: {reason}. Allowed: {allowed}. State the source's licence (an SPDX expression), "
             "and add it to `licences.allow` if you have decided that it may be used."

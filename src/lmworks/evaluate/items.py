@@ -154,7 +154,14 @@ def contamination(train: Handle | None, documents: Iterable[str]) -> str | None:
     counts = train.path / "counts.json"
     dropped = json.loads(counts.read_text("utf-8")) if counts.exists() else {}
     near = sum(count for reason, count in dropped.items() if reason.endswith("duplicate of a held-out document"))
-    return f"{verdict}; {near} near duplicates of held-out documents were removed from it" if near else verdict
+    if near:
+        verdict += f"; {near} near duplicates of held-out documents were removed from it"
+    sought = train.path / "items.jsonl"
+    items = [item for item in _read(sought) if item["document"] in asked] if sought.exists() else []
+    if items:
+        removed = sum(item["method"] is not None for item in items)
+        verdict += f"; {removed} of {len(items)} texts asked about were found in it, and removed"
+    return verdict
 
 
 def _read(path: Path) -> list[Item]:

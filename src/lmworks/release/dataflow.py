@@ -14,7 +14,7 @@ from lmworks.release.built import Built, read_json, read_lines, reference
 from lmworks.release.show import by_reason
 from lmworks.release.trace import parents, training_data
 
-TOTALS = ("documents", "bytes", "groups", "files")
+TOTALS = ("documents", "bytes", "groups", "files", "items")
 """Last words of counts that say how much there is, not why something was dropped or changed."""
 
 

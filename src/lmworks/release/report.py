@@ -17,6 +17,7 @@ from lmworks.release import dataflow
 from lmworks.release.built import Built, figures_of, read_json, read_lines
 from lmworks.release.card import card_text, parameters
 from lmworks.release.charts import Series, line_chart
+from lmworks.release.croissant import write_data_cards
 from lmworks.release.picture import Box, picture
 from lmworks.release.tables import tasks
 from lmworks.release.templates import environment
@@ -30,11 +31,12 @@ REWRITINGS = 6
 
 
 def write_report(store: Store, name: str | None = None) -> Path:
-    """Write the report of a recipe's last build, and a card beside it for each of its models. Returns its path."""
+    """Write the report of a recipe's last build, and cards of its models and their data. Returns its path."""
     built = Built.open(store, name)
     folder = store.root / "reports"
     for model, artifact in built.models.items():
         write_atomically(folder / f"{built.name}-{model}-card.md", card_text(built, artifact))
+    write_data_cards(built)
     path = folder / f"{built.name}.html"
     write_atomically(path, render(built))
     return path

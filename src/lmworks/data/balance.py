@@ -1,0 +1,167 @@
+"""Feature-aware assignment: whole groups into parts, so that every part looks like the whole.
+
+Each group holds documents, and each document one value of every feature (its length bin, its topic, …). The cost of an
+assignment is how far each part is from its share of every value, squared and divided by that share, as in a chi-square
+test. Groups are placed one by one, the largest first, where they lower the cost most, which is the part with the
+largest normalised deficit; then groups move and change places as long as that lowers the cost. After iterative
+stratification (Sechidis, Tsoumakas and Vlahavas 2011), with groups and any number of features.
+
+Axes: G groups, V values of all features together, P parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PASSES = 2
+"""A third pass lowers total variation by less than a twentieth (benchmarks/data/split.py), and takes a third longer."""
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """How many documents of each group have each value: a sparse matrix [G, V] by rows."""
+
+    starts: NDArray[np.int64]
+    values: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    features: Mapping[str, range]
+    """The values of each feature."""
+
+    @classmethod
+    def of(cls, groups: NDArray[np.int64], features: Mapping[str, NDArray[np.int64]]) -> GroupCounts:
+        """Count documents: the group of each [N], and its value of each feature [N], both numbered from 0."""
+        import numpy as np
+
+        columns, spans, width = [], {}, 0
+        for name, codes in features.items():
+            spans[name] = range(width, width + int(codes.max()) + 1)
+            columns.append(codes + width)
+            width = spans[name].stop
+        keys = np.concatenate([groups * width + column for column in columns])
+        cells, counts = np.unique(keys, return_counts=True)
+        starts = np.searchsorted(cells, np.arange(groups.max() + 2) * width)
+        return cls(starts, cells % width, counts, spans)
+
+    def totals(self, parts: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """Documents of each value in each part [P, V], given the part of each group."""
+        import numpy as np
+
+        width = max(span.stop for span in self.features.values())
+        owners = np.repeat(parts, np.diff(self.starts))
+        flat = np.bincount(owners * width + self.values, self.counts, minlength=count * width)
+        return flat.reshape(count, width).astype(np.int64)
+
+
+def assign_balanced(
+    table: GroupCounts, shares: Sequence[float], order: Sequence[int], fixed: Mapping[int, int]
+) -> NDArray[np.int64]:
+    """The part of each group [G].
+
+    `shares` are the parts' shares of the documents; `order` breaks ties between groups of equal size; `fixed` groups
+    stay in the part given.
+    """
+    import numpy as np
+
+    work = _Assignment(table, shares)
+    for group, part in fixed.items():
+        work.place(group, part)
+    sizes = np.add.reduceat(table.counts, table.starts[:-1])
+    free = sorted((group for group in order if group not in fixed), key=lambda group: -int(sizes[group]))
+    for group in free:
+        work.place(group, work.best(group))
+    for _ in range(PASSES):
+        if not sum(work.improve(group) for group in free):
+            break
+    return np.array(work.parts, np.int64)
+
+
+class _Assignment:
+    """The state of an assignment. Plain lists: a group touches a handful of values, too few for arrays to pay."""
+
+    def __init__(self, table: GroupCounts, shares: Sequence[float]) -> None:
+        whole = table.totals(table.starts[:-1] * 0, 1)[0]
+        self.cells: list[list[tuple[int, int]]] = [
+            list(zip(table.values[start:stop].tolist(), table.counts[start:stop].tolist(), strict=True))
+            for start, stop in zip(table.starts, table.starts[1:], strict=False)
+        ]
+        self.parts = [-1] * len(self.cells)
+        self.excess: list[list[float]] = [(-share * whole).tolist() for share in shares]
+        """Documents above the part's share of each value [P, V]."""
+        self.weight: list[list[float]] = [(1.0 / (share * whole.clip(1))).tolist() for share in shares]
+
+    def place(self, group: int, part: int) -> None:
+        """Put a group into a part, out of the one that it is in."""
+        before = self.parts[group]
+        for value, count in self.cells[group]:
+            self.excess[part][value] += count
+            if before >= 0:
+                self.excess[before][value] -= count
+        self.parts[group] = part
+
+    def best(self, group: int) -> int:
+        """The part whose cost a group that is nowhere yet would lower most."""
+        return min(range(len(self.excess)), key=lambda part: self._added(group, part))
+
+    def improve(self, group: int) -> bool:
+        """Move a group if another part suits it better."""
+        before = self.parts[group]
+        gain = self._removed(group, before)
+        cost, part = min((self._added(group, part), part) for part in range(len(self.excess)) if part != before)
+        if gain + cost > -1e-9:
+            return False
+        self.place(group, part)
+        return True
+
+    def _added(self, group: int, part: int) -> float:
+        excess, weight = self.excess[part], self.weight[part]
+        return sum(count * (2 * excess[value] + count) * weight[value] for value, count in self.cells[group])
+
+    def _removed(self, group: int, part: int) -> float:
+        excess, weight = self.excess[part], self.weight[part]
+        return sum(count * (count - 2 * excess[value]) * weight[value] for value, count in self.cells[group])
+
+
+def total_variation(table: GroupCounts, parts: NDArray[np.int64], count: int) -> list[dict[str, float]]:
+    """For each part, half the sum of |share in the part - share in the whole| over the values of each feature."""
+    import numpy as np
+
+    totals = table.totals(parts, count)
+    whole = totals.sum(axis=0)
+    return [
+        {
+            name: float(np.abs(_shares(totals[part], span) - _shares(whole, span)).sum() / 2)
+            for name, span in table.features.items()
+        }
+        for part in range(count)
+    ]
+
+
+def _shares(totals: NDArray[np.int64], span: range) -> NDArray[np.float64]:
+    counts = totals[span.start : span.stop].astype(float)
+    shares: NDArray[np.float64] = counts / max(1.0, counts.sum())
+    return shares
+
+
+def draw_balance(listing: Mapping[str, Any]) -> str:
+    """An SVG picture: for each part and feature its total variation above that of random splits."""
+    rows = [(part, name, values) for part, record in listing.items() for name, values in record["features"].items()]
+    longest = max([1e-9, *(value for _, _, values in rows for value in values.values())])
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {28 * len(rows) + 30}" font-family="sans-serif" '
+        'font-size="11"><title>Total variation of each part from the whole</title>',
+        '<text x="8" y="16">total variation from the whole: this split (dark), random groups (light)</text>',
+    ]
+    for number, (part, name, values) in enumerate(rows):
+        top = 28 * number + 28
+        lines.append(f'<text x="8" y="{top + 14}">{part} {name}</text>')
+        for key, colour, y in (("total_variation", "#1f4e79", top), ("random", "#b8c7d9", top + 10)):
+            width = 380 * values[key] / longest
+            lines.append(f'<rect x="170" y="{y}" width="{width:.1f}" height="9" fill="{colour}"/>')
+            lines.append(f'<text x="{176 + width:.1f}" y="{y + 9}">{values[key]:.4f}</text>')
+    return "\n".join([*lines, "</svg>"]) + "\n"
