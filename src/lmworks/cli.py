@@ -31,6 +31,8 @@ SetOption = Annotated[
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
+data_app = typer.Typer(no_args_is_help=True, help="Look at data.")
+app.add_typer(data_app, name="data")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
 
@@ -271,3 +273,21 @@ def gc(
         print(f"{item.bytes / 1e6:10.1f} MB  {item.label}")
     total = sum(item.bytes for item in waste) / 1e6
     print(f"{total:10.1f} MB  {'deleted' if apply else 'can be deleted with --apply'}")
+
+
+@data_app.command("sources")
+def data_sources(as_json: JsonOption = False) -> None:
+    """List the well-known data sets that a recipe can name, with licence, life stage, domain and size.
+
+    Example: lmworks data sources
+    """
+    from dataclasses import asdict
+
+    from lmworks.data.sources.dataset import adapters
+
+    if as_json:
+        _print_json({name: asdict(adapter) for name, adapter in adapters().items()})
+        return
+    for name, adapter in adapters().items():
+        print(f"{name:24} {adapter.stage:12} {adapter.domain:24} {adapter.licence or 'each record its own'}")
+        print(f"{'':24} {adapter.title}: {adapter.size}\n{'':24} {adapter.files}\n{'':24} {adapter.citation}")

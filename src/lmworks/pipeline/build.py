@@ -21,7 +21,10 @@ from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
 from lmworks.recipe import StepConfig, references
 
-LIBRARIES = ("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy")
+LIBRARIES = (
+    *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "lxml", "trafilatura", "pypdf"),
+    *("python-docx", "warcio", "mwparserfromhell", "pylatexenc"),
+)
 """Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
 
 

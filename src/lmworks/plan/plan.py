@@ -133,8 +133,7 @@ def _source_bytes(recipe: Recipe, folder: Path) -> int:
     for config in recipe.data.values():
         if isinstance(config, IngestConfig):
             for source in config.resolve(folder).sources:
-                root = source.root()
-                total += sum((root / path).stat().st_size for path in source.paths())
+                total += sum(source.size(path) for path in source.paths())
     return total
 
 
