@@ -205,7 +205,8 @@ def warc_record(kind: str, body: bytes, number: int, media: str = "text/html; ch
 
 
 MAIN = "The main text of this page is long enough to be told from its menu. " * 8
-PAGE = f"<html><body><nav><a href='/'>Home</a><a href='/x'>Buy</a></nav><article><p>{MAIN}caf\xe9</p></article></body></html>"
+MENU = "<nav><a href='/'>Home</a><a href='/x'>Buy</a></nav>"
+PAGE = f"<html><body>{MENU}<article><p>{MAIN}caf\xe9</p></article></body></html>"
 ARCHIVE = [
     warc_record("warcinfo", b"software: test", 1),
     warc_record("response", PAGE.encode("latin-1"), 2),
@@ -235,7 +236,17 @@ def test_warc_gives_pages_and_texts(tmp_path: Path, pack: bool) -> None:
 def test_a_cut_warc_keeps_its_sound_records(tmp_path: Path) -> None:
     found = read(tmp_path, {"a.warc": b"".join([ARCHIVE[5], ARCHIVE[1][:-40]])})
     assert [record.text for record in good(found)] == ["Plain text of a WET file."]
-    assert reasons(found) == ["the WARC record is cut off"]
+    assert reasons(found) == ["the WARC record is not as long as it says"]
+
+
+@pytest.mark.parametrize("wrong", [-30, 30])
+def test_a_wrong_length_in_a_warc_is_noticed(tmp_path: Path, wrong: int) -> None:
+    bad = warc_record("conversion", b"Plain text of a WET file. And then much more of it.", 6)
+    right, stated = "Content-Length: 51", f"Content-Length: {51 + wrong}"
+    assert right.encode() in bad
+    found = read(tmp_path, {"a.warc": bad.replace(right.encode(), stated.encode()) + ARCHIVE[0] + ARCHIVE[5]})
+    assert [record.text for record in good(found)] == ["Plain text of a WET file."]
+    assert reasons(found)[0] == "the WARC record is not as long as it says"
 
 
 def test_the_main_text_of_a_page_leaves_menus_out(tmp_path: Path) -> None:

@@ -251,9 +251,9 @@ def test_every_known_data_set_can_be_named_and_the_recipe_comes_first(name: str)
 
 
 def test_data_that_is_not_text_is_refused_by_name() -> None:
-    with pytest.raises(ValidationError, match="'waymo' is not text: .*camera"):
+    with pytest.raises(ValidationError, match=r"'waymo' is not text: .*camera"):
         IngestConfig.model_validate({"sources": [{"kind": "dataset", "dataset": "waymo", "path": "x"}]})
-    with pytest.raises(ValidationError, match="did you mean 'alpaca'"):
+    with pytest.raises(ValidationError, match=r"did you mean 'alpaca'"):
         IngestConfig.model_validate({"sources": [{"kind": "dataset", "dataset": "alpacca", "path": "x"}]})
 
 
@@ -266,3 +266,12 @@ def test_the_list_of_data_sets_states_licence_stage_and_size() -> None:
     assert "CC-BY-NC-4.0" in shown and "52,002 examples" in shown and "preference" in shown
     listed = json.loads(CliRunner().invoke(app, ["data", "sources", "--json"]).stdout)
     assert set(listed) == set(adapters())
+
+
+def test_the_recipe_in_the_documentation_is_one() -> None:
+    from lmworks.recipe import read_yaml
+
+    page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
+    block = page.split("\n    raw:\n")[1].split("\n\n")[0]
+    step = read_yaml(f"    raw:\n{block}", "sources.md").value["raw"]
+    assert [source.kind for source in IngestConfig.model_validate(step).sources] == ["files", "files", "sql", "dataset"]

@@ -150,17 +150,14 @@ def _read_unit(config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]]) 
         for record in _read_piece(source, piece):
             if isinstance(record, Unreadable):
                 _quarantine(tally, source.label, record)
-            elif isinstance(record, Record) and not _is_text(f"{record.text}{record.key}{record.meta}"):
-                reason = "half of a surrogate pair in the text"
-                _quarantine(tally, source.label, Unreadable(record.path, "", 0, reason, b""))
             elif isinstance(record, Skipped):
                 tally.note(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
             elif refusal := config.licences.refusal(record.licence):
                 tally.note(refusal, source=source.label, **_place(record))
             else:
                 documents.append(record if isinstance(record, Document) else _document(key, source.label, record))
+                tally.counts["bytes"] += len(record.text.encode())
     tally.counts["documents"] += len(documents)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in documents)
     return {"": documents}, tally
 
 
@@ -172,7 +169,11 @@ def _place(record: Record | Document) -> dict[str, str]:
 
 def _read_piece(source: SourceConfig, piece: Piece) -> Iterator[Found | Document]:
     try:
-        yield from source.read(piece)
+        for found in source.read(piece):
+            if isinstance(found, Record) and not _is_text(found.text):
+                yield Unreadable(found.path, found.key, 0, "half of a surrogate pair in the text", b"")
+            else:
+                yield found
     except OSError as error:
         yield Unreadable(piece.name, "", 0, f"unreadable: {error.strerror}", b"")
 

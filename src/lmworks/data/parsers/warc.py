@@ -55,7 +55,10 @@ def read_records(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
                 line = stream.readline(HEADER_BYTES)
                 raw += line
             length = _LENGTH.search(raw)
-            size = len(raw) + _read_body(stream, raw, int(length[1]) if length else 0, limit)
+            size = len(raw)
+            size += _read_body(stream, raw, int(length[1]) if length else 0, limit)
+            raw += (tail := stream.read(4))  # two empty lines, if the length is right
+            size += len(tail)
             yield Span(start, bytes(raw), size)
             offset += size
             continue
@@ -88,28 +91,29 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
     if not span.raw.startswith(b"WARC/"):
         return span.unreadable(name, number, "not a WARC record")
     try:
-        record = next(iter(ArchiveIterator(io.BytesIO(span.raw + b"\r\n\r\n"))))
+        record = next(iter(ArchiveIterator(io.BytesIO(span.raw))))
         length = int(record.rec_headers.get_header("Content-Length"))
         kind = record.rec_type
         media, charset = _media(record)
         body = record.content_stream().read(reading.limit + 1) if kind in ("response", "conversion") else b""
     except Exception as error:  # a damaged record raises StopIteration, ArchiveLoadFailed, zlib.error, TypeError
         return span.unreadable(name, number, f"not a WARC record: {error or type(error).__name__}")
+    end = span.raw.find(b"\r\n\r\n") + 4 + length
+    if end > len(span.raw) or span.raw[end:].strip():
+        return span.unreadable(name, number, "the WARC record is not as long as it says")
     key = record.rec_headers.get_header("WARC-Record-ID") or number
     if kind not in ("response", "conversion"):
         return Skipped(name, key, f"a WARC record of type {kind}")
     if kind == "response" and media not in _PAGES:
         return Skipped(name, key, f"not a page: {media or 'unknown'}"[:80])
-    if span.raw.find(b"\r\n\r\n") + 4 + length > len(span.raw):
-        return span.unreadable(name, number, "the WARC record is cut off")
     if len(body) > reading.limit:
         return span.unreadable(
             name, number, f"longer than record_bytes: when unpacked, record_bytes is {reading.limit}"
         )
     try:
         page = decode_page(body, charset)
-    except UnicodeDecodeError as error:
-        return span.unreadable(name, number, "not UTF-8", at=0 * error.start)
+    except UnicodeDecodeError:
+        return span.unreadable(name, number, "not UTF-8")
     text, form = page_text(page, reading) if kind == "response" else (page, "text")
     address = record.rec_headers.get_header("WARC-Target-URI") or ""
     date = record.rec_headers.get_header("WARC-Date")
