@@ -313,9 +313,9 @@ def encrypted(pdf: bytes) -> bytes:
 
 
 def bomb() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("word/document.xml", b"0" * 20_000_000)
+    buffer = io.BytesIO(make_docx())
+    with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/media/a.bin", b"0" * 20_000_000)
     return buffer.getvalue()
 
 
@@ -340,6 +340,9 @@ def test_one_broken_file_of_each_form_is_quarantined_and_stops_nothing(ingest_fi
     _, out = ingest_files({**broken, "good.txt": "good"}, record_bytes=10**6)
     assert "good" in texts(out)
     assert {record["path"] for record in quarantined(out)} == set(broken)
+    found = {record["path"]: record["reason"] for record in quarantined(out)}
+    assert found["l.pdf"].startswith("encrypted PDF")
+    assert found["m.docx"].startswith("longer than record_bytes")
     for record in quarantined(out):
         assert record["reason"]
         assert record["raw"] or not record["raw_bytes"]
