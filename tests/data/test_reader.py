@@ -187,6 +187,19 @@ def test_damaged_archives_give_what_is_sound_and_quarantine_the_rest(ingest_file
     assert result.counts["quarantined: cannot be unpacked"] == 5
 
 
+def test_a_large_file_that_is_cut_off_loses_only_what_is_missing(tmp_path: Path) -> None:
+    line = lines({"text": "x" * 2000})
+    packed = gzip.compress(line * 20_000)
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) * 9 // 10])
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
+    pieces = source.pieces("a.jsonl.gz", 2**20)
+    found = [item for piece in pieces for item in source.read(piece)]
+    assert len(pieces) > 1
+    good = [int(item.key) for item in found if isinstance(item, Record)]
+    assert good == list(range(1, len(good) + 1)) and len(good) > 17_000
+    assert isinstance(found[-1], Unreadable) and found[-1].reason.startswith("cannot be unpacked")
+
+
 def test_names_that_are_no_text_do_not_stop_a_run(tmp_path: Path, ingest_files: Ingest) -> None:
     (tmp_path / "texts").mkdir()
     Path(str(tmp_path / "texts") + "/caf\udce9.txt").write_text("latin")

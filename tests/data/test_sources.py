@@ -245,9 +245,9 @@ def test_a_known_data_set_is_read_as_published(tmp_path: Path, name: str) -> Non
 
 @pytest.mark.parametrize("name", list(adapters()))
 def test_every_known_data_set_can_be_named_and_the_recipe_comes_first(name: str) -> None:
-    source = {"kind": "dataset", "dataset": name, "path": "x", "licence": "MIT", "name": "mine"}
-    config = IngestConfig.model_validate({"sources": [source]})
-    assert (config.sources[0].source_licence, config.sources[0].label) == ("MIT", "mine")
+    source = {"kind": "dataset", "dataset": name, "path": "x", "licence": "MIT", "name": "mine", "text_field": "own"}
+    (read,) = IngestConfig.model_validate({"sources": [source]}).sources
+    assert (read.source_licence, read.label, read.text_field) == ("MIT", "mine", "own")
 
 
 def test_data_that_is_not_text_is_refused_by_name() -> None:
