@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tracemalloc
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import pyarrow as pa
 import pypdf
 import pytest
 from data_support import quarantined, texts
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from lmworks.data.documents import Documents
@@ -365,6 +369,59 @@ def test_json_lists_and_records_inside_an_object(tmp_path: Path) -> None:
     options = {"records": "data.*.paragraphs.*", "text_field": ["context", "qas.*.question"]}
     assert [r.text for r in good(read(tmp_path, {"a.json": squad}, format="json", **options))] == ["C.\n\nQ1?\n\nQ2?"]
     assert reasons(read(tmp_path, {"a.json": b"[{]"}, format="json"))[0].startswith("not JSON")
+
+
+def test_a_long_json_list_is_read_item_by_item(tmp_path: Path) -> None:
+    items = [
+        json.dumps({"text": f"{number} caf\xe9 " + "x" * 900}, ensure_ascii=False).encode() for number in range(20_000)
+    ]
+    items[3] = b'{"text": "caf\xe9"}'
+    items[4] = b'{"text": "a\nb"}'
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf [" + b",\n ".join(items) + b"]\n")
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, format="json")
+    tracemalloc.start()
+    counted = Counter(type(item) for piece in source.pieces("a.json", 10**6) for item in source.read(piece))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert counted == {Record: 19_998, Unreadable: 2}
+    assert peak < 12 * 2**20
+    bad = next(item for item in source.read(source.pieces("a.json", 10**6)[0]) if isinstance(item, Unreadable))
+    assert (bad.reason, bad.key, bad.raw) == ("not UTF-8", "4", items[3])
+    assert (tmp_path / "a.json").read_bytes()[bad.start :].startswith(items[3])
+
+
+@pytest.mark.parametrize("rest", [b'{"text": "cut', b"", b",", b"rubbish]", b'{"text": [}, {"text": "lost"}]'])
+def test_a_json_list_that_breaks_off_keeps_what_came_before(tmp_path: Path, rest: bytes) -> None:
+    found = read(tmp_path, {"a.json": b'[{"text": "one"}, ' + rest}, format="json")
+    assert [record.text for record in good(found)] == ["one"]
+    assert found[-1].reason.startswith("not JSON")
+    assert found[-1].raw == rest.lstrip(b",")
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.text(max_size=3),
+            st.recursive(
+                st.text() | st.integers() | st.floats(allow_nan=False),
+                lambda inner: st.lists(inner, max_size=3),
+                max_leaves=4,
+            ),
+            max_size=3,
+        ),
+        max_size=8,
+    ),
+    st.integers(1, 40),
+    st.booleans(),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_any_json_list_is_read_like_json_lines(tmp_path: Path, rows: list[Any], size: int, ascii_only: bool) -> None:
+    rows = [{**row, "text": str(number)} for number, row in enumerate(rows)]
+    (tmp_path / "a.json").write_text(json.dumps(rows, ensure_ascii=ascii_only, indent=size % 3), encoding="utf-8")
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, format="json")
+    found = [item for piece in source.pieces("a.json", size) for item in source.read(piece)]
+    assert [(record.text, record.key) for record in good(found)] == [(str(n), str(n + 1)) for n in range(len(rows))]
+    assert len(found) == len(rows)
 
 
 def test_arrow_files_of_a_saved_data_set(tmp_path: Path) -> None:
