@@ -21,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data", help="Look into the data.")
+
 RecipeArgument = Annotated[
     Path | None,
     typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder."),
@@ -31,8 +34,6 @@ SetOption = Annotated[
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
-data_app = typer.Typer(no_args_is_help=True, help="Look at data.")
-app.add_typer(data_app, name="data")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,7 +19,7 @@ from lmworks.data.licences import LicenceGate
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
@@ -94,7 +95,7 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     tally = map_units(units, partial(_read_unit, config, key), out, context)
     tally.add(unreadable)
     write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
-    write_json_lines(out / "quarantine.jsonl", tally.quarantined)
+    write_json_lines(out / "quarantine.jsonl", chain(quarantined(len(units), context), unreadable.quarantined))
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
         raise LmworksError(f"No document could be read. Counted by reason: {dict(tally.counts)}.")
