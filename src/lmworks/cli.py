@@ -58,7 +58,7 @@ def _print_json(value: Any) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new recipe, made when missing.")] = Path(),
     use_case: Annotated[str | None, typer.Option(help="What the model is for.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of txt, md, html, jsonl or parquet files.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of documents; `docs/sources.md` lists forms.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,

@@ -435,6 +435,7 @@ def test_arrow_files_of_a_saved_data_set(tmp_path: Path) -> None:
         ("3", "three", {"n": 3}),
     ]
     assert reasons(found) == ["field 'text' is missing"]
+    assert json.loads(found[1].raw) == {"text": None, "n": 2}
 
 
 def test_markup_of_archives_is_cleaned_by_the_next_step(ingest_files: Ingest) -> None:

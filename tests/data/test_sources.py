@@ -69,6 +69,15 @@ def test_a_query_is_a_snapshot_of_its_day(tmp_path: Path) -> None:
     assert ids(later)["first"] == ids(out)["first"]
 
 
+def test_a_bad_byte_in_a_database_costs_its_row(tmp_path: Path) -> None:
+    database(tmp_path, (1, "first", ""), (3, "third", ""))
+    with sqlite3.connect(tmp_path / "tickets.db") as connection:
+        connection.execute("insert into tickets values (2, cast(x'636166e9' as text), '')")
+    _, out = run(tmp_path, {**QUERY, "date": "2024-01-01"})
+    assert texts(out) == ["first", "third"]
+    assert quarantined(out)[0]["reason"] == "half of a surrogate pair in the text"
+
+
 def test_a_database_that_cannot_be_asked_is_named_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +111,21 @@ def test_a_checkout_gives_what_is_tracked(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     with pytest.raises(UsageError, match="is no Git checkout"):
         run(tmp_path, {"kind": "git", "path": "plain", "licence": "MIT"})
+
+
+@pytest.mark.parametrize(
+    "card", [b"---\nlicense: [mit\n---\n", b"---\nconfigs: 5\n---\n", b"---\nlicense: 7\n---\ncaf\xe9"]
+)
+def test_a_card_that_cannot_be_used_is_named_or_left(tmp_path: Path, card: bytes) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "README.md").write_bytes(card)
+    (tmp_path / "set" / "train.jsonl").write_text('{"text": "line"}')
+    source = {"kind": "huggingface", "path": "set", "licence": "MIT"}
+    if b"[mit" in card:
+        with pytest.raises(UsageError, match=r"the card cannot be read\. .*README\.md:\d"):
+            run(tmp_path, source)
+    else:
+        assert texts(run(tmp_path, source)[1]) == ["line"]
 
 
 CARD = """---

@@ -30,7 +30,7 @@ class HuggingFace(FolderOfFiles):
     def card(self) -> dict[str, Any]:
         """The front matter of README.md; empty when there is none."""
         path = self.root() / "README.md"
-        found = _FRONT_MATTER.match(path.read_text(encoding="utf-8")) if path.is_file() else None
+        found = _FRONT_MATTER.match(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
         try:
             value = read_yaml(found[1], str(path)).value if found else {}
         except RecipeError as error:
@@ -56,7 +56,8 @@ class HuggingFace(FolderOfFiles):
         return named or [path for path in paths if self.split == "train"]
 
     def _patterns(self) -> list[str]:
-        configs = self.card().get("configs") or []
+        stated = self.card().get("configs")
+        configs = [item for item in stated if isinstance(item, dict)] if isinstance(stated, list) else []
         chosen = [item for item in configs if self.config in (None, item.get("config_name"))]
         if self.config and not chosen:
             names = ", ".join(str(item.get("config_name")) for item in configs) or "none"
@@ -68,9 +69,9 @@ class HuggingFace(FolderOfFiles):
         for item in files or []:
             if isinstance(item, str):
                 found.append(item)
-            elif item.get("split") == self.split:
+            elif isinstance(item, dict) and item.get("split") == self.split:
                 path = item.get("path")
-                found += [path] if isinstance(path, str) else path
+                found += path if isinstance(path, list) else [str(path)]
         if files and not found:
             raise UsageError(f"Source {self.label}: the card has no split {self.split!r}. Mend `split`.")
         return found

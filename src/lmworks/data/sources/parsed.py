@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -108,13 +109,13 @@ class ParsedSource(SourceConfig):
             limit=self.record_bytes,
         )
 
+    @abstractmethod
     def walk(self) -> list[str]:
         """Every file there is, sorted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def place(self) -> str:
         """Where the files are, for messages."""
-        raise NotImplementedError
 
     def paths(self) -> list[str]:
         paths = [path for path in self.walk() if self._wants(path)]

@@ -47,6 +47,9 @@ class Quarantine(ParsedSource, FolderSource):
     def paths(self) -> list[str]:
         return [(self.root() / Path(self.path).name).name]
 
+    def place(self) -> str:
+        return self.path
+
     def walk(self) -> list[str]:
         return self.paths()
 
@@ -66,11 +69,11 @@ class Quarantine(ParsedSource, FolderSource):
             name, key = f"{entry['source']}/{entry['path']}", str(entry["record"])
             kept = base64.b64decode(entry["raw"], validate=True)
             raw = entry["mended"].encode() if "mended" in entry else kept
-            whole = "mended" in entry or len(kept) == int(entry["raw_bytes"])
+            span = Span(int(entry.get("start", 0)), raw, int(entry["raw_bytes"]))
+            whole = "mended" in entry or len(kept) == span.size
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield line.unreadable(piece.path, str(number), f"not a quarantined record: {type(error).__name__} {error}")
             return
-        span = Span(int(entry.get("start", 0)), raw, int(entry["raw_bytes"]))
         word = self.format or form_of(plain_name(str(entry["path"])))
         if key and word in ("parquet", "json"):
             word = "jsonl"  # what is kept of a row is its JSON

@@ -66,6 +66,8 @@ class Sql(ParsedSource, FolderSource):
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             engine = sqlalchemy.create_engine(self._address())
+            if engine.dialect.name == "sqlite":
+                sqlalchemy.event.listen(engine, "connect", _keep_bad_bytes)
             with engine.connect() as connection, unfinished.open("w", encoding="utf-8") as stream:
                 rows = connection.execution_options(yield_per=1000).execute(sqlalchemy.text(self.query))
                 for row in rows.mappings():
@@ -94,6 +96,11 @@ class Sql(ParsedSource, FolderSource):
                 raise UsageError(f"Source {self.label}: there is no database {file}. Mend `url`.")
             return address.set(database=str(file))
         return address
+
+
+def _keep_bad_bytes(connection: Any, _: object) -> None:
+    """Let text that is no UTF-8 through as halves of surrogate pairs, which cost their row instead of the query."""
+    connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
 
 
 def _plain(value: object) -> str:
