@@ -171,7 +171,7 @@ def test_every_form_is_read_compressed_and_from_an_archive(tmp_path: Path, inges
             "g.exe": b"no",
         }
     )
-    _, out = ingest_files({"z.zip": archive, "h.parquet.gz": gzip.compress(buffer.getvalue())})
+    result, out = ingest_files({"z.zip": archive, "h.parquet.gz": gzip.compress(buffer.getvalue())})
     assert {document.meta["path"]: document.text for document in Documents(out, "").iterate()} == {
         "z.zip/a.txt": "plain",
         "z.zip/b/c.md": "# head",
@@ -181,6 +181,22 @@ def test_every_form_is_read_compressed_and_from_an_archive(tmp_path: Path, inges
         "h.parquet.gz": "row",
     }
     assert [file["path"] for file in json.loads((out / "files.json").read_text())] == ["h.parquet.gz", "z.zip"]
+    assert result.counts["not read: .exe"] == 1
+
+
+@pytest.mark.parametrize("form", [None, "text"])
+def test_a_broken_or_empty_archive_is_never_taken_for_a_text(ingest_files: Ingest, form: str | None) -> None:
+    _, out = ingest_files({"a.zip": b"PK no", "b.zip": zipped({}), "c.txt": "text"}, format=form)
+    assert texts(out) == ["text"]
+    assert [record["path"] for record in quarantined(out)] == ["a.zip", "b.zip"]
+
+
+def test_patterns_choose_files_and_members_of_archives(ingest_files: Ingest) -> None:
+    archive = zipped({"posts/a.txt": b"in", "users/a.txt": b"out"})
+    files = {"z.zip": archive, "posts/b.txt": "also in", "users/b.txt": "also out"}
+    result, out = ingest_files(files, include=["*posts/*"])
+    assert texts(out) == ["also in", "in"]
+    assert result.counts["not read: .txt"] == 2
 
 
 def test_damaged_archives_give_what_is_sound_and_quarantine_the_rest(ingest_files: Ingest) -> None:

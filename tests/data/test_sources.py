@@ -299,3 +299,18 @@ def test_the_recipe_in_the_documentation_is_one() -> None:
     block = page.split("\n    raw:\n")[1].split("\n\n")[0]
     step = read_yaml(f"    raw:\n{block}", "sources.md").value["raw"]
     assert [source.kind for source in IngestConfig.model_validate(step).sources] == ["files", "files", "sql", "dataset"]
+
+
+def test_a_file_that_cannot_be_opened_does_not_stop_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from lmworks.cli import app
+
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("text")
+    (tmp_path / "texts" / "gone.txt").symlink_to("nowhere")
+    step = "{kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [MIT]}}"
+    (tmp_path / "recipe.yaml").write_text(f"name: small\nuse_case: test\ndata:\n  raw: {step}\n")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["plan", "recipe.yaml"])
+    assert result.exit_code == 0, result.output

@@ -128,13 +128,23 @@ class ParsedSource(SourceConfig):
         return paths
 
     def left_out(self) -> Counter[str]:
-        return Counter(
-            PurePosixPath(path).suffix.lower() or "no suffix" for path in self.walk() if not self._wants(path)
-        )
+        names = [name for path in self.walk() for name in (self._members(path) if self._is_archive(path) else [path])]
+        return Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names if not self._reads(name))
 
     def _wants(self, path: str) -> bool:
-        included = not self.include or any(fnmatch.fnmatchcase(path, pattern) for pattern in self.include)
-        return included and (self._is_archive(path) or self._form(path) is not None)
+        return self._is_archive(path) or self._reads(path)
+
+    def _reads(self, name: str) -> bool:
+        included = not self.include or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
+        return included and self._form(name) is not None
+
+    def _members(self, path: str) -> list[str]:
+        """The files of an archive as paths; none if it cannot be opened."""
+        try:
+            with self.open(path) as stream:
+                return [f"{path}/{name}" for name in unpack.members(stream)]
+        except (OSError, *unpack.ERRORS):
+            return []
 
     def _form(self, name: str) -> Form | None:
         word = self.format or form_of(unpack.plain_name(name))
@@ -147,11 +157,9 @@ class ParsedSource(SourceConfig):
         total = self.size(path)
         if not self._is_archive(path):
             return self._cut(Piece(path, total), size)
-        try:
-            with self.open(path) as stream:
-                wanted = [name for name in unpack.members(stream) if self._form(name)]
-        except unpack.ERRORS:
-            return [Piece(path, total)]  # reading it fails in the same way, and is quarantined
+        if not (members := self._members(path)):
+            return [Piece(path, total)]  # reading it fails, and is quarantined
+        wanted = [name.removeprefix(f"{path}/") for name in members if self._reads(name)]
         return [piece for name in wanted for piece in self._cut(Piece(path, 0, member=name), size)]
 
     def _cut(self, whole: Piece, size: int) -> list[Piece]:
@@ -173,8 +181,8 @@ class ParsedSource(SourceConfig):
     def read(self, piece: Piece) -> Iterator[Found | Document]:
         form = self._form(piece.name)
         try:
-            if form is None:
-                raise RuntimeError("not a zip archive")
+            if form is None or (self._is_archive(piece.path) and not piece.member):
+                raise RuntimeError("no zip archive, or an empty one")
             with ExitStack() as stack:
                 yield from form.parse(piece, self._stream(piece, form, stack), self.reading())
         except OSError as error:
