@@ -23,6 +23,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from lmworks.data.documents import Documents
 from lmworks.data.normalise import NormaliseConfig, normalise_shard
+from lmworks.data.parsers import json_values, xml
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Skipped, Unreadable
 
@@ -216,7 +217,7 @@ ARCHIVE = [
     warc_record("response", PAGE.encode("latin-1"), 2),
     warc_record("request", b"GET /", 3),
     warc_record("response", b"\x89PNG", 4, "image/png"),
-    b"rubbish between records\r\nand more\r\n",
+    b"rubbish between records\r\nand more\r\n" * 2000,
     warc_record("conversion", b"Plain text of a WET file.", 5),
 ]
 
@@ -442,3 +443,54 @@ def test_markup_of_archives_is_cleaned_by_the_next_step(ingest_files: Ingest) ->
     _, out = ingest_files({"a.warc": b"".join(ARCHIVE)})
     parts, _ = normalise_shard(NormaliseConfig(documents="raw"), list(Documents(out, "").iterate()))
     assert any("main text of this page" in document.text and "<p>" not in document.text for document in parts[""])
+
+
+PIECES = ["<page>", "</page>", "</page >", "<pages>", "<page\na='1'>", "x", "\n", "<p", "age>", "é"]
+PAGE_XML = "<page><title>T</title><ns>0</ns><id>1</id><revision><text>ok</text></revision></page>"
+
+
+@given(st.lists(st.sampled_from([*PIECES, PAGE_XML]), max_size=25), st.integers(1, 30), st.integers(1, 200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+def test_elements_are_the_same_however_a_file_is_read_and_cut(
+    tmp_path: Path, parts: list[str], chunk: int, size: int
+) -> None:
+    content = "".join([PAGE_XML, *parts, PAGE_XML]).encode()
+    (tmp_path / "a.xml").write_bytes(content)
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path, format="mediawiki")
+    whole = list(source.read(source.pieces("a.xml", 10**9)[0]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml, "CHUNK", chunk)
+        assert [item for piece in source.pieces("a.xml", size) for item in source.read(piece)] == whole
+    assert len(good(whole)) == 2 + parts.count(PAGE_XML)
+    for item in whole:
+        if isinstance(item, Unreadable):
+            assert content[item.start :].startswith(item.raw)
+
+
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"x", b"WARC/1.0\r\n", b"WARC", b"\r\n\r\n", b"\n"]), max_size=8),
+    st.integers(1, 300),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_rubbish_between_two_records_of_an_archive_changes_neither(
+    tmp_path: Path, rubbish: list[bytes], size: int
+) -> None:
+    noise = b"".join(rubbish) + b"\r\n"
+    (tmp_path / "a.warc").write_bytes(ARCHIVE[5] + noise + ARCHIVE[1])
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
+    whole, cut = ([i for piece in source.pieces("a.warc", n) for i in source.read(piece)] for n in (10**9, size))
+    assert whole == cut
+    assert [record.key for record in good(whole)] == ["<urn:uuid:5>", "<urn:uuid:2>"]
+
+
+@pytest.mark.parametrize("chunk", range(1, 12))
+def test_a_json_list_is_the_same_in_any_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    rows = [{"text": "one", "a": [1, -2.5e3, None, True, {"b": "\u00e9"}]}, {"text": "two"}, 12, {"text": ""}]
+    monkeypatch.setattr(json_values, "CHUNK", chunk)
+    found = read(tmp_path, {"a.json": json.dumps(rows, ensure_ascii=False).encode()}, format="json", keep=["a"])
+    assert [(record.text, record.meta.get("a")) for record in good(found)] == [
+        ("one", rows[0]["a"]),
+        ("two", None),
+        ("", None),
+    ]
+    assert reasons(found) == ["not a JSON object but a int"]

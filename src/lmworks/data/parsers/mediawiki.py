@@ -19,10 +19,12 @@ def _record(page: Element, path: str, number: str, reading: Reading) -> Record |
         return Skipped(path, key, "not an article")
     if page.find("redirect") is not None:
         return Skipped(path, key, "a redirect")
-    revision = page.findall("revision")[-1] if page.find("revision") is not None else page
-    text = plain_text(revision.findtext("text") or "")
-    created = revision.findtext("timestamp")
-    return Record(path, key, f"{title}\n\n{text}", "text", reading.licence, {"title": title}, created)
+    revisions = page.findall("revision")  # a dump of histories holds several, oldest first
+    markup = revisions[-1].findtext("text") if revisions else None
+    if not markup:
+        return Skipped(path, key, "no text")
+    created = revisions[-1].findtext("timestamp")
+    return Record(path, key, f"{title}\n\n{plain_text(markup)}", "text", reading.licence, {"title": title}, created)
 
 
 def plain_text(markup: str) -> str:

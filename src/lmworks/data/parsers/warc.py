@@ -49,27 +49,35 @@ def read_records(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
         if not line.strip():
             offset += len(line)
             continue
-        raw, start = bytearray(line), offset
+        raw, size = bytearray(line), len(line)
         if line.startswith(b"WARC/"):
-            while line.strip() and len(raw) < HEADER_BYTES:
-                line = stream.readline(HEADER_BYTES)
-                raw += line
+            ahead = _read_header(stream, raw)
             length = _LENGTH.search(raw)
             size = len(raw)
-            size += _read_body(stream, raw, int(length[1]) if length else 0, limit)
-            raw += (tail := stream.read(4))  # two empty lines, if the length is right
-            size += len(tail)
-            yield Span(start, bytes(raw), size)
-            offset += size
-            continue
-        size = len(raw)
-        while (line := stream.readline(HEADER_BYTES)) and not line.startswith(b"WARC/"):
-            size += len(line)
-            if len(raw) < RAW_BYTES_KEPT:
-                raw += line
-        ahead = line
-        yield Span(start, bytes(raw), size)
+            if length:
+                size += _read_body(stream, raw, int(length[1]), limit)
+                tail = stream.read(4)  # two empty lines, if the length is right
+                if tail == b"WARC":
+                    ahead = tail + stream.readline(HEADER_BYTES)
+                else:
+                    raw, size = raw + tail, size + len(tail)
+        else:
+            while (ahead := stream.readline(HEADER_BYTES)) and not ahead.startswith(b"WARC/"):
+                size += len(ahead)
+                raw += ahead[: max(0, RAW_BYTES_KEPT - len(raw))]
+        yield Span(offset, bytes(raw), size)
         offset += size
+
+
+def _read_header(stream: IO[bytes], raw: bytearray) -> bytes:
+    """Read a record's header up to its empty line. Returns the line of the next record if that comes first."""
+    line = b"WARC/"
+    while line.strip() and len(raw) < HEADER_BYTES:
+        line = stream.readline(HEADER_BYTES)
+        if line.startswith(b"WARC/"):
+            return line
+        raw += line
+    return b""
 
 
 def _read_body(stream: IO[bytes], raw: bytearray, length: int, limit: int) -> int:
@@ -86,10 +94,10 @@ def _read_body(stream: IO[bytes], raw: bytearray, length: int, limit: int) -> in
 def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found:
     from warcio.archiveiterator import ArchiveIterator
 
-    if too_long := span.too_long(name, number, reading.limit):
-        return too_long
     if not span.raw.startswith(b"WARC/"):
         return span.unreadable(name, number, "not a WARC record")
+    if too_long := span.too_long(name, number, reading.limit):
+        return too_long
     try:
         record = next(iter(ArchiveIterator(io.BytesIO(span.raw))))
         length = int(record.rec_headers.get_header("Content-Length"))

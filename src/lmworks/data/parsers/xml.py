@@ -66,16 +66,7 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
     while True:
         edge = edges.search(buffer, searched)
         if edge is None:
-            if begin is None:
-                searched = drop = max(0, len(buffer) - len(name) - 64)
-                del buffer[:drop]
-                base, searched = base + drop, 0
-            else:
-                searched = max(searched, len(buffer) - len(name) - 64)
-                if len(buffer) > RAW_BYTES_KEPT + limit:
-                    gone = searched - RAW_BYTES_KEPT
-                    del buffer[RAW_BYTES_KEPT:searched]
-                    base, searched = base + gone, RAW_BYTES_KEPT
+            base, searched = _shorten(buffer, base, begin is not None, len(name) + 64, limit)
             if not (chunk := stream.read(CHUNK)):
                 break
             buffer += chunk
@@ -97,6 +88,19 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
             begin, searched = base, 1
     if begin is not None:
         yield _span(bytes(buffer), begin, base + len(buffer), limit)
+
+
+def _shorten(buffer: bytearray, base: int, inside: bool, edge: int, limit: int) -> tuple[int, int]:
+    """Drop what is no longer needed of a buffer without an edge, but for a last stretch that may hold half of one.
+
+    Returns the base, and where to search on. Inside an element nothing is dropped until it is too long to be read.
+    """
+    searched = max(0, len(buffer) - edge)
+    if inside and len(buffer) <= RAW_BYTES_KEPT + limit:
+        return base, max(1, searched)
+    keep = RAW_BYTES_KEPT if inside else 0
+    del buffer[keep:searched]
+    return base + searched - keep, keep
 
 
 def _span(raw: bytes, begin: int, end: int, limit: int) -> Span:
