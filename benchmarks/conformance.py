@@ -117,7 +117,8 @@ def published(data: Path, folder: Path) -> dict[str, object]:
         bad = (folder / name / "quarantine.jsonl").read_bytes().count(b"\n")
         if (documents.count(), bad) != (count, 0):
             wrong[name] = {"expected": count, "read": documents.count(), "quarantined": bad}
-    return {"sets": len(PUBLISHED), "records": sum(count for _, count in PUBLISHED.values()), "wrong": wrong, "ok": not wrong}
+    records = sum(count for _, count in PUBLISHED.values())
+    return {"sets": len(PUBLISHED), "records": records, "wrong": wrong, "ok": not wrong}
 
 
 def main() -> None:
