@@ -2,7 +2,8 @@
 
     python benchmarks/conformance.py DATA
 
-DATA is a folder with `licence-tagged-docs`, `code-alpaca-nc`, `udhr-languages` and `wikitext2-raw` as published.
+DATA is a folder with `licence-tagged-docs`, `code-alpaca-nc`, `udhr-languages`, `wikitext2-raw` and the sets of
+`PUBLISHED`, all as published.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lmworks.data.documents import Documents
 from lmworks.data.filters import detect_language
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.licences import PERMISSIVE
+from lmworks.data.sources.dataset import adapters
 from lmworks.errors import GateRefused
 from lmworks.tokens.bpe import BpeConfig, bpe
 from lmworks.tokens.tokenizer import open_tokenizer
@@ -38,9 +40,34 @@ POLICIES: dict[str, tuple[dict[str, object], set[str], dict[str, object]]] = {
 UDHR_NAMES = {"eng": "en", "deu": "de", "fra": "fr", "spa": "es", "ita": "it", "por": "pt", "nld": "nl", "pol": "pl"}
 
 
+PUBLISHED: dict[str, tuple[dict[str, object], int]] = {
+    "mmlu": ({"dataset": "mmlu"}, 11_022),
+    "squad-v2-dev": ({"dataset": "squad"}, 430),
+    "truthfulqa": ({"dataset": "truthfulqa"}, 817),
+    "code-alpaca-nc": ({"dataset": "alpaca"}, 500),
+    "sharegpt-format-conversations": ({"dataset": "sharegpt", "licence": "Apache-2.0"}, 500),
+    "glue-sst2": ({"dataset": "glue"}, 10_872),
+    "glue-cola": ({"dataset": "glue", "columns": ["source", "label", "star", "sentence"]}, 9_594),
+    "superglue-boolq": ({"dataset": "superglue"}, 2_000),
+    "hh-rlhf-harmless": ({"dataset": "hh-rlhf"}, 1_500),
+    "banking77": ({"kind": "files", "licence": "CC-BY-4.0", "include": ["*.csv"]}, 13_083),
+    "e2e-nlg": ({"kind": "files", "licence": "CC-BY-SA-4.0", "include": ["*.csv"], "text_field": "ref"}, 4_693),
+    "gsm8k": (
+        {"kind": "files", "licence": "MIT", "include": ["*.jsonl"], "text_field": ["question", "answer"]},
+        8_792,
+    ),
+    "us-presidential-addresses": (
+        {"kind": "files", "licence": "LicenseRef-Public-Domain", "include": ["*.jsonl"]},
+        124,
+    ),
+}
+"""Sets by folder: how each is read, and its records as counted by its publisher (of SQuAD: its paragraphs)."""
+
+
 def read(folder: Path, source: dict[str, object], gate: dict[str, object], name: str) -> Documents:
     """Ingest one source."""
-    config = IngestConfig.model_validate({"sources": [{"kind": "files", **source}], "licences": gate})
+    source = source if "kind" in source else {"kind": "files", **source}
+    config = IngestConfig.model_validate({"sources": [source], "licences": gate})
     out = folder / name
     out.mkdir()
     ingest(config.resolve(folder), out=out, context=make_context(folder / f"{name}-work"))
@@ -123,11 +150,25 @@ def round_trip(data: Path, folder: Path) -> dict[str, object]:
     return {"texts": len(texts), "changed": bad, "ok": not bad}
 
 
+def published(data: Path, folder: Path) -> dict[str, object]:
+    """Each set gives every record that it holds, and nothing of it is quarantined."""
+    wrong = {}
+    for name, (options, count) in PUBLISHED.items():
+        source = {"kind": "dataset", **options, "path": str(data / name)}
+        allow = [str(source.get("licence") or adapters()[str(source["dataset"])].licence)]
+        documents = read(folder, source, {"allow": allow}, name)
+        bad = (folder / name / "quarantine.jsonl").read_bytes().count(b"\n")
+        if (documents.count(), bad) != (count, 0):
+            wrong[name] = {"expected": count, "read": documents.count(), "quarantined": bad}
+    records = sum(count for _, count in PUBLISHED.values())
+    return {"sets": len(PUBLISHED), "records": records, "wrong": wrong, "ok": not wrong}
+
+
 def main() -> None:
     """Run every check."""
     data = Path(sys.argv[1]).resolve()
     found = {}
-    for check in (licences, policy, refusal, languages, round_trip):
+    for check in (licences, policy, refusal, published, languages, round_trip):
         with tempfile.TemporaryDirectory() as name:
             found[check.__name__] = check(data, Path(name))
     print(json.dumps(found))

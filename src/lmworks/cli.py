@@ -65,7 +65,7 @@ def _say_counted(plan: Plan) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new recipe, made when missing.")] = Path(),
     use_case: Annotated[str | None, typer.Option(help="What the model is for.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of txt, md, html, jsonl or parquet files.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of documents; `docs/sources.md` lists forms.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
@@ -353,3 +353,21 @@ def gc(
         print(f"{item.bytes / 1e6:10.1f} MB  {item.label}")
     total = sum(item.bytes for item in waste) / 1e6
     print(f"{total:10.1f} MB  {'deleted' if apply else 'can be deleted with --apply'}")
+
+
+@data_app.command("sources")
+def data_sources(as_json: JsonOption = False) -> None:
+    """List the well-known data sets that a recipe can name, with licence, life stage, domain and size.
+
+    Example: lmworks data sources
+    """
+    from dataclasses import asdict
+
+    from lmworks.data.sources.dataset import adapters
+
+    if as_json:
+        _print_json({name: asdict(adapter) for name, adapter in adapters().items()})
+        return
+    for name, adapter in adapters().items():
+        print(f"{name:24} {adapter.stage:12} {adapter.domain:24} {adapter.licence or 'each record its own'}")
+        print(f"{'':24} {adapter.title}: {adapter.size}\n{'':24} {adapter.files}\n{'':24} {adapter.citation}")

@@ -43,12 +43,12 @@ def test_every_form_of_file_becomes_documents(tmp_path: Path, ingest_files: Inge
             "d.HTML": "<p>page</p>",
             "e.jsonl": lines({"text": "line one"}, {"text": "line two"}),
             ".hidden/f.txt": "hidden",
-            "g.pdf": "binary",
+            "g.exe": "binary",
         }
     )
     assert texts(out) == ["# head", "<p>page</p>", "line one", "line two", "plain", "row one", "row two"]
     assert result.counts["documents"] == 7
-    assert result.counts["not read: .pdf"] == 1
+    assert result.counts["not read: .exe"] == 1
     by_path = {document.meta["path"]: document for document in Documents(out, "").iterate()}
     assert by_path["d.HTML"].meta["format"] == "html"
     assert by_path["b/c.md"].meta["format"] == "text"

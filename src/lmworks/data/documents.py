@@ -105,15 +105,15 @@ def write_ids(folder: Path, ids: Iterable[str]) -> None:
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line, keys as given."""
-    write_file(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode())
+    write_file(path, ((json.dumps(record, ensure_ascii=False) + "\n").encode() for record in records))
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that under its final name it is either whole and on disk, or absent."""
+def write_file(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file, at once or part by part, so that under its final name it is either whole and on disk, or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.tmp")
     with unfinished.open("wb") as stream:
-        stream.write(content)
+        stream.writelines([content] if isinstance(content, bytes) else content)
         stream.flush()
         os.fsync(stream.fileno())
     unfinished.replace(path)

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,15 +18,14 @@ from lmworks.data.documents import Document, Documents, write_file, write_json_l
 from lmworks.data.identity import document_id, key_digest, load_id_key
 from lmworks.data.licences import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.mixture import attribution_text, mix
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.sources import AnySource
-from lmworks.data.sources.source import Piece, Record, SourceConfig, Unreadable
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
+from lmworks.data.steps import Parts, Tally, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
-
-RAW_BYTES_KEPT = 65_536
 
 
 class IngestConfig(StepConfig):
@@ -68,13 +68,18 @@ class IngestConfig(StepConfig):
         )
 
 
-@stage(version=1)
+@stage(version=2)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
     Beside the shards the payload holds `files.json` (path, sha256, bytes and licence of each file read) and
-    `quarantine.jsonl` (what could not be read, with its raw bytes). A gate that states a `use` adds `licences.json`
-    (the licence of the mixture) and `ATTRIBUTION.txt` (what to publish).
+    `quarantine.jsonl`, an object for each record or file that could not be read: `source`, `path`, `record` (its
+    number, "" for a whole file), `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes`
+    (where the record stands), `raw` (its bytes in base64, the first 64 KiB of a longer one). The source `quarantine`
+    reads it again.
+
+    A gate that states a `use` adds `licences.json` (the licence of the mixture) and `ATTRIBUTION.txt` (what to
+    publish).
     """
     for source in config.sources:
         _refuse_whole_source(config.licences, source)
@@ -85,6 +90,10 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         readable = []
         for path in source.paths():
             context.check_stop()
+            if not _is_text(path):
+                shown = path.encode(errors="surrogateescape").decode(errors="replace")
+                _quarantine(unreadable, source.label, Unreadable(shown, "", 0, "the file's name is not UTF-8", b""))
+                continue
             try:
                 files.append(_describe(source, path))
                 readable += [(number, piece) for piece in source.pieces(path, config.shard_bytes)]
@@ -95,7 +104,7 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     tally = map_units(units, partial(_read_unit, config, key), out, context)
     tally.add(unreadable)
     write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
-    write_json_lines(out / "quarantine.jsonl", tally.quarantined)
+    write_json_lines(out / "quarantine.jsonl", chain(quarantined(len(units), context), unreadable.quarantined))
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
         raise LmworksError(f"No document could be read. Counted by reason: {dict(tally.counts)}.")
@@ -148,10 +157,18 @@ def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
 
 
 def _describe(source: SourceConfig, path: str) -> dict[str, str | int | None]:
-    with (source.root() / path).open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    with source.open(path) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
         size = stream.tell()
     return {"source": source.label, "path": path, "sha256": digest, "bytes": size, "licence": source.source_licence}
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _units(pieces: Sequence[tuple[int, Piece]], size: int) -> Iterator[list[tuple[int, Piece]]]:
@@ -172,32 +189,49 @@ def _read_unit(config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]]) 
     for number, piece in unit:
         source = config.sources[number]
         for record in _read_piece(source, piece):
-            if document_id(key, source.label, record.path, record.key) in erased:
+            if _id(key, source.label, record) in erased:
                 tally.counts["erased"] += 1
             elif isinstance(record, Unreadable):
                 _quarantine(tally, source.label, record)
+            elif isinstance(record, Skipped):
+                tally.note(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
             elif refusal := config.licences.refusal(record.licence):
-                tally.note(refusal, source=source.label, path=record.path, record=record.key)
+                tally.note(refusal, source=source.label, **_place(record))
             else:
-                documents.append(_document(key, source.label, record))
+                documents.append(record if isinstance(record, Document) else _document(key, source.label, record))
+                tally.counts["bytes"] += len(record.text.encode())
     tally.counts["documents"] += len(documents)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in documents)
     return {"": documents}, tally
 
 
-def _read_piece(source: SourceConfig, piece: Piece) -> Iterator[Record | Unreadable]:
+def _id(key: bytes, label: str, found: Found | Document) -> str:
+    return found.id if isinstance(found, Document) else document_id(key, label, found.path, found.key)
+
+
+def _place(record: Record | Document) -> dict[str, str]:
+    if isinstance(record, Document):
+        return {"path": str(record.meta.get("path", "")), "record": record.id}
+    return {"path": record.path, "record": record.key}
+
+
+def _read_piece(source: SourceConfig, piece: Piece) -> Iterator[Found | Document]:
     try:
-        yield from source.read(piece)
+        for found in source.read(piece):
+            if isinstance(found, Record) and not _is_text(found.text):
+                yield Unreadable(found.path, found.key, 0, "half of a surrogate pair in the text", b"")
+            else:
+                yield found
     except OSError as error:
-        yield Unreadable(piece.path, "", 0, f"unreadable: {error.strerror}", b"")
+        yield Unreadable(piece.name, "", 0, f"unreadable: {error.strerror}", b"")
 
 
 def _document(key: bytes, label: str, record: Record) -> Document:
     return Document(
-        id=document_id(key, label, record.path, record.key),
+        id=_id(key, label, record),
         text=record.text,
         source=label,
         licence=record.licence or "",
+        created=record.created,
         meta={**record.meta, "path": record.path, "format": record.format},
     )
 
@@ -206,4 +240,5 @@ def _quarantine(tally: Tally, label: str, bad: Unreadable) -> None:
     place = {"source": label, "path": bad.path, "record": bad.key, "offset": bad.offset}
     tally.note(f"quarantined: {bad.reason.split(':')[0]}", **place, detail=bad.reason)
     raw = base64.b64encode(bad.raw[:RAW_BYTES_KEPT]).decode()
-    tally.quarantined.append({**place, "reason": bad.reason, "raw_bytes": len(bad.raw), "raw": raw})
+    size = len(bad.raw) if bad.size is None else bad.size
+    tally.quarantined.append({**place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw})

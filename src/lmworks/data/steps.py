@@ -31,6 +31,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
+    """Of one unit of work only: those of a whole step may be as large as its source."""
 
     def note(self, reason: str, **example: Any) -> None:
         """Count one drop or change, and keep it as an example if there are few of its reason yet."""
@@ -39,14 +40,13 @@ class Tally:
             self.examples.append({"reason": reason, **example})
 
     def add(self, other: Tally) -> None:
-        """Add what another unit of work found."""
+        """Add what another unit of work found, but for its records: see `quarantined`."""
         self.counts.update(other.counts)
         shown = Counter(example["reason"] for example in self.examples)
         for example in other.examples:
             shown[example["reason"]] += 1
             if shown[example["reason"]] <= EXAMPLES_PER_REASON:
                 self.examples.append(example)
-        self.quarantined.extend(other.quarantined)
 
 
 Parts = Mapping[str, Sequence[Document]]
@@ -99,7 +99,7 @@ def map_units(
     total = Tally()
     for index in range(len(units)):
         record = json.loads(_tally_path(tallies, index).read_text())
-        total.add(Tally(Counter(record["counts"]), record["examples"], record["quarantined"]))
+        total.add(Tally(Counter(record["counts"]), record["examples"]))
     for part in parts:
         write_ids(out / part, shard_ids(out / part))
     return total
@@ -115,6 +115,12 @@ def _one_unit(
             write_shard(out / part / f"part-{index:05d}.parquet", documents)
     write_file(_tally_path(tallies, index), json.dumps(vars(tally), ensure_ascii=False).encode())
     return index
+
+
+def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
+    """What `map_units` could not use in so many units of work, in their order, one unit in memory at a time."""
+    for index in range(units):
+        yield from json.loads(_tally_path(context.scratch / step, index).read_text())["quarantined"]
 
 
 def _tally_path(folder: Path, index: int) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -150,8 +151,9 @@ def _source_bytes(recipe: Recipe, folder: Path) -> int:
     for config in recipe.data.values():
         if isinstance(config, IngestConfig):
             for source in config.resolve(folder).sources:
-                root = source.root()
-                total += sum((root / path).stat().st_size for path in source.paths())
+                for path in source.paths():
+                    with suppress(OSError):  # it will be quarantined
+                        total += source.size(path)
     return total
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import textwrap
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from lmworks.data.documents import Documents
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.sources.source import SourceConfig
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.lineage import Ancestor, ancestors
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model, reference
@@ -115,7 +115,8 @@ def _source_files(artifact: Artifact, folder: Path) -> Iterator[SourceFile]:
 
 def _state(source: SourceConfig, record: dict[str, Any]) -> tuple[str, str]:
     try:
-        now = digest_file(source.root() / record["path"])
+        with source.open(record["path"]) as stream:
+            now = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
     except FileNotFoundError:
         return MISSING, "no such file"
     except (OSError, LmworksError) as error:

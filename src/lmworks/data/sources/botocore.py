@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.sources.source import Piece, Record, SourceConfig, Unreadable
+from lmworks.data.sources.source import FolderSource, Piece, Record, Unreadable
 from lmworks.errors import LmworksError, UsageError
 
 # Tags that the models use as markup; others, such as <ip>, are placeholders in running text.
@@ -26,7 +26,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
-class Botocore(SourceConfig):
+class Botocore(FolderSource):
     """One document an operation (what it does, then its parameters) and one a service; latest API versions only."""
 
     kind: Literal["botocore"]

@@ -1,58 +1,21 @@
-"""What a source of documents is."""
+"""What a source of documents is: it says where bytes come from; parsers say what they mean."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from pydantic import Field
 
+from lmworks.data.documents import Document
+from lmworks.data.parsers.parser import Found, Piece, Record, Skipped, Unreadable
 from lmworks.recipe import StepConfig
 
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of one source file that is read in one go."""
-
-    path: str
-    """Below the source's root, with forward slashes."""
-    bytes: int
-    start: int = 0
-    stop: int | None = None
-    """In the reader's own units: bytes of a JSON Lines file, row groups of a Parquet file; None is the end."""
-    first_record: int = 0
-
-
-@dataclass(frozen=True)
-class Record:
-    """One raw text as the source holds it."""
-
-    path: str
-    key: str
-    """The source's own name of the record, or its number in the file, counted from 1."""
-    text: str
-    format: str
-    """"html" or "text"."""
-    licence: str | None
-    meta: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A record or a whole file that cannot be read, with all that is needed to mend and replay it."""
-
-    path: str
-    key: str
-    """Number of the record in the file, or "" for the whole file."""
-    offset: int
-    """Byte offset in the file of what is wrong, or of the record if that is all that is known."""
-    reason: str
-    raw: bytes
+__all__ = ["FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig", "Unreadable"]
 
 
 class SourceConfig(StepConfig, ABC):
@@ -79,34 +42,58 @@ class SourceConfig(StepConfig, ABC):
         return False
 
     @abstractmethod
-    def root(self) -> Path:
-        """The folder that every path of this source is below. Raises UsageError if it does not exist."""
+    def paths(self) -> list[str]:
+        """Every file that is read, sorted. Raises LmworksError if there is none, UsageError if it has no place."""
 
     @abstractmethod
-    def paths(self) -> list[str]:
-        """Every file that is read, below the root, sorted. Raises LmworksError if there is none."""
+    def open(self, path: str) -> IO[bytes]:
+        """The bytes of one file, as stored. Raises OSError."""
+
+    @abstractmethod
+    def size(self, path: str) -> int:
+        """Bytes of one file, as stored. Raises OSError."""
+
+    @abstractmethod
+    def state(self, path: str) -> str:
+        """What changes whenever the file was touched, such as its size and time. Raises OSError."""
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
         """A file cut into pieces of about `size` bytes; whole if its form cannot be cut."""
-        return [Piece(path, (self.root() / path).stat().st_size)]
+        return [Piece(path, self.size(path))]
 
     def left_out(self) -> Counter[str]:
-        """How many files below the root are not read, by their ending."""
+        """How many files are not read, by their ending."""
         return Counter()
 
     @abstractmethod
-    def read(self, piece: Piece) -> Iterator[Record | Unreadable]:
-        """The records of one piece, in order."""
+    def read(self, piece: Piece) -> Iterator[Found | Document]:
+        """What one piece holds, in order. A `Document` keeps the id that it has."""
 
     def fingerprint(self) -> str:
-        """Digest of the name, size and time of change of each file: cheap, and changes whenever a file was touched."""
-        root = self.root()
+        """Digest of the name and state of each file: cheap, and changes whenever a file was touched."""
         digest = hashlib.blake2b(digest_size=16)
         for path in self.paths():
             try:
-                status = (root / path).stat()
-                state = f"{status.st_size}\0{status.st_mtime_ns}"
+                state = self.state(path)
             except OSError as error:
                 state = f"unreadable: {error.errno}"
             digest.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
+
+
+class FolderSource(SourceConfig):
+    """A source whose files lie below a folder of this machine."""
+
+    @abstractmethod
+    def root(self) -> Path:
+        """The folder that every path is below. Raises UsageError if it does not exist."""
+
+    def open(self, path: str) -> IO[bytes]:
+        return (self.root() / path).open("rb")
+
+    def size(self, path: str) -> int:
+        return (self.root() / path).stat().st_size
+
+    def state(self, path: str) -> str:
+        status = (self.root() / path).stat()
+        return f"{status.st_size}\0{status.st_mtime_ns}"

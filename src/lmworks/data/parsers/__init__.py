@@ -1,0 +1,66 @@
+"""What the bytes of a file mean. A new form of file is one module here, one line in `FORMS`, and its endings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from lmworks.data.parsers import (
+    arrow,
+    arxiv,
+    delimited,
+    docx,
+    json_values,
+    jsonl,
+    mediawiki,
+    parquet,
+    pdf,
+    pubmed,
+    stackexchange,
+    warc,
+    whole,
+)
+from lmworks.data.parsers.parser import Form
+
+FORMS: Mapping[str, Form] = {
+    "text": whole.TEXT,
+    "html": whole.HTML,
+    "tex": arxiv.TEX,
+    "pdf": pdf.FORM,
+    "docx": docx.FORM,
+    "jsonl": jsonl.FORM,
+    "json": json_values.FORM,
+    "csv": delimited.CSV,
+    "tsv": delimited.TSV,
+    "parquet": parquet.FORM,
+    "arrow": arrow.FORM,
+    "warc": warc.FORM,
+    "mediawiki": mediawiki.FORM,
+    "stackexchange": stackexchange.FORM,
+    "pubmed": pubmed.FORM,
+    "arxiv": arxiv.FORM,
+}
+"""By the word that a source's `format` names."""
+
+ENDINGS: Mapping[str, str] = {
+    ".txt": "text",
+    ".md": "text",
+    ".html": "html",
+    ".htm": "html",
+    ".tex": "tex",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".warc": "warc",
+    ".wet": "warc",
+}
+"""Form by the file's ending. `.xml` and `.json` say too little: a source names the form of those."""
+
+
+def form_of(path: str) -> str | None:
+    """The form that a file's ending says, None if it says none."""
+    return ENDINGS.get(PurePosixPath(path).suffix.lower())

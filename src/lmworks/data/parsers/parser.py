@@ -1,0 +1,168 @@
+"""What a parser is: it turns the bytes of one file, already decompressed, into records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any, Literal, Protocol
+
+RAW_BYTES_KEPT = 65_536
+"""Bytes of an unreadable record that are carried along; the rest stays where `start` and `size` say."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of one source file that is read in one go."""
+
+    path: str
+    """Below the source's root, with forward slashes."""
+    bytes: int
+    start: int = 0
+    stop: int | None = None
+    """In the parser's own units: bytes of the decompressed file, row groups of a Parquet file; None is the end."""
+    first_record: int = 0
+    member: str = ""
+    """Name inside a zip archive."""
+
+    @property
+    def name(self) -> str:
+        """The path that records carry: a member of an archive is like a file in a folder."""
+        return f"{self.path}/{self.member}" if self.member else self.path
+
+
+@dataclass(frozen=True)
+class Record:
+    """One raw text as the source holds it."""
+
+    path: str
+    key: str
+    """The source's own name of the record, or its number in the file, counted from 1."""
+    text: str
+    format: str
+    """"html" or "text"."""
+    licence: str | None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    created: str | None = None
+    """When the text was written, as the source states it: ISO 8601, whole or in part."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record or a whole file that cannot be read, with all that is needed to mend and replay it."""
+
+    path: str
+    key: str
+    """Number of the record in the file, or "" for the whole file."""
+    offset: int
+    """Byte offset in the decompressed file of what is wrong, or of the record if that is all that is known."""
+    reason: str
+    """What was found; before the first colon, the words that it is counted under."""
+    raw: bytes
+    """The record's bytes; the first `RAW_BYTES_KEPT` at least."""
+    start: int = 0
+    """Byte offset in the decompressed file where `raw` begins."""
+    size: int | None = None
+    """Bytes of the whole record when `raw` is only its beginning."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A record that is sound and is not wanted, such as a picture in an archive of web pages."""
+
+    path: str
+    key: str
+    reason: str
+
+
+Found = Record | Unreadable | Skipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the user asked for files to be read."""
+
+    licence: str | None = None
+    """For every record that states none of its own."""
+    licence_field: str | None = None
+    text_fields: tuple[str, ...] = ("text",)
+    key_field: str | None = None
+    keep: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    records: str | None = None
+    html: Literal["keep", "main"] = "keep"
+    limit: int = 2**26
+    """Bytes of the longest record that is read."""
+
+
+class Parse(Protocol):
+    """Yield what a piece holds, in order. The stream is at the file's beginning and can seek forward."""
+
+    def __call__(self, piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]: ...
+
+
+class Cut(Protocol):
+    """Cut a whole file into pieces of about `size` bytes that hold the same records, together, as the file."""
+
+    def __call__(self, whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]: ...
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of file."""
+
+    parse: Parse
+    cut: Cut | None = None
+    """None for a form that is read whole."""
+    seeks: bool = False
+    """Whether parsing goes back and forth, so that what is compressed must be unpacked first."""
+    states_licences: bool = False
+    """Whether the form itself holds a licence a record."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The bytes of one record."""
+
+    offset: int
+    raw: bytes
+    """Whole, or the beginning of what is longer than the limit."""
+    size: int
+    """Bytes of the whole record."""
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+    def unreadable(self, name: str, key: str, reason: str, *, at: int = 0) -> Unreadable:
+        """This record for the quarantine; `at` is where in it the fault lies."""
+        return Unreadable(name, key, self.offset + at, reason, self.raw, self.offset, self.size)
+
+    def too_long(self, name: str, key: str, limit: int) -> Unreadable | None:
+        """This record for the quarantine if it is longer than what is read."""
+        if self.size == len(self.raw):
+            return None
+        reason = f"longer than record_bytes: {self.size} bytes, record_bytes is {limit}"
+        return self.unreadable(name, key, reason)
+
+
+def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piece]:
+    """Cut a file where a record ends, once `size` bytes have gone by."""
+    start = first = count = end = 0
+    for span in spans:
+        count, end = count + 1, span.end
+        if end - start >= size:
+            yield Piece(whole.path, end - start, start, end, first, whole.member)
+            start, first = end, count
+    if end > start:
+        yield Piece(whole.path, end - start, start, None, first, whole.member)
+
+
+def read_whole(piece: Piece, stream: IO[bytes], reading: Reading) -> Span:
+    """A file that is one record; what is longer than the limit is counted and not held."""
+    raw = stream.read(reading.limit + 1)
+    size = len(raw)
+    if size > reading.limit:
+        raw = raw[:RAW_BYTES_KEPT]
+        while chunk := stream.read(2**20):
+            size += len(chunk)
+    return Span(0, raw, size)

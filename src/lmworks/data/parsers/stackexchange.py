@@ -1,0 +1,41 @@
+"""`Posts.xml` of a Stack Exchange dump: a question or an answer a line, in HTML, each under the licence it states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO
+
+from lmworks.data.parsers.lines import cut_lines, read_lines
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped
+from lmworks.data.parsers.whole import page_text
+from lmworks.data.parsers.xml import Element, parse_element
+
+_KEPT = {"PostTypeId": "post_type", "ParentId": "parent", "AcceptedAnswerId": "accepted_answer", "Score": "score"}
+
+
+def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+    """A record a `row` element; each stands on a line of its own."""
+    for number, line in enumerate(read_lines(piece, stream, reading.limit), piece.first_record + 1):
+        if line.raw.lstrip().startswith(b"<row"):
+            yield parse_element(line, piece.name, str(number), reading, _record)
+
+
+def _record(row: Element, path: str, number: str, reading: Reading) -> Record | Skipped:
+    key = row.get("Id") or number
+    if row.get("PostTypeId", "1") not in ("1", "2"):
+        return Skipped(path, key, "neither a question nor an answer")
+    body = row.attrib["Body"]
+    if title := row.get("Title"):
+        import html
+
+        body = f"<h1>{html.escape(title)}</h1>\n{body}"
+    text, form = page_text(body, reading)
+    meta = {name: row.get(attribute) for attribute, name in _KEPT.items() if row.get(attribute)}
+    if tags := row.get("Tags"):
+        meta["tags"] = tags
+    stated = row.get("ContentLicense")  # "CC BY-SA 4.0"
+    licence = stated.strip().replace(" ", "-") if stated else reading.licence
+    return Record(path, key, text, form, licence, meta, row.get("CreationDate"))
+
+
+FORM = Form(parse, cut_lines, states_licences=True)

@@ -1,0 +1,138 @@
+"""Archives of web pages (WARC, and Common Crawl's WET): a page a record."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from lmworks.data.parsers.parser import (
+    RAW_BYTES_KEPT,
+    Form,
+    Found,
+    Piece,
+    Reading,
+    Record,
+    Skipped,
+    Span,
+    cut_between,
+)
+from lmworks.data.parsers.whole import decode_page, page_text
+
+_LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d+)", re.IGNORECASE)
+_CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
+_PAGES = ("text/html", "application/xhtml+xml")
+HEADER_BYTES = 2**16
+
+
+def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+    """Pages and texts; requests, pictures and the like are counted as skipped."""
+    for number, span in enumerate(read_records(piece, stream, reading.limit), piece.first_record + 1):
+        yield _parse_record(span, piece.name, str(number), reading)
+
+
+def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
+    """Cut between records."""
+    return cut_between(whole, read_records(whole, stream, reading.limit), size)
+
+
+def read_records(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
+    """The records of a piece by their stated lengths; what lies between two records is a span of its own."""
+    stream.seek(piece.start)
+    offset, ahead = piece.start, b""
+    while piece.stop is None or offset < piece.stop:
+        line = ahead or stream.readline(HEADER_BYTES)
+        ahead = b""
+        if not line:
+            return
+        if not line.strip():
+            offset += len(line)
+            continue
+        raw, size = bytearray(line), len(line)
+        if line.startswith(b"WARC/"):
+            ahead = _read_header(stream, raw)
+            length = _LENGTH.search(raw)
+            size = len(raw)
+            if length:
+                size += _read_body(stream, raw, int(length[1]), limit)
+                tail = stream.read(4)  # two empty lines, if the length is right
+                if tail == b"WARC":
+                    ahead = tail + stream.readline(HEADER_BYTES)
+                else:
+                    raw, size = raw + tail, size + len(tail)
+        else:
+            while (ahead := stream.readline(HEADER_BYTES)) and not ahead.startswith(b"WARC/"):
+                size += len(ahead)
+                raw += ahead[: max(0, RAW_BYTES_KEPT - len(raw))]
+        yield Span(offset, bytes(raw), size)
+        offset += size
+
+
+def _read_header(stream: IO[bytes], raw: bytearray) -> bytes:
+    """Read a record's header up to its empty line. Returns the line of the next record if that comes first."""
+    line = b"WARC/"
+    while line.strip() and len(raw) < HEADER_BYTES:
+        line = stream.readline(HEADER_BYTES)
+        if line.startswith(b"WARC/"):
+            return line
+        raw += line
+    return b""
+
+
+def _read_body(stream: IO[bytes], raw: bytearray, length: int, limit: int) -> int:
+    """Read a record's content behind its header; of one beyond the limit only the beginning is held."""
+    held = length if len(raw) + length <= limit else min(length, RAW_BYTES_KEPT)
+    body = stream.read(held)
+    raw += body
+    size = len(body)
+    while size < length and (chunk := stream.read(min(2**20, length - size))):
+        size += len(chunk)
+    return size
+
+
+def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found:
+    from warcio.archiveiterator import ArchiveIterator
+
+    if not span.raw.startswith(b"WARC/"):
+        return span.unreadable(name, number, "not a WARC record")
+    if too_long := span.too_long(name, number, reading.limit):
+        return too_long
+    try:
+        record = next(iter(ArchiveIterator(io.BytesIO(span.raw))))
+        length = int(record.rec_headers.get_header("Content-Length"))
+        kind = record.rec_type
+        media, charset = _media(record)
+        body = record.content_stream().read(reading.limit + 1) if kind in ("response", "conversion") else b""
+    except Exception as error:  # a damaged record raises StopIteration, ArchiveLoadFailed, zlib.error, TypeError
+        return span.unreadable(name, number, f"not a WARC record: {error or type(error).__name__}")
+    end = span.raw.find(b"\r\n\r\n") + 4 + length
+    if end > len(span.raw) or span.raw[end:].strip():
+        return span.unreadable(name, number, "the WARC record is not as long as it says")
+    key = record.rec_headers.get_header("WARC-Record-ID") or number
+    if kind not in ("response", "conversion"):
+        return Skipped(name, key, f"a WARC record of type {kind}")
+    if kind == "response" and media not in _PAGES:
+        return Skipped(name, key, f"not a page: {media or 'unknown'}"[:80])
+    if len(body) > reading.limit:
+        return span.unreadable(
+            name, number, f"longer than record_bytes: when unpacked, record_bytes is {reading.limit}"
+        )
+    try:
+        page = decode_page(body, charset)
+    except UnicodeDecodeError:
+        return span.unreadable(name, number, "not UTF-8")
+    text, form = page_text(page, reading) if kind == "response" else (page, "text")
+    address = record.rec_headers.get_header("WARC-Target-URI") or ""
+    date = record.rec_headers.get_header("WARC-Date")
+    return Record(name, key, text, form, reading.licence, {"url": address}, date)
+
+
+def _media(record: Any) -> tuple[str, str | None]:
+    headers = record.http_headers
+    stated = (headers.get_header("Content-Type") if headers else None) or ""
+    charset = _CHARSET.search(stated)
+    return stated.split(";")[0].strip().lower(), charset[1] if charset else None
+
+
+FORM = Form(parse, cut)

@@ -1,0 +1,73 @@
+"""A document a file: plain text, Markdown as it is written, HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import IO
+
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, read_whole
+
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
+
+
+def parse_text(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+    """UTF-8 text, with or without a byte order mark."""
+    span = read_whole(piece, stream, reading)
+    if too_long := span.too_long(piece.name, "", reading.limit):
+        yield too_long
+        return
+    try:
+        text = span.raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
+        return
+    yield Record(piece.name, "", text, "text", reading.licence)
+
+
+def parse_html(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+    """A page in UTF-8, or in the encoding that it declares."""
+    span = read_whole(piece, stream, reading)
+    if too_long := span.too_long(piece.name, "", reading.limit):
+        yield too_long
+        return
+    try:
+        page = decode_page(span.raw)
+    except UnicodeDecodeError as error:
+        yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
+        return
+    text, form = page_text(page, reading)
+    yield Record(piece.name, "", text, form, reading.licence)
+
+
+def decode_page(raw: bytes, charset: str | None = None) -> str:
+    """A page as text: UTF-8 if it is, else as HTTP says (`charset`), else as the page says.
+
+    Raises UnicodeDecodeError when none of them fits.
+    """
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        declared = _CHARSET.search(raw[:2048])
+        named = charset or (declared and declared[1].decode())
+        if not named:
+            raise
+        with suppress(LookupError, ValueError):
+            text = raw.decode(named)
+            text.encode()  # some codecs of Python make halves of surrogate pairs
+            return text
+        raise
+
+
+def page_text(page: str, reading: Reading) -> tuple[str, str]:
+    """The page's main text, or its markup for a later step, with the format that it then has."""
+    if reading.html == "keep":
+        return page, "html"
+    import trafilatura
+
+    return trafilatura.extract(page, include_comments=False, deduplicate=False) or "", "text"
+
+
+TEXT = Form(parse_text)
+HTML = Form(parse_html)

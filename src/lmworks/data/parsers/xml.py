@@ -1,0 +1,113 @@
+"""Records inside large XML files: each element is found by its tags and parsed on its own.
+
+So memory is bounded by one element, a broken element costs itself alone, and a file can be cut. No document type is
+ever read: there are no entities but XML's own five, hence none that expand without end or name other files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+from lmworks.data.parsers.parser import (
+    RAW_BYTES_KEPT,
+    Form,
+    Found,
+    Piece,
+    Reading,
+    Record,
+    Skipped,
+    Span,
+    cut_between,
+)
+
+CHUNK = 2**20
+
+Element = Any
+"""An lxml element; the library states no types."""
+ToRecord = Callable[[Element, str, str, Reading], Record | Skipped]
+"""From (element, path, number of the record, options) to what it says."""
+
+
+def element_form(tag: str, to_record: ToRecord, *, states_licences: bool = False) -> Form:
+    """The form of a file whose records are the elements of this name; they do not nest."""
+
+    def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+        for number, span in enumerate(read_elements(tag, piece, stream, reading.limit), piece.first_record + 1):
+            yield parse_element(span, piece.name, str(number), reading, to_record)
+
+    def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
+        return cut_between(whole, read_elements(tag, whole, stream, reading.limit), size)
+
+    return Form(parse, cut, states_licences=states_licences)
+
+
+def parse_element(span: Span, name: str, key: str, reading: Reading, to_record: ToRecord) -> Found:
+    """One element's record."""
+    from lxml import etree
+
+    if too_long := span.too_long(name, key, reading.limit):
+        return too_long
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    try:
+        return to_record(etree.fromstring(span.raw, parser), name, key, reading)
+    except (etree.LxmlError, ValueError, AttributeError, KeyError) as error:
+        return span.unreadable(name, key, f"not well-formed XML: {error}")
+
+
+def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
+    """The elements of a name that begin inside the piece. One that has no end stops where the next begins."""
+    name = re.escape(tag).encode()
+    edges = re.compile(rb"<" + name + rb"(?=[\s>])|</" + name + rb"\s*>")
+    stream.seek(piece.start)
+    buffer, base, searched = bytearray(), piece.start, 0  # base: offset in the file of the buffer's first byte
+    begin: int | None = None
+    while True:
+        edge = edges.search(buffer, searched)
+        if edge is None:
+            base, searched = _shorten(buffer, base, begin is not None, len(name) + 64, limit)
+            if not (chunk := stream.read(CHUNK)):
+                break
+            buffer += chunk
+            continue
+        opens = edge[0][1:2] != b"/"
+        if begin is not None:
+            end = edge.start() if opens else edge.end()
+            yield _span(bytes(buffer[:end]), begin, base + end, limit)
+            begin = None
+        elif opens:
+            end = edge.start()
+        else:
+            end = edge.end()
+        del buffer[:end]
+        base, searched = base + end, 0
+        if opens:
+            if piece.stop is not None and base >= piece.stop:
+                return
+            begin, searched = base, 1
+    if begin is not None:
+        yield _span(bytes(buffer), begin, base + len(buffer), limit)
+
+
+def _shorten(buffer: bytearray, base: int, inside: bool, edge: int, limit: int) -> tuple[int, int]:
+    """Drop what is no longer needed of a buffer without an edge, but for a last stretch that may hold half of one.
+
+    Returns the base, and where to search on. Inside an element nothing is dropped until it is too long to be read.
+    """
+    searched = max(0, len(buffer) - edge)
+    if inside and len(buffer) <= RAW_BYTES_KEPT + limit:
+        return base, max(1, searched)
+    keep = RAW_BYTES_KEPT if inside else 0
+    del buffer[keep:searched]
+    return base + searched - keep, keep
+
+
+def _span(raw: bytes, begin: int, end: int, limit: int) -> Span:
+    size = end - begin
+    return Span(begin, raw if size <= limit else raw[:RAW_BYTES_KEPT], size)
+
+
+def text_of(element: Element | None) -> str:
+    """All text of an element and of those inside it, with single spaces."""
+    return "" if element is None else " ".join("".join(element.itertext()).split())

@@ -1,0 +1,69 @@
+"""Documents of an earlier build, with their ids, licences and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lmworks.data.documents import Document, Documents, read_shard
+from lmworks.data.parsers.parser import Piece, Unreadable
+from lmworks.data.sources.source import FolderSource
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.build import split_reference
+from lmworks.pipeline.store import Artifact, Store
+
+
+class ArtifactSource(FolderSource):
+    """What a step of another recipe made. Licences are those of the documents, one by one."""
+
+    kind: Literal["artifact"]
+    store: str = Field(description="The store that holds it, absolute or from the recipe's folder.")
+    artifact: str = Field(
+        description="A step of that store's last build, or one part of it (`split.train`), or the beginning of a key. "
+        "A key stays what it is when the other recipe is built again."
+    )
+
+    @property
+    def label(self) -> str:
+        return f"artifact {self.artifact}"
+
+    @property
+    def source_licence(self) -> str | None:
+        return None
+
+    @property
+    def has_licence_by_record(self) -> bool:
+        return True
+
+    def root(self) -> Path:
+        return (self.folder / self.store).resolve()
+
+    def paths(self) -> list[str]:
+        artifact, part = self._artifact()
+        shards = Documents(artifact.path(part), artifact.digest(part)).shards()
+        if not shards:
+            raise LmworksError(f"Source {self.label}: {artifact.path(part)} holds no documents. Name another step.")
+        return [shard.relative_to(self.root()).as_posix() for shard in shards]
+
+    def state(self, path: str) -> str:
+        """The file's digest, from the manifest: a copy of the store is the same source."""
+        artifact, _ = self._artifact()
+        inside = (self.root() / path).relative_to(artifact.payload).as_posix()
+        return str(artifact.manifest["files"][inside]["sha256"])
+
+    def _artifact(self) -> tuple[Artifact, str]:
+        if not (self.root() / "artifacts").is_dir():
+            raise UsageError(f"Source {self.label}: {self.root()} is no store of lmworks. Mend `store`.")
+        step, part = split_reference(self.artifact)
+        return Store(self.root()).named(step), part
+
+    def read(self, piece: Piece) -> Iterator[Document | Unreadable]:
+        import pyarrow as pa
+
+        try:
+            yield from read_shard(self.root() / piece.path)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            yield Unreadable(piece.path, "", 0, f"not a shard of documents: {error}", b"", 0, self.size(piece.path))

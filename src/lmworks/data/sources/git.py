@@ -1,0 +1,28 @@
+"""The files that a Git checkout tracks."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Literal
+
+from lmworks.data.sources.files import FolderOfFiles
+from lmworks.errors import UsageError
+
+
+class Git(FolderOfFiles):
+    """A working tree, without what is ignored or not yet added. Files of code need `format: text`."""
+
+    kind: Literal["git"]
+
+    def walk(self) -> list[str]:
+        root = self.root()
+        command = ["git", "-C", str(root), "ls-files", "-z"]
+        try:
+            listed = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
+        except FileNotFoundError:
+            raise UsageError(f"Source {self.label}: git is not installed; install it, or use `kind: files`.") from None
+        except subprocess.CalledProcessError as error:
+            fault = error.stderr.decode(errors="replace").strip()
+            raise UsageError(f"Source {self.label}: {root} is no Git checkout: {fault}.") from None
+        paths = [path.decode(errors="surrogateescape") for path in listed.split(b"\0") if path]
+        return sorted(path for path in paths if not (root / path).is_dir())  # a folder is a submodule

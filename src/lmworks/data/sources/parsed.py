@@ -1,0 +1,209 @@
+"""What all sources of files share: each file is unpacked and read in the form that its ending or the user names."""
+
+from __future__ import annotations
+
+import fnmatch
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import IO, Literal
+
+from pydantic import Field, field_validator
+
+from lmworks.data.documents import Document
+from lmworks.data.parsers import ENDINGS, FORMS, form_of
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
+from lmworks.data.sources import unpack
+from lmworks.data.sources.source import SourceConfig
+from lmworks.errors import LmworksError
+
+OWN_FIELDS = ("path", "format")
+"""Fields of `meta` that every document has."""
+
+
+class ParsedSource(SourceConfig):
+    """Files that parsers read: how, in the user's words."""
+
+    licence: str | None = Field(
+        default=None, description="SPDX expression for all files. No default: nobody but the user can state it."
+    )
+    licence_field: str | None = Field(
+        default=None, description="Field of a record with its own licence; unset, `licence` holds."
+    )
+    text_field: str | list[str] = Field(
+        default="text",
+        description="Field of a record that holds the text; of several, the texts are joined by an empty line. "
+        "`info.post` is a field inside a field, `messages.*.content` a field of every item of a list. The default is "
+        "the name that most published sets use.",
+    )
+    key_field: str | None = Field(
+        default=None,
+        description="Field that names a record for good, so that its id stays when rows are added before it; unset, "
+        "the record's number in the file.",
+    )
+    keep: list[str] = Field(
+        default=[], description="Fields kept in `meta`; none by default, since what nobody asked for may be private."
+    )
+    format: str | None = Field(
+        default=None, description="Form of every file; unset, each file's ending says it. XML and JSON need it."
+    )
+    include: list[str] = Field(
+        default=[], description="Patterns of paths that are read, such as `*/Posts.xml`; all when empty."
+    )
+    columns: list[str] = Field(
+        default=[], description="Names of the columns of csv and tsv files that have no header; empty, they have one."
+    )
+    records: str | None = Field(
+        default=None,
+        description="Where a JSON file's records stand, such as `data.*.paragraphs.*`; unset, the file is a list of "
+        "records, or one record.",
+    )
+    html: Literal["keep", "main"] = Field(
+        default="keep",
+        description="`main` takes the main text of a web page and leaves menus and notices out. `keep` by default: "
+        "pages of documentation lose tables and lists by it.",
+    )
+    record_bytes: int = Field(
+        default=2**26,
+        ge=2**10,
+        description="Longest record that is read; a longer one is quarantined. 64 MiB is six times the longest novel, "
+        "and takes less than 1 GiB to parse.",
+    )
+
+    @field_validator("format")
+    @classmethod
+    def _format_is_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in FORMS:
+            raise ValueError(f"no form {value!r}; expected one of {', '.join(FORMS)}")
+        return value
+
+    @field_validator("keep")
+    @classmethod
+    def _keep_is_free(cls, value: list[str]) -> list[str]:
+        if taken := [name for name in value if name in OWN_FIELDS]:
+            raise ValueError(f"{taken[0]!r} is a field that every document has of its own; rename yours to keep it")
+        return value
+
+    @property
+    def source_licence(self) -> str | None:
+        return self.licence
+
+    @property
+    def has_licence_by_record(self) -> bool:
+        return self.licence_field is not None or (self.format is not None and FORMS[self.format].states_licences)
+
+    def reading(self) -> Reading:
+        """The user's words for parsers."""
+        return Reading(
+            licence=self.source_licence,
+            licence_field=self.licence_field,
+            text_fields=(self.text_field,) if isinstance(self.text_field, str) else tuple(self.text_field),
+            key_field=self.key_field,
+            keep=tuple(self.keep),
+            columns=tuple(self.columns),
+            records=self.records,
+            html=self.html,
+            limit=self.record_bytes,
+        )
+
+    @abstractmethod
+    def walk(self) -> list[str]:
+        """Every file there is, sorted."""
+
+    @abstractmethod
+    def place(self) -> str:
+        """Where the files are, for messages."""
+
+    def paths(self) -> list[str]:
+        paths = [path for path in self.walk() if self._wants(path)]
+        if not paths:
+            endings = ", ".join([*ENDINGS, *unpack.COMPRESSED, unpack.ARCHIVE])
+            raise LmworksError(
+                f"Source {self.label}: {self.place()} holds no file that can be read ({endings}). "
+                "Name the form of other files in `format`."
+            )
+        return paths
+
+    def left_out(self) -> Counter[str]:
+        names = [name for path in self.walk() for name in (self._members(path) if self._is_archive(path) else [path])]
+        return Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names if not self._reads(name))
+
+    def _wants(self, path: str) -> bool:
+        return self._is_archive(path) or self._reads(path)
+
+    def _reads(self, name: str) -> bool:
+        included = not self.include or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
+        return included and self._form(name) is not None
+
+    def _members(self, path: str) -> list[str]:
+        """The files of an archive as paths; none if it cannot be opened."""
+        try:
+            with self.open(path) as stream:
+                return [f"{path}/{name}" for name in unpack.members(stream)]
+        except (OSError, *unpack.ERRORS):
+            return []
+
+    def _form(self, name: str) -> Form | None:
+        word = self.format or form_of(unpack.plain_name(name))
+        return FORMS[word] if word else None
+
+    def _is_archive(self, path: str) -> bool:
+        return path.lower().endswith(unpack.ARCHIVE)
+
+    def pieces(self, path: str, size: int) -> Sequence[Piece]:
+        total = self.size(path)
+        if not self._is_archive(path):
+            return self._cut(Piece(path, total), size)
+        if not (members := self._members(path)):
+            return [Piece(path, total)]  # reading it fails, and is quarantined
+        wanted = [name.removeprefix(f"{path}/") for name in members if self._reads(name)]
+        return [piece for name in wanted for piece in self._cut(Piece(path, 0, member=name), size)]
+
+    def _cut(self, whole: Piece, size: int) -> list[Piece]:
+        form = self._form(whole.name)
+        pieces: list[Piece] = []
+        if form is None or form.cut is None:
+            return [whole]
+        if unpack.is_packed(whole.path) or whole.member:
+            # Each piece is found by unpacking all that is before it: few and large ones.
+            size = max(size, 2**24, self.size(whole.path) // 8)
+        try:
+            with ExitStack() as stack:
+                pieces.extend(form.cut(whole, self._stream(whole, form, stack), size, self.reading()))
+        except (OSError, *unpack.ERRORS):
+            # The last piece goes on without an end: it is read up to the damage, and that is then quarantined.
+            pieces[-1:] = [replace(piece, stop=None) for piece in pieces[-1:]]
+        return pieces or [whole]
+
+    def read(self, piece: Piece) -> Iterator[Found | Document]:
+        form = self._form(piece.name)
+        try:
+            if form is None or (self._is_archive(piece.path) and not piece.member):
+                raise RuntimeError("no zip archive, or an empty one")
+            with ExitStack() as stack:
+                yield from form.parse(piece, self._stream(piece, form, stack), self.reading())
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            yield self._damaged(piece, error)
+        except unpack.ERRORS as error:
+            yield self._damaged(piece, error)
+
+    def _damaged(self, piece: Piece, error: Exception) -> Unreadable:
+        with self.open(piece.path) as stream:
+            raw = stream.read(RAW_BYTES_KEPT)
+        reason = f"cannot be unpacked: {error or type(error).__name__}"
+        return Unreadable(piece.name, "", 0, reason, raw, 0, self.size(piece.path))
+
+    def _stream(self, piece: Piece, form: Form, stack: ExitStack) -> IO[bytes]:
+        stored = stack.enter_context(self.open(piece.path))
+        if piece.member:
+            stream = stack.enter_context(unpack.open_member(stored, piece.member))
+        else:
+            stream = stack.enter_context(unpack.unpack(piece.path, stored))
+        if form.seeks and stream is not stored:
+            stream = stack.enter_context(unpack.on_disk(stream))
+        return stream

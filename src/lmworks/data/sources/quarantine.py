@@ -1,0 +1,88 @@
+"""What an earlier ingest could not read, read again after it was mended or under other settings."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.documents import Document
+from lmworks.data.parsers import FORMS, form_of
+from lmworks.data.parsers.lines import cut_lines, read_lines
+from lmworks.data.parsers.parser import Found, Piece, Span, Unreadable
+from lmworks.data.sources.parsed import ParsedSource
+from lmworks.data.sources.source import FolderSource
+from lmworks.data.sources.unpack import plain_name
+from lmworks.errors import UsageError
+
+
+class Quarantine(ParsedSource, FolderSource):
+    """A `quarantine.jsonl`, as `ingest` writes it.
+
+    To mend a record, copy the file and add to the record's line a field `mended` with the whole record as it should
+    have been. A line without that field is read from its `raw` bytes, which helps when only the settings were wrong.
+    Give the settings of the source that the records come from (`text_field`, `format`, `columns`).
+    """
+
+    kind: Literal["quarantine"]
+    path: str = Field(description="The file, absolute or from the recipe's folder.")
+    name: str = Field(default="quarantine", description="The documents' `source`; `quarantine` tells where they were.")
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    def root(self) -> Path:
+        file = (self.folder / self.path).resolve()
+        if not file.is_file():
+            raise UsageError(f"Source {self.label}: there is no file {file}. Mend `path`.")
+        return file.parent
+
+    def paths(self) -> list[str]:
+        return [(self.root() / Path(self.path).name).name]
+
+    def place(self) -> str:
+        return self.path
+
+    def walk(self) -> list[str]:
+        return self.paths()
+
+    def pieces(self, path: str, size: int) -> Sequence[Piece]:
+        whole = Piece(path, self.size(path))
+        with self.open(path) as stream:
+            return list(cut_lines(whole, stream, size, self.reading())) or [whole]
+
+    def read(self, piece: Piece) -> Iterator[Found | Document]:
+        with self.open(piece.path) as stream:
+            for number, line in enumerate(read_lines(piece, stream, self.record_bytes), piece.first_record + 1):
+                yield from self._again(piece, number, line)
+
+    def _again(self, piece: Piece, number: int, line: Span) -> Iterator[Found]:
+        try:
+            entry: dict[str, Any] = json.loads(line.raw)
+            name, key = f"{entry['source']}/{entry['path']}", str(entry["record"])
+            kept = base64.b64decode(entry["raw"], validate=True)
+            raw = entry["mended"].encode() if "mended" in entry else kept
+            span = Span(int(entry.get("start", 0)), raw, int(entry["raw_bytes"]))
+            whole = "mended" in entry or len(kept) == span.size
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield line.unreadable(piece.path, str(number), f"not a quarantined record: {type(error).__name__} {error}")
+            return
+        word = self.format or form_of(plain_name(str(entry["path"])))
+        if key and word in ("parquet", "json"):
+            word = "jsonl"  # what is kept of a row is its JSON
+        if not whole or word is None:
+            reason = (
+                "its beginning alone is kept: write all of it in `mended`" if not whole else "no form: set `format`"
+            )
+            yield Unreadable(name, key, span.offset, reason, raw, span.offset, span.size)
+            return
+        inner = Piece(name, len(raw))
+        for found in FORMS[word].parse(inner, io.BytesIO(raw), self.reading()):
+            yield found if found.key != "1" or not key else replace(found, key=key)

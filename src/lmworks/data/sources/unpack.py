@@ -1,0 +1,114 @@
+"""Compressed files, and archives of files, as plain streams."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import shutil
+import tempfile
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+from typing import IO, Any, cast
+
+COMPRESSED = (".gz", ".bz2", ".zst")
+ARCHIVE = ".zip"
+ERRORS = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError)
+"""What reading a damaged, encrypted or unknown packing raises, beside OSError without a number."""
+
+
+def plain_name(path: str) -> str:
+    """The name without the ending of its compression: `a.jsonl.gz` holds `a.jsonl`."""
+    return path[: -len(suffix)] if (suffix := PurePosixPath(path).suffix).lower() in COMPRESSED else path
+
+
+def is_packed(path: str) -> bool:
+    """Whether a file's ending says that it is compressed or an archive."""
+    return PurePosixPath(path).suffix.lower() in (*COMPRESSED, ARCHIVE)
+
+
+def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
+    """The decompressed bytes of a file. They can be read and sought forward in bounded memory."""
+    match PurePosixPath(path).suffix.lower():
+        case ".gz":
+            return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+        case ".bz2":
+            return cast(IO[bytes], bz2.BZ2File(stream))
+        case ".zst":
+            return io.BufferedReader(_Zstandard(stream), 2**17)
+    return stream
+
+
+def members(stream: IO[bytes]) -> list[str]:
+    """The files in a zip archive, sorted; hidden ones are left out."""
+    names = [entry.filename for entry in zipfile.ZipFile(stream).infolist() if not entry.is_dir()]
+    return sorted(name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/")))
+
+
+def open_member(stream: IO[bytes], member: str) -> IO[bytes]:
+    """One file of a zip archive, decompressed."""
+    return unpack(member, zipfile.ZipFile(stream).open(member))
+
+
+def on_disk(stream: IO[bytes]) -> IO[bytes]:
+    """A copy that can be read back and forth: a temporary file that is gone when it is closed."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115
+    shutil.copyfileobj(stream, copy, 2**20)
+    copy.seek(0)
+    return copy
+
+
+class _Zstandard(io.RawIOBase):
+    """A zstd file, all frames of it, that can seek forward. A file that ends inside a frame is an error.
+
+    The library's own reader ends quietly there, so that what is lost would never be noticed.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        import zstandard
+
+        # Long-range windows, as `zstd --long=31` writes them, are common in published corpora.
+        self._frames = zstandard.ZstdDecompressor(max_window_size=2**31)
+        self._fault = zstandard.ZstdError
+        self._stream = stream
+        self._frame = self._frames.decompressobj()
+        self._packed, self._plain = b"", memoryview(b"")
+        self._inside = False  # whether a frame has begun and not ended
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._plain:
+            # A small step: 2 KiB of zeros packed tightly are 64 MiB.
+            self._packed = self._packed or self._stream.read(2**11)
+            if not self._packed:
+                if self._inside:
+                    raise EOFError("the file ends inside a zstd frame")
+                return 0
+            try:
+                self._plain = memoryview(self._frame.decompress(self._packed))
+            except self._fault as error:
+                raise EOFError(str(error)) from error
+            self._packed, self._inside = self._frame.unused_data, not self._frame.eof
+            if self._frame.eof:
+                self._frame = self._frames.decompressobj()
+        count = min(len(buffer), len(self._plain))
+        buffer[:count] = self._plain[:count]
+        self._plain = self._plain[count:]
+        self._position += count
+        return count
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        target = offset if whence == 0 else self._position + offset
+        if whence == 2 or target < self._position:
+            raise io.UnsupportedOperation("a zstd stream is read forward only")
+        rest = memoryview(bytearray(2**17))
+        while self._position < target and self.readinto(rest[: target - self._position]):
+            pass
+        return self._position
