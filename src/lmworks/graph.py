@@ -13,6 +13,7 @@ from lmworks.data.conversations import PromptsConfig, operations_to_prompts
 from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.normalise import NormaliseConfig, normalise
+from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.split import SplitConfig, split
 from lmworks.evaluate.compare import CompareConfig, compare
@@ -39,6 +40,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "normalise": (NormaliseConfig, normalise),
     "split": (SplitConfig, split),
     "curate": (CurateConfig, curate),
+    "repeated-passages": (PassagesConfig, repeated_passages),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {"bpe": (BpeConfig, bpe)}

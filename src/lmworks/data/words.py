@@ -125,7 +125,9 @@ def _first_bytes(
     import numpy as np
 
     place, shift = starts >> 3, ((starts & 7) << 3).astype(np.uint64)
-    found: NDArray[np.uint64] = (eights[place] >> shift) | ((eights[place + 1] << np.uint64(1)) << (np.uint64(63) - shift))
+    found: NDArray[np.uint64] = (eights[place] >> shift) | (
+        (eights[place + 1] << np.uint64(1)) << (np.uint64(63) - shift)
+    )
     found &= _masks()[np.minimum(lengths, 8)]
     return found
 
