@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from data_support import documents_of, payload_bytes, texts
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -94,6 +94,7 @@ def test_a_shard_without_survivors_is_not_written(tmp_path: Path) -> None:
     assert tally.counts["exact duplicate of a held-out document"] == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=14), st.integers(0, 2**32))
 def test_joining_in_buckets_finds_every_connection(buckets: list[int], seed: int) -> None:
     draw = np.random.default_rng(seed)

@@ -27,8 +27,7 @@ _UNSPACED = "".join(
     ("\u0e00-\u0eff", "\u1000-\u109f", "\u1780-\u17ff", "\u3040-\u30ff", "\u3400-\u4dbf", "\u4e00-\u9fff")
 )
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
-_NOT_WORD = re.compile(r"[^\w\x00-\x7f]")
-_ALONE = re.compile(rf"[{_UNSPACED}]")
+_NOT_IN_WORDS = re.compile(rf"[{_UNSPACED}]|[^\w\x00-\x7f]")
 _WORD = re.compile(rf"(?=\w)[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _LOWER = bytes(
     byte if byte > 127 or chr(byte) == "_" else ord(chr(byte).lower()) if chr(byte).isalnum() else 0
@@ -78,11 +77,14 @@ def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArra
     pieces, end, lengths = [], 0, np.diff(offsets)
     for text in np.unique(np.searchsorted(offsets, beyond, "right") - 1):
         start, stop = offsets[text], offsets[text + 1]
-        spaced = _ALONE.sub(r" \g<0> ", _NOT_WORD.sub(" ", content[start:stop].decode()))
-        folded = spaced.casefold().encode()
+        folded = _NOT_IN_WORDS.sub(_spaced, content[start:stop].decode()).casefold().encode()
         pieces += [content[end:start], folded]
         end, lengths[text] = stop, len(folded)
     return b"".join([*pieces, content[end:]]), np.concatenate(([0], np.cumsum(lengths)))
+
+
+def _spaced(found: re.Match[str]) -> str:
+    return f" {found[0]} " if found[0].isalnum() else " "
 
 
 def _hash_block(content: bytes, offsets: NDArray[np.int64]) -> Words:
