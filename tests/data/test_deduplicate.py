@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lmworks.data import deduplicate
 from lmworks.data.deduplicate import Clusters, drop_duplicates, join_alike
 from lmworks.data.documents import Document, Documents, write_shard
-from lmworks.data.duplicates import jaccard, shingles
+from lmworks.data.duplicates import jaccard, least_agreement, shingles, signatures, sketches
 from support import make_context
 
 WORDS = [f"word{number}" for number in range(300)]
@@ -92,6 +92,30 @@ def test_a_shard_without_survivors_is_not_written(tmp_path: Path) -> None:
     tally = drop_duplicates(train, [held_out], 0.8, tmp_path / "out", make_context(tmp_path))
     assert not list((tmp_path / "out").glob("*.parquet"))
     assert tally.counts["exact duplicate of a held-out document"] == 1
+
+
+def test_a_licence_in_common_costs_no_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr(deduplicate, "jaccard", lambda *sets: compared.append(sets) or jaccard(*sets))
+    licence = " ".join(WORDS[:100])
+    own = [" ".join(random.Random(seed).choices(WORDS, k=100)) for seed in range(200)]
+    train = documents_of(tmp_path / "in", *(f"{licence}\n{text}" for text in own))
+    drop_duplicates(train, [], 0.8, tmp_path / "out", make_context(tmp_path))
+    assert len(texts(tmp_path / "out")) == 200
+    assert len(compared) < 20
+
+
+def test_a_sketch_lets_near_duplicates_pass() -> None:
+    draw = random.Random(5)
+    words = [draw.choices(WORDS, k=200) for _ in range(300)]
+    copies = [
+        [f"new{place}" if place in (20, 60, 100, 140) else word for place, word in enumerate(one)] for one in words
+    ]
+    hashes, counts = shingles(pa.array([" ".join(one) for one in words + copies]))
+    sketched = sketches(signatures(hashes, counts))
+    agree = (sketched[:300] == sketched[300:]).sum(axis=1)
+    assert (agree >= least_agreement(0.8)).all()
+    assert ((sketched[:299] == sketched[1:300]).sum(axis=1) < least_agreement(0.8)).all()
 
 
 @settings(deadline=None)

@@ -8,13 +8,14 @@ Axes: N documents, b bands, S shingles, M members of buckets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmworks.data.documents import Documents, write_file, write_json_lines, write_table
-from lmworks.data.duplicates import bands, jaccard, shingles, signatures
+from lmworks.data.documents import Documents, write_json_lines, write_table
+from lmworks.data.duplicates import jaccard, least_agreement
+from lmworks.data.hashed import Hashed, hash_shard, hashed_path
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.pipeline.stage import Context
 
@@ -28,6 +29,8 @@ _BLOCK_SHINGLES = 2**23
 """Shingles of candidates in memory at a time: 64 MB."""
 _REJECTED_PAIRS = 2**23
 """Pairs remembered as unlike, so that several bands do not compare them again: 64 MB."""
+_SKETCH_PAIRS = 2**18
+"""Pairs of sketches compared in one go: 16 MB."""
 
 REASONS = (
     "kept",
@@ -49,9 +52,9 @@ def drop_duplicates(
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
     folder = context.scratch / "hashed"
-    hashing = partial(_hash_shard, folder, threshold)
+    hashing = partial(hash_shard, folder, threshold)
     map_units(list(enumerate(everything)), hashing, folder, context, parts=(), step="hash")
-    hashed = Hashed([_hashed_path(folder, index) for index in range(len(everything))])
+    hashed = Hashed([hashed_path(folder, index) for index in range(len(everything))])
     clusters = find_clusters(hashed, threshold, context)
     reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
     edges = hashed.edges.tolist()
@@ -60,84 +63,6 @@ def drop_duplicates(
     write_json_lines(out / "clusters.jsonl", records)
     tally.counts["clusters of duplicates"] = len(records)
     return tally
-
-
-def _hashed_path(folder: Path, index: int) -> Path:
-    return folder / f"{index:05d}.hashed"
-
-
-def _hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store text digests, band hashes and shingles of one shard."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    index, shard = numbered
-    table = pq.read_table(shard, columns=["text", "text_digest"])
-    half_digests = "".join(digest[:32] for digest in table.column("text_digest").to_pylist())
-    counts, found, hashes = [np.zeros(0, np.int64)], [], []
-    for texts in table.column("text").chunks if threshold else ():
-        some, number = shingles(texts)
-        hashes.append(some.tobytes())
-        counts.append(number)
-        found.append(bands(signatures(some, number), threshold or 0))
-    joined = np.concatenate(found, axis=1) if found else np.zeros((0, len(table)), np.uint32)
-    number = np.concatenate(counts) if found else np.zeros(len(table), np.int64)
-    head = np.array([len(table), len(joined)], np.uint64).tobytes()
-    parts = (head, bytes.fromhex(half_digests), number.astype(np.uint32).tobytes(), joined.tobytes(), *hashes)
-    write_file(_hashed_path(folder, index), b"".join(parts))
-    return {}, Tally()
-
-
-class Hashed:
-    """The files that `_hash_shard` wrote. Each: N and b, digests [N, 2], counts [N], bands [b, N], shingles [S]."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        import numpy as np
-
-        self._paths = paths
-        sizes, digests, counts = [0], [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.uint32)]
-        self.bands = 0
-        for path in paths:
-            with path.open("rb") as stream:
-                size, self.bands = (int(number) for number in np.fromfile(stream, np.uint64, 2))
-                digests.append(np.fromfile(stream, np.uint64, 2 * size).reshape(size, 2))
-                counts.append(np.fromfile(stream, np.uint32, size))
-            sizes.append(size)
-        self.edges: NDArray[np.int64] = np.cumsum(sizes)
-        """The first row of each shard, and the number of rows."""
-        self.digests: NDArray[np.uint64] = np.concatenate(digests)
-        self.counts: NDArray[np.uint32] = np.concatenate(counts)
-        starts = np.cumsum(self.counts, dtype=np.int64) - self.counts
-        firsts = np.append(starts, 0)[np.minimum(self.edges[:-1], len(starts))]
-        self._starts = starts - np.repeat(firsts, np.diff(self.edges))  # in the shard's own shingles
-
-    def __len__(self) -> int:
-        return int(self.edges[-1])
-
-    def read_bands(self, first: int, last: int) -> NDArray[np.uint32]:
-        """Bands [last - first, N]."""
-        import numpy as np
-
-        parts = []
-        for path, size in zip(self._paths, np.diff(self.edges).tolist(), strict=True):
-            offset = 16 + 20 * size + 4 * size * first
-            parts.append(np.fromfile(path, np.uint32, size * (last - first), offset=offset).reshape(-1, size))
-        return np.concatenate(parts, axis=1)
-
-    def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint64]]:
-        """The set of shingles of each of some ascending rows."""
-        import numpy as np
-
-        shards = np.searchsorted(self.edges, rows, "right") - 1
-        for shard in np.unique(shards).tolist():
-            size = int(self.edges[shard + 1] - self.edges[shard])
-            low, high = np.searchsorted(shards, (shard, shard + 1))
-            with self._paths[shard].open("rb", buffering=0) as stream:
-                for row in rows[low:high].tolist():
-                    stream.seek(16 + 20 * size + 4 * size * self.bands + 8 * int(self._starts[row]))
-                    found = np.fromfile(stream, np.uint64, int(self.counts[row]))
-                    found.sort()  # several times as fast as numpy's unique
-                    yield found[np.append(True, found[1:] != found[:-1])]
 
 
 class Clusters:
@@ -205,7 +130,8 @@ class Proof:
         low, high = np.minimum(first, second), np.maximum(first, second)
         pairs = low.astype(np.uint64) << np.uint64(32) | high.astype(np.uint64)
         alike = np.zeros(len(pairs), bool)
-        unknown = np.flatnonzero(np.append(self._unlike, 0)[np.searchsorted(self._unlike, pairs)] != pairs)
+        unknown = self._sketched_alike(low, high)
+        unknown = unknown[np.append(self._unlike, 0)[np.searchsorted(self._unlike, pairs[unknown])] != pairs[unknown]]
         sizes = np.cumsum(self._hashed.counts[low[unknown]] + self._hashed.counts[high[unknown]], dtype=np.int64)
         for block in np.split(unknown, np.flatnonzero(np.diff(sizes // _BLOCK_SHINGLES)) + 1):
             alike[block] = self._compare(low[block], high[block])
@@ -220,6 +146,18 @@ class Proof:
             self._unlike = self._unlike[:0]
         self._unlike = np.sort(np.concatenate((self._unlike, *self._found_unlike)))
         self._found_unlike = []
+
+    def _sketched_alike(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places of the pairs that may reach the threshold: of texts with a licence in common most cannot."""
+        import numpy as np
+
+        known = self._hashed.sketches
+        found = [
+            start + np.flatnonzero((known[one] == known[other]).sum(axis=1) >= least_agreement(self._threshold))
+            for start in range(0, len(low), _SKETCH_PAIRS)
+            for one, other in [(low[start : start + _SKETCH_PAIRS], high[start : start + _SKETCH_PAIRS])]
+        ]
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def _compare(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> list[bool]:
         import numpy as np

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from itertools import accumulate
+from math import comb
 from typing import TYPE_CHECKING, Any
 
 from lmworks.data.words import Words, hash_words, mix
@@ -23,6 +25,7 @@ SHINGLE_WORDS = 5
 HASH_FUNCTIONS = 128
 RECALL = 0.999
 """Probability that a pair exactly at the threshold is proposed; more alike pairs are surer."""
+SKETCH = 64
 
 _BLOCK_SHINGLES = 2**15
 """MinHash reads its input once a hash function: as much as stays in a core's cache."""
@@ -123,6 +126,20 @@ def bands(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.uint32
     for row in range(rows):
         mixed = mix(mixed ^ split[:, row])
     return (mixed >> np.uint64(32)).astype(np.uint32)
+
+
+def sketches(signatures: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """A byte of each of the first hash functions [N, `SKETCH`] of signatures [P, N]: cheap to hold and to compare."""
+    import numpy as np
+
+    return np.ascontiguousarray(signatures[:SKETCH].astype(np.uint8).T)
+
+
+@functools.cache
+def least_agreement(threshold: float) -> int:
+    """How many bytes of two sketches agree at least, but for one in ten thousand pairs at the threshold."""
+    chances = (comb(SKETCH, agree) * threshold**agree * (1 - threshold) ** (SKETCH - agree) for agree in range(SKETCH))
+    return sum(total < 1e-4 for total in accumulate(chances))
 
 
 def jaccard(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:
