@@ -68,6 +68,23 @@ def test_what_stays_is_what_comparing_every_pair_leaves(tmp_path: Path) -> None:
     assert 12 < len(survivors()) < len(TEXTS) - 12
 
 
+def test_a_flood_is_compared_with_one_and_no_pair_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def counted(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:
+        compared.append((first.tobytes(), second.tobytes()))
+        return jaccard(first, second)
+
+    monkeypatch.setattr(deduplicate, "jaccard", counted)
+    words = TEXTS[0].split()
+    flood = [" ".join([*words[:place], f"new{place}", *words[place + 1 :]]) for place in range(100)]
+    drop_duplicates(documents_of(tmp_path / "in", *flood), [], 0.8, tmp_path / "out", make_context(tmp_path / "a"))
+    assert len(compared) < 150
+    compared.clear()
+    drop_duplicates(in_shards(tmp_path / "more", 2), [], 0.8, tmp_path / "out", make_context(tmp_path / "b"))
+    assert len(set(compared)) == len(compared)
+
+
 def test_processes_and_blocks_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = in_shards(tmp_path / "in", 7)
     drop_duplicates(documents, [], 0.8, tmp_path / "one", make_context(tmp_path / "a"))

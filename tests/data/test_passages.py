@@ -105,9 +105,24 @@ def text_of(place: int) -> str:
     )
 
 
+def text_without_repeats(place: int) -> str:
+    """A text with those of its repeated paragraphs that no document of a smaller id has."""
+    paragraphs = text_of(place).split("\n\n")
+    earlier = [text_of(other).split("\n\n") for other in range(12) if (7 * other) % 12 < (7 * place) % 12]
+    return "\n\n".join(one for one in paragraphs if not any(one in other for other in earlier))
+
+
+def test_passages_at_the_ends_of_neighbours_are_two(tmp_path: Path) -> None:
+    last, first = prose(20, 25), prose(21, 25)
+    pairs = [(f"{prose(seed, 30)}\n{last}", f"{first}\n{prose(seed + 1, 30)}") for seed in (30, 40)]
+    _, out = run(tmp_path, documents_of(tmp_path / "in", *pairs[0], *pairs[1]))
+    assert texts(out) == sorted([*pairs[0], prose(40, 30), prose(41, 30)])
+
+
 def test_processes_memory_and_kills_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = in_shards(tmp_path / "in")
     result, one = run(tmp_path / "a", documents)
+    assert texts(one) == sorted(text_without_repeats(place) for place in range(12))
     assert result.counts["words cut"] == 8 * 25 + 9 * 22
     _, two = run(tmp_path / "b", documents, workers=2)
     monkeypatch.setattr(passages, "_JOINED_WINDOWS", 1)
