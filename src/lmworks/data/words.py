@@ -27,6 +27,7 @@ _UNSPACED = "".join(
     ("\u0e00-\u0eff", "\u1000-\u109f", "\u1780-\u17ff", "\u3040-\u30ff", "\u3400-\u4dbf", "\u4e00-\u9fff")
 )
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _NOT_IN_WORDS = re.compile(rf"[{_UNSPACED}]|[^\w\x00-\x7f]")
 _WORD = re.compile(rf"(?=\w)[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _LOWER = bytes(
@@ -77,10 +78,19 @@ def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArra
     pieces, end, lengths = [], 0, np.diff(offsets)
     for text in np.unique(np.searchsorted(offsets, beyond, "right") - 1):
         start, stop = offsets[text], offsets[text + 1]
-        folded = _NOT_IN_WORDS.sub(_spaced, content[start:stop].decode()).casefold().encode()
+        folded = _BEYOND_ASCII.sub(_folded, content[start:stop].decode()).encode()
         pieces += [content[end:start], folded]
         end, lengths[text] = stop, len(folded)
     return b"".join([*pieces, content[end:]]), np.concatenate(([0], np.cumsum(lengths)))
+
+
+def _folded(found: re.Match[str]) -> str:
+    return _fold(found[0])
+
+
+@functools.lru_cache(maxsize=100_000)  # quotes, dashes and the words of other scripts come again and again
+def _fold(run: str) -> str:
+    return _NOT_IN_WORDS.sub(_spaced, run).casefold()
 
 
 def _spaced(found: re.Match[str]) -> str:
