@@ -40,7 +40,7 @@ def run(tmp_path: Path, train: Documents, *avoid: Documents, **options: Any) -> 
     return curate(config, train, list(avoid), out=out, context=make_context(tmp_path)), out
 
 
-def sets_of(*texts: str) -> list[NDArray[np.uint64]]:
+def sets_of(*texts: str) -> list[NDArray[np.uint32]]:
     """The set of shingles of each text."""
     hashes, counts = shingles(pa.array(texts, pa.string()))
     return [np.unique(each) for each in np.split(hashes, np.cumsum(counts)[:-1])]
@@ -147,7 +147,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
 
 @given(st.sets(st.integers(0, 60), min_size=1), st.sets(st.integers(0, 60), min_size=1))
 def test_jaccard_is_the_share_of_common_members(first: set[int], second: set[int]) -> None:
-    sets = [np.array(sorted(each), np.uint64) for each in (first, second)]
+    sets = [np.array(sorted(each), np.uint32) for each in (first, second)]
     assert jaccard(*sets) == len(first & second) / len(first | second)
 
 

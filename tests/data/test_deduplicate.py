@@ -71,7 +71,7 @@ def test_what_stays_is_what_comparing_every_pair_leaves(tmp_path: Path) -> None:
 def test_a_flood_is_compared_with_one_and_no_pair_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[bytes, bytes]] = []
 
-    def counted(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:
+    def counted(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
         compared.append((first.tobytes(), second.tobytes()))
         return jaccard(first, second)
 

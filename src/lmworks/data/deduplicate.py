@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _BANDS_BYTES = 2**28
 """Band hashes in memory at a time."""
 _BLOCK_SHINGLES = 2**23
-"""Shingles of candidates in memory at a time: 64 MB."""
+"""Shingles of candidates in memory at a time: 32 MB."""
 _REJECTED_PAIRS = 2**23
 """Pairs remembered as unlike, so that several bands do not compare them again: 64 MB."""
 _SKETCH_PAIRS = 2**18
@@ -118,7 +118,7 @@ class Proof:
 
         self._hashed = hashed
         self._threshold = threshold
-        self._sets: dict[int, NDArray[np.uint64]] = {}
+        self._sets: dict[int, NDArray[np.uint32]] = {}
         self._held = 0
         self._unlike: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._found_unlike: list[NDArray[np.uint64]] = []

@@ -1,8 +1,9 @@
 """Near duplicates: MinHash finds candidates, word shingles prove them.
 
-A text is the set of its 5-word shingles, each a 64-bit hash. Two texts are near duplicates when the Jaccard
-similarity of their sets reaches the threshold; MinHash with locality-sensitive hashing (Broder 1997; Leskovec et al.,
-Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
+A text is the set of its 5-word shingles, each a 32-bit hash: of a million shingles, hashes that meet by chance change
+the similarity by less than a thousandth, of a thousand by less than a millionth. Two texts are near duplicates when the
+Jaccard similarity of their sets reaches the threshold; MinHash with locality-sensitive hashing (Broder 1997; Leskovec et
+al., Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
 
 Axes: N texts, W words, S shingles of all texts behind one another, P hash functions, b bands.
 """
@@ -50,22 +51,23 @@ def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[n
     return mix(mixed[whole[:count]]), np.maximum(words.counts - size + 1, 0)
 
 
-def shingles(texts: Any) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def shingles(texts: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Shingles [S] of texts (a pyarrow string array) and their number in each text [N]; repeats are kept.
 
     A text shorter than one shingle is a single one.
     """
     import numpy as np
 
-    hashes, counts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    hashes, counts = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     done = 0
     for words in hash_words(texts):
-        found, number = hash_windows(words, SHINGLE_WORDS)
+        windows, number = hash_windows(words, SHINGLE_WORDS)
+        found = windows.astype(np.uint32)
         short = np.flatnonzero(number == 0)
         if len(short):
             starts = np.cumsum(words.counts) - words.counts
             alone = [_short_text(words, starts[text], texts, done, text) for text in short.tolist()]
-            found = np.insert(found, np.cumsum(number)[short], np.array(alone, np.uint64))
+            found = np.insert(found, np.cumsum(number)[short], np.array(alone, np.uint32))
             number[short] = 1
         hashes.append(found)
         counts.append(number)
@@ -76,18 +78,17 @@ def shingles(texts: Any) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 def _short_text(words: Words, start: int, texts: Any, first: int, text: int) -> int:
     """Hash of a text of fewer words than a shingle: of its words, or of its characters if it has none."""
     inside = words.hashes[start : start + words.counts[text]].tobytes() or texts[first + text].as_py().encode()
-    return int.from_bytes(hashlib.blake2b(inside, digest_size=8).digest(), "little")
+    return int.from_bytes(hashlib.blake2b(inside, digest_size=4).digest(), "little")
 
 
-def signatures(hashes: NDArray[np.uint64], counts: NDArray[np.int64]) -> NDArray[np.uint32]:
+def signatures(hashes: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.uint32]:
     """MinHash signatures [P, N]: the least value of each hash function over the shingles of each text."""
     import numpy as np
 
-    low = hashes.astype(np.uint32)
     ends = np.cumsum(counts)
     result = np.full((HASH_FUNCTIONS, len(counts)), 2**32 - 1, np.uint32)
-    for start in range(0, len(low), _BLOCK_SHINGLES):
-        block = low[start : start + _BLOCK_SHINGLES]
+    for start in range(0, len(hashes), _BLOCK_SHINGLES):
+        block = hashes[start : start + _BLOCK_SHINGLES]
         first, last = np.searchsorted(ends, (start, start + len(block) - 1), "right")
         edges = np.maximum(ends[first : last + 1] - counts[first : last + 1] - start, 0)
         values = np.empty_like(block)
@@ -142,7 +143,7 @@ def least_agreement(threshold: float) -> int:
     return sum(total < 1e-4 for total in accumulate(chances))
 
 
-def jaccard(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:
+def jaccard(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> float:
     """Exact similarity of two shingle sets, each without repeats."""
     import numpy as np
 

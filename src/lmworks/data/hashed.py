@@ -91,7 +91,7 @@ class Hashed:
             parts.append(np.fromfile(path, np.uint32, size * (last - first), offset=offset).reshape(-1, size))
         return np.concatenate(parts, axis=1)
 
-    def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint64]]:
+    def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint32]]:
         """The set of shingles of each of some ascending rows."""
         import numpy as np
 
@@ -101,7 +101,7 @@ class Hashed:
             low, high = np.searchsorted(shards, (shard, shard + 1))
             with self._paths[shard].open("rb", buffering=0) as stream:
                 for row in rows[low:high].tolist():
-                    stream.seek(16 + (_FIXED_BYTES + 4 * self.bands) * size + 8 * int(self._starts[row]))
-                    found = np.fromfile(stream, np.uint64, int(self.counts[row]))
+                    stream.seek(16 + (_FIXED_BYTES + 4 * self.bands) * size + 4 * int(self._starts[row]))
+                    found = np.fromfile(stream, np.uint32, int(self.counts[row]))
                     found.sort()  # several times as fast as numpy's unique
                     yield found[np.append(True, found[1:] != found[:-1])]
