@@ -2,8 +2,8 @@
 
 A text is the set of its 5-word shingles, each a 32-bit hash: of a million shingles, hashes that meet by chance change
 the similarity by less than a thousandth, of a thousand by less than a millionth. Two texts are near duplicates when the
-Jaccard similarity of their sets reaches the threshold; MinHash with locality-sensitive hashing (Broder 1997; Leskovec et
-al., Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
+Jaccard similarity of their sets reaches the threshold; MinHash with locality-sensitive hashing (Broder 1997; Leskovec
+et al., Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
 
 Axes: N texts, W words, S shingles of all texts behind one another, P hash functions, b bands.
 """
