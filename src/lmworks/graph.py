@@ -15,6 +15,7 @@ from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.normalise import NormaliseConfig, normalise
+from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.split import split
@@ -44,6 +45,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "split": (SplitConfig, split),
     "curate": (CurateConfig, curate),
     "decontaminate": (DecontaminateConfig, decontaminate),
+    "repeated-passages": (PassagesConfig, repeated_passages),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {"bpe": (BpeConfig, bpe)}

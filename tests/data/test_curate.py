@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from data_support import documents_of, payload_bytes, texts
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.documents import Documents
-from lmworks.data.duplicates import HASH_FUNCTIONS, RECALL, band_rows, candidate_buckets, jaccard, shingles, signature
+from lmworks.data.duplicates import HASH_FUNCTIONS, RECALL, band_rows, bands, jaccard, shingles, signatures
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Result
 from support import MemoryJournal, make_context
@@ -38,6 +40,17 @@ def run(tmp_path: Path, train: Documents, *avoid: Documents, **options: Any) -> 
     return curate(config, train, list(avoid), out=out, context=make_context(tmp_path)), out
 
 
+def sets_of(*texts: str) -> list[NDArray[np.uint32]]:
+    """The set of shingles of each text."""
+    hashes, counts = shingles(pa.array(texts, pa.string()))
+    return [np.unique(each) for each in np.split(hashes, np.cumsum(counts)[:-1])]
+
+
+def signatures_of(*texts: str) -> NDArray[np.uint32]:
+    """The MinHash signatures of texts, a row each."""
+    return signatures(*shingles(pa.array(texts, pa.string()))).T
+
+
 def clusters(out: Path) -> list[dict[str, list[str]]]:
     return [json.loads(line) for line in (out / "clusters.jsonl").read_text().splitlines()]
 
@@ -45,7 +58,7 @@ def clusters(out: Path) -> list[dict[str, list[str]]]:
 def test_the_smallest_id_of_a_chain_of_near_duplicates_stays(tmp_path: Path) -> None:
     words = story(1)
     chain = [changed(words), changed(words, 20, 60), changed(words, 20, 60, 100, 119)]
-    sets = [shingles(text) for text in chain]
+    sets = sets_of(*chain)
     assert min(jaccard(sets[0], sets[1]), jaccard(sets[1], sets[2])) >= 0.8 > jaccard(sets[0], sets[2])
     train = documents_of(tmp_path / "in", " ".join(story(2)), *chain[::-1])
     result, out = run(tmp_path, train)
@@ -67,7 +80,7 @@ def test_a_flood_of_near_copies_is_one_cluster(tmp_path: Path) -> None:
 def test_texts_below_the_threshold_both_stay(tmp_path: Path) -> None:
     words = story(1)
     pair = changed(words), changed(words, 20, 60, 100)
-    likeness = jaccard(*(shingles(text) for text in pair))
+    likeness = jaccard(*sets_of(*pair))
     assert 0.7 < likeness < 0.8
     _, out = run(tmp_path / "a", documents_of(tmp_path / "in", *pair))
     assert len(texts(out)) == 2
@@ -134,16 +147,16 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
 
 @given(st.sets(st.integers(0, 60), min_size=1), st.sets(st.integers(0, 60), min_size=1))
 def test_jaccard_is_the_share_of_common_members(first: set[int], second: set[int]) -> None:
-    sets = [np.array(sorted(each), np.uint64) for each in (first, second)]
+    sets = [np.array(sorted(each), np.uint32) for each in (first, second)]
     assert jaccard(*sets) == len(first & second) / len(first | second)
 
 
 def test_signatures_estimate_jaccard() -> None:
     words = story(1, 400)
-    sets = [shingles(changed(words, *range(0, 400, step))) for step in (401, 40, 20)]
-    for first, second in combinations(sets, 2):
-        agree = float((signature(first) == signature(second)).mean())
-        true = jaccard(first, second)
+    texts = [changed(words, *range(0, 400, step)) for step in (401, 40, 20)]
+    for (first, one), (second, other) in combinations(zip(signatures_of(*texts), sets_of(*texts), strict=True), 2):
+        agree = float((first == second).mean())
+        true = jaccard(one, other)
         assert abs(agree - true) < 4 * (true * (1 - true) / HASH_FUNCTIONS) ** 0.5
 
 
@@ -157,7 +170,7 @@ def test_planted_near_duplicates_are_all_found() -> None:
     generator = random.Random(0)
     originals = [story(seed, 150) for seed in range(300)]
     copies = [changed(words, generator.randrange(150)) for words in originals]
-    signatures = np.stack([signature(shingles(text)) for text in [*map(" ".join, originals), *copies]])
-    pairs = {pair for bucket in candidate_buckets(signatures, 0.8) for pair in combinations(bucket.tolist(), 2)}
-    assert {(number, number + 300) for number in range(300)} <= pairs
-    assert len(pairs) < 400
+    hashes = bands(signatures_of(*map(" ".join, originals), *copies).T, 0.8)
+    proposed = (hashes[:, :300, None] == hashes[:, None, 300:]).any(axis=0)
+    assert proposed.diagonal().all()
+    assert proposed.sum() < 400

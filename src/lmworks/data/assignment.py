@@ -14,7 +14,7 @@ from lmworks.data.balance import GroupCounts, assign_balanced, draw_balance, tot
 from lmworks.data.documents import Documents, read_shard, write_file
 from lmworks.data.features import describe_shard, find_topics, moment, read_features
 from lmworks.data.groups import SplitConfig, cut, hash_of
-from lmworks.data.leakage import Neighbours, describe_leaks, hash_shard
+from lmworks.data.leakage import Neighbours, describe_leaks
 from lmworks.data.steps import map_units
 from lmworks.errors import GateRefused, UsageError
 from lmworks.pipeline.figure import Figure
@@ -55,7 +55,7 @@ def assign_alike(
     Raises GateRefused if a held-out document has a near-duplicate in train.
     """
     limits = [each.jaccard for each in (config.near_duplicates, config.leak_test) if each]
-    neighbours = _neighbours(documents, context) if limits else None
+    neighbours = Neighbours(documents, min(limits), context) if limits else None
     units = _units(names, neighbours, config)
     figures: list[Figure] = []
     if config.assign == "balance":
@@ -81,12 +81,6 @@ def _features(documents: Documents, with_topics: bool, context: Context) -> Path
     return folder
 
 
-def _neighbours(documents: Documents, context: Context) -> Neighbours:
-    folder = context.scratch / "hashed"
-    map_units(list(enumerate(documents.shards())), partial(hash_shard, folder), folder, context, parts=(), step="hash")
-    return Neighbours(folder)
-
-
 def _units(names: Names, neighbours: Neighbours | None, config: SplitConfig) -> Units:
     """Groups in the order of their names, a document without one on its own; then joined by near-duplicates."""
     import numpy as np
@@ -96,7 +90,7 @@ def _units(names: Names, neighbours: Neighbours | None, config: SplitConfig) -> 
     alone = iter(range(len(known), len(known) + len(flat)))
     of = np.array([next(alone) if name is None else known[name] for name in flat], np.int64)
     if neighbours and config.near_duplicates:
-        of = np.array(neighbours.join(of, config.near_duplicates.jaccard))[of]
+        of = neighbours.join(of, config.near_duplicates.jaccard)[of]
     roots, numbered = np.unique(of, return_inverse=True)
     groups: list[list[str]] = [[] for _ in roots]
     trained = [False] * len(roots)

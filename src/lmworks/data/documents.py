@@ -9,10 +9,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmworks.pipeline.files import sync_folder
 from lmworks.pipeline.stage import Handle
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "created", "subject", "meta")
 
@@ -69,17 +72,23 @@ def read_shard(path: Path) -> list[Document]:
 
 
 def write_shard(path: Path, documents: Iterable[Document]) -> None:
-    """Write documents sorted by id. Equal documents give equal bytes: no times, no schema of a library."""
+    """Write documents sorted by id."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     rows = sorted(documents, key=lambda document: document.id)
     columns: dict[str, list[str | None]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS[:-1]}
     columns["meta"] = [json.dumps(row.meta, sort_keys=True, ensure_ascii=False) for row in rows]
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    write_table(path, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write the columns of a shard. Equal documents give equal bytes: no times, no schema of a library."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table,
+        table.combine_chunks(),
         sink,
         row_group_size=10_000,
         compression="zstd",

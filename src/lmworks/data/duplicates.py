@@ -1,19 +1,22 @@
 """Near duplicates: MinHash finds candidates, word shingles prove them.
 
-A text is the set of its 5-word shingles, each a 64-bit hash. Two texts are near duplicates when the Jaccard
-similarity of their sets reaches the threshold; MinHash with locality-sensitive hashing (Broder 1997; Leskovec et al.,
-Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
+A text is the set of its 5-word shingles, each a 32-bit hash: of a million shingles, hashes that meet by chance change
+the similarity by less than a thousandth, of a thousand by less than a millionth. Two texts are near duplicates when the
+Jaccard similarity of their sets reaches the threshold; MinHash with locality-sensitive hashing (Broder 1997; Leskovec
+et al., Mining of Massive Datasets, ch. 3) only proposes the pairs to compare.
 
-Axes: P hash functions, S shingles of a text, N texts.
+Axes: N texts, W words, S shingles of all texts behind one another, P hash functions, b bands.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from math import comb
+from typing import TYPE_CHECKING, Any
+
+from lmworks.data.words import Words, hash_words, mix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,49 +26,86 @@ SHINGLE_WORDS = 5
 HASH_FUNCTIONS = 128
 RECALL = 0.999
 """Probability that a pair exactly at the threshold is proposed; more alike pairs are surer."""
+SKETCH = 64
 
-_WORD = re.compile(r"\w+")
+_BLOCK_SHINGLES = 2**15
+"""MinHash reads its input once a hash function: as much as stays in a core's cache."""
 
 
-def shingles(text: str) -> NDArray[np.uint64]:
-    """Sorted hashes [S] of a text's word shingles; a text shorter than one shingle is a single one."""
+def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Hashes of every `size` consecutive words of one text, and how many windows each text has [N]."""
     import numpy as np
 
-    words = np.array([_word_hash(word) for word in _WORD.findall(text.casefold())], np.uint64)
-    size = min(SHINGLE_WORDS, len(words))
-    if size == 0:
-        return np.array([_word_hash(text)], np.uint64)
-    count = len(words) - size + 1
-    mixed = np.zeros(count, np.uint64)
-    for start in range(size):
-        mixed = (mixed ^ words[start : start + count]) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return np.unique(mixed)
+    if len(words.hashes) < size:
+        return np.zeros(0, np.uint64), np.zeros(len(words.counts), np.int64)
+    count = len(words.hashes) - size + 1
+    mixed = words.hashes[:count].copy()
+    for start in range(1, size):
+        mixed *= np.uint64(0x9E3779B97F4A7C15)
+        mixed += words.hashes[start : start + count]
+    ends = np.cumsum(words.counts)
+    whole = np.ones(len(words.hashes), bool)  # the last words of a text begin no window
+    for back in range(1, size):
+        places = ends - back
+        whole[places[words.counts >= back]] = False
+    return mix(mixed[whole[:count]]), np.maximum(words.counts - size + 1, 0)
 
 
-@functools.lru_cache(maxsize=1_000_000)
-def _word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+def shingles(texts: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Shingles [S] of texts (a pyarrow string array) and their number in each text [N]; repeats are kept.
 
-
-def signature(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """MinHash signature [P]: the least value of each hash function over the shingles [S]."""
+    A text shorter than one shingle is a single one.
+    """
     import numpy as np
 
-    factors, terms = _hash_functions()
-    # Multiply, add, keep the high half: 2-universal (Dietzfelbinger 1996).
-    mixed = hashes[None, :] * factors[:, None] + terms[:, None]  # [P, S]
-    least: NDArray[np.uint64] = mixed.min(axis=1)
-    return (least >> np.uint64(32)).astype(np.uint32)
+    hashes, counts = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
+    done = 0
+    for words in hash_words(texts):
+        windows, number = hash_windows(words, SHINGLE_WORDS)
+        found = windows.astype(np.uint32)
+        short = np.flatnonzero(number == 0)
+        if len(short):
+            starts = np.cumsum(words.counts) - words.counts
+            alone = [_short_text(words, starts[text], texts, done, text) for text in short.tolist()]
+            found = np.insert(found, np.cumsum(number)[short], np.array(alone, np.uint32))
+            number[short] = 1
+        hashes.append(found)
+        counts.append(number)
+        done += len(number)
+    return np.concatenate(hashes), np.concatenate(counts)
+
+
+def _short_text(words: Words, start: int, texts: Any, first: int, text: int) -> int:
+    """Hash of a text of fewer words than a shingle: of its words, or of its characters if it has none."""
+    inside = words.hashes[start : start + words.counts[text]].tobytes() or texts[first + text].as_py().encode()
+    return int.from_bytes(hashlib.blake2b(inside, digest_size=4).digest(), "little")
+
+
+def signatures(hashes: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """MinHash signatures [P, N]: the least value of each hash function over the shingles of each text."""
+    import numpy as np
+
+    ends = np.cumsum(counts)
+    result = np.full((HASH_FUNCTIONS, len(counts)), 2**32 - 1, np.uint32)
+    for start in range(0, len(hashes), _BLOCK_SHINGLES):
+        block = hashes[start : start + _BLOCK_SHINGLES]
+        first, last = np.searchsorted(ends, (start, start + len(block) - 1), "right")
+        edges = np.maximum(ends[first : last + 1] - counts[first : last + 1] - start, 0)
+        values = np.empty_like(block)
+        for function, factor in enumerate(_factors()):
+            # A random odd factor permutes the numbers below 2**32; the shingles are random already.
+            np.multiply(block, factor, out=values)
+            least = result[function, first : last + 1]
+            np.minimum(least, np.minimum.reduceat(values, edges), out=least)
+    return result
 
 
 @functools.cache
-def _hash_functions() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _factors() -> NDArray[np.uint32]:
     import numpy as np
 
-    stream = hashlib.shake_128(b"minhash").digest(16 * HASH_FUNCTIONS)
-    numbers = np.frombuffer(stream, "<u8").astype(np.uint64)
-    return numbers[:HASH_FUNCTIONS] | np.uint64(1), numbers[HASH_FUNCTIONS:]
+    stream = hashlib.shake_128(b"minhash").digest(4 * HASH_FUNCTIONS)
+    return np.frombuffer(stream, "<u4") | np.uint32(1)
 
 
 def band_rows(threshold: float) -> int:
@@ -76,41 +116,38 @@ def band_rows(threshold: float) -> int:
     return 1
 
 
-def candidate_buckets(signatures: NDArray[np.uint32], threshold: float) -> Iterator[NDArray[np.int64]]:
-    """Groups of texts, as ascending row numbers of `signatures` [N, P], that agree on one whole band."""
+def bands(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.uint32]:
+    """A hash of each band [b, N] of signatures [P, N]: texts that agree on one are candidates."""
     import numpy as np
 
     rows = band_rows(threshold)
-    for start in range(0, HASH_FUNCTIONS - rows + 1, rows):
-        band = np.ascontiguousarray(signatures[:, start : start + rows])
-        order = np.lexsort(band.T)
-        differs = (band[order[1:]] != band[order[:-1]]).any(axis=1)
-        edges = np.flatnonzero(np.concatenate(([True], differs, [True])))
-        for first in np.flatnonzero(np.diff(edges) > 1):
-            yield np.sort(order[edges[first] : edges[first + 1]])
+    number = HASH_FUNCTIONS // rows
+    split = signatures[: number * rows].reshape(number, rows, -1)
+    mixed = np.zeros((number, split.shape[2]), np.uint64)
+    for row in range(rows):
+        mixed = mix(mixed ^ split[:, row])
+    return (mixed >> np.uint64(32)).astype(np.uint32)
 
 
-def jaccard(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:
-    """Exact similarity of two shingle sets, each sorted and without repeats."""
+def sketches(signatures: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """A byte of each of the first hash functions [N, `SKETCH`] of signatures [P, N]: cheap to hold and to compare."""
     import numpy as np
 
-    shared = len(np.intersect1d(first, second, assume_unique=True))
-    return shared / (len(first) + len(second) - shared)
+    return np.ascontiguousarray(signatures[:SKETCH].astype(np.uint8).T)
 
 
-class Clusters:
-    """Disjoint sets of row numbers; the least number stands for its set."""
+@functools.cache
+def least_agreement(threshold: float) -> int:
+    """How many bytes of two sketches agree at least, but for one in ten thousand pairs at the threshold."""
+    chances = (comb(SKETCH, agree) * threshold**agree * (1 - threshold) ** (SKETCH - agree) for agree in range(SKETCH))
+    return sum(total < 1e-4 for total in accumulate(chances))
 
-    def __init__(self, size: int) -> None:
-        self.parents = list(range(size))
 
-    def find(self, item: int) -> int:
-        """The least member of the item's set."""
-        while self.parents[item] != item:
-            self.parents[item] = item = self.parents[self.parents[item]]
-        return item
+def jaccard(first: NDArray[np.unsignedinteger[Any]], second: NDArray[np.unsignedinteger[Any]]) -> float:
+    """Exact similarity of two shingle sets, each without repeats."""
+    import numpy as np
 
-    def join(self, first: int, second: int) -> None:
-        """Make the sets of two items one."""
-        low, high = sorted((self.find(first), self.find(second)))
-        self.parents[high] = low
+    both = np.concatenate((first, second))
+    both.sort()
+    shared = int(np.count_nonzero(both[1:] == both[:-1]))
+    return shared / (len(both) - shared)

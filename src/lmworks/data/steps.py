@@ -141,7 +141,7 @@ def _run(work: Callable[[Any], int], units: Sequence[Any], context: Context) -> 
     # A fork of this process could deadlock, since libraries run threads in it; a fork of a small server that has
     # imported what shards need cannot, and starts at once.
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["__main__", "pyarrow.parquet", "numpy", __name__])
+    processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", __name__])
     pool = ProcessPoolExecutor(min(context.workers, len(units)), processes, initializer=_begin_worker)
     try:
         for future in as_completed([pool.submit(work, unit) for unit in units]):

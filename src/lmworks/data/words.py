@@ -1,0 +1,160 @@
+"""Words of many texts at once, as hashes: what duplicate search compares.
+
+A word is a longest run of letters, digits and underscores in any case; in scripts that put no space between words
+(Chinese, Japanese, Thai, …) every character is one. Nothing here calls Python once a word: texts stand behind one
+another in one buffer, and numpy reads it eight bytes at a time.
+
+Axes: N texts, B bytes, W words.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BLOCK_BYTES = 2**18
+"""Texts hashed in one go: what a core's cache holds with the arrays made of it."""
+
+_UNSPACED = "".join(
+    ("\u0e00-\u0eff", "\u1000-\u109f", "\u1780-\u17ff", "\u3040-\u30ff", "\u3400-\u4dbf", "\u4e00-\u9fff")
+)
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_NOT_IN_WORDS = re.compile(rf"[{_UNSPACED}]|[^\w\x00-\x7f]")
+_WORD = re.compile(rf"(?=\w)[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_LOWER = bytes(
+    byte if byte > 127 or chr(byte) == "_" else ord(chr(byte).lower()) if chr(byte).isalnum() else 0
+    for byte in range(256)
+)
+"""By byte of UTF-8: its lower case if it belongs to a word, else 0. Bytes above 127 come here as words only."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of consecutive texts."""
+
+    hashes: NDArray[np.uint64]
+    """[W]: one a word, of all texts behind one another."""
+    counts: NDArray[np.int64]
+    """[N]: words of each text."""
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where each word of a text begins and ends, in characters."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def hash_words(texts: Any) -> Iterator[Words]:
+    """The words of texts (a pyarrow string array without nulls), some texts at a time."""
+    import numpy as np
+
+    _, offset_buffer, data = texts.buffers()
+    if not len(texts):
+        return
+    offsets = np.frombuffer(offset_buffer, np.int32, len(texts) + 1, 4 * texts.offset).astype(np.int64)
+    cuts = np.searchsorted(offsets, np.arange(offsets[0], offsets[-1], _BLOCK_BYTES))
+    edges = np.unique(np.concatenate((cuts, [0, len(texts)])))
+    content = memoryview(data) if data else memoryview(b"")
+    for first, last in pairwise(edges):
+        inside = offsets[first : last + 1]
+        yield _hash_block(*_as_words(bytes(content[inside[0] : inside[-1]]), inside - inside[0]))
+
+
+def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArray[np.int64]]:
+    """Texts [B] and their offsets [N + 1] with everything beyond ASCII casefolded, or a space if in no word."""
+    import numpy as np
+
+    if content.isascii():
+        return content, offsets
+    beyond = np.flatnonzero(np.frombuffer(content, np.uint8) > 127)
+    pieces, end, lengths = [], 0, np.diff(offsets)
+    for text in np.unique(np.searchsorted(offsets, beyond, "right") - 1):
+        start, stop = offsets[text], offsets[text + 1]
+        folded = _BEYOND_ASCII.sub(_folded, content[start:stop].decode()).encode()
+        pieces += [content[end:start], folded]
+        end, lengths[text] = stop, len(folded)
+    return b"".join([*pieces, content[end:]]), np.concatenate(([0], np.cumsum(lengths)))
+
+
+def _folded(found: re.Match[str]) -> str:
+    return _fold(found[0])
+
+
+@functools.lru_cache(maxsize=100_000)  # quotes, dashes and the words of other scripts come again and again
+def _fold(run: str) -> str:
+    return _NOT_IN_WORDS.sub(_spaced, run).casefold()
+
+
+def _spaced(found: re.Match[str]) -> str:
+    return f" {found[0]} " if found[0].isalnum() else " "
+
+
+def _hash_block(content: bytes, offsets: NDArray[np.int64]) -> Words:
+    import numpy as np
+
+    lower = np.frombuffer(content.translate(_LOWER) + bytes(16 + -len(content) % 8), np.uint8)
+    in_word = lower[: len(content) + 1] != 0  # the last is padding: a word ends before it
+    begins, ends = in_word.copy(), in_word.copy()
+    begins[1:] &= ~in_word[:-1]
+    ends[:-1] &= ~in_word[1:]
+    edges = offsets[1:-1]  # a word does not reach into the next text
+    begins[edges] = in_word[edges]
+    before = edges[edges > 0] - 1
+    ends[before] = in_word[before]
+    starts = np.flatnonzero(begins)
+    lengths = np.flatnonzero(ends) + 1 - starts
+    counts = np.diff(np.searchsorted(starts, offsets))
+    return Words(_hash_spans(lower, starts, lengths), counts)
+
+
+def _hash_spans(lower: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Hash each span of bytes, eight at a time. Words of up to eight bytes never collide."""
+    import numpy as np
+
+    eights = lower.view("<u8")
+    hashes = mix(_first_bytes(eights, starts, lengths))
+    longer, done = np.flatnonzero(lengths > 8), 8
+    while len(longer):
+        rest = _first_bytes(eights, starts[longer] + done, lengths[longer] - done)
+        hashes[longer] = mix(hashes[longer] ^ rest)
+        done += 8
+        longer = longer[lengths[longer] > done]
+    return hashes
+
+
+def _first_bytes(
+    eights: NDArray[np.uint64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """The first eight bytes, or fewer, from each start, as one number."""
+    import numpy as np
+
+    place, shift = starts >> 3, ((starts & 7) << 3).astype(np.uint64)
+    found: NDArray[np.uint64] = (eights[place] >> shift) | (
+        (eights[place + 1] << np.uint64(1)) << (np.uint64(63) - shift)
+    )
+    found &= _masks()[np.minimum(lengths, 8)]
+    return found
+
+
+@functools.cache
+def _masks() -> NDArray[np.uint64]:
+    import numpy as np
+
+    return np.array([256**size - 1 for size in range(9)], np.uint64)
+
+
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread every bit of a number over all: the finaliser of splitmix64 (Steele et al. 2014), one to one."""
+    import numpy as np
+
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
