@@ -81,8 +81,11 @@ def test_a_flood_is_compared_with_one_and_no_pair_twice(tmp_path: Path, monkeypa
     drop_duplicates(documents_of(tmp_path / "in", *flood), [], 0.8, tmp_path / "out", make_context(tmp_path / "a"))
     assert len(compared) < 150
     compared.clear()
-    drop_duplicates(in_shards(tmp_path / "more", 2), [], 0.8, tmp_path / "out", make_context(tmp_path / "b"))
-    assert len(set(compared)) == len(compared)
+    unlike = [random.Random(seed).choices(WORDS, k=100) for seed in range(20)]
+    unlike += [[f"new{place}" if place in (20, 50, 80) else word for place, word in enumerate(one)] for one in unlike]
+    documents = documents_of(tmp_path / "more", *map(" ".join, unlike))
+    drop_duplicates(documents, [], 0.8, tmp_path / "some", make_context(tmp_path / "b"))
+    assert 10 < len(compared) == len(set(compared))
 
 
 def test_processes_and_blocks_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

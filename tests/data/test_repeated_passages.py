@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lmworks.data import passages
 from lmworks.data.documents import Document, Documents, write_shard
 from lmworks.data.passages import PassagesConfig, cut_words, repeated_passages
+from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Result
 from support import MemoryJournal, make_context
 
@@ -67,6 +68,11 @@ def test_a_document_of_nothing_else_goes(tmp_path: Path) -> None:
     result, out = run(tmp_path, documents_of(tmp_path / "in", f"{prose(1, 40)} {HEADER}", f"({HEADER})", "?"))
     assert texts(out) == sorted([f"{prose(1, 40)} {HEADER}", "?"])
     assert result.counts["nothing but passages of other documents"] == 1
+
+
+def test_no_documents_are_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(LmworksError, match="no documents"):
+        run(tmp_path, Documents(tmp_path / "nothing", ""))
 
 
 def test_equal_hashes_prove_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from lmworks.data.documents import Documents, read_shard, write_file
 from lmworks.data.duplicates import hash_windows
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.data.words import hash_words, word_spans
+from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
 
@@ -54,6 +55,8 @@ class PassagesConfig(StepConfig):
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Of documents that share a passage, the one with the smallest id keeps it."""
     shards = documents.shards()
+    if not shards:
+        raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
     folder = context.scratch / "windows"
     hashing = partial(_hash_shard, folder, config.words)
     map_units(list(enumerate(shards)), hashing, folder, context, parts=(), step="windows")
