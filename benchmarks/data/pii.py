@@ -31,6 +31,8 @@ KINDS = {
 }
 """The sentences' labels that stand for kinds found by pattern and checksum."""
 ROUNDS, RESAMPLES = 5, 2_000
+HOSTILE = ("@a", "1 ", "sk-", "eyJ.", "a.@", "1/1/11 ", "key=x", "12.3.", ":1:", "born ", "GB", "4111 1111 ", "MRN ")
+"""What patterns begin to match again and again."""
 
 Span = tuple[str, int, int]
 
@@ -182,6 +184,25 @@ def plain_speed(data: Path) -> float:
     return round(len(text.encode()) / 1e6 / statistics.median(times), 3)
 
 
+def hostile_growth() -> float:
+    """How many times longer eight times as much hostile text takes, for the worst of it: 8 is linear, 64 quadratic."""
+    from lmworks.data.privacy.detectors import DETECTORS
+    from lmworks.data.privacy.findings import scan
+
+    worst = 0.0
+    for piece in HOSTILE:
+        times = []
+        for length in (10_000, 80_000):
+            text, rounds = (piece * length)[:length], []
+            for _ in range(ROUNDS):
+                started = time.process_time()
+                scan(text, DETECTORS)
+                rounds.append(time.process_time() - started)
+            times.append(max(statistics.median(rounds), 1e-3))
+        worst = max(worst, times[1] / times[0])
+    return round(worst, 1)
+
+
 def main() -> None:
     """Score both on the half that was not looked at."""
     data = Path(sys.argv[1])
@@ -221,6 +242,7 @@ def main() -> None:
         "f1_difference": difference(mine, peers) if peers else None,
         "tuned_on": score(tuned, ours([record["full_text"] for record in tuned])),
         "megabytes_per_second": {**speed, "lmworks_on_wikitext2": plain_speed(data)},
+        "hostile_growth": hostile_growth(),
     }
     for scores in (mine, peers, result["tuned_on"]):
         if isinstance(scores, dict):
