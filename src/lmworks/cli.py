@@ -252,10 +252,11 @@ def find_data(
     Example: lmworks data find jane@example.org
     """
     from lmworks.data.privacy.index import find_person
+    from lmworks.release.built import Built
     from lmworks.workspace import open_store
 
     opened = open_store(store)
-    places = find_person(value, opened.all(), opened.recipe_folder())
+    places = find_person(value, opened.all(), Built.open(opened).recipe.parent)
     if as_json:
         _print_json([place._asdict() for place in places])
         return
@@ -301,10 +302,11 @@ def erase(
     """
     from lmworks.data.privacy.index import find_person
     from lmworks.pipeline.erasure import add_erased, delete, holders, is_id
+    from lmworks.release.built import Built, is_model
     from lmworks.workspace import open_store
 
     opened = open_store(store)
-    folder = opened.recipe_folder()
+    folder = Built.open(opened).recipe.parent
     documents = set(filter(is_id, wanted))
     for number, value in enumerate(wanted, start=1):
         places = [] if is_id(value) else find_person(value, opened.all(), folder)
@@ -319,11 +321,12 @@ def erase(
             add_erased(folder, documents)
             delete(opened, found)
     if as_json:
-        rows = [{"step": item.step, "key": item.artifact.key, "model": item.is_model} for item in found]
+        rows = [{"step": item.manifest["step"], "key": item.key, "model": is_model(item)} for item in found]
         _print_json({"erased": apply, "held_by": rows})
         return
     for item in found:
-        print(f"{item.step}{'  weights that saw the text: retire every copy given away' if item.is_model else ''}")
+        seen = "  weights that saw the text: retire every copy given away" if is_model(item) else ""
+        print(f"{item.manifest['step']}{seen}")
     print("deleted; make the rest anew with `lmworks build`" if apply else "these would be deleted with --apply")
 
 

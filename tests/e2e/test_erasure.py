@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,17 @@ def test_a_held_out_document_leaves_the_models_alone(built: Path) -> None:
     assert {"raw", "clean", "split", "evaluate/perplexity-split-test/pretrain"} <= steps
     assert not any(row["model"] for row in listed)
     assert not {"tokenizer", "pretrain/data", "finetune/data"} & steps
+
+
+def test_a_deletion_that_was_cut_off_is_ended_by_the_next(built: Path) -> None:
+    store = built / ".lmworks"
+    victim = next(iter(documents(built, "corpus")))
+    (raw,) = store.glob("artifacts/ingest/*")
+    shutil.rmtree(raw / "payload")  # killed between the payload and its manifest
+    (raw / "erased.json").write_text("{}")
+    lmworks(built, "erase", victim, "--apply")
+    assert not (raw / "manifest.json").exists()
+    assert "raw" in made(lmworks(built, "build").stderr)
 
 
 def test_what_is_not_there_cannot_be_erased(built: Path) -> None:

@@ -11,7 +11,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -49,24 +48,7 @@ def add_erased(folder: Path, ids: Iterable[str]) -> None:
     write_atomically(folder / ERASED_FILE, "".join(f"{name}\n" for name in known))
 
 
-@dataclass(frozen=True)
-class Holder:
-    """An artifact that was made from erased documents, or from what was."""
-
-    artifact: Artifact
-
-    @property
-    def step(self) -> str:
-        """What its step was called."""
-        return str(self.artifact.manifest["step"])
-
-    @property
-    def is_model(self) -> bool:
-        """Whether these are weights that saw the text."""
-        return "model.safetensors" in self.artifact.manifest["files"]
-
-
-def holders(store: Store, ids: Iterable[str]) -> list[Holder]:
+def holders(store: Store, ids: Iterable[str]) -> list[Artifact]:
     """Every artifact that erased text can have reached.
 
     An output with an id file passes text on only if an id stands there; one without passes on whatever reached it.
@@ -94,20 +76,20 @@ def holders(store: Store, ids: Iterable[str]) -> list[Holder]:
             reached[artifact] = marked or names_one(artifact.payload) or any(map(passes_on, inputs))
         return reached[artifact]
 
-    return [Holder(artifact) for artifact in artifacts.values() if is_reached(artifact)]
+    return [artifact for artifact in artifacts.values() if is_reached(artifact)]
 
 
-def delete(store: Store, found: Sequence[Holder]) -> None:
+def delete(store: Store, found: Sequence[Artifact]) -> None:
     """Delete payloads, all unfinished work and every report. A deletion that was cut off is found and ended again.
 
     Of an artifact there remains its manifest, as `erased.json`.
     """
-    for holder in found:
-        manifest = {**holder.artifact.manifest, "erased": True}
-        write_atomically(holder.artifact.folder / MARK, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    for name in ("work", "reports"):
-        shutil.rmtree(store.root / name, ignore_errors=True)
+    for artifact in found:
+        manifest = {**artifact.manifest, "erased": True}
+        write_atomically(artifact.folder / MARK, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    for folder in (store.root / "work", store.root / "reports", *(artifact.payload for artifact in found)):
+        if folder.exists():
+            shutil.rmtree(folder)
     (store.root / "work").mkdir()
-    for holder in found:
-        shutil.rmtree(holder.artifact.payload)
-        (holder.artifact.folder / "manifest.json").unlink()
+    for artifact in found:
+        (artifact.folder / "manifest.json").unlink()

@@ -31,7 +31,7 @@ def ancestors(store: Store, artifact: Artifact) -> list[Ancestor]:
             return
         links = []
         for name, record in _inputs(item.manifest):
-            parent = store.find(record["stage"], record["key"])
+            parent = store.find(record["stage"], record["key"]) or _of_equal_content(store, record)
             if parent is None:
                 name = f"{record['step']} ({record['key'][:12]})"
                 raise LmworksError(f"{item.manifest['step']}: its input {name} is no longer in the store")
@@ -41,6 +41,12 @@ def ancestors(store: Store, artifact: Artifact) -> list[Ancestor]:
 
     visit(artifact)
     return list(found.values())
+
+
+def _of_equal_content(store: Store, record: dict[str, str]) -> Artifact | None:
+    """What was made anew in place of an input that was erased or cleaned up: its part has the same digest."""
+    made = (artifact for artifact in store.all() if artifact.stage == record["stage"])
+    return next((each for each in made if each.digest(record.get("part", "")) == record["digest"]), None)
 
 
 def _inputs(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -136,13 +136,6 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def recipe_folder(self) -> Path:
-        """Where the recipe built last lies."""
-        record = self.build()
-        if record is None:
-            raise UsageError(f"{self.root}: nothing was built in this store")
-        return Path(self.root, record["recipe"]).resolve().parent
-
     def named(self, name: str) -> Artifact:
         """The artifact that a user means: a step of the last build, or the beginning of a key or digest."""
         build = self.build() or {}
