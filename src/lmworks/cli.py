@@ -135,7 +135,9 @@ def build(
     from lmworks.workspace import open_workspace, run
 
     announce = None if as_json else _say_counted
-    workspace = open_workspace(recipe, settings or (), store, measure=True, replan=replan, announce=announce)
+    workspace = open_workspace(
+        recipe, settings or (), store, measure=True, replan=replan, until=until, announce=announce
+    )
     if not as_json:
         print(workspace.plan.in_words(), file=sys.stderr)
     display = make_display()
