@@ -73,7 +73,9 @@ def artifacts(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
 def build_notes(folder: Path) -> Path:
     """The notes, built."""
     make_notes(folder)
-    lmworks(folder, "build", "recipe.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LMWORKS_PRIVACY_KEY", "a key for tests only")
+        lmworks(folder, "build", "recipe.yaml")
     return folder
 
 
