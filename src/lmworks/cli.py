@@ -38,6 +38,9 @@ StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+ShowPersonalOption = Annotated[
+    bool, typer.Option("--show-personal", help="Show personal data where no step has anonymised it yet.")
+]
 ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
 
 
@@ -374,3 +377,33 @@ def data_sources(as_json: JsonOption = False) -> None:
     for name, adapter in adapters().items():
         print(f"{name:24} {adapter.stage:12} {adapter.domain:24} {adapter.licence or 'each record its own'}")
         print(f"{'':24} {adapter.title}: {adapter.size}\n{'':24} {adapter.files}\n{'':24} {adapter.citation}")
+
+
+@data_app.command("inspect")
+def inspect_data(
+    step: Annotated[str | None, typer.Argument(help="A data step of the last build; by default all of them.")] = None,
+    reason: Annotated[str, typer.Option(help="Only reasons that begin so, such as `near`.")] = "",
+    count: Annotated[int, typer.Option(min=1, help="Documents shown for each reason.")] = 3,
+    seed: Annotated[int, typer.Option(help="Another number shows other documents.")] = 0,
+    show_personal: ShowPersonalOption = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show random documents that a step dropped or changed, by reason, before and after.
+
+    Example: lmworks data inspect corpus --reason near --count 5
+    """
+    from dataclasses import asdict
+
+    from lmworks.release.built import Built
+    from lmworks.release.changes import changes_of, inspectable
+    from lmworks.release.inspect import in_words
+    from lmworks.workspace import open_store
+
+    built = Built.open(open_store(store))
+    steps = [step] if step else inspectable(built)
+    found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
+    if as_json:
+        _print_json([asdict(each) for each in found])
+    else:
+        print("\n\n".join(map(in_words, found)))
