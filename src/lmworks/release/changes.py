@@ -61,20 +61,20 @@ def changes_of(
     if not above:
         return Changes(name, artifact.stage, 0, 0, 0, counted, unreadable)
     source, _, part = above[0]
-    before, after = Documents(source.path(part), ""), _outputs(artifact)
+    before, after = Documents(source.path(part), ""), outputs(artifact)
     left = {key: digest for output in after for key, digest in digests(output)}
     lost = [key for key, digest in digests(before) if left.get(key) != digest]
     reasons = Reasons(built, artifact, left)
-    chosen = heapq.nsmallest(CANDIDATES, lost, key=lambda key: _rank(seed, key))
+    chosen = heapq.nsmallest(CANDIDATES, lost, key=lambda key: rank(seed, key))
     found: dict[str, list[Document]] = defaultdict(list)
     for document in find(before, {*chosen, *reasons.noted}):
         for reason in reasons.of(document):
             if reason.startswith(only):
-                found[reason] = sorted([*found[reason], document], key=lambda each: _rank(seed, each.id))[:count]
+                found[reason] = sorted([*found[reason], document], key=lambda each: rank(seed, each.id))[:count]
     wanted = {document.id for documents in found.values() for document in documents}
-    texts = _shown(built, [(artifact, output) for output in after], wanted, personal)
+    texts = texts_shown(built, [(artifact, output) for output in after], wanted, personal)
     repeated = [(parent, Documents(parent.path(part), "")) for parent, _, part in [above[0], *reasons.avoided]]
-    originals = _shown(built, repeated, {reasons.like[key] for key in wanted & reasons.like.keys()}, personal)
+    originals = texts_shown(built, repeated, {reasons.like[key] for key in wanted & reasons.like.keys()}, personal)
     show = make_show(built, source, personal=personal)
     examples = {
         reason: [reasons.change(each.id, reason, show(each), texts.get(each.id), originals) for each in documents]
@@ -91,7 +91,7 @@ def inspectable(built: Built) -> list[str]:
     return [
         name
         for name, artifact in found.items()
-        if ("documents" in artifact.manifest["inputs"] or _quarantine(artifact).exists()) and _outputs(artifact)
+        if ("documents" in artifact.manifest["inputs"] or _quarantine(artifact).exists()) and outputs(artifact)
     ]
 
 
@@ -112,7 +112,7 @@ def _quarantined(artifact: Artifact, count: int, seed: int, only: str, *, person
                 reason = f"quarantined: {bad['reason'].split(':')[0]}"
                 change = Change(place, "quarantined", pieces, bad["reason"])
                 if reason.startswith(only):
-                    found[reason] = sorted([*found[reason], (_rank(seed, place), change)], key=itemgetter(0))[:count]
+                    found[reason] = sorted([*found[reason], (rank(seed, place), change)], key=itemgetter(0))[:count]
     return {reason: [change for _, change in ranked] for reason, ranked in found.items()}
 
 
@@ -123,8 +123,8 @@ def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:
             yield from (document for document in read_shard(shard) if document.id in ids)
 
 
-def _shown(
-    built: Built, places: Iterable[tuple[Artifact, Documents]], ids: Collection[str], personal: bool
+def texts_shown(
+    built: Built, places: Iterable[tuple[Artifact, Documents]], ids: Collection[str], personal: bool = False
 ) -> dict[str, str]:
     """The texts of these documents, as they are shown, wherever they are."""
     return {
@@ -135,12 +135,13 @@ def _shown(
     }
 
 
-def _outputs(artifact: Artifact) -> list[Documents]:
+def outputs(artifact: Artifact) -> list[Documents]:
     """Each part of the output that has documents."""
     files = artifact.manifest["files"]
     parts = sorted({path.rpartition("/")[0] for path in files if path.endswith(".parquet")})
     return [Documents(artifact.path(part), "") for part in parts]
 
 
-def _rank(seed: int, key: str) -> bytes:
+def rank(seed: int, key: str) -> bytes:
+    """The place of a document in a random order, the same in whatever shard it stands."""
     return hashlib.sha256(f"{seed}\0{key}".encode()).digest()

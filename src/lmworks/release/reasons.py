@@ -13,7 +13,7 @@ from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise, anonymise
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.dataflow import reasons_of
-from lmworks.release.differences import Piece, differences, excerpt
+from lmworks.release.differences import Piece, differences, excerpt, show_spaces
 from lmworks.release.trace import parents
 
 EXPLAIN: Mapping[str, Callable[[Any, Document], Iterable[str]]] = {
@@ -98,7 +98,7 @@ def _marked(text: str, noted: str) -> list[Piece]:
     """A text with the passage that the step noted between »brackets«, if it did, marked."""
     passage = noted.partition("»")[2].rpartition("«")[0]
     before, found, after = text.partition(passage) if passage else (text, "", "")
-    pieces: list[Piece] = [("same", before), ("out", found), ("same", after)]
+    pieces: list[Piece] = [("same", show_spaces(before)), ("out", found), ("same", after)]
     return [piece for piece in pieces if piece[1]]
 
 
