@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from lmworks.pipeline.figure import Figure, wilson_interval
+from lmworks.pipeline.figure import Figure, wilson
 
 Verdicts = Mapping[str, Mapping[str, str]]
 """Document → annotator → label."""
@@ -29,11 +29,11 @@ def agreement(verdicts: Verdicts) -> Figure | None:
         expected = sum((count / labels.total()) ** 2 for count in labels.values())
     if not several or expected == 1:
         return None
-    observed = sum(map(_pairs_alike, (judged.values() for judged in several))) / len(several)
-    low, high = ((end - expected) / (1 - expected) for end in wilson_interval(observed, len(several)))
+    alike = sum(_pairs_alike(judged.values()) for judged in several)
+    low, high = ((end - expected) / (1 - expected) for end in wilson(alike, len(several)))
     return Figure(
         name=name,
-        value=(observed - expected) / (1 - expected),
+        value=(alike / len(several) - expected) / (1 - expected),
         n=len(several),
         interval=(low, high),
         method=f"documents with verdicts of two or more of {len(annotators)} annotators; 95 % Wilson interval of the "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from lmworks.data.documents import Document, Documents, read_shard, shard_ids
 from lmworks.data.privacy.checksums import public_address
 from lmworks.data.privacy.findings import Detector, Kind, scan
-from lmworks.pipeline.figure import Figure, wilson_interval
+from lmworks.pipeline.figure import Figure, wilson
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -92,8 +92,7 @@ def _hash(name: str) -> bytes:
 
 
 def _share(name: str, right: int, n: int) -> Figure:
-    share = right / n
-    return Figure(name=name, value=share, n=n, method=METHOD, interval=wilson_interval(share, n))
+    return Figure(name=name, value=right / n, n=n, method=METHOD, interval=wilson(right, n))
 
 
 class _Values:
