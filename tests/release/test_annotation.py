@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
-from lmworks.release.annotation import shares, write_sample
+from lmworks.release.annotation import as_csv, shares, write_sample
 from lmworks.release.built import Built
 
 
@@ -62,7 +63,14 @@ def test_a_part_of_a_step_can_be_judged_and_what_is_none_is_said(data_store: Sto
         write_sample(Built.open(data_store), "raw", 1, tmp_path / "none.md", tmp_path / "out", ["a"])
 
 
-def test_a_text_is_data_on_the_page_and_no_formula_in_the_table(data_store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_text_is_a_formula_in_the_table(start: str) -> None:
+    made = as_csv([{"id": "0", "source": "s", "language": "", "text": f'{start}HYPERLINK("x")'}])
+    (row,) = csv.DictReader(io.StringIO(made, newline=""))
+    assert row["text"] == f'\'{start}HYPERLINK("x")' and row["source"] == "s"
+
+
+def test_a_text_is_data_on_the_page(data_store: Store, tmp_path: Path) -> None:
     rows = sample(data_store, tmp_path, "corpus", 1000)
     page = (tmp_path / "out" / "annotate.html").read_text()
     assert any("<script>" in row["text"] for row in rows)

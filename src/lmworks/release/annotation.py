@@ -61,7 +61,7 @@ def write_sample(
     ]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_atomically(out / "sample.jsonl", lines)
-    write_atomically(out / "sample.csv", _as_csv(rows))
+    write_atomically(out / "sample.csv", as_csv(rows))
     write_atomically(out / "annotate.html", annotation_page(built.name, name, rows, rules, labels))
     return len(rows)
 
@@ -94,7 +94,7 @@ def shares(sizes: Mapping[Stratum, int], count: int) -> dict[Stratum, int]:
     return quotas
 
 
-def _as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
     """A table for spreadsheets, an apostrophe before what one would take for a formula (OWASP: CSV injection)."""
     stream = io.StringIO()
     table = csv.DictWriter(stream, ["id", "source", "language", "text"])

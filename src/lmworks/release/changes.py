@@ -18,7 +18,7 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
 from lmworks.release.dataflow import reasons_of
 from lmworks.release.differences import SHOWN, Piece
-from lmworks.release.hidden import make_show
+from lmworks.release.hidden import Show, make_show
 from lmworks.release.reasons import Change, Reasons, column, digests
 from lmworks.release.trace import parents
 
@@ -56,32 +56,30 @@ def changes_of(
         raise UsageError(f"step {name!r} neither works on documents nor reads sources; those that do: {known}")
     artifact = built.artifacts[name]
     counted = {reason: number for reason, number in reasons_of(artifact).items() if reason.startswith(only)}
-    unreadable = _quarantined(artifact, count, seed, only, personal=personal)
-    above = list(parents(built.store, artifact, "documents"))
-    if not above:
-        return Changes(name, artifact.stage, 0, 0, 0, counted, unreadable)
-    source, _, part = above[0]
-    before, after = Documents(source.path(part), ""), outputs(artifact)
-    left = {key: digest for output in after for key, digest in digests(output)}
-    lost = [key for key, digest in digests(before) if left.get(key) != digest]
+    examples = _quarantined(artifact, count, seed, only, personal=personal)
+    before = inputs_of(built, artifact, "documents")
+    after = [(artifact, output) for output in outputs(artifact)] if before else []
+    left = {key: digest for _, output in after for key, digest in digests(output)}
+    lost = [key for _, documents in before for key, digest in digests(documents) if left.get(key) != digest]
     reasons = Reasons(built, artifact, left)
-    chosen = heapq.nsmallest(CANDIDATES, lost, key=lambda key: rank(seed, key))
-    found: dict[str, list[Document]] = defaultdict(list)
-    for document in find(before, {*chosen, *reasons.noted}):
-        for reason in reasons.of(document):
-            if reason.startswith(only):
-                found[reason] = sorted([*found[reason], document], key=lambda each: rank(seed, each.id))[:count]
-    wanted = {document.id for documents in found.values() for document in documents}
-    texts = texts_shown(built, [(artifact, output) for output in after], wanted, personal)
-    repeated = [(parent, Documents(parent.path(part), "")) for parent, _, part in [above[0], *reasons.avoided]]
-    originals = texts_shown(built, repeated, {reasons.like[key] for key in wanted & reasons.like.keys()}, personal)
-    show = make_show(built, source, personal=personal)
-    examples = {
-        reason: [reasons.change(each.id, reason, show(each), texts.get(each.id), originals) for each in documents]
-        for reason, documents in sorted(found.items())
-    }
-    dropped = sum(key not in left for key in lost)
-    total, examples = before.count(), {**unreadable, **examples}
+    chosen = {*heapq.nsmallest(CANDIDATES, lost, key=lambda key: rank(seed, key)), *reasons.noted}
+    found: dict[str, list[tuple[bytes, Document, Show]]] = defaultdict(list)
+    for parent, documents in before:
+        show = make_show(built, parent, personal=personal)
+        for document in find(documents, chosen):
+            for reason in reasons.of(document):
+                entry = (rank(seed, document.id), document, show)
+                found[reason] = sorted([*found[reason], entry], key=itemgetter(0))[:count]
+    found = {reason: entries for reason, entries in sorted(found.items()) if reason.startswith(only)}
+    wanted = {document.id for entries in found.values() for _, document, _ in entries}
+    texts = texts_shown(built, after, wanted, personal)
+    repeated = {reasons.like[key] for key in wanted & reasons.like.keys()}
+    originals = texts_shown(built, [*before, *inputs_of(built, artifact, "avoid")], repeated, personal)
+    for reason, entries in found.items():
+        examples[reason] = [
+            reasons.change(document, reason, show, texts.get(document.id), originals) for _, document, show in entries
+        ]
+    dropped, total = sum(key not in left for key in lost), sum(documents.count() for _, documents in before)
     return Changes(name, artifact.stage, total, dropped, len(lost) - dropped, counted, examples)
 
 
@@ -114,6 +112,11 @@ def _quarantined(artifact: Artifact, count: int, seed: int, only: str, *, person
                 if reason.startswith(only):
                     found[reason] = sorted([*found[reason], (rank(seed, place), change)], key=itemgetter(0))[:count]
     return {reason: [change for _, change in ranked] for reason, ranked in found.items()}
+
+
+def inputs_of(built: Built, artifact: Artifact, name: str) -> list[tuple[Artifact, Documents]]:
+    """The inputs called `name`, each with the artifact that it is part of."""
+    return [(parent, Documents(parent.path(part), "")) for parent, _, part in parents(built.store, artifact, name)]
 
 
 def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:

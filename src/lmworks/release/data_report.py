@@ -19,11 +19,10 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release import dataflow
 from lmworks.release.built import Built, figures_of, read_json, read_lines
-from lmworks.release.changes import changes_of, inspectable, texts_shown
+from lmworks.release.changes import changes_of, inputs_of, inspectable, texts_shown
 from lmworks.release.differences import differences, excerpt
 from lmworks.release.reasons import Change
 from lmworks.release.templates import environment
-from lmworks.release.trace import parents
 from lmworks.release.words import number
 
 EXAMPLES = 2
@@ -124,8 +123,7 @@ def _duplicates(built: Built) -> Iterator[tuple[str, Rows, list[tuple[int, list[
         records = read_lines(artifact.payload / "clusters.jsonl")
         found = [[*record["held_out"], *record["kept"], *record["dropped"]] for record in records]
         largest = heapq.nlargest(CLUSTERS, found, key=len)
-        above = [*parents(built.store, artifact, "documents"), *parents(built.store, artifact, "avoid")]
-        places = [(parent, Documents(parent.path(part), "")) for parent, _, part in above]
+        places = [*inputs_of(built, artifact, "documents"), *inputs_of(built, artifact, "avoid")]
         texts = texts_shown(built, places, {key for members in largest for key in members[:MEMBERS]})
         if found:
             sizes = sorted(Counter(map(len, found)).items())

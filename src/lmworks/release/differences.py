@@ -12,6 +12,8 @@ Piece = tuple[Literal["same", "out", "in"], str]
 
 WORDS_COMPARED = 2_000
 """Of each text, from the first difference on: the time to compare grows with the square."""
+CHARACTERS_COMPARED = 1_000_000
+"""Of each text: the words of a text of 100 MB would not fit in memory."""
 AROUND = 60
 """Characters shown beside a difference."""
 SHOWN = 1_200
@@ -21,8 +23,8 @@ _WORD = re.compile(r"\S+|\s+")
 
 
 def differences(before: str, after: str) -> list[Piece]:
-    """The pieces of both texts in order, equal ones whole."""
-    old, new = _WORD.findall(before), _WORD.findall(after)
+    """The pieces of both texts in order, equal ones whole; of long texts their beginning."""
+    old, new = (_WORD.findall(text[:CHARACTERS_COMPARED]) for text in (before, after))
     start = _common(old, new)
     end = min(_common(old[::-1], new[::-1]), len(old) - start, len(new) - start)
     pieces: list[Piece] = [("same", "".join(old[:start]))]

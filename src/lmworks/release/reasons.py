@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.dataflow import reasons_of
 from lmworks.release.differences import Piece, differences, excerpt, show_spaces
+from lmworks.release.hidden import Show
 from lmworks.release.trace import parents
 
 EXPLAIN: Mapping[str, Callable[[Any, Document], Iterable[str]]] = {
@@ -55,10 +56,9 @@ class Reasons:
         """Id of a duplicate → the document that it repeats."""
         for cluster in read_lines(artifact.payload / "clusters.jsonl"):
             self.like |= dict.fromkeys(cluster["dropped"], [*cluster["held_out"], *cluster["kept"]][0])
-        self.avoided = list(parents(built.store, artifact, "avoid"))
         originals = set(self.like.values())
-        avoided = [Documents(parent.path(part), "") for parent, _, part in self.avoided]
-        self._held_out = {key: digest for each in avoided for key, digest in digests(each) if key in originals}
+        held_out = [Documents(parent.path(part), "") for parent, _, part in parents(built.store, artifact, "avoid")]
+        self._held_out = {key: digest for each in held_out for key, digest in digests(each) if key in originals}
 
     def of(self, document: Document) -> list[str]:
         """The reasons, at least one."""
@@ -66,32 +66,34 @@ class Reasons:
         if document.id in self.noted:
             return list(self.noted[document.id])
         if original := self.like.get(document.id):
-            same = {**self._left, **self._held_out}.get(original) == number_of(document.text_digest)
+            same = self._held_out.get(original, self._left.get(original)) == number_of(document.text_digest)
             kind = "exact duplicate" if same else "near duplicate"
             return [f"{kind} of a held-out document" if original in self._held_out else kind]
         if explain := EXPLAIN.get(self._artifact.stage):
-            found = [each for each in explain(self._artifact.manifest["config"], document) if each in self._counted]
+            found = {each for each in explain(self._artifact.manifest["config"], document) if each in self._counted}
         else:
-            found = list(self._by_outcome[stays])
-        sure = found and (len(found) == 1 or self._artifact.stage in EXPLAIN)
-        return found if sure else ["changed" if stays else "dropped"]
+            found = self._by_outcome[stays] if len(self._by_outcome[stays]) == 1 else set()
+        return sorted(found) or ["changed" if stays else "dropped"]
 
-    def change(self, key: str, reason: str, text: str, after: str | None, originals: Mapping[str, str]) -> Change:
+    def change(
+        self, document: Document, reason: str, show: Show, after: str | None, originals: Mapping[str, str]
+    ) -> Change:
         """One document as it is shown, before and after."""
-        note = self.noted.get(key, {}).get(reason, {})
-        about = [
+        note = self.noted.get(document.id, {}).get(reason, {})
+        other = [
             f"{name} {value}" for name, value in note.items() if name not in ("id", "reason", "text", "raw", "path")
         ]
-        original = self.like.get(key, "")
+        about, text = show(replace(document, text=", ".join(other))), show(document)
+        original = self.like.get(document.id, "")
         if after is not None:
             pieces = differences(text, after)
         elif original in originals:
-            about.append(f"repeats {original}; what differs from it is marked")
+            about = f"repeats {original}; what differs from it is marked"
             pieces = differences(originals[original], text)
         else:
             pieces = _marked(text, str(note.get("text", "")))
         outcome = "dropped" if after is None else "kept" if after == text else "changed"
-        return Change(key, outcome, list(excerpt(pieces)), ", ".join(about))
+        return Change(document.id, outcome, list(excerpt(pieces)), about)
 
 
 def _marked(text: str, noted: str) -> list[Piece]:
@@ -109,10 +111,12 @@ def digests(documents: Documents) -> Iterator[tuple[str, int]]:
 
 
 def number_of(digest: str) -> int:
+    """Its first 64 bits: small to hold, and too long to meet by chance."""
     return int(digest[:16], 16)
 
 
 def column(shard: Path, name: str) -> list[str]:
+    """One column of a shard."""
     import pyarrow.parquet as pq
 
     values: list[str] = pq.read_table(shard, columns=[name]).column(name).to_pylist()
