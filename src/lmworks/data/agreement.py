@@ -14,8 +14,9 @@ Verdicts = Mapping[str, Mapping[str, str]]
 def agreement(verdicts: Verdicts) -> Figure | None:
     """Kappa over the documents that several annotators judged: Cohen's of two (1960), Fleiss' of more (1971).
 
-    Documents need not have equally many verdicts: each counts once, with the share of its pairs that agree. None if no
-    document has two verdicts, or if everybody gave one label throughout, where kappa is not defined.
+    Documents need not have equally many verdicts: each counts once, with the share of its pairs that agree. The
+    interval is Cohen's, with Wilson's in place of the normal one; of more than two annotators it is too wide. None if
+    no document has two verdicts, or if everybody gave one label throughout, where kappa is not defined.
     """
     several = [judged for judged in verdicts.values() if len(judged) > 1]
     annotators = sorted({name for judged in several for name in judged})

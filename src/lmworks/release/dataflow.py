@@ -123,10 +123,9 @@ def trained_on(built: Built, model: Artifact) -> list[Texts]:
 
 
 def quarantine(built: Built) -> list[dict[str, Any]]:
-    """Records that could not be read."""
-    return [
-        record for artifact in built.artifacts.values() for record in read_lines(artifact.payload / "quarantine.jsonl")
-    ]
+    """Records of sources that could not be read."""
+    files = (artifact.payload / "quarantine.jsonl" for artifact in built.artifacts.values())
+    return [record for file in files for record in read_lines(file) if "raw" in record]
 
 
 def held_out(built: Built) -> list[dict[str, Any]]:
