@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import LmworksError
 
 if TYPE_CHECKING:
     from lmworks.plan.plan import Plan
@@ -400,12 +400,12 @@ def inspect_data(
     built = Built.open(open_store(store))
     steps = [step] if step else inspectable(built)
     found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
-    if reason and not any(each.counted or each.examples for each in found):
-        raise UsageError(f"no reason of {', '.join(steps)} begins with {reason!r}; without --reason all are shown")
     if as_json:
         _print_json([asdict(each) for each in found])
     else:
         print("\n\n".join(map(in_words, found)))
+    if reason and not any(each.counted or each.examples for each in found):
+        print(f"no reason begins with {reason!r}; without --reason all are shown", file=sys.stderr)
 
 
 @data_app.command("report")

@@ -24,7 +24,7 @@ def test_every_command_does_what_the_page_says(built: Path) -> None:
     inspect, report, sample = COMMANDS
     (built / "guidelines.md").write_text("Reject what describes no operation.")
     assert lmworks(built, *inspect).stdout.startswith("corpus (curate): of ")
-    assert "no reason of corpus begins with 'far'" in lmworks(built, *inspect[:3], "--reason", "far", code=2).stderr
+    assert "no reason begins with 'far'" in lmworks(built, *inspect[:3], "--reason", "far").stderr
     page = built / lmworks(built, *report).stdout.strip()
     assert page.name == "small-data.html" and "From source to corpus" in page.read_text()
     assert json.loads(lmworks(built, *report, "recipe.yaml", "--json").stdout)["report"].endswith("small-data.html")
