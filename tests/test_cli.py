@@ -31,10 +31,14 @@ def test_quick_commands_import_neither_torch_nor_parsers(tmp_path: Path, argumen
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "plan", "build", "status", "show", "trace", "report", "serve", "erase", "gc"]
+    "command",
+    [
+        *("init", "plan", "build", "status", "show", "trace", "report", "serve", "erase", "gc"),
+        *("data find", "data sources", "data inspect", "data report", "data sample"),
+    ],
 )
 def test_every_command_shows_an_example(tmp_path: Path, command: str) -> None:
-    shown = lmworks(tmp_path, command, "--help").stdout
+    shown = lmworks(tmp_path, *command.split(), "--help").stdout
     assert f"Example: lmworks {command}" in re.sub(r"\s+", " ", shown)
     assert "--json" in shown
 

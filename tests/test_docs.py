@@ -64,9 +64,11 @@ def test_each_command_has_options_that_exist(page: str, command: str) -> None:
         assert words[1] in targets
         return
     group = typer.main.get_command(app)
-    known = group.commands[words[1]]  # type: ignore[attr-defined]
+    known, *words = group.commands[words[1]], *words[2:]  # type: ignore[attr-defined]
+    while hasattr(known, "commands"):
+        known, *words = known.commands[words[0]], *words[1:]
     options = {option for parameter in known.params for option in parameter.opts}
-    assert {word.split("=")[0] for word in words[2:] if word.startswith("--")} <= options, page
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= options, page
 
 
 @pytest.mark.parametrize(("page", "recipe"), RECIPES)

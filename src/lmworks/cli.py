@@ -38,6 +38,9 @@ StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+ShowPersonalOption = Annotated[
+    bool, typer.Option("--show-personal", help="Show personal data where no step has anonymised it yet.")
+]
 ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
 
 
@@ -371,3 +374,80 @@ def data_sources(as_json: JsonOption = False) -> None:
     for name, adapter in adapters().items():
         print(f"{name:24} {adapter.stage:12} {adapter.domain:24} {adapter.licence or 'each record its own'}")
         print(f"{'':24} {adapter.title}: {adapter.size}\n{'':24} {adapter.files}\n{'':24} {adapter.citation}")
+
+
+@data_app.command("inspect")
+def inspect_data(
+    step: Annotated[str | None, typer.Argument(help="A data step of the last build; by default all of them.")] = None,
+    reason: Annotated[str, typer.Option(help="Only reasons that begin so, such as `near`.")] = "",
+    count: Annotated[int, typer.Option(min=1, help="Documents shown for each reason.")] = 3,
+    seed: Annotated[int, typer.Option(help="Another number shows other documents.")] = 0,
+    show_personal: ShowPersonalOption = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show random documents that a step dropped or changed, by reason, before and after.
+
+    Example: lmworks data inspect corpus --reason near --count 5
+    """
+    from dataclasses import asdict
+
+    from lmworks.release.built import Built
+    from lmworks.release.changes import changes_of, inspectable
+    from lmworks.release.inspect import in_words
+    from lmworks.workspace import open_store
+
+    built = Built.open(open_store(store))
+    steps = [step] if step else inspectable(built)
+    found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
+    if as_json:
+        _print_json([asdict(each) for each in found])
+    else:
+        print("\n\n".join(map(in_words, found)))
+    if reason and not any(each.counted or each.examples for each in found):
+        print(f"no reason begins with {reason!r}; without --reason all are shown", file=sys.stderr)
+
+
+@data_app.command("report")
+def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Write a report of the data of a recipe's last build, and print where it is.
+
+    Example: lmworks data report
+    """
+    from lmworks.release.data_report import write_data_report
+    from lmworks.workspace import open_store, recipe_name
+
+    opened = open_store(store or (recipe.parent / ".lmworks" if recipe else None))
+    path = write_data_report(opened, recipe_name(recipe) if recipe else None)
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        print(path)
+
+
+@data_app.command("sample")
+def sample_data(
+    step: Annotated[str, typer.Argument(help="A step of the last build that has documents, or a part: split.train.")],
+    guidelines: Annotated[Path, typer.Option(help="A text file that tells the experts how to judge.")],
+    out: Annotated[Path, typer.Option(help="Folder for the sample, made when missing.")],
+    count: Annotated[int, typer.Option(min=1, help="Documents in the sample.")] = 100,
+    label: Annotated[list[str] | None, typer.Option(help="A verdict to choose; by default accept and reject.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number draws other documents.")] = 0,
+    show_personal: ShowPersonalOption = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a sample for domain experts, with a page on which they judge it.
+
+    Example: lmworks data sample corpus --count 100 --guidelines guidelines.md --out for-experts
+    """
+    from lmworks.release.annotation import write_sample
+    from lmworks.release.built import Built
+    from lmworks.workspace import open_store
+
+    built, labels = Built.open(open_store(store)), label or ["accept", "reject"]
+    drawn = write_sample(built, step, count, guidelines, out, labels, seed, personal=show_personal)
+    if as_json:
+        _print_json({"documents": drawn, "page": str(out / "annotate.html")})
+    else:
+        print(f"{drawn:,} documents; experts open {out / 'annotate.html'}")

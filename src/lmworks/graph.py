@@ -19,6 +19,7 @@ from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.split import split
+from lmworks.data.verdicts import VerdictsConfig, verdicts
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
@@ -46,6 +47,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "curate": (CurateConfig, curate),
     "decontaminate": (DecontaminateConfig, decontaminate),
     "repeated-passages": (PassagesConfig, repeated_passages),
+    "verdicts": (VerdictsConfig, verdicts),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {"bpe": (BpeConfig, bpe)}

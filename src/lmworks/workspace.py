@@ -74,6 +74,11 @@ def open_store(store: Path | None) -> Store:
     return Store(store or _remembered()[1])
 
 
+def recipe_name(path: Path) -> str:
+    """The name under which a recipe's builds are kept."""
+    return load_recipe(path, graph.CLASSES).name
+
+
 def _remembered() -> tuple[Path, Path, list[str]]:
     """Recipe, store and settings of the last build that ran in this folder."""
     try:

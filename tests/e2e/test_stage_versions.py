@@ -18,6 +18,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 from e2e.small_recipe import lmworks, make_project
 from lmworks import graph
+from lmworks.data.identity import document_id
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Stage
 from lmworks.pipeline.store import Artifact, Store
@@ -41,6 +42,7 @@ data:
   private: {kind: anonymise, from: clean, action: surrogate, people: [writer]}
   single: {kind: repeated-passages, from: private, words: 12}
   unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
+  judged: {kind: verdicts, from: unseen, verdicts: verdicts.jsonl}
 """
 
 
@@ -60,6 +62,9 @@ def make_notes(folder: Path) -> Path:
     (folder / "texts" / "notes.jsonl").write_text("".join(json.dumps(note) + "\n" for note in notes))
     question = "about trains, since trains was asked for 9 times and then for ten more"
     (folder / "exam.jsonl").write_text(json.dumps({"question": question}) + "\n")
+    judged = document_id(b"a key for tests only", "texts", "notes.jsonl", "7")
+    verdict = {"id": judged, "label": "reject", "annotator": "expert-1"}
+    (folder / "verdicts.jsonl").write_text(json.dumps(verdict) + "\n")
     (folder / "recipe.yaml").write_text(NOTES_RECIPE)
     return folder
 

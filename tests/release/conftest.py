@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from data_store import build_data_store
 from small_store import build_store, make_nodes, write_sources
 
 from lmworks.pipeline.store import Store
@@ -14,3 +15,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("whole")
     write_sources(folder / "sources")
     return build_store(folder, make_nodes(folder))
+
+
+@pytest.fixture(scope="session")
+def data_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A build of every data step; tests only read it."""
+    return build_data_store(tmp_path_factory.mktemp("data"))

@@ -62,12 +62,17 @@ def data_steps(built: Built) -> list[DataStep]:
             artifact.stage,
             _worked_on(built, artifact),
             outputs,
-            {reason: count for reason, count in artifact.manifest["counts"].items() if not _is_total(reason)},
+            reasons_of(artifact),
             by_reason(artifact),
         )
         for name, artifact in built.artifacts.items()
         if "/" not in name and (outputs := texts_of(name, artifact))
     ]
+
+
+def reasons_of(artifact: Artifact) -> dict[str, int]:
+    """Why the step dropped or changed texts, and how often."""
+    return {reason: count for reason, count in artifact.manifest["counts"].items() if not _is_total(reason)}
 
 
 def inputs_of(artifact: Artifact) -> list[dict[str, str]]:
@@ -118,10 +123,9 @@ def trained_on(built: Built, model: Artifact) -> list[Texts]:
 
 
 def quarantine(built: Built) -> list[dict[str, Any]]:
-    """Records that could not be read."""
-    return [
-        record for artifact in built.artifacts.values() for record in read_lines(artifact.payload / "quarantine.jsonl")
-    ]
+    """Records of sources that could not be read."""
+    files = (artifact.payload / "quarantine.jsonl" for artifact in built.artifacts.values())
+    return [record for file in files for record in read_lines(file) if "raw" in record]
 
 
 def held_out(built: Built) -> list[dict[str, Any]]:

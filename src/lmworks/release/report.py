@@ -59,6 +59,7 @@ def render(built: Built) -> str:
             rewritings=rewritings(built),
             samples=samples_of(built),
             data_steps=dataflow.data_steps(built),
+            changed={},
             origins=origins,
             quarantine=dataflow.quarantine(built),
             held_out=dataflow.held_out(built),

@@ -7,7 +7,18 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lmworks.release.words import conditions_of, duration, interval_of, number, printable, shorten, size, value_of
+from lmworks.release.differences import show_spaces
+from lmworks.release.words import (
+    conditions_of,
+    duration,
+    interval_of,
+    number,
+    printable,
+    shorten,
+    size,
+    value_of,
+    visible_lines,
+)
 
 
 def environment() -> Environment:
@@ -23,10 +34,12 @@ def environment() -> Environment:
         conditions=conditions_of,
         duration=duration,
         interval=interval_of,
+        lines=visible_lines,
         markdown=markdown,
         number=number,
         shorten=shorten,
         size=size,
+        spaces=show_spaces,
         value=value_of,
     )
     return made

@@ -80,6 +80,11 @@ def visible(text: str) -> str:
     return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
+def visible_lines(text: str) -> str:
+    """The text, its lines kept, with only visible characters in them."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def printable(text: str) -> str:
     """The text as one line of visible characters."""
     return " ".join(visible(text).split())
