@@ -62,6 +62,10 @@ class Tokenizer:
         """Number of ids, special tokens included."""
         return self._backend.get_vocab_size()
 
+    def to_json(self) -> str:
+        """What `tokenizer.json` says."""
+        return self._backend.to_str()
+
     def encode(self, text: str) -> list[int]:
         """Ids of a text; neither begins nor ends with special tokens."""
         return self._backend.encode(text, add_special_tokens=False).ids
