@@ -118,20 +118,17 @@ def to_backend(model: Model) -> tokenizers.Tokenizer:
     grapheme, or one of six bytes or more, at a time: the library looks at them character by character.
 
     Control pieces such as <s> are never found in text, there as here: they get a name with a plain space in it, which
-    no normalised text has. <unk> and bytes keep their names, and are too unlikely to be found. Raises LmworksError for what the library cannot do.
+    no normalised text has. <unk> and bytes keep their names, and text that says such a name is cut inside it. Raises
+    LmworksError for what the library cannot do.
     """
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     names = [f" {piece.text}" if piece.kind in (Kind.CONTROL, Kind.UNUSED) else piece.text for piece in model.pieces]
     unknown = next((number for number, piece in enumerate(model.pieces) if piece.kind == Kind.UNKNOWN), None)
     if model.algorithm == 1:
-        least = 100 * min(piece.score for piece in model.pieces) - 100
-        hidden = (Kind.UNKNOWN, Kind.BYTE)
-        scores = [
-            (name, least if piece.kind in hidden else piece.score)
-            for name, piece in zip(names, model.pieces, strict=True)
-        ]
+        scores = [(name, piece.score) for name, piece in zip(names, model.pieces, strict=True)]
         backend = Tokenizer(models.Unigram(scores, unknown, model.byte_fallback))
+        backend.pre_tokenizer = pre_tokenizers.Split(Regex("<(?=0x[0-9A-F]{2}>|unk>)"), "merged_with_previous")
     elif model.algorithm == 2:
         vocabulary = {name: number for number, name in enumerate(names)}
         name = None if unknown is None else names[unknown]
