@@ -65,14 +65,10 @@ def test_the_chosen_one_costs_least_among_those_that_lose_least(out: Path) -> No
     assert open_tokenizer(out).vocab_size == 500
 
 
-def test_a_model_that_pays_dearly_for_ids_gets_fewer(documents: Documents, tmp_path: Path) -> None:
-    candidates = [{"kind": "bpe", "vocab_size": 450}, {"kind": "bpe", "vocab_size": 800}]
-    chosen = []
-    for name, size in (("cheap", {}), ("dear", {"hidden_size": 4096, "body_parameters": 1})):
-        folder = tmp_path / name
-        best_of(config(candidates=candidates, **size), documents, folder / "out", make_context(folder))
-        chosen.append(comparison(folder / "out")["chosen"])
-    assert chosen == ["bpe 800", "bpe 450"]
+def test_a_wider_model_pays_more_for_an_id() -> None:
+    narrow, wide = config(hidden_size=64), config(hidden_size=2048)
+    assert narrow.flops_per_byte(8192, 4.0) < narrow.flops_per_byte(4096, 3.8)
+    assert wide.flops_per_byte(8192, 4.0) > wide.flops_per_byte(4096, 3.8)
 
 
 def test_what_is_measured_was_not_learned_from(documents: Documents, tmp_path: Path) -> None:
