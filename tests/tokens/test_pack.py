@@ -12,7 +12,7 @@ from corpora import make_conversations, make_documents, make_tokenizer, pack_cha
 from lmworks.errors import LmworksError
 from lmworks.tokens import pack
 from lmworks.tokens.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
-from lmworks.tokens.shards import row_numbers
+from lmworks.tokens.shards import Shards, row_numbers, write_rows
 from lmworks.tokens.tokenizer import TokenizerFolder
 from support import MemoryJournal, make_context
 
@@ -76,6 +76,26 @@ def test_a_stopped_packing_goes_on_and_gives_the_same_bytes(tokenizer: Tokenizer
     assert (tmp_path / "scratch" / "tokens" / "00000.tokens").stat().st_mtime_ns == done
     for file in whole.iterdir():
         assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+def test_two_processes_give_the_same_bytes(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    one = pack_texts(tmp_path / "one", tokenizer, texts(), 32).path
+    config = PackDocumentsConfig(documents="x", sequence_length=32)
+    documents = make_documents(tmp_path / "documents", texts())
+    pack_documents(config, documents, tokenizer, tmp_path / "out", replace(make_context(tmp_path), workers=2))
+    for file in one.iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+def test_many_ids_take_four_bytes(tmp_path: Path) -> None:
+    for vocab_size, kind in ((65_536, np.uint16), (65_537, np.uint32)):
+        rows = [np.array([[vocab_size - 1, 0, 1]])]
+        facts = {"tokenizer_digest": "", "bytes_of_text": 2}
+        write_rows(
+            tmp_path, rows, rows, [], rows=1, sequence_length=2, trained_tokens=2, vocab_size=vocab_size, **facts
+        )
+        tokens = Shards(tmp_path, "").open().tokens
+        assert tokens.dtype == kind and tokens[0, 0] == vocab_size - 1
 
 
 def test_without_the_fast_encoder_the_rows_are_the_same(
