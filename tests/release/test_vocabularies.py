@@ -50,7 +50,7 @@ def test_every_candidate_is_a_row_and_a_dot(store: Store) -> None:
     assert [row[0] for row in found.rows] == ["bpe 300", "bpe 400", "word 32,768"]
     assert all(len(row) == len(found.heads) for row in found.rows)
     assert found.chosen == "bpe 400" and found.rows[1][-2] == "1.00 ×"
-    assert found.chart.count("<circle") == 3
+    assert (found.chart.count("<circle"), found.chart.count('class="dot s0"')) == (3, 1)
     assert found.languages is not None
     assert [row[0] for row in found.languages[1]] == ["<b>", "en"]
     page = render(built)

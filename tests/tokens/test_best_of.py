@@ -142,9 +142,9 @@ def test_two_documents_are_needed(tmp_path: Path) -> None:
 def test_kinds_of_candidates_are_part_of_the_key() -> None:
     from lmworks.pipeline.build import key_config
 
-    one = BestOfConfig.model_validate({"from": "x", "candidates": [{"kind": "bpe"}]})
-    other = BestOfConfig.model_validate({"from": "x", "candidates": [{"kind": "unigram"}]})
-    assert key_config(one) != key_config(other)
+    kinds = ["bpe", "unigram", "wordpiece", "word", "character"]
+    both = BestOfConfig.model_validate({"from": "x", "candidates": [{"kind": kind} for kind in kinds]})
+    assert [each["kind"] for each in key_config(both)["candidates"]] == kinds
 
 
 def test_a_recipe_names_the_fault_in_a_candidate(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from itertools import pairwise
@@ -11,9 +12,10 @@ import pytest
 from corpora import make_conversations, make_documents, make_tokenizer, pack_chats, pack_texts, texts
 from lmworks.errors import LmworksError
 from lmworks.tokens import pack
+from lmworks.tokens.bulk import BulkEncoder
 from lmworks.tokens.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
 from lmworks.tokens.shards import Shards, row_numbers, write_rows
-from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from support import MemoryJournal, make_context
 
 
@@ -96,6 +98,34 @@ def test_many_ids_take_four_bytes(tmp_path: Path) -> None:
         )
         tokens = Shards(tmp_path, "").open().tokens
         assert tokens.dtype == kind and tokens[0, 0] == vocab_size - 1
+
+
+def test_documents_on_which_the_fast_encoder_differs_are_encoded_without_it(
+    tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    class Differs(Tokenizer):
+        def to_json(self) -> str:
+            facts = json.loads(super().to_json())
+            facts["model"]["merges"] = facts["model"]["merges"][:-12]
+            return json.dumps(facts)
+
+    class DiffersFolder(TokenizerFolder):
+        def open(self) -> Tokenizer:
+            return Differs(self.path)
+
+    assert not BulkEncoder(DiffersFolder(tokenizer.path, "").open()).fallback
+    whole = pack_texts(tmp_path / "whole", tokenizer, texts(), 32).path
+    said: list[str] = []
+    pack_documents(
+        PackDocumentsConfig(documents="x", sequence_length=32),
+        make_documents(tmp_path / "documents", texts()),
+        DiffersFolder(tokenizer.path, ""),
+        tmp_path / "out",
+        replace(make_context(tmp_path), log=said.append),
+    )
+    assert "other ids" in said[0]
+    for file in whole.iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
 
 
 def test_without_the_fast_encoder_the_rows_are_the_same(

@@ -12,7 +12,7 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from corpora import make_tokenizer, texts
 from lmworks.errors import LmworksError, UsageError
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
-from lmworks.tokens.sentencepiece_model import read_model, to_backend
+from lmworks.tokens.sentencepiece_model import Kind, Model, Piece, read_model, to_backend
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from support import make_context
 
@@ -137,6 +137,13 @@ def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path, name: str, content
     config = PretrainedConfig(path=name).resolve(tmp_path)
     with pytest.raises(LmworksError, match=f"{name}: {said}"):
         pretrained(config, tmp_path / "out", make_context(tmp_path))
+
+
+def test_the_likelier_pair_is_joined_first_wherever_it_stands_in_the_file() -> None:
+    scores = {"ab": -2.0, "bc": -1.0, "a": -3.0, "b": -4.0, "c": -5.0}
+    pieces = [Piece("<unk>", 0.0, Kind.UNKNOWN), *(Piece(text, score, Kind.NORMAL) for text, score in scores.items())]
+    model = Model(pieces, 2, False, b"", add_dummy_prefix=False, remove_extra_whitespaces=False)
+    assert to_backend(model).encode("abc").tokens == ["a", "bc"]
 
 
 def test_a_model_of_words_is_refused(tmp_path: Path) -> None:
