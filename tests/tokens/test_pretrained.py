@@ -146,9 +146,13 @@ def test_the_likelier_pair_is_joined_first_wherever_it_stands_in_the_file() -> N
     assert to_backend(model).encode("abc").tokens == ["a", "bc"]
 
 
-def test_a_model_of_words_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LmworksError, match="expected one of type unigram or bpe"):
-        to_backend(read_model(train("word", {})))
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [("word", {}, "expected one of type unigram or bpe"), ("bpe", {"treat_whitespace_as_suffix": True}, "suffix")],
+)
+def test_what_cannot_be_converted_exactly_is_refused(kind: str, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(LmworksError, match=said):
+        to_backend(read_model(train(kind, settings)))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

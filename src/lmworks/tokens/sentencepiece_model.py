@@ -59,6 +59,10 @@ def read_model(raw: bytes) -> Model:
         if not pieces:
             raise ValueError("it holds no pieces")
         trainer, normaliser = (dict(_fields(_message(dict(top), number))) for number in (2, 3))
+        if trainer.get(24, 0) or not normaliser.get(5, 1):
+            raise LmworksError(
+                "white space as a suffix, or kept as it is, cannot be converted; expected ▁ before words"
+            )
         return Model(
             pieces,
             int(trainer.get(3, 1)),
