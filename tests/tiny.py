@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import save_model
-from lmworks.tokens.bpe import TOKENIZER_CONFIG
+from lmworks.tokens.learn import TOKENIZER_CONFIG
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 TEXT = [

@@ -28,7 +28,9 @@ from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe import Recipe, StepClasses, StepConfig, references
+from lmworks.tokens.best_of import BestOfConfig, best_of
 from lmworks.tokens.bpe import BpeConfig, bpe
+from lmworks.tokens.character import CharacterConfig, character
 from lmworks.tokens.pack import (
     PackConfig,
     PackConversationsConfig,
@@ -36,6 +38,10 @@ from lmworks.tokens.pack import (
     pack_conversations,
     pack_documents,
 )
+from lmworks.tokens.pretrained import PretrainedConfig, pretrained
+from lmworks.tokens.unigram import UnigramConfig, unigram
+from lmworks.tokens.word import WordConfig, word
+from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, TrainConfig
 from lmworks.train.train import train
 
@@ -50,7 +56,15 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "verdicts": (VerdictsConfig, verdicts),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
-TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {"bpe": (BpeConfig, bpe)}
+TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
+    "bpe": (BpeConfig, bpe),
+    "unigram": (UnigramConfig, unigram),
+    "wordpiece": (WordPieceConfig, wordpiece),
+    "word": (WordConfig, word),
+    "character": (CharacterConfig, character),
+    "best-of": (BestOfConfig, best_of),
+    "pretrained": (PretrainedConfig, pretrained),
+}
 DOCUMENTS = (PackDocumentsConfig, pack_documents, pick_documents)
 CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations)
 OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
@@ -73,7 +87,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         for name, config in recipe.data.items()
     ]
     if recipe.tokenizer:
-        nodes.append(node("tokenizer", TOKENIZERS[recipe.tokenizer.kind][1], recipe.tokenizer))  # type: ignore[attr-defined]
+        stage = TOKENIZERS[recipe.tokenizer.kind][1]  # type: ignore[attr-defined]
+        nodes.append(node("tokenizer", stage, recipe.tokenizer.resolve(folder)))
     for name, config in recipe.models.items():
         if isinstance(config, TrainConfig):
             nodes += model_nodes(name, plan.resolved(name, config))

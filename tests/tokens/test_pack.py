@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from corpora import make_conversations, make_tokenizer, pack_chats, pack_texts, texts
+from corpora import make_conversations, make_documents, make_tokenizer, pack_chats, pack_texts, texts
 from lmworks.errors import LmworksError
-from lmworks.tokens.pack import PackConversationsConfig, pack_conversations
-from lmworks.tokens.shards import row_numbers
-from lmworks.tokens.tokenizer import TokenizerFolder
-from support import make_context
+from lmworks.tokens import pack
+from lmworks.tokens.bulk import BulkEncoder
+from lmworks.tokens.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
+from lmworks.tokens.shards import Shards, row_numbers, write_rows
+from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
+from support import MemoryJournal, make_context
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +38,116 @@ def test_every_token_of_every_document_is_a_target_once(tokenizer: TokenizerFold
     assert rows.tokenizer_digest == tokenizer.open().digest
 
 
+@pytest.mark.parametrize("block", [16, 50, 4096])
+@pytest.mark.parametrize("length", [8, 31, 512])
+def test_files_are_those_of_all_rows_made_at_once(
+    tokenizer: TokenizerFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, block: int
+) -> None:
+    monkeypatch.setattr(pack, "BLOCK_TOKENS", block)
+    monkeypatch.setattr(pack, "BATCH_DOCUMENTS", 7)
+    shards = pack_texts(tmp_path, tokenizer, texts(), length)
+    encode = tokenizer.open().encode
+    stream = [token for text in texts() for token in [0, *encode(text)]]
+    rows = -(-(len(stream) - 1) // length)
+    starts = np.arange(rows)[:, None] * length + np.arange(length + 1)
+    filled = np.array(stream + [0] * length, np.uint16)
+    for name, array in (("tokens", filled[starts]), ("weights", (starts < len(stream)).astype(np.uint8))):
+        np.save(tmp_path / name, array)
+        assert (tmp_path / f"{name}.npy").read_bytes() == (shards.path / f"{name}.npy").read_bytes()
+
+
+def test_a_stopped_packing_goes_on_and_gives_the_same_bytes(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    class Halt(Exception):
+        pass
+
+    whole = pack_texts(tmp_path / "whole", tokenizer, texts(), 32).path
+    documents = make_documents(tmp_path / "documents", texts())
+    config, journal = PackDocumentsConfig(documents="x", sequence_length=32), MemoryJournal()
+    calls = iter(range(9))
+
+    def stop() -> None:
+        if next(calls) == 1:
+            raise Halt
+
+    context = replace(make_context(tmp_path, journal), check_stop=stop)
+    with pytest.raises(Halt):
+        pack_documents(config, documents, tokenizer, tmp_path / "out", context)
+    assert journal.records() == [{"step": "encode", "unit": 0}]
+    done = (tmp_path / "scratch" / "tokens" / "00000.tokens").stat().st_mtime_ns
+    pack_documents(config, documents, tokenizer, tmp_path / "out", make_context(tmp_path, journal))
+    assert (tmp_path / "scratch" / "tokens" / "00000.tokens").stat().st_mtime_ns == done
+    for file in whole.iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+def test_two_processes_give_the_same_bytes(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    one = pack_texts(tmp_path / "one", tokenizer, texts(), 32).path
+    config = PackDocumentsConfig(documents="x", sequence_length=32)
+    documents = make_documents(tmp_path / "documents", texts())
+    pack_documents(config, documents, tokenizer, tmp_path / "out", replace(make_context(tmp_path), workers=2))
+    for file in one.iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+def test_many_ids_take_four_bytes(tmp_path: Path) -> None:
+    for vocab_size, kind in ((65_536, np.uint16), (65_537, np.uint32)):
+        rows = [np.array([[vocab_size - 1, 0, 1]])]
+        facts = {"tokenizer_digest": "", "bytes_of_text": 2}
+        write_rows(
+            tmp_path, rows, rows, [], rows=1, sequence_length=2, trained_tokens=2, vocab_size=vocab_size, **facts
+        )
+        tokens = Shards(tmp_path, "").open().tokens
+        assert tokens.dtype == kind and tokens[0, 0] == vocab_size - 1
+
+
+def test_documents_on_which_the_fast_encoder_differs_are_encoded_without_it(
+    tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    class Differs(Tokenizer):
+        def to_json(self) -> str:
+            facts = json.loads(super().to_json())
+            merges = facts["model"]["merges"]
+            facts["model"]["merges"] = [pair for pair in merges if "aramet" not in "".join(pair)]
+            return json.dumps(facts)
+
+    class DiffersFolder(TokenizerFolder):
+        def open(self) -> Tokenizer:
+            return Differs(self.path)
+
+    assert not BulkEncoder(DiffersFolder(tokenizer.path, "").open()).fallback
+    whole = pack_texts(tmp_path / "whole", tokenizer, texts(), 32).path
+    said: list[str] = []
+    pack_documents(
+        PackDocumentsConfig(documents="x", sequence_length=32),
+        make_documents(tmp_path / "documents", texts()),
+        DiffersFolder(tokenizer.path, ""),
+        tmp_path / "out",
+        replace(make_context(tmp_path), log=said.append),
+    )
+    assert "other ids" in said[0]
+    for file in whole.iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+def test_without_the_fast_encoder_the_rows_are_the_same(
+    tokenizer: TokenizerFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = pack_texts(tmp_path / "fast", tokenizer, texts(), 32).path
+    monkeypatch.setitem(sys.modules, "fastokens", None)
+    pack._open.cache_clear()
+    slow = pack_texts(tmp_path / "slow", tokenizer, texts(), 32).path
+    for file in fast.iterdir():
+        assert file.read_bytes() == (slow / file.name).read_bytes()
+
+
 def test_rows_name_the_documents_in_them(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
     shards = pack_texts(tmp_path, tokenizer, texts(9), sequence_length=32)
     assert (shards.path / "ids.txt").read_text().split() == [f"{number:04d}" for number in range(9)]
 
 
 def test_packing_twice_gives_the_same_bytes(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
-    for pack in (pack_chats, lambda *values: pack_texts(*values[:2], texts(), values[2])):
-        first, second = (pack(tmp_path / name, tokenizer, 64).path for name in "ab")
+    for make in (pack_chats, lambda *values: pack_texts(*values[:2], texts(), values[2])):
+        first, second = (make(tmp_path / name, tokenizer, 64).path for name in "ab")
         for file in first.iterdir():
             assert file.read_bytes() == (second / file.name).read_bytes()
 

@@ -124,6 +124,8 @@ def make_plan(
     A plan made by counting gives way to a measured one when `measure` allows it; only measured plans are stored.
     Measuring takes half a minute: before it begins, `announce` is given the plan made by counting.
     """
+    if recipe.tokenizer:
+        recipe = recipe.model_copy(update={"tokenizer": recipe.tokenizer.resolve(folder)})
     machine = this_machine()
     source_bytes = _source_bytes(recipe, folder)
     asked = {name: _asked(config) for name, config in recipe.models.items()}

@@ -22,6 +22,7 @@ from lmworks.release.picture import Box, picture
 from lmworks.release.tables import tasks
 from lmworks.release.templates import environment
 from lmworks.release.verdicts import samples_of, verdicts
+from lmworks.release.vocabularies import comparison
 from lmworks.release.words import duration, number, size
 
 CURVE_POINTS = 200
@@ -63,6 +64,7 @@ def render(built: Built) -> str:
             origins=origins,
             quarantine=dataflow.quarantine(built),
             held_out=dataflow.held_out(built),
+            vocabularies=comparison(built),
             plan=plan_against_actual(built),
             lineage=lineage(built),
             machine=_machine(built),

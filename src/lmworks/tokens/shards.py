@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmworks.data.documents import write_file, write_ids
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
 
@@ -54,25 +57,57 @@ class Shards(Handle):
         return PackedRows(tokens, weights, **{name: facts[name] for name in names})
 
 
-def write_rows(out: Path, tokens: Rows, weights: Rows, ids: Sequence[str], **facts: int | str) -> dict[str, int]:
-    """Write the four files; gives the counts among the facts."""
+def write_rows(
+    out: Path,
+    tokens: Iterable[Rows],
+    weights: Iterable[Rows],
+    ids: Iterable[str],
+    *,
+    rows: int,
+    sequence_length: int,
+    trained_tokens: int,
+    vocab_size: int,
+    **facts: int | str,
+) -> dict[str, int]:
+    """Write the four files; gives the counts among the facts.
+
+    `tokens` and `weights` are blocks of [rows, sequence_length + 1], of which one at a time is in memory; `ids` are
+    sorted.
+    """
     import numpy as np
 
-    if not len(tokens):
+    if not rows:
         raise LmworksError("no rows: no text is left, or all of it is longer than a row; see the steps before this one")
-    out.mkdir(parents=True, exist_ok=True)
-    kind = np.uint16 if int(facts["vocab_size"]) <= 1 << 16 else np.uint32
-    np.save(out / "tokens.npy", tokens.astype(kind))
-    np.save(out / "weights.npy", weights.astype(np.uint8))
-    (out / "ids.txt").write_text("".join(f"{name}\n" for name in sorted(set(ids))))
+    shape = (rows, sequence_length + 1)
+    _write_array(out / "tokens.npy", shape, token_type(vocab_size), tokens)
+    _write_array(out / "weights.npy", shape, np.uint8, weights)
+    write_ids(out, (name for name, _ in groupby(ids)))
     counts = {
-        "rows": len(tokens),
-        "sequence_length": tokens.shape[1] - 1,
-        "tokens": tokens.shape[0] * (tokens.shape[1] - 1),
-        "trained_tokens": int(weights[:, 1:].sum()),
+        "rows": rows,
+        "sequence_length": sequence_length,
+        "tokens": rows * sequence_length,
+        "trained_tokens": trained_tokens,
     }
-    (out / "shards.json").write_text(json.dumps({**counts, **facts}, indent=1, sort_keys=True) + "\n")
-    return counts | {name: value for name, value in facts.items() if isinstance(value, int) and name != "vocab_size"}
+    every = {**counts, "vocab_size": vocab_size, **facts}
+    (out / "shards.json").write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")
+    return counts | {name: value for name, value in facts.items() if isinstance(value, int)}
+
+
+def token_type(vocab_size: int) -> type[np.integer[Any]]:
+    """The narrowest type that holds every id."""
+    import numpy as np
+
+    return np.uint16 if vocab_size <= 1 << 16 else np.uint32
+
+
+def _write_array(path: Path, shape: tuple[int, int], kind: type[np.integer[Any]], blocks: Iterable[Rows]) -> None:
+    """The file that `numpy.save` would write of all blocks in one array."""
+    import numpy as np
+
+    header = BytesIO()
+    facts = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, facts)
+    write_file(path, chain([header.getvalue()], (block.astype(kind, copy=False).tobytes() for block in blocks)))
 
 
 def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 END_OF_TEXT, START_OF_TURN, END_OF_TURN = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (END_OF_TEXT, START_OF_TURN, END_OF_TURN)
 """Their ids are 0, 1, 2 in every tokenizer that lmworks trains."""
+UNKNOWN = "<unk>"
+"""What a tokenizer that cannot encode every text writes for the rest; id 3 in those that lmworks trains."""
 
 CHAT_TEMPLATE = (
     "<|endoftext|>{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -54,13 +56,16 @@ class Tokenizer:
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         if missing := [token for token in SPECIAL_TOKENS if token not in vocabulary]:
             raise LmworksError(f"{folder}: the tokenizer has no {', '.join(missing)}; chats and documents need them")
+        self.vocab_size = max(vocabulary.values()) + 1
+        """Number of ids, special tokens included."""
+        self.unknown_id = vocabulary.get(unknown_token(self._backend))
+        """Stands for text that is lost; None if none ever is."""
         self._special = {token: vocabulary[token] for token in SPECIAL_TOKENS}
         self.end_of_text_id, self.start_of_turn_id, self.end_of_turn_id = self._special.values()
 
-    @property
-    def vocab_size(self) -> int:
-        """Number of ids, special tokens included."""
-        return self._backend.get_vocab_size()
+    def to_json(self) -> str:
+        """What `tokenizer.json` says."""
+        return self._backend.to_str()
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; neither begins nor ends with special tokens."""
@@ -111,6 +116,11 @@ class Tokenizer:
         for piece in re.split("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")", text):
             ids += [self._special[piece]] if piece in self._special else self.encode(piece)
         return ids
+
+
+def unknown_token(backend: tokenizers.Tokenizer) -> str:
+    """The name of the token for what cannot be encoded, if there is one; models of type Unigram do not tell theirs."""
+    return getattr(backend.model, "unk_token", None) or UNKNOWN
 
 
 @dataclass(frozen=True)
