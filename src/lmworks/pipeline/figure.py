@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -38,15 +37,6 @@ class Figure:
             raise ValueError(f"figure {self.name!r}: n is {self.n}; a figure needs at least one item")
         if not self.method:
             raise ValueError(f"figure {self.name!r}: a figure needs a method")
-
-    @classmethod
-    def share(cls, name: str, right: int, n: int, method: str, *, chance: float | None = None) -> Figure:
-        """`right` of `n`, with its 95 % score interval (Wilson 1927), which `method` should name."""
-        share, z = right / n, 1.959964
-        centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        interval = (round(centre - half, 9), round(centre + half, 9))
-        return cls(name=name, value=share, n=n, method=method, interval=interval, chance=chance)
 
     def conditions(self) -> tuple[object, ...]:
         """What must be equal before two figures are compared."""

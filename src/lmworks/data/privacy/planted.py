@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,9 +76,9 @@ def measure(documents: Documents, detectors: Sequence[Detector]) -> list[Figure]
             any(start < last and end > first for first, last in stretches) for _, start, end in findings - plants
         )
     right = sum(found.values())
-    figures = [Figure.share(f"recall of planted {kind}", found[kind], COPIES, METHOD) for kind in kinds]
-    figures.append(Figure.share("recall of planted personal data", right, COPIES * len(kinds), METHOD))
-    return [*figures, Figure.share("precision on planted personal data", right, max(1, right + wrong), METHOD)]
+    figures = [_share(f"recall of planted {kind}", found[kind], COPIES) for kind in kinds]
+    figures.append(_share("recall of planted personal data", right, COPIES * len(kinds)))
+    return [*figures, _share("precision on planted personal data", right, max(1, right + wrong))]
 
 
 def _sample(documents: Documents) -> Iterator[Document]:
@@ -89,6 +90,15 @@ def _sample(documents: Documents) -> Iterator[Document]:
 
 def _hash(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
+
+
+def _share(name: str, right: int, n: int) -> Figure:
+    """A share with its Wilson interval (Wilson 1927)."""
+    share, z = right / n, 1.959964
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    interval = (round(centre - half, 9), round(centre + half, 9))
+    return Figure(name=name, value=share, n=n, method=METHOD, interval=interval)
 
 
 class _Values:
