@@ -152,6 +152,12 @@ def test_a_counted_plan_is_shown_before_the_machine_is_measured(tmp_path: Path) 
     assert "being measured" not in lmworks(tmp_path, "plan", "recipe.yaml", "--measure").stderr, "the plan is stored"
 
 
+def test_data_alone_is_built_without_measuring_the_machine(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    done = lmworks(tmp_path, "build", "recipe.yaml", "--until", "clean", "--set", "plan.measure=true")
+    assert "being measured" not in done.stderr
+
+
 def test_plan_counts_in_json(tmp_path: Path) -> None:
     make_project(tmp_path)
     plan = json.loads(lmworks(tmp_path, "plan", "recipe.yaml", "--json").stdout)

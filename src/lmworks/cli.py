@@ -135,7 +135,9 @@ def build(
     from lmworks.workspace import open_workspace, run
 
     announce = None if as_json else _say_counted
-    workspace = open_workspace(recipe, settings or (), store, measure=True, replan=replan, announce=announce)
+    workspace = open_workspace(
+        recipe, settings or (), store, measure=True, replan=replan, until=until, announce=announce
+    )
     if not as_json:
         print(workspace.plan.in_words(), file=sys.stderr)
     display = make_display()
@@ -300,19 +302,14 @@ def erase(
 
     Example: lmworks erase 38eb0f6dae9eda1617ab6ca9570e3054
     """
-    from lmworks.data.privacy.index import find_person
-    from lmworks.pipeline.erasure import add_erased, delete, holders, is_id
+    from lmworks.data.privacy.index import documents_of
+    from lmworks.pipeline.erasure import add_erased, delete, holders
     from lmworks.release.built import Built, is_model
     from lmworks.workspace import open_store
 
     opened = open_store(store)
     folder = Built.open(opened).recipe.parent
-    documents = set(filter(is_id, wanted))
-    for number, value in enumerate(wanted, start=1):
-        places = [] if is_id(value) else find_person(value, opened.all(), folder)
-        if not (is_id(value) or places):
-            raise LmworksError(f"no document holds value {number} of {len(wanted)}; nothing was erased")
-        documents.update(place.document for place in places)
+    documents = documents_of(wanted, list(opened.all()), folder)
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
         found = holders(opened, documents)
         if not found:

@@ -48,19 +48,21 @@ def open_workspace(
     *,
     measure: bool = False,
     replan: bool = False,
+    until: str | None = None,
     announce: Callable[[Plan], None] | None = None,
 ) -> Workspace:
     """Open a recipe, by default the one last built in this folder, with the settings that it was built with.
 
     `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
-    `announce` is given the counted plan before measuring begins.
+    It is not measured for work that ends at the data step `until`, which needs no plan. `announce` is given the counted
+    plan before measuring begins.
     """
     if path is None:
         path, last_store, last_settings = _remembered()
         store, settings = store or last_store, [*last_settings, *settings]
     recipe = load_recipe(path, graph.CLASSES, settings)
     opened = Store(store or path.parent / ".lmworks")
-    measure = measure and recipe.plan.measure
+    measure = measure and recipe.plan.measure and until not in recipe.data
     plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
     nodes = graph.make_nodes(recipe, plan, path.parent.resolve())
     previous = (opened.build(recipe.name) or {}).get("steps", {})

@@ -225,6 +225,27 @@ def test_a_split_that_parts_near_duplicates_is_refused_with_the_pairs(tmp_path: 
     assert first ^ 1 == second
 
 
+def test_one_leak_is_found_in_a_large_cluster_that_hardly_touches(tmp_path: Path) -> None:
+    words = [f"word{number}" for number in range(100)]
+
+    def changed(*places: int) -> str:
+        return " ".join("other" if number in places else word for number, word in enumerate(words))
+
+    held_out, trained = sorted("ab", key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    texts = [changed(10 + number % 8 * 5, 60 + number // 8 * 2) for number in range(120)]
+    near, last = changed(5), changed()  # Jaccard: 0.9 to each other, 0.81 and 0.73 to the rest
+    made = [
+        Document(id=f"{number:03d}", text=text, source="s", licence="MIT", meta={"place": place})
+        for number, (text, place) in enumerate(
+            [*((text, trained) for text in texts), (near, held_out), (last, trained)]
+        )
+    ]
+    (tmp_path / "in").mkdir()
+    write_shard(tmp_path / "in" / "part-00000.parquet", made)
+    with pytest.raises(GateRefused, match="120 and 121"):
+        run(tmp_path, Documents(tmp_path / "in", ""), by="place", test=1, validation=0, leak_test={"jaccard": 0.8})
+
+
 def test_a_text_without_a_group_keeps_what_repeats_it_in_train(tmp_path: Path) -> None:
     documents = pairs(tmp_path / "in", 20)
     grouped = [

@@ -144,7 +144,8 @@ def make_project(folder: Path) -> Path:
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the command in a folder."""
-    environment = {**os.environ, "LMWORKS_ID_KEY": "a key for tests only", "OMP_NUM_THREADS": "1"}
+    keys = dict.fromkeys(("LMWORKS_ID_KEY", "LMWORKS_PRIVACY_KEY"), "a key for tests only")
+    environment = {**os.environ, **keys, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "lmworks", *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(

@@ -53,7 +53,7 @@ def test_no_name_number_or_address_of_a_patient_reaches_the_corpus(
     project: tuple[Path, list[dict[str, str]]],
 ) -> None:
     folder, notes = project
-    lmworks(folder, "build", "clinical-notes.yaml", "--until", "corpus", "--set", "plan.measure=false")
+    lmworks(folder, "build", "clinical-notes.yaml", "--until", "corpus")
     private = Documents(Path(lmworks(folder, "show", "private", "--path").stdout.strip()), "")
     documents = list(private.iterate())
     assert len(documents) == 100

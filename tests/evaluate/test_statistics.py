@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lmworks.evaluate import statistics
 from lmworks.evaluate.items import ACCURACY
-from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, student95, wilson
+from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, student95
+from lmworks.pipeline.figure import wilson
 
 SCORES = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30)
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_COMPARED = 100
-"""Documents of a cluster that each held-out one is compared with: enough to name one among a flood of copies."""
+"""Documents of a cluster that each held-out one is compared with, unless that finds none: a flood of copies is one
+leak."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +65,23 @@ class Neighbours:
         found: list[tuple[int, int, float]] = []
         for members in np.split(order, edges[1:]):
             if not (parts[members] == parts[members[0]]).all():
-                found += self._across(members, parts[members], train, threshold)
+                few = list(self._across(members, parts[members], train, threshold, MOST_COMPARED))
+                found += few or self._across(members, parts[members], train, threshold, len(members))
         rows = np.array(sorted({row for held_out, other, _ in found for row in (held_out, other)}), np.int64)
         names = dict(zip(rows.tolist(), read_ids(self._shards, self._hashed.edges, rows), strict=True))
         return [Leak(names[row].decode(), names[other].decode(), likeness) for row, other, likeness in sorted(found)]
 
     def _across(
-        self, members: NDArray[np.int64], parts: NDArray[np.int64], train: int | None, threshold: float
+        self, members: NDArray[np.int64], parts: NDArray[np.int64], train: int | None, threshold: float, most: int
     ) -> Iterator[tuple[int, int, float]]:
-        """Each held-out row of a cluster, its nearest neighbour that is trained on, and how alike they are."""
+        """Each held-out row of a cluster, its nearest neighbour among the first `most` that are trained on, and how
+        alike they are."""
         for row, part in zip(members.tolist(), parts.tolist(), strict=True):
             others = members[parts != part] if train is None else members[parts == train]
             if part == train or not len(others):
                 continue
             (own,) = self._hashed.read_shingles(members[members == row])
-            alike = [jaccard(own, each) for each in self._hashed.read_shingles(others[:MOST_COMPARED])]
+            alike = [jaccard(own, each) for each in self._hashed.read_shingles(others[:most])]
             best = max(range(len(alike)), key=alike.__getitem__)
             if alike[best] >= threshold:
                 yield row, int(others[best]), alike[best]

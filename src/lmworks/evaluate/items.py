@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.recipe import Reference, StepConfig
@@ -69,7 +69,7 @@ class Metric:
 
     def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
         """The figure with its interval, which treats items of one cluster as alike."""
-        from lmworks.evaluate.statistics import bootstrap, design_effect, wilson
+        from lmworks.evaluate.statistics import bootstrap, design_effect
 
         values, weights, clusters = self.values(items), self.weights(items), [item["cluster"] for item in items]
         if self.is_share:

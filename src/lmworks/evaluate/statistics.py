@@ -15,12 +15,12 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lmworks.pipeline.figure import Z95, Interval
+
 Floats = NDArray[np.float64]
-Interval = tuple[float, float]
 
 RESAMPLES = 10_000
 """Puts the Monte Carlo error of an interval's end well below a tenth of its width; the least p-value is 1 in 10,001."""
-Z95 = NormalDist().inv_cdf(0.975)
 Z80 = NormalDist().inv_cdf(0.8)
 _DRAWS_AT_ONCE = 1 << 22
 """Bounds the memory of resampling to about 100 MB."""
@@ -39,19 +39,6 @@ class Comparison:
     """The true difference that such a test finds at the 5 % level in 80 % of cases."""
     n: int
     clusters: int
-
-
-def wilson(successes: float, n: float, design_effect: float = 1.0) -> Interval:
-    """95 % score interval of a proportion (Wilson 1927): sound at 0 and 1 and for small n, where p ± 2 s is not.
-
-    With clustered items n is divided by their design effect (Korn and Graubard 1998; Dean and Pagano 2015).
-    """
-    if not 0 <= successes <= n or n <= 0:
-        raise ValueError(f"{successes} successes of {n}: expected 0 ≤ successes ≤ n and n > 0")
-    rate, size = successes / n, n / design_effect
-    middle = (rate + Z95**2 / (2 * size)) / (1 + Z95**2 / size)
-    half = Z95 / (1 + Z95**2 / size) * (rate * (1 - rate) / size + Z95**2 / (4 * size**2)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def design_effect(outcomes: ArrayLike, clusters: Sequence[Hashable]) -> float:

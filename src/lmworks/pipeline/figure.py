@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from statistics import NormalDist
 from typing import Any
+
+Interval = tuple[float, float]
+Z95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Figure:
     method: str
     """How it was measured, in words a reader can check."""
     unit: str = ""
-    interval: tuple[float, float] | None = None
+    interval: Interval | None = None
     """95 % interval; how it was found belongs in `method`."""
     chance: float | None = None
     """What blind guessing would score."""
@@ -64,3 +68,16 @@ class Figure:
             low, high = values["interval"]
             values["interval"] = (low, high)
         return cls(**values)
+
+
+def wilson(successes: float, n: float, design_effect: float = 1.0) -> Interval:
+    """95 % score interval of a proportion (Wilson 1927): sound at 0 and 1 and for small n, where p ± 2 s is not.
+
+    With clustered items n is divided by their design effect (Korn and Graubard 1998; Dean and Pagano 2015).
+    """
+    if not 0 <= successes <= n or n <= 0:
+        raise ValueError(f"{successes} successes of {n}: expected 0 ≤ successes ≤ n and n > 0")
+    rate, size = successes / n, n / design_effect
+    middle = (rate + Z95**2 / (2 * size)) / (1 + Z95**2 / size)
+    half = Z95 / (1 + Z95**2 / size) * (rate * (1 - rate) / size + Z95**2 / (4 * size**2)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -70,7 +70,7 @@ class AnonymiseConfig(StepConfig):
         return [detector for detector in DETECTORS if self.action_of(detector.kind) != "keep"]
 
 
-@stage(version=1)
+@stage(version=2)
 def anonymise(config: AnonymiseConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Treat what is found in every text, and in the texts of its `meta` but for the path that names its origin.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import math
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from lmworks.data.documents import Document, Documents, read_shard, shard_ids
 from lmworks.data.privacy.checksums import public_address
 from lmworks.data.privacy.findings import Detector, Kind, scan
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.figure import Figure, wilson
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -93,12 +92,7 @@ def _hash(name: str) -> bytes:
 
 
 def _share(name: str, right: int, n: int) -> Figure:
-    """A share with its Wilson interval (Wilson 1927)."""
-    share, z = right / n, 1.959964
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    interval = (round(centre - half, 9), round(centre + half, 9))
-    return Figure(name=name, value=share, n=n, method=METHOD, interval=interval)
+    return Figure(name=name, value=right / n, n=n, method=METHOD, interval=wilson(right, n))
 
 
 class _Values:

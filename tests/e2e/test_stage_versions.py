@@ -1,0 +1,145 @@
+"""The output of every stage on a small input, held against a stored table.
+
+A stored artifact is reused as long as its stage's version stays. So whoever changes what a stage makes, or a default,
+raises the version; then `python tests/e2e/test_stage_versions.py` writes the table anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_core import to_jsonable_python
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+from e2e.small_recipe import lmworks, make_project
+from lmworks import graph
+from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.stage import Stage
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.recipe import StepConfig
+
+TABLE = Path(__file__).with_name("stage_versions.json")
+INEXACT = ("train", "evaluate", "compare")
+"""Stages that reckon in floating point: their figures agree closely, not to the bit, on another kind of processor."""
+
+NOTES_RECIPE = """\
+name: notes
+use_case: holding on to what the data steps make
+plan: {measure: false}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: texts, licence: MIT, keep: [writer]}]
+    licences: {allow: [permissive]}
+    shard_bytes: 2048
+  clean: {kind: normalise, from: raw}
+  private: {kind: anonymise, from: clean, action: surrogate, people: [writer]}
+  single: {kind: repeated-passages, from: private, words: 12}
+  unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
+"""
+
+
+def make_notes(folder: Path) -> Path:
+    """A folder with texts, an examination and a recipe; returns the folder."""
+    footer = "This note is kept for five years and may be read by all who work in the house."
+    notes = [
+        {
+            "writer": f"Ada Example{number % 5}",
+            "text": f"Ada Example{number % 5} <ada{number}@example.org> wrote note {number} on {number % 28 + 1} May "
+            f"2024 about {topic}, since {topic} was asked for {number} times.\n{footer if number % 3 else ''}",
+        }
+        for number in range(40)
+        for topic in [("bread", "rain", "trains", "glass", "music", "tides", "wool")[number % 7]]
+    ]
+    (folder / "texts").mkdir(parents=True)
+    (folder / "texts" / "notes.jsonl").write_text("".join(json.dumps(note) + "\n" for note in notes))
+    question = "about trains, since trains was asked for 9 times and then for ten more"
+    (folder / "exam.jsonl").write_text(json.dumps({"question": question}) + "\n")
+    (folder / "recipe.yaml").write_text(NOTES_RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def artifacts(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Artifact]:
+    """What both recipes make."""
+    return [*made_by(built_once), *made_by(build_notes(tmp_path_factory.mktemp("notes")))]
+
+
+def build_notes(folder: Path) -> Path:
+    """The notes, built."""
+    make_notes(folder)
+    lmworks(folder, "build", "recipe.yaml")
+    return folder
+
+
+def made_by(folder: Path) -> list[Artifact]:
+    """The artifacts of a project."""
+    return list(Store(folder / ".lmworks").all())
+
+
+def described(artifacts: list[Artifact]) -> dict[str, dict[str, Any]]:
+    """Version, defaults and outputs of each stage."""
+    table: dict[str, dict[str, Any]] = {}
+    for stage, config in stages():
+        table[stage.name] = {"version": stage.version, "defaults": defaults_digest(config), "outputs": {}}
+    for artifact in artifacts:
+        if artifact.stage in table:
+            exact = not artifact.stage.startswith(INEXACT)
+            output = artifact.digest("") if exact else [round(value, 6) for value in numbers(artifact)]
+            table[artifact.stage]["outputs"][artifact.manifest["step"]] = output
+    return table
+
+
+def stages() -> list[tuple[Stage, type[StepConfig]]]:
+    """Every stage that a recipe can name, with its config."""
+    found = [(stage, config) for config, stage in (*graph.DATA.values(), *graph.TOKENIZERS.values())]
+    found += [(pack, config) for _, (config, pack, _) in graph.OBJECTIVES.values()]
+    found += [(graph.train, config) for config, _ in graph.OBJECTIVES.values()]
+    return found + [(task.stage, task.config) for task in graph.TASKS.values()]
+
+
+def defaults_digest(config: type[StepConfig]) -> str:
+    """Digest of the defaults of a config."""
+    defaults = {
+        name: to_jsonable_python(info.get_default(call_default_factory=True), fallback=lambda value: "required")
+        for name, info in config.model_fields.items()
+    }
+    return digest_text(canonical_json(defaults))[:16]
+
+
+def numbers(artifact: Artifact) -> list[float]:
+    """The figures of an artifact, and the losses on its way."""
+    history = artifact.payload / "history.jsonl"
+    lines = history.read_text().splitlines() if history.exists() else []
+    losses = [json.loads(line).get("loss") for line in lines]
+    return [figure["value"] for figure in artifact.manifest["figures"]] + [loss for loss in losses if loss is not None]
+
+
+@pytest.mark.slow
+def test_a_stage_that_makes_something_else_has_another_version(artifacts: list[Artifact]) -> None:
+    stored, found = json.loads(TABLE.read_text()), described(artifacts)
+    assert set(found) == set(stored), "write the table anew: see the top of this file"
+    for name, now in found.items():
+        before = stored[name]
+        assert now["outputs"], f"no recipe above runs the stage {name}; add it to one"
+        assert now["version"] == before["version"], f"{name} has a new version: write the table anew"
+        assert now["defaults"] == before["defaults"], f"the defaults of {name} changed: raise its version"
+        for step, output in now["outputs"].items():
+            expected = before["outputs"][step]
+            same = output == expected if isinstance(output, str) else output == pytest.approx(expected, rel=0.03)
+            assert same, f"{name} makes something else of step {step}: raise its version"
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        project = make_project(Path(name) / "small")
+        lmworks(project, "build", "recipe.yaml")
+        table = described([*made_by(project), *made_by(build_notes(Path(name) / "notes"))])
+    TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
