@@ -20,7 +20,8 @@ from pydantic import Field
 
 from lmworks.data.documents import Documents, read_shard, write_file
 from lmworks.data.steps import Parts, Tally, map_units
-from lmworks.errors import LmworksError, UsageError
+from lmworks.data.word_list import read_list
+from lmworks.errors import LmworksError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
@@ -47,25 +48,12 @@ class ClassicConfig(StepConfig):
         default=[],
         description="Terms that no step touches, in their own case, or a file with one a line; yours to know.",
     )
-    stop_words: list[str] | str = Field(
-        default=STOP_WORDS, description="Words, or a file with one a line; 25 that carry no meaning alone."
-    )
+    stop_words: list[str] | str = Field(default=STOP_WORDS, description="25 that carry no meaning alone, or a file.")
 
     def resolve(self, folder: Path) -> Self:
         """This config with the words of its files."""
-        return self.model_copy(
-            update={"protect": _lines(folder, self.protect), "stop_words": _lines(folder, self.stop_words)}
-        )
-
-
-def _lines(folder: Path, words: list[str] | str) -> list[str]:
-    if isinstance(words, list):
-        return words
-    try:
-        lines = (folder / words).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"classic: {folder / words} cannot be read as UTF-8 text ({error}); mend its name") from None
-    return [line.strip() for line in lines if line.strip()]
+        words = {"protect": read_list(folder, self.protect), "stop_words": read_list(folder, self.stop_words)}
+        return self.model_copy(update=words)
 
 
 @stage(version=1)
@@ -132,10 +120,7 @@ _CONTRACTIONS: Sequence[tuple[re.Pattern[str], str]] = [
         (r"\bwon['’]t\b", "will not"),
         (r"\bshan['’]t\b", "shall not"),
         (r"\blet['’]s\b", "let us"),
-        (
-            r"\b(do|does|did|is|are|was|were|has|have|had|would|could|should|might|must|need)n['’]t\b",
-            r"\1 not",
-        ),
+        (r"\b(do|does|did|is|are|was|were|has|have|had|would|could|should|might|must)n['’]t\b", r"\1 not"),
         (r"\b(i)['’]m\b", r"\1 am"),
         (r"\b(you|we|they)['’]re\b", r"\1 are"),
         (r"\b(i|you|we|they|would|could|should|might|must)['’]ve\b", r"\1 have"),

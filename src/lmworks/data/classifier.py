@@ -14,7 +14,7 @@ from lmworks.data.documents import Document, Documents
 from lmworks.data.hashed_linear import LinearClassifier, train
 from lmworks.data.steps import Tally
 from lmworks.errors import LmworksError
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
 
@@ -127,7 +127,14 @@ def _figures(truth: NDArray[np.int64], found: NDArray[np.int64], trained: NDArra
     draws = np.random.default_rng(seed).multinomial(len(truth), confusion / len(truth), RESAMPLES)
     low, high = np.percentile([_macro_f1(draw.reshape(labels, labels)) for draw in draws], [2.5, 97.5])
     return [
-        Figure.share("held-out accuracy", right, len(truth), f"{method}; 95 % Wilson interval", chance=by_chance),
+        Figure(
+            name="held-out accuracy",
+            value=right / len(truth),
+            n=len(truth),
+            method=f"{method}; 95 % Wilson interval",
+            interval=wilson(right, len(truth)),
+            chance=by_chance,
+        ),
         Figure(
             name="held-out macro F1",
             value=_macro_f1(confusion.reshape(labels, labels)),

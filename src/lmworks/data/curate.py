@@ -13,7 +13,7 @@ from lmworks.data.deduplicate import drop_duplicates
 from lmworks.data.documents import Document, Documents
 from lmworks.data.filters import FILTERS, Filter, FilterSettings, detect_language
 from lmworks.data.steps import Parts, Tally, map_shards
-from lmworks.data.word_list import WordList
+from lmworks.data.word_list import read_list
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
@@ -45,7 +45,12 @@ class CurateConfig(StepConfig):
         description="Least probability of one of `languages`: 0.65 in FineWeb. 0 also keeps texts that say too little, "
         "such as names and code.",
     )
-    word_list: WordList | None = Field(default=None, description="What the filter `word-list` seeks; none is shipped.")
+    word_list: list[str] | str = Field(
+        default=[], description="What the filter `word-list` seeks, or a file with one term a line; none is shipped."
+    )
+    word_list_limit: int | float = Field(
+        default=1, gt=0, description="Occurrences that drop a text; below 1, their share of its words. One is strict."
+    )
     near_duplicates: NearDuplicates | None = Field(
         default=NearDuplicates(), description="Null searches for exact duplicates only."
     )
@@ -55,13 +60,13 @@ class CurateConfig(StepConfig):
 
     @model_validator(mode="after")
     def _has_its_list(self) -> Self:
-        if ("word-list" in self.filters) != (self.word_list is not None):
+        if ("word-list" in self.filters) != bool(self.word_list):
             raise ValueError("the filter `word-list` and the field `word_list`, which names its file, need each other")
         return self
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the content of its word list."""
-        return self.model_copy(update={"word_list": self.word_list.resolve(folder)}) if self.word_list else self
+        """This config with the words of its list."""
+        return self.model_copy(update={"word_list": read_list(folder, self.word_list)})
 
 
 @stage(version=2)
@@ -82,7 +87,8 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
 
 def filter_shard(config: CurateConfig, documents: list[Document]) -> tuple[Parts, Tally]:
     """Apply each filter to one shard, and note the language of what passes."""
-    settings = FilterSettings(tuple(config.languages), config.language_score, config.word_list)
+    words = tuple(config.word_list)
+    settings = FilterSettings(tuple(config.languages), config.language_score, words, config.word_list_limit)
     tally, kept = Tally(), []
     for document in documents:
         rest = _filtered(document, config.filters, settings, tally)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lmworks.data.documents import Document
 from lmworks.data.published_rules import Cut, c4, fineweb, gopher_quality, gopher_repetition
-from lmworks.data.word_list import WordList, listed_words
+from lmworks.data.word_list import share_listed
 
 MIN_WORDS = 8
 """Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
@@ -33,7 +33,8 @@ class FilterSettings:
     languages: tuple[str, ...]
     language_score: float = 0.0
     """Texts that are less surely than this in one of the languages go, too."""
-    word_list: WordList | None = None
+    word_list: tuple[str, ...] = ()
+    word_list_limit: float = 1
 
 
 def too_short(document: Document, settings: FilterSettings) -> str | None:
@@ -124,6 +125,13 @@ def _repeated_share(words: Sequence[str], size: int) -> float:
     return _share(words, iter(covered))
 
 
+def on_word_list(document: Document, settings: FilterSettings) -> str | None:
+    """Texts with listed words, as often or as large a share as the limit."""
+    found, words = share_listed(document.text, settings.word_list)
+    limit = settings.word_list_limit
+    return "word list" if found and found >= (limit if limit >= 1 else limit * words) else None
+
+
 Filter = Literal[
     "length", "language", "repetition", "gopher-quality", "gopher-repetition", "c4", "fineweb", "word-list"
 ]
@@ -136,5 +144,5 @@ FILTERS: Mapping[Filter, Callable[[Document, FilterSettings], str | Cut | None]]
     "gopher-repetition": lambda document, settings: gopher_repetition(document.text),
     "c4": lambda document, settings: c4(document.text),
     "fineweb": lambda document, settings: fineweb(document.text),
-    "word-list": lambda document, settings: listed_words(document.text, settings.word_list),
+    "word-list": on_word_list,
 }

@@ -1,70 +1,49 @@
-"""Words and phrases that a user does not want, such as a toxicity list. No list comes with lmworks: whom a word hurts
-depends on who speaks to whom, and published lists drop the texts of the groups that they name (Dodge et al. 2021,
-arXiv 2104.08758)."""
+"""Words and phrases from a user's file, such as a toxicity list, and how often a text holds them.
+
+No list comes with lmworks: whom a word hurts depends on who speaks to whom, and published lists drop the texts of the
+groups that they name (Dodge et al. 2021, arXiv 2104.08758).
+"""
 
 from __future__ import annotations
 
 import functools
 import re
 from pathlib import Path
-from typing import Self
-
-from pydantic import Field
 
 from lmworks.errors import UsageError
-from lmworks.pipeline.files import digest_file
-from lmworks.recipe import StepConfig
 
 _WORD = re.compile(r"\w+")
 
 
-class WordList(StepConfig):
-    """A file of words or phrases, one a line, compared without regard to case; lines that begin with # say nothing."""
-
-    path: Path = Field(description="Absolute, or from the recipe's folder.")
-    at_least: int | float = Field(
-        default=1, gt=0, description="Occurrences that drop a text; below 1, their share of its words. One is strict."
-    )
-    fingerprint: str = Field(default="", description="sha256 of the file; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
-
-    def resolve(self, folder: Path) -> Self:
-        """This list with the content of its file. Raises `UsageError` if it names no word."""
-        found = self.model_copy(update={"folder": folder})
-        try:
-            found = found.model_copy(update={"fingerprint": digest_file(folder / self.path)})
-            if not found.terms():
-                raise UsageError(f"{folder / self.path}: no word found; write one word or phrase a line")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{folder / self.path}: cannot be read as UTF-8 text ({error}); mend `path`") from None
-        return found
-
-    def terms(self) -> dict[str, list[tuple[str, ...]]]:
-        """Terms as words, by their first word."""
-        return _read(self.folder / self.path, self.fingerprint)
+def read_list(folder: Path, words: list[str] | str) -> list[str]:
+    """Words given as such, or those of a file with one word or phrase a line. Raises `UsageError` if there are none."""
+    if isinstance(words, list):
+        return words
+    try:
+        lines = (folder / words).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{folder / words}: cannot be read as UTF-8 text ({error}); mend its name in the recipe"
+        ) from None
+    if not any(map(str.strip, lines)):
+        raise UsageError(f"{folder / words}: no word found; write one word or phrase a line")
+    return [line.strip() for line in lines if line.strip()]
 
 
-@functools.lru_cache(maxsize=8)
-def _read(path: Path, fingerprint: str) -> dict[str, list[tuple[str, ...]]]:
+def share_listed(text: str, terms: tuple[str, ...]) -> tuple[int, int]:
+    """How often a text holds a term, without regard to case, and its number of words."""
+    words, known = _WORD.findall(text.lower()), _by_first_word(terms)
+    found = 0
+    if not known.keys().isdisjoint(words):
+        for place, word in enumerate(words):
+            found += any(tuple(words[place : place + len(term)]) == term for term in known.get(word, ()))
+    return found, len(words)
+
+
+@functools.lru_cache(maxsize=4)
+def _by_first_word(terms: tuple[str, ...]) -> dict[str, list[tuple[str, ...]]]:
     found: dict[str, list[tuple[str, ...]]] = {}
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
-        words = () if line.startswith("#") else tuple(_WORD.findall(line.lower()))
-        if words:
+    for term in terms:
+        if words := tuple(_WORD.findall(term.lower())):
             found.setdefault(words[0], []).append(words)
     return found
-
-
-def listed_words(text: str, settings: WordList | None) -> str | None:
-    """Whether a text holds listed words or phrases often enough to go."""
-    if settings is None:
-        return None
-    words, terms = _WORD.findall(text.lower()), settings.terms()
-    if terms.keys().isdisjoint(words):
-        return None
-    found = sum(
-        any(tuple(words[place : place + len(term)]) == term for term in terms[word])
-        for place, word in enumerate(words)
-        if word in terms
-    )
-    least = settings.at_least if settings.at_least >= 1 else settings.at_least * len(words)
-    return "word list" if found >= least else None
