@@ -24,7 +24,7 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe import StepConfig
 
 TABLE = Path(__file__).with_name("stage_versions.json")
-INEXACT = ("train", "evaluate", "compare")
+INEXACT = ("train", "evaluate", "compare", "classif")
 """Stages that reckon in floating point: their figures agree closely, not to the bit, on another kind of processor."""
 
 NOTES_RECIPE = """\
@@ -41,6 +41,13 @@ data:
   private: {kind: anonymise, from: clean, action: surrogate, people: [writer]}
   single: {kind: repeated-passages, from: private, words: 12}
   unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
+  plain: {kind: classic, from: unseen, steps: [contractions, lower-case, punctuation, stop-words], protect: [May]}
+  examples:
+    kind: ingest
+    sources: [{kind: files, path: examples, licence: MIT}]
+    licences: {allow: [permissive]}
+  taste: {kind: classifier, from: [examples]}
+  judged: {kind: classify, from: unseen, classifier: taste, label: notes}
 """
 
 
@@ -60,6 +67,12 @@ def make_notes(folder: Path) -> Path:
     (folder / "texts" / "notes.jsonl").write_text("".join(json.dumps(note) + "\n" for note in notes))
     question = "about trains, since trains was asked for 9 times and then for ten more"
     (folder / "exam.jsonl").write_text(json.dumps({"question": question}) + "\n")
+    for name, words in (("notes", "wrote a note about"), ("orders", "sold ten pounds of")):
+        (folder / "examples" / name).mkdir(parents=True)
+        lines = [
+            json.dumps({"text": f"Someone {words} {note['text'][-30:]} {number}"}) for number, note in enumerate(notes)
+        ]
+        (folder / "examples" / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "recipe.yaml").write_text(NOTES_RECIPE)
     return folder
 
