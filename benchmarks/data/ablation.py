@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "data"))
 from classifier import Examples, learn, learn_tfidf, read_sets
 from data_support import documents_of
 

@@ -26,8 +26,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
-from lmworks.data.classifier import ClassifierConfig
-from lmworks.data.hashed_linear import LinearClassifier, train
+from lmworks.data.hashed_linear import train
 
 Examples = list[tuple[str, str]]
 
@@ -57,13 +56,9 @@ Judge = Callable[[Sequence[str]], list[str]]
 
 def learn(examples: Examples) -> Judge:
     """Ours, with its defaults."""
-    config = ClassifierConfig.model_validate({"from": ["examples"]})
     labels = sorted({label for _, label in examples})
-    model = LinearClassifier.blank(labels)
     targets = np.array([labels.index(label) for _, label in examples])
-    settings = config.epochs, config.batch, config.learning_rate, config.seed
-    for _ in train(model, [text for text, _ in examples], targets, *settings):
-        pass
+    *_, (model, _) = train(labels, [text for text, _ in examples], targets)
     return lambda texts: [labels[place] for place in model.probabilities(texts).argmax(axis=1).tolist()]
 
 

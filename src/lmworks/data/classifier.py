@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lmworks.data.documents import Document, Documents
-from lmworks.data.hashed_linear import LinearClassifier, train
 from lmworks.data.steps import Tally
 from lmworks.errors import LmworksError
 from lmworks.pipeline.figure import Figure, wilson
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLES, MOST_CHARACTERS = 50_000, 10_000
 """Examples kept, those with the lowest hashes, and how much of each: bounds memory, and more gains little."""
+HELD_OUT = 0.2
+"""Share measured on: 1,000 of 5,000 examples know an accuracy to 3 percent."""
 LEAST_EXAMPLES = 10
 """Of each label: fewer teach a list of names."""
 RESAMPLES = 1_000
@@ -39,14 +40,6 @@ class ClassifierConfig(StepConfig):
         description="What tells their labels: a field of `meta`, `source`, or `folder`, the first folder of their "
         "path: sorting files into folders is the least work.",
     )
-    held_out: float = Field(
-        default=0.2, gt=0, lt=1, description="Share measured on: 1,000 of 5,000 know an accuracy to 3 percent."
-    )
-    epochs: int = Field(default=5, ge=1, description="On four public sets none gained from more.")
-    learning_rate: float = Field(
-        default=0.2, gt=0, description="AdaGrad's, which suits it to each word; 0.1 and 0.5 were as good."
-    )
-    batch: int = Field(default=32, ge=1, description="Examples a step; small, as examples are few.")
     seed: int = Field(default=0, description="Of the order of examples; any number will do.")
 
 
@@ -55,19 +48,20 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
     import numpy as np
 
+    from lmworks.data.hashed_linear import EPOCHS, train
+
     tally = Tally()
     examples = heapq.nsmallest(MOST_EXAMPLES, _labelled(documents, config.label, tally))
     labels = _checked_labels(Counter(label for _, _, label, _ in examples), tally)
     targets = np.array([labels.index(label) for _, _, label, _ in examples])
-    held = np.array([int(digest[-8:], 16) < config.held_out * 2**32 for digest, *_ in examples])
+    held = np.array([int(digest[-8:], 16) < HELD_OUT * 2**32 for digest, *_ in examples])
     texts = [text for *_, text in examples]
     learned, tested = np.flatnonzero(~held).tolist(), np.flatnonzero(held).tolist()
     if not learned or not tested:
-        raise LmworksError(f"classifier: all {len(texts)} examples are on one side of `held_out`; give more examples")
-    context.progress.start(config.epochs, "epochs")
-    model = LinearClassifier.blank(labels)
-    settings = config.epochs, config.batch, config.learning_rate, config.seed
-    for done, loss in enumerate(train(model, [texts[place] for place in learned], targets[learned], *settings), 1):
+        raise LmworksError(f"classifier: {len(texts)} examples cannot be parted; give more that differ")
+    context.progress.start(EPOCHS, "epochs")
+    epochs = train(labels, [texts[place] for place in learned], targets[learned], config.seed)
+    for done, (model, loss) in enumerate(epochs, 1):  # noqa: B007
         context.check_stop()
         context.progress.update(done, loss=loss)
     model.save(out)

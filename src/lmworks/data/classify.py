@@ -6,16 +6,18 @@ import functools
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.data.documents import Document, Documents
-from lmworks.data.hashed_linear import LinearClassifier
 from lmworks.data.steps import Parts, Tally, map_shards
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe import Reference, StepConfig
+
+if TYPE_CHECKING:
+    from lmworks.data.hashed_linear import LinearClassifier
 
 
 class ClassifyConfig(StepConfig):
@@ -49,7 +51,7 @@ def classify(config: ClassifyConfig, documents: Documents, classifier: Handle, o
     """Every document with its label or probability (4 decimals) in `meta`. Raises `UsageError` for an unknown label."""
     if not (classifier.path / "classifier.json").exists():
         raise UsageError(f"classify: step {config.classifier!r} made no classifier; name a step of kind `classifier`")
-    labels = LinearClassifier.load(classifier.path).labels
+    labels = _load(classifier.path).labels
     if config.label not in (None, *labels):
         raise UsageError(f"classify: no label {config.label!r}; {config.classifier!r} knows {', '.join(labels)}")
     tally = map_shards(documents, partial(_classify_shard, classifier.path), config, out, context)
@@ -80,4 +82,6 @@ def _classify_shard(path: Path, config: ClassifyConfig, documents: list[Document
 
 @functools.lru_cache(maxsize=1)
 def _load(path: Path) -> LinearClassifier:
+    from lmworks.data.hashed_linear import LinearClassifier
+
     return LinearClassifier.load(path)
