@@ -68,8 +68,8 @@ def classic(config: ClassicConfig, documents: Documents, out: Path, context: Con
     for path in sorted(folder.glob("*.json")):
         types.update(json.loads(path.read_text(encoding="utf-8")))
     figures = list(_effects(config, types, tally))
-    if known := tally.counts["occurrences of protected terms"]:
-        kept = tally.counts["occurrences of protected terms kept"] / known
+    if known := tally.counts["protected items"]:
+        kept = tally.counts["kept protected items"] / known
         figures.append(Figure(name="protected terms kept", value=kept, n=known, method="occurrences before and after"))
     return Result(counts=tally.counts, examples=tally.examples, figures=figures)
 
@@ -82,8 +82,8 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
         types.update(_types(document.text))
         text = clean(document.text, config)
         before, after = (Counter(protected.findall(each)) for each in (document.text, text))
-        tally.counts["occurrences of protected terms"] += before.total()
-        tally.counts["occurrences of protected terms kept"] += (before & after).total()
+        tally.counts["protected items"] += before.total()
+        tally.counts["kept protected items"] += (before & after).total()
         if not text:
             tally.note("empty", id=document.id, text=document.text[:200])
             continue
@@ -141,7 +141,8 @@ def _expand(text: str, config: ClassicConfig) -> str:
 
 
 def _without_stop_words(text: str, config: ClassicConfig) -> str:
-    return _WORD.sub(lambda word: "" if word[0].lower() in config.stop_words else word[0], text)
+    stop_words = {word.lower() for word in config.stop_words}
+    return _WORD.sub(lambda word: "" if word[0].lower() in stop_words else word[0], text)
 
 
 STEPS: Mapping[Step, Callable[[str, ClassicConfig], str]] = {
@@ -205,9 +206,8 @@ def _effects(config: ClassicConfig, types: Counter[str], tally: Tally) -> Iterat
         for group, words in groups.items():
             gone = sorted(word for word in words if not become[word] or times[become[word]] > 1)
             for word in gone:
-                tally.note(
-                    f"{step}: {group} type {'merged' if become[word] else 'lost'}", before=word, after=become[word]
-                )
+                effect = "merged" if become[word] else "lost"
+                tally.note(f"{step}: {group} type {effect}", before=word, after=become[word])
             if words:
                 method = f"types of words; {step} alone, protected terms excepted"
                 name = f"{group} types lost or merged by {step}"
