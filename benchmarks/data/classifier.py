@@ -143,9 +143,11 @@ def main() -> None:
     }
     if arguments.fasttext:
         learners["fasttext"] = lambda examples: learn_fasttext(arguments.fasttext, examples)
-    found = {name: measure(examples, arguments.seeds, learners) for name, examples in read_sets(arguments.data)}
-    json.dump(found, sys.stdout)
-    print()
+    found = {}
+    for name, examples in read_sets(arguments.data):
+        found[name] = measure(examples, arguments.seeds, learners)
+        print(name, found[name], file=sys.stderr, flush=True)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

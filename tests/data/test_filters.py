@@ -52,6 +52,11 @@ def test_a_language_may_have_to_be_sure() -> None:
     assert verdict("language", ENGLISH, language_score=0.999) == "language: unsure"
     assert verdict("language", "arn:aws:s3:::x/*", language_score=0.65) == "language: unsure"
     assert verdict("language", GERMAN, language_score=0.65) == "language: de"
+    mixed = f"{GERMAN[:58]} {ENGLISH[:102]}"
+    assert detect_language(mixed)[0] == "de"
+    assert detect_language(mixed)[1] < 0.6
+    assert verdict("language", mixed) is None
+    assert verdict("language", mixed, language_score=0.5) == "language: unsure"
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,10 @@ def too_short(document: Document, settings: FilterSettings) -> str | None:
 def other_language(document: Document, settings: FilterSettings) -> str | None:
     """Texts that are surely in none of the languages wanted. Short or doubtful ones stay, unless they must be sure."""
     language, score = detect_language(document.text)
-    if score >= LANGUAGE_MIN_SCORE and language not in settings.languages:
+    is_other = language not in settings.languages
+    if score >= LANGUAGE_MIN_SCORE and is_other:
         return f"language: {language}"
-    return "language: unsure" if score < settings.language_score else None
+    return "language: unsure" if settings.language_score and (is_other or score < settings.language_score) else None
 
 
 @functools.lru_cache(maxsize=1)  # the filter and the column ask about one text in a row
