@@ -75,11 +75,18 @@ def test_labels_without_meaning_are_not_learned(tmp_path: Path) -> None:
 
 
 def test_equal_texts_are_on_one_side(tmp_path: Path) -> None:
-    good, poor = labelled(tmp_path, 30)
-    twice = [Documents(folder.path, "") for folder in (good, good, poor, poor)]
-    result, _ = run(tmp_path, *twice)
-    once, _ = run(tmp_path, good, poor)
-    assert result.counts["held-out documents"] == 2 * once.counts["held-out documents"]
+    both = labelled(tmp_path, 30)
+    once, _ = run(tmp_path, *both)
+    copies = [
+        documents_of(
+            tmp_path / f"copy-of-{steps.path.name}",
+            *reversed([document.text for document in steps.iterate()]),
+            meta={"path": f"{steps.path.name}/b.txt"},
+        )
+        for steps in both
+    ]
+    twice, _ = run(tmp_path, *both, *copies)
+    assert twice.counts["held-out documents"] == 2 * once.counts["held-out documents"]
 
 
 def test_equal_examples_give_equal_bytes_in_any_order(tmp_path: Path) -> None:

@@ -60,10 +60,10 @@ def test_a_language_may_have_to_be_sure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "reason"), [(1, "word list"), (2, "word list"), (3, None), (0.03, "word list"), (0.05, None)]
+    ("limit", "reason"), [(1, "word list"), (3, "word list"), (4, None), (0.03, "word list"), (0.05, None)]
 )
 def test_texts_with_listed_words_go(limit: float, reason: str | None) -> None:
-    words = ("Queue that NOBODY", "thirty", "capital", "")
+    words = ("Queue that NOBODY", "thirty", "creates", "capital", "")
     assert verdict("word-list", ENGLISH, word_list=words, word_list_limit=limit) == reason
 
 
