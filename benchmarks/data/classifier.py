@@ -38,7 +38,7 @@ def read_sets(data: Path) -> Iterator[tuple[str, Examples]]:
         ("truthfulqa", "finetune_truth_sample.jsonl", "prompt", "completion"),
     ):
         rows = [json.loads(line) for line in (data / name / path).read_text(encoding="utf-8").splitlines()]
-        yield name, [(row[text], str(row[label])) for row in rows]
+        yield name, [(row[text], str(row[label]).strip()) for row in rows]
     for name, paths, delimiter, text, label in (
         ("glue-sst2", ("train_sample.tsv", "dev.tsv"), "\t", "sentence", "label"),
         ("banking77", ("train.csv", "test.csv"), ",", "text", "category"),

@@ -1,7 +1,7 @@
 """Classic cleaning for classifiers that count words, and what it does to rare, technical and dialect words.
 
-A language model needs what these steps take away: case and punctuation carry names and structure, stop words are half
-of what it writes. A classifier that counts words may gain by them; the figures say what they cost.
+A language model needs what these steps take away: case and punctuation carry names and structure, stop words hold its
+sentences together. A classifier that counts words may gain by them; the figures say what they cost.
 """
 
 from __future__ import annotations
