@@ -82,6 +82,7 @@ def test_readability_is_the_formula_of_its_authors() -> None:
     assert flesch_kincaid("The cat sat on the mat.") == round(0.39 * 6 + 11.8 * 1 - 15.59, 2)
     assert flesch_kincaid("The cat sat. The dog ran.") == round(0.39 * 3 + 11.8 - 15.59, 2)
     assert flesch_kincaid("...") == 0
+    assert flesch_kincaid("." * 300_000 + "x") == flesch_kincaid("x")
 
 
 def test_a_step_writes_what_it_cleaned_and_how_hard_it_was_to_read(tmp_path: Path) -> None:

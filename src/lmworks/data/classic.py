@@ -154,7 +154,7 @@ STEPS: Mapping[Step, Callable[[str, ClassicConfig], str]] = {
 """In the order of doing; an apostrophe inside a word goes without a space, as is usual."""
 
 _VOWELS = re.compile("[aeiouyà-ýÀ-Ý]+", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 
 
 def flesch_kincaid(text: str) -> float:
