@@ -9,6 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from lmworks.data.classic import ClassicConfig, classic
+from lmworks.data.classifier import ClassifierConfig, classifier
+from lmworks.data.classify import ClassifyConfig, classify
 from lmworks.data.conversations import PromptsConfig, operations_to_prompts
 from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
@@ -50,6 +53,9 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "normalise": (NormaliseConfig, normalise),
     "anonymise": (AnonymiseConfig, anonymise),
     "split": (SplitConfig, split),
+    "classic": (ClassicConfig, classic),
+    "classifier": (ClassifierConfig, classifier),
+    "classify": (ClassifyConfig, classify),
     "curate": (CurateConfig, curate),
     "decontaminate": (DecontaminateConfig, decontaminate),
     "repeated-passages": (PassagesConfig, repeated_passages),

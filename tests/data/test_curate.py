@@ -125,6 +125,28 @@ def test_filters_count_and_show_and_set_the_language(tmp_path: Path) -> None:
     assert result.examples[0] == {"reason": "too short", "id": f"{0:032x}", "text": "too short"}
 
 
+def test_a_filter_cuts_lines_and_those_after_it_see_the_rest(tmp_path: Path) -> None:
+    sentences = [f"Queue number {number} is owned by the account that made it." for number in range(3)]
+    train = documents_of(tmp_path / "in", "\n".join(["Menu", *sentences, "Contact | Help | Imprint | Login | Search"]))
+    result, out = run(tmp_path / "a", train, filters=["c4"])
+    assert texts(out) == ["\n".join(sentences)]
+    assert result.counts["c4: line cut: no end of a sentence"] == 2
+    assert result.examples[0]["text"] == "Menu"
+    _, out = run(tmp_path / "b", train, filters=["c4", "word-list"], word_list=["imprint"])
+    assert len(texts(out)) == 1
+    with pytest.raises(LmworksError, match="'word list': 1"):
+        run(tmp_path / "c", train, filters=["word-list", "c4"], word_list=["imprint"])
+
+
+def test_a_word_list_is_read_from_its_file_and_enters_the_key(tmp_path: Path) -> None:
+    (tmp_path / "toxic.txt").write_text("foo\nbar baz\n")
+    fields = {"from": "train", "filters": ["word-list"], "word_list": "toxic.txt"}
+    assert CurateConfig.model_validate(fields).resolve(tmp_path).word_list == ["foo", "bar baz"]
+    for wrong in ({"word_list": "toxic.txt"}, {"filters": ["word-list"]}):
+        with pytest.raises(ValueError, match="need each other"):
+            CurateConfig.model_validate({"from": "train", **wrong})
+
+
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LmworksError, match="too short"):
         run(tmp_path, documents_of(tmp_path / "in", "tiny"), filters=["length"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lmworks.data.documents import Document
 from lmworks.data.filters import FILTERS, FilterSettings, detect_language
+from lmworks.data.published_rules import Cut
 
 ENGLISH = (
     "Creates a queue in the account. You must own the account, and the name of the queue must not be taken yet. "
@@ -20,9 +23,9 @@ GERMAN = (
 )
 
 
-def verdict(name: str, text: str, *languages: str) -> str | None:
+def verdict(name: str, text: str, *languages: str, **settings: Any) -> str | Cut | None:
     document = Document(id="a", text=text, source="s", licence="MIT")
-    return FILTERS[name](document, FilterSettings(languages or ("en",)))
+    return FILTERS[name](document, FilterSettings(languages or ("en",), **settings))  # type: ignore[index]
 
 
 def test_a_title_alone_is_too_short() -> None:
@@ -42,6 +45,26 @@ def test_texts_in_other_languages_go() -> None:
 def test_texts_that_say_too_little_about_their_language_stay(text: str) -> None:
     assert verdict("language", text) is None
     assert detect_language(text)[0] in (None, "en") or detect_language(text)[1] < 1
+
+
+def test_a_language_may_have_to_be_sure() -> None:
+    assert verdict("language", ENGLISH, language_score=0.65) is None
+    assert verdict("language", ENGLISH, language_score=0.999) == "language: unsure"
+    assert verdict("language", "arn:aws:s3:::x/*", language_score=0.65) == "language: unsure"
+    assert verdict("language", GERMAN, language_score=0.65) == "language: de"
+    mixed = f"{GERMAN[:58]} {ENGLISH[:102]}"
+    assert detect_language(mixed)[0] == "de"
+    assert detect_language(mixed)[1] < 0.6
+    assert verdict("language", mixed) is None
+    assert verdict("language", mixed, language_score=0.5) == "language: unsure"
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"), [(1, "word list"), (3, "word list"), (4, None), (0.03, "word list"), (0.05, None)]
+)
+def test_texts_with_listed_words_go(limit: float, reason: str | None) -> None:
+    words = ("Queue that NOBODY", "thirty", "creates", "capital", "")
+    assert verdict("word-list", ENGLISH, word_list=words, word_list_limit=limit) == reason
 
 
 def test_the_language_is_told() -> None:
@@ -65,5 +88,5 @@ def test_repetition(text: str, reason: str | None) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(sorted(FILTERS)))
 def test_no_text_breaks_a_filter(text: str, name: str) -> None:
-    reason = verdict(name, text)
-    assert reason is None or reason.strip()
+    reason = verdict(name, text, word_list=("word",))
+    assert reason is None or isinstance(reason, Cut) or reason.strip()

@@ -25,7 +25,7 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe import StepConfig
 
 TABLE = Path(__file__).with_name("stage_versions.json")
-INEXACT = ("train", "evaluate", "compare")
+INEXACT = ("train", "evaluate", "compare", "classif")
 """Stages that reckon in floating point: their figures agree closely, not to the bit, on another kind of processor."""
 
 NOTES_RECIPE = """\
@@ -43,6 +43,13 @@ data:
   single: {kind: repeated-passages, from: private, words: 12}
   unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
   judged: {kind: verdicts, from: unseen, verdicts: verdicts.jsonl}
+  plain: {kind: classic, from: unseen, steps: [contractions, lower-case, punctuation, stop-words], protect: [May]}
+  examples:
+    kind: ingest
+    sources: [{kind: files, path: examples, licence: MIT}]
+    licences: {allow: [permissive]}
+  taste: {kind: classifier, from: [examples]}
+  tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
 """
 
 
@@ -65,6 +72,12 @@ def make_notes(folder: Path) -> Path:
     judged = document_id(b"a key for tests only", "texts", "notes.jsonl", "7")
     verdict = {"id": judged, "label": "reject", "annotator": "expert-1"}
     (folder / "verdicts.jsonl").write_text(json.dumps(verdict) + "\n")
+    for name, words in (("notes", "wrote a note about"), ("orders", "sold ten pounds of")):
+        (folder / "examples" / name).mkdir(parents=True)
+        lines = [
+            json.dumps({"text": f"Someone {words} {note['text'][-30:]} {number}"}) for number, note in enumerate(notes)
+        ]
+        (folder / "examples" / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "recipe.yaml").write_text(NOTES_RECIPE)
     return folder
 

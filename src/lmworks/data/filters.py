@@ -1,4 +1,7 @@
-"""Filters: each says why a document is not worth learning from, or nothing. A new one is a function and a line."""
+"""Filters: each says why a document is not worth learning from, or nothing, or gives it back without some lines.
+
+A new one is a function, a name and a line.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lmworks.data.documents import Document
+from lmworks.data.published_rules import Cut, c4, fineweb, gopher_quality, gopher_repetition
+from lmworks.data.word_list import share_listed
 
 MIN_WORDS = 8
 """Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
@@ -26,6 +31,10 @@ class FilterSettings:
     """What the filters may depend on."""
 
     languages: tuple[str, ...]
+    language_score: float = 0.0
+    """Texts that are less surely than this in one of the languages go, too."""
+    word_list: tuple[str, ...] = ()
+    word_list_limit: float = 1
 
 
 def too_short(document: Document, settings: FilterSettings) -> str | None:
@@ -34,11 +43,12 @@ def too_short(document: Document, settings: FilterSettings) -> str | None:
 
 
 def other_language(document: Document, settings: FilterSettings) -> str | None:
-    """Texts that are surely in none of the languages wanted. Short or doubtful ones stay."""
+    """Texts that are surely in none of the languages wanted. Short or doubtful ones stay, unless they must be sure."""
     language, score = detect_language(document.text)
-    if score >= LANGUAGE_MIN_SCORE and language not in settings.languages:
+    is_other = language not in settings.languages
+    if score >= LANGUAGE_MIN_SCORE and is_other:
         return f"language: {language}"
-    return None
+    return "language: unsure" if settings.language_score and (is_other or score < settings.language_score) else None
 
 
 @functools.lru_cache(maxsize=1)  # the filter and the column ask about one text in a row
@@ -116,8 +126,24 @@ def _repeated_share(words: Sequence[str], size: int) -> float:
     return _share(words, iter(covered))
 
 
-FILTERS: Mapping[str, Callable[[Document, FilterSettings], str | None]] = {
+def on_word_list(document: Document, settings: FilterSettings) -> str | None:
+    """Texts with listed words, as often or as large a share as the limit."""
+    found, words = share_listed(document.text, settings.word_list)
+    limit = settings.word_list_limit
+    return "word list" if found and found >= (limit if limit >= 1 else limit * words) else None
+
+
+Filter = Literal[
+    "length", "language", "repetition", "gopher-quality", "gopher-repetition", "c4", "fineweb", "word-list"
+]
+
+FILTERS: Mapping[Filter, Callable[[Document, FilterSettings], str | Cut | None]] = {
     "length": too_short,
     "language": other_language,
     "repetition": repetitive,
+    "gopher-quality": lambda document, settings: gopher_quality(document.text),
+    "gopher-repetition": lambda document, settings: gopher_repetition(document.text),
+    "c4": lambda document, settings: c4(document.text),
+    "fineweb": lambda document, settings: fineweb(document.text),
+    "word-list": on_word_list,
 }

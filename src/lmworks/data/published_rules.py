@@ -1,0 +1,164 @@
+"""The rules that published corpora were filtered by, each a reason of its own, with the published limits.
+
+Gopher: Rae et al. 2021 (arXiv 2112.11446), section A.1.1 and table A1. C4: Raffel et al. 2020 (JMLR 21, 140),
+section 2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages.
+Words stand between white space, paragraphs between empty lines; empty lines do not count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import mul
+
+JUDGED_CHARACTERS = 1_000_000
+"""Repetition is judged by this beginning: Gopher lets no longer text pass, and memory is bounded."""
+
+_STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
+_PARAGRAPHS = re.compile("\n{2,}")
+
+
+def gopher_quality(text: str) -> str | None:
+    """Section A.1.1: too few or too many words, words of unlikely length, symbols, bullets, too little language."""
+    words, lines = text.split(), _lines(text)
+    size = len(words)
+    with_letters = sum(word[0].isalpha() or any(map(str.isalpha, word)) for word in words)
+    broken = {
+        "fewer than 50 words": size < 50,
+        "more than 100,000 words": size > 100_000,
+        "mean length of words outside 3 to 10": not 3 * size <= sum(map(len, words)) <= 10 * size,
+        "more than 0.1 hash signs a word": text.count("#") > 0.1 * size,
+        "more than 0.1 ellipses a word": text.count("...") + text.count("…") > 0.1 * size,
+        "more than 90 % of lines are bullets": _count(lines, ("•", "-", "*"), at_end=False) > 0.9 * len(lines),
+        "more than 30 % of lines end in an ellipsis": _count(lines, ("...", "…")) > 0.3 * len(lines),
+        "fewer than 80 % of words have a letter": with_letters < 0.8 * size,
+        "fewer than 2 stop words": len(_STOP_WORDS.intersection(text.lower().split())) < 2,
+    }
+    return _first("gopher", broken)
+
+
+def gopher_repetition(text: str) -> str | None:
+    """Table A1: repeated lines and paragraphs, the most frequent phrase, all repeated phrases."""
+    text = text[:JUDGED_CHARACTERS]
+    for unit, parts in (("paragraphs", _PARAGRAPHS.split(text.strip())), ("lines", _lines(text))):
+        number, characters = _repeats(parts)
+        if number > 0.30 * len(parts):
+            return f"gopher: more than 30 % of {unit} are repeated"
+        if characters > 0.20 * len(text):
+            return f"gopher: more than 20 % of characters in repeated {unit}"
+    words = text.split()
+    if size := _frequent_phrase(words, len(text)):
+        return f"gopher: more than {24 - 2 * size if size > 2 else 20} % of characters in one {size}-gram"
+    for size in range(5, 11):
+        characters = _repeated_characters(words, size)
+        if characters > (20 - size) / 100 * len(text):
+            return f"gopher: more than {20 - size} % of characters in repeated {size}-grams"
+        if characters <= 0.10 * len(text):  # a longer phrase repeats no word that this one does not
+            break
+    return None
+
+
+def fineweb(text: str) -> str | None:
+    """Section 3.6: lines that end no sentence, repeated lines, short lines."""
+    lines = _lines(text)
+    ends = _count(lines, (".", "!", "?", "。", "！", "？", "।", "؟", "۔"))
+    broken = {
+        "at most 12 % of lines end a sentence": ends <= 0.12 * len(lines),
+        "at least 10 % of characters in repeated lines": _repeats(lines)[1] >= 0.1 * sum(map(len, lines)),
+        "at least 67 % of lines below 30 characters": sum(len(line) < 30 for line in lines) >= 0.67 * len(lines),
+    }
+    return _first("fineweb", broken)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A text without some of its lines or marks, and each that went with its reason."""
+
+    text: str
+    pieces: Sequence[tuple[str, str]]
+
+
+_CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
+_POLICIES = re.compile("terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")
+_SENTENCE_END = re.compile(r"""[.!?]["'”’)\]]*(?=\s|$)""")
+
+
+def c4(text: str) -> str | Cut | None:
+    """Section 2.2 but for its word list and its test of language: drops pages of code and placeholders, cuts lines."""
+    if reason := _first("c4", {"lorem ipsum": "lorem ipsum" in text.lower(), "curly bracket": "{" in text}):
+        return reason
+    kept: list[str] = []
+    pieces: list[tuple[str, str]] = []
+    for line in text.split("\n"):
+        pieces += (("c4: citation mark cut", mark) for mark in _CITATION.findall(line))
+        shorter = _CITATION.sub("", line)
+        if reason := _bad_line(shorter.strip()):
+            pieces.append((reason, line))
+        else:
+            kept.append(shorter)
+    rest = _PARAGRAPHS.sub("\n\n", "\n".join(kept)).strip("\n")
+    if len(_SENTENCE_END.findall(rest)) < 3:
+        return "c4: fewer than 3 sentences"
+    return Cut(rest, pieces) if pieces else None
+
+
+def _bad_line(line: str) -> str | None:
+    lower = line.lower()
+    broken = {
+        # An ellipsis is no end: so the code that C4 was made with, of which the paper says nothing.
+        "no end of a sentence": not line.endswith((".", "!", "?", '"', "”")) or line.endswith("..."),
+        "fewer than 5 words": len(line.split(maxsplit=5)) < 5,
+        "javascript": "javascript" in lower,
+        "terms of use, privacy or cookies": _POLICIES.search(lower) is not None,
+    }
+    return _first("c4: line cut", broken) if line else None
+
+
+def _first(name: str, broken: Mapping[str, bool]) -> str | None:
+    return next((f"{name}: {rule}" for rule, is_broken in broken.items() if is_broken), None)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()] or [""]
+
+
+def _count(lines: Sequence[str], marks: tuple[str, ...], at_end: bool = True) -> int:
+    return sum(line.endswith(marks) if at_end else line.startswith(marks) for line in lines)
+
+
+def _repeats(parts: Sequence[str]) -> tuple[int, int]:
+    """How many parts occurred before, and their characters."""
+    unique = set(parts)
+    return len(parts) - len(unique), sum(map(len, parts)) - sum(map(len, unique))
+
+
+def _frequent_phrase(words: Sequence[str], characters: int) -> int | None:
+    """The least size, of 2 to 4 words, of which one phrase holds more than its share of the text."""
+    counts = Counter(words)
+    highest = 2 * max(map(mul, counts.values(), map(len, counts)), default=0) + max(counts.values(), default=0)
+    for size, most in ((2, 0.20), (3, 0.18), (4, 0.16)):
+        if highest <= 0.068 * characters:  # two such and a space between them hold less than 16 %
+            return None
+        phrases = Counter(_phrases(words, size))
+        highest = max((times * len(" ".join(each)) for each, times in phrases.items() if times > 1), default=0)
+        if highest > most * characters:
+            return size
+    return None
+
+
+def _repeated_characters(words: Sequence[str], size: int) -> int:
+    """Letters in phrases that occurred before; each counts once."""
+    seen: set[tuple[str, ...]] = set()
+    characters = end = 0
+    for start, phrase in enumerate(_phrases(words, size)):
+        if phrase in seen:
+            characters += sum(map(len, words[max(start, end) : start + size]))
+            end = start + size
+        seen.add(phrase)
+    return characters
+
+
+def _phrases(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[start:] for start in range(size)), strict=False)
