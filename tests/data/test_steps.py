@@ -61,7 +61,7 @@ def test_a_run_that_was_stopped_goes_on_from_its_journal(tmp_path: Path) -> None
     whole = map_units(WORDS, shout, tmp_path / "whole", make_context(tmp_path / "a"), PARTS)
     journal = MemoryJournal()
     map_units(WORDS[:2], shout, tmp_path / "out", make_context(tmp_path / "b", journal), PARTS)
-    assert [record["unit"] for record in journal.records()] == [0, 1]
+    assert [record["unit"] for record in journal.records() if "unit" in record] == [0, 1]
     resumed = map_units(WORDS, refuse_two, tmp_path / "out", make_context(tmp_path / "b", journal), PARTS)
     assert resumed == whole
     assert payload_bytes(tmp_path / "out") == payload_bytes(tmp_path / "whole")
