@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -111,6 +112,7 @@ def _finished(tallies: Path, step: str, units: int, context: Context) -> set[int
     """
     records = [record for record in context.journal.records() if record.get("step") == step]
     if not records:
+        shutil.rmtree(tallies, ignore_errors=True)
         context.journal.append({"step": step, "units": units})
     finished = {record["unit"] for record in records if "unit" in record}
     for index in set(range(units)) - finished if records else ():

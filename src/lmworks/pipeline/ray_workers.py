@@ -130,7 +130,7 @@ class RayWorkers:
         note = self._store / f".seen-{secrets.token_hex(8)}"
         note.write_text(note.name)
         files = [note, self._recipe]
-        ours = _look(files)
+        ours = look(files)
         try:
             for node in ray.nodes():  # type: ignore[no-untyped-call]
                 if not (node["Alive"] and node["Resources"].get("CPU")):
@@ -138,17 +138,17 @@ class RayWorkers:
                 where = f"--on ray://{self._address}: machine {node['NodeManagerAddress']}"
                 there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 try:
-                    theirs = ray.get(ray.remote(_look).options(num_cpus=0, scheduling_strategy=there).remote(files))
+                    theirs = ray.get(ray.remote(look).options(num_cpus=0, scheduling_strategy=there).remote(files))
                 except RayError as error:
                     raise LmworksError(
                         f"{where} cannot run lmworks ({str(error).splitlines()[-1]}); install 'lmworks[data,ray]' there"
                     ) from error
-                _compare(where, ours, theirs)
+                compare(where, ours, theirs)
         finally:
             note.unlink()
 
 
-def _compare(where: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
+def compare(where: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
     for name, value in ours.items():
         found = theirs.get(name)
         if name.startswith("/") and found != value:
@@ -163,7 +163,7 @@ def _compare(where: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
             )
 
 
-def _look(files: Sequence[Path]) -> dict[str, str]:
+def look(files: Sequence[Path]) -> dict[str, str]:
     """What decides whether work done here gives the same bytes: digests of the files that are there, versions."""
     seen = versions()
     for path in files:
