@@ -7,9 +7,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,29 @@ def test_tasks_give_the_same_bytes_as_one_process(workers: RayWorkers, tmp_path:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+class Counted(Sequence[int]):
+    """Units that count how many of them were asked for."""
+
+    asked = 0
+
+    def __len__(self) -> int:
+        return 1000
+
+    def __getitem__(self, index: Any) -> int:
+        self.asked += 1
+        if index == 1000:
+            raise IndexError
+        return int(index)
+
+
+def test_few_tasks_are_handed_out_at_a_time(workers: RayWorkers) -> None:
+    units = Counted()
+    results = workers(abs, units, 2)
+    assert next(results) in range(5)
+    assert units.asked == 5, "two a processor, and one for the one that ended"
+    results.close()
+
+
 def test_a_fault_in_a_task_arrives_as_it_was_raised(workers: RayWorkers, tmp_path: Path) -> None:
     context = replace(make_context(tmp_path), workers=2, execute=workers)
     with pytest.raises(UsageError, match=r"^four is no word$"):
@@ -81,7 +105,9 @@ def test_places_that_are_known(on: str, place: str | None) -> None:
     assert parse_place(on) == place
 
 
-@pytest.mark.parametrize("on", ["", "spark", "ray:", "ray://", "ray://:6379", "ray://head:", "ray://head:port"])
+@pytest.mark.parametrize(
+    "on", ["", "spark", "ray:", "ray://", "ray://:6379", "ray://head:", "ray://head:port", "ray://head:65536"]
+)
 def test_another_place_is_refused(on: str) -> None:
     with pytest.raises(UsageError, match="expected local, ray or ray://HOST:PORT"):
         parse_place(on)

@@ -38,7 +38,8 @@ def parse_place(on: str) -> str | None:
     if on == "local":
         return None
     host, colon, port = on.removeprefix("ray://").partition(":")
-    if on != "ray" and not (on.startswith("ray://") and host and (port.isdecimal() if colon else True)):
+    is_port = port.isdecimal() and int(port) < 2**16 if colon else True
+    if on != "ray" and not (on.startswith("ray://") and host and is_port):
         raise UsageError(f"--on {on}: expected local, ray or ray://HOST:PORT, the address that `ray start` prints")
     if not find_spec("ray"):
         raise UsageError(f"--on {on}: Ray is not installed; pip install 'lmworks[ray]'")
