@@ -103,9 +103,7 @@ def run(
         _wanted(build.nodes, name)
     last = {"recipe": str(workspace.path), "store": str(workspace.store.root), "settings": list(workspace.settings)}
     write_atomically(LAST, json.dumps(last) + "\n")
-    place: AbstractContextManager[Execute] = nullcontext(in_processes)
-    if ray is not None:
-        place = RayWorkers(ray, workspace.store.root, workspace.path)
+    place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
     with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
         for index, node in enumerate(nodes, start=1):

@@ -146,7 +146,7 @@ def test_processes_memory_and_kills_change_no_byte(tmp_path: Path, monkeypatch: 
     _, small = run(tmp_path / "c", documents)
     assert payload_bytes(one) == payload_bytes(two) == payload_bytes(small)
     config = PassagesConfig.model_validate({"from": "x", "words": 20})
-    for kept in range(7):
+    for kept in range(9):
         place, journal = tmp_path / f"killed-{kept}", MemoryJournal()
         repeated_passages(config, documents, out=place / "out", context=make_context(place, journal))
         del journal.lines[kept:]

@@ -17,16 +17,16 @@ import pytest
 from lmworks.data.documents import Document
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.ray_workers import RayWorkers, compare, look, parse_place
+from lmworks.pipeline.build import versions
+from lmworks.pipeline.ray_workers import RayWorkers, call, parse_place
 from support import make_context
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven"]
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayWorkers]:
-    folder = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch, RayWorkers("", folder, folder / "recipe.yaml") as workers:
+def workers() -> Iterator[RayWorkers]:
+    with pytest.MonkeyPatch.context() as patch, RayWorkers("") as workers:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that workers find the functions of this file
         yield workers
 
@@ -41,6 +41,10 @@ def refuse_four(word: str) -> tuple[Parts, Tally]:
     if word == "four":
         raise UsageError("four is no word")
     return shout(word)
+
+
+def fail(word: str) -> tuple[Parts, Tally]:
+    raise ModuleNotFoundError("No module named 'ftfy'")
 
 
 def die(word: str) -> tuple[Parts, Tally]:
@@ -89,6 +93,8 @@ def test_a_fault_in_a_task_arrives_as_it_was_raised(workers: RayWorkers, tmp_pat
     context = replace(make_context(tmp_path), workers=2, execute=workers)
     with pytest.raises(UsageError, match=r"^four is no word$"):
         map_units(WORDS, refuse_four, tmp_path / "out", context)
+    with pytest.raises(LmworksError, match=r"No module named 'ftfy'.*pip install 'lmworks\[data,ray\]'"):
+        map_units(WORDS, fail, tmp_path / "other", replace(make_context(tmp_path / "b"), workers=2, execute=workers))
 
 
 @pytest.mark.slow
@@ -106,7 +112,7 @@ def test_places_that_are_known(on: str, place: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "on", ["", "spark", "ray:", "ray://", "ray://:6379", "ray://head:", "ray://head:port", "ray://head:65536"]
+    "on", ["", "spark", "ray:", "ray://", "ray://:6379", "ray://head:", "ray://head:port", "ray://head:123456"]
 )
 def test_another_place_is_refused(on: str) -> None:
     with pytest.raises(UsageError, match="expected local, ray or ray://HOST:PORT"):
@@ -120,26 +126,21 @@ def test_a_missing_ray_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch)
         parse_place("ray")
 
 
-def test_a_cluster_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_cluster_that_is_not_there_is_refused_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     began = time.monotonic()
     with (
-        RayWorkers(f"127.0.0.1:{port}", tmp_path, tmp_path / "recipe.yaml") as absent,
+        RayWorkers(f"127.0.0.1:{port}") as absent,
         pytest.raises(UsageError, match=f"nothing answers there .* `ray start --head --port={port}`"),
     ):
         list(absent(len, ["unit"], 1))
     assert time.monotonic() - began < 30
 
 
-def test_a_machine_with_other_files_or_libraries_is_refused(tmp_path: Path) -> None:
-    note = tmp_path / "note"
-    note.write_text("here")
-    ours = look([note])
-    compare("machine m", ours, look([note]))
-    for theirs in (look([]), {**ours, str(note): "other content"}):
-        with pytest.raises(LmworksError, match=r"machine m does not see /.*note .*shared --store"):
-            compare("machine m", ours, theirs)
-    with pytest.raises(LmworksError, match=r"machine m has pyarrow 1\.0, this one .* same versions on both"):
-        compare("machine m", ours, {**ours, "pyarrow": "1.0"})
-    compare("machine m", ours, {name: value for name, value in ours.items() if name != "torch"})
+def test_a_machine_with_other_libraries_is_refused() -> None:
+    ours = versions()
+    assert call(ours, abs, -1) == 1
+    assert call({name: ours[name] for name in ours if name != "pyarrow"}, abs, -1) == 1
+    with pytest.raises(LmworksError, match=r"has pyarrow .*, not 1\.0: .* Install the same versions"):
+        call({**ours, "pyarrow": "1.0"}, abs, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lmworks.data.documents import Document, Documents, read_shard, shard_ids, write_file, write_ids, write_shard
+from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context
 
 EXAMPLES_PER_REASON = 3
@@ -126,6 +128,11 @@ def _one_unit(
     function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
 ) -> int:
     index, unit = numbered
+    if not tallies.parent.exists():
+        raise LmworksError(
+            f"The machine {os.uname().nodename} does not see {tallies.parent}. Every machine needs the store's folder "
+            "under the same path: mount it from a shared file system, or name another with --store."
+        )
     parts, tally = function(unit)
     for part, documents in parts.items():
         if documents:

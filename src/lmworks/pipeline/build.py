@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -292,6 +293,7 @@ def _json_lines(records: Sequence[Mapping[str, Any]]) -> str:
     return "".join(canonical_json(record) + "\n" for record in records)
 
 
+@cache
 def versions() -> dict[str, str]:
     """The versions of Python and of the libraries that may change a byte."""
     found = {}
