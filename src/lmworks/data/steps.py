@@ -108,14 +108,11 @@ def map_units(
 
 
 def _finished(tallies: Path, step: str, units: int, context: Context) -> set[int]:
-    """The units that are done, by the journal or by their tally, which a worker writes after all else.
-
-    The journal names the pass before any worker begins: from then on the output folder is kept.
-    """
+    """The units that are done, by the journal or by their tally, which a worker writes after all else."""
     records = [record for record in context.journal.records() if record.get("step") == step]
     if not records:
         shutil.rmtree(tallies, ignore_errors=True)
-        context.journal.append({"step": step, "units": units})
+        context.journal.append({"step": step, "units": units})  # before any worker begins: now the output is kept
     finished = {record["unit"] for record in records if "unit" in record}
     for index in set(range(units)) - finished if records else ():
         if _tally_path(tallies, index).exists():

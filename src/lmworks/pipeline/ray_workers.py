@@ -25,7 +25,6 @@ from lmworks.pipeline.workers import WORKER_DIED
 
 PORT = 6379
 """Where `ray start --head` listens unless told otherwise."""
-SECONDS_TO_ANSWER = 5.0
 TASKS_A_CPU = 2
 """In flight: one that runs, and one that is there when it ends."""
 
@@ -109,8 +108,8 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
         """Ray itself would ask for many minutes."""
         host, port = self._address.split(":")
         try:
-            socket.create_connection((host, int(port)), SECONDS_TO_ANSWER).close()
-        except (OSError, OverflowError) as error:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError as error:
             raise UsageError(
                 f"--on ray://{self._address}: nothing answers there ({error}). Start a cluster with "
                 f"`ray start --head --port={port}` on {host}, or use --on ray for this machine alone."
