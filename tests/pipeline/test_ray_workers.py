@@ -134,6 +134,7 @@ def test_a_cluster_that_is_not_there_is_refused_at_once() -> None:
         RayWorkers(f"127.0.0.1:{port}") as absent,
         pytest.raises(UsageError, match=f"nothing answers there .* `ray start --head --port={port}`"),
     ):
+        assert list(absent(len, [], 1)) == [], "without work there is no need of it"
         list(absent(len, ["unit"], 1))
     assert time.monotonic() - began < 30
 

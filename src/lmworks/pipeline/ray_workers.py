@@ -54,6 +54,8 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
 
     def __call__(self, work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
         """Run units as tasks: as many at a time as the cluster has processors, `workers` on a Ray of this build."""
+        if not units:
+            return
         if not self._cpus:
             self._connect(workers)
         import ray
