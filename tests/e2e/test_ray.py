@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -179,6 +180,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"ray://127.0.0.1:{port}"
     head.terminate()
     head.wait(60)
+    shutil.rmtree(short, ignore_errors=True)
 
 
 def test_a_cluster_gives_the_same_bytes_and_is_left_running(tmp_path: Path, cluster: str) -> None:
