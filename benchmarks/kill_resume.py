@@ -16,14 +16,13 @@ import argparse
 import json
 import os
 import random
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
+
+from killed import Build, digests, finished_pieces, not_continued
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "quickstart.yaml"
 FIXED = {
@@ -45,65 +44,11 @@ ATTEMPTS = 20
 """The shortest steps take a few hundredths of a second; most kills come too late for them."""
 
 
-class Build:
-    """A running build whose lines are read as they come."""
-
-    def __init__(self, folder: Path, store: Path, training: dict[str, str]) -> None:
-        both = {f"{model}.{name}": value for model in ("pretrain", "finetune") for name, value in training.items()}
-        settings = [part for name, value in (FIXED | both).items() for part in ("--set", f"{name}={value}")]
-        command = [sys.executable, "-m", "lmworks", "build", str(RECIPE), "--store", str(store), *settings]
-        environment = {**os.environ, "LMWORKS_ID_KEY": "a key for this benchmark"}
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        self.lines: list[tuple[float, str]] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            self.lines.append((time.monotonic(), line.rstrip()))
-
-    def began(self) -> dict[str, float]:
-        """Step → when it began in this run."""
-        steps = [(when, line) for when, line in self.lines if line.startswith("[") and not line.endswith(": reused")]
-        return {line.split("] ", 1)[1].split(":", 1)[0]: when for when, line in steps}
-
-    def finished(self) -> dict[str, float]:
-        """Step → when it was done in this run."""
-        return {line.split(": done in")[0]: when for when, line in self.lines if ": done in" in line}
-
-    def wait(self) -> None:
-        code = self.process.wait()
-        self.reader.join()
-        if code:
-            raise SystemExit("\n".join(line for _, line in self.lines[-15:]))
-
-
-def digests(store: Path) -> dict[str, str]:
-    """File of a payload → its digest."""
-    found = {}
-    for path in store.glob("artifacts/*/*/manifest.json"):
-        manifest = json.loads(path.read_text())
-        found |= {f"{manifest['step']}/{name}": file["sha256"] for name, file in manifest["files"].items()}
-    return found
-
-
-def finished_pieces(store: Path, forget: bool) -> dict[str, int]:
-    """Step under way → steps, shards or chunks that its journal names."""
-    found = {}
-    for path in store.glob("work/*/progress.jsonl"):
-        records = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-        checkpoints = [int(record["checkpoint"].split("-")[1]) for record in records if "checkpoint" in record]
-        passes = [record["step"] for record in records if "unit" in record]
-        units = sum(record.get("step") == passes[-1] for record in records) if passes else 0
-        chunks = sum("chunk" in record for record in records)
-        if pieces := (checkpoints or [0])[-1] + units + chunks:
-            found[(path.parent / "step").read_text()] = pieces
-        if forget:
-            path.unlink()
-    return found
+def start(folder: Path, store: Path, training: dict[str, str]) -> Build:
+    """A build of the small recipe."""
+    both = {f"{model}.{name}": value for model in ("pretrain", "finetune") for name, value in training.items()}
+    settings = [part for name, value in (FIXED | both).items() for part in ("--set", f"{name}={value}")]
+    return Build(folder, RECIPE, "--store", str(store), *settings)
 
 
 def withdraw(step: str, store: Path) -> None:
@@ -120,9 +65,7 @@ def kill_in(step: str, after: float, build: Build) -> Build:
         if began and time.monotonic() - began >= after:
             break
         time.sleep(0.002)
-    build.process.kill()
-    build.process.wait()
-    build.reader.join()
+    build.kill()
     return build
 
 
@@ -138,7 +81,7 @@ def main() -> None:
     training = COMPILED if options.compiled else PLAIN
     with tempfile.TemporaryDirectory() as name:
         folder, store = Path(name), Path(name) / "killed"
-        calm = Build(folder, folder / "calm", training)
+        calm = start(folder, folder / "calm", training)
         calm.wait()
         done = calm.finished()
         seconds = {step: done[step] - when for step, when in calm.began().items()}
@@ -150,8 +93,8 @@ def main() -> None:
         for step in wanted:
             for _ in range(ATTEMPTS):
                 withdraw(step, store)
-                build = kill_in(step, draw.random() * seconds[step], Build(folder, store, training))
-                faults += _not_continued(left, build)
+                build = kill_in(step, draw.random() * seconds[step], start(folder, store, training))
+                faults += not_continued(left, build)
                 left = finished_pieces(store, options.forget)
                 if step in build.began() and step not in build.finished():
                     break
@@ -161,9 +104,9 @@ def main() -> None:
             print(f"killed in {step}; finished pieces kept: {left.get(step, 0)}", file=sys.stderr)
             if step not in left and seconds[step] > MOST_SECONDS:
                 faults.append(f"{step} takes {seconds[step]:.0f} s and keeps no finished piece")
-        last = Build(folder, store, training)
+        last = start(folder, store, training)
         last.wait()
-        faults += _not_continued(left, last)
+        faults += not_continued(left, last)
         ours, theirs = digests(store), digests(folder / "calm")
         different = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
         record = {
@@ -177,20 +120,6 @@ def main() -> None:
         }
         print(json.dumps(record))
         sys.exit(1 if different or faults or record["steps_not_hit"] else 0)
-
-
-def _not_continued(left: dict[str, int], build: Build) -> list[str]:
-    """Each step that a kill cut off must go on after all pieces that its journal names."""
-    said = {
-        found[1]: int(found[2])
-        for _, line in build.lines
-        if (found := re.fullmatch(r"(.+): goes on after (\d+) of \d+ .+", line))
-    }
-    return [
-        f"{step} had {pieces} finished pieces and went on after {said.get(step, 0)}"
-        for step, pieces in left.items()
-        if step in build.began() and said.get(step, 0) != pieces
-    ]
 
 
 if __name__ == "__main__":

@@ -124,6 +124,9 @@ def build(
     recipe: RecipeArgument = None,
     until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
     rebuild: Annotated[list[str] | None, typer.Option(metavar="STEP", help="Make this step again.")] = None,
+    on: Annotated[
+        str, typer.Option(metavar="PLACE", help="Where document steps run: local, ray or ray://HOST:PORT.")
+    ] = "local",
     settings: SetOption = None,
     store: StoreOption = None,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
@@ -134,9 +137,11 @@ def build(
     Example: lmworks build recipes/quickstart.yaml --set pretrain.steps=60
     """
     from lmworks.pipeline.display import make_display
+    from lmworks.pipeline.ray_workers import parse_place
     from lmworks.release.report import write_report
     from lmworks.workspace import open_workspace, run
 
+    ray = parse_place(on)
     announce = None if as_json else _say_counted
     workspace = open_workspace(
         recipe, settings or (), store, measure=True, replan=replan, until=until, announce=announce
@@ -145,7 +150,7 @@ def build(
         print(workspace.plan.in_words(), file=sys.stderr)
     display = make_display()
     try:
-        artifacts = run(workspace, display, until=until, rebuild=rebuild or ())
+        artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
     finally:
         display.close()
     report_path = write_report(workspace.store, workspace.recipe.name)

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,9 @@ from lmworks import graph
 from lmworks.errors import Stopped, UsageError
 from lmworks.pipeline.build import Build, Display, Environment, Node
 from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import Artifact, Store
+from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.recipe import Recipe, load_recipe
 
@@ -97,15 +99,20 @@ def run(
     until: str | None = None,
     rebuild: Sequence[str] = (),
     workers: int | None = None,
+    ray: str | None = None,
 ) -> dict[str, Artifact]:
-    """Build every step that is not in the store, in order. Returns the artifacts by step."""
+    """Build every step that is not in the store, in order. Returns the artifacts by step.
+
+    `ray` has document steps run on Ray: "" starts one on this machine, else it is a cluster's address.
+    """
     build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
     for name in rebuild:
         _wanted(build.nodes, name)
     last = {"recipe": str(workspace.path), "store": str(workspace.store.root), "settings": list(workspace.settings)}
     write_atomically(LAST, json.dumps(last) + "\n")
-    with stop_flag() as check_stop, workspace.store.in_use(display.say):
-        environment = Environment(check_stop, workers or os.cpu_count() or 1)
+    place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
+    with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
+        environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
         for index, node in enumerate(nodes, start=1):
             check_stop()
             artifact, _ = build.look(node)

@@ -177,7 +177,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     items = documents_of(tmp_path / "set", " ".join(ITEM))
     config = DecontaminateConfig.model_validate({"from": "clean", "against": ["x"]})
     decontaminate(config, documents, [items], out=tmp_path / "whole", context=make_context(tmp_path / "a"))
-    for kept in range(4):
+    for kept in range(5):
         place, journal = tmp_path / f"killed-{kept}", MemoryJournal()
         for _ in range(2):
             decontaminate(config, documents, [items], out=place / "out", context=make_context(place, journal))

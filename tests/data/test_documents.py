@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.documents import COLUMNS, Document, Documents, read_shard, shard_ids, write_shard
+from lmworks.data.documents import COLUMNS, Document, Documents, read_shard, shard_ids, write_file, write_shard
 
 some_text = st.text(st.characters(exclude_categories=["Cs"]))
 some_documents = st.lists(
@@ -61,3 +64,17 @@ def test_ids_of_several_shards_are_merged_in_order(tmp_path: Path) -> None:
         write_shard(tmp_path / f"part-{number:05d}.parquet", shard)
     assert "".join(shard_ids(tmp_path)) == "abcd"
     assert Documents(tmp_path, "").count() == 4
+
+
+def test_two_processes_that_write_one_file_do_not_spoil_it(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+
+    def interrupted() -> Iterator[bytes]:
+        yield b"the same "
+        code = "from pathlib import Path; from lmworks.data.documents import write_file; write_file(Path({!r}), {!r})"
+        subprocess.run([sys.executable, "-c", code.format(str(path), b"the same text")], check=True)
+        yield b"text"
+
+    write_file(path, interrupted())
+    assert path.read_bytes() == b"the same text"
+    assert list(tmp_path.iterdir()) == [path]

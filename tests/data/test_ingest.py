@@ -6,7 +6,8 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,23 @@ def test_unreadable_parquet_is_quarantined(tmp_path: Path, ingest_files: Ingest)
         ("misspelt.parquet", ""),
         ("nulls.parquet", "2"),
     ]
+
+
+def test_a_file_that_a_worker_does_not_see_stops_the_step(tmp_path: Path) -> None:
+    (tmp_path / "seen").mkdir()
+    (tmp_path / "seen" / "a.txt").write_text("here when the step begins")
+
+    def elsewhere(work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
+        (tmp_path / "seen" / "a.txt").unlink()
+        yield from map(work, units)
+
+    source = {"kind": "files", "path": "seen", "licence": "MIT"}
+    config = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["MIT"]}}).resolve(tmp_path)
+    context = replace(make_context(tmp_path), execute=elsewhere)
+    with pytest.raises(
+        LmworksError, match=r"Source seen: a\.txt is gone, or is not on the machine .* under the same path"
+    ):
+        ingest(config, out=tmp_path / "raw", context=context)
 
 
 def test_a_broken_link_is_quarantined(tmp_path: Path, ingest_files: Ingest) -> None:

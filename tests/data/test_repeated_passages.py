@@ -49,6 +49,17 @@ def test_the_smallest_id_keeps_the_passage(tmp_path: Path) -> None:
     }
 
 
+def test_a_run_that_was_stopped_does_not_join_again(tmp_path: Path) -> None:
+    documents = documents_of(tmp_path / "in", f"{prose(1, 40)} {HEADER}", f"{prose(2, 40)} {HEADER}")
+    context, config = make_context(tmp_path, MemoryJournal()), PassagesConfig.model_validate({"from": "x", "words": 20})
+    repeated_passages(config, documents, out=tmp_path / "out", context=context)
+    before = payload_bytes(tmp_path / "out")
+    for path in (context.scratch / "windows").glob("*.hashes"):
+        path.unlink()
+    repeated_passages(config, documents, out=tmp_path / "out", context=context)
+    assert payload_bytes(tmp_path / "out") == before
+
+
 def test_documents_with_a_passage_of_another_are_left_out_if_so_wished(tmp_path: Path) -> None:
     documents = documents_of(tmp_path / "in", HEADER, f"{prose(1, 40)} {HEADER}", prose(2, 40))
     result, out = run(tmp_path, documents, action="drop")
@@ -135,7 +146,7 @@ def test_processes_memory_and_kills_change_no_byte(tmp_path: Path, monkeypatch: 
     _, small = run(tmp_path / "c", documents)
     assert payload_bytes(one) == payload_bytes(two) == payload_bytes(small)
     config = PassagesConfig.model_validate({"from": "x", "words": 20})
-    for kept in range(7):
+    for kept in range(9):
         place, journal = tmp_path / f"killed-{kept}", MemoryJournal()
         repeated_passages(config, documents, out=place / "out", context=make_context(place, journal))
         del journal.lines[kept:]

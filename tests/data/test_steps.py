@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from data_support import payload_bytes
 
 from lmworks.data.documents import Document
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, Stopped
 from support import MemoryJournal, make_context
 
 
@@ -61,10 +64,44 @@ def test_a_run_that_was_stopped_goes_on_from_its_journal(tmp_path: Path) -> None
     whole = map_units(WORDS, shout, tmp_path / "whole", make_context(tmp_path / "a"), PARTS)
     journal = MemoryJournal()
     map_units(WORDS[:2], shout, tmp_path / "out", make_context(tmp_path / "b", journal), PARTS)
-    assert [record["unit"] for record in journal.records()] == [0, 1]
+    assert [record["unit"] for record in journal.records() if "unit" in record] == [0, 1]
     resumed = map_units(WORDS, refuse_two, tmp_path / "out", make_context(tmp_path / "b", journal), PARTS)
     assert resumed == whole
     assert payload_bytes(tmp_path / "out") == payload_bytes(tmp_path / "whole")
+
+
+def test_what_a_worker_ended_after_its_driver_was_killed_is_not_done_again(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    whole = map_units(WORDS, shout, tmp_path / "out", make_context(tmp_path, journal), PARTS)
+    del journal.lines[1:]
+    assert map_units(WORDS, refuse_two, tmp_path / "out", make_context(tmp_path, journal), PARTS) == whole
+    assert {record["unit"] for record in journal.lines if "unit" in record} == set(range(5))
+
+
+def test_what_was_ended_before_the_journal_was_lost_is_done_again(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise Stopped("stopped")
+
+    out, context = tmp_path / "out", make_context(tmp_path, MemoryJournal())
+    whole = map_units(WORDS, shout, out, make_context(tmp_path), PARTS)
+    before = payload_bytes(out)
+    shutil.rmtree(out)
+    with pytest.raises(Stopped):
+        map_units(WORDS, shout, out, replace(context, check_stop=stop), PARTS)
+    assert map_units(WORDS, shout, out, context, PARTS) == whole
+    assert payload_bytes(out) == before
+
+
+def test_a_worker_that_does_not_see_the_store_is_refused(tmp_path: Path) -> None:
+    context = make_context(tmp_path / "store")
+
+    def elsewhere(work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
+        (tmp_path / "store").rename(tmp_path / "of another machine")
+        yield from map(work, units)
+
+    with pytest.raises(LmworksError, match=r"does not see .*store/scratch\. Every machine needs the store's folder"):
+        map_units(WORDS, shout, tmp_path / "out", replace(context, execute=elsewhere), PARTS)
+    assert not (tmp_path / "out").exists()
 
 
 def test_work_outside_the_journal_is_not_trusted(tmp_path: Path) -> None:

@@ -114,6 +114,20 @@ def test_a_second_build_makes_nothing(tmp_path: Path) -> None:
     assert made(said) == []
 
 
+@stage(version=1)
+def untidy(config: SourceConfig, out: Path, context: Context) -> Result:
+    (out / "words.txt").write_text("whole")
+    (out / ".words.txt.123@elsewhere").write_text("hal")
+    return Result()
+
+
+def test_what_a_worker_left_half_written_is_not_published(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, [Node("raw", untidy, SourceConfig())])
+    assert not list(state.artifacts["raw"].payload.glob(".*"))
+    assert set(state.artifacts["raw"].manifest["files"]) >= {"words.txt", "counts.json"}
+    assert not any("elsewhere" in name for name in state.artifacts["raw"].manifest["files"])
+
+
 def test_a_changed_field_rebuilds_what_is_below_it_and_says_why(tmp_path: Path) -> None:
     build(tmp_path, nodes())
     _, said = build(tmp_path, nodes(case="lower"))

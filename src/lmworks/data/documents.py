@@ -120,7 +120,8 @@ def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 def write_file(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file, at once or part by part, so that under its final name it is either whole and on disk, or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
+    # A worker of a killed run may still be writing the same file, on another machine.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}@{os.uname().nodename}")
     with unfinished.open("wb") as stream:
         stream.writelines([content] if isinstance(content, bytes) else content)
         stream.flush()

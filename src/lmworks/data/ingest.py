@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -221,6 +222,12 @@ def _read_piece(source: SourceConfig, piece: Piece) -> Iterator[Found | Document
                 yield Unreadable(found.path, found.key, 0, "half of a surrogate pair in the text", b"")
             else:
                 yield found
+    except FileNotFoundError as error:
+        # It was there when its digest was taken. To quarantine it would make the output depend on the machine.
+        raise LmworksError(
+            f"Source {source.label}: {piece.name} is gone, or is not on the machine {os.uname().nodename}. Leave "
+            "sources as they are while they are read; on a cluster, every machine must see them under the same path."
+        ) from error
     except OSError as error:
         yield Unreadable(piece.name, "", 0, f"unreadable: {error.strerror}", b"")
 

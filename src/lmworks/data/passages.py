@@ -165,6 +165,9 @@ def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: C
     paths: list[Path] = []
     context.progress.start(_RANGES, "ranges of hashes")
     for first, last in _groups(files.ranges):
+        paths.append(folder / f"{first:03d}-{last:03d}.pairs")
+        if paths[-1].exists():  # joined before a kill, and whole
+            continue
         context.check_stop()
         hashes, windows = files.read_windows(first, last)
         order = np.argsort(hashes)
@@ -180,7 +183,6 @@ def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: C
         owners = np.repeat(firsts, np.diff(np.append(firsts, len(hashes))))
         others = documents != documents[owners]
         pairs = np.stack((windows[others], windows[owners][others]), axis=1)
-        paths.append(folder / f"{first:03d}.pairs")
         write_file(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
         context.progress.update(last)
     return paths

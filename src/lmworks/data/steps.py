@@ -1,16 +1,15 @@
-"""How document steps run: a pure function over one shard, a process pool, and a journal entry a shard."""
+"""How document steps run: a pure function over one shard, workers, and a journal entry a shard."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,22 +79,25 @@ def map_units(
     parts: Sequence[str] = ("",),
     step: str = "shards",
 ) -> Tally:
-    """Run a pure, picklable function over independent units of work, in `context.workers` processes.
+    """Run a pure, picklable function over independent units of work, by `context.workers` workers.
 
     Unit i writes `part-<i>.parquet` in each part that it has documents for. Finished units are journalled, so a run
     that was killed goes on with the others. `step` names this pass in the journal of a stage that makes several.
     """
     tallies = context.scratch / step
-    finished = {record["unit"] for record in context.journal.records() if record.get("step") == step}
-    waiting = [index for index in range(len(units)) if index not in finished]
+    finished = _finished(tallies, step, len(units), context)
+    waiting = [(index, unit) for index, unit in enumerate(units) if index not in finished]
     if finished:
         context.log(f"goes on after {len(finished)} of {len(units)} {step}")
     work = partial(_one_unit, function, out, tallies)
     context.progress.start(len(units), "shards")
-    for index in _run(work, [(index, units[index]) for index in waiting], context):
-        context.journal.append({"step": step, "unit": index})
-        finished.add(index)
-        context.progress.update(len(finished))
+    context.check_stop()
+    with closing(context.execute(work, waiting, context.workers)) as indices:
+        for index in indices:
+            context.journal.append({"step": step, "unit": index})
+            finished.add(index)
+            context.progress.update(len(finished))
+            context.check_stop()
     total = Tally()
     for index in range(len(units)):
         record = json.loads(_tally_path(tallies, index).read_text())
@@ -105,10 +107,29 @@ def map_units(
     return total
 
 
+def _finished(tallies: Path, step: str, units: int, context: Context) -> set[int]:
+    """The units that are done, by the journal or by their tally, which a worker writes after all else."""
+    records = [record for record in context.journal.records() if record.get("step") == step]
+    if not records:
+        shutil.rmtree(tallies, ignore_errors=True)
+        context.journal.append({"step": step, "units": units})  # before any worker begins: now the output is kept
+    finished = {record["unit"] for record in records if "unit" in record}
+    for index in set(range(units)) - finished if records else ():
+        if _tally_path(tallies, index).exists():
+            context.journal.append({"step": step, "unit": index})
+            finished.add(index)
+    return finished
+
+
 def _one_unit(
     function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
 ) -> int:
     index, unit = numbered
+    if not tallies.parent.exists():
+        raise LmworksError(
+            f"The machine {os.uname().nodename} does not see {tallies.parent}. Every machine needs the store's folder "
+            "under the same path: mount it from a shared file system, or name another with --store."
+        )
     parts, tally = function(unit)
     for part, documents in parts.items():
         if documents:
@@ -125,47 +146,3 @@ def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[
 
 def _tally_path(folder: Path, index: int) -> Path:
     return folder / f"{index:05d}.json"
-
-
-def _run(work: Callable[[Any], int], units: Sequence[Any], context: Context) -> Iterator[int]:
-    """Yield the index of each unit as it finishes; stop between units when the user asks."""
-    if context.workers == 1 or len(units) < 2:
-        for unit in units:
-            context.check_stop()
-            yield work(unit)
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from concurrent.futures.process import BrokenProcessPool
-
-    # A fork of this process could deadlock, since libraries run threads in it; a fork of a small server that has
-    # imported what shards need cannot, and starts at once.
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", __name__])
-    pool = ProcessPoolExecutor(min(context.workers, len(units)), processes, initializer=_begin_worker)
-    try:
-        for future in as_completed([pool.submit(work, unit) for unit in units]):
-            yield future.result()
-            context.check_stop()
-    except BrokenProcessPool as error:
-        raise LmworksError(
-            "A worker process died, most likely for lack of memory. Build again to go on from the shards that are "
-            "finished; set fewer workers or a smaller shard_bytes if it happens again."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
-    import multiprocessing
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from lmworks.pipeline.files import canonical_json, digest_file, sync_tree, write
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
+from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe import StepConfig, references
 
 LIBRARIES = (
@@ -108,7 +110,7 @@ class Build:
         """The typed handle of a reference."""
         step, part = split_reference(reference)
         artifact = self.artifacts[step]
-        return kind(artifact.path(part), artifact.digest(part))
+        return kind(artifact.path(part).absolute(), artifact.digest(part))
 
     def run(
         self, node: Node, display: Display, position: tuple[int, int], environment: Environment, *, again: bool = False
@@ -119,7 +121,7 @@ class Build:
             raise LmworksError(f"step {node.name!r}: an input is not built")
         key, parts = resolved
         reason = stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
-        work = self.store.work(key)
+        work = self.store.work(key).absolute()  # the folder that this program runs in may not be a worker's
         (work / "step").write_text(node.name)
         with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
             artifact = self.store.find(node.stage.name, key)
@@ -150,6 +152,7 @@ class Build:
                 environment.check_stop,
                 environment.workers,
                 lambda line: display.say(f"{node.name}: {line}"),
+                environment.execute,
             )
             handles: dict[str, Any] = {}
             for name, kind in node.stage.inputs.items():
@@ -161,6 +164,7 @@ class Build:
                 handles[name] = made if kind.many else (made[0] if made else None)
             started = time.time()
             result = node.stage(node.config, **handles, out=out, context=context)
+            _drop_temporary(out)
             write_atomically(finished, canonical_json(self._manifest(node, key, out, result, started)))
         manifest = json.loads(finished.read_text())
         artifact = self.store.publish(node.stage.name, key, out, manifest)
@@ -191,7 +195,7 @@ class Build:
             "files": files,
             "counts": dict(result.counts),
             "figures": [figure.as_json() for figure in result.figures],
-            "libraries": _versions(),
+            "libraries": versions(),
             "run": {
                 "started": round(started, 3),
                 "seconds": round(time.time() - started, 3),
@@ -216,6 +220,7 @@ class Environment:
 
     check_stop: Callable[[], None]
     workers: int
+    execute: Execute = in_processes
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -268,8 +273,13 @@ def _drop_unnamed(out: Path, journal: FileJournal) -> None:
     if not journal.records() and out.exists():
         shutil.rmtree(out)
     out.mkdir(exist_ok=True)
+    _drop_temporary(out)
+
+
+def _drop_temporary(out: Path) -> None:
+    """Drop what a worker of a killed run has not ended, which may have come after that run."""
     for path in out.rglob(".*"):
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def _clear(work: Path) -> None:
@@ -284,7 +294,9 @@ def _json_lines(records: Sequence[Mapping[str, Any]]) -> str:
     return "".join(canonical_json(record) + "\n" for record in records)
 
 
-def _versions() -> dict[str, str]:
+@cache
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that may change a byte."""
     found = {}
     for name in ("lmworks", *LIBRARIES):
         try:

@@ -18,6 +18,7 @@ from types import UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.workers import Execute, in_processes
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Context:
     """Raises `Stopped` when the user asked to stop. Call it between units of work that are safe to end at."""
     workers: int = 1
     log: Callable[[str], None] = print
+    execute: Execute = in_processes
+    """Where units of work run."""
 
 
 class StageFunction(Protocol):

@@ -1,0 +1,59 @@
+"""Where independent units of work run: in this process, or in several beside it. `ray_workers` has the other place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from lmworks.errors import LmworksError
+
+Execute = Callable[[Callable[[Any], int], Sequence[Any], int], Generator[int, None, None]]
+"""Runs a picklable function over units of work with a number of workers; yields what it returns as each unit ends."""
+
+WORKER_DIED = (
+    "A worker process died, most likely for lack of memory. Build again to go on from the shards that are finished; "
+    "set fewer workers or a smaller shard_bytes if it happens again."
+)
+
+
+def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
+    """Run units in processes of this machine; a single one, or a single worker's, in this process."""
+    if workers == 1 or len(units) < 2:
+        yield from map(work, units)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
+    # A fork of this process could deadlock, since libraries run threads in it; a fork of a small server that has
+    # imported what shards need cannot, and starts at once.
+    processes = multiprocessing.get_context("forkserver")
+    module = getattr(work, "func", work).__module__
+    processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", module])
+    pool = ProcessPoolExecutor(min(workers, len(units)), processes, initializer=_begin_worker)
+    try:
+        for future in as_completed([pool.submit(work, unit) for unit in units]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise LmworksError(WORKER_DIED) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+    import multiprocessing
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
