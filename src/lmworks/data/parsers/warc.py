@@ -7,17 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from lmworks.data.parsers.parser import (
-    RAW_BYTES_KEPT,
-    Form,
-    Found,
-    Piece,
-    Reading,
-    Record,
-    Skipped,
-    Span,
-    cut_between,
-)
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Skipped, Span, cut_between
 from lmworks.data.parsers.whole import decode_page, page_text
 
 _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d+)", re.IGNORECASE)
