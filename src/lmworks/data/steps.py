@@ -105,6 +105,20 @@ def map_units(
     return total
 
 
+def redo_unit(
+    index: int, unit: Unit, function: Callable[[Unit], tuple[Parts, Tally]], out: Path, context: Context
+) -> None:
+    """Make a finished unit of `map_units` anew, with a function that gives less of it; then call `map_units` again.
+
+    What the unit gives no more is in its tally before it leaves the shard, so that a kill in between loses nothing.
+    """
+    parts, tally = function(unit)
+    write_file(_tally_path(context.scratch / "shards", index), json.dumps(vars(tally), ensure_ascii=False).encode())
+    for part, documents in parts.items():
+        shard = out / part / f"part-{index:05d}.parquet"
+        write_shard(shard, documents) if documents else shard.unlink()
+
+
 def _one_unit(
     function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
 ) -> int:

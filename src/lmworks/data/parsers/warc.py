@@ -115,7 +115,7 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
     text, form = page_text(page, reading) if kind == "response" else (page, "text")
     address = record.rec_headers.get_header("WARC-Target-URI") or ""
     date = record.rec_headers.get_header("WARC-Date")
-    return Record(name, key, text, form, reading.licence, {"url": address}, date)
+    return Record(name, key, text, form, reading.licence, {"url": address}, date, span)
 
 
 def _media(record: Any) -> tuple[str, str | None]:
