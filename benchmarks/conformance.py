@@ -75,7 +75,10 @@ PUBLISHED: dict[str, Sets] = {
     "mt-bench-questions": [({"dataset": "mt-bench"}, 80)],
     "multi30k": [({"dataset": "multi30k"}, 16_042)],
     "pii-presidio-synth": [
-        ({"licence": "MIT", "format": "json", "include": ["*.json"], "text_field": "full_text", "keep": ["spans"]}, 1_500)
+        (
+            {"licence": "MIT", "format": "json", "include": ["*.json"], "text_field": "full_text", "keep": ["spans"]},
+            1_500,
+        )
     ],
     "prompt-injection-bastion": [({"licence": "MIT", "include": ["*.jsonl"], "key_field": "id"}, 181)],
     "rte": [({"dataset": "rte"}, 4_167)],
@@ -87,7 +90,9 @@ PUBLISHED: dict[str, Sets] = {
     "superglue-boolq": [({"dataset": "superglue"}, 2_000)],
     "superglue-copa": [({"licence": "BSD-2-Clause", **ASKED}, 100)],
     "tiny-shakespeare": [({"licence": "LicenseRef-Public-Domain", "include": ["*.txt"]}, 1)],
-    "triviaqa-subset": [({"licence": "Apache-2.0", "include": ["*.jsonl"], "text_field": ["context", "answer"]}, 3_000)],
+    "triviaqa-subset": [
+        ({"licence": "Apache-2.0", "include": ["*.jsonl"], "text_field": ["context", "answer"]}, 3_000)
+    ],
     "truthfulqa": [
         ({"dataset": "truthfulqa"}, 817),
         ({"licence": "Apache-2.0", "include": ["*.jsonl"], "text_field": ["prompt", "completion"]}, 3_000),
@@ -211,8 +216,8 @@ def round_trip(data: Path, folder: Path) -> dict[str, object]:
 def published(data: Path, folder: Path) -> dict[str, object]:
     """Every set in the folder gives each record that it holds, and nothing of it is quarantined."""
     here = {path.name for path in data.iterdir() if path.is_dir()}
-    wrong: dict[str, object] = {name: "no line in PUBLISHED" for name in here - set(PUBLISHED)}
-    wrong |= {name: "missing" for name in set(PUBLISHED) - here}
+    wrong: dict[str, object] = dict.fromkeys(here - set(PUBLISHED), "no line in PUBLISHED")
+    wrong |= dict.fromkeys(set(PUBLISHED) - here, "missing")
     records = 0
     for name in here & set(PUBLISHED):
         for number, (options, count) in enumerate(PUBLISHED[name]):

@@ -18,7 +18,6 @@ from lmworks.data.parsers.parser import (
     Piece,
     Reading,
     Record,
-    Skipped,
     Span,
     Unreadable,
     cut_between,

@@ -13,8 +13,8 @@ _PASSWORD = re.compile(r"[^/]*://[^/]*:(?!\d+/)[^@]+@|.*[?&]password=", re.DOTAL
 def _without_password(value: str) -> str:
     if _PASSWORD.match(value):
         raise ValueError(
-            "it holds a password, and a recipe is no place for one; leave it to the storage's own configuration, or put "
-            "a database's address into an environment variable and write `$ITS_NAME`"
+            "it holds a password, and a recipe is no place for one; leave it to the storage's own configuration, or "
+            "put a database's address into an environment variable and write `$ITS_NAME`"
         )
     return value
 

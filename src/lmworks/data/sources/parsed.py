@@ -215,5 +215,6 @@ class ParsedSource(SourceConfig):
         else:
             stream = stack.enter_context(unpack.unpack(piece.path, stored))
         if form.seeks and stream is not stored:
-            stream = stack.enter_context(unpack.on_disk(stream))
+            limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(piece.path))
+            stream = stack.enter_context(unpack.on_disk(stream, limit))
         return stream

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import PurePosixPath
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal
 
 from pydantic import Field
 
@@ -45,7 +46,7 @@ class Remote(ParsedSource):
 
     def open(self, path: str) -> IO[bytes]:
         system, root = self._system()
-        return cast(IO[bytes], system.open(f"{root}/{path}", "rb"))
+        return io.BufferedReader(system.open(f"{root}/{path}", "rb"))  # fsspec's own files read lines without a limit
 
     def size(self, path: str) -> int:
         system, root = self._system()

@@ -45,7 +45,9 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
     def find(self, path: str, **_: Any) -> list[str]:
         """Every object below a folder of a bucket, sorted, as they are now."""
         bucket, _, folder = self._strip_protocol(path).partition("/")
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{folder}/" * bool(folder))
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=f"{folder}/" * bool(folder)
+        )
         with _faults(f"s3://{bucket}"):
             items = [item for page in pages for item in page.get("Contents", ()) if not item["Key"].endswith("/")]
         found = {f"{bucket}/{item['Key']}": {"size": item["Size"], "ETag": item["ETag"]} for item in items}
