@@ -519,9 +519,7 @@ PAIRS = b"""<?xml version="1.0"?><corpus>
 
 def test_elements_of_any_xml_are_rows(tmp_path: Path) -> None:
     files = {"a.xml": PAIRS}
-    found = read(
-        tmp_path, files, format="xml", records="pair", text_field=["t", "h"], key_field="id", keep=["value"]
-    )
+    found = read(tmp_path, files, format="xml", records="pair", text_field=["t", "h"], key_field="id", keep=["value"])
     assert [(item.key, item.text, item.meta) for item in found if isinstance(item, Record)] == [
         ("1", "A & b\n\nC\n\nD", {"value": "TRUE"}),
         ("3", "no t", {}),
