@@ -119,7 +119,7 @@ def test_an_object_that_changes_is_noticed(bucket: Any, tmp_path: Path) -> None:
     source = Remote(kind="remote", url="s3://corpus/texts")
     source.paths()
     bucket({"texts/a.txt": b"new"})
-    with source.open("a.txt") as stream, pytest.raises(LmworksError, match=r"PreconditionFailed\. Build again"):
+    with source.open("a.txt") as stream, pytest.raises(LmworksError, match=r"PreconditionFailed.*build again"):
         stream.read()
 
 
@@ -135,14 +135,14 @@ def test_an_object_that_is_gone_costs_itself_alone(bucket: Any, tmp_path: Path) 
 
 def test_what_is_not_there_is_named(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket({"texts/a.txt": b"text"})
-    with pytest.raises(UsageError, match=r"there is no bucket s3://nowhere; mend `url`"):
+    with pytest.raises(UsageError, match=r"s3://nowhere cannot be read \(NoSuchBucket\)\. Mend `url`"):
         read(tmp_path, "s3://nowhere/texts")
     with pytest.raises(LmworksError, match=r"s3://corpus/none holds no file that can be read"):
         read(tmp_path, "s3://corpus/none")
     S3.clear_instance_cache()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(LmworksError, match=r"does not answer \(EndpointConnectionError\)"):
+    with pytest.raises(LmworksError, match=r"EndpointConnectionError\. Check network"):
         read(tmp_path)
 
 
@@ -154,7 +154,7 @@ def test_credentials_come_from_the_environment_and_are_never_shown(
     bucket({"texts/a.txt": b"text"})
     # From here on the server checks who asks: after so many more requests it knows signatures.
     requests.post(f"{server}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()
-    denied = pytest.raises(UsageError, match=r"may not be read .*AWS_ACCESS_KEY_ID")
+    denied = pytest.raises(UsageError, match=r"cannot be read .*AWS_ACCESS_KEY_ID")
     try:
         with caplog.at_level(logging.INFO), denied as raised:
             read(tmp_path)

@@ -21,7 +21,7 @@ from lmworks.data.mixture import attribution_text, mix
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
-from lmworks.data.steps import Parts, Tally, map_units, quarantined, redo_unit
+from lmworks.data.steps import Parts, Tally, do_unit, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
@@ -212,7 +212,7 @@ def _keep_the_first(
         context.check_stop()
         index = int(shard.stem.removeprefix("part-"))
         if not repeated.isdisjoint(pq.read_table(shard, columns=["id"]).column("id").to_pylist()):
-            redo_unit(index, units[index], partial(read, taken=taken), out, context)
+            do_unit(partial(read, taken=taken), out, context.scratch / "shards", (index, units[index]))
 
 
 def _read_unit(

@@ -90,7 +90,7 @@ def map_units(
     waiting = [index for index in range(len(units)) if index not in finished]
     if finished:
         context.log(f"goes on after {len(finished)} of {len(units)} {step}")
-    work = partial(_one_unit, function, out, tallies)
+    work = partial(do_unit, function, out, tallies)
     context.progress.start(len(units), "shards")
     for index in _run(work, [(index, units[index]) for index in waiting], context):
         context.journal.append({"step": step, "unit": index})
@@ -105,29 +105,16 @@ def map_units(
     return total
 
 
-def redo_unit(
-    index: int, unit: Unit, function: Callable[[Unit], tuple[Parts, Tally]], out: Path, context: Context
-) -> None:
-    """Make a finished unit of `map_units` anew, with a function that gives less of it; then call `map_units` again.
-
-    What the unit gives no more is in its tally before it leaves the shard, so that a kill in between loses nothing.
-    """
-    parts, tally = function(unit)
-    write_file(_tally_path(context.scratch / "shards", index), json.dumps(vars(tally), ensure_ascii=False).encode())
-    for part, documents in parts.items():
-        shard = out / part / f"part-{index:05d}.parquet"
-        write_shard(shard, documents) if documents else shard.unlink()
-
-
-def _one_unit(
+def do_unit(
     function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
 ) -> int:
+    """Do one unit of `map_units`, or do it again. What a shard does not hold is in the tally before, and never lost."""
     index, unit = numbered
     parts, tally = function(unit)
-    for part, documents in parts.items():
-        if documents:
-            write_shard(out / part / f"part-{index:05d}.parquet", documents)
     write_file(_tally_path(tallies, index), json.dumps(vars(tally), ensure_ascii=False).encode())
+    for part, documents in parts.items():
+        shard = out / part / f"part-{index:05d}.parquet"
+        write_shard(shard, documents) if documents else shard.unlink(missing_ok=True)
     return index
 
 

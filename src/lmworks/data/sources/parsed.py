@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import IO, Literal, Self
+from typing import IO, Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lmworks.data.documents import Document
 from lmworks.data.parsers import ENDINGS, FORMS, form_of
@@ -22,6 +23,18 @@ from lmworks.errors import LmworksError
 
 OWN_FIELDS = ("path", "format")
 """Fields of `meta` that every document has."""
+
+
+def _without_password(address: str) -> str:
+    if re.match(r"[^/]*://[^/]*:(?!\d+/)[^@]+@|.*[?&]password=", address, re.DOTALL):
+        raise ValueError(
+            "it holds a password, and a recipe is no place for one; leave it to the storage's own configuration, or "
+            "put a database's address into an environment variable and write `$ITS_NAME`"
+        )
+    return address
+
+
+Address = Annotated[str, AfterValidator(_without_password)]
 
 
 class ParsedSource(SourceConfig):

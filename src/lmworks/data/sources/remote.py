@@ -8,8 +8,7 @@ from typing import IO, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.sources.address import Address
-from lmworks.data.sources.parsed import ParsedSource
+from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.errors import UsageError
 
 

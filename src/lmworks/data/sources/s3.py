@@ -1,6 +1,6 @@
-"""S3 and what speaks its protocol, as a file system for fsspec.
+"""S3 and what speaks its protocol, as a file system for fsspec, over botocore.
 
-Written over botocore, which the sources use anyway: the usual one, s3fs, needs an older botocore than they do.
+The usual one, s3fs, cannot be installed beside it: it asks for an older botocore than the source of that name.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from lmworks.errors import LmworksError, UsageError
 
-MISSING = ("404", "NoSuchKey", "NotFound")
-DENIED = ("403", "AccessDenied")
-STRANGERS = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch")
+OF_ONE_OBJECT = {"403": errno.EACCES, "AccessDenied": errno.EACCES, "404": errno.ENOENT, "NoSuchKey": errno.ENOENT}
+OF_THE_USER = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch")
 
 
 class S3(AbstractFileSystem):  # type: ignore[misc]
     """Buckets and the objects in them, to be read.
 
     Credentials, region and endpoint come from where botocore looks for them: the environment (`AWS_ACCESS_KEY_ID`,
-    `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3`), the user's own
-    configuration, the machine's role. Without any, requests are not signed, as public buckets allow.
+    `AWS_PROFILE`, `AWS_ENDPOINT_URL_S3`, …), the user's own configuration, the machine's role. Without credentials
+    requests are not signed, as public buckets allow.
     """
 
     protocol = "s3"
@@ -55,11 +54,11 @@ class S3(AbstractFileSystem):  # type: ignore[misc]
         return sorted(found)
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Size and ETag of an object, as it was last listed. Raises FileNotFoundError."""
+        """Size and ETag of an object, as it was last listed. Raises OSError."""
         name = self._strip_protocol(path)
         if name not in self._known:
             bucket, _, key = name.partition("/")
-            with _faults(f"s3://{name}"):
+            with _faults(f"s3://{bucket}", key):
                 found = self._client.head_object(Bucket=bucket, Key=key)
             self._known[name] = {"size": found["ContentLength"], "ETag": found["ETag"]}
         return {"name": name, "type": "file", **self._known[name]}
@@ -76,33 +75,26 @@ class _Object(AbstractBufferedFile):  # type: ignore[misc]
     def _fetch_range(self, start: int, end: int) -> bytes:
         bucket, _, key = self.path.partition("/")
         wanted = {"Range": f"bytes={start}-{end - 1}", "IfMatch": self.details["ETag"]}
-        with _faults(f"s3://{self.path}"):
+        with _faults(f"s3://{bucket}", key):
             body: bytes = self.fs._client.get_object(Bucket=bucket, Key=key, **wanted)["Body"].read()
         return body
 
 
 @contextmanager
-def _faults(place: str) -> Iterator[None]:
-    """Say what the service refuses in words of ours: botocore's may quote the request."""
+def _faults(bucket: str, key: str = "") -> Iterator[None]:
+    """What the service refuses, in words of ours: botocore's may quote the request."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "unknown"))
-        whole = "/" not in place.removeprefix("s3://")
-        if code == "NoSuchBucket":
-            raise UsageError(f"there is no bucket {place}; mend `url`, or the storage's region or endpoint.") from None
-        if code in STRANGERS or (code in DENIED and whole):
+    except (ClientError, BotoCoreError) as error:
+        stated = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
+        code = str(stated.get("Code", type(error).__name__))
+        if key and code in OF_ONE_OBJECT:
+            raise OSError(OF_ONE_OBJECT[code], f"the storage says {code}", key) from None
+        if isinstance(error, ClientError) and (code in OF_THE_USER or not key):
             raise UsageError(
-                f"{place} may not be read ({code}); give credentials that may to the environment "
-                "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)."
+                f"{bucket} cannot be read ({code}). Mend `url`, the credentials in the environment "
+                "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE) or AWS_ENDPOINT_URL_S3."
             ) from None
-        if code in (*DENIED, *MISSING):
-            raise OSError(errno.EACCES if code in DENIED else errno.ENOENT, f"the storage says {code}", place) from None
-        raise LmworksError(f"{place}: the storage answered {code}. Build again to go on.") from None
-    except BotoCoreError as error:
-        raise LmworksError(
-            f"{place} does not answer ({type(error).__name__}). Check the network, AWS_ENDPOINT_URL_S3 and "
-            "AWS_PROFILE, then build again to go on."
-        ) from None
+        raise LmworksError(f"{bucket}: {code}. Check network and AWS_ENDPOINT_URL_S3; build again to go on.") from None

@@ -13,8 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.identity import document_id, load_id_key
-from lmworks.data.sources.address import Address
-from lmworks.data.sources.parsed import ParsedSource
+from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import erased_documents
