@@ -327,14 +327,15 @@ def test_a_run_that_was_killed_among_repeated_keys_ends_like_one_that_was_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "texts").mkdir()
-    rows = [{"text": f"text {number}", "n": number * number % 11} for number in range(40)]
+    # Each piece holds the first record of one key and the second of another.
+    rows = [{"text": f"text {number}", "n": 100 + number // 2 + 1 - number % 2} for number in range(16)]
     (tmp_path / "texts" / "a.jsonl").write_bytes(lines(*rows))
     source = {"kind": "files", "path": "texts", "licence": "MIT", "key_field": "n"}
     gate = {"allow": ["MIT"]}
-    config = IngestConfig.model_validate({"sources": [source], "licences": gate, "shard_bytes": 100}).resolve(tmp_path)
+    config = IngestConfig.model_validate({"sources": [source], "licences": gate, "shard_bytes": 40}).resolve(tmp_path)
     counts = ingest(config, out=tmp_path / "whole", context=make_context(tmp_path / "a")).counts
     journal = MemoryJournal()
-    for stop_at in range(1, 60):
+    for stop_at in range(1, 200):
         context = make_context(tmp_path / "b", journal)
         steps = iter(range(stop_at))
 

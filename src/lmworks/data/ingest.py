@@ -211,7 +211,7 @@ def _keep_the_first(
     for shard in Documents(out, "").shards():
         context.check_stop()
         index = int(shard.stem.removeprefix("part-"))
-        if not repeated.isdisjoint(pq.read_table(shard, columns=["id"]).column("id").to_pylist()):
+        if not taken.keys().isdisjoint(pq.read_table(shard, columns=["id"]).column("id").to_pylist()):
             do_unit(partial(read, taken=taken), out, context.scratch / "shards", (index, units[index]))
 
 

@@ -44,9 +44,7 @@ def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
 def members(stream: IO[bytes]) -> list[str]:
     """The files in a zip archive, sorted; hidden ones are left out."""
     names = [entry.filename for entry in zipfile.ZipFile(stream).infolist() if not entry.is_dir()]
-    return sorted(
-        name for name in set(names) if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-    )
+    return sorted(name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/")))
 
 
 def open_member(stream: IO[bytes], member: str) -> IO[bytes]:
