@@ -311,6 +311,7 @@ def erase(
     Example: lmworks erase 38eb0f6dae9eda1617ab6ca9570e3054
     """
     from lmworks.data.privacy.index import documents_of
+    from lmworks.data.sources.sql import forget_rows
     from lmworks.pipeline.erasure import add_erased, delete, holders
     from lmworks.release.built import Built, is_model
     from lmworks.workspace import open_store
@@ -324,6 +325,7 @@ def erase(
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if apply:
             add_erased(folder, documents)
+            forget_rows((item.manifest["config"] for item in found if item.stage == "ingest"), folder)
             delete(opened, found)
     if as_json:
         rows = [{"step": item.manifest["step"], "key": item.key, "model": is_model(item)} for item in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,16 @@ def test_the_policy_file_enters_the_key_of_the_ingest_by_content(tmp_path: Path)
         (tmp_path / "p.yaml").write_text(content)
         found.append(config.resolve(tmp_path).model_dump_json(exclude_defaults=True))
     assert found[0] == found[1] != found[2]
+
+
+def test_known_terms_agree_with_an_index_of_licences() -> None:
+    index = json.loads((resources.files("license_expression") / "data/scancode-licensedb-index.json").read_text())
+    by_id = {entry.get("spdx_license_key"): entry for entry in index if not entry["is_deprecated"]}
+    assert set(known_terms()) <= set(by_id)
+    differing = {
+        name
+        for name, terms in known_terms().items()
+        if terms.share_alike != by_id[name]["category"].startswith("Copyleft")
+        and by_id[name]["category"] in ("Permissive", "Public Domain", "Copyleft", "Copyleft Limited")
+    }
+    assert differing == {"Artistic-2.0"}, "licence_terms.json names each that differs"

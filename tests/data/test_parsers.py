@@ -494,3 +494,57 @@ def test_a_json_list_is_the_same_in_any_steps(tmp_path: Path, monkeypatch: pytes
         ("", None),
     ]
     assert reasons(found) == ["not a JSON object but a int"]
+
+
+def test_sentences_of_two_languages_are_joined_by_their_lines(tmp_path: Path) -> None:
+    english = "\ufeffOne.\r\n\r\nThr\u2028ee.\n".encode() + b"caf\xe9\nFive."
+    czech = "Jedna.\nDv\u011b.\nT\u0159i.\n\u010cty\u0159i.\nP\u011bt.\n".encode()
+    found = read(tmp_path, {"a.en": english, "a.cs": czech}, format="lines")
+    by_line = {
+        name: {item.meta["line"]: item.text for item in found if isinstance(item, Record) and item.path == name}
+        for name in ("a.en", "a.cs")
+    }
+    assert by_line["a.en"] == {1: "One.", 3: "Thr\u2028ee.", 5: "Five."}
+    assert [by_line["a.cs"][line] for line in by_line["a.en"]] == ["Jedna.", "T\u0159i.", "P\u011bt."]
+    assert [(item.key, item.reason) for item in found if isinstance(item, Unreadable)] == [("4", "not UTF-8")]
+
+
+PAIRS = b"""<?xml version="1.0"?><corpus>
+<pair id="1" value="TRUE"><t>A &amp;
+ b</t><h>C</h><!-- not a field --><h>D</h></pair>
+<pair id="2"><t>broken</t>
+<pair id="3"><h>no t</h></pair>
+<pair id="4" value="FALSE"><t>last</t></pair></corpus>"""
+
+
+def test_elements_of_any_xml_are_rows(tmp_path: Path) -> None:
+    files = {"a.xml": PAIRS}
+    found = read(tmp_path, files, format="xml", records="pair", text_field=["t", "h"], key_field="id", keep=["value"])
+    assert [(item.key, item.text, item.meta) for item in found if isinstance(item, Record)] == [
+        ("1", "A & b\n\nC\n\nD", {"value": "TRUE"}),
+        ("3", "no t", {}),
+        ("4", "last", {"value": "FALSE"}),
+    ]
+    (bad,) = (item for item in found if isinstance(item, Unreadable))
+    assert (bad.key, bad.reason.split(":")[0]) == ("2", "not well-formed XML")
+    assert PAIRS[bad.start :].startswith(bad.raw) and bad.raw.startswith(b'<pair id="2">')
+    (missing,) = (
+        item
+        for item in read(tmp_path, files, format="xml", records="pair", text_field="t")
+        if isinstance(item, Unreadable) and item.key == "3"
+    )
+    assert (missing.reason, missing.raw[:13]) == ("field 't' is missing", b'<pair id="3">')
+    with pytest.raises(ValueError, match="format `xml` needs `records`"):
+        read(tmp_path, files, format="xml")
+
+
+def test_the_members_of_an_object_are_records_with_their_names(tmp_path: Path) -> None:
+    content = b'{"q1": {"text": "one"}, "q2": {"text": "two"}, "version": 2}'
+    found = read(tmp_path, {"a.json": content}, format="json", records="*", key_field="*")
+    assert [(item.key, item.text) for item in found if isinstance(item, Record)] == [("q1", "one"), ("q2", "two")]
+    assert [item.reason for item in found if isinstance(item, Unreadable)] == ["not a JSON object but a int"]
+
+
+def test_columns_may_stand_between_other_signs(tmp_path: Path) -> None:
+    found = read(tmp_path, {"a.csv": b'text;n\n"a;b";1\nc,d;2\n'}, delimiter=";", keep=["n"])
+    assert [(item.text, item.meta["n"]) for item in found] == [("a;b", "1"), ("c,d", "2")]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import bz2
+import contextlib
 import gzip
 import io
 import json
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from data_support import quarantined, texts
+from data_support import payload_bytes, quarantined, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lmworks.data.documents import Documents
-from lmworks.data.ingest import IngestConfig
+from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
+from lmworks.errors import Stopped
+from support import MemoryJournal, make_context
 
 Ingest = Callable[..., Any]
 
@@ -300,3 +304,47 @@ def test_what_was_quarantined_is_read_again_when_mended(tmp_path: Path, ingest_f
     renamed = again.model_copy(update={"text_field": "txt"})
     replayed = [item for piece in renamed.pieces("mended.jsonl", 10**6) for item in renamed.read(piece)]
     assert ("2", "misspelt") in [(item.key, item.text) for item in replayed if isinstance(item, Record)]
+
+
+def test_a_key_that_stands_twice_keeps_its_first_record_and_quarantines_the_others(
+    tmp_path: Path, ingest_files: Ingest
+) -> None:
+    rows = [{"text": f"text {number}", "n": number % 7} for number in range(40)]
+    files = {"a.jsonl": lines(*rows), "b.jsonl": lines({"text": "of another file", "n": 3})}
+    result, out = ingest_files(files, key_field="n", shard_bytes=100)
+    assert texts(out) == ["of another file", *(f"text {number}" for number in range(7))]
+    assert result.counts["documents"] == 8
+    assert result.counts["quarantined: a key that an earlier record has"] == 33
+    names = (out / "ids.txt").read_text().split()
+    assert names == sorted(set(names)) and len(names) == 8
+    bad = quarantined(out)
+    assert [json.loads(base64.b64decode(record["raw"]))["text"] for record in bad] == [row["text"] for row in rows[7:]]
+    assert bad[0]["reason"].startswith("a key that an earlier record has: '0'; name a field that is unique")
+    assert files["a.jsonl"][bad[0]["start"] :].startswith(base64.b64decode(bad[0]["raw"]))
+
+
+def test_a_run_that_was_killed_among_repeated_keys_ends_like_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts").mkdir()
+    # Each piece holds the first record of one key and the second of another.
+    rows = [{"text": f"text {number}", "n": 100 + number // 2 + 1 - number % 2} for number in range(16)]
+    (tmp_path / "texts" / "a.jsonl").write_bytes(lines(*rows))
+    source = {"kind": "files", "path": "texts", "licence": "MIT", "key_field": "n"}
+    gate = {"allow": ["MIT"]}
+    config = IngestConfig.model_validate({"sources": [source], "licences": gate, "shard_bytes": 40}).resolve(tmp_path)
+    counts = ingest(config, out=tmp_path / "whole", context=make_context(tmp_path / "a")).counts
+    journal = MemoryJournal()
+    for stop_at in range(1, 200):
+        context = make_context(tmp_path / "b", journal)
+        steps = iter(range(stop_at))
+
+        def check(steps: Any = steps) -> None:
+            if next(steps, None) is None:
+                raise Stopped("killed")
+
+        with contextlib.suppress(Stopped):
+            result = ingest(config, out=tmp_path / "killed", context=replace(context, check_stop=check))
+            break
+    assert stop_at > 3 and result.counts == counts
+    assert payload_bytes(tmp_path / "killed") == payload_bytes(tmp_path / "whole")

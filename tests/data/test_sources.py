@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow.parquet as pq
 import pytest
 from data_support import quarantined, texts
 from pydantic import ValidationError
@@ -246,6 +247,27 @@ PUBLISHED: dict[str, tuple[str, bytes, str]] = {
     "glue": ("dev.tsv", b"sentence\tlabel\nIt works .\t1\n", "It works ."),
     "superglue": ("val.jsonl", b'{"question": "q", "passage": "p", "idx": 0, "label": true}', "p\n\nq"),
     "squad": ("dev.json", b'{"data": [{"paragraphs": [{"context": "c", "qas": [{"question": "q"}]}]}]}', "c\n\nq"),
+    "rte": (
+        "rte1_dev.xml",
+        b'<?xml version="1.0"?><entailment-corpus><pair id="8" value="FALSE" task="IR">\n<t>It&apos;s  so.</t>'
+        b"\n<h>Not so.</h></pair></entailment-corpus>",
+        "It's so.\n\nNot so.",
+    ),
+    "bbh": ("word.json", b'{"canary": "c", "examples": [{"input": "i", "target": "t"}]}', "i"),
+    "disfl-qa": ("dev.json", b'{"5a": {"original": "o", "disfluent": "d"}}', "o\n\nd"),
+    "aqua-rat": (
+        "dev.json",
+        b'{"question": "q", "options": ["A)1", "B)2"], "rationale": "r", "correct": "A"}\n',
+        "q\n\nA)1\n\nB)2\n\nr",
+    ),
+    "mt-bench": ("question.jsonl", b'{"question_id": 81, "turns": ["a", "b"], "category": "c"}', "a\n\nb"),
+    "self-instruct": (
+        "seed_tasks.jsonl",
+        b'{"id": "s0", "instruction": "i", "instances": [{"input": "", "output": "o"}], "is_classification": false}',
+        "i\n\no",
+    ),
+    "multi30k": ("val.de", b"Ein Mann.\r\n\n", "Ein Mann."),
+    "e2e-nlg": ("devset.csv", b'"mr","ref"\n"name[A]","A is here."\n', "A is here."),
     "mmlu": ("x_test.csv", b'"What, now?",1,2,3,4,B\n', "What, now?\n\n1\n\n2\n\n3\n\n4"),
     "truthfulqa": (
         "TruthfulQA.csv",
@@ -314,3 +336,70 @@ def test_a_file_that_cannot_be_opened_does_not_stop_the_plan(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["plan", "recipe.yaml"])
     assert result.exit_code == 0, result.output
+
+
+def holding(folder: Path, passage: str) -> list[str]:
+    """Every readable file below a folder that holds a passage, Parquet decompressed; but for the database itself."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".parquet":
+            text = "\n".join(map(str, pq.read_table(path).to_pylist()))
+        else:
+            text = path.read_bytes().decode(errors="replace") if path.is_file() and path.suffix != ".db" else ""
+        if passage in text:
+            found.append(path.relative_to(folder).as_posix())
+    return found
+
+
+@pytest.mark.parametrize("key_field", ["id", None])
+def test_erasure_reaches_the_snapshots_of_every_day_and_those_taken_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_field: str | None
+) -> None:
+    from typer.testing import CliRunner
+
+    from lmworks.cli import app
+
+    def lmworks(*arguments: str, day: str = "2024-01-02") -> str:
+        query = QUERY["query"].replace(" desc", "")  # type: ignore[attr-defined]
+        sources = [{**QUERY, "query": query, "date": day, "key_field": key_field}]
+        step = {"kind": "ingest", "sources": sources, "licences": {"allow": ["MIT"]}}
+        recipe = {"name": "small", "use_case": "test", "data": {"raw": step}}
+        (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+        shown = CliRunner().invoke(app, list(arguments))
+        assert shown.exit_code == 0, shown.output
+        return shown.output
+
+    monkeypatch.chdir(tmp_path)
+    database(tmp_path, *((number, f"passage of person {number}, private", "") for number in range(1, 6)))
+    for day in ("2024-01-01", "2024-01-02"):
+        lmworks("build", "recipe.yaml", day=day)
+    (tmp_path / "snapshots" / "2024-01-01" / ".killed.jsonl.1").write_text("passage of person 3, private")
+    assert len(holding(tmp_path, "person 3,")) >= 5
+    store = json.loads((tmp_path / ".lmworks" / "last.json").read_text())["store"]
+    (shard, *_) = Path(store).glob("artifacts/ingest/*/payload/part-*.parquet")
+    names = {row["text"]: row["id"] for row in pq.read_table(shard).to_pylist()}
+    lmworks("erase", names["passage of person 3, private"])
+    assert len(holding(tmp_path, "person 3,")) >= 5, "nothing is deleted without --apply"
+    untouched = {path: path.read_bytes() for path in (tmp_path / "snapshots").rglob("*.jsonl")}
+    lmworks("erase", names["passage of person 3, private"], "--apply")
+    assert holding(tmp_path, "person 3,") == []
+    for path, before in untouched.items():
+        wanted = [b"\n" if b"person 3," in line else line for line in before.splitlines(keepends=True)]
+        assert path.read_bytes().splitlines(keepends=True) == wanted
+    for day in ("2024-01-02", "2024-01-03"):
+        lmworks("build", "recipe.yaml", day=day)
+        assert holding(tmp_path, "person 3,") == []
+        (shard,) = Path(store).glob("artifacts/ingest/*/payload/part-*.parquet") if day == "2024-01-02" else [shard]
+    again = {row["text"]: row["id"] for row in pq.read_table(shard).to_pylist()}
+    assert again == {text: name for text, name in names.items() if "person 3," not in text}
+
+
+def test_the_text_about_data_that_is_no_text_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "waymo").mkdir()
+    (tmp_path / "waymo" / "scenes.jsonl").write_text('{"name": "s1", "weather": "rain", "caption": "A wet street."}\n')
+    (tmp_path / "waymo" / "segment-1.tfrecord").write_bytes(b"\0\1")
+    source = {"kind": "files", "path": "waymo", "licence": "LicenseRef-Waymo", "text_field": "caption"}
+    result, out = run(tmp_path, {**source, "keep": ["weather"]}, allow=["LicenseRef-Waymo"])
+    (document,) = Documents(out, "").iterate()
+    assert (document.text, document.meta["weather"]) == ("A wet street.", "rain")
+    assert result.counts["not read: .tfrecord"] == 1

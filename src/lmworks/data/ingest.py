@@ -7,9 +7,9 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Literal, Self
 
@@ -22,7 +22,7 @@ from lmworks.data.mixture import attribution_text, mix
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
-from lmworks.data.steps import Parts, Tally, map_units, quarantined
+from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
@@ -69,7 +69,7 @@ class IngestConfig(StepConfig):
         )
 
 
-@stage(version=2)
+@stage(version=3)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
@@ -102,7 +102,11 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
                 _quarantine(unreadable, source.label, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
         units += _units(readable, config.shard_bytes)
         unreadable.counts.update({f"not read: {ending}": times for ending, times in source.left_out().items()})
-    tally = map_units(units, partial(_read_unit, config, key), out, context)
+    read = partial(_read_unit, config, key)
+    tally = map_units(units, read, out, context)
+    if repeated := _repeated(out):
+        _keep_the_first(repeated, units, read, out, context)
+        tally = map_units(units, read, out, context)  # all are finished: it sums up again
     tally.add(unreadable)
     write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
     write_json_lines(out / "quarantine.jsonl", chain(quarantined(len(units), context), unreadable.quarantined))
@@ -185,12 +189,43 @@ def _units(pieces: Sequence[tuple[int, Piece]], size: int) -> Iterator[list[tupl
         yield unit
 
 
-def _read_unit(config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]]) -> tuple[Parts, Tally]:
-    tally, documents, erased = Tally(), [], set(config.erased)
+def _repeated(out: Path) -> set[str]:
+    """The ids that more than one record got, because the source's own key names more than one."""
+    with (out / "ids.txt").open() as stream:
+        return {one.rstrip() for one, next_ in pairwise(stream) if one == next_}
+
+
+def _keep_the_first(
+    repeated: set[str],
+    units: list[list[tuple[int, Piece]]],
+    read: Callable[..., tuple[Parts, Tally]],
+    out: Path,
+    context: Context,
+) -> None:
+    """Read those units again that hold a repeated id: its first record, in the order of the source, keeps it."""
+    import pyarrow.parquet as pq
+
+    # With the ids of a run that was killed: a unit that is read again for one of them must not bring others back.
+    context.journal.append({"step": "repeated", "ids": sorted(repeated)})
+    known = [record["ids"] for record in context.journal.records() if record.get("step") == "repeated"]
+    taken = dict.fromkeys(chain.from_iterable(known), False)
+    for shard in Documents(out, "").shards():
+        context.check_stop()
+        index = int(shard.stem.removeprefix("part-"))
+        if not taken.keys().isdisjoint(pq.read_table(shard, columns=["id"]).column("id").to_pylist()):
+            do_again(partial(read, taken=taken), out, context.scratch / "shards", (index, units[index]))
+
+
+def _read_unit(
+    config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]], taken: dict[str, bool] | None = None
+) -> tuple[Parts, Tally]:
+    """The documents of a unit. `taken` says of ids that are known to repeat whether a record has that id already."""
+    tally, documents, erased, taken = Tally(), [], set(config.erased), taken or {}
     for number, piece in unit:
         source = config.sources[number]
         for record in _read_piece(source, piece):
-            if _id(key, source.label, record) in erased:
+            identity = _id(key, source.label, record)
+            if identity in erased:
                 tally.counts["erased"] += 1
             elif isinstance(record, Unreadable):
                 _quarantine(tally, source.label, record)
@@ -198,7 +233,14 @@ def _read_unit(config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]]) 
                 tally.note(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
             elif refusal := config.licences.refusal(record.licence):
                 tally.note(refusal, source=source.label, **_place(record))
+            elif taken.get(identity) and isinstance(record, Record) and record.span:
+                reason = f"a key that an earlier record has: {record.key!r}; name a field that is unique in `key_field`"
+                _quarantine(tally, source.label, record.span.unreadable(record.path, record.key, reason))
+            elif taken.get(identity):
+                tally.note("skipped: the same document again", source=source.label, **_place(record))
             else:
+                if identity in taken:
+                    taken[identity] = True
                 documents.append(record if isinstance(record, Document) else _document(key, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
     tally.counts["documents"] += len(documents)

@@ -124,6 +124,7 @@ def _finished(tallies: Path, step: str, units: int, context: Context) -> set[int
 def _one_unit(
     function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
 ) -> int:
+    """Do one unit. Its tally is written after all else: it says that the unit is done."""
     index, unit = numbered
     if not tallies.parent.exists():
         raise LmworksError(
@@ -131,11 +132,29 @@ def _one_unit(
             "under the same path: mount it from a shared file system, or name another with --store."
         )
     parts, tally = function(unit)
-    for part, documents in parts.items():
-        if documents:
-            write_shard(out / part / f"part-{index:05d}.parquet", documents)
-    write_file(_tally_path(tallies, index), json.dumps(vars(tally), ensure_ascii=False).encode())
+    _write_parts(parts, out, index)
+    _write_tally(tally, tallies, index)
     return index
+
+
+def do_again(
+    function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
+) -> None:
+    """Do a finished unit otherwise. What its shard no longer holds is in the tally before, and never lost by a kill."""
+    index, unit = numbered
+    parts, tally = function(unit)
+    _write_tally(tally, tallies, index)
+    _write_parts(parts, out, index)
+
+
+def _write_parts(parts: Parts, out: Path, index: int) -> None:
+    for part, documents in parts.items():
+        shard = out / part / f"part-{index:05d}.parquet"
+        write_shard(shard, documents) if documents else shard.unlink(missing_ok=True)
+
+
+def _write_tally(tally: Tally, folder: Path, index: int) -> None:
+    write_file(_tally_path(folder, index), json.dumps(vars(tally), ensure_ascii=False).encode())
 
 
 def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:

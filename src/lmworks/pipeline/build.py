@@ -27,6 +27,7 @@ LIBRARIES = (
     *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),
     *("lxml", "trafilatura", "pypdf", "python-docx", "warcio", "mwparserfromhell", "pylatexenc", "scikit-learn"),
     *("fastokens", "sentencepiece"),
+    *("SQLAlchemy", "psycopg"),
 )
 """Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
 

@@ -26,6 +26,7 @@ class _Row:
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) -> Iterator[Found]:
     """A record a row. The first row names the columns, unless the user did."""
+    delimiter = reading.delimiter or delimiter
     header = _header(piece, stream, reading, delimiter)
     names = _decode(header.fields) if header else list(reading.columns)
     if header and (header.fault or names is None):
@@ -46,6 +47,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
     """Cut between rows; a line break inside quotes is part of its row."""
+    delimiter = reading.delimiter or delimiter
     header = _header(whole, stream, reading, delimiter)
     lines = read_lines(Piece(whole.path, 0, header.span.end if header else 0), stream, reading.limit)
     width = len(header.fields) if header else len(reading.columns)

@@ -42,4 +42,4 @@ def _text(raw: bytes) -> str:
     return "\n\n".join(block for block in blocks if block.strip())
 
 
-FORM = Form(parse, seeks=True)
+FORM = Form(parse)

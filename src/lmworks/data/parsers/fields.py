@@ -30,7 +30,8 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
     if fault:
         return span.unreadable(piece.name, str(number), fault)
     licence = (reading.licence_field and row.get(reading.licence_field)) or reading.licence
-    return Record(piece.name, key, text, "text", licence if isinstance(licence, str) else None, meta)
+    stated = licence if isinstance(licence, str) else None
+    return Record(piece.name, key, text, "text", stated, meta, span=span)
 
 
 def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
@@ -62,7 +63,8 @@ def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
 def values_at(value: Any, path: str) -> Iterator[Any]:
     """What stands at a path: `text`, `info.post`, or `messages.*.content` for every item of a list.
 
-    A field whose own name holds dots comes first. What is missing or null gives nothing.
+    A field whose own name holds dots comes first. What is missing or null gives nothing. Of an object, `*` gives the
+    values, and to those that are objects a field `*` with the name that they stood under.
     """
     if isinstance(value, Mapping) and path in value:
         found = value[path]
@@ -72,6 +74,8 @@ def values_at(value: Any, path: str) -> Iterator[Any]:
     head, _, rest = path.partition(".")
     if head == "*" and isinstance(value, list):
         inner = value
+    elif head == "*" and isinstance(value, Mapping):
+        inner = [{"*": name, **item} if isinstance(item, Mapping) else item for name, item in value.items()]
     elif isinstance(value, Mapping) and value.get(head) is not None and rest:
         inner = [value[head]]
     else:

@@ -10,16 +10,7 @@ from typing import IO
 
 from lmworks.data.parsers.fields import row_record, values_at
 from lmworks.data.parsers.jsonl import parse_line
-from lmworks.data.parsers.parser import (
-    RAW_BYTES_KEPT,
-    Form,
-    Found,
-    Piece,
-    Reading,
-    Span,
-    cut_between,
-    read_whole,
-)
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, cut_between, read_whole
 
 CHUNK = 2**20
 _BEFORE_ITEM = re.compile(r"[\s,]*")

@@ -14,8 +14,10 @@ from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Span
 def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     """A record a line; empty lines count and give none."""
     for number, line in enumerate(read_lines(piece, stream, reading.limit), piece.first_record + 1):
-        if line.raw.strip():
-            yield line.too_long(piece.name, str(number), reading.limit) or parse_line(piece, number, line, reading)
+        if too_long := line.too_long(piece.name, str(number), reading.limit):
+            yield too_long
+        elif line.raw.strip():
+            yield parse_line(piece, number, line, reading)
 
 
 def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found:

@@ -44,6 +44,8 @@ class Record:
     meta: Mapping[str, Any] = field(default_factory=dict)
     created: str | None = None
     """When the text was written, as the source states it: ISO 8601, whole or in part."""
+    span: Span | None = field(default=None, compare=False)
+    """Its bytes, where the form has keys of its own that may be there twice."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Reading:
     key_field: str | None = None
     keep: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    delimiter: str | None = None
     records: str | None = None
     html: Literal["keep", "main"] = "keep"
     limit: int = 2**26

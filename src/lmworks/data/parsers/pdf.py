@@ -39,4 +39,4 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     yield Record(piece.name, "", text, "text", reading.licence, {"pages": len(pages)})
 
 
-FORM = Form(parse, seeks=True)
+FORM = Form(parse)

@@ -7,17 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from lmworks.data.parsers.parser import (
-    RAW_BYTES_KEPT,
-    Form,
-    Found,
-    Piece,
-    Reading,
-    Record,
-    Skipped,
-    Span,
-    cut_between,
-)
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Skipped, Span, cut_between
 from lmworks.data.parsers.whole import decode_page, page_text
 
 _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d+)", re.IGNORECASE)
@@ -125,7 +115,7 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
     text, form = page_text(page, reading) if kind == "response" else (page, "text")
     address = record.rec_headers.get_header("WARC-Target-URI") or ""
     date = record.rec_headers.get_header("WARC-Date")
-    return Record(name, key, text, form, reading.licence, {"url": address}, date)
+    return Record(name, key, text, form, reading.licence, {"url": address}, date, span)
 
 
 def _media(record: Any) -> tuple[str, str | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import IO, Any
 
 from lmworks.data.parsers.parser import (
@@ -17,8 +18,8 @@ from lmworks.data.parsers.parser import (
     Piece,
     Reading,
     Record,
-    Skipped,
     Span,
+    Unreadable,
     cut_between,
 )
 
@@ -26,19 +27,22 @@ CHUNK = 2**20
 
 Element = Any
 """An lxml element; the library states no types."""
-ToRecord = Callable[[Element, str, str, Reading], Record | Skipped]
+ToRecord = Callable[[Element, str, str, Reading], Found]
 """From (element, path, number of the record, options) to what it says."""
 
 
-def element_form(tag: str, to_record: ToRecord, *, states_licences: bool = False) -> Form:
-    """The form of a file whose records are the elements of this name; they do not nest."""
+def element_form(tag: str | None, to_record: ToRecord, *, states_licences: bool = False) -> Form:
+    """The form of a file whose records are the elements of this name, or the user's; they do not nest."""
+
+    def elements(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
+        return read_elements(tag or str(reading.records), piece, stream, reading.limit)
 
     def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-        for number, span in enumerate(read_elements(tag, piece, stream, reading.limit), piece.first_record + 1):
+        for number, span in enumerate(elements(piece, stream, reading), piece.first_record + 1):
             yield parse_element(span, piece.name, str(number), reading, to_record)
 
     def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
-        return cut_between(whole, read_elements(tag, whole, stream, reading.limit), size)
+        return cut_between(whole, elements(whole, stream, reading), size)
 
     return Form(parse, cut, states_licences=states_licences)
 
@@ -51,9 +55,12 @@ def parse_element(span: Span, name: str, key: str, reading: Reading, to_record: 
         return too_long
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     try:
-        return to_record(etree.fromstring(span.raw, parser), name, key, reading)
+        found = to_record(etree.fromstring(span.raw, parser), name, key, reading)
     except (etree.LxmlError, ValueError, AttributeError, KeyError) as error:
         return span.unreadable(name, key, f"not well-formed XML: {error}")
+    if isinstance(found, Unreadable):
+        return span.unreadable(name, key, found.reason)
+    return replace(found, span=span) if isinstance(found, Record) else found
 
 
 def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:

@@ -23,6 +23,8 @@ class Adapter:
     licence: str | None
     """SPDX; None where each record states its own."""
     citation: str
+    source: str
+    """Where licence and size were read, and what of them was not."""
     stage: str
     """The part of a model's life that the set is made for: pretraining, instruction, preference, evaluation."""
     domain: str

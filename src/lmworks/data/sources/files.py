@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -33,12 +35,20 @@ class FolderOfFiles(ParsedSource, FolderSource):
         return str(self.root())
 
     def walk(self) -> list[str]:
+        return sorted(path for path, is_folder in self._entries() if not is_folder)
+
+    def left_out(self) -> Counter[str]:
+        folders = sum(is_folder for _, is_folder in self._entries())
+        return super().left_out() + Counter({"a linked folder": folders})
+
+    def _entries(self) -> Iterator[tuple[str, bool]]:
+        """Every path, and whether it is a folder that is linked: it is not entered, since it may lead in a circle."""
         root = self.root()
-        found = []
         for folder, folders, names in os.walk(root):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            found += [Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith(".")]
-        return sorted(found)
+            links = [name for name in folders if Path(folder, name).is_symlink()]
+            for name in [name for name in names if not name.startswith(".")] + links:
+                yield Path(folder, name).relative_to(root).as_posix(), name in links
 
 
 class Files(FolderOfFiles):

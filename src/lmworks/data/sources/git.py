@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from typing import Literal
 
 from lmworks.data.sources.files import FolderOfFiles
@@ -14,7 +15,7 @@ class Git(FolderOfFiles):
 
     kind: Literal["git"]
 
-    def walk(self) -> list[str]:
+    def _entries(self) -> Iterator[tuple[str, bool]]:
         root = self.root()
         command = ["git", "-C", str(root), "ls-files", "-z"]
         try:
@@ -25,4 +26,4 @@ class Git(FolderOfFiles):
             fault = error.stderr.decode(errors="replace").strip()
             raise UsageError(f"Source {self.label}: {root} is no Git checkout: {fault}.") from None
         paths = [path.decode(errors="surrogateescape") for path in listed.split(b"\0") if path]
-        return sorted(path for path in paths if not (root / path).is_dir())  # a folder is a submodule
+        yield from ((path, (root / path).is_dir()) for path in paths)  # a folder is linked, or a submodule

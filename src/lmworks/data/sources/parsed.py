@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import IO, Literal
+from typing import IO, Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lmworks.data.documents import Document
 from lmworks.data.parsers import ENDINGS, FORMS, form_of
@@ -22,6 +23,18 @@ from lmworks.errors import LmworksError
 
 OWN_FIELDS = ("path", "format")
 """Fields of `meta` that every document has."""
+
+
+def _without_password(address: str) -> str:
+    if re.match(r"[^/]*://[^/]*:(?!\d+/)[^@]+@|.*[?&]password=", address, re.DOTALL):
+        raise ValueError(
+            "it holds a password, and a recipe is no place for one; leave it to the storage's own configuration, or "
+            "put a database's address into an environment variable and write `$ITS_NAME`"
+        )
+    return address
+
+
+Address = Annotated[str, AfterValidator(_without_password)]
 
 
 class ParsedSource(SourceConfig):
@@ -56,10 +69,13 @@ class ParsedSource(SourceConfig):
     columns: list[str] = Field(
         default=[], description="Names of the columns of csv and tsv files that have no header; empty, they have one."
     )
+    delimiter: str | None = Field(
+        default=None, min_length=1, max_length=1, description="Between columns; unset, a comma in csv and a tab in tsv."
+    )
     records: str | None = Field(
         default=None,
         description="Where a JSON file's records stand, such as `data.*.paragraphs.*`; unset, the file is a list of "
-        "records, or one record.",
+        "records, or one record. Of an XML file, the name of the elements that are records.",
     )
     html: Literal["keep", "main"] = Field(
         default="keep",
@@ -87,6 +103,12 @@ class ParsedSource(SourceConfig):
             raise ValueError(f"{taken[0]!r} is a field that every document has of its own; rename yours to keep it")
         return value
 
+    @model_validator(mode="after")
+    def _xml_names_its_records(self) -> Self:
+        if self.format == "xml" and not self.records:
+            raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
+        return self
+
     @property
     def source_licence(self) -> str | None:
         return self.licence
@@ -104,6 +126,7 @@ class ParsedSource(SourceConfig):
             key_field=self.key_field,
             keep=tuple(self.keep),
             columns=tuple(self.columns),
+            delimiter=self.delimiter,
             records=self.records,
             html=self.html,
             limit=self.record_bytes,
@@ -205,5 +228,6 @@ class ParsedSource(SourceConfig):
         else:
             stream = stack.enter_context(unpack.unpack(piece.path, stored))
         if form.seeks and stream is not stored:
-            stream = stack.enter_context(unpack.on_disk(stream))
+            limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(piece.path))
+            stream = stack.enter_context(unpack.on_disk(stream, limit))
         return stream

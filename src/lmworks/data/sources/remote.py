@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import io
 from pathlib import PurePosixPath
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from lmworks.data.sources.parsed import ParsedSource
+from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.errors import UsageError
 
 
@@ -16,15 +16,8 @@ class Remote(ParsedSource):
     """Every file below an address. Credentials come from where the storage's own tools look for them."""
 
     kind: Literal["remote"]
-    url: str = Field(description="Where the files are, in fsspec's form, such as s3://bucket/folder.")
+    url: Address = Field(description="Where the files are, in fsspec's form, such as s3://bucket/folder.")
     name: str = Field(default="", description="The documents' `source`; the last word of `url` when empty.")
-
-    @field_validator("url")
-    @classmethod
-    def _no_password(cls, value: str) -> str:
-        if re.match(r"[^/]*://[^/@]*:[^/@]+@", value):
-            raise ValueError("it holds a password; give it to the storage's own configuration or environment")
-        return value
 
     @property
     def label(self) -> str:
@@ -36,6 +29,9 @@ class Remote(ParsedSource):
     def _system(self) -> tuple[Any, str]:
         import fsspec
 
+        from lmworks.data.sources.s3 import S3
+
+        fsspec.register_implementation("s3", S3, clobber=True)
         try:
             system, root = fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
@@ -49,7 +45,7 @@ class Remote(ParsedSource):
 
     def open(self, path: str) -> IO[bytes]:
         system, root = self._system()
-        return cast(IO[bytes], system.open(f"{root}/{path}", "rb"))
+        return io.BufferedReader(system.open(f"{root}/{path}", "rb"))  # fsspec's own files read lines without a limit
 
     def size(self, path: str) -> int:
         system, root = self._system()

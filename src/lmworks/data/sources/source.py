@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -89,7 +91,10 @@ class FolderSource(SourceConfig):
         """The folder that every path is below. Raises UsageError if it does not exist."""
 
     def open(self, path: str) -> IO[bytes]:
-        return (self.root() / path).open("rb")
+        file = self.root() / path
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise OSError(errno.EINVAL, "no regular file", path)  # a pipe would never end
+        return file.open("rb")
 
     def size(self, path: str) -> int:
         return (self.root() / path).stat().st_size

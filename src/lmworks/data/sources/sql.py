@@ -6,15 +6,18 @@ import datetime
 import hashlib
 import json
 import os
-import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from lmworks.data.sources.parsed import ParsedSource
+from lmworks.data.identity import document_id, load_id_key
+from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.erasure import erased_documents
+from lmworks.pipeline.files import sync_folder
 
 
 class Sql(ParsedSource, FolderSource):
@@ -24,7 +27,7 @@ class Sql(ParsedSource, FolderSource):
     """
 
     kind: Literal["sql"]
-    url: str = Field(
+    url: Address = Field(
         description="SQLAlchemy's address of the database, such as sqlite:///tickets.db, or `$NAME` for the "
         "environment variable that holds it: a password has no place in a recipe."
     )
@@ -33,13 +36,6 @@ class Sql(ParsedSource, FolderSource):
         description="The day of the snapshot. No default: a build must not depend on the day it runs."
     )
     name: str = Field(default="sql", description="The documents' `source`.")
-
-    @field_validator("url")
-    @classmethod
-    def _no_password(cls, value: str) -> str:
-        if re.match(r"[^/]*://[^/@]*:[^/@]+@", value):
-            raise ValueError("it holds a password; put the address into an environment variable and write `$ITS_NAME`")
-        return value
 
     @property
     def label(self) -> str:
@@ -56,30 +52,61 @@ class Sql(ParsedSource, FolderSource):
         digest = hashlib.blake2b(f"{self.url}\0{self.query}".encode(), digest_size=8).hexdigest()
         path = self.root() / f"{digest}.jsonl"
         if not path.exists():
-            self._take(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(path, self._rows())
         return [path.name]
 
-    def _take(self, path: Path) -> None:
-        import sqlalchemy
+    def forget(self) -> None:
+        """Empty the rows of erased documents in the snapshots of every day, and delete what a killed run left."""
+        for unfinished in self.root().parent.glob("*/.*.jsonl.*"):
+            unfinished.unlink()
+        for path in self.root().parent.glob("*/*.jsonl"):
+            with path.open("rb") as before, path.open("rb") as after:
+                if any(old != new for old, new in zip(before, self._without_erased(path.name, after), strict=True)):
+                    before.seek(0)
+                    self._write(path, before)
 
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def _write(self, path: Path, lines: Iterable[bytes]) -> None:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            engine = sqlalchemy.create_engine(self._address())
-            if engine.dialect.name == "sqlite":
-                sqlalchemy.event.listen(engine, "connect", _keep_bad_bytes)
-            with engine.connect() as connection, unfinished.open("w", encoding="utf-8") as stream:
-                rows = connection.execution_options(yield_per=1000).execute(sqlalchemy.text(self.query))
-                for row in rows.mappings():
-                    stream.write(json.dumps(dict(row), default=_plain) + "\n")
+            with unfinished.open("wb") as stream:
+                stream.writelines(self._without_erased(path.name, lines))
                 stream.flush()
                 os.fsync(stream.fileno())
             unfinished.replace(path)
-        except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-            fault = getattr(error, "orig", None) or error  # without the parameters, which may be personal
-            raise LmworksError(f"Source {self.label}: the query failed: {fault}. Mend `url` or `query`.") from None
+            sync_folder(path.parent)
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def _without_erased(self, name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """A snapshot's lines; those of erased documents are empty, so that the others keep their numbers."""
+        key, erased = load_id_key(self.folder), set(erased_documents(self.folder))
+        for number, line in enumerate(lines, 1):
+            named = erased and self.key_field and line.strip()
+            value = json.loads(line).get(self.key_field) if named else number
+            yield b"\n" if document_id(key, self.label, name, str(value)) in erased else line
+
+    def _rows(self) -> Iterator[bytes]:
+        import sqlalchemy
+
+        address = self._address()
+        try:
+            engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.pool.NullPool)
+            if engine.dialect.name == "sqlite":
+                sqlalchemy.event.listen(engine, "connect", _keep_bad_bytes)
+            with engine.connect() as connection:
+                # A cursor on the server's side: so many rows are in memory here.
+                rows = connection.execution_options(yield_per=1000).execute(sqlalchemy.text(self.query))
+                for row in rows.mappings():
+                    yield (json.dumps(dict(row), default=_plain) + "\n").encode()
+        except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+            fault = str(getattr(error, "orig", None) or error)  # without the parameters, which may be personal
+            secret = address.password
+            fault = fault.replace(secret, "***") if secret else fault
+            raise LmworksError(
+                f"Source {self.label}: the query failed: {fault.strip()}. Mend `url` or `query`; if the server could "
+                "not be reached, check its host, port, user and password."
+            ) from None
 
     def _address(self) -> Any:
         import sqlalchemy
@@ -89,13 +116,27 @@ class Sql(ParsedSource, FolderSource):
             stated = os.environ.get(stated[1:], "")
             if not stated:
                 raise UsageError(f"Source {self.label}: the environment variable {self.url[1:]} is not set.")
-        address = sqlalchemy.make_url(stated)
+        try:
+            if stated.count("@") > 1:
+                raise ValueError("more than one @")
+            address = sqlalchemy.make_url(stated)
+        except (sqlalchemy.exc.ArgumentError, ValueError):
+            raise UsageError(
+                f"Source {self.label}: {self.url} is no address of a database. Expected "
+                "postgresql://user:password@host:port/name; write @ : / ? in a password as %40 %3A %2F %3F."
+            ) from None
         if address.drivername.startswith("sqlite") and address.database and address.database != ":memory:":
             file = self.folder / address.database
             if not file.is_file():  # SQLite would make an empty one
                 raise UsageError(f"Source {self.label}: there is no database {file}. Mend `url`.")
             return address.set(database=str(file))
         return address
+
+
+def forget_rows(ingests: Iterable[Mapping[str, Any]], folder: Path) -> None:
+    """Take what is erased out of the snapshots that these configs of `ingest` read, beside the recipe in `folder`."""
+    for source in (source for config in ingests for source in config["sources"] if source["kind"] == "sql"):
+        Sql.model_validate({**source, "folder": folder}).forget()
 
 
 def _keep_bad_bytes(connection: Any, _: object) -> None:

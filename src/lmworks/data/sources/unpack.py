@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import shutil
 import tempfile
 import zipfile
 import zlib
@@ -16,6 +15,8 @@ COMPRESSED = (".gz", ".bz2", ".zst")
 ARCHIVE = ".zip"
 ERRORS = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError)
 """What reading a damaged, encrypted or unknown packing raises, beside OSError without a number."""
+MOST_TIMES = 200
+"""Times its packed size that a file may fill on disk. Forms that need it, Parquet and Arrow, are compact unpacked."""
 
 
 def plain_name(path: str) -> str:
@@ -51,10 +52,17 @@ def open_member(stream: IO[bytes], member: str) -> IO[bytes]:
     return unpack(member, zipfile.ZipFile(stream).open(member))
 
 
-def on_disk(stream: IO[bytes]) -> IO[bytes]:
-    """A copy that can be read back and forth: a temporary file that is gone when it is closed."""
+def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
+    """A copy that can be read back and forth: a temporary file that is gone when it is closed.
+
+    Raises RuntimeError for what is longer than `limit` bytes.
+    """
     copy = tempfile.TemporaryFile()  # noqa: SIM115
-    shutil.copyfileobj(stream, copy, 2**20)
+    while chunk := stream.read(2**20):
+        copy.write(chunk)
+        if copy.tell() > limit:
+            copy.close()
+            raise RuntimeError(f"it is longer than {limit} bytes when unpacked, which no sound file is")
     copy.seek(0)
     return copy
 
@@ -85,8 +93,8 @@ class _Zstandard(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._plain:
-            # A small step: 2 KiB of zeros packed tightly are 64 MiB.
-            self._packed = self._packed or self._stream.read(2**11)
+            # A small step: half a KiB of zeros packed tightly is 16 MiB.
+            self._packed = self._packed or self._stream.read(2**9)
             if not self._packed:
                 if self._inside:
                     raise EOFError("the file ends inside a zstd frame")

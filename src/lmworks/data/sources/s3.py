@@ -1,0 +1,100 @@
+"""S3 and what speaks its protocol, as a file system for fsspec, over botocore.
+
+The usual one, s3fs, cannot be installed beside it: it asks for an older botocore than the source of that name.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
+
+from lmworks.errors import LmworksError, UsageError
+
+OF_ONE_OBJECT = {"403": errno.EACCES, "AccessDenied": errno.EACCES, "404": errno.ENOENT, "NoSuchKey": errno.ENOENT}
+OF_THE_USER = ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch")
+
+
+class S3(AbstractFileSystem):  # type: ignore[misc]
+    """Buckets and the objects in them, to be read.
+
+    Credentials, region and endpoint come from where botocore looks for them: the environment (`AWS_ACCESS_KEY_ID`,
+    `AWS_PROFILE`, `AWS_ENDPOINT_URL_S3`, …), the user's own configuration, the machine's role. Without credentials
+    requests are not signed, as public buckets allow.
+    """
+
+    protocol = "s3"
+
+    def __init__(self, **more: Any) -> None:
+        import botocore.session
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        super().__init__(**more)
+        session = botocore.session.get_session()
+        with _faults("s3:"):
+            signature = None if session.get_credentials() else UNSIGNED
+            config = Config(retries={"mode": "standard", "max_attempts": 5}, signature_version=signature)
+            self._client = session.create_client("s3", config=config)
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def find(self, path: str, **_: Any) -> list[str]:
+        """Every object below a folder of a bucket, sorted, as they are now."""
+        bucket, _, folder = self._strip_protocol(path).partition("/")
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=f"{folder}/" * bool(folder)
+        )
+        with _faults(f"s3://{bucket}"):
+            items = [item for page in pages for item in page.get("Contents", ()) if not item["Key"].endswith("/")]
+        found = {f"{bucket}/{item['Key']}": {"size": item["Size"], "ETag": item["ETag"]} for item in items}
+        self._known.update(found)
+        return sorted(found)
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Size and ETag of an object, as it was last listed. Raises OSError."""
+        name = self._strip_protocol(path)
+        if name not in self._known:
+            bucket, _, key = name.partition("/")
+            with _faults(f"s3://{bucket}", key):
+                found = self._client.head_object(Bucket=bucket, Key=key)
+            self._known[name] = {"size": found["ContentLength"], "ETag": found["ETag"]}
+        return {"name": name, "type": "file", **self._known[name]}
+
+    def ukey(self, path: str) -> str:
+        """What changes whenever the object does."""
+        return str(self.info(path)["ETag"])
+
+    def _open(self, path: str, mode: str = "rb", **more: Any) -> _Object:
+        return _Object(self, path, mode, **more)
+
+
+class _Object(AbstractBufferedFile):  # type: ignore[misc]
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        bucket, _, key = self.path.partition("/")
+        wanted = {"Range": f"bytes={start}-{end - 1}", "IfMatch": self.details["ETag"]}
+        with _faults(f"s3://{bucket}", key):
+            body: bytes = self.fs._client.get_object(Bucket=bucket, Key=key, **wanted)["Body"].read()
+        return body
+
+
+@contextmanager
+def _faults(bucket: str, key: str = "") -> Iterator[None]:
+    """What the service refuses, in words of ours: botocore's may quote the request."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        stated = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
+        code = str(stated.get("Code", type(error).__name__))
+        if key and code in OF_ONE_OBJECT:
+            raise OSError(OF_ONE_OBJECT[code], f"the storage says {code}", key) from None
+        if isinstance(error, ClientError) and (code in OF_THE_USER or not key):
+            raise UsageError(
+                f"{bucket} cannot be read ({code}). Mend `url`, the credentials in the environment "
+                "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE) or AWS_ENDPOINT_URL_S3."
+            ) from None
+        raise LmworksError(f"{bucket}: {code}. Check network and AWS_ENDPOINT_URL_S3; build again to go on.") from None
