@@ -369,10 +369,21 @@ def _short(value: object) -> str:
 
 
 def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
-    """The fields of a config that name earlier steps, with what they name."""
+    """The fields of a config that name earlier steps, with what they name.
+
+    A field that holds configs by name is one of them if those name steps: its references are theirs, in order.
+    """
     for key, info in type(config).model_fields.items():
+        value = getattr(config, key)
         if _is_marked(info.annotation, info.metadata):
-            yield key, getattr(config, key)
+            yield key, value
+        elif isinstance(value, dict) and (found := [name for inner in value.values() for name in _named(inner)]):
+            yield key, found
+
+
+def _named(inner: object) -> Iterator[str]:
+    for _, value in references(inner) if isinstance(inner, StepConfig) else ():
+        yield from [value] if isinstance(value, str) else value or []
 
 
 def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:

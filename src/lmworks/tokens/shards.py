@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from lmworks.pipeline.stage import Handle
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from lmworks.tokens.mixture import Mixture
 
     Rows = NDArray[np.integer[Any]]
 
@@ -33,11 +35,32 @@ class PackedRows:
     vocab_size: int
     tokenizer_digest: str
     bytes_of_text: int
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each part, one part after another, where there are several."""
+    mixture: Mixture | None = None
+    """In which order rows of the parts are read; without one, all rows in the order of `row_numbers`."""
 
     @property
     def trained_tokens(self) -> int:
         """Targets that count in one pass."""
         return int(self.weights[:, 1:].sum())
+
+    def numbers(self, seed: int, first: int, count: int) -> Rows:
+        """Which rows the `count` places from `first` on hold: a function of the place alone."""
+        if self.mixture:
+            return self.mixture.numbers(seed, first, count)
+        return row_numbers(len(self.tokens), seed, first, count)
+
+    def shares(self) -> Iterator[tuple[Rows, float]]:
+        """Tokens of each part that is read, and how much oftener than on average they are."""
+        shares = self.mixture.shares if self.mixture else [1.0]
+        sizes = list(self.parts.values()) if self.mixture else [len(self.tokens)]
+        total = sum(rows for share, rows in zip(shares, sizes, strict=True) if share)
+        start = 0
+        for share, rows in zip(shares, sizes, strict=True):
+            if share:
+                yield self.tokens[start : start + rows], share * total / rows
+            start += rows
 
 
 @dataclass(frozen=True)
@@ -51,7 +74,7 @@ class Shards(Handle):
         facts = json.loads((self.path / "shards.json").read_text())
         tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
         names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
-        return PackedRows(tokens, weights, **{name: facts[name] for name in names})
+        return PackedRows(tokens, weights, **{name: facts[name] for name in names}, parts=dict(facts.get("parts", ())))
 
 
 def write_rows(out: Path, tokens: Rows, weights: Rows, ids: Sequence[str], **facts: int | str) -> dict[str, int]:
@@ -83,8 +106,11 @@ def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
     return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
 
 
-@lru_cache(maxsize=2)
-def _permutation(rows: int, seed: int, epoch: int) -> Rows:
+def permutation(rows: int, seed: int, epoch: int) -> Rows:
+    """The order in which an epoch reads so many rows."""
     import numpy as np
 
     return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+_permutation = lru_cache(maxsize=2)(permutation)
