@@ -377,13 +377,22 @@ def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]
         value = getattr(config, key)
         if _is_marked(info.annotation, info.metadata):
             yield key, value
-        elif isinstance(value, dict) and (found := [name for inner in value.values() for name in _named(inner)]):
+        elif isinstance(value, dict) and (found := [name for _, name in _named(value, ())]):
             yield key, found
 
 
-def _named(inner: object) -> Iterator[str]:
-    for _, value in references(inner) if isinstance(inner, StepConfig) else ():
-        yield from [value] if isinstance(value, str) else value or []
+def _named(value: object, location: Location) -> Iterator[tuple[Location, str]]:
+    """Every reference in a config, or in configs by name, with where it stands in the file."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _named(inner, (*location, name))
+    elif isinstance(value, StepConfig):
+        for key, info in type(value).model_fields.items():
+            inner, shown = getattr(value, key), (*location, info.alias or key)
+            if not _is_marked(info.annotation, info.metadata):
+                yield from _named(inner, shown) if isinstance(inner, dict) else ()
+            else:
+                yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
 
 
 def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
@@ -398,11 +407,9 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
             yield location, f"{'.'.join(map(str, location))}: another step is called {name!r}; rename one"
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*|", name):
             yield location, f"{'.'.join(map(str, location))}: a step's name is letters, digits, - and _"
-        for key, value in references(config):
-            shown = (*location, type(config).model_fields[key].alias or key)
-            for reference in [value] if isinstance(value, str) else value or []:
-                if fault := _reference_fault(reference, parts):
-                    yield shown, f"{'.'.join(map(str, shown))}: {fault}"
+        for shown, reference in _named(config, location):
+            if fault := _reference_fault(reference, parts):
+                yield shown, f"{'.'.join(map(str, shown))}: {fault}"
         if name:
             parts[name] = config.output_parts()
 
