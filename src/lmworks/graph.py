@@ -19,6 +19,7 @@ from lmworks.data.normalise import NormaliseConfig, normalise
 from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.represent import RepresentConfig, represent
 from lmworks.data.split import split
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
@@ -48,6 +49,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "curate": (CurateConfig, curate),
     "decontaminate": (DecontaminateConfig, decontaminate),
     "repeated-passages": (PassagesConfig, repeated_passages),
+    "represent": (RepresentConfig, represent),
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
