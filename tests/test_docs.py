@@ -65,6 +65,7 @@ def test_each_command_has_options_that_exist(page: str, command: str) -> None:
         return
     group = typer.main.get_command(app)
     known = group.commands[words[1]]  # type: ignore[attr-defined]
+    known = getattr(known, "commands", {}).get(words[2], known) if len(words) > 2 else known
     options = {option for parameter in known.params for option in parameter.opts}
     assert {word.split("=")[0] for word in words[2:] if word.startswith("--")} <= options, page
 

@@ -90,13 +90,18 @@ def run(
     until: str | None = None,
     rebuild: Sequence[str] = (),
     workers: int | None = None,
+    remember: bool = True,
 ) -> dict[str, Artifact]:
-    """Build every step that is not in the store, in order. Returns the artifacts by step."""
+    """Build every step that is not in the store, in order. Returns the artifacts by step.
+
+    Without `remember` this does not become the last build, which other commands speak of.
+    """
     build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
     for name in rebuild:
         _wanted(build.nodes, name)
     last = {"recipe": str(workspace.path), "store": str(workspace.store.root), "settings": list(workspace.settings)}
-    write_atomically(LAST, json.dumps(last) + "\n")
+    if remember:
+        write_atomically(LAST, json.dumps(last) + "\n")
     with stop_flag() as check_stop, workspace.store.in_use(display.say):
         environment = Environment(check_stop, workers or os.cpu_count() or 1)
         for index, node in enumerate(nodes, start=1):
@@ -106,7 +111,8 @@ def run(
                 display.reused(node.name, index, len(nodes))
             else:
                 build.run(node, display, (index, len(nodes)), environment, again=node.name in rebuild)
-            workspace.store.save_build(workspace.recipe.name, _record(workspace))
+            if remember:
+                workspace.store.save_build(workspace.recipe.name, _record(workspace))
     return build.artifacts
 
 
