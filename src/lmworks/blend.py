@@ -68,16 +68,16 @@ class Sweep:
 
     def in_words(self) -> str:
         """A table for a terminal."""
-        names = list(self.trials[0].bits_per_byte)
+        names = self.trials[0].bits_per_byte
         lines = [
             f"bits per byte of {self.model} on each part's validation text, with 95 % interval",
-            f"{self.part:>10} {'was read':>9}  {''.join(f'{name:24}' for name in names)}mean excess",
+            f"{self.part:>10} {'was read':>9}  {''.join(f'{name:28}' for name in names)}mean excess",
         ]
         for trial in self.trials:
-            cells = ""
-            for figure in trial.bits_per_byte.values():
-                low, high = figure.interval or (figure.value, figure.value)
-                cells += f"{f'{figure.value:.4f} ({low:.4f} to {high:.4f})':26}"[:26].ljust(26)
+            shown = [
+                (figure.value, *(figure.interval or (figure.value,) * 2)) for figure in trial.bits_per_byte.values()
+            ]
+            cells = "".join(f"{f'{value:.4f} ({low:.4f} to {high:.4f})':28}" for value, low, high in shown)
             mark = "  recommended" if trial is self.recommended else ""
             lines.append(f"{trial.ratio:10.2f} {trial.share:9.1%}  {cells}{self.excess(trial):.2%}{mark}")
         return "\n".join(
@@ -101,16 +101,17 @@ def sweep(
 
     What is built is kept like any other artifact, so a sweep that was stopped goes on; the last build stays what it is.
     """
+    plain = open_workspace(path, settings, store, measure=True)
+    weights = {ratio: _weights(plain.recipe, mix, part, ratio) for ratio in sorted(set(ratios))}
+    model = _model(plain.recipe, mix)
     trials = []
-    for ratio in sorted(set(ratios)):
-        plain = open_workspace(path, settings, store, measure=True)
-        weights = _weights(plain.recipe, mix, part, ratio)
-        setting = [f"{mix}.parts.{name}.weight={weight}" for name, weight in weights.items()]
+    for ratio, each in weights.items():
+        setting = [f"{mix}.parts.{name}.weight={weight}" for name, weight in each.items()]
         workspace = open_workspace(path, [*settings, *setting], store)
         show.say(f"{part}: {ratio:.0%} of {mix}")
-        trials.append(_trial(workspace, mix, part, ratio, show))
-    found = Sweep(mix, part, _model(workspace.recipe, mix), trials)
-    picture = workspace.store.root / "reports" / f"{workspace.recipe.name}-blend-{part}.svg"
+        trials.append(_trial(workspace, mix, part, model, ratio, show))
+    found = Sweep(mix, part, model, trials)
+    picture = plain.store.root / "reports" / f"{plain.recipe.name}-blend-{part}.svg"
     write_atomically(picture, found.picture())
     write_atomically(picture.with_suffix(".json"), json.dumps(found.as_json(), indent=1) + "\n")
     return found, picture
@@ -128,8 +129,10 @@ def _weights(recipe: Recipe, mix: str, part: str, ratio: float) -> dict[str, flo
         )
     if not 0 <= ratio <= 1:
         raise UsageError(f"--ratios: {ratio:g} is no share; expected numbers from 0 to 1, such as 0,0.5,1")
-    others = {name: each.weight or 1.0 for name, each in config.documents.items() if name != part}
-    return {part: ratio} | {name: (1 - ratio) * weight / sum(others.values()) for name, weight in others.items()}
+    parts = config.documents.items()
+    others = {name: 1.0 if each.weight is None else each.weight for name, each in parts if name != part}
+    total = sum(others.values()) or 1.0
+    return {part: ratio} | {name: (1 - ratio) * weight / total for name, weight in others.items()}
 
 
 def _model(recipe: Recipe, mix: str) -> str:
@@ -139,12 +142,11 @@ def _model(recipe: Recipe, mix: str) -> str:
     raise UsageError(f"--mix {mix}: no model of this recipe has `data: {mix}`")
 
 
-def _trial(workspace: Workspace, mix: str, part: str, ratio: float, show: Display) -> Trial:
-    recipe, model = workspace.recipe, _model(workspace.recipe, mix)
-    config = recipe.data[mix]
+def _trial(workspace: Workspace, mix: str, part: str, model: str, ratio: float, show: Display) -> Trial:
+    config = workspace.recipe.data[mix]
     assert isinstance(config, MixConfig)  # noqa: S101 - asked for by `_weights`
     tasks = {
-        name: PerplexityConfig(data=_held_out(recipe, name, each.documents), train=mix)
+        name: PerplexityConfig(data=_held_out(workspace.recipe, name, each.documents), train=mix)
         for name, each in config.documents.items()
     }
     nodes = [node(f"blend/{name}", evaluate_perplexity, task, model=model) for name, task in tasks.items()]

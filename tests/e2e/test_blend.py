@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw = random.Random(5)
     names = ["weights", "samples", "labels", "kernel", "score", "rows", "axis", "fold"]
     for number in range(80):
-        path = folder / "library" / "site-packages" / "sklearn" / f"part{number % 7}" / f"_module{number}.py"
+        path = folder / "library" / "python" / "site-packages" / "sklearn" / f"part{number % 7}" / f"_module{number}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = [f"    {draw.choice(names)} = compute_{draw.choice(names)}({draw.choice(names)})" for _ in range(9)]
         path.write_text("\n".join([f"def fit_{number}(self):", *lines, f"    return {draw.choice(names)}"]) + "\n")

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
+from lmworks.data.balance import draw_bars
 from lmworks.data.documents import Document, Documents, read_shard, write_file
 from lmworks.data.features import describe_shard, find_topics, moment
 from lmworks.data.filters import detect_language
@@ -107,7 +107,9 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     tally = map_units(units, _take, out, context)
     rows = [row for each in attributes for row in _rows(each, before, taken)]
     write_file(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
-    write_file(out / "representation.svg", _draw(rows).encode())
+    bars = [(f"{row['attribute']}: {row['value'][:20]}", [row["after"], row["before"], row["target"]]) for row in rows]
+    caption = "share of documents: after (dark), before (light), wanted (orange)"
+    write_file(out / "representation.svg", draw_bars("Shares of documents", caption, bars).encode())
     figures = [figure for each in attributes for figure in _figures(config, each, before, taken)]
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 
@@ -202,12 +204,12 @@ def _take(unit: tuple[Path, Sequence[bool], int]) -> tuple[Parts, Tally]:
 
 def _rows(attribute: Attribute, before: Codes, taken: Codes) -> list[dict[str, Any]]:
     """One record a value: its shares and its target."""
-    columns = (attribute.shares(before), attribute.shares(taken), attribute.target)
-    shares = [dict(zip(("before", "after", "target"), row, strict=True)) for row in zip(*columns, strict=True)]
+    columns = zip(attribute.values, attribute.shares(before), attribute.shares(taken), attribute.target, strict=True)
     return [
-        {"attribute": attribute.name, "value": value} | {key: round(float(share), 6) for key, share in row.items()}
-        for value, row in zip(attribute.values, shares, strict=True)
-        if any(row.values())
+        {"attribute": attribute.name, "value": value}
+        | {key: round(float(share), 6) for key, share in zip(("before", "after", "target"), shares, strict=True)}
+        for value, *shares in columns
+        if any(shares)
     ]
 
 
@@ -224,20 +226,3 @@ def _figures(config: RepresentConfig, attribute: Attribute, before: Codes, taken
             method="half the sum of |share of documents − target| over values; at least 95 % interval from "
             f"multinomial samples of the effective size {size:,.0f}, documents taken as independent",
         )
-
-
-def _draw(rows: Sequence[Mapping[str, Any]]) -> str:
-    """An SVG picture: each value's share before and after, and a mark at its target."""
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {28 * len(rows) + 30}" font-family="sans-serif" '
-        'font-size="11"><title>Shares of documents</title>',
-        '<text x="8" y="16">share before (light) and after (dark); the line is the target</text>',
-    ]
-    for number, row in enumerate(rows):
-        top = 28 * number + 28
-        lines.append(f'<text x="8" y="{top + 14}">{escape(row["attribute"])}: {escape(row["value"][:24])}</text>')
-        for key, colour, y in (("before", "#b8c7d9", top), ("after", "#1f4e79", top + 10)):
-            lines.append(f'<rect x="230" y="{y}" width="{340 * row[key]:.1f}" height="9" fill="{colour}"/>')
-            lines.append(f'<text x="{236 + 340 * row[key]:.1f}" y="{y + 9}">{row[key]:.1%}</text>')
-        lines.append(f'<rect x="{229 + 340 * row["target"]:.1f}" y="{top - 2}" width="2" height="23"/>')
-    return "\n".join([*lines, "</svg>"]) + "\n"
