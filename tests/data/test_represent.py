@@ -161,9 +161,11 @@ def listing_of_missing(documents: Documents, folder: Path) -> dict[str, tuple[fl
     return listing(folder)["language"]
 
 
-def test_shares_above_one_are_refused() -> None:
+def test_targets_that_say_nothing_clear_are_refused() -> None:
     with pytest.raises(ValidationError, match="add up to 1 at the most"):
         RepresentConfig.model_validate({"from": "corpus", "target": {"language": {"en": 0.7, "de": 0.7}}})
+    with pytest.raises(ValidationError, match="group 'women' has no `target`"):
+        RepresentConfig.model_validate({"from": "corpus", "target": EVEN, "groups": {"women": ["she"]}})
 
 
 # ---------------------------------------------------------------- the mathematics

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from lmworks.data.balance import draw_bars
 from lmworks.data.documents import Document, Documents, read_shard, write_file
@@ -58,13 +58,14 @@ class RepresentConfig(StepConfig):
     topics: int = Field(default=20, ge=2, description="Clusters of topics, as in `split`.")
     seed: int = Field(default=0, description="Of what is left out; any number will do.")
 
-    @field_validator("target")
-    @classmethod
-    def _shares_fit(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name, shares in value.items():
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        for name, shares in self.target.items():
             if shares != "even" and (not shares or min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-9):
                 raise ValueError(f"{name}: shares are 0 or more and add up to 1 at the most; found {shares}")
-        return value
+        if untold := self.groups.keys() - self.target.keys():
+            raise ValueError(f"group {min(untold)!r} has no `target`, such as {{mentioned: 0.5}}")
+        return self
 
 
 @dataclass(frozen=True)
