@@ -21,6 +21,7 @@ from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.represent import RepresentConfig, represent
 from lmworks.data.split import split
+from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
@@ -98,6 +99,11 @@ def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) 
     for use, reference in (("data", config.data), ("validation", config.validation)):
         rows[use] = reference and f"{name}/{use}"
         if reference and use == "data" and isinstance(mixed := data.get(reference), MixConfig):
+            if pack is not pack_documents:
+                raise UsageError(
+                    f"models.{name}.data: {reference!r} is a mix of documents, and {config.objective} is trained on "
+                    "conversations; name a step that makes them"
+                )
             packed = {part: packing(f"data/{part}", each.documents) for part, each in mixed.documents.items()}
             yield from packed.values()
             names = [each.name for each in packed.values()]

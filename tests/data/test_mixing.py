@@ -8,6 +8,7 @@ import pytest
 
 from lmworks.data.documents import Document, Documents, write_ids, write_shard
 from lmworks.data.mixing import MixConfig, mix
+from lmworks.errors import UsageError
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.build import key_config
 from lmworks.plan.plan import make_plan
@@ -77,6 +78,14 @@ def test_a_model_on_a_mix_is_trained_on_rows_of_each_part(tmp_path: Path) -> Non
     }
 
 
+def test_conversations_are_not_mixed(tmp_path: Path) -> None:
+    tuned = "  tuned: {objective: sft, from: pretrain, data: mixed, steps: 3}\n"
+    recipe = load_recipe(write_recipe(tmp_path, RECIPE + tuned), CLASSES)
+    plan = make_plan(recipe, tmp_path, tmp_path / "store", measure=False)
+    with pytest.raises(UsageError, match="'mixed' is a mix of documents, and sft is trained on conversations"):
+        make_nodes(recipe, plan, tmp_path)
+
+
 def test_weights_but_no_names_of_steps_are_in_a_key() -> None:
     def key(**parts: dict[str, object]) -> object:
         return key_config(MixConfig.model_validate({"parts": parts}))
@@ -109,6 +118,7 @@ def test_a_weight_can_be_set_from_the_command_line(tmp_path: Path) -> None:
         (("        weight: 1\n", ""), "weights are of ['domain'], parts are ['domain', 'general']"),
         (("    parts:", "    temperature: 2\n    parts:"), "keep one"),
         (("weight: 3, max_epochs: 4", "weight: 0"), ""),
+        (("      general:", "      my part:"), "should match pattern"),
         (("weight: 3", "weight: -1"), "greater than or equal to 0"),
         (("weight: 3", "weigth: 3"), "unknown field 'weigth'; did you mean 'weight'?"),
         (

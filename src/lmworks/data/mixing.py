@@ -6,9 +6,9 @@ import os
 import shutil
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from lmworks.data.documents import Documents, shard_ids, write_ids
 from lmworks.pipeline.stage import Context, Result, stage
@@ -63,7 +63,9 @@ class MixConfig(Course):
     """Mix sets of documents."""
 
     kind: Literal["mix"] = "mix"
-    documents: dict[str, MixPart] = Field(alias="parts", min_length=1, description="What is mixed, by name.")
+    documents: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")], MixPart] = Field(
+        alias="parts", min_length=1, description="What is mixed, by name: letters, digits, - and _."
+    )
 
     @field_validator("curriculum")
     @classmethod
