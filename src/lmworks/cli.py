@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
     from lmworks.plan.plan import Plan
@@ -458,3 +458,35 @@ def sample_data(
         _print_json({"documents": drawn, "page": str(out / "annotate.html")})
     else:
         print(f"{drawn:,} documents; experts open {out / 'annotate.html'}")
+
+
+@data_app.command("blend")
+def blend(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe whose model is trained on a mixture.")],
+    mix: Annotated[str, typer.Option(metavar="STEP", help="The step of kind `mix`.")],
+    part: Annotated[str, typer.Option(help="The part whose share is varied; the others keep their proportions.")],
+    ratios: Annotated[str, typer.Option(help="Shares of that part.")] = "0,0.25,0.5,0.75,1",
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train at several blend ratios, and show what each part's validation text gains and loses.
+
+    Example: lmworks data blend recipes/domain-and-general.yaml --mix mixed --part domain --ratios 0,0.5,1
+    """
+    from lmworks.blend import sweep
+    from lmworks.pipeline.display import make_display
+
+    try:
+        shares = [float(ratio) for ratio in ratios.split(",")]
+    except ValueError:
+        raise UsageError(f"--ratios {ratios}: expected numbers from 0 to 1, such as 0,0.5,1") from None
+    display = make_display()
+    try:
+        found, picture = sweep(recipe, settings or (), store, mix, part, shares, display)
+    finally:
+        display.close()
+    if as_json:
+        _print_json(found.as_json())
+    else:
+        print(f"{found.in_words()}\npicture: {picture}")

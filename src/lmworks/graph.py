@@ -17,12 +17,15 @@ from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.mixing import MixConfig, mix
 from lmworks.data.normalise import NormaliseConfig, normalise
 from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.represent import RepresentConfig, represent
 from lmworks.data.split import split
 from lmworks.data.verdicts import VerdictsConfig, verdicts
+from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
@@ -34,6 +37,7 @@ from lmworks.recipe import Recipe, StepClasses, StepConfig, references
 from lmworks.tokens.best_of import BestOfConfig, best_of
 from lmworks.tokens.bpe import BpeConfig, bpe
 from lmworks.tokens.character import CharacterConfig, character
+from lmworks.tokens.join import JoinConfig, join_rows
 from lmworks.tokens.pack import (
     PackConfig,
     PackConversationsConfig,
@@ -60,6 +64,8 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "decontaminate": (DecontaminateConfig, decontaminate),
     "repeated-passages": (PassagesConfig, repeated_passages),
     "verdicts": (VerdictsConfig, verdicts),
+    "represent": (RepresentConfig, represent),
+    "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
@@ -97,22 +103,37 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         nodes.append(node("tokenizer", stage, recipe.tokenizer.resolve(folder)))
     for name, config in recipe.models.items():
         if isinstance(config, TrainConfig):
-            nodes += model_nodes(name, plan.resolved(name, config))
+            nodes += model_nodes(name, plan.resolved(name, config), recipe.data)
     if recipe.evaluate:
         for label, tasks in _labelled(recipe.evaluate.tasks):
             nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)
     return nodes
 
 
-def model_nodes(name: str, config: TrainConfig) -> Iterator[Node]:
+def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) -> Iterator[Node]:
     """Packing of a model's data, the examples watched, and the training itself."""
     _, (pack_config, pack, pick) = OBJECTIVES[config.objective]
     rows: dict[str, str | None] = {}
+
+    def packing(use: str, reference: str) -> Node:
+        fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
+        return node(f"{name}/{use}", pack, pack_config.model_validate(fields))
+
     for use, reference in (("data", config.data), ("validation", config.validation)):
         rows[use] = reference and f"{name}/{use}"
-        if reference:
-            fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
-            yield node(f"{name}/{use}", pack, pack_config.model_validate(fields))
+        if reference and use == "data" and isinstance(mixed := data.get(reference), MixConfig):
+            if pack is not pack_documents:
+                raise UsageError(
+                    f"models.{name}.data: {reference!r} is a mix of documents, and {config.objective} is trained on "
+                    "conversations; name a step that makes them"
+                )
+            packed = {part: packing(f"data/{part}", each.documents) for part, each in mixed.documents.items()}
+            yield from packed.values()
+            names = [each.name for each in packed.values()]
+            yield node(f"{name}/data", join_rows, JoinConfig(rows=names, names=list(packed)))
+            config = config.model_copy(update={"proportions": mixed.proportions()})
+        elif reference:
+            yield packing(use, reference)
     if config.watch:
         yield node(f"{name}/watch", pick, PickConfig(data=config.watch))
     yield node(name, train, config, **rows, watch=config.watch and f"{name}/watch")

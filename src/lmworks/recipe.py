@@ -369,10 +369,30 @@ def _short(value: object) -> str:
 
 
 def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
-    """The fields of a config that name earlier steps, with what they name."""
+    """The fields of a config that name earlier steps, with what they name.
+
+    A field that holds configs by name is one of them if those name steps: its references are theirs, in order.
+    """
     for key, info in type(config).model_fields.items():
+        value = getattr(config, key)
         if _is_marked(info.annotation, info.metadata):
-            yield key, getattr(config, key)
+            yield key, value
+        elif isinstance(value, dict) and (found := [name for _, name in _named(value, ())]):
+            yield key, found
+
+
+def _named(value: object, location: Location) -> Iterator[tuple[Location, str]]:
+    """Every reference in a config, or in configs by name, with where it stands in the file."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _named(inner, (*location, name))
+    elif isinstance(value, StepConfig):
+        for key, info in type(value).model_fields.items():
+            inner, shown = getattr(value, key), (*location, info.alias or key)
+            if not _is_marked(info.annotation, info.metadata):
+                yield from _named(inner, shown) if isinstance(inner, dict) else ()
+            else:
+                yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
 
 
 def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
@@ -387,11 +407,9 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
             yield location, f"{'.'.join(map(str, location))}: another step is called {name!r}; rename one"
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*|", name):
             yield location, f"{'.'.join(map(str, location))}: a step's name is letters, digits, - and _"
-        for key, value in references(config):
-            shown = (*location, type(config).model_fields[key].alias or key)
-            for reference in [value] if isinstance(value, str) else value or []:
-                if fault := _reference_fault(reference, parts):
-                    yield shown, f"{'.'.join(map(str, shown))}: {fault}"
+        for shown, reference in _named(config, location):
+            if fault := _reference_fault(reference, parts):
+                yield shown, f"{'.'.join(map(str, shown))}: {fault}"
         if name:
             parts[name] = config.output_parts()
 

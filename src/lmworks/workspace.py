@@ -100,16 +100,19 @@ def run(
     rebuild: Sequence[str] = (),
     workers: int | None = None,
     ray: str | None = None,
+    remember: bool = True,
 ) -> dict[str, Artifact]:
     """Build every step that is not in the store, in order. Returns the artifacts by step.
 
-    `ray` has document steps run on Ray: "" starts one on this machine, else it is a cluster's address.
+    `ray` has document steps run on Ray: "" starts one on this machine, else it is a cluster's address. Without
+    `remember` this does not become the last build, which other commands speak of.
     """
     build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
     for name in rebuild:
         _wanted(build.nodes, name)
     last = {"recipe": str(workspace.path), "store": str(workspace.store.root), "settings": list(workspace.settings)}
-    write_atomically(LAST, json.dumps(last) + "\n")
+    if remember:
+        write_atomically(LAST, json.dumps(last) + "\n")
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
     with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
@@ -120,7 +123,8 @@ def run(
                 display.reused(node.name, index, len(nodes))
             else:
                 build.run(node, display, (index, len(nodes)), environment, again=node.name in rebuild)
-            workspace.store.save_build(workspace.recipe.name, _record(workspace))
+            if remember:
+                workspace.store.save_build(workspace.recipe.name, _record(workspace))
     return build.artifacts
 
 

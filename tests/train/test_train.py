@@ -13,6 +13,7 @@ from corpora import THINGS, VERBS, make_conversations, make_documents, make_toke
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder, load_model
 from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.tokens.join import JoinConfig, join_rows
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import CausalLMConfig, SftConfig
@@ -207,3 +208,65 @@ def test_rows_of_another_tokenizer_or_length_are_refused(
 def test_a_loss_that_is_no_number_stops_the_run(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
     with pytest.raises(LmworksError, match="not a number"):
         pretrain(tmp_path, rows, tokenizer, make_context(tmp_path), learning_rate=1e38, adamw_learning_rate=1e38)
+
+
+# ---------------------------------------------------------------- mixtures
+
+
+def joined(folder: Path, tokenizer: TokenizerFolder, parts: dict[str, list[str]]) -> Shards:
+    packed = [pack_texts(folder / name, tokenizer, found, 48) for name, found in parts.items()]
+    join_rows(JoinConfig(rows=list(parts), names=list(parts)), packed, folder / "joined", make_context(folder))
+    return Shards(folder / "joined", "rows")
+
+
+@pytest.fixture(scope="module")
+def two_parts(folder: Path, tokenizer: TokenizerFolder) -> Shards:
+    return joined(folder / "two", tokenizer, {"one": texts()[:40], "other": texts()[40:]})
+
+
+def test_a_mixture_of_one_part_trains_as_without_it(
+    folder: Path, base: ModelFolder, tokenizer: TokenizerFolder, watch: Handle, tmp_path: Path
+) -> None:
+    alone = joined(tmp_path, tokenizer, {"all": texts()})
+    proportions = {"weights": {"all": 0.3}}
+    result = pretrain(tmp_path, alone, tokenizer, make_context(tmp_path), watch=watch, proportions=proportions)
+    assert result.counts["all rows"] == 48
+    assert payload(tmp_path).pop("model.safetensors") == payload(folder / "base").pop("model.safetensors")
+    assert history(tmp_path) == history(folder / "base")
+
+
+def test_a_run_on_a_mixture_that_was_stopped_ends_with_the_same_bytes(
+    tokenizer: TokenizerFolder, two_parts: Shards, tmp_path: Path
+) -> None:
+    stages = [{"until": 0.5, "weights": {"one": 1, "other": 4}}, {"until": 1.0, "weights": {"one": 2, "other": 1}}]
+    proportions = {"curriculum": stages, "max_epochs": {"one": 9}}
+    said: list[str] = []
+    whole = dataclasses.replace(make_context(tmp_path / "whole"), log=said.append)
+    pretrain(tmp_path / "whole", two_parts, tokenizer, whole, proportions=proportions)
+    assert [line.split(":")[0] for line in said] == ["one", "other"]
+    journal = MemoryJournal()
+    asked: list[None] = []
+
+    def stop() -> None:
+        if len(asked) == 7:
+            raise Stopped("by the test")
+        asked.append(None)
+
+    context = make_context(tmp_path / "cut", journal)
+    stopped = dataclasses.replace(context, check_stop=stop)
+    with pytest.raises(Stopped):
+        pretrain(tmp_path / "cut", two_parts, tokenizer, stopped, proportions=proportions)
+    pretrain(tmp_path / "cut", two_parts, tokenizer, context, proportions=proportions)
+    assert payload(tmp_path / "cut") == payload(tmp_path / "whole")
+
+
+def test_a_part_of_weight_zero_leaves_no_trace_in_the_model(
+    tokenizer: TokenizerFolder, two_parts: Shards, tmp_path: Path
+) -> None:
+    """Not even in how it begins, which is counted from the rows."""
+    alone = joined(tmp_path, tokenizer, {"one": texts()[:40]})
+    pretrain(tmp_path / "alone", alone, tokenizer, make_context(tmp_path), steps=3)
+    proportions = {"weights": {"one": 1, "other": 0}}
+    pretrain(tmp_path / "mixed", two_parts, tokenizer, make_context(tmp_path / "m"), steps=3, proportions=proportions)
+    first, second = ([line["loss"] for line in history(tmp_path / name)] for name in ("alone", "mixed"))
+    assert first == second

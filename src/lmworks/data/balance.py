@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -151,17 +152,27 @@ def _shares(totals: NDArray[np.int64], span: range) -> NDArray[np.float64]:
 def draw_balance(listing: Mapping[str, Any]) -> str:
     """An SVG picture: for each part and feature its total variation above that of random splits."""
     rows = [(part, name, values) for part, record in listing.items() for name, values in record["features"].items()]
-    longest = max([1e-9, *(value for _, _, values in rows for value in values.values())])
+    return draw_bars(
+        "Total variation of each part from the whole",
+        "total variation from the whole: this split (dark), random groups (light)",
+        [(f"{part} {name}", [values["total_variation"], values["random"]]) for part, name, values in rows],
+    )
+
+
+def draw_bars(title: str, caption: str, rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+    """An SVG picture: for each label its two or three values as bars, the first one dark."""
+    height = 10 * len(rows[0][1]) + 8 if rows else 0
+    longest = max([1e-9, *(value for _, values in rows for value in values)])
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {28 * len(rows) + 30}" font-family="sans-serif" '
-        'font-size="11"><title>Total variation of each part from the whole</title>',
-        '<text x="8" y="16">total variation from the whole: this split (dark), random groups (light)</text>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height * len(rows) + 30}" font-family="sans-serif" '
+        f'font-size="11"><title>{title}</title>',
+        f'<text x="8" y="16">{caption}</text>',
     ]
-    for number, (part, name, values) in enumerate(rows):
-        top = 28 * number + 28
-        lines.append(f'<text x="8" y="{top + 14}">{part} {name}</text>')
-        for key, colour, y in (("total_variation", "#1f4e79", top), ("random", "#b8c7d9", top + 10)):
-            width = 380 * values[key] / longest
+    for number, (label, values) in enumerate(rows):
+        top = height * number + 28
+        lines.append(f'<text x="8" y="{top + 14}">{escape(label)}</text>')
+        for place, (value, colour) in enumerate(zip(values, ("#1f4e79", "#b8c7d9", "#e0a030"), strict=False)):
+            width, y = 380 * value / longest, top + 10 * place
             lines.append(f'<rect x="170" y="{y}" width="{width:.1f}" height="9" fill="{colour}"/>')
-            lines.append(f'<text x="{176 + width:.1f}" y="{y + 9}">{values[key]:.4f}</text>')
+            lines.append(f'<text x="{176 + width:.1f}" y="{y + 9}">{value:.4f}</text>')
     return "\n".join([*lines, "</svg>"]) + "\n"

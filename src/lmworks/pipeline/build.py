@@ -232,9 +232,13 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 def key_config(config: StepConfig) -> dict[str, Any]:
     """The fields that enter a key: those unlike their default, without references and recorded-only fields."""
-    skip = {name for name, _ in references(config)} | set(config.not_in_key)
+    naming = {name for name, _ in references(config)}
     dumped = config.model_dump(mode="json", exclude_defaults=True)
-    return {name: value for name, value in dumped.items() if name not in skip}
+    kept = {name: value for name, value in dumped.items() if name not in naming | config.not_in_key}
+    for name in naming:
+        if isinstance(inner := getattr(config, name), dict):
+            kept[name] = [[key, key_config(value)] for key, value in inner.items()]  # in the order of the inputs
+    return kept
 
 
 def stale_reason(parts: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:

@@ -229,8 +229,9 @@ def training_data(store: Store, model: Artifact) -> Iterator[tuple[Artifact, str
     for base, _, _ in parents(store, model, "base"):
         yield from training_data(store, base)
     for shards, _, _ in parents(store, model, "data"):
-        for name in ("documents", "conversations"):
-            yield from parents(store, shards, name)
+        for packed in (shards, *(part for part, _, _ in parents(store, shards, "rows"))):
+            for name in ("documents", "conversations"):
+                yield from parents(store, packed, name)
 
 
 def _texts(artifact: Artifact, step: str, folder: Path) -> Iterator[tuple[str, str, _Origin]]:

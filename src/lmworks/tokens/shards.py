@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from itertools import chain, groupby
@@ -18,6 +18,8 @@ from lmworks.pipeline.stage import Handle
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from lmworks.tokens.mixture import Mixture
 
     Rows = NDArray[np.integer[Any]]
 
@@ -36,11 +38,32 @@ class PackedRows:
     vocab_size: int
     tokenizer_digest: str
     bytes_of_text: int
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each part, one part after another, where there are several."""
+    mixture: Mixture | None = None
+    """In which order rows of the parts are read; without one, all rows in the order of `row_numbers`."""
 
     @property
     def trained_tokens(self) -> int:
         """Targets that count in one pass."""
         return int(self.weights[:, 1:].sum())
+
+    def numbers(self, seed: int, first: int, count: int) -> Rows:
+        """Which rows the `count` places from `first` on hold: a function of the place alone."""
+        if self.mixture:
+            return self.mixture.numbers(seed, first, count)
+        return row_numbers(len(self.tokens), seed, first, count)
+
+    def shares(self) -> Iterator[tuple[Rows, float]]:
+        """Tokens of each part that is read, and how much oftener than on average they are."""
+        shares = self.mixture.shares if self.mixture else [1.0]
+        sizes = list(self.parts.values()) if self.mixture else [len(self.tokens)]
+        total = sum(rows for share, rows in zip(shares, sizes, strict=True) if share)
+        start = 0
+        for share, rows in zip(shares, sizes, strict=True):
+            if share:
+                yield self.tokens[start : start + rows], share * total / rows
+            start += rows
 
 
 @dataclass(frozen=True)
@@ -54,7 +77,7 @@ class Shards(Handle):
         facts = json.loads((self.path / "shards.json").read_text())
         tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
         names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
-        return PackedRows(tokens, weights, **{name: facts[name] for name in names})
+        return PackedRows(tokens, weights, **{name: facts[name] for name in names}, parts=dict(facts.get("parts", ())))
 
 
 def write_rows(
@@ -67,7 +90,7 @@ def write_rows(
     sequence_length: int,
     trained_tokens: int,
     vocab_size: int,
-    **facts: int | str,
+    **facts: Any,
 ) -> dict[str, int]:
     """Write the four files; gives the counts among the facts.
 
@@ -118,8 +141,11 @@ def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
     return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
 
 
-@lru_cache(maxsize=2)
-def _permutation(rows: int, seed: int, epoch: int) -> Rows:
+def permutation(rows: int, seed: int, epoch: int) -> Rows:
+    """The order in which an epoch reads so many rows."""
     import numpy as np
 
     return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+_permutation = lru_cache(maxsize=2)(permutation)

@@ -8,6 +8,8 @@ Axes: V vocabulary, D hidden size.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,14 +28,15 @@ PRIOR = 5.0
 
 
 @torch.no_grad()
-def begin_with_bigrams(decoder: Decoder, tokens: Rows, seed: int) -> None:
+def begin_with_bigrams(decoder: Decoder, parts: Iterable[tuple[Rows, float]], seed: int) -> None:
     """Set embeddings and output matrix so that the untrained model predicts about as a smoothed bigram model does.
 
     Let M be log p(next | token) / p(next). Embeddings are its leading left singular vectors, found with weights of
     √frequency, beside one constant; the output matrix is the least-squares fit of log p(next | token) from them.
+    `parts` are rows with what each of their pairs counts.
     """
     vocab_size, width = decoder.output_weight.shape
-    pairs = count_pairs(tokens, vocab_size)
+    pairs = reduce(Tensor.add_, (count_pairs(tokens, vocab_size).mul_(each) for tokens, each in parts))
     seen = pairs.sum(1, keepdim=True) + 1.0  # [V,1]
     single = (pairs.sum(0) + 0.5) / (pairs.sum() + 0.5 * vocab_size)  # [V]
     ratio = pairs.add_(PRIOR * single).div_(seen + PRIOR - 1.0).div_(single).log_()  # [V,V]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lmworks.data.mixing import Proportions
 from lmworks.errors import LmworksError
 from lmworks.recipe import Reference, StepConfig
 
@@ -27,6 +28,12 @@ class TrainConfig(StepConfig):
     validation: Reference | None = Field(default=None, description="Data of the same form to watch the loss on.")
     watch: Reference | None = Field(
         default=None, description="Prompts that are answered again and again during training."
+    )
+
+    proportions: Proportions | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Of `data`; set by the graph where it is a mix.",
     )
 
     objective: str

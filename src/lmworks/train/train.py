@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,8 @@ class Run:
         self.config, self.context, self.tokenizer = config, context, tokenizer.open()
         self.steps = int(config.steps)
         objective = OBJECTIVES[config.objective]
-        rows = _rows(data, config, self.tokenizer)
+        rows = self._mixed(_rows(data, config, self.tokenizer))
+        self.mixture = rows.mixture
         self.objective: Objective = objective(rows, config.seed, config.rows_per_step)
         self.validation = _rows(validation, config, self.tokenizer) if validation else None
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
@@ -102,6 +104,17 @@ class Run:
         if self.began_at:
             context.log(f"goes on after {self.began_at} of {self.steps} steps")
         self.seconds: list[float] = []
+
+    def _mixed(self, rows: PackedRows) -> PackedRows:
+        """Rows with the order in which the parts of a mixture are read, which is told."""
+        from lmworks.tokens.mixture import Mixture
+
+        if self.config.proportions is None:
+            return rows
+        mixture = Mixture(self.config.proportions, rows.parts, self.steps * self.config.rows_per_step)
+        for line in mixture.in_words():
+            self.context.log(line)
+        return replace(rows, mixture=mixture)
 
     def go(self) -> None:
         """All steps that are left."""
@@ -225,6 +238,7 @@ class Run:
                 "parameters": self.decoder.config.parameters,
                 "steps": self.steps,
                 "tokens": self.steps * tokens,
+                **{f"{part} rows": rows for part, rows in (self.mixture.rows_read if self.mixture else {}).items()},
             },
             measured={
                 "tokens_per_second": tokens / steady[len(steady) // 2],
@@ -279,7 +293,7 @@ def _decoder(config: TrainConfig, base: ModelFolder | None, rows: PackedRows, to
         decoder = Decoder(config.shape(tokenizer.vocab_size))
         decoder.initialise(torch.Generator().manual_seed(config.seed))
         if not config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
-            begin_with_bigrams(decoder, rows.tokens, config.seed)
+            begin_with_bigrams(decoder, rows.shares(), config.seed)
         return decoder
     decoder = load_model(base.path)
     if decoder.config.context_length < config.sequence_length or decoder.config.vocab_size < tokenizer.vocab_size:

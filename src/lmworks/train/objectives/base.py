@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.shards import PackedRows, row_numbers
+from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 
 
@@ -81,7 +81,7 @@ def packed_batch(rows: PackedRows, numbers: Sequence[int] | np.ndarray[Any, Any]
 
 
 class PackedObjective:
-    """Batches of packed rows in the order of seeded permutations."""
+    """Batches of packed rows in the order of seeded permutations, of each part where there are several."""
 
     def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None:
         self.rows, self.seed, self.rows_per_step = rows, seed, rows_per_step
@@ -89,4 +89,4 @@ class PackedObjective:
     def batch(self, step: int, model: Trainable) -> Batch:
         """Rows `step · rows_per_step` and on."""
         first = step * self.rows_per_step
-        return packed_batch(self.rows, row_numbers(len(self.rows.tokens), self.seed, first, self.rows_per_step))
+        return packed_batch(self.rows, self.rows.numbers(self.seed, first, self.rows_per_step))
