@@ -209,7 +209,7 @@ def spoiled(text: str, draw: random.Random) -> tuple[bytes, str]:
         case "no object":
             return json.dumps([text[:100]]).encode(), "not a JSON object"
         case _:
-            return json.dumps({"body": text[:100]}).encode(), "no field 'text'"
+            return json.dumps({"body": text[:100]}).encode(), "field 'text' is missing"
 
 
 # ---------------------------------------------------------------- the corpus
@@ -274,7 +274,7 @@ class Maker:
                 self.add(
                     inserted(text, sentence, self.draw),
                     plant=what,
-                    details={"kind": kind, "value": value, "format": form},
+                    details={"kind": kind, "value": value, "format": form, "sentence": sentence},
                 )
             case "bad":
                 raw, reason = spoiled(text, self.draw)
