@@ -28,6 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from judging import ids_by_place, judge_pairs, read_ids, resident, watch
+
 from lmworks.data.deduplicate import drop_duplicates
 from lmworks.data.documents import Documents
 from lmworks.data.identity import load_id_key

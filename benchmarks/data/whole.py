@@ -1,12 +1,12 @@
-"""The whole data path on a corpus of `make_corpus.py`, as one recipe: one JSON line, exit code 1 when a figure is short.
+"""The whole data path on a corpus of `make_corpus.py`, as one recipe: one JSON line, exit code 1 if it falls short.
 
     python benchmarks/data/whole.py CORPUS [--workers 2] [--store FOLDER]
 
 Read and licence gate, normalise, filter and near-duplicates, anonymise, repeated passages, decontaminate, a split that
-balances features with its leak test, tokenizer, packing. What is planted is judged at the step that is to find it, among
-the documents that reached that step; see `judging.py` for how. `others` counts what the same steps did to documents that
-nothing was planted in. Peak memory is that of all processes together, shared pages once, sampled five times a second.
-Processor seconds are those of all processes and tell more than seconds on a busy machine.
+balances features with its leak test, tokenizer, packing. What is planted is judged at the step that is to find it,
+among the documents that reached that step; see `judging.py` for how. `others` counts what a step did to documents in
+which nothing was planted for it. Peak memory is that of all processes together, shared pages once, sampled five times
+a second. Processor seconds are those of all processes and tell more than seconds on a busy machine.
 """
 
 from __future__ import annotations

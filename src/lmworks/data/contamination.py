@@ -1,7 +1,8 @@
 """Find the items of evaluation sets inside texts.
 
-Words are compared as duplicate search does: without case and punctuation, a character of unspaced scripts each. An index holds the hash of every run of 8 words of every item; where a
-text has the same runs in the same order, they join to a passage in common. From the passages follow the field's tests:
+Words are compared as duplicate search does: without case and punctuation, each character of an unspaced script on its
+own. An index holds the hash of every run of 8 words of every item; where a text has the same runs in the same order,
+they join to a passage in common. From the passages follow the field's tests:
 a 13-gram in common (Brown et al. 2020, appendix C), 70 % of an item's 8-grams (Chowdhery et al. 2022, section 8), the
 whole item, and a text that is a near-duplicate of the item. All of them need a common 8-gram, but for items of fewer
 words, which are sought whole.

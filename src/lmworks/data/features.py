@@ -120,9 +120,9 @@ def _write_words(path: Path, texts: Sequence[str]) -> None:
         indices.append((cells % HASHED_WORDS).astype(np.uint16))
         counts.append(times.astype(np.float32))
         lengths.append(np.bincount(cells // HASHED_WORDS, minlength=len(words.counts)))
-    parts = {"indices": np.concatenate(indices), "indptr": np.cumsum(np.concatenate(lengths))}
+    edges = np.cumsum(np.concatenate(lengths))
     stream = io.BytesIO()
-    np.savez(stream, counts=np.concatenate(counts), **parts)
+    np.savez(stream, counts=np.concatenate(counts), indices=np.concatenate(indices), indptr=edges)
     write_file(path, stream.getvalue())
 
 

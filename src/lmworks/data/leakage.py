@@ -66,10 +66,10 @@ class Neighbours:
         import numpy as np
 
         roots = self._roots(threshold)
-        order = np.argsort(roots, kind="stable")
-        edges = np.flatnonzero(np.append(True, roots[order][1:] != roots[order][:-1]))
+        paired = np.flatnonzero(np.bincount(roots)[roots] > 1)
+        order = paired[np.argsort(roots[paired], kind="stable")]
         found: list[tuple[int, int, float]] = []
-        for members in np.split(order, edges[1:]):
+        for members in np.split(order, np.flatnonzero(np.diff(roots[order])) + 1) if len(order) else ():
             if not (parts[members] == parts[members[0]]).all():
                 found += self._across(members, parts[members], train, threshold)
         rows = np.array(sorted({row for held_out, other, _ in found for row in (held_out, other)}), np.int64)

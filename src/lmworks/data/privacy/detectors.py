@@ -21,7 +21,9 @@ DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/-]{0,3}[0-9]){6,}"))
 LETTERS_DIGITS = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"))
 DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
 COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))
-BIRTH = Trigger(words=("birth", "born", "dob", "d.o.b", "geb", "naissance", "né le", "née le", "naci", "nato", "nata", "(b."))
+BIRTH = Trigger(
+    words=("birth", "born", "dob", "d.o.b", "geb", "naissance", "né le", "née le", "naci", "nato", "nata", "(b.")
+)
 YEAR = Trigger(re.compile(r"(?:1[89]|20)[0-9][0-9]|[/.-][0-9]{1,2}[/.-][0-9]{2}"))
 NAMES_OF_IDS = Trigger(
     words=(
@@ -144,11 +146,12 @@ def looks_random(token: str) -> bool:
 
 
 LABELLED = re.compile(
-    r"\b(?:(?:ssn|social security|soc\.? sec\.?|national insurance|nino|nhs|passport|driv(?:er'?s?|ing) licen[cs]e|dni|nie|nif"
-    r"|codice fiscale|bsn|burgerservicenummer|pesel|cpf|social insurance|personnummer|aadhaar|insee|curp|nric|steuer-?id"
-    r"|steuernummer)(?: card)?|(?:national id|identity|id card|identification|tax(?:payer)?(?: file| id)?)"
-    r"(?=(?: card)?(?: (?:no|nr|num|number)\b|[ \"]{0,2}[:=]| id\b| [0-9])))(?: (?:no|nr|num|number|id)\b)?\.?(?: (?:is|was))?"
-    r"[\"']?[ \t]{0,2}[:=#]?[ \t\"']{0,3}(?P<value>(?-i:[A-Z]{0,2}) ?[0-9](?:[ .-]?[0-9]){5,13}(?: ?(?-i:[A-Z]))?)(?!\w|-[0-9])",
+    r"\b(?:(?:ssn|social security|soc\.? sec\.?|national insurance|nino|nhs|passport|driv(?:er'?s?|ing) licen[cs]e|dni|nie"
+    r"|nif|codice fiscale|bsn|burgerservicenummer|pesel|cpf|social insurance|personnummer|aadhaar|insee|curp|nric"
+    r"|steuer-?id|steuernummer)(?: card)?|(?:national id|identity|id card|identification|tax(?:payer)?(?: file| id)?)"
+    r"(?=(?: card)?(?: (?:no|nr|num|number)\b|[ \"]{0,2}[:=]| id\b| [0-9])))"
+    r"(?: (?:no|nr|num|number|id)\b)?\.?(?: (?:is|was))?[\"']?[ \t]{0,2}[:=#]?[ \t\"']{0,3}"
+    r"(?P<value>(?-i:[A-Z]{0,2}) ?[0-9](?:[ .-]?[0-9]){5,13}(?: ?(?-i:[A-Z]))?)(?!\w|-[0-9])",
     re.IGNORECASE,
 )
 YEARS = re.compile(r"(?:1[89]|20)[0-9]{2}[ -](?:1[89]|20)[0-9]{2}$")
