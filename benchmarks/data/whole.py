@@ -115,7 +115,9 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
     truth: Truth = json.loads((corpus / "truth.json").read_text())
     ids = dict(ids_by_place(truth, load_id_key(folder)))
     out = {name: artifact.payload for name, artifact in made.items()}
-    kept = {name: read_ids(out[name]) for name in ("clean", "unique", "private", "passages", "fair")}
+    kept = {name: read_ids(out[name]) for name in ("unique", "private", "passages", "fair")}
+    clusters = map(json.loads, (out["unique"] / "clusters.jsonl").open())
+    filtered = kept["unique"].union(*(cluster["dropped"] for cluster in clusters))
     personal = {ids[plant["place"]]: plant for plant in truth["pii"]}
     before, after = (texts_of(out[name], personal) for name in ("unique", "private"))
     items = {ids[plant["place"]] for plant in truth["evaluation"]} & kept["passages"]
@@ -134,7 +136,7 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
     ]
     tested = next(figure for figure in made["split"].manifest["figures"] if figure["name"] == "leakage")
     return {
-        "near_duplicates": judge_pairs(truth, kept["clean"], kept["unique"], ids),
+        "near_duplicates": judge_pairs(truth, filtered, kept["unique"], ids),
         "personal": judge_personal(
             (plant, before[name], after[name]) for name, plant in personal.items() if name in before
         ),

@@ -146,8 +146,8 @@ def looks_random(token: str) -> bool:
 
 
 LABELLED = re.compile(
-    r"\b(?:(?:ssn|social security|soc\.? sec\.?|national insurance|nino|nhs|passport|driv(?:er'?s?|ing) licen[cs]e|dni|nie"
-    r"|nif|codice fiscale|bsn|burgerservicenummer|pesel|cpf|social insurance|personnummer|aadhaar|insee|curp|nric"
+    r"\b(?:(?:ssn|social security|soc\.? sec\.?|national insurance|nino|nhs|passport|driv(?:er'?s?|ing) licen[cs]e|dni"
+    r"|nie|nif|codice fiscale|bsn|burgerservicenummer|pesel|cpf|social insurance|personnummer|aadhaar|insee|curp|nric"
     r"|steuer-?id|steuernummer)(?: card)?|(?:national id|identity|id card|identification|tax(?:payer)?(?: file| id)?)"
     r"(?=(?: card)?(?: (?:no|nr|num|number)\b|[ \"]{0,2}[:=]| id\b| [0-9])))"
     r"(?: (?:no|nr|num|number|id)\b)?\.?(?: (?:is|was))?[\"']?[ \t]{0,2}[:=#]?[ \t\"']{0,3}"
@@ -177,9 +177,9 @@ def ip_addresses(text: str, pattern: re.Pattern[str]) -> Iterator[Finding]:
 
 
 def dates(text: str, pattern: re.Pattern[str], kind: Kind) -> Iterator[Finding]:
-    """Dates that are in the calendar."""
+    """Dates that are in the calendar; of birth, a slip of the pen such as 31 June as well."""
     for match in pattern.finditer(text):
-        if read_date(match["value"]):
+        if kind == "birth_date" or read_date(match["value"]):
             yield Finding(kind, *match.span("value"), match["value"])
 
 
