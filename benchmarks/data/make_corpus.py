@@ -321,8 +321,8 @@ def fill(maker: Maker, pool: list[str], fit: list[bool], megabytes: int) -> None
     fit_per_byte = sum(fit) / sum(map(len, pool))
     exchange: Callable[[str], str] = str
     ranked: list[str] = []
-    texts, again = list(zip(pool, fit, strict=True)), list[tuple[str, bool]]()
-    while maker.size < wanted:
+    texts = list(zip(pool, fit, strict=True))
+    while True:
         for text, is_fit in texts:
             if maker.size >= wanted:
                 break
@@ -332,11 +332,12 @@ def fill(maker: Maker, pool: list[str], fit: list[bool], megabytes: int) -> None
                 maker.leave(text)
             else:
                 queue.pop()
-        ranked = ranked or ranked_words(pool)
+        if maker.size >= wanted:
+            break
+        first, ranked = not ranked, ranked or ranked_words(pool)
         exchange = exchanger(draw, ranked)
-        if not again:  # tables of numbers would come as near duplicates of themselves
-            again = [(text, is_fit) for text, is_fit in texts if likeness(text, exchange(text)) < 1 - ALONE]
-        texts = again
+        if first:  # tables of numbers would come as near duplicates of themselves
+            texts = [(text, is_fit) for text, is_fit in texts if likeness(text, exchange(text)) < 1 - ALONE]
     if queue:
         print(f"{len(queue)} plants found no place", file=sys.stderr)
 
