@@ -22,21 +22,20 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from judging import ids_by_place, judge_pairs, read_ids, resident, watch
+
 from lmworks.data.deduplicate import drop_duplicates
 from lmworks.data.documents import Documents
-from lmworks.data.identity import document_id, load_id_key
+from lmworks.data.identity import load_id_key
 from lmworks.data.ingest import IngestConfig, ingest
 from support import make_context
 
 THRESHOLD = 0.8
-BINS = (0.8, 0.85, 0.9, 0.95)
-PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
 def read(corpus: Path, folder: Path, workers: int) -> Documents:
@@ -58,20 +57,6 @@ def search(raw: Path, out: Path, workers: int) -> None:
     (out / "kept.txt").write_bytes((out / "ids.txt").read_bytes())
 
 
-def watch(process: int, cpu: dict[int, float]) -> int:
-    """Resident bytes of a process and all below it; notes the processor seconds of each."""
-    total = 0
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-        cpu[process] = (int(fields[11]) + int(fields[12])) / TICKS
-        total = int(fields[21]) * PAGE
-        for task in Path(f"/proc/{process}/task").iterdir():
-            total += sum(watch(int(child), cpu) for child in (task / "children").read_text().split())
-    except OSError:
-        pass
-    return total
-
-
 def measured(command: list[str], out: Path) -> dict[str, float]:
     """Run a command into an empty folder; what it took."""
     shutil.rmtree(out, ignore_errors=True)
@@ -83,49 +68,13 @@ def measured(command: list[str], out: Path) -> dict[str, float]:
         reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))
         reader.start()
         while process.poll() is None:
-            peak = max(peak, watch(process.pid, cpu))
+            peak = max(peak, watch(process.pid, cpu, resident))
             time.sleep(0.05)
         seconds = time.perf_counter() - start
         reader.join()
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{''.join(errors[-20:])}")
     return {"seconds": round(seconds, 2), "cpu_seconds": round(sum(cpu.values()), 1), "peak_mb": round(peak / 1e6)}
-
-
-def judged(truth: Mapping[str, list[dict[str, Any]]], kept: set[str], ids: Mapping[str, str]) -> dict[str, Any]:
-    """Recall of planted pairs, by similarity and by kind of change, and hard negatives removed."""
-
-    def gone(plant: dict[str, Any]) -> bool:
-        return not {ids[plant["place"]], ids[plant["of"]]} <= kept
-
-    bins: dict[str, list[bool]] = defaultdict(list)
-    ways: dict[str, list[bool]] = defaultdict(list)
-    for plant in truth["near"]:
-        low = max(edge for edge in BINS[:-1] if edge <= plant["jaccard"])
-        bins[f"{low:.2f}-{BINS[BINS.index(low) + 1]:.2f}"].append(gone(plant))
-        ways[plant["how"]].append(gone(plant))
-    return {
-        "recall": _share([gone(plant) for plant in truth["near"]]),
-        "recall_by_jaccard": {name: _share(some) for name, some in sorted(bins.items())},
-        "recall_by_change": {name: _share(some) for name, some in sorted(ways.items())},
-        "exact_recall": _share([gone(plant) for plant in truth["exact"]]),
-        "hard_negatives_removed": _share([gone(plant) for plant in truth["hard"]]),
-        "kept": len(kept),
-    }
-
-
-def _share(some: list[bool]) -> float | None:
-    return round(sum(some) / len(some), 4) if some else None
-
-
-def ids_by_place(truth: Mapping[str, list[dict[str, Any]]], key: bytes) -> Iterator[tuple[str, str]]:
-    """The id that ingest gave each line that the truth speaks of."""
-    for plants in truth.values():
-        for plant in plants:
-            for place in (plant["place"], plant.get("of")):
-                if place:
-                    file, _, line = place.partition(":")
-                    yield place, document_id(key, "corpus", file.removeprefix("documents/"), line)
 
 
 def commands(raw: Path, out: Path, workers: int, peers: str | None) -> dict[str, list[str]]:
@@ -168,7 +117,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for system, command in runs.items():
                 costs[system].append(measured(command, folder / "out"))
-                found[system] = judged(truth, set((folder / "out" / "kept.txt").read_text().split()), ids)
+                found[system] = judge_pairs(truth, read_ids(documents.path), read_ids(folder / "out", "kept.txt"), ids)
         for system, figures in found.items():
             seconds = statistics.median(cost["seconds"] for cost in costs[system])
             peak = max(cost["peak_mb"] for cost in costs[system])

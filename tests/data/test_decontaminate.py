@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from data_support import documents_of, payload_bytes, texts
 from hypothesis import given, settings
@@ -188,7 +190,6 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=40)  # every example writes and syncs an index
 @given(st.data())
 def test_an_item_pasted_anywhere_is_found_where_it_stands(data: st.DataObject) -> None:
-    import tempfile
 
     words = st.sampled_from(WORDS[:40])
     items = data.draw(st.lists(st.lists(words, min_size=5, max_size=30), min_size=1, max_size=5))
@@ -204,6 +205,29 @@ def test_an_item_pasted_anywhere_is_found_where_it_stands(data: st.DataObject) -
         assert any(start <= place and stop >= place + len(" ".join(items[chosen])) for start, stop in found)
         for match in matches.values():
             for passage in match.passages:
-                mine = word_hashes(text)[passage.start : passage.start + passage.words]
+                mine = next(word_hashes([text]))[passage.start : passage.start + passage.words]
                 theirs = Index(Path(name)).item(match.item)[passage.offset : passage.offset + passage.words]
                 assert mine.tolist() == theirs.tolist()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_texts_that_are_no_candidates_hold_no_item(data: st.DataObject) -> None:
+    words = st.sampled_from(["one", "two", "three", "Four", "fünf", "六", "…"])
+    items = data.draw(st.lists(st.lists(words, min_size=1, max_size=14).map(" ".join), min_size=1, max_size=3))
+    pasted = st.one_of(words, st.sampled_from(items))
+    texts = data.draw(st.lists(st.lists(pasted, max_size=16).map(" ".join), max_size=6))
+    with tempfile.TemporaryDirectory() as name:
+        write_index(Path(name), items)
+        index = Index(Path(name))
+        candidates = index.candidates(pa.array(texts, pa.string())).tolist()
+        found = [bool(index.matches(text, METHODS, 0.8)) for text in texts]
+        assert all(candidate or not held for candidate, held in zip(candidates, found, strict=True))
+
+
+def test_an_item_in_a_script_without_spaces_is_found_inside_a_sentence(tmp_path: Path) -> None:
+    item = "今天天气很好我们去公园散步吧朋友们"
+    write_index(tmp_path, [item])
+    (match,) = Index(tmp_path).matches(f"他说：{item}，然后走了。", METHODS, 0.8)
+    assert match.method == "exact"
+    assert not Index(tmp_path).candidates(pa.array(["The operation returns a list of the names of queues."]))[0]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
 import ftfy
 import pytest
 from data_support import documents_of, texts
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lmworks.data.documents import Document, Documents
-from lmworks.data.normalise import NormaliseConfig, normalise, normalise_shard, normalise_text, repair
+from lmworks.data.normalise import NormaliseConfig, may_be_repaired, normalise, normalise_shard, normalise_text, repair
 from support import make_context
 
 
@@ -45,6 +46,53 @@ def test_repair_is_what_ftfy_does_to_the_whole_text(text: str) -> None:
         unescape_html=False, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False
     )
     assert repair(text) == ftfy.fix_text(text, config)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "Ã©",
+            "â€™",
+            "é",
+            "e\u0301",
+            "“",
+            "…",
+            "Â£",
+            "м",
+            "Ð¼",
+            "ﬁ",
+            "Ａ",
+            "ab",
+            " ",
+            "\t",
+            "\n",
+            "\r",
+            "\r\n",
+            "\x0c",
+        ),
+        *("\x85", "\u2028", "\u206a", "\ufeff", "\ufffa", "\x1b[31m", "\u00a0", "\u200b", "\u1680", "\ud800"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text()))
+def test_what_is_skipped_would_have_changed_nothing(text: str) -> None:
+    config = ftfy.TextFixerConfig(
+        unescape_html=False, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False
+    )
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    assert repair(text) == "\n".join(ftfy.fix_text(line, config) for line in lines)
+    spaced = re.sub(
+        "[\u200b\u2060\ufeff]", "", re.sub("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", repair(text))
+    )
+    stripped = "\n".join(line.rstrip() for line in spaced.split("\n"))
+    assert normalise_text(text) == re.sub("\n{3,}", "\n\n", stripped).strip("\n")
+
+
+@pytest.mark.parametrize("line", ["plain text\tand tabs", "“quotes” — and é", "Привет, 世界"])
+def test_lines_that_are_in_order_are_spared_the_repair(line: str) -> None:
+    assert not may_be_repaired(line)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -11,7 +11,7 @@ Axes: G groups, V values of all features together, P parts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -87,19 +87,21 @@ class _Assignment:
 
     def __init__(self, table: GroupCounts, shares: Sequence[float]) -> None:
         whole = table.totals(table.starts[:-1] * 0, 1)[0]
-        self.cells: list[list[tuple[int, int]]] = [
-            list(zip(table.values[start:stop].tolist(), table.counts[start:stop].tolist(), strict=True))
-            for start, stop in zip(table.starts, table.starts[1:], strict=False)
-        ]
-        self.parts = [-1] * len(self.cells)
+        self._starts, self._values, self._counts = table.starts.tolist(), table.values.tolist(), table.counts.tolist()
+        self.parts = [-1] * (len(table.starts) - 1)
         self.excess: list[list[float]] = [(-share * whole).tolist() for share in shares]
         """Documents above the part's share of each value [P, V]."""
         self.weight: list[list[float]] = [(1.0 / (share * whole.clip(1))).tolist() for share in shares]
 
+    def _cells(self, group: int) -> Iterable[tuple[int, int]]:
+        """The values of a group and their counts."""
+        inside = slice(self._starts[group], self._starts[group + 1])
+        return zip(self._values[inside], self._counts[inside], strict=True)
+
     def place(self, group: int, part: int) -> None:
         """Put a group into a part, out of the one that it is in."""
         before = self.parts[group]
-        for value, count in self.cells[group]:
+        for value, count in self._cells(group):
             self.excess[part][value] += count
             if before >= 0:
                 self.excess[before][value] -= count
@@ -121,11 +123,11 @@ class _Assignment:
 
     def _added(self, group: int, part: int) -> float:
         excess, weight = self.excess[part], self.weight[part]
-        return sum(count * (2 * excess[value] + count) * weight[value] for value, count in self.cells[group])
+        return sum(count * (2 * excess[value] + count) * weight[value] for value, count in self._cells(group))
 
     def _removed(self, group: int, part: int) -> float:
         excess, weight = self.excess[part], self.weight[part]
-        return sum(count * (count - 2 * excess[value]) * weight[value] for value, count in self.cells[group])
+        return sum(count * (count - 2 * excess[value]) * weight[value] for value, count in self._cells(group))
 
 
 def total_variation(table: GroupCounts, parts: NDArray[np.int64], count: int) -> list[dict[str, float]]:

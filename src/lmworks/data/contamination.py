@@ -1,7 +1,8 @@
 """Find the items of evaluation sets inside texts.
 
-Words are compared without case and punctuation. An index holds the hash of every run of 8 words of every item; where a
-text has the same runs in the same order, they join to a passage in common. From the passages follow the field's tests:
+Words are compared as duplicate search does: without case and punctuation, each character of an unspaced script on its
+own. An index holds the hash of every run of 8 words of every item; where a text has the same runs in the same order,
+they join to a passage in common. From the passages follow the field's tests:
 a 13-gram in common (Brown et al. 2020, appendix C), 70 % of an item's 8-grams (Chowdhery et al. 2022, section 8), the
 whole item, and a text that is a near-duplicate of the item. All of them need a common 8-gram, but for items of fewer
 words, which are sought whole.
@@ -12,8 +13,6 @@ Axes: W words of a text, E runs of all items.
 from __future__ import annotations
 
 import functools
-import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lmworks.data.duplicates import SHINGLE_WORDS, jaccard
+from lmworks.data.words import hash_words, word_spans
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,8 +34,6 @@ RUN_WORDS, LONG_RUN_WORDS = 8, 13
 SHARE_OF_RUNS = 0.7
 SHORTEST_INSIDE = 5
 """Words: a shorter item is found only where it is the whole text, since it stands everywhere by chance."""
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -59,16 +57,13 @@ class Match:
     passages: tuple[Passage, ...]
 
 
-def word_hashes(text: str) -> NDArray[np.uint64]:
-    """A hash of each word [W]."""
+def word_hashes(texts: Sequence[str]) -> Iterator[NDArray[np.uint64]]:
+    """A hash of each word [W], text by text."""
     import numpy as np
+    import pyarrow as pa
 
-    return np.array([_word_hash(word) for word in _WORD.findall(text)], np.uint64)
-
-
-@functools.lru_cache(maxsize=1_000_000)
-def _word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.casefold().encode(), digest_size=8).digest(), "little")
+    for block in hash_words(pa.array(texts, pa.string())):
+        yield from np.split(block.hashes, np.cumsum(block.counts)[:-1])
 
 
 def runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
@@ -87,7 +82,7 @@ def write_index(folder: Path, texts: Sequence[str]) -> None:
     """Store the runs of every item, sorted by hash."""
     import numpy as np
 
-    items = [word_hashes(text) for text in texts]
+    items = list(word_hashes(texts))
     lengths = np.array([len(words) for words in items], np.int64)
     for size in (*range(SHORTEST_INSIDE, RUN_WORDS), RUN_WORDS):
         whole = size < RUN_WORDS  # an item of fewer words is one run
@@ -153,9 +148,27 @@ class Index:
         end = int(self.ends[number])
         return self.words[end - int(self.lengths[number]) : end]
 
+    def candidates(self, texts: Any) -> NDArray[np.bool_]:
+        """Which of the texts [N] (a pyarrow string array) may hold an item: the others have no run in common with any.
+
+        Runs that reach from one text into the next are looked up with the rest, and do no more than propose.
+        """
+        import numpy as np
+
+        found = [np.zeros(0, bool)]
+        for block in hash_words(texts):
+            ends = np.cumsum(block.counts)
+            may = block.counts < SHORTEST_INSIDE if self.short else np.zeros(len(ends), bool)
+            for size, (hashes, _, _) in self.runs.items():
+                mine = runs(block.hashes, size)
+                places = np.flatnonzero(_place(hashes, mine)[1])
+                may[np.searchsorted(ends, places, "right")] = True
+            found.append(may)
+        return np.concatenate(found)
+
     def matches(self, text: str, methods: Sequence[Method], threshold: float) -> list[Match]:
         """Every item that a text holds, by the surest of the methods; near-duplicates by a Jaccard threshold."""
-        words = word_hashes(text)
+        (words,) = word_hashes([text])
         by_item: dict[int, list[Passage]] = defaultdict(list)
         for passage in self._passages(words):
             by_item[passage.item].append(passage)
@@ -175,9 +188,8 @@ class Index:
 
         for size, (hashes, owners, offsets) in self.runs.items():
             mine = runs(words, size)
-            first = np.searchsorted(hashes, mine)
-            there = np.flatnonzero(first < len(hashes))
-            places = there[hashes[first[there]] == mine[there]]
+            first, known = _place(hashes, mine)
+            places = np.flatnonzero(known)
             if not len(places):
                 continue
             low, high = first[places], np.searchsorted(hashes, mine[places], side="right")
@@ -209,6 +221,16 @@ class Index:
                 return jaccard(*sets) >= threshold
 
 
+def _place(hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each of `wanted` belongs in sorted hashes, and whether it stands there."""
+    import numpy as np
+
+    if not len(hashes):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
+    first = np.searchsorted(hashes, wanted)
+    return first, hashes[np.minimum(first, len(hashes) - 1)] == wanted
+
+
 def _join(
     owners: NDArray[np.int64], starts: NDArray[np.int64], offsets: NDArray[np.int64], size: int
 ) -> Iterator[Passage]:
@@ -230,7 +252,7 @@ def _least(method: Method, length: int) -> int:
 
 def spans(text: str, passages: Sequence[Passage]) -> list[tuple[int, int]]:
     """Where passages stand in a text: first and last character, those that touch made one."""
-    places = [found.span() for found in _WORD.finditer(text)]
+    places = word_spans(text)
     found: list[tuple[int, int]] = []
     for passage in sorted(passages, key=lambda each: each.start):
         start, stop = places[passage.start][0], places[passage.start + passage.words - 1][1]

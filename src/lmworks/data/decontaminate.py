@@ -80,7 +80,7 @@ class Item:
     """Id of the document that it is or was made from."""
 
 
-@stage(version=1)
+@stage(version=2)
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -152,9 +152,13 @@ def _clean_shard(
     config: DecontaminateConfig, index: Path, found: Path, numbered: tuple[int, Path]
 ) -> tuple[Parts, Tally]:
     number, shard = numbered
+    import pyarrow as pa
+
     tally, kept, records = Tally(), [], []
-    for document in read_shard(shard):
-        clean, matches = document, _matches(config, index, document.text)
+    documents = read_shard(shard)
+    candidates = open_index(index).candidates(pa.array([each.text for each in documents], pa.string()))
+    for document, candidate in zip(documents, candidates.tolist(), strict=True):
+        clean, matches = document, _matches(config, index, document.text) if candidate else []
         if matches:
             first = min(matches, key=lambda match: METHODS.index(match.method))
             records += [(match.item, match.method, document.id) for match in matches]

@@ -17,6 +17,7 @@ from lmworks.data.documents import Document, read_shard, write_file
 from lmworks.data.filters import detect_language
 from lmworks.data.licences import licence_class
 from lmworks.data.steps import Parts, Tally
+from lmworks.data.words import hash_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,13 +110,19 @@ def _write_words(path: Path, texts: Sequence[str]) -> None:
     import io
 
     import numpy as np
-    from sklearn.feature_extraction.text import HashingVectorizer
+    import pyarrow as pa
 
-    hashing = HashingVectorizer(n_features=HASHED_WORDS, alternate_sign=False, norm=None)
-    counts = hashing.transform(texts)
+    indices, counts, lengths = [np.zeros(0, np.uint16)], [np.zeros(0, np.float32)], [np.zeros(1, np.int64)]
+    for words in hash_words(pa.array(texts, pa.string())):
+        owners = np.repeat(np.arange(len(words.counts)), words.counts)
+        buckets = (words.hashes % np.uint64(HASHED_WORDS)).astype(np.int64)
+        cells, times = np.unique(owners * HASHED_WORDS + buckets, return_counts=True)
+        indices.append((cells % HASHED_WORDS).astype(np.uint16))
+        counts.append(times.astype(np.float32))
+        lengths.append(np.bincount(cells // HASHED_WORDS, minlength=len(words.counts)))
+    edges = np.cumsum(np.concatenate(lengths))
     stream = io.BytesIO()
-    parts = {"indices": counts.indices.astype(np.uint16), "indptr": counts.indptr.astype(np.int64)}
-    np.savez(stream, counts=counts.data.astype(np.float32), **parts)
+    np.savez(stream, counts=np.concatenate(counts), indices=np.concatenate(indices), indptr=edges)
     write_file(path, stream.getvalue())
 
 

@@ -44,11 +44,18 @@ class Neighbours:
         numbered = list(enumerate(self._shards))
         map_units(numbered, partial(hash_shard, folder, least), folder, context, parts=(), step="hash")
         self._hashed = Hashed([hashed_path(folder, index) for index, _ in numbered])
+        self._found: dict[float, NDArray[np.int64]] = {}
+
+    def _roots(self, threshold: float) -> NDArray[np.int64]:
+        """The cluster of each document [N]."""
+        if threshold not in self._found:
+            self._found[threshold] = find_clusters(self._hashed, threshold, self._context).roots
+        return self._found[threshold]
 
     def join(self, units: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
         """The first group that each group [G] is connected with by near-duplicates, given each document's group [N]."""
         groups = Clusters(int(units.max()) + 1)
-        groups.join(units, units[find_clusters(self._hashed, threshold, self._context).roots])
+        groups.join(units, units[self._roots(threshold)])
         return groups.roots
 
     def leaks(self, parts: NDArray[np.int64], train: int | None, threshold: float) -> list[Leak]:
@@ -59,11 +66,11 @@ class Neighbours:
         """
         import numpy as np
 
-        roots = find_clusters(self._hashed, threshold, self._context).roots
-        order = np.argsort(roots, kind="stable")
-        edges = np.flatnonzero(np.append(True, roots[order][1:] != roots[order][:-1]))
+        roots = self._roots(threshold)
+        paired = np.flatnonzero(np.bincount(roots)[roots] > 1)
+        order = paired[np.argsort(roots[paired], kind="stable")]
         found: list[tuple[int, int, float]] = []
-        for members in np.split(order, edges[1:]):
+        for members in np.split(order, np.flatnonzero(np.diff(roots[order])) + 1) if len(order) else ():
             if not (parts[members] == parts[members[0]]).all():
                 few = list(self._across(members, parts[members], train, threshold, MOST_COMPARED))
                 found += few or self._across(members, parts[members], train, threshold, len(members))

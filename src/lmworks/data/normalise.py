@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -49,7 +50,9 @@ def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple
     return {"": kept}, tally
 
 
-_UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_UNUSUAL = bytes((*range(9), *range(11, 32), 127))
+_REPAIRED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u206a-\u206f\ufeff\ufff9-\ufffc\ud800-\udfff]")
+"""Characters that ftfy takes out, or puts another in place of, whatever stands around them."""
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
 _EMPTY_LINES = re.compile("\n{3,}")
@@ -60,23 +63,40 @@ def normalise_text(text: str) -> str:
     text = repair(text)
     if not text.isascii():
         text = _INVISIBLE.sub("", _SPACES.sub(" ", text))
-    text = "\n".join(line.rstrip() for line in text.split("\n"))
-    return _EMPTY_LINES.sub("\n\n", text).strip("\n")
+    if not is_plain(text) or " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
+        text = "\n".join(line.rstrip() for line in text.split("\n"))
+    if "\n\n\n" in text:
+        text = _EMPTY_LINES.sub("\n\n", text)
+    return text.strip("\n")
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is ASCII without control characters but for tabs and line ends."""
+    return text.isascii() and len(text.encode().translate(None, _UNUSUAL)) == len(text)
 
 
 def repair(text: str) -> str:
     """ftfy's repair of mis-decoded text, control characters and line ends; typography is left as written.
 
-    ftfy works line by line and leaves plain ASCII lines as they are, so it is given the others only.
+    ftfy works line by line and leaves most lines as they are, so it is given those only in which it could act.
     """
     import ftfy
 
-    if text.isascii() and not _UNUSUAL.search(text):
+    if is_plain(text):
         return text
     config = ftfy.TextFixerConfig(
         unescape_html=False, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, explain=False
     )
     return "\n".join(
-        line if line.isascii() and not _UNUSUAL.search(line) else ftfy.fix_text(line, config)
+        ftfy.fix_text(line, config) if may_be_repaired(line) else line
         for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     )
+
+
+def may_be_repaired(line: str) -> bool:
+    """Whether ftfy may change a line: else it has nothing to take out, looks rightly decoded, and is in Unicode NFC."""
+    from ftfy.badness import is_bad
+
+    if is_plain(line):
+        return False
+    return bool(_REPAIRED.search(line)) or is_bad(line) or not unicodedata.is_normalized("NFC", line)

@@ -15,7 +15,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 
 
-@stage(version=1)
+@stage(version=2)
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 
@@ -49,26 +49,21 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
 
 def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
     """The name of each document's group, shard by shard; None if it has none."""
+    import pyarrow.parquet as pq
+
     if config.by == TOPIC_CLUSTER:
         return topic_names(config, documents, context)
     known: dict[str, str] = {}  # one string a group, not one a document
-    return [
-        [name and known.setdefault(name, name) for document in read_shard(shard) for name in [_name(document, config)]]
-        for shard in documents.shards()
-    ]
-
-
-def _name(document: Document, config: SplitConfig) -> str | None:
-    name = group_of(document, config.by)
-    return document.id if name is None and config.folds else name
-
-
-def group_of(document: Document, by: str) -> str | None:
-    """The name of a document's group; None if it has none."""
-    if by in ("id", "source"):
-        return str(getattr(document, by))
-    name = document.meta.get(by)
-    return None if name is None else str(name)
+    column = config.by if config.by in ("id", "source") else "meta"
+    names: list[list[str | None]] = []
+    for shard in documents.shards():
+        table = pq.read_table(shard, columns=sorted({"id", column}))
+        names.append([])
+        for document, value in zip(*(table.column(name).to_pylist() for name in ("id", column)), strict=True):
+            name = json.loads(value).get(config.by) if column == "meta" else value
+            name = document if name is None and config.folds else name
+            names[-1].append(None if name is None else known.setdefault(str(name), str(name)))
+    return names
 
 
 def split_shard(

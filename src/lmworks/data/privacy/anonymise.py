@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lmworks.data.documents import Document, Documents, read_shard
 from lmworks.data.identity import PRIVACY_KEY, key_digest
-from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan
+from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure
@@ -101,12 +101,13 @@ def anonymise_documents(
     kept: list[Document] = []
     entries: list[tuple[str, str, str]] = []
     detectors, tally = config.detectors(), Tally()
-    for document in documents:
+    useful = worth_running([document.text for document in documents], detectors)
+    for document, inside in zip(documents, useful, strict=True):
         found: list[Finding] = []
         people = people_of(document.meta, config.people)
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
         document = replace(document, subject=document.subject or next(iter(people), None))
-        new = _anonymise(config, key, document, [*detectors, *named], found, tally)
+        new = _anonymise(config, key, document, [*inside, *named], [*detectors, *named], found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
@@ -123,18 +124,22 @@ def _anonymise(
     config: AnonymiseConfig,
     key: bytes,
     document: Document,
+    inside: Sequence[Detector],
     detectors: Sequence[Detector],
     found: list[Finding],
     tally: Tally,
 ) -> Document:
-    """The document with all that is found in it treated, and added to `found` and the tally."""
+    """The document with all that is found in it treated, and added to `found` and the tally.
+
+    `inside` are the detectors that may find something in its text; in `meta` all are asked.
+    """
     days = day_shift(key, document.subject or document.id)
 
     def instead(finding: Finding) -> str:
         made = surrogate(key, finding, days) if config.action_of(finding.kind) == "surrogate" else None
         return made or mask(finding)
 
-    def treat(text: str) -> str:
+    def treat(text: str, detectors: Sequence[Detector] = detectors) -> str:
         findings = scan(text, detectors)
         for finding in findings:
             reason = f"{finding.kind} {_DONE[config.action_of(finding.kind)]}"
@@ -147,7 +152,7 @@ def _anonymise(
 
     meta = {name: value if name == "path" else _in_strings(value, treat) for name, value in document.meta.items()}
     subject = document.subject and value_digest(key, "subject", document.subject)
-    return replace(document, text=treat(document.text), meta=meta, subject=subject)
+    return replace(document, text=treat(document.text, inside), meta=meta, subject=subject)
 
 
 def _in_strings(value: Any, treat: Callable[[str], str]) -> Any:

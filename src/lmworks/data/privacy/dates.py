@@ -23,12 +23,17 @@ _YEAR = r"(?:1[89]|20)[0-9][0-9]"
 DATE = (
     rf"(?:{_YEAR}(?P<first>[-/.])[01]?[0-9](?P=first)[0-3]?[0-9]"
     rf"|[0-3]?[0-9](?P<last>[-/.])[0-3]?[0-9](?P=last)(?:{_YEAR}|[0-9][0-9])"
-    rf"|[0-3]?[0-9](?:st|nd|rd|th|er|\.)?(?: of| de)?[ -](?:{_NAMES})\.?(?: de|,)?[ -]{_YEAR}"
+    rf"|[0-3]?[0-9](?:st|nd|rd|th|er|\.)?(?: of| de)?[ /-](?:{_NAMES})\.?(?: de|,)?[ /-]{_YEAR}"
     rf"|(?:{_NAMES})\.? [0-3]?[0-9](?:st|nd|rd|th)?,? {_YEAR})(?![0-9])"
 )
 """A pattern for a whole date, to be used with `re.IGNORECASE`; it names the groups `first` and `last`."""
 
-_PARTS = re.compile(r"[0-9]+|[^\W\d_]+", re.IGNORECASE)
+COMPACT = r"(?:1[89]|20)[0-9]{2}[01][0-9][0-3][0-9](?![0-9])"
+"""A date as eight digits: a date only where words say so."""
+
+_PARTS = re.compile(
+    r"^[0-9]{4}(?=[0-9]{4}$)|(?<=^[0-9]{4})[0-9]{2}(?=[0-9]{2}$)|(?<=^[0-9]{6})[0-9]{2}$|[0-9]+|[^\W\d_]+"
+)
 
 
 def _read(text: str) -> tuple[date, dict[str, re.Match[str]]] | None:

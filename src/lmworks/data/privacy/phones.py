@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from lmworks.data.privacy.findings import CONTEXT_BEFORE, Finding
 
 PHONE = re.compile(
-    r"(?<![\w.,/+:@#$€£-])[+(]{0,2}[0-9](?:[ .()/-]{0,2}[0-9]){6,16}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?(?![\w@%-]| ?[=*<>])"
+    r"(?<![\w.,/+@#$€£-])(?<![^A-Za-z]:)[+(]{0,2}[0-9](?:[ .()/-]{0,2}[0-9]){6,16}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
+    r"(?![\w@%-]| ?[=*<>])"
 )
 PHONE_WORDS = re.compile(
     r"(?i)\b(?:calls?\b|called|calling|phone|tel\b|telef|teléf|télé|mobile?|móvil|cell\b|cellph|cellul|handy|fax|dial|ring\b|"

@@ -54,12 +54,15 @@ def day_shift(key: bytes, person: str) -> int:
 
 
 def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
-    """A made-up value in place of a true one, written in the same form; None for a secret, which has no use."""
+    """A made-up value in place of a true one, written in the same form.
+
+    None for a secret, which has no use, and for a date that no calendar has.
+    """
     kind, value = finding.kind, finding.value
     if kind == "secret":
         return None
     if kind in ("birth_date", "date"):
-        return shift_date(value, days)
+        return shift_date(value, days) if read_date(value) else None
     normal = normalise_value(kind, value)
     if kind == "email":
         return _email(key, normal)
