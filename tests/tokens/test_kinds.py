@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -100,7 +101,10 @@ def test_a_rare_character_takes_bytes(made: Made) -> None:
 
 
 def test_another_process_learns_the_same_bytes(made: Made, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", LEARN, str(tmp_path)], check=True, cwd=Path(__file__).parent)
+    here = Path(__file__).parent
+    places = os.pathsep.join(map(str, (here, here.parent)))
+    command = [sys.executable, "-c", LEARN, str(tmp_path)]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": places})
     for kind in KINDS:
         for file in made[kind][2].iterdir():
             assert file.read_bytes() == (tmp_path / kind / "out" / file.name).read_bytes()
