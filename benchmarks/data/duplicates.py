@@ -31,7 +31,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from lmworks.data.deduplicate import drop_duplicates
 from lmworks.data.documents import Documents
 from lmworks.data.identity import document_id, load_id_key
-from lmworks.data.ingest import IngestConfig, ingest
 from support import make_context
 
 THRESHOLD = 0.8
@@ -41,6 +40,8 @@ PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 def read(corpus: Path, folder: Path, workers: int) -> Documents:
     """Ingest the corpus into shards of 8 MB."""
+    from lmworks.data.ingest import IngestConfig, ingest
+
     source = {"kind": "files", "path": str(corpus / "documents"), "name": "corpus", "licence": "MIT"}
     config = IngestConfig.model_validate(
         {"sources": [source], "licences": {"allow": ["permissive"]}, "shard_bytes": 2**23}

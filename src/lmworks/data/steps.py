@@ -20,6 +20,9 @@ from lmworks.pipeline.stage import Context
 
 EXAMPLES_PER_REASON = 3
 
+_MOST_THREADS = 4
+"""More of them wait for the interpreter's lock longer than processes take to start."""
+
 Config = TypeVar("Config")
 Unit = TypeVar("Unit")
 
@@ -79,11 +82,13 @@ def map_units(
     context: Context,
     parts: Sequence[str] = ("",),
     step: str = "shards",
+    threads: bool = False,
 ) -> Tally:
     """Run a pure, picklable function over independent units of work, in `context.workers` processes.
 
     Unit i writes `part-<i>.parquet` in each part that it has documents for. Finished units are journalled, so a run
     that was killed goes on with the others. `step` names this pass in the journal of a stage that makes several.
+    `threads` is for work inside numpy and pyarrow: a few threads are as fast there and start at once.
     """
     tallies = context.scratch / step
     finished = {record["unit"] for record in context.journal.records() if record.get("step") == step}
@@ -92,7 +97,7 @@ def map_units(
         context.log(f"goes on after {len(finished)} of {len(units)} {step}")
     work = partial(_one_unit, function, out, tallies)
     context.progress.start(len(units), "shards")
-    for index in _run(work, [(index, units[index]) for index in waiting], context):
+    for index in _run(work, [(index, units[index]) for index in waiting], context, threads):
         context.journal.append({"step": step, "unit": index})
         finished.add(index)
         context.progress.update(len(finished))
@@ -127,7 +132,7 @@ def _tally_path(folder: Path, index: int) -> Path:
     return folder / f"{index:05d}.json"
 
 
-def _run(work: Callable[[Any], int], units: Sequence[Any], context: Context) -> Iterator[int]:
+def _run(work: Callable[[Any], int], units: Sequence[Any], context: Context, threads: bool) -> Iterator[int]:
     """Yield the index of each unit as it finishes; stop between units when the user asks."""
     if context.workers == 1 or len(units) < 2:
         for unit in units:
@@ -135,14 +140,19 @@ def _run(work: Callable[[Any], int], units: Sequence[Any], context: Context) -> 
             yield work(unit)
         return
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
     # A fork of this process could deadlock, since libraries run threads in it; a fork of a small server that has
     # imported what shards need cannot, and starts at once.
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", __name__])
-    pool = ProcessPoolExecutor(min(context.workers, len(units)), processes, initializer=_begin_worker)
+    workers = min(context.workers, len(units))
+    pool: Executor = (
+        ThreadPoolExecutor(workers)
+        if threads and workers <= _MOST_THREADS
+        else ProcessPoolExecutor(workers, processes, initializer=_begin_worker)
+    )
     try:
         for future in as_completed([pool.submit(work, unit) for unit in units]):
             yield future.result()
