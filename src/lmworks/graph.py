@@ -18,6 +18,7 @@ from lmworks.data.normalise import NormaliseConfig, normalise
 from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.semantic import SemanticConfig, semantic_duplicates
 from lmworks.data.split import split
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
@@ -44,6 +45,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "anonymise": (AnonymiseConfig, anonymise),
     "split": (SplitConfig, split),
     "curate": (CurateConfig, curate),
+    "semantic-duplicates": (SemanticConfig, semantic_duplicates),
     "decontaminate": (DecontaminateConfig, decontaminate),
     "repeated-passages": (PassagesConfig, repeated_passages),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),

@@ -40,6 +40,7 @@ REASONS = (
     "near duplicate",
     "exact duplicate of a held-out document",
     "near duplicate of a held-out document",
+    "semantic duplicate",
 )
 
 
@@ -61,7 +62,7 @@ def drop_duplicates(
     reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
     edges = hashed.edges.tolist()
     units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
-    tally = map_units(units, partial(_drop_rows, out), out, context, step="drop", threads=True)
+    tally = map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True)
     write_json_lines(out / "clusters.jsonl", records)
     tally.counts["clusters of duplicates"] = len(records)
     return tally
@@ -259,7 +260,7 @@ def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.
     return np.concatenate(found)
 
 
-def _drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
+def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
     """Leave out the duplicates of one shard."""
     import numpy as np
     import pyarrow as pa
