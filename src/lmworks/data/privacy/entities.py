@@ -25,8 +25,8 @@ LABELS: Mapping[str, EntityKind] = {
     **dict.fromkeys(("LOC", "LOCATION", "GPE", "PLACE"), "place"),
     **dict.fromkeys(("ORG", "ORGANISATION", "ORGANIZATION"), "organisation"),
 }
-OVERLAP = 64
-"""Tokens that two windows share: half of them before a name and after it are enough to judge it."""
+WINDOW, OVERLAP = 512, 64
+"""Tokens of a window, for the cost of a token grows with it, and tokens that two share, to judge a name by."""
 _CHARACTERS = 2**18
 """Text whose windows are in memory at once."""
 
@@ -62,7 +62,7 @@ def find_entities(folder: Path, kinds: Sequence[EntityKind], texts: Sequence[str
     """
     tokenizer, model = load(folder, "AutoModelForTokenClassification")
     meaning = _meaning(model.config.id2label, kinds, folder)
-    size = most_tokens(model)
+    size = min(WINDOW, most_tokens(model))
     overlap = min(OVERLAP, size // 4)
     tokenizer.enable_truncation(size, stride=overlap)
     found: list[Spans] = []
