@@ -5,7 +5,7 @@
 DATA is a folder with `pii-presidio-synth` as published, ENCODER the folder of a Hugging Face encoder such as
 all-MiniLM-L6-v2. It is trained on the sentences of templates with even numbers, written to OUT, and scored on the
 others through the step's own search, with intervals over whole templates. Recall is also given for those names of the
-test sentences that stand in no training sentence. PRESIDIO_PYTHON is an interpreter that can import `presidio_analyzer`,
+test sentences that stand in no training sentence. PRESIDIO_PYTHON is a Python that can import `presidio_analyzer`,
 SPACY_MODEL the folder of the spaCy pipeline that presidio finds names with: trained on other texts, so it shows what is
 had without training, not which model is better. What either finds inside street addresses and nationalities is left
 out, since these are labelled as such and not as places.

@@ -20,8 +20,11 @@ def write_encoder(folder: Path, words: Sequence[str], positions: int = 32) -> Pa
     return _write(folder, words, model)
 
 
-def write_classifier(folder: Path, labels: Mapping[str, str], positions: int = 32) -> Path:
-    """A token classifier set by hand: each known word has its label, every other O."""
+def write_classifier(folder: Path, labels: Mapping[str, str], positions: int = 32, spaces: bool = False) -> Path:
+    """A token classifier set by hand: each known word has its label, every other O.
+
+    With `spaces` its tokens begin with the space before the word, and punctuation belongs to the word before it.
+    """
     names = ["O", *sorted(set(labels.values()))]
     config = _config(len(labels), positions, len(names))
     config.id2label, config.label2id = dict(enumerate(names)), {name: place for place, name in enumerate(names)}
@@ -35,7 +38,13 @@ def write_classifier(folder: Path, labels: Mapping[str, str], positions: int = 3
             embeddings.word_embeddings.weight[place, names.index(label)] = 1
         model.classifier.weight.copy_(torch.eye(len(names)))
         model.classifier.bias.zero_()
-    return _write(folder, list(labels), model)
+    _write(folder, list(labels), model)
+    if spaces:
+        pieces = [(word, -1.0) for word in (*SPECIAL, *labels)]
+        tokenizer = Tokenizer(models.Unigram(pieces, unk_id=1))
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
 
 
 def _config(words: int, positions: int, width: int) -> BertConfig:

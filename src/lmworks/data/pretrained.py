@@ -35,7 +35,7 @@ def model_digest(folder: Path, field: str) -> str:
 def load(folder: Path, task: Task) -> tuple[Any, Any]:
     """The tokenizer (of the `tokenizers` package) and the model of a folder.
 
-    Raises LmworksError if `transformers` is absent or does not know the model.
+    Raises LmworksError if `transformers` is absent or does not know the model, or if weights are missing.
     """
     from tokenizers import Tokenizer
 
@@ -46,10 +46,14 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = getattr(transformers, task).from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        model, loading = getattr(transformers, task).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except (ValueError, OSError, RuntimeError) as error:
         raise LmworksError(f"{folder} cannot be loaded as {task}: {error}") from error
+    if absent := sorted(name for name in loading["missing_keys"] if "pooler" not in name):  # nobody asks the pooler
+        raise LmworksError(f"{folder} has no weights for {', '.join(absent[:3])}: it is no {task} that was trained.")
     tokenizer.no_padding()
     return tokenizer, model.eval()
 

@@ -11,7 +11,7 @@ import pytest
 from data_support import documents_of, payload_bytes, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_encoders import write_classifier
+from tiny_encoders import write_classifier, write_encoder
 
 from lmworks.data.documents import Document, Documents, write_shard
 from lmworks.data.privacy import planted
@@ -62,6 +62,11 @@ def test_words_are_joined_to_names_up_to_the_next_that_begins(model: Path) -> No
 
 def test_a_word_has_the_label_of_its_first_token(model: Path) -> None:
     assert found(model, "Joing Doe") == [("person", "Joing Doe")]
+
+
+def test_a_tokenizer_that_keeps_spaces_gives_the_same_stretches(tmp_path: Path) -> None:
+    model = write_classifier(tmp_path, {"▁Paris": "B-LOC", "▁New": "B-LOC", "▁York": "I-LOC", ".": "O"}, spaces=True)
+    assert found(model, "in Paris.. New York..", "place") == [("place", "Paris"), ("place", "New York")]
 
 
 FILLER = st.text(st.sampled_from(list("xy .,\n\u00e9\u5b57\U0001f600\u0301\u200b")), max_size=60)
@@ -163,6 +168,9 @@ def test_a_model_without_the_labels_is_refused(tmp_path: Path) -> None:
     assert found(model, "in Paris Paris", "place") == [("place", "Paris Paris")]
     with pytest.raises(LmworksError, match="no label for organisation and person: its labels are O, B-NAME, LOC"):
         find_entities(model, KINDS, ["x"])
+    encoder = write_encoder(tmp_path / "encoder", list(LABELS))
+    with pytest.raises(LmworksError, match=r"no weights for classifier\.bias"):
+        find_entities(encoder, KINDS, ["x"])
     config = AnonymiseConfig(documents="raw", entities={"model": "absent"})
     with pytest.raises(UsageError, match=r"entities\.model: .*absent has no config\.json"):
         config.resolve(tmp_path)
