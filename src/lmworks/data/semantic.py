@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -71,46 +71,33 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
 
     shards = documents.shards()
     folder = context.scratch / "embedded"
-    embedding = partial(embed_shard, config, folder)
     one_process = replace(context, workers=1)  # the model computes in threads of its own
-    map_units(list(enumerate(shards)), embedding, folder, one_process, parts=(), step="embed")
-    embedded = [np.load(_embedded_path(folder, index), mmap_mode="r") for index in range(len(shards))]
+    map_units(list(enumerate(shards)), partial(embed_shard, config, folder), folder, one_process, (), "embed")
+    embedded = [np.load(folder / f"{index:05d}.npy", mmap_mode="r") for index in range(len(shards))]
     edges = np.cumsum([0, *map(len, embedded)])
     ids = read_ids(shards, edges, np.arange(edges[-1]))
-    reasons, records = np.zeros(len(ids), np.uint8), []
     cells = find_cells(embedded)
-    context.progress.start(int(cells.max(initial=-1)) + 1, "cells")
-    for cell in range(int(cells.max(initial=-1)) + 1):
+    reasons, records = np.zeros(len(ids), np.uint8), []
+    number_of_cells = int(cells.max(initial=-1)) + 1
+    context.progress.start(number_of_cells, "cells")
+    for cell in range(number_of_cells):
         context.check_stop()
-        rows = np.flatnonzero(cells == cell)
-        vectors = np.concatenate(
-            [some[rows[low:high] - edge] for some, edge, low, high in _parts(embedded, edges, rows)]
-        )
+        inside = cells == cell
+        vectors = np.concatenate([some[inside[at : at + len(some)]] for at, some in zip(edges, embedded, strict=False)])
+        rows = np.flatnonzero(inside)
         order = np.argsort(ids[rows])
-        rows, leads = rows[order], nearest_kept(vectors[order], config.cosine)
-        for lead in np.unique(leads[leads != np.arange(len(leads))]).tolist():
-            rest = rows[(leads == lead) & (np.arange(len(leads)) != lead)]
+        rows, leads = rows[order], rows[order][nearest_kept(vectors[order], config.cosine)]
+        for lead in np.unique(leads[leads != rows]).tolist():
+            rest = rows[(leads == lead) & (rows != lead)]
             reasons[rest] = REASONS.index("semantic duplicate")
-            kept, dropped = [ids[rows[lead]].decode()], [name.decode() for name in ids[rest]]
-            records.append({"kept": kept, "dropped": dropped, "held_out": []})
+            record = {"kept": [ids[lead].decode()], "dropped": [name.decode() for name in ids[rest]], "held_out": []}
+            records.append(record)
         context.progress.update(cell + 1)
     units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
     tally = map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True)
     write_json_lines(out / "clusters.jsonl", sorted(records, key=lambda record: record["kept"]))
     tally.counts["clusters of duplicates"] = len(records)
     return Result(counts=tally.counts, examples=tally.examples)
-
-
-def _parts(embedded: Sequence[Any], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> list[tuple[Any, ...]]:
-    """Of each shard: its embeddings, its first row, and which of some ascending rows lie in it."""
-    import numpy as np
-
-    places = np.searchsorted(rows, edges)
-    return list(zip(embedded, edges[:-1], places[:-1], places[1:], strict=True))
-
-
-def _embedded_path(folder: Path, index: int) -> Path:
-    return folder / f"{index:05d}.npy"
 
 
 def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
@@ -121,7 +108,7 @@ def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]
     texts = read_columns(shard, ["text"]).column("text").to_pylist()
     stream = io.BytesIO()
     np.save(stream, embed(config.folder / config.encoder, texts, config.tokens))
-    write_file(_embedded_path(folder, index), stream.getvalue())
+    write_file(folder / f"{index:05d}.npy", stream.getvalue())
     return {}, Tally()
 
 
@@ -148,13 +135,10 @@ def find_cells(embedded: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
     count = sum(map(len, embedded))
     if count < 2 * CELL_DOCUMENTS:
         return np.zeros(count, np.int64)
-    chosen = np.zeros(count, bool)
-    chosen[np.random.default_rng(0).permutation(count)[:SAMPLE]] = True
-    edges = np.cumsum([0, *map(len, embedded)])
+    share = min(1, SAMPLE / count)
+    draw = np.random.default_rng(0)
+    sample = np.concatenate([some[draw.random(len(some)) < share] for some in embedded])
     with threadpool_limits(1):
-        sample = np.concatenate(
-            [some[chosen[start : start + len(some)]] for some, start in zip(embedded, edges, strict=False)]
-        )
         cells = MiniBatchKMeans(count // CELL_DOCUMENTS, random_state=0, n_init=1).fit(sample)
         return np.concatenate([cells.predict(some) for some in embedded if len(some)]).astype(np.int64)
 

@@ -23,17 +23,8 @@ from lmworks.recipe import StepConfig, references
 
 LIBRARIES = (
     *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),
-    *(
-        "lxml",
-        "trafilatura",
-        "pypdf",
-        "python-docx",
-        "warcio",
-        "mwparserfromhell",
-        "pylatexenc",
-        "scikit-learn",
-        "transformers",
-    ),
+    *("lxml", "trafilatura", "pypdf", "python-docx", "warcio", "mwparserfromhell", "pylatexenc", "scikit-learn"),
+    "transformers",
 )
 """Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
 

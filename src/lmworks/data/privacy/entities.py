@@ -27,8 +27,8 @@ LABELS: Mapping[str, EntityKind] = {
 }
 WINDOW, OVERLAP = 512, 64
 """Tokens of a window, for the cost of a token grows with it, and tokens that two share, to judge a name by."""
-_CHARACTERS = 2**18
-"""Text whose windows are in memory at once."""
+_TEXTS = 64
+"""Texts whose windows are in memory at once."""
 
 Spans = list[tuple[EntityKind, int, int]]
 """Kind and characters of each entity of a text, in order and without overlaps."""
@@ -66,7 +66,8 @@ def find_entities(folder: Path, kinds: Sequence[EntityKind], texts: Sequence[str
     overlap = min(OVERLAP, size // 4)
     tokenizer.enable_truncation(size, stride=overlap)
     found: list[Spans] = []
-    for some in _blocks(texts):
+    for begin in range(0, len(texts), _TEXTS):
+        some = texts[begin : begin + _TEXTS]
         encoded = [(first, *first.overflowing) for first in tokenizer.encode_batch(some)]
         windows = [window for group in encoded for window in group]
         labels: list[list[int]] = [[] for _ in windows]
@@ -109,17 +110,6 @@ def _meaning(
             "config.json or leave the kind out of `entities.kinds`."
         )
     return meaning
-
-
-def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
-    block: list[str] = []
-    for text in texts:
-        block.append(text)
-        if sum(map(len, block)) >= _CHARACTERS:
-            yield block
-            block = []
-    if block:
-        yield block
 
 
 def _words(text: str, windows: Sequence[tuple[Any, list[int]]], overlap: int) -> Iterator[tuple[int, int, int]]:
