@@ -211,8 +211,7 @@ def join_alike(
         if later.sum() <= _FEW_PAIRS:
             first = np.repeat(place[stay], later)
             second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(later) - later, later)
-            ask = stay[second] & ~(reached[first] & reached[second])
-            ask &= clusters.roots[rows[first]] != clusters.roots[rows[second]]
+            ask = stay[second] & (clusters.roots[rows[first]] != clusters.roots[rows[second]])
             first, second = rows[first[ask]], rows[second[ask]]
             alike = proof(first, second)
             clusters.join(first[alike], second[alike])
