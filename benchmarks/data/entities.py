@@ -29,7 +29,7 @@ UNJUDGED = ("STREET_ADDRESS", "NRP")
 PEERS = {"PERSON": "person", "LOCATION": "place", "ORGANIZATION": "organisation"}
 LABELS = ["O", *(f"{prefix}-{kind}" for kind in ("PER", "LOC", "ORG") for prefix in "BI")]
 LABEL_OF = {"person": "PER", "place": "LOC", "organisation": "ORG"}
-EPOCHS, BATCH, LEARNING_RATE = 6, 16, 2e-4
+EPOCHS, BATCH, LEARNING_RATE = 3, 16, 3e-4
 
 
 def train(encoder: Path, records: Sequence[dict[str, Any]], out: Path) -> None:
@@ -46,15 +46,16 @@ def train(encoder: Path, records: Sequence[dict[str, Any]], out: Path) -> None:
     tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
     tokenizer.enable_truncation(256)
     tokenizer.no_padding()
-    examples = [_example(tokenizer, record) for record in records]
+    examples = sorted((_example(tokenizer, record) for record in records), key=lambda example: len(example[0]))
+    starts = list(range(0, len(examples), BATCH))  # of sentences about as long: little is padding
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
-    steps = EPOCHS * -(-len(examples) // BATCH)
+    steps = EPOCHS * len(starts)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     draw = random.Random(0)
     model.train()
     for _ in range(EPOCHS):
-        draw.shuffle(examples)
-        for start in range(0, len(examples), BATCH):
+        draw.shuffle(starts)
+        for start in starts:
             some = examples[start : start + BATCH]
             length = max(len(ids) for ids, _ in some)
             ids = torch.tensor([ids + [0] * (length - len(ids)) for ids, _ in some])
