@@ -64,6 +64,12 @@ def test_only_the_first_tokens_count(tmp_path: Path, encoder: Path) -> None:
     assert texts(run(tmp_path, raw, "first", tokens=8)[1]) == written[:1]
 
 
+def test_a_text_has_the_same_embedding_alone_and_among_longer_ones(encoder: Path) -> None:
+    among = embed(encoder, ["word1 word2", " ".join(WORDS[:20]), ""], 32)
+    assert np.allclose(among[0], embed(encoder, ["word1 word2"], 32)[0], atol=1e-6)
+    assert np.allclose(np.linalg.norm(among, axis=1), 1)
+
+
 @given(st.integers(0, 2**32), st.integers(0, 30), st.sampled_from([1, 3, 100]))
 def test_what_goes_is_like_what_stays_and_what_stays_is_unlike(seed: int, count: int, block: int) -> None:
     draw = np.random.default_rng(seed)
