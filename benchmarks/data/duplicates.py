@@ -40,6 +40,7 @@ THRESHOLD = 0.8
 
 def read(corpus: Path, folder: Path, workers: int) -> Documents:
     """Ingest the corpus into shards of 8 MB."""
+
     source = {"kind": "files", "path": str(corpus / "documents"), "name": "corpus", "licence": "MIT"}
     config = IngestConfig.model_validate(
         {"sources": [source], "licences": {"allow": ["permissive"]}, "shard_bytes": 2**23}

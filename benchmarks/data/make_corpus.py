@@ -327,8 +327,11 @@ def fill(maker: Maker, pool: list[str], fit: list[bool], megabytes: int) -> None
             if maker.size >= wanted:
                 break
             share = len(queue) / max(1.0, (wanted - maker.size) * fit_per_byte * 0.9)
-            text = exchange(text)
-            if not (is_fit and queue and draw.random() < share and maker.plant(queue[-1], text)):
+            plain, text = text, exchange(text)
+            drawn = is_fit and queue and draw.random() < share
+            # Texts of numbers and in other scripts come again as they were: what is near them is not planted alone.
+            renewed = exchange is str or (drawn and likeness(plain, text) <= 1 - ALONE)
+            if not (drawn and renewed and maker.plant(queue[-1], text)):
                 maker.leave(text)
             else:
                 queue.pop()

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +43,24 @@ def labelled(data: Path, remainder: int) -> list[dict[str, Any]]:
     return [record for record in json.loads(path.read_text()) if record["template_id"] % 2 == remainder]
 
 
-def truth(record: dict[str, Any]) -> set[Span]:
+def truth(record: dict[str, Any], kinds: Mapping[str, str] = KINDS) -> set[Span]:
     """What is labelled in a sentence."""
     spans = record["spans"]
     return {
-        (KINDS[span["entity_type"]], span["start_position"], span["end_position"])
+        (kinds[span["entity_type"]], span["start_position"], span["end_position"])
         for span in spans
-        if span["entity_type"] in KINDS
+        if span["entity_type"] in kinds
     }
 
 
-def score(records: Sequence[dict[str, Any]], found: Sequence[set[Span]]) -> dict[str, Any]:
+def score(
+    records: Sequence[dict[str, Any]], found: Sequence[set[Span]], kinds_of: Mapping[str, str] = KINDS
+) -> dict[str, Any]:
     """Precision, recall and F1 of spans whose kind and both ends are right, with intervals over whole templates."""
     by_template: dict[int, Counter[str]] = {}
     kinds: dict[str, Counter[str]] = {}
     for record, spans in zip(records, found, strict=True):
-        true = truth(record)
+        true = truth(record, kinds_of)
         for name, group in (("right", spans & true), ("wrong", spans - true), ("missed", true - spans)):
             by_template.setdefault(record["template_id"], Counter())[name] += len(group)
             for kind, _, _ in group:

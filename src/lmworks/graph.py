@@ -23,6 +23,7 @@ from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.represent import RepresentConfig, represent
+from lmworks.data.semantic import SemanticConfig, semantic_duplicates
 from lmworks.data.split import split
 from lmworks.data.verdicts import VerdictsConfig, verdicts
 from lmworks.errors import UsageError
@@ -61,6 +62,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "classifier": (ClassifierConfig, classifier),
     "classify": (ClassifyConfig, classify),
     "curate": (CurateConfig, curate),
+    "semantic-duplicates": (SemanticConfig, semantic_duplicates),
     "decontaminate": (DecontaminateConfig, decontaminate),
     "repeated-passages": (PassagesConfig, repeated_passages),
     "verdicts": (VerdictsConfig, verdicts),

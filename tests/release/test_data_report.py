@@ -29,7 +29,7 @@ def page(data_store: Store) -> Page:
         "Documents read 77 Could not be read 1",
         "from raw: 77 documents",
         "1 quarantined: not JSON sources: a.jsonl, record 68, byte",
-        "In split.test 3 In split.validation 3 In unseen 61",
+        "In split.test 3 In split.validation 4 In unseen 60",
         "256 to 511",
         "MIT 10",
         "Intended use commercial",

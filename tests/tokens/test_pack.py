@@ -72,7 +72,7 @@ def test_a_stopped_packing_goes_on_and_gives_the_same_bytes(tokenizer: Tokenizer
     context = replace(make_context(tmp_path, journal), check_stop=stop)
     with pytest.raises(Halt):
         pack_documents(config, documents, tokenizer, tmp_path / "out", context)
-    assert journal.records() == [{"step": "encode", "unit": 0}]
+    assert {"step": "encode", "unit": 0} in journal.records()
     done = (tmp_path / "scratch" / "tokens" / "00000.tokens").stat().st_mtime_ns
     pack_documents(config, documents, tokenizer, tmp_path / "out", make_context(tmp_path, journal))
     assert (tmp_path / "scratch" / "tokens" / "00000.tokens").stat().st_mtime_ns == done

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmworks.data.documents import Documents, write_json_lines, write_table
+from lmworks.data.documents import Documents, read_columns, write_json_lines, write_table
 from lmworks.data.duplicates import jaccard, least_agreement
 from lmworks.data.hashed import Hashed, hash_shard, hashed_path
 from lmworks.data.steps import Parts, Tally, map_units
@@ -29,6 +29,8 @@ _BLOCK_SHINGLES = 2**23
 """Shingles of candidates in memory at a time: 32 MB."""
 _REJECTED_PAIRS = 2**23
 """Pairs remembered as unlike, so that several bands do not compare them again: 64 MB."""
+_FEW_PAIRS = 2**15
+"""Pairs of a band compared in one go rather than in rounds: a fraction of a second if every one must be proved."""
 _SKETCH_PAIRS = 2**18
 """Pairs of sketches compared in one go: 16 MB."""
 
@@ -38,6 +40,7 @@ REASONS = (
     "near duplicate",
     "exact duplicate of a held-out document",
     "near duplicate of a held-out document",
+    "semantic duplicate",
 )
 
 
@@ -53,13 +56,13 @@ def drop_duplicates(
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
     folder = context.scratch / "hashed"
     hashing = partial(hash_shard, folder, threshold)
-    map_units(list(enumerate(everything)), hashing, folder, context, parts=(), step="hash")
+    map_units(list(enumerate(everything)), hashing, folder, context, parts=(), step="hash", threads=True)
     hashed = Hashed([hashed_path(folder, index) for index in range(len(everything))])
     clusters = find_clusters(hashed, threshold, context)
     reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
     edges = hashed.edges.tolist()
     units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
-    tally = map_units(units, partial(_drop_rows, out), out, context, step="drop")
+    tally = map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True)
     write_json_lines(out / "clusters.jsonl", records)
     tally.counts["clusters of duplicates"] = len(records)
     return tally
@@ -180,7 +183,8 @@ def join_alike(
     """Join what near duplicates connect in each bucket of a band. `keys` are sorted: band hash, row in the low half.
 
     All buckets at once: in each round one row a bucket is compared with those not yet reached, first a row that was
-    reached before. Linear in the size of a bucket if all are alike, as in a flood of copies.
+    reached before. Linear in the size of a bucket if all are alike, as in a flood of copies. Once few pairs are left,
+    they are compared in one go.
     """
     import numpy as np
 
@@ -203,6 +207,15 @@ def join_alike(
         reached[proven] = True
         stay = np.repeat(np.logical_or.reduceat(~reached, starts), sizes)
         stay[leads] = False
+        later = (np.repeat(starts + sizes, sizes) - place - 1)[stay]  # rows behind it in its bucket
+        if later.sum() <= _FEW_PAIRS:
+            first = np.repeat(place[stay], later)
+            second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(later) - later, later)
+            ask = stay[second] & (clusters.roots[rows[first]] != clusters.roots[rows[second]])
+            first, second = rows[first[ask]], rows[second[ask]]
+            alike = proof(first, second)
+            clusters.join(first[alike], second[alike])
+            return
 
 
 def settle(
@@ -237,29 +250,29 @@ def settle(
 def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """The ids of ascending rows."""
     import numpy as np
-    import pyarrow.parquet as pq
 
     places = np.searchsorted(edges, rows, "right") - 1
     found = [np.zeros(0, "S1")]
     for shard in np.unique(places).tolist():
-        ids = pq.read_table(shards[shard], columns=["id"]).column("id")
-        found.append(np.array(ids.take(rows[places == shard] - edges[shard]).to_pylist(), "S"))
+        ids = read_columns(shards[shard], ["id"]).column("id").to_pylist()
+        found.append(np.array([ids[row] for row in (rows[places == shard] - edges[shard]).tolist()], "S"))
     return np.concatenate(found)
 
 
-def _drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
+def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
     """Leave out the duplicates of one shard."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     index, shard, reasons = unit
-    table = pq.read_table(shard)
+    table = read_columns(shard)
     tally = Tally()
     for row in reasons.nonzero()[0].tolist():
         document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
         tally.note(REASONS[reasons[row]], id=document_id, text=text[:200])
-    kept = table.filter(pa.array(reasons == 0))
+    bits = pa.py_buffer(np.packbits(reasons == 0, bitorder="little"))  # pa.array would import pandas where it can
+    kept = table.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(table), [None, bits]))
     if len(kept):
         write_table(out / f"part-{index:05d}.parquet", kept)
     tally.counts["documents"] += len(kept)

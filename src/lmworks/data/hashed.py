@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmworks.data.documents import write_file
+from lmworks.data.documents import read_columns, write_file
 from lmworks.data.duplicates import SKETCH, bands, shingles, signatures, sketches
 from lmworks.data.steps import Parts, Tally
 
@@ -29,10 +29,9 @@ def hashed_path(folder: Path, index: int) -> Path:
 def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
     """Store text digests, sketches, band hashes and shingles of one shard."""
     import numpy as np
-    import pyarrow.parquet as pq
 
     index, shard = numbered
-    table = pq.read_table(shard, columns=["text", "text_digest"])
+    table = read_columns(shard, ["text", "text_digest"])
     half_digests = "".join(digest[:32] for digest in table.column("text_digest").to_pylist())
     counts, found, sketched, hashes = [np.zeros(0, np.int64)], [], [], []
     for texts in table.column("text").chunks if threshold else ():

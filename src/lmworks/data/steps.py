@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 from lmworks.data.documents import Document, Documents, read_shard, shard_ids, write_file, write_ids, write_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context
+from lmworks.pipeline.workers import MOST_THREADS, in_processes, in_threads
 
 EXAMPLES_PER_REASON = 3
+
 
 Config = TypeVar("Config")
 Unit = TypeVar("Unit")
@@ -78,11 +80,13 @@ def map_units(
     context: Context,
     parts: Sequence[str] = ("",),
     step: str = "shards",
+    threads: bool = False,
 ) -> Tally:
     """Run a pure, picklable function over independent units of work, by `context.workers` workers.
 
     Unit i writes `part-<i>.parquet` in each part that it has documents for. Finished units are journalled, so a run
     that was killed goes on with the others. `step` names this pass in the journal of a stage that makes several.
+    `threads` is for work inside numpy and pyarrow: a few threads are as fast there and start at once.
     """
     tallies = context.scratch / step
     finished = _finished(tallies, step, len(units), context)
@@ -92,7 +96,9 @@ def map_units(
     work = partial(_one_unit, function, out, tallies)
     context.progress.start(len(units), "shards")
     context.check_stop()
-    with closing(context.execute(work, waiting, context.workers)) as indices:
+    in_place = threads and context.execute is in_processes and context.workers <= MOST_THREADS
+    execute = in_threads if in_place else context.execute
+    with closing(execute(work, waiting, context.workers)) as indices:
         for index in indices:
             context.journal.append({"step": step, "unit": index})
             finished.add(index)

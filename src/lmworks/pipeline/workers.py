@@ -14,6 +14,9 @@ from lmworks.errors import LmworksError
 Execute = Callable[[Callable[[Any], int], Sequence[Any], int], Generator[int, None, None]]
 """Runs a picklable function over units of work with a number of workers; yields what it returns as each unit ends."""
 
+MOST_THREADS = 4
+"""More of them wait for the interpreter's lock longer than processes take to start."""
+
 WORKER_DIED = (
     "A worker process died, most likely for lack of memory. Build again to go on from the shards that are finished; "
     "set fewer workers or a smaller shard_bytes if it happens again."
@@ -40,6 +43,18 @@ def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int)
             yield future.result()
     except BrokenProcessPool as error:
         raise LmworksError(WORKER_DIED) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_threads(work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
+    """Run units in threads of this process, which start at once: for work inside libraries that release the lock."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for future in as_completed([pool.submit(work, unit) for unit in units]):
+            yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 

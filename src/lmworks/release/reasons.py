@@ -20,7 +20,7 @@ from lmworks.release.trace import parents
 EXPLAIN: Mapping[str, Callable[[Any, Document], Iterable[str]]] = {
     curate.name: lambda config, document: filter_shard(CurateConfig.model_validate(config), [document])[1].counts,
     anonymise.name: lambda config, document: (
-        anonymise_documents(AnonymiseConfig.model_validate(config), b"", [document])[2].counts
+        anonymise_documents(AnonymiseConfig.model_validate(config), b"", [document], {})[2].counts
     ),
 }
 """Stage → its reasons for one document, for stages that have several and decide on each document alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,8 +11,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.documents import Document, Documents, read_shard
+from lmworks.data.documents import Document, Documents, read_shard, write_file
 from lmworks.data.identity import PRIVACY_KEY, key_digest
+from lmworks.data.privacy.entities import EntitiesConfig, EntityKind, Spans, find_entities, linked
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
@@ -51,13 +53,19 @@ class AnonymiseConfig(StepConfig):
         "they are of kind `person`, and the first is the document's `subject` if it has none. None by default: which "
         "fields do so, only the user knows.",
     )
+    entities: EntitiesConfig | None = Field(
+        default=None,
+        description="Persons, places and organisations by a model. None by default: it is slow, and errs more than "
+        "patterns do.",
+    )
     privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates; set by `resolve`.")
     folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
-        """This config with the digest of the key beside the recipe: another key gives other surrogates."""
+        """This config with the digests of the key beside the recipe and of the model: others give other texts."""
         digest = key_digest(PRIVACY_KEY.load(folder))
-        return self.model_copy(update={"folder": folder, "privacy_key_digest": digest})
+        entities = self.entities and self.entities.resolve(folder)
+        return self.model_copy(update={"folder": folder, "privacy_key_digest": digest, "entities": entities})
 
     def action_of(self, kind: Kind) -> Action:
         """What is done with one kind."""
@@ -69,6 +77,16 @@ class AnonymiseConfig(StepConfig):
 
         return [detector for detector in DETECTORS if self.action_of(detector.kind) != "keep"]
 
+    def guessed_kinds(self) -> list[EntityKind]:
+        """The kinds that a model looks for."""
+        return [kind for kind in self.entities.kinds if self.action_of(kind) != "keep"] if self.entities else []
+
+    def entities_of(self, texts: Sequence[str]) -> list[Spans]:
+        """What the model finds in texts, which is nothing without a model or kinds to look for."""
+        if not (self.entities and self.guessed_kinds()):
+            return [[] for _ in texts]
+        return find_entities(self.folder / self.entities.model, self.guessed_kinds(), texts)
+
 
 @stage(version=2)
 def anonymise(config: AnonymiseConfig, documents: Documents, out: Path, context: Context) -> Result:
@@ -79,25 +97,47 @@ def anonymise(config: AnonymiseConfig, documents: Documents, out: Path, context:
     The figures are of personal data planted into copies of some of the documents.
     """
     key = PRIVACY_KEY.load(config.folder)
-    parts = context.scratch / "index"
+    parts, spans = context.scratch / "index", context.scratch / "spans"
     shards = list(enumerate(documents.shards()))
-    tally = map_units(shards, partial(_on_shard, config, key, parts), out, context)
+    if config.entities and config.guessed_kinds():
+        one_process = replace(context, workers=1)  # the model computes in threads of its own
+        finding = partial(_find_on_shard, config, config.entities.sources, spans)
+        map_units(shards, finding, spans, one_process, parts=(), step="entities")
+    tally = map_units(shards, partial(_on_shard, config, key, parts, spans), out, context)
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
-    figures = measure(documents, config.detectors())
+    figures = measure(documents, config.detectors(), config.entities_of, config.guessed_kinds())
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 
 
-def _on_shard(config: AnonymiseConfig, key: bytes, index: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
+def _find_on_shard(
+    config: AnonymiseConfig, sources: Sequence[str] | None, folder: Path, numbered: tuple[int, Path]
+) -> tuple[Parts, Tally]:
+    """Store where the entities of one shard stand, without their text."""
     number, shard = numbered
-    kept, entries, tally = anonymise_documents(config, key, read_shard(shard))
+    some = [document for document in read_shard(shard) if sources is None or document.source in sources]
+    found = iter(config.entities_of([text for document in some for text in _strings(document)]))
+    spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
+    write_file(folder / f"{number:05d}.json", json.dumps(spans).encode())
+    return {}, Tally()
+
+
+def _on_shard(
+    config: AnonymiseConfig, key: bytes, index: Path, spans: Path, numbered: tuple[int, Path]
+) -> tuple[Parts, Tally]:
+    number, shard = numbered
+    stored = json.loads((spans / f"{number:05d}.json").read_text()) if config.guessed_kinds() else {}
+    kept, entries, tally = anonymise_documents(config, key, read_shard(shard), stored)
     write_index(index / f"{number:05d}.tsv", entries)
     return {"": kept}, tally
 
 
 def anonymise_documents(
-    config: AnonymiseConfig, key: bytes, documents: Sequence[Document]
+    config: AnonymiseConfig, key: bytes, documents: Sequence[Document], entities: Mapping[str, Sequence[Any]]
 ) -> tuple[list[Document], list[tuple[str, str, str]], Tally]:
-    """The documents that stay, anonymised; the index's entries; and what was done."""
+    """The documents that stay, anonymised; the index's entries; and what was done.
+
+    `entities` holds, by document id, the spans of what a model found in each of its texts.
+    """
     kept: list[Document] = []
     entries: list[tuple[str, str, str]] = []
     detectors, tally = config.detectors(), Tally()
@@ -107,7 +147,9 @@ def anonymise_documents(
         people = people_of(document.meta, config.people)
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
         document = replace(document, subject=document.subject or next(iter(people), None))
-        new = _anonymise(config, key, document, [*inside, *named], [*detectors, *named], found, tally)
+        spans = zip(_strings(document), entities.get(document.id, ()), strict=False)
+        guessed = {text: linked(text, some) for text, some in spans}
+        new = _anonymise(config, key, document, [*inside, *named], [*detectors, *named], guessed, found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
@@ -126,6 +168,7 @@ def _anonymise(
     document: Document,
     inside: Sequence[Detector],
     detectors: Sequence[Detector],
+    guessed: Mapping[str, Sequence[Finding]],
     found: list[Finding],
     tally: Tally,
 ) -> Document:
@@ -140,7 +183,7 @@ def _anonymise(
         return made or mask(finding)
 
     def treat(text: str, detectors: Sequence[Detector] = detectors) -> str:
-        findings = scan(text, detectors)
+        findings = scan(text, detectors, guessed.get(text, ()))
         for finding in findings:
             reason = f"{finding.kind} {_DONE[config.action_of(finding.kind)]}"
             if tally.counts[reason] < EXAMPLES_PER_REASON:
@@ -150,9 +193,21 @@ def _anonymise(
         found.extend(findings)
         return substitute(text, findings, instead)
 
-    meta = {name: value if name == "path" else _in_strings(value, treat) for name, value in document.meta.items()}
+    meta = _in_meta(document, treat)
     subject = document.subject and value_digest(key, "subject", document.subject)
     return replace(document, text=treat(document.text, inside), meta=meta, subject=subject)
+
+
+def _in_meta(document: Document, treat: Callable[[str], str]) -> dict[str, Any]:
+    """The meta with every text in it treated but for the path that names its origin."""
+    return {name: value if name == "path" else _in_strings(value, treat) for name, value in document.meta.items()}
+
+
+def _strings(document: Document) -> list[str]:
+    """All texts of a document that are treated."""
+    texts: list[str] = []
+    _in_meta(document, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    return [*texts, document.text]
 
 
 def _in_strings(value: Any, treat: Callable[[str], str]) -> Any:

@@ -1,6 +1,6 @@
 """Findings of personal data, and the fast search for them.
 
-A detector is a function from a text to findings. Most are a `Pattern`; a token-classification model is another.
+A detector is a function from a text to findings. Most are a `Pattern`. What a model found comes to them at the end.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
 
 Kind = Literal[
-    "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date", "person"
+    "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date", "person",
+    "place", "organisation",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -34,6 +35,8 @@ class Finding(NamedTuple):
     """What a surrogate must pass, given its normal form."""
     whole: str = ""
     """The name of which the value is a part, for a person."""
+    guessed: bool = False
+    """Whether a model found it, which patterns, checks and a record's own names go before."""
 
 
 Detect = Callable[[str], Iterable[Finding]]
@@ -183,11 +186,11 @@ def worth_running(texts: Sequence[str], detectors: Sequence[Detector]) -> list[l
     ]
 
 
-def scan(text: str, detectors: Sequence[Detector]) -> list[Finding]:
-    """Everything that the detectors find, in order and without overlaps."""
+def scan(text: str, detectors: Sequence[Detector], guessed: Sequence[Finding] = ()) -> list[Finding]:
+    """Everything that the detectors find and what a model found, in order and without overlaps."""
     searched = Searched(text)
     windows: dict[Trigger, list[tuple[int, int]]] = {}
-    found: list[tuple[int, Finding]] = []
+    found = [(len(detectors), finding) for finding in guessed]
     for rank, detector in enumerate(detectors):
         stretches = windows.get(detector.trigger)
         if stretches is None:
@@ -203,7 +206,8 @@ def scan(text: str, detectors: Sequence[Detector]) -> list[Finding]:
 def join_overlaps(found: Sequence[tuple[int, Finding]]) -> list[Finding]:
     """Make one finding of those that overlap, so that no part of any stays in the clear.
 
-    It covers them all, and has the kind and value of the longest; of equally long ones, of the least rank.
+    It covers them all, and has the kind and value of the longest that is not guessed; of equally long ones, of the
+    least rank.
     """
     joined: list[tuple[int, Finding]] = []
     for rank, finding in sorted(found, key=lambda item: (item[1].start, item[0])):
@@ -211,7 +215,9 @@ def join_overlaps(found: Sequence[tuple[int, Finding]]) -> list[Finding]:
             joined.append((rank, finding))
             continue
         before = joined[-1]
-        best, other = sorted((before, (rank, finding)), key=lambda item: (-len(item[1].value), item[0]))
+        best, other = sorted(
+            (before, (rank, finding)), key=lambda item: (item[1].guessed, -len(item[1].value), item[0])
+        )
         end = max(best[1].end, other[1].end)
         joined[-1] = best[0], best[1]._replace(start=before[1].start, end=end)
     return [finding for _, finding in joined]

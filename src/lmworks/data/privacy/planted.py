@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lmworks.data.documents import Documents, shard_ids
 from lmworks.data.privacy.checksums import public_address
+from lmworks.data.privacy.entities import Spans, linked
 from lmworks.data.privacy.findings import Detector, Kind, scan
 from lmworks.pipeline.figure import Figure, wilson
 
@@ -44,6 +45,9 @@ SENTENCES: Mapping[Kind, tuple[str, ...]] = {
     "record_number": ("MRN: {}", "Medical record number {}.", "patient id {}", "Patient No. {}", "MRN #{}"),
     "birth_date": ("Date of birth: {}.", "DOB {}", "She was born on {} in Leeds.", "geboren am {}", "née le {}"),
     "date": ("Seen on {}.", "Admitted {} with fever.", "The report of {} is attached."),
+    "person": ("My name is {}.", "{} called yesterday.", "Please give it to {} at the desk.", "Regards, {}"),
+    "place": ("She lives in {}.", "The train to {} was late.", "They moved from {} last year.", "Weather in {}: mild."),
+    "organisation": ("He works for {}.", "{} opened a branch here.", "An invoice from {} is due.", "Sold by {}."),
 }
 """What stands around a value; `{label}` is the name of a national number."""
 
@@ -59,17 +63,23 @@ LOOK_ALIKES = (
 """Sentences that hold nothing personal."""
 
 
-def measure(documents: Documents, detectors: Sequence[Detector]) -> list[Figure]:
-    """Recall of each kind that is looked for and of all, and precision of all."""
-    kinds = sorted({detector.kind for detector in detectors})
+def measure(
+    documents: Documents,
+    detectors: Sequence[Detector],
+    entities_of: Callable[[Sequence[str]], Sequence[Spans]] | None = None,
+    guessed: Sequence[Kind] = (),
+) -> list[Figure]:
+    """Recall of each kind that is looked for, by detectors or `guessed` by a model, and of all; precision of all."""
+    kinds = sorted({*(detector.kind for detector in detectors), *guessed})
     found, wrong = Counter[Kind](), 0
     sample = [text[:CHARACTERS] for text in _sample(documents)]
     if not sample or not kinds:
         return []
     values = _Values()
-    for number in range(COPIES):
-        text, plants, stretches = values.plant(sample[number % len(sample)], kinds, number)
-        findings = {(each.kind, each.start, each.end) for each in scan(text, detectors)}
+    copies = [values.plant(sample[number % len(sample)], kinds, number) for number in range(COPIES)]
+    entities = entities_of([text for text, _, _ in copies]) if entities_of else [[]] * COPIES
+    for (text, plants, stretches), spans in zip(copies, entities, strict=True):
+        findings = {(each.kind, each.start, each.end) for each in scan(text, detectors, linked(text, spans))}
         found.update(kind for kind, _, _ in findings & plants)
         wrong += sum(
             any(start < last and end > first for first, last in stretches) for _, start, end in findings - plants
@@ -203,4 +213,7 @@ _MAKERS: Mapping[Kind, Callable[[Faker], str]] = {
     "record_number": lambda faker: faker.numerify("%#######"),
     "birth_date": _day,
     "date": _day,
+    "person": lambda faker: f"{faker.first_name()} {faker.last_name()}",
+    "place": lambda faker: faker.city(),
+    "organisation": lambda faker: faker.company(),
 }

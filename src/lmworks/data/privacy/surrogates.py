@@ -27,7 +27,7 @@ def normalise_value(kind: str, value: str) -> str:
     """One form of all the ways in which a value is written."""
     if kind == "person":
         value = given_name_first(value)
-    if kind in ("email", "person", "subject", "ip"):
+    if kind in ("email", "person", "subject", "ip", "place", "organisation"):
         return " ".join(value.casefold().split())
     if kind in ("birth_date", "date"):
         day = read_date(value)
@@ -68,6 +68,8 @@ def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
         return _email(key, normal)
     if kind == "person":
         return _name(key, finding)
+    if kind in ("place", "organisation"):
+        return _city_or_company(key, kind, normal)
     new = _drawn(key, kind, normal, _kept(finding, normal), finding.check)
     return new and _in_the_form_of(value, new, "[0-9]" if kind == "phone" else r"[^\W_]")
 
@@ -92,9 +94,16 @@ def _name(key: bytes, finding: Finding) -> str:
     faker = _faker()
     faker.seed_instance(int.from_bytes(_seed(key, "surrogate", "person", normal)))
     given, family = faker.first_name(), faker.last_name()
-    if " " not in finding.value:
+    if len(finding.value.split()) == 1:
         return str(family if normal.split()[-1] == finding.value.casefold() else given)
     return f"{family}, {given}" if "," in finding.value else f"{given} {family}"
+
+
+@functools.lru_cache(maxsize=100_000)
+def _city_or_company(key: bytes, kind: Kind, normal: str) -> str:
+    faker = _faker()
+    faker.seed_instance(int.from_bytes(_seed(key, "surrogate", kind, normal)))
+    return str(faker.city() if kind == "place" else faker.company())
 
 
 @functools.cache

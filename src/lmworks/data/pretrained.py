@@ -1,0 +1,83 @@
+"""Encoders in Hugging Face folders: what a user has, read without the network and without running code of theirs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.files import digest_file, digest_files
+
+if TYPE_CHECKING:
+    import torch
+
+FILES = ("config.json", "tokenizer.json", "model.safetensors")
+BATCH = 32
+"""Windows computed at once: more are no faster on a processor."""
+
+Task = Literal["AutoModel", "AutoModelForTokenClassification"]
+
+
+def model_digest(folder: Path, field: str) -> str:
+    """Digest of what a model's output depends on. Raises UsageError, naming `field`, if a file is absent."""
+    absent = [name for name in FILES if not (folder / name).is_file()]
+    if absent:
+        raise UsageError(
+            f"{field}: {folder} has no {' and no '.join(absent)}. Expected the folder of a Hugging Face model with "
+            f"{', '.join(FILES)}; `save_pretrained` of model and fast tokenizer writes one."
+        )
+    return digest_files({name: digest_file(folder / name) for name in FILES})
+
+
+@functools.cache
+def load(folder: Path, task: Task) -> tuple[Any, Any]:
+    """The tokenizer (of the `tokenizers` package) and the model of a folder.
+
+    Raises LmworksError if `transformers` is absent or does not know the model, or if weights are missing.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        import transformers
+    except ImportError as error:
+        raise LmworksError("Models of others need `transformers`: pip install 'lmworks[pretrained]'.") from error
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        model, loading = getattr(transformers, task).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except (ValueError, OSError, RuntimeError) as error:
+        raise LmworksError(f"{folder} cannot be loaded as {task}: {error}") from error
+    if absent := sorted(name for name in loading["missing_keys"] if "pooler" not in name):  # nobody asks the pooler
+        raise LmworksError(f"{folder} has no weights for {', '.join(absent[:3])}: it is no {task} that was trained.")
+    tokenizer.no_padding()
+    return tokenizer, model.eval()
+
+
+def most_tokens(model: Any) -> int:
+    """Tokens that the model takes at once, special ones included."""
+    positions: int = getattr(model.config, "max_position_embeddings", 512)
+    return positions - 2 if model.config.model_type in ("roberta", "xlm-roberta", "camembert") else positions
+
+
+def batches(model: Any, windows: Sequence[Any]) -> Iterator[tuple[list[int], Any, torch.Tensor]]:
+    """Run encodings [T] through a model, long ones first so that little is padding.
+
+    Yields the places of some windows, the model's output for them and their mask [B, T].
+    """
+    import torch
+
+    order = sorted(range(len(windows)), key=lambda place: -len(windows[place].ids))
+    pad = model.config.pad_token_id or 0
+    for start in range(0, len(order), BATCH):
+        places = order[start : start + BATCH]
+        rows = [windows[place].ids for place in places]
+        length = len(rows[0])
+        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
+        with torch.inference_mode():
+            padded = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
+            yield places, model(input_ids=padded, attention_mask=mask), mask

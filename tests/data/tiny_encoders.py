@@ -1,0 +1,69 @@
+"""Hugging Face folders of encoders so small that a test makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertForTokenClassification, BertModel
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+def write_encoder(folder: Path, words: Sequence[str], positions: int = 32) -> Path:
+    """A randomly initialised encoder without attention: equal bags of words have equal embeddings."""
+    torch.manual_seed(0)
+    model = BertModel(_config(len(words), positions, 16))
+    torch.nn.init.zeros_(model.embeddings.position_embeddings.weight)
+    return _write(folder, words, model)
+
+
+def write_classifier(folder: Path, labels: Mapping[str, str], positions: int = 32, spaces: bool = False) -> Path:
+    """A token classifier set by hand: each known word has its label, every other O.
+
+    With `spaces` its tokens begin with the space before the word, and punctuation belongs to the word before it.
+    """
+    names = ["O", *sorted(set(labels.values()))]
+    config = _config(len(labels), positions, len(names))
+    config.id2label, config.label2id = dict(enumerate(names)), {name: place for place, name in enumerate(names)}
+    config.num_labels = len(names)
+    model = BertForTokenClassification(config)
+    embeddings = model.bert.embeddings
+    with torch.no_grad():
+        for part in (embeddings.word_embeddings, embeddings.position_embeddings, embeddings.token_type_embeddings):
+            part.weight.zero_()
+        for place, label in enumerate([*["O"] * len(SPECIAL), *labels.values()]):
+            embeddings.word_embeddings.weight[place, names.index(label)] = 1
+        model.classifier.weight.copy_(torch.eye(len(names)))
+        model.classifier.bias.zero_()
+    _write(folder, list(labels), model)
+    if spaces:
+        pieces = [(word, -1.0) for word in (*SPECIAL, *labels)]
+        tokenizer = Tokenizer(models.Unigram(pieces, unk_id=1))
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def _config(words: int, positions: int, width: int) -> BertConfig:
+    return BertConfig(
+        vocab_size=words + len(SPECIAL),
+        hidden_size=width,
+        num_hidden_layers=0,
+        num_attention_heads=1,
+        intermediate_size=width,
+        max_position_embeddings=positions,
+    )
+
+
+def _write(folder: Path, words: Sequence[str], model: torch.nn.Module) -> Path:
+    vocabulary = {word: place for place, word in enumerate([*SPECIAL, *words])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
