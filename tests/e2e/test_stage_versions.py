@@ -7,6 +7,7 @@ raises the version; then `python tests/e2e/test_stage_versions.py` writes the ta
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic_core import to_jsonable_python
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
+from data.tiny_encoders import write_encoder
 from e2e.small_recipe import lmworks, make_project
 from lmworks import graph
 from lmworks.data.identity import document_id
@@ -25,7 +27,7 @@ from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe import StepConfig
 
 TABLE = Path(__file__).with_name("stage_versions.json")
-INEXACT = ("train", "evaluate", "compare", "classif")
+INEXACT = ("train", "evaluate", "compare", "classif", "semantic", "unigram", "best-of")
 """Stages that reckon in floating point: their figures agree closely, not to the bit, on another kind of processor."""
 
 NOTES_RECIPE = """\
@@ -43,14 +45,25 @@ data:
   single: {kind: repeated-passages, from: private, words: 12}
   unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
   judged: {kind: verdicts, from: unseen, verdicts: verdicts.jsonl}
+  different: {kind: semantic-duplicates, from: unseen, encoder: encoder, cosine: 0.99}
+  even: {kind: represent, from: unseen, target: {rain: {mentioned: 0.3}}, groups: {rain: [rain]}, mitigate: repeat}
   plain: {kind: classic, from: unseen, steps: [contractions, lower-case, punctuation, stop-words], protect: [May]}
   examples:
     kind: ingest
     sources: [{kind: files, path: examples, licence: MIT}]
     licences: {allow: [permissive]}
+  mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
 """
+TOKENIZERS = (
+    "{kind: unigram, vocab_size: 400, from: unseen}",
+    "{kind: wordpiece, vocab_size: 100, from: unseen}",
+    "{kind: character, vocab_size: 300, from: unseen}",
+    "{kind: best-of, from: unseen, candidates: [{kind: bpe, vocab_size: 300}, {kind: character, vocab_size: 300}]}",
+    "{kind: word, vocab_size: 100, from: unseen}",
+    "{kind: pretrained, path: tokenizer.json}",
+)
 
 
 def make_notes(folder: Path) -> Path:
@@ -78,6 +91,7 @@ def make_notes(folder: Path) -> Path:
             json.dumps({"text": f"Someone {words} {note['text'][-30:]} {number}"}) for number, note in enumerate(notes)
         ]
         (folder / "examples" / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    write_encoder(folder / "encoder", ["note", "about", "rain", "bread", "trains", "glass", "music", "tides", "wool"])
     (folder / "recipe.yaml").write_text(NOTES_RECIPE)
     return folder
 
@@ -94,6 +108,11 @@ def build_notes(folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LMWORKS_PRIVACY_KEY", "a key for tests only")
         lmworks(folder, "build", "recipe.yaml")
+        for tokenizer in TOKENIZERS:
+            lmworks(folder, "build", "recipe.yaml", "--set", f"tokenizer={tokenizer}")
+            made = folder / ".lmworks" / "artifacts" / "word"
+            for file in made.glob("*/payload/tokenizer.json"):
+                shutil.copy(file, folder)
     return folder
 
 

@@ -57,7 +57,10 @@ RECIPE: dict[str, dict[str, Any]] = {
     },
     "clean": {"kind": "normalise", "from": "raw"},
     "private": {"kind": "anonymise", "from": "clean", "people": ["patient"]},
-    "split": {"kind": "split", "from": "private", "by": "id", "assign": "balance", "features": ["length", "source"], "seed": 1, "test": 4, "validation": 4},
+    "split": {
+        **{"kind": "split", "from": "private", "by": "id", "assign": "balance", "features": ["length", "source"]},
+        **{"seed": 1, "test": 4, "validation": 4},
+    },
     "corpus": {"kind": "curate", "from": "split.train", "filters": ["length"], "avoid": ["split.test"]},
     "once": {"kind": "repeated-passages", "from": "corpus", "words": 12},
     "unseen": {"kind": "decontaminate", "from": "once", "files": ["exam.jsonl"], "methods": ["exact"], "action": "cut"},
