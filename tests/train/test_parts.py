@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
@@ -38,15 +40,17 @@ def test_packed_attention_is_attention_of_each_segment_alone(window: int | None)
         torch.testing.assert_close(packed[:, :, start:end], alone)
 
 
-@pytest.mark.parametrize("count", [7, CHUNK, CHUNK + 5])
-def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(count: int) -> None:
+@pytest.mark.parametrize(("count", "smoothing"), [(7, 0.0), (7, 0.1), (CHUNK, 0.0), (CHUNK + 5, 0.2)])
+def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(count: int, smoothing: float) -> None:
     torch.manual_seed(0)
     hidden, matrix = torch.randn(count, 16, requires_grad=True), torch.randn(30, 16, requires_grad=True)
     targets, weights = torch.randint(0, 30, (count,)), torch.rand(count)
-    plain = (F.cross_entropy(hidden @ matrix.T, targets, reduction="none") * weights).sum()
+    losses = F.cross_entropy(hidden @ matrix.T, targets, reduction="none", label_smoothing=smoothing)
+    plain = (losses * weights).sum()
     expected = torch.autograd.grad(3 * plain, (hidden, matrix))
-    ours = chunked_cross_entropy(hidden, matrix, targets, weights)
+    ours, right = chunked_cross_entropy(hidden, matrix, targets, weights, torch.tensor(smoothing))
     torch.testing.assert_close(ours, plain)
+    torch.testing.assert_close(right, (weights * ((hidden @ matrix.T).argmax(-1) == targets)).sum())
     for gradient, other in zip(torch.autograd.grad(3 * ours, (hidden, matrix)), expected, strict=True):
         torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-4)
 
@@ -58,20 +62,27 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int,
     assert float(values.min()) > 0.6 and float(values.max()) < 1.25
 
 
-def test_adamw_is_that_of_torch() -> None:
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_optimizers_are_those_of_torch(name: str) -> None:
     torch.manual_seed(0)
-    ours = torch.nn.Embedding(5, 4)
-    theirs = torch.nn.Embedding(5, 4)
+    ours, theirs = torch.nn.Linear(5, 4), torch.nn.Linear(5, 4)
     theirs.load_state_dict(ours.state_dict())
-    settings = config(adamw_learning_rate=0.01, weight_decay=0.1)
-    optimizer = Optimizer(ours, settings)
-    reference = torch.optim.AdamW(theirs.parameters(), lr=0.01, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
+    optimizer = Optimizer(ours, config(optimizer=name, learning_rate=0.01, weight_decay=0.1, momentum=0.9))
+    groups = [{"params": [theirs.weight]}, {"params": [theirs.bias], "weight_decay": 0.0}]
+    rates: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.1}
+    if name == "sgd":
+        reference: torch.optim.Optimizer = torch.optim.SGD(groups, momentum=0.9, nesterov=True, **rates)
+    else:
+        kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+        reference = kind(groups, betas=(0.9, 0.95), eps=1e-8, **rates)
     for number in range(1, 6):
-        gradient = torch.randn(5, 4)
-        ours.weight.grad, theirs.weight.grad = gradient.clone(), gradient.clone()
+        for own, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            own.grad = torch.randn_like(own)
+            other.grad = own.grad.clone()
         optimizer.step(number, 1.0)
         reference.step()
-        torch.testing.assert_close(ours.weight, theirs.weight)
+        for own, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(own, other)
 
 
 def test_muon_moves_matrices_inside_blocks_and_adamw_the_rest() -> None:
@@ -79,10 +90,18 @@ def test_muon_moves_matrices_inside_blocks_and_adamw_the_rest() -> None:
 
     shape = config(hidden_size=64, num_layers=1, steps=1, data_type="float32", threads=1, compile=False).shape(30)
     optimizer = Optimizer(Decoder(shape), config())
-    assert {name.rsplit(".", 2)[-2] for name in optimizer.matrices} == {
+    by_muon = {name for name, update in optimizer.update.items() if update == "muon"}
+    assert {name.rsplit(".", 2)[-2] for name in by_muon} == {
         *("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     }
-    assert {"model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"} <= set(optimizer.others)
+    assert {"model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"} <= set(optimizer.update) - by_muon
+
+
+def test_rates_are_stated_for_the_optimizer_that_uses_them() -> None:
+    with pytest.raises(ValueError, match="state one for adamw"):
+        config(optimizer="adamw")
+    with pytest.raises(ValueError, match="sgd moves all at learning_rate"):
+        config(optimizer="sgd", learning_rate=0.1, adamw_learning_rate=0.1)
 
 
 def test_the_rate_warms_up_and_falls_to_zero_after_the_last_step() -> None:
@@ -91,3 +110,7 @@ def test_the_rate_warms_up_and_falls_to_zero_after_the_last_step() -> None:
     assert linear[50] == pytest.approx(0.5)
     plateau = [rate_share(step, config(warmup_steps=0, decay_share=0.2), 100) for step in range(101)]
     assert set(plateau[:81]) == {1.0} and plateau[90] == pytest.approx(0.5) and plateau[100] == 0
+    cosine = [rate_share(step, config(warmup_steps=0, schedule="cosine"), 100) for step in range(101)]
+    assert cosine[25] == pytest.approx(0.5 + 0.5**1.5) and cosine[50] == pytest.approx(0.5) and cosine[100] == 0
+    constant = [rate_share(step, config(warmup_steps=4, schedule="constant"), 100) for step in range(101)]
+    assert constant[0] == pytest.approx(0.2) and set(constant[4:]) == {1.0}

@@ -93,10 +93,12 @@ class Block(nn.Module):
         self.self_attn = Attention(config)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_epsilon)
         self.mlp = FeedForward(config)
+        self.dropout: nn.Module = nn.Identity()
+        """The trainer's to exchange; applied to what is added to the stream (Vaswani et al. 2017, section 5.4)."""
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, layer: int) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, attend, layer)
-        output: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        x = x + self.dropout(self.self_attn(self.input_layernorm(x), cos, sin, attend, layer))
+        output: Tensor = x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
         return output
 
 

@@ -64,7 +64,8 @@ def measured_speed(config: TrainConfig, vocab_size: int, counted: Speed) -> Spee
 
     What it compiles is kept in the compiler's cache, where training finds it.
     """
-    fields = config.model_dump(mode="json", exclude={"base", "data", "validation", "watch", "tokenizer", "objective"})
+    left_out = {"base", "data", "validation", "watch", "tokenizer", "objective"}
+    fields = config.model_dump(mode="json", exclude=left_out, exclude_unset=True)
     settings = {"threads": counted.threads, "data_type": counted.data_type, "compile": counted.compile}
     began = time.monotonic()
     found = _run({**fields, **settings, "vocab_size": vocab_size, "seconds": SECONDS})

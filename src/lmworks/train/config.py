@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixing import Proportions
 from lmworks.errors import LmworksError
@@ -37,6 +37,11 @@ class TrainConfig(StepConfig):
     )
 
     objective: str
+    optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
+        default="muon",
+        description="Muon moves the matrices inside blocks and AdamW the rest: the fewest steps to a loss. The others "
+        "move everything at `learning_rate`, as published settings are stated.",
+    )
     learning_rate: float
     adamw_learning_rate: float
     sequence_length: int = Field(default=512, ge=8, description="Nine in ten operations' documents fit whole.")
@@ -48,15 +53,47 @@ class TrainConfig(StepConfig):
     micro_batch_rows: int = Field(default=4, ge=1, description="Rows at once; their activations stay in a CPU's cache.")
     steps: Count = Field(default="auto", description="As many as the budget allows.")
     warmup_steps: int = Field(default=10, ge=0, description="Muon needs few: its updates have one size from the first.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="How the rate falls to zero after the warm-up; linear lost least."
+    )
     decay_share: float = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="Share of the steps in which the rate falls to zero; the best is the whole.",
+        description="Share of the steps in which the rate falls to zero; the best is the whole. Below 1 it is constant "
+        "first (warm-up, stable, decay), so that a branch can decay from any checkpoint.",
     )
-    momentum: float = Field(default=0.95, ge=0, lt=1, description="Of Muon; its author's value.")
-    weight_decay: float = Field(default=0.0, ge=0, description="Nothing is seen often enough to be overfitted.")
+    momentum: float = Field(default=0.95, ge=0, lt=1, description="Of Muon and SGD; the value of Muon's author.")
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="Nothing is seen often enough to be overfitted. Norms and biases, which are no matrices, never "
+        "decay.",
+    )
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="None: a text that is seen once or twice is not learned by heart."
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="None: a language model's probabilities are what it is used for."
+    )
     gradient_clip: float = Field(default=1.0, gt=0, description="Norm of all gradients together.")
+    spike_ratio: float | None = Field(
+        default=None,
+        gt=1,
+        description="A gradient norm so many times the median of the last steps is a spike; unset, only what is not a "
+        "number is: clipping bounds the rest.",
+    )
+    on_spike: Literal["stop", "skip", "roll-back"] = Field(
+        default="stop",
+        description="`stop` lets nobody pay for a run that has gone wrong. `skip` leaves the step's update out, "
+        "`roll-back` returns to the last checkpoint and goes on with the data after the spike.",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Validations without a lower loss before the run stops and takes the best weights; unset, since "
+        "a planned run is worth its last steps, where the rate falls.",
+    )
     seed: int = Field(default=0, ge=0, description="Order of rows and fresh weights follow from it.")
     data_type: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
@@ -72,6 +109,17 @@ class TrainConfig(StepConfig):
     @classmethod
     def _scratch(cls, value: Any) -> Any:
         return None if value == "scratch" else value
+
+    @model_validator(mode="after")
+    def _rates_are_of_the_optimizer(self) -> Self:
+        if self.optimizer != "muon" and "learning_rate" not in self.model_fields_set:
+            raise ValueError(
+                f"the default learning_rate is Muon's: state one for {self.optimizer}, such as "
+                f"{0.1 if self.optimizer == 'sgd' else 0.002}"
+            )
+        if self.optimizer != "muon" and "adamw_learning_rate" in self.model_fields_set:
+            raise ValueError(f"adamw_learning_rate goes with muon; {self.optimizer} moves all at learning_rate")
+        return self
 
     @property
     def rows_per_step(self) -> int:

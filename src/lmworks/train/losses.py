@@ -15,17 +15,26 @@ from torch.nn import functional as F  # noqa: N812
 CHUNK = 1024
 """Positions whose logits exist at once; larger chunks were no faster."""
 
-OutputGradient = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+OutputGradient = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
-def softmax_gradient(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """[N,V] logits -> weighted sum of cross-entropies, and its gradient [N,V] in the type of the logits."""
+def softmax_gradient(
+    logits: Tensor, targets: Tensor, weights: Tensor, smoothing: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """[N,V] logits -> weighted sums of cross-entropies and of right guesses; gradient [N,V] in the logits' type.
+
+    With smoothing ε the target is 1 − ε of the token that came and ε spread over all (Szegedy et al. 2016).
+    """
     wide = logits.float()
     log_sum = wide.logsumexp(-1, keepdim=True)
-    loss = (weights * (log_sum - wide.gather(-1, targets[:, None])).squeeze(-1)).sum()
+    came = wide.gather(-1, targets[:, None])
+    expected = (1 - smoothing) * came + smoothing * wide.mean(-1, keepdim=True)
+    loss = (weights * (log_sum - expected).squeeze(-1)).sum()
+    right = (weights * (came >= wide.amax(-1, keepdim=True)).squeeze(-1)).sum()
     hit = torch.arange(logits.shape[-1], device=logits.device) == targets[:, None]
-    gradient = ((wide - log_sum).exp() - hit.float()) * weights[:, None]
-    return loss, gradient.to(logits.dtype)
+    wanted = (1 - smoothing) * hit.float() + smoothing / logits.shape[-1]
+    gradient = ((wide - log_sum).exp() - wanted) * weights[:, None]
+    return loss, right, gradient.to(logits.dtype)
 
 
 def chunked_cross_entropy(
@@ -33,19 +42,24 @@ def chunked_cross_entropy(
     output_weight: Tensor,
     targets: Tensor,
     weights: Tensor,
+    smoothing: Tensor,
     output_gradient: OutputGradient = softmax_gradient,
-) -> Tensor:
-    """Σ weight · −ln p(target), in nats: hidden [N,D], output_weight [V,D], targets [N], weights [N] float32."""
+) -> tuple[Tensor, Tensor]:
+    """Σ weight · −ln p(target), in nats, and Σ weight where the target is the likeliest token.
+
+    hidden [N,D], output_weight [V,D], targets [N], weights [N] float32; smoothing is a tensor of no axes, so that
+    another value compiles nothing anew.
+    """
     missing = -len(targets) % CHUNK  # every chunk has one shape, so that it is compiled once
     hidden, targets, weights = (
         F.pad(hidden, (0, 0, 0, missing)),
         F.pad(targets, (0, missing)),
         F.pad(weights, (0, missing)),
     )
-    total: Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden, output_weight, targets, weights, output_gradient
+    loss, right = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        hidden, output_weight, targets, weights, smoothing, output_gradient
     )
-    return total
+    return loss, right
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -58,21 +72,25 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         output_weight: Tensor,
         targets: Tensor,
         weights: Tensor,
+        smoothing: Tensor,
         output_gradient: OutputGradient,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         matrix = output_weight.to(hidden.dtype)
-        total = hidden.new_zeros((), dtype=torch.float32)
+        total, hits = hidden.new_zeros((), dtype=torch.float32), hidden.new_zeros((), dtype=torch.float32)
         hidden_gradient, matrix_gradient = torch.empty_like(hidden), torch.zeros_like(output_weight)
         for start in range(0, len(hidden), CHUNK):
             part = slice(start, start + CHUNK)
-            loss, gradient = output_gradient(hidden[part] @ matrix.T, targets[part], weights[part])
+            loss, right, gradient = output_gradient(hidden[part] @ matrix.T, targets[part], weights[part], smoothing)
             total += loss
+            hits += right
             hidden_gradient[part] = gradient @ matrix
             matrix_gradient += gradient.T @ hidden[part]
         ctx.save_for_backward(hidden_gradient, matrix_gradient)
-        return total
+        ctx.mark_non_differentiable(hits)
+        return total, hits
 
     @staticmethod
     def backward(ctx: Any, *scale: Tensor) -> tuple[Tensor | None, ...]:
         hidden_gradient, matrix_gradient = ctx.saved_tensors
-        return hidden_gradient * scale[0].to(hidden_gradient.dtype), matrix_gradient * scale[0], None, None, None
+        by = scale[0]
+        return hidden_gradient * by.to(hidden_gradient.dtype), matrix_gradient * by, None, None, None, None

@@ -1,4 +1,4 @@
-"""Muon for the matrices inside blocks, AdamW for everything else."""
+"""Muon for the matrices inside blocks and AdamW for everything else; or AdamW, Adam or SGD for all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lmworks.train.config import TrainConfig
 
-ADAMW_BETAS = (0.9, 0.95)
+ADAM_BETAS = (0.9, 0.95)
 POLAR_EXPRESS = (
     (8.156554524902461, -22.48329292557795, 15.878769915207462),
     (4.042929935166739, -2.808917465908714, 0.5000178451051316),
@@ -40,32 +40,60 @@ class Optimizer:
     """Its state is a flat dict of named tensors, so that a checkpoint is one safetensors file."""
 
     def __init__(self, model: nn.Module, config: TrainConfig) -> None:
-        parameters = dict(model.named_parameters())
-        self.rates = (config.learning_rate, config.adamw_learning_rate)
-        self.momentum, self.weight_decay = config.momentum, config.weight_decay
-        self.matrices = {name: p for name, p in parameters.items() if p.ndim == 2 and ".layers." in name}
-        self.others = {name: p for name, p in parameters.items() if name not in self.matrices}
-        self.state = {f"momentum.{name}": torch.zeros_like(p) for name, p in self.matrices.items()}
-        for kind in ("mean", "square"):
-            self.state |= {f"{kind}.{name}": torch.zeros_like(p) for name, p in self.others.items()}
+        self.parameters = dict(model.named_parameters())
+        self.config = config
+        self.update = {
+            name: "adamw" if config.optimizer == "muon" and not _is_inner_matrix(name, p) else config.optimizer
+            for name, p in self.parameters.items()
+        }
+        self.state = {
+            f"{kind}.{name}": torch.zeros_like(p)
+            for name, p in self.parameters.items()
+            for kind in (("momentum",) if self.update[name] in ("muon", "sgd") else ("mean", "square"))
+        }
 
     @torch.no_grad()
     def step(self, number: int, share: float) -> None:
         """Update from the gradients; `number` counts from 1, `share` scales the learning rates."""
-        muon, adamw = (share * rate for rate in self.rates)
-        for name, parameter in self.matrices.items():
-            gradient, momentum = _gradient(parameter), self.state[f"momentum.{name}"]
-            momentum.lerp_(gradient, 1 - self.momentum)
-            update = orthogonalise(gradient.lerp(momentum, self.momentum))  # Nesterov
-            scale = math.sqrt(max(1.0, parameter.shape[0] / parameter.shape[1]))
-            parameter.mul_(1 - muon * self.weight_decay).add_(update.float(), alpha=-muon * scale)
-        first, second = ADAMW_BETAS
-        for name, parameter in self.others.items():
-            gradient, mean, square = _gradient(parameter), self.state[f"mean.{name}"], self.state[f"square.{name}"]
-            mean.lerp_(gradient, 1 - first)
-            square.lerp_(gradient.square(), 1 - second)
-            size = (square / (1 - second**number)).sqrt_().add_(1e-8)
-            parameter.mul_(1 - adamw * self.weight_decay).addcdiv_(mean, size, value=-adamw / (1 - first**number))
+        config = self.config
+        for name, parameter in self.parameters.items():
+            gradient, kind = _gradient(parameter), self.update[name]
+            rest = config.optimizer == "muon" and kind == "adamw"
+            rate = share * (config.adamw_learning_rate if rest else config.learning_rate)
+            decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            if kind in ("adam", "sgd"):
+                gradient = gradient.add(parameter, alpha=decay)  # L2, a part of the gradient
+            else:
+                parameter.mul_(1 - rate * decay)
+            if kind in ("muon", "sgd"):
+                self._move_with_momentum(name, parameter, gradient, rate)
+            else:
+                self._move_by_moments(name, parameter, gradient, rate, number)
+
+    def _move_with_momentum(self, name: str, parameter: Tensor, gradient: Tensor, rate: float) -> None:
+        """Nesterov's momentum: for Muon a running mean, whose size does not matter, for SGD the usual sum."""
+        momentum, keep = self.state[f"momentum.{name}"], self.config.momentum
+        if self.update[name] == "sgd":
+            momentum.mul_(keep).add_(gradient)
+            parameter.add_(gradient.add(momentum, alpha=keep), alpha=-rate)
+            return
+        momentum.lerp_(gradient, 1 - keep)
+        update = orthogonalise(gradient.lerp(momentum, keep)).float()
+        scale = math.sqrt(max(1.0, parameter.shape[0] / parameter.shape[1]))
+        parameter.add_(update, alpha=-rate * scale)
+
+    def _move_by_moments(self, name: str, parameter: Tensor, gradient: Tensor, rate: float, number: int) -> None:
+        """Loshchilov and Hutter 2019, algorithm 2."""
+        mean, square = self.state[f"mean.{name}"], self.state[f"square.{name}"]
+        first, second = ADAM_BETAS
+        mean.lerp_(gradient, 1 - first)
+        square.lerp_(gradient.square(), 1 - second)
+        size = (square / (1 - second**number)).sqrt_().add_(1e-8)
+        parameter.addcdiv_(mean, size, value=-rate / (1 - first**number))
+
+
+def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
+    return parameter.ndim == 2 and ".layers." in name
 
 
 def _gradient(parameter: Tensor) -> Tensor:
@@ -74,6 +102,13 @@ def _gradient(parameter: Tensor) -> Tensor:
 
 
 def rate_share(step: int, config: TrainConfig, steps: int) -> float:
-    """Share of the learning rate at a step: linear warm-up, a plateau, linear decay to zero after the last."""
+    """Share of the learning rate at a step: linear warm-up, a plateau, and a fall to zero after the last."""
     warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
-    return warm * min(1.0, (steps - step) / (steps * config.decay_share))
+    left = min(1.0, (steps - step) / (steps * config.decay_share))
+    match config.schedule:
+        case "linear":
+            return warm * left
+        case "cosine":
+            return warm * (1 - math.cos(math.pi * left)) / 2
+        case "constant":
+            return warm

@@ -78,7 +78,7 @@ def _step(model: TrainableDecoder, optimizer: Optimizer, config: CausalLMConfig,
     tokens[torch.rand(tokens.shape) < 1 / MEAN_SEGMENT] = 0
     for batch in Batch(tokens, torch.ones(tokens.shape)).split(config.micro_batch_rows):
         targets, weights = batch.tokens[:, 1:].flatten(), batch.weights[:, 1:].flatten()
-        loss = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
+        loss, _ = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
         (loss / tokens.numel()).backward()  # type: ignore[no-untyped-call]
     optimizer.step(number, 0.01)
     for parameter in model.decoder.parameters():

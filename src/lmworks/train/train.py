@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from lmworks.model.decoder import Decoder
     from lmworks.tokens.tokenizer import Tokenizer
     from lmworks.train.checkpoints import Position
-    from lmworks.train.objectives import Objective, Watched
+    from lmworks.train.objectives import Batch, Objective, Watched
     from lmworks.train.trainable import TrainableDecoder
 
 WATCHED_PROMPTS = 2
@@ -32,9 +34,14 @@ WATCHED_TOKENS = 96
 """Long enough for a first paragraph."""
 SAMPLE_POINTS = 8
 """Times that the watched prompts are answered: after all steps, half of them, a quarter, …"""
+SPIKE_WINDOW = 20
+"""Steps whose median gradient norm a spike is held against."""
+MOST_SPIKES = 20
+"""More in one run are no accidents."""
+BEST = "best.safetensors"
 
 
-@stage(version=1)
+@stage(version=2)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -94,11 +101,12 @@ class Run:
         self.decoder = _decoder(config, base, rows, self.tokenizer)
         self.decoder.compute_type = getattr(torch, config.data_type)
         self.model: TrainableDecoder = TrainableDecoder(
-            self.decoder, end_of_text=self.tokenizer.end_of_text_id, compiled=compiled
+            self.decoder, end_of_text=self.tokenizer.end_of_text_id, compiled=compiled, dropout=config.dropout
         )
         self.parameters = list(self.decoder.parameters())
         self.optimizer = Optimizer(self.decoder, config)
-        self.tensors = dict(self.decoder.state_dict()) | self.optimizer.state
+        self.weights = {name: weight.detach() for name, weight in self.decoder.named_parameters()}  # tied ones once
+        self.tensors = self.weights | self.optimizer.state
         self.position: Position = restore_checkpoint(context, self.tensors)
         self.began_at = self.position.step
         if self.began_at:
@@ -120,6 +128,8 @@ class Run:
         """All steps that are left."""
         from lmworks.train.checkpoints import save_checkpoint
 
+        if self.config.on_spike == "roll-back" and not self.position.step:
+            save_checkpoint(self.context, self.position, self.tensors)
         config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
         self.context.progress.start(self.steps * tokens, "tokens")
         samples_at = {max(1, self.steps >> halvings) for halvings in range(SAMPLE_POINTS)}
@@ -128,10 +138,13 @@ class Run:
             began = time.perf_counter()
             line = self.step(self.position.step)
             self.seconds.append(time.perf_counter() - began)
+            if line is None:
+                self._after_spike()
+                continue
             self.position.step += 1
             done = self.position.step
             if self.validation and (done % config.validation_steps == 0 or done == self.steps):
-                line["validation_loss"] = self.validation_loss()
+                line |= self.validate()
             self.position.history.append(line)
             self.context.progress.update(
                 done * tokens,
@@ -141,28 +154,36 @@ class Run:
             )
             if self.watched and done in samples_at:
                 self.sample()
+            if "validation_loss" in line and self._is_stale(line["validation_loss"]):
+                break
             if done % config.checkpoint_steps == 0 and done < self.steps:
                 save_checkpoint(self.context, self.position, self.tensors)
+        self._take_best()
 
-    def step(self, step: int) -> dict[str, Any]:
-        """One optimizer step; its line of the history."""
+    def step(self, step: int) -> dict[str, Any] | None:
+        """One optimizer step; its line of the history, or None if it was a spike and moved nothing."""
         import torch
 
         from lmworks.train.optimizer import rate_share
 
         torch.manual_seed(self.config.seed * 1_000_003 + step)
+        self.model.learn(True, label_smoothing=self.config.label_smoothing)
         total = weight = 0.0
         metrics: dict[str, float] = {}
-        for batch in self.objective.batch(step, self.model).split(self.config.micro_batch_rows):
+        data = self.objective.batch(step + self.position.data_shift, self.model)
+        for batch in data.split(self.config.micro_batch_rows):
             loss, batch_weight, more = self.objective.loss(self.model, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             total, weight = total + loss.item(), weight + batch_weight
             metrics = {name: metrics.get(name, 0.0) + value for name, value in more.items()}
         norm = self._divide_and_clip(max(weight, 1.0))
-        share = rate_share(step, self.config, self.steps)
-        self.optimizer.step(step + 1, share)
+        share, spiked = rate_share(step, self.config, self.steps), self._is_spike(norm)
+        if not spiked:
+            self.optimizer.step(step + 1, share)
         for parameter in self.parameters:
             parameter.grad = None
+        if spiked:
+            return None
         return {
             "step": step + 1,
             "tokens": (step + 1) * self.config.rows_per_step * self.config.sequence_length,
@@ -177,32 +198,84 @@ class Run:
 
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients)) / weight
-        if norm != norm:
-            raise LmworksError(
-                f"step {self.position.step + 1}: the loss is not a number; lower learning_rate or use float32"
-            )
         torch._foreach_mul_(gradients, min(1.0, self.config.gradient_clip / max(norm, 1e-12)) / weight)
         return norm
 
-    def validation_loss(self) -> float:
-        """Mean loss over the first rows of the validation data.
+    def _is_spike(self, norm: float) -> bool:
+        if not math.isfinite(norm):
+            return True
+        before = [line["gradient_norm"] for line in self.position.history[-SPIKE_WINDOW:]]
+        ratio = self.config.spike_ratio
+        return ratio is not None and len(before) == SPIKE_WINDOW and norm > ratio * statistics.median(before)
 
-        Gradients stay on although none is used: a pass without them would be compiled anew.
-        """
+    def _after_spike(self) -> None:
+        """Go on as `on_spike` says; a run that does nothing but jump is stopped in any case."""
+        from lmworks.train.checkpoints import restore_checkpoint, save_checkpoint
+
+        step = self.position.step
+        spikes = [*self.position.spikes, step + 1]
+        if self.config.on_spike == "stop" or len(spikes) > MOST_SPIKES:
+            raise LmworksError(
+                f"step {step + 1}: the loss is not a number, or its gradient leapt ({len(spikes)} times so far); lower "
+                "learning_rate, use float32, or let single steps be left out with `on_spike: skip`"
+            )
+        self.context.log(f"step {step + 1} was a spike: {self.config.on_spike}")
+        if self.config.on_spike == "skip":
+            self.position.spikes, self.position.step = spikes, step + 1
+            return
+        next_data = step + 1 + self.position.data_shift
+        self.position = restore_checkpoint(self.context, self.tensors)
+        self.position.spikes, self.position.data_shift = spikes, next_data - self.position.step
+        save_checkpoint(self.context, self.position, self.tensors)
+
+    def _is_stale(self, validation_loss: float) -> bool:
+        """Note the best weights so far; whether `patience` is at its end."""
+        from lmworks.train.checkpoints import save_tensors
+
+        position, patience = self.position, self.config.patience
+        if position.best_loss is None or validation_loss < position.best_loss:
+            position.best_loss, position.best_step = validation_loss, position.step
+            if patience:
+                save_tensors(self.context.scratch / BEST, self.weights)
+        return bool(patience) and position.step - position.best_step >= (patience or 0) * self.config.validation_steps
+
+    def _take_best(self) -> None:
+        from lmworks.train.checkpoints import load_tensors
+
+        if self.config.patience and self.position.best_step not in (0, self.position.step):
+            self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
+            load_tensors(self.context.scratch / BEST, self.tensors)
+
+    def validate(self) -> dict[str, float]:
+        """Loss and share of right guesses over the first rows of the validation data."""
+        from lmworks.train.fit import means
+
+        return {f"validation_{name}": value for name, value in means(self._measured(self._unseen())).items()}
+
+    def _unseen(self) -> Iterator[Batch]:
         from lmworks.train.objectives.base import packed_batch
 
         assert self.validation  # noqa: S101 - asked for only when there is some
         count = min(self.config.validation_rows, len(self.validation.tokens))
-        total = weight = 0.0
-        for batch in packed_batch(self.validation, range(count)).split(self.config.micro_batch_rows):
-            loss, batch_weight, _ = self.objective.loss(self.model, batch)
-            total, weight = total + loss.item(), weight + batch_weight
-        return total / max(weight, 1.0)
+        return packed_batch(self.validation, range(count)).split(self.config.micro_batch_rows)
+
+    def _measured(self, batches: Iterable[Batch]) -> list[dict[str, float]]:
+        """Sums of loss, weight and metrics of each micro-batch.
+
+        Gradients stay on although none is used: a pass without them would be compiled anew.
+        """
+        self.model.learn(False, label_smoothing=0.0)
+        found = []
+        for batch in batches:
+            loss, weight, more = self.objective.loss(self.model, batch)
+            found.append({"loss": loss.item(), **more, "weight": weight})
+        return found
 
     def sample(self) -> None:
         """Answer the watched prompts with the weights as they are now."""
         from lmworks.generate.engine import Engine, Sampling
 
+        self.model.learn(False, label_smoothing=0.0)
         engine = Engine(self.decoder, self.tokenizer)
         answers = engine.generate([watched.prompt for watched in self.watched], Sampling(max_tokens=WATCHED_TOKENS))
         for watched, answer in zip(self.watched, answers, strict=True):
@@ -213,16 +286,18 @@ class Run:
 
     def result(self) -> Result:
         """Counts, the last validation loss, and how fast it went."""
+        from lmworks.train.fit import judge_fit
+
         tokens = self.config.rows_per_step * self.config.sequence_length
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
-        figures = []
+        figures, examples = [], []
         if losses and self.validation:
             rows = min(self.config.validation_rows, len(self.validation.tokens))
             method = "mean cross-entropy over the first packed validation rows, attention inside documents"
             figures.append(
                 Figure(
                     name="validation loss",
-                    value=losses[-1],
+                    value=min(losses) if self.config.patience else losses[-1],
                     n=rows,
                     method=method,
                     unit="nats per token",
@@ -231,13 +306,22 @@ class Run:
                     device="cpu",
                 )
             )
+            last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
+            trained = self._measured(last.split(self.config.micro_batch_rows))
+            passes = self.position.step * self.config.rows_per_step / self.objective.rows_in_all
+            gap, verdict = judge_fit(trained, self._measured(self._unseen()), losses, passes)
+            self.context.log(verdict)
+            figures.append(gap)
+            examples.append({"reason": "fit", "text": verdict})
         steady = sorted(self.seconds[1:] or self.seconds or [1.0])
         return Result(
             figures=figures,
+            examples=examples,
             counts={
                 "parameters": self.decoder.config.parameters,
-                "steps": self.steps,
-                "tokens": self.steps * tokens,
+                "steps": self.position.step,
+                "tokens": self.position.step * tokens,
+                **({"spikes": len(self.position.spikes)} if self.position.spikes else {}),
                 **{f"{part} rows": rows for part, rows in (self.mixture.rows_read if self.mixture else {}).items()},
             },
             measured={

@@ -16,11 +16,14 @@ from lmworks.train.packed import masked_attention, segments, visible_positions
 class TrainableDecoder:
     """Offers `hidden(batch)`, `output_weight` and `blocks` of a decoder."""
 
-    def __init__(self, decoder: Decoder, *, end_of_text: int, compiled: bool) -> None:
+    def __init__(self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0) -> None:
         self.decoder = decoder
+        for block in decoder.blocks if dropout else ():
+            block.dropout = nn.Dropout(dropout)
         self.end_of_text = end_of_text
         self.output_gradient = softmax_gradient
         self.run_block = run_block
+        self.label_smoothing = torch.zeros(())
         if compiled:
             # Shapes are fixed by the micro-batch, so each is compiled once, and one block's code serves every layer.
             self.output_gradient = torch.compile(softmax_gradient, dynamic=False)
@@ -48,9 +51,15 @@ class TrainableDecoder:
         output: Tensor = decoder.model.norm(x)
         return output
 
-    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Σ weight · −ln p(target), in nats: hidden [N,D], targets [N], weights [N]."""
-        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, self.output_gradient)
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+        self.decoder.train(learning)
+        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
+
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
+        more = self.label_smoothing, self.output_gradient
+        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
 
 
 def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ class Trainable(Protocol):
     def hidden(self, batch: Batch) -> Tensor:
         """[B,T,D]"""
 
-    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Σ weight · −ln p(target) over [N,D] hidden states."""
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ weight · −ln p(target) over [N,D] hidden states, and Σ weight of right guesses."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,9 @@ class Watched:
 
 class Objective(Protocol):
     """What the trainer asks for; it never asks an objective's name."""
+
+    rows_in_all: int
+    """Rows in one pass over the data."""
 
     def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None: ...
 
@@ -84,7 +87,7 @@ class PackedObjective:
     """Batches of packed rows in the order of seeded permutations, of each part where there are several."""
 
     def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None:
-        self.rows, self.seed, self.rows_per_step = rows, seed, rows_per_step
+        self.rows, self.seed, self.rows_per_step, self.rows_in_all = rows, seed, rows_per_step, len(rows.tokens)
 
     def batch(self, step: int, model: Trainable) -> Batch:
         """Rows `step · rows_per_step` and on."""

@@ -19,7 +19,8 @@ class CausalLM(PackedObjective):
         """Every position goes through the output matrix; nearly all have weight 1."""
         weights = batch.weights[:, 1:].flatten()
         hidden = model.hidden(batch).flatten(0, 1)
-        return model.cross_entropy(hidden, batch.tokens[:, 1:].flatten(), weights), float(weights.sum()), {}
+        loss, right = model.cross_entropy(hidden, batch.tokens[:, 1:].flatten(), weights)
+        return loss, float(weights.sum()), {"accuracy": float(right)}
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:

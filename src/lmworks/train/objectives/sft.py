@@ -21,7 +21,8 @@ class Sft(PackedObjective):
         (trained,) = weights.nonzero(as_tuple=True)
         hidden = model.hidden(batch).flatten(0, 1)[trained]
         targets = batch.tokens[:, 1:].flatten()[trained]
-        return model.cross_entropy(hidden, targets, weights[trained]), float(weights.sum()), {}
+        loss, right = model.cross_entropy(hidden, targets, weights[trained])
+        return loss, float(weights.sum()), {"accuracy": float(right)}
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:

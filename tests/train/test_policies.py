@@ -1,0 +1,171 @@
+"""What a run does about spikes, a loss that no longer falls, and regularisation."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corpora import make_tokenizer, pack_texts, texts
+from lmworks.errors import LmworksError, Stopped
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Result
+from lmworks.tokens.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.config import CausalLMConfig
+from lmworks.train.fit import judge_fit
+from lmworks.train.train import SPIKE_WINDOW, train
+from support import MemoryJournal, make_context
+
+SMALL = {
+    **{"from": "scratch", "data": "x", "hidden_size": 32, "num_layers": 1, "sequence_length": 48},
+    **{"global_batch_tokens": 96, "micro_batch_rows": 2, "warmup_steps": 2, "data_type": "float32", "threads": 1},
+    **{"compile": False, "checkpoint_steps": 5, "validation_steps": 2, "validation_rows": 4, "steps": 40},
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
+    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory, tokenizer: TokenizerFolder) -> Shards:
+    return pack_texts(tmp_path_factory.mktemp("rows"), tokenizer, texts(), 48)
+
+
+def run(
+    folder: Path,
+    rows: Shards,
+    tokenizer: TokenizerFolder,
+    context: Context | None = None,
+    base: ModelFolder | None = None,
+    **more: Any,
+) -> Result:
+    config = CausalLMConfig.model_validate({**SMALL, **more})
+    return train(config, base, rows, tokenizer, rows, None, out=folder / "out", context=context or make_context(folder))
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "out" / "history.jsonl").read_text().splitlines()]
+
+
+def stopped(folder: Path, rows: Shards, tokenizer: TokenizerFolder, after: int, **more: Any) -> None:
+    """Run, stopped after some steps, and continued."""
+    journal, asked = MemoryJournal(), itertools.count()
+
+    def stop() -> None:
+        if next(asked) == after:
+            raise Stopped("by the test")
+
+    context = make_context(folder, journal)
+    with pytest.raises(Stopped):
+        run(folder, rows, tokenizer, dataclasses.replace(context, check_stop=stop), **more)
+    run(folder, rows, tokenizer, context, **more)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"dropout": 0.2, "label_smoothing": 0.1},
+        {"spike_ratio": 1.1, "on_spike": "skip"},
+        {"spike_ratio": 1.3, "on_spike": "roll-back"},
+        {"patience": 2, "learning_rate": 0.3},
+        {"tie_embeddings": True},
+        {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant"},
+    ],
+)
+def test_a_stopped_run_ends_with_the_same_bytes_under_every_policy(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, more: dict[str, Any]
+) -> None:
+    (tmp_path / "a").mkdir()
+    run(tmp_path / "a", rows, tokenizer, **more)
+    stopped(tmp_path / "b", rows, tokenizer, len(history(tmp_path / "a")) - 3, **more)
+    for file in (tmp_path / "a" / "out").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / "out" / file.name).read_bytes(), file.name
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "out" / "model.safetensors").read_bytes()
+
+
+def test_a_skipped_step_moves_nothing_and_is_counted(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
+    policy = {"spike_ratio": 1.1, "on_spike": "skip", "schedule": "constant"}
+    result = run(tmp_path / "all", rows, tokenizer, **policy)
+    steps = [line["step"] for line in history(tmp_path / "all")]
+    assert result.counts["spikes"] == 40 - len(steps) > 0
+    assert steps[:SPIKE_WINDOW] == list(range(1, SPIKE_WINDOW + 1)), "before there is a median nothing is a spike"
+    first = next(step for step in range(1, 41) if step not in steps)
+    for name, count in (("before", first - 1), ("with", first)):
+        run(tmp_path / name, rows, tokenizer, steps=count, **policy)
+    assert weights(tmp_path / "before") == weights(tmp_path / "with")
+
+
+def test_a_roll_back_meets_other_data_and_ends_all_steps(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    context = dataclasses.replace(make_context(tmp_path), log=said.append)
+    result = run(tmp_path, rows, tokenizer, context, spike_ratio=1.3, on_spike="roll-back")
+    assert [line["step"] for line in history(tmp_path)] == list(range(1, 41))
+    assert result.counts["spikes"] == sum("was a spike: roll-back" in line for line in said) > 0
+
+
+def test_a_spike_stops_a_run_unless_it_is_told_otherwise(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
+) -> None:
+    with pytest.raises(LmworksError, match="gradient leapt"):
+        run(tmp_path, rows, tokenizer, spike_ratio=1.1)
+    with pytest.raises(LmworksError, match="21 times"):
+        run(tmp_path, rows, tokenizer, make_context(tmp_path / "b"), learning_rate=1e38, on_spike="skip")
+
+
+def test_patience_ends_with_the_best_weights(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"learning_rate": 0.3, "schedule": "constant"}
+    result = run(tmp_path / "patient", rows, tokenizer, patience=2, steps=200, **settings)
+    losses = [line["validation_loss"] for line in history(tmp_path / "patient") if "validation_loss" in line]
+    assert result.counts["steps"] == 2 * len(losses) < 200
+    assert losses.index(min(losses)) == len(losses) - 3
+    figure = next(figure for figure in result.figures if figure.name == "validation loss")
+    assert figure.value == min(losses)
+    run(tmp_path / "short", rows, tokenizer, steps=2 * losses.index(min(losses)) + 2, **settings)
+    assert weights(tmp_path / "patient") == weights(tmp_path / "short")
+
+
+@pytest.mark.parametrize("more", [{"dropout": 0.5}, {"label_smoothing": 0.3}])
+def test_dropout_and_smoothing_touch_training_alone(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, more: dict[str, float]
+) -> None:
+    run(tmp_path / "plain", rows, tokenizer, steps=12)
+    run(tmp_path / "regular", rows, tokenizer, steps=12, **more)
+    plain, regular = history(tmp_path / "plain"), history(tmp_path / "regular")
+    assert [line["loss"] for line in regular[2:]] != [line["loss"] for line in plain[2:]]
+    base = ModelFolder(tmp_path / "regular" / "out", "base")
+    still = {"from": "regular", "learning_rate": 1e-9, "adamw_learning_rate": 1e-9, "steps": 1}
+    run(tmp_path / "measured", rows, tokenizer, base=base, **still)
+    (measured,) = history(tmp_path / "measured")
+    assert measured["validation_loss"] == pytest.approx(regular[-1]["validation_loss"], abs=1e-5)
+    assert 0 < measured["validation_accuracy"] < 1 and 0 < measured["accuracy"] < 1
+
+
+def sums(*losses: float) -> list[dict[str, float]]:
+    return [{"loss": loss * 10, "weight": 10.0} for loss in losses]
+
+
+@pytest.mark.parametrize(
+    ("unseen", "losses", "passes", "verdict"),
+    [
+        ((3.0, 3.1, 3.2), [4.0, 2.8, 3.1], 5.0, "overfitting: the validation loss rose by 10.7%"),
+        ((3.0, 3.1, 3.2), [4.0, 3.1, 3.1, 3.1], 5.0, "learned partly by heart"),
+        ((2.0, 2.1, 2.2), [5.0, 4.0, 3.5, 3.0], 0.5, "underfitting"),
+        ((2.0, 2.1, 2.2), [5.0, 3.0, 3.0, 3.0], 0.5, "no sign"),
+    ],
+)
+def test_the_fit_is_said_in_words(unseen: tuple[float, ...], losses: list[float], passes: float, verdict: str) -> None:
+    gap, words = judge_fit(sums(2.0, 2.1, 2.2), sums(*unseen), losses, passes)
+    assert words.startswith(verdict)
+    assert gap.interval is not None and gap.interval[0] < gap.value < gap.interval[1]
