@@ -243,7 +243,7 @@ def test_a_run_on_a_mixture_that_was_stopped_ends_with_the_same_bytes(
     said: list[str] = []
     whole = dataclasses.replace(make_context(tmp_path / "whole"), log=said.append)
     pretrain(tmp_path / "whole", two_parts, tokenizer, whole, proportions=proportions)
-    assert [line.split(":")[0] for line in said] == ["one", "other"]
+    assert [line.split(":")[0] for line in said[:2]] == ["one", "other"]
     journal = MemoryJournal()
     asked: list[None] = []
 
