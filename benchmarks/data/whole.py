@@ -1,6 +1,6 @@
 """The whole data path on a corpus of `make_corpus.py`, as one recipe: one JSON line, exit code 1 if it falls short.
 
-    python benchmarks/data/whole.py CORPUS [--workers 2] [--store FOLDER]
+    python benchmarks/data/whole.py CORPUS [--workers 2] [--filters length,language,repetition,c4] [--store FOLDER]
 
 Read and licence gate, normalise, filter and near-duplicates, anonymise, repeated passages, decontaminate, a split that
 balances features with its leak test, tokenizer, packing. What is planted is judged at the step that is to find it,
@@ -26,7 +26,6 @@ from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportion
 
 from lmworks import graph
 from lmworks.data.documents import Documents
-from lmworks.data.filters import FILTERS
 from lmworks.data.identity import load_id_key
 from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Artifact
@@ -36,7 +35,7 @@ from lmworks.workspace import open_workspace, run
 LEAST_NEAR, MOST_HARD, LEAST_PERSONAL = 0.97, 0.02, 0.95
 
 
-def recipe(corpus: Path, shard_bytes: int) -> dict[str, Any]:
+def recipe(corpus: Path, shard_bytes: int, filters: list[str]) -> dict[str, Any]:
     """Every step on."""
     source = {"kind": "files", "path": str(corpus / "documents"), "name": "corpus", "licence": "MIT"}
     return {
@@ -50,7 +49,7 @@ def recipe(corpus: Path, shard_bytes: int) -> dict[str, Any]:
                 "shard_bytes": shard_bytes,
             },
             "clean": {"kind": "normalise", "from": "raw"},
-            "unique": {"kind": "curate", "from": "clean", "filters": list(FILTERS)},
+            "unique": {"kind": "curate", "from": "clean", "filters": filters},
             "private": {"kind": "anonymise", "from": "unique"},
             "passages": {"kind": "repeated-passages", "from": "private"},
             "fair": {"kind": "decontaminate", "from": "passages", "files": [str(corpus / "evaluation.jsonl")]},
@@ -180,6 +179,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--shard-bytes", type=int, default=2**23)
+    parser.add_argument("--filters", default="length,language,repetition", help="those for web pages drop most code")
     parser.add_argument("--store", type=Path, help="where to build, and to leave what was built")
     options = parser.parse_args()
     corpus = options.corpus.resolve()
@@ -189,7 +189,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
         path = folder / "whole.yaml"
-        path.write_text(json.dumps(recipe(corpus, options.shard_bytes)))
+        path.write_text(json.dumps(recipe(corpus, options.shard_bytes, options.filters.split(","))))
         workspace, meter = open_workspace(path), Meter()
         packing = PackDocumentsConfig.model_validate({"from": "split.train", "sequence_length": 512})
         workspace.build.nodes = [*workspace.build.nodes, graph.node("rows", pack_documents, packing)]
