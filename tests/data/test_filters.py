@@ -86,6 +86,36 @@ def test_repetition(text: str, reason: str | None) -> None:
     assert verdict("repetition", text) == reason
 
 
+def plain_repetition(text: str) -> str | None:
+    """The rule as it is written down, without a short cut."""
+    words, lines = text.split(), [line.strip() for line in text.split("\n") if line.strip()]
+    characters = sum(map(len, words))
+    if len(words) < 50:
+        return None
+    if sum(len(line) for place, line in enumerate(lines) if line in lines[:place]) / sum(map(len, lines)) > 0.30:
+        return "repetition: lines"
+    fours = [tuple(words[place : place + 4]) for place in range(len(words) - 3)]
+    most = max(fours, key=fours.count)
+    if fours.count(most) > 1 and fours.count(most) * sum(map(len, most)) / characters > 0.25:
+        return "repetition: one phrase"
+    fives = [tuple(words[place : place + 5]) for place in range(len(words) - 4)]
+    covered = {place + each for place, five in enumerate(fives) if five in fives[:place] for each in range(5)}
+    return "repetition: phrases" if sum(len(words[place]) for place in covered) / characters > 0.40 else None
+
+
+@given(st.lists(st.sampled_from(["a", "bucket", "of", "queues", "is", "b\n", "c d e f g\n"]), min_size=40, max_size=90))
+def test_repetition_with_its_short_cuts_is_the_rule(words: list[str]) -> None:
+    text = " ".join(words)
+    assert verdict("repetition", text) == plain_repetition(text)
+
+
+@given(st.integers(1, 9), st.integers(30, 90), st.lists(st.integers(0, 400), min_size=60, max_size=90))
+def test_rare_repetition_with_its_short_cuts_is_the_rule(every: int, share: int, numbers: list[int]) -> None:
+    words = [f"w{number}" if place % 100 < share else f"p{place % every}" for place, number in enumerate(numbers)]
+    text = " ".join(words)
+    assert verdict("repetition", text) == plain_repetition(text)
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(sorted(FILTERS)))
 def test_no_text_breaks_a_filter(text: str, name: str) -> None:
     reason = verdict(name, text, word_list=("word",))

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lmworks.data.documents import Document
-from lmworks.data.published_rules import Cut, c4, fineweb, gopher_quality, gopher_repetition
+from lmworks.data.published_rules import (
+    Cut,
+    c4,
+    fineweb,
+    gopher_quality,
+    gopher_repetition,
+    phrases,
+    repeated_characters,
+    repeats,
+)
 from lmworks.data.word_list import share_listed
 
 MIN_WORDS = 8
@@ -85,45 +94,20 @@ def repetitive(document: Document, settings: FilterSettings) -> str | None:
     words = document.text.split()
     if len(words) < _REPETITION_MIN_WORDS:
         return None
+    characters = sum(map(len, words))
     lines = [line.strip() for line in document.text.split("\n") if line.strip()]
-    if _share(lines, _repeats(lines)) > _REPEATED_LINES:
+    if repeats(lines)[1] / sum(map(len, lines)) > _REPEATED_LINES:
         return "repetition: lines"
-    if _top_share(words, _TOP_PHRASE_WORDS) > _TOP_PHRASE:
-        return "repetition: one phrase"
-    if _repeated_share(words, _REPEATED_PHRASE_WORDS) > _REPEATED_PHRASES:
-        return "repetition: phrases"
-    return None
-
-
-def _repeats(items: Sequence[Any]) -> Iterator[bool]:
-    """For each item, whether it occurred before."""
-    seen = set()
-    for item in items:
-        yield item in seen
-        seen.add(item)
-
-
-def _share(items: Sequence[str], chosen: Iterator[bool]) -> float:
-    total = sum(map(len, items))
-    return sum(len(item) for item, repeat in zip(items, chosen, strict=True) if repeat) / max(1, total)
-
-
-def _ngrams(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return list(zip(*(words[start:] for start in range(size)), strict=False))
-
-
-def _top_share(words: Sequence[str], size: int) -> float:
-    gram, times = Counter(_ngrams(words, size)).most_common(1)[0]
-    return times * sum(map(len, gram)) / sum(map(len, words)) if times > 1 else 0.0
-
-
-def _repeated_share(words: Sequence[str], size: int) -> float:
-    """Share of characters inside n-grams that occurred before; each character counts once."""
-    covered = [False] * len(words)
-    for start, repeat in enumerate(_repeats(_ngrams(words, size))):
-        if repeat:
-            covered[start : start + size] = [True] * size
-    return _share(words, iter(covered))
+    # A phrase comes no more often than each of its words, and a word that comes once lies in no repeated phrase.
+    held = {word: times * len(word) for word, times in Counter(words).items() if times > 1}
+    if _TOP_PHRASE_WORDS * max(held.values(), default=0) / characters > _TOP_PHRASE:
+        phrase, times = Counter(phrases(words, _TOP_PHRASE_WORDS)).most_common(1)[0]
+        if times > 1 and times * sum(map(len, phrase)) / characters > _TOP_PHRASE:
+            return "repetition: one phrase"
+    if sum(held.values()) / characters <= _REPEATED_PHRASES:
+        return None
+    repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS)
+    return "repetition: phrases" if repeated / characters > _REPEATED_PHRASES else None
 
 
 def on_word_list(document: Document, settings: FilterSettings) -> str | None:

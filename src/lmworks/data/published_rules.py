@@ -43,7 +43,7 @@ def gopher_repetition(text: str) -> str | None:
     """Table A1: repeated lines and paragraphs, the most frequent phrase, all repeated phrases."""
     text = text[:JUDGED_CHARACTERS]
     for unit, parts in (("paragraphs", _PARAGRAPHS.split(text.strip())), ("lines", _lines(text))):
-        number, characters = _repeats(parts)
+        number, characters = repeats(parts)
         if number > 0.30 * len(parts):
             return f"gopher: more than 30 % of {unit} are repeated"
         if characters > 0.20 * len(text):
@@ -52,7 +52,7 @@ def gopher_repetition(text: str) -> str | None:
     if size := _frequent_phrase(words, len(text)):
         return f"gopher: more than {24 - 2 * size if size > 2 else 20} % of characters in one {size}-gram"
     for size in range(5, 11):
-        characters = _repeated_characters(words, size)
+        characters = repeated_characters(words, size)
         if characters > (20 - size) / 100 * len(text):
             return f"gopher: more than {20 - size} % of characters in repeated {size}-grams"
         if characters <= 0.10 * len(text):  # a longer phrase repeats no word that this one does not
@@ -66,7 +66,7 @@ def fineweb(text: str) -> str | None:
     ends = _count(lines, (".", "!", "?", "。", "！", "？", "।", "؟", "۔"))
     broken = {
         "at most 12 % of lines end a sentence": ends <= 0.12 * len(lines),
-        "at least 10 % of characters in repeated lines": _repeats(lines)[1] >= 0.1 * sum(map(len, lines)),
+        "at least 10 % of characters in repeated lines": repeats(lines)[1] >= 0.1 * sum(map(len, lines)),
         "at least 67 % of lines below 30 characters": sum(len(line) < 30 for line in lines) >= 0.67 * len(lines),
     }
     return _first("fineweb", broken)
@@ -128,7 +128,7 @@ def _count(lines: Sequence[str], marks: tuple[str, ...], at_end: bool = True) ->
     return sum(line.endswith(marks) if at_end else line.startswith(marks) for line in lines)
 
 
-def _repeats(parts: Sequence[str]) -> tuple[int, int]:
+def repeats(parts: Sequence[str]) -> tuple[int, int]:
     """How many parts occurred before, and their characters."""
     unique = set(parts)
     return len(parts) - len(unique), sum(map(len, parts)) - sum(map(len, unique))
@@ -141,18 +141,18 @@ def _frequent_phrase(words: Sequence[str], characters: int) -> int | None:
     for size, most in ((2, 0.20), (3, 0.18), (4, 0.16)):
         if highest <= 0.068 * characters:  # two such and a space between them hold less than 16 %
             return None
-        phrases = Counter(_phrases(words, size))
-        highest = max((times * len(" ".join(each)) for each, times in phrases.items() if times > 1), default=0)
+        found = Counter(phrases(words, size))
+        highest = max((times * len(" ".join(each)) for each, times in found.items() if times > 1), default=0)
         if highest > most * characters:
             return size
     return None
 
 
-def _repeated_characters(words: Sequence[str], size: int) -> int:
+def repeated_characters(words: Sequence[str], size: int) -> int:
     """Letters in phrases that occurred before; each counts once."""
     seen: set[tuple[str, ...]] = set()
     characters = end = 0
-    for start, phrase in enumerate(_phrases(words, size)):
+    for start, phrase in enumerate(phrases(words, size)):
         if phrase in seen:
             characters += sum(map(len, words[max(start, end) : start + size]))
             end = start + size
@@ -160,5 +160,5 @@ def _repeated_characters(words: Sequence[str], size: int) -> int:
     return characters
 
 
-def _phrases(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+def phrases(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
     return zip(*(words[start:] for start in range(size)), strict=False)
