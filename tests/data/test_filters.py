@@ -109,11 +109,10 @@ def test_repetition_with_its_short_cuts_is_the_rule(words: list[str]) -> None:
     assert verdict("repetition", text) == plain_repetition(text)
 
 
-@given(st.integers(1, 9), st.integers(30, 90), st.lists(st.integers(0, 400), min_size=60, max_size=90))
-def test_rare_repetition_with_its_short_cuts_is_the_rule(every: int, share: int, numbers: list[int]) -> None:
-    words = [f"w{number}" if place % 100 < share else f"p{place % every}" for place, number in enumerate(numbers)]
-    text = " ".join(words)
-    assert verdict("repetition", text) == plain_repetition(text)
+@given(st.integers(2, 5), st.integers(8, 30), st.integers(0, 60))
+def test_repeated_blocks_with_short_cuts_are_judged_by_the_rule(copies: int, block: int, others: int) -> None:
+    words = [f"b{number}" for number in range(block)] * copies + [f"o{number}" for number in range(others)]
+    assert verdict("repetition", " ".join(words)) == plain_repetition(" ".join(words))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(sorted(FILTERS)))
