@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.licences import PERMISSIVE, LicenceGate, known_terms, may_become
-from lmworks.data.mixture import Mixture, mix
+from lmworks.data.mixed_licences import Mixture, mix
 from lmworks.errors import GateRefused, UsageError
 
 

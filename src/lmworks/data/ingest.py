@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from lmworks.data.documents import Document, Documents, write_file, write_json_lines
 from lmworks.data.identity import document_id, key_digest, load_id_key
 from lmworks.data.licences import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
-from lmworks.data.mixture import attribution_text, mix
+from lmworks.data.mixed_licences import attribution_text, mix
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
@@ -56,7 +56,7 @@ class IngestConfig(StepConfig):
 
     def resolve(self, folder: Path) -> Self:
         """This config with everything that its output depends on: where paths start, files as they are, the id key."""
-        sources = [source.model_copy(update={"folder": folder}) for source in self.sources]
+        sources = [source.located(folder) for source in self.sources]
         return self.model_copy(
             update={
                 "sources": sources,

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import IO, Annotated, Literal, Self
+from pathlib import Path, PurePosixPath
+from typing import IO, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -18,8 +18,9 @@ from lmworks.data.documents import Document
 from lmworks.data.parsers import ENDINGS, FORMS, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
 from lmworks.data.sources import unpack
+from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.source import SourceConfig
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 
 OWN_FIELDS = ("path", "format")
 """Fields of `meta` that every document has."""
@@ -42,6 +43,10 @@ class ParsedSource(SourceConfig):
 
     licence: str | None = Field(
         default=None, description="SPDX expression for all files. No default: nobody but the user can state it."
+    )
+    provenance: ProvenanceRecord | None = Field(
+        default=None,
+        description="A record of the Data Provenance Initiative to take the licence from; unset, `licence` holds.",
     )
     licence_field: str | None = Field(
         default=None, description="Field of a record with its own licence; unset, `licence` holds."
@@ -82,6 +87,7 @@ class ParsedSource(SourceConfig):
         description="`main` takes the main text of a web page and leaves menus and notices out. `keep` by default: "
         "pages of documentation lose tables and lists by it.",
     )
+    records_of_provenance: dict[str, dict[str, Any]] = Field(default={}, description="Set by `located`.")
     record_bytes: int = Field(
         default=2**26,
         ge=2**10,
@@ -108,6 +114,19 @@ class ParsedSource(SourceConfig):
         if self.format == "xml" and not self.records:
             raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
         return self
+
+    def located(self, folder: Path) -> Self:
+        found = super().located(folder)
+        if self.provenance is None:
+            return found
+        records = self.provenance.read(folder)
+        licence = licence_of(records)
+        if self.licence is not None and self.licence != licence:
+            raise UsageError(
+                f"Source {self.label}: its licence is stated as {self.licence}, and its record of provenance names "
+                f"{licence or 'none'}. Find out which is right, and leave the other out."
+            )
+        return found.model_copy(update={"licence": licence, "records_of_provenance": records})
 
     @property
     def source_licence(self) -> str | None:

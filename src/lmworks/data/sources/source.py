@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from pydantic import Field
 
@@ -37,6 +37,10 @@ class SourceConfig(StepConfig, ABC):
     @abstractmethod
     def source_licence(self) -> str | None:
         """The SPDX expression for the whole source, None if it states none."""
+
+    def located(self, folder: Path) -> Self:
+        """This source with the recipe's folder, and what it takes from files beside the recipe."""
+        return self.model_copy(update={"folder": folder})
 
     @property
     def has_licence_by_record(self) -> bool:

@@ -1,0 +1,66 @@
+"""Records of the Data Provenance Initiative: which licences people found on a data set, where, and who verified it.
+
+Read as published: `data_summaries/*.json` of Data-Provenance-Initiative/Data-Provenance-Collection, commit ce6662d.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from lmworks.errors import UsageError
+from lmworks.recipe import StepConfig
+
+KEPT = ("Dataset Name", "Licenses", "License Notes", "License Verified By", "Model Generated", "Derived from Datasets")
+"""What of a record is kept beside the files that were read under it."""
+
+
+class ProvenanceRecord(StepConfig):
+    """A record of the Data Provenance Initiative, in place of a licence that you state yourself."""
+
+    file: str = Field(description="A file of their `data_summaries`, absolute or from the recipe's folder.")
+    dataset: str | None = Field(
+        default=None, description="Unique identifier of the data set in it; unset, all of them are meant together."
+    )
+
+    def read(self, folder: Path) -> dict[str, dict[str, Any]]:
+        """Data set → its record, with the fields that are `KEPT`. Raises UsageError."""
+        path = folder / self.file
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"provenance: {path} cannot be read as JSON ({error}); mend `file`") from None
+        if not isinstance(found, dict) or not all(isinstance(record, dict) for record in found.values()):
+            raise UsageError(f"provenance: {path} holds no records by data set, as files of `data_summaries` do")
+        if self.dataset is not None and self.dataset not in found:
+            raise UsageError(f"provenance: {path} has no data set {self.dataset!r}; it has {', '.join(sorted(found))}")
+        names = sorted(found) if self.dataset is None else [self.dataset]
+        return {name: {key: found[name][key] for key in KEPT if key in found[name]} for name in names}
+
+
+def licence_of(records: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The SPDX expression of what all records name: they hold together. None if one of them names no licence.
+
+    A name without an SPDX id becomes a symbol of its own, `LicenseRef-DPI-…`, whose terms only its reader can state.
+    """
+    found: set[str] = set()
+    for record in records.values():
+        names = [str(entry.get("License", "")) for entry in record.get("Licenses") or () if isinstance(entry, dict)]
+        if not names or {"", "None", "Unspecified"} & set(names):
+            return None
+        found.update(_spdx().get(name) or f"LicenseRef-DPI-{re.sub('[^A-Za-z0-9.]+', '-', name)}" for name in names)
+    return " AND ".join(sorted(found)) or None
+
+
+@cache
+def _spdx() -> dict[str, str]:
+    """SPDX ids by the names of their `constants/license_classes.json` that mean exactly one."""
+    table: dict[str, dict[str, str]] = json.loads((files("lmworks.data") / "licence_terms.json").read_text("utf-8"))
+    return table["provenance_initiative"]
