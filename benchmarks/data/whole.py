@@ -2,7 +2,7 @@
 
     python benchmarks/data/whole.py CORPUS [--workers 2] [--filters length,language,repetition,c4] [--store FOLDER]
 
-Read and licence gate, normalise, filter and near-duplicates, anonymise, repeated passages, decontaminate, a split that
+Read and licence gate, normalise, filter and near-duplicates, decontaminate, anonymise, repeated passages, a split that
 balances features with its leak test, tokenizer, packing. What is planted is judged at the step that is to find it,
 among the documents that reached that step; see `judging.py` for how. `others` counts what a step did to documents in
 which nothing was planted for it. Peak memory is that of all processes together, shared pages once, sampled five times
@@ -50,12 +50,13 @@ def recipe(corpus: Path, shard_bytes: int, filters: list[str]) -> dict[str, Any]
             },
             "clean": {"kind": "normalise", "from": "raw"},
             "unique": {"kind": "curate", "from": "clean", "filters": filters},
-            "private": {"kind": "anonymise", "from": "unique"},
+            # Before anonymising: an item that holds a number is not known again once that is redacted.
+            "fair": {"kind": "decontaminate", "from": "unique", "files": [str(corpus / "evaluation.jsonl")]},
+            "private": {"kind": "anonymise", "from": "fair"},
             "passages": {"kind": "repeated-passages", "from": "private"},
-            "fair": {"kind": "decontaminate", "from": "passages", "files": [str(corpus / "evaluation.jsonl")]},
             "split": {
                 "kind": "split",
-                "from": "fair",
+                "from": "passages",
                 "assign": "balance",
                 "near_duplicates": {},
                 "leak_test": {},
@@ -114,12 +115,12 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
     truth: Truth = json.loads((corpus / "truth.json").read_text())
     ids = dict(ids_by_place(truth, load_id_key(folder)))
     out = {name: artifact.payload for name, artifact in made.items()}
-    kept = {name: read_ids(out[name]) for name in ("unique", "private", "passages", "fair")}
+    kept = {name: read_ids(out[name]) for name in ("unique", "fair")}
     clusters = map(json.loads, (out["unique"] / "clusters.jsonl").open())
     filtered = kept["unique"].union(*(cluster["dropped"] for cluster in clusters))
     personal = {ids[plant["place"]]: plant for plant in truth["pii"]}
-    before, after = (texts_of(out[name], personal) for name in ("unique", "private"))
-    items = {ids[plant["place"]] for plant in truth["evaluation"]} & kept["passages"]
+    before, after = (texts_of(out[name], personal) for name in ("fair", "private"))
+    items = {ids[plant["place"]] for plant in truth["evaluation"]} & kept["unique"]
     bad = {plant["place"].removeprefix("documents/"): plant["reason"] for plant in truth["bad"]}
     quarantined = {
         f"{record['path']}:{record['record']}": record["reason"]
@@ -142,7 +143,7 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
         "contamination": {
             "items": len(items),
             "recall": len(items - kept["fair"]) / max(1, len(items)),
-            "others": len(kept["passages"] - kept["fair"] - items),
+            "others": len(kept["unique"] - kept["fair"] - items),
         },
         "quarantine": {
             "lines": len(bad),
