@@ -136,9 +136,8 @@ def peak_kilobytes() -> int:
 
 def pack(folder: Path) -> dict[str, Any]:
     """Pack the documents in a folder; speed and peak memory of this process."""
-    context = Context(
-        folder / "scratch", FileJournal(folder / "progress.jsonl"), Silent(), lambda: None, 1, lambda line: None
-    )
+    journal = FileJournal(folder / "progress.jsonl")
+    context = Context(folder / "scratch", journal, Silent(), check_stop=lambda: None, log=lambda line: None)
     config = PackDocumentsConfig(documents="x", sequence_length=1024)
     started = time.process_time()
     tokenizer = TokenizerFolder(folder / "tokenizer", "")
