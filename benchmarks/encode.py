@@ -136,6 +136,7 @@ def peak_kilobytes() -> int:
 
 def pack(folder: Path) -> dict[str, Any]:
     """Pack the documents in a folder; speed and peak memory of this process."""
+    (folder / "scratch").mkdir()
     journal = FileJournal(folder / "progress.jsonl")
     context = Context(folder / "scratch", journal, Silent(), check_stop=lambda: None, log=lambda line: None)
     config = PackDocumentsConfig(documents="x", sequence_length=1024)
