@@ -27,7 +27,7 @@ class Position:
     """By how many steps the data is ahead, since runs that were rolled back do not meet the same data again."""
     best_loss: float | None = None
     best_step: int = 0
-    """Where the validation loss was lowest."""
+    """Where the validation loss was lowest, if `patience` asks; on a way that was rolled back, perhaps."""
 
 
 def save_checkpoint(context: Context, position: Position, tensors: Mapping[str, Tensor]) -> None:

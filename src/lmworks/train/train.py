@@ -223,26 +223,29 @@ class Run:
         if self.config.on_spike == "skip":
             self.position.spikes, self.position.step = spikes, step + 1
             return
-        next_data = step + 1 + self.position.data_shift
+        before = self.position
         self.position = restore_checkpoint(self.context, self.tensors)
-        self.position.spikes, self.position.data_shift = spikes, next_data - self.position.step
+        self.position.spikes = spikes
+        self.position.data_shift = step + 1 + before.data_shift - self.position.step
+        self.position.best_loss, self.position.best_step = before.best_loss, before.best_step  # as the file holds
         save_checkpoint(self.context, self.position, self.tensors)
 
     def _is_stale(self, validation_loss: float) -> bool:
-        """Note the best weights so far; whether `patience` is at its end."""
+        """Whether `patience` is at its end; the best weights so far are kept for it."""
         from lmworks.train.checkpoints import save_tensors
 
         position, patience = self.position, self.config.patience
+        if patience is None:
+            return False
         if position.best_loss is None or validation_loss < position.best_loss:
             position.best_loss, position.best_step = validation_loss, position.step
-            if patience:
-                save_tensors(self.context.scratch / BEST, self.weights)
-        return bool(patience) and position.step - position.best_step >= (patience or 0) * self.config.validation_steps
+            save_tensors(self.context.scratch / BEST, self.weights)
+        return position.step - position.best_step >= patience * self.config.validation_steps
 
     def _take_best(self) -> None:
         from lmworks.train.checkpoints import load_tensors
 
-        if self.config.patience and self.position.best_step not in (0, self.position.step):
+        if self.position.best_loss is not None:
             self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
             load_tensors(self.context.scratch / BEST, self.tensors)
 
@@ -297,7 +300,7 @@ class Run:
             figures.append(
                 Figure(
                     name="validation loss",
-                    value=min(losses) if self.config.patience else losses[-1],
+                    value=losses[-1] if self.position.best_loss is None else self.position.best_loss,
                     n=rows,
                     method=method,
                     unit="nats per token",
