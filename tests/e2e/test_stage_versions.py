@@ -159,6 +159,18 @@ def numbers(artifact: Artifact) -> list[float]:
     return [figure["value"] for figure in artifact.manifest["figures"]] + [loss for loss in losses if loss is not None]
 
 
+ONE_ITEM = 0.13
+"""One of the eight items that the small recipe asks: whose answers are nearly even may turn on another processor."""
+
+
+def is_the_same(output: str | list[float], expected: str | list[float]) -> bool:
+    """Equal digests, or figures that agree closely."""
+    if isinstance(output, str) or isinstance(expected, str):
+        return output == expected
+    shares = all(0 <= value <= 1 for value in expected)
+    return output == pytest.approx(expected, rel=0.03, abs=ONE_ITEM if shares else None)
+
+
 @pytest.mark.slow
 def test_a_stage_that_makes_something_else_has_another_version(artifacts: list[Artifact]) -> None:
     stored, found = json.loads(TABLE.read_text()), described(artifacts)

@@ -145,8 +145,8 @@ def test_micro_batches_change_nothing_but_rounding(
 
 
 def test_documents_of_one_row_do_not_see_each_other(base: ModelFolder, rows: Shards) -> None:
-    from lmworks.train.objectives import Batch
-    from lmworks.train.trainable import TrainableDecoder
+    from lmworks.train.decoder import TrainableDecoder
+    from lmworks.train.objective import Batch
 
     model = TrainableDecoder(base.open(), end_of_text=0, compiled=False)
     tokens = torch.from_numpy(rows.open().tokens[:1].astype("int64"))
@@ -172,8 +172,8 @@ def test_tuning_learns_answers(base: ModelFolder, tokenizer: TokenizerFolder, tm
 
 
 def test_the_loss_of_tuning_counts_answers_only(base: ModelFolder, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    from lmworks.train.decoder import TrainableDecoder
     from lmworks.train.objectives import OBJECTIVES
-    from lmworks.train.trainable import TrainableDecoder
 
     packed = pack_chats(tmp_path / "chats", tokenizer, 48).open()
     model = TrainableDecoder(base.open(), end_of_text=0, compiled=False)

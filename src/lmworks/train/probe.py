@@ -18,9 +18,9 @@ import torch
 from lmworks.model.decoder import Decoder
 from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.train.config import CausalLMConfig
-from lmworks.train.objectives import Batch
+from lmworks.train.decoder import TrainableDecoder
+from lmworks.train.objective import Batch
 from lmworks.train.optimizer import Optimizer
-from lmworks.train.trainable import TrainableDecoder
 
 MEAN_SEGMENT = 256
 """Tokens between two <|endoftext|> among the random ones."""

@@ -7,7 +7,7 @@ import math
 import resource
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,19 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.data.documents import write_file, write_json_lines
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.config import CausalLMConfig, TrainConfig
+from lmworks.train.config import TrainConfig
 
 if TYPE_CHECKING:
-    from lmworks.model.decoder import Decoder
     from lmworks.tokens.tokenizer import Tokenizer
     from lmworks.train.checkpoints import Position
-    from lmworks.train.objectives import Batch, Objective, Watched
-    from lmworks.train.trainable import TrainableDecoder
+    from lmworks.train.objective import Objective, Splittable, Trainable, Watched
 
 WATCHED_PROMPTS = 2
 WATCHED_TOKENS = 96
@@ -61,7 +59,7 @@ def train(
     with _threads(settings["threads"]):
         run = Run(config, base, data, tokenizer, validation, watch, context, settings["compile"])
         run.go()
-        save_model(run.decoder, out, tokenizer.path)
+        run.model.save(out, tokenizer.path)
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
     resolved = config.model_dump(mode="json", exclude=set(config.not_in_key))
@@ -83,12 +81,9 @@ class Run:
         context: Context,
         compiled: bool,
     ) -> None:
-        import torch
-
         from lmworks.train.checkpoints import restore_checkpoint
         from lmworks.train.objectives import OBJECTIVES
         from lmworks.train.optimizer import Optimizer
-        from lmworks.train.trainable import TrainableDecoder
 
         self.config, self.context, self.tokenizer = config, context, tokenizer.open()
         self.steps = int(config.steps)
@@ -96,16 +91,14 @@ class Run:
         rows = self._mixed(_rows(data, config, self.tokenizer))
         self.mixture = rows.mixture
         self.objective: Objective = objective(rows, config.seed, config.rows_per_step)
-        self.validation = _rows(validation, config, self.tokenizer) if validation else None
+        self.unseen: Objective | None = None
+        if validation:
+            self.unseen = objective(_rows(validation, config, self.tokenizer), config.seed, config.rows_per_step)
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
-        self.decoder = _decoder(config, base, rows, self.tokenizer)
-        self.decoder.compute_type = getattr(torch, config.data_type)
-        self.model: TrainableDecoder = TrainableDecoder(
-            self.decoder, end_of_text=self.tokenizer.end_of_text_id, compiled=compiled, dropout=config.dropout
-        )
-        self.parameters = list(self.decoder.parameters())
-        self.optimizer = Optimizer(self.decoder, config)
-        self.weights = {name: weight.detach() for name, weight in self.decoder.named_parameters()}  # tied ones once
+        self.model: Trainable = objective.begin(config, base, rows, self.tokenizer, compiled=compiled)
+        self.parameters = list(self.model.module.parameters())
+        self.optimizer = Optimizer(self.model.module, config)
+        self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
         self.tensors = self.weights | self.optimizer.state
         self.position: Position = restore_checkpoint(context, self.tensors)
         self.began_at = self.position.step
@@ -143,7 +136,7 @@ class Run:
                 continue
             self.position.step += 1
             done = self.position.step
-            if self.validation and (done % config.validation_steps == 0 or done == self.steps):
+            if self.unseen and (done % config.validation_steps == 0 or done == self.steps):
                 line |= self.validate()
             self.position.history.append(line)
             self.context.progress.update(
@@ -253,36 +246,28 @@ class Run:
         """Loss and share of right guesses over the first rows of the validation data."""
         from lmworks.train.fit import means
 
-        return {f"validation_{name}": value for name, value in means(self._measured(self._unseen())).items()}
+        assert self.unseen  # noqa: S101 - asked for only when there is some
+        found = means(self._measured(self.unseen.first(self.config.validation_rows)))
+        return {f"validation_{name}": value for name, value in found.items()}
 
-    def _unseen(self) -> Iterator[Batch]:
-        from lmworks.train.objectives.base import packed_batch
-
-        assert self.validation  # noqa: S101 - asked for only when there is some
-        count = min(self.config.validation_rows, len(self.validation.tokens))
-        return packed_batch(self.validation, range(count)).split(self.config.micro_batch_rows)
-
-    def _measured(self, batches: Iterable[Batch]) -> list[dict[str, float]]:
+    def _measured(self, data: Splittable) -> list[dict[str, float]]:
         """Sums of loss, weight and metrics of each micro-batch.
 
         Gradients stay on although none is used: a pass without them would be compiled anew.
         """
         self.model.learn(False, label_smoothing=0.0)
         found = []
-        for batch in batches:
+        for batch in data.split(self.config.micro_batch_rows):
             loss, weight, more = self.objective.loss(self.model, batch)
             found.append({"loss": loss.item(), **more, "weight": weight})
         return found
 
     def sample(self) -> None:
         """Answer the watched prompts with the weights as they are now."""
-        from lmworks.generate.engine import Engine, Sampling
-
-        self.model.learn(False, label_smoothing=0.0)
-        engine = Engine(self.decoder, self.tokenizer)
-        answers = engine.generate([watched.prompt for watched in self.watched], Sampling(max_tokens=WATCHED_TOKENS))
+        prompts = [watched.prompt for watched in self.watched]
+        answers = self.model.answer(self.tokenizer, prompts, WATCHED_TOKENS)
         for watched, answer in zip(self.watched, answers, strict=True):
-            record = {"step": self.position.step, "prompt": watched.title, "text": answer.text.strip()}
+            record = {"step": self.position.step, "prompt": watched.title, "text": answer}
             self.position.samples.append({**record, "reference": watched.reference})
         first = self.position.samples[-len(self.watched)]
         self.context.progress.sample(first["prompt"], first["text"])
@@ -294,14 +279,13 @@ class Run:
         tokens = self.config.rows_per_step * self.config.sequence_length
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
         figures, examples = [], []
-        if losses and self.validation:
-            rows = min(self.config.validation_rows, len(self.validation.tokens))
+        if losses and self.unseen:
             method = "mean cross-entropy over the first packed validation rows, attention inside documents"
             figures.append(
                 Figure(
                     name="validation loss",
                     value=losses[-1] if self.position.best_loss is None else self.position.best_loss,
-                    n=rows,
+                    n=min(self.config.validation_rows, self.unseen.rows_in_all),
                     method=method,
                     unit="nats per token",
                     context_length=self.config.sequence_length,
@@ -310,9 +294,9 @@ class Run:
                 )
             )
             last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
-            trained = self._measured(last.split(self.config.micro_batch_rows))
+            trained, unseen = self._measured(last), self._measured(self.unseen.first(self.config.validation_rows))
             passes = self.position.step * self.config.rows_per_step / self.objective.rows_in_all
-            gap, verdict = judge_fit(trained, self._measured(self._unseen()), losses, passes)
+            gap, verdict = judge_fit(trained, unseen, losses, passes)
             self.context.log(verdict)
             figures.append(gap)
             examples.append({"reason": "fit", "text": verdict})
@@ -321,7 +305,7 @@ class Run:
             figures=figures,
             examples=examples,
             counts={
-                "parameters": self.decoder.config.parameters,
+                "parameters": sum(parameter.numel() for parameter in self.parameters),
                 "steps": self.position.step,
                 "tokens": self.position.step * tokens,
                 **({"spikes": len(self.position.spikes)} if self.position.spikes else {}),
@@ -366,27 +350,3 @@ def _rows(shards: Shards, config: TrainConfig, tokenizer: Tokenizer) -> PackedRo
             f"{config.sequence_length} by {tokenizer.digest[:12]}: pack the data anew with this model's tokenizer"
         )
     return rows
-
-
-def _decoder(config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
-    import torch
-
-    from lmworks.model.decoder import Decoder
-    from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
-
-    if base is None:
-        if not isinstance(config, CausalLMConfig):
-            raise LmworksError("a model to tune is missing: `from` must name an earlier model")
-        decoder = Decoder(config.shape(tokenizer.vocab_size))
-        decoder.initialise(torch.Generator().manual_seed(config.seed))
-        if not config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
-            begin_with_bigrams(decoder, rows.shares(), config.seed)
-        return decoder
-    decoder = load_model(base.path)
-    if decoder.config.context_length < config.sequence_length or decoder.config.vocab_size < tokenizer.vocab_size:
-        raise LmworksError(
-            f"{base.path}: the model reads {decoder.config.context_length} tokens of {decoder.config.vocab_size} kinds,"
-            f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
-            " model's own tokenizer"
-        )
-    return decoder

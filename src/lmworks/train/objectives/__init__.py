@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmworks.train.objectives.base import Batch, Objective, Trainable, Watched
+from lmworks.train.objective import Objective
 from lmworks.train.objectives.causal_lm import CausalLM
 from lmworks.train.objectives.sft import Sft
 
@@ -10,5 +10,3 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "causal-lm": CausalLM,
     "sft": Sft,
 }
-
-__all__ = ["OBJECTIVES", "Batch", "Objective", "Trainable", "Watched"]

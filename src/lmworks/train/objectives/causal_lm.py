@@ -9,10 +9,11 @@ from torch import Tensor
 from lmworks.data.documents import Documents
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.objectives.base import Batch, PackedObjective, Trainable, Watched
+from lmworks.train.decoder import DecoderObjective
+from lmworks.train.objective import Batch, Trainable, Watched
 
 
-class CausalLM(PackedObjective):
+class CausalLM(DecoderObjective):
     """Cross-entropy of every token given those before it in its document."""
 
     def loss(self, model: Trainable, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:

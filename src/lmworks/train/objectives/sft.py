@@ -9,10 +9,11 @@ from torch import Tensor
 from lmworks.data.conversations import Conversations
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.objectives.base import Batch, PackedObjective, Trainable, Watched
+from lmworks.train.decoder import DecoderObjective
+from lmworks.train.objective import Batch, Trainable, Watched
 
 
-class Sft(PackedObjective):
+class Sft(DecoderObjective):
     """Cross-entropy of the assistant's tokens given all before them in their conversation."""
 
     def loss(self, model: Trainable, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:

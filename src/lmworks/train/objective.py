@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
+
+
+class Splittable(Protocol):
+    """The data of a step, or of a part of it."""
+
+    def split(self, rows: int) -> Iterator[Self]:
+        """Micro-batches of so many rows."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,11 @@ class Batch:
 
 
 class Trainable(Protocol):
-    """What a model offers to an objective."""
+    """What a model offers to the trainer and to an objective."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Whose parameters are learned."""
 
     @property
     def output_weight(self) -> Tensor: ...
@@ -48,6 +61,15 @@ class Trainable(Protocol):
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Σ weight · −ln p(target) over [N,D] hidden states, and Σ weight of right guesses."""
 
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+        """What the model says to prompts, as it is now."""
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder."""
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -59,18 +81,27 @@ class Watched:
 
 
 class Objective(Protocol):
-    """What the trainer asks for; it never asks an objective's name."""
+    """What the trainer asks for; it never asks an objective's name. Only the objective knows its kind of batch."""
 
     rows_in_all: int
     """Rows in one pass over the data."""
 
     def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None: ...
 
-    def batch(self, step: int, model: Trainable) -> Batch:
-        """The data of a step: a function of the step alone."""
+    def batch(self, step: int, model: Any) -> Any:
+        """The data of a step, a `Splittable`: a function of the step alone."""
 
-    def loss(self, model: Trainable, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum of losses, sum of weights, and further metrics."""
+    def first(self, count: int) -> Any:
+        """At most so many rows, always the same, to measure on."""
+
+    def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum of losses, sum of weights, and sums of further metrics."""
+
+    @staticmethod
+    def begin(
+        config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Trainable:
+        """The model to train: from `base`, or a fresh one."""
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
@@ -93,3 +124,7 @@ class PackedObjective:
         """Rows `step · rows_per_step` and on."""
         first = step * self.rows_per_step
         return packed_batch(self.rows, self.rows.numbers(self.seed, first, self.rows_per_step))
+
+    def first(self, count: int) -> Batch:
+        """The rows that stand first."""
+        return packed_batch(self.rows, range(min(count, self.rows_in_all)))

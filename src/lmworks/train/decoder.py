@@ -1,0 +1,127 @@
+"""Decoders made ready for training: packed rows in, hidden states out, one compiled block for all layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lmworks.errors import LmworksError
+from lmworks.generate.engine import Engine, Sampling
+from lmworks.model.decoder import Decoder, rotations
+from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
+from lmworks.train.config import CausalLMConfig, TrainConfig
+from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
+from lmworks.train.objective import Batch, PackedObjective, Trainable
+from lmworks.train.packed import masked_attention, segments, visible_positions
+
+
+class TrainableDecoder:
+    """Offers what the trainer and objectives ask of a decoder."""
+
+    def __init__(self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0) -> None:
+        self.decoder = self.module = decoder
+        self.end_of_text = end_of_text
+        for block in decoder.blocks if dropout else ():
+            block.dropout = nn.Dropout(dropout)
+        self.output_gradient = softmax_gradient
+        self.run_block = run_block
+        self.label_smoothing = torch.zeros(())
+        if compiled:
+            # Shapes are fixed by the micro-batch, so each is compiled once, and one block's code serves every layer.
+            self.output_gradient = torch.compile(softmax_gradient, dynamic=False)
+            self.run_block = torch.compile(run_block, dynamic=False)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V,D]"""
+        return self.decoder.output_weight
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The layers, in order."""
+        return self.decoder.blocks
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """[B,T,D]; attention stays inside segments, and positions restart with each."""
+        decoder, tokens = self.decoder, batch.inputs
+        number, positions = segments(tokens, self.end_of_text)
+        visible = visible_positions(number, decoder.config.sliding_window)
+        x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
+        cos, sin = rotations(positions, decoder.config.head_size, decoder.config.rope_theta, x.dtype)
+        for block in decoder.blocks:
+            x = self.run_block(block, x, cos, sin, visible)
+        output: Tensor = decoder.model.norm(x)
+        return output
+
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+        self.decoder.train(learning)
+        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
+
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
+        more = self.label_smoothing, self.output_gradient
+        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
+
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+        """What the model says to prompts, as it is now."""
+        self.learn(False, label_smoothing=0.0)
+        answers = Engine(self.decoder, tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
+        return [answer.text.strip() for answer in answers]
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder."""
+        save_model(self.decoder, folder, tokenizer_folder)
+
+
+class DecoderObjective(PackedObjective):
+    """An objective that a decoder is trained for."""
+
+    @staticmethod
+    def begin(
+        config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Trainable:
+        """A decoder: the base, or one of the shape in the config."""
+        decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
+        decoder.compute_type = getattr(torch, config.data_type)
+        return TrainableDecoder(
+            decoder, end_of_text=tokenizer.end_of_text_id, compiled=compiled, dropout=config.dropout
+        )
+
+
+def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
+    if not isinstance(config, CausalLMConfig):
+        raise LmworksError("a model to tune is missing: `from` must name an earlier model")
+    decoder = Decoder(config.shape(tokenizer.vocab_size))
+    decoder.initialise(torch.Generator().manual_seed(config.seed))
+    if not config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
+        begin_with_bigrams(decoder, rows.shares(), config.seed)
+    return decoder
+
+
+def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> Decoder:
+    decoder = load_model(base.path)
+    if decoder.config.context_length < config.sequence_length or decoder.config.vocab_size < tokenizer.vocab_size:
+        raise LmworksError(
+            f"{base.path}: the model reads {decoder.config.context_length} tokens of {decoder.config.vocab_size} kinds,"
+            f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
+            " model's own tokenizer"
+        )
+    return decoder
+
+
+def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:
+    """One layer; nothing but tensors changes from layer to layer."""
+    output: Tensor = block(x, cos, sin, partial(_attend, visible), 0)
+    return output
+
+
+def _attend(visible: Tensor, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return masked_attention(q, k, v, visible)
