@@ -159,8 +159,8 @@ def numbers(artifact: Artifact) -> list[float]:
     return [figure["value"] for figure in artifact.manifest["figures"]] + [loss for loss in losses if loss is not None]
 
 
-ONE_ITEM = 0.13
-"""One of the eight items that the small recipe asks: whose answers are nearly even may turn on another processor."""
+TWO_ITEMS = 0.26
+"""Of the eight that the small recipe asks: those whose answers are nearly even turn on another processor."""
 
 
 def is_the_same(output: str | list[float], expected: str | list[float]) -> bool:
@@ -168,7 +168,7 @@ def is_the_same(output: str | list[float], expected: str | list[float]) -> bool:
     if isinstance(output, str) or isinstance(expected, str):
         return output == expected
     shares = all(0 <= value <= 1 for value in expected)
-    return output == pytest.approx(expected, rel=0.03, abs=ONE_ITEM if shares else None)
+    return output == pytest.approx(expected, rel=0.03, abs=TWO_ITEMS if shares else None)
 
 
 @pytest.mark.slow
