@@ -40,7 +40,7 @@ GOOD = '{"text": "good", "n": 1}\n'
         ("a.txt", b"a\0b", ["a\0b"]),
         ("a.jsonl", b"", []),
         ("a.csv", b"", []),
-        ("a.jsonl.gz", gzip.compress(b""), []),
+        ("a.jsonl.gz", gzip.compress(b"", mtime=0), []),
         ("a.jsonl", b"\n\n\r\n", []),
     ],
 )
@@ -66,7 +66,7 @@ def test_marks_line_ends_zero_bytes_and_nothing_at_all_are_read(
         ("a.pdf", b"", "not a readable PDF"),
         ("a.docx", b"", "not a readable docx"),
         ("a.zip", b"", "cannot be unpacked"),
-        ("a.jsonl.gz", gzip.compress(GOOD.encode() * 1000)[:-9], "cannot be unpacked"),
+        ("a.jsonl.gz", gzip.compress(GOOD.encode() * 1000, mtime=0)[:-9], "cannot be unpacked"),
         ("a.jsonl.zst", zstandard.compress(GOOD.encode() * 1000)[:-9], "cannot be unpacked"),
     ],
 )

@@ -182,8 +182,9 @@ def test_a_stage_that_makes_something_else_has_another_version(artifacts: list[A
         assert now["defaults"] == before["defaults"], f"the defaults of {name} changed: raise its version"
         for step, output in now["outputs"].items():
             expected = before["outputs"][step]
-            same = output == expected if isinstance(output, str) else output == pytest.approx(expected, rel=0.03)
-            assert same, f"{name} makes something else of step {step}: raise its version"
+            assert is_the_same(output, expected), (
+                f"{name} makes {output} of step {step}, not {expected}: raise its version"
+            )
 
 
 if __name__ == "__main__":
