@@ -61,7 +61,9 @@ class DecoderConfig:
         """Forward and backward; each row is attended to whole, which is what the kernels compute."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
-    def training_bytes(self, rows: int, sequence_length: int, activation_bytes: int = 2) -> int:
+    def training_bytes(
+        self, rows: int, sequence_length: int, activation_bytes: int = 2, recompute: bool = False
+    ) -> int:
         """Memory to train on `rows` rows at once: weights, gradients, optimizer state, activations (a coarse count)."""
         tokens = rows * sequence_length
         per_token = self.num_layers * (8 * self.hidden_size + 4 * self.intermediate_size) * activation_bytes

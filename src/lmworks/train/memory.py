@@ -1,0 +1,55 @@
+"""Whether a micro-batch fits into memory: asked before the first step, and said in words when it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lmworks.errors import LmworksError
+
+MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set activation_checkpointing: true"
+
+
+def available_bytes() -> int | None:
+    """What may still be taken: of the machine's memory, and of the control group's where it has a limit; None if unknown.
+
+    Of a control group's use, cached files are given back when asked for.
+    """
+    found = []
+    with suppress(OSError, KeyError, ValueError):
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        found.append(int(fields["MemAvailable"].split()[0]) * 1024)
+    with suppress(OSError, KeyError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        used = dict(line.split(" ", 1) for line in (group / "memory.stat").read_text().splitlines())
+        limit, now = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+        found.append(limit - now + int(used["file"]))
+    return min(found, default=None)
+
+
+def refuse_what_cannot_fit(predicted_bytes: Callable[[int], int], rows: int) -> None:
+    """Raise if micro-batches of `rows` are predicted to take more memory than there is, and say how many would not."""
+    available = available_bytes()
+    if available is None or predicted_bytes(rows) <= available:
+        return
+    fits = next((fewer for fewer in range(rows - 1, 0, -1) if predicted_bytes(fewer) <= available), 0)
+    raise LmworksError(
+        f"micro_batch_rows {rows}: a step takes about {predicted_bytes(rows) / 2**30:,.1f} GiB by counting, "
+        f"{available / 2**30:,.1f} GiB are available; "
+        + (f"{fits} would fit: {MEND}" if fits else "not even 1 would fit: choose a smaller model or sequence_length")
+    )
+
+
+@contextmanager
+def shortage_in_words(rows: int) -> Iterator[None]:
+    """Say which setting to change when memory runs out after all."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        less = f"try {rows // 2}" if rows > 1 else "not even 1 fits: choose a smaller model or sequence_length"
+        raise LmworksError(
+            f"micro_batch_rows {rows}: not enough memory; {less}. {MEND[0].upper()}{MEND[1:]}"
+        ) from error
