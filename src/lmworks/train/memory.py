@@ -12,7 +12,7 @@ MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set a
 
 
 def available_bytes() -> int | None:
-    """What may still be taken: of the machine's memory, and of the control group's where it has a limit; None if unknown.
+    """What may still be taken: of the machine's memory and, where it has a limit, the control group's; None if unknown.
 
     Of a control group's use, cached files are given back when asked for.
     """
