@@ -132,7 +132,7 @@ class Checkpoints:
     def _compare(self, name: str, found: Mapping[str, Any]) -> None:
         before, now = found["fingerprint"], self.fingerprint
         differences = [
-            f"{key} was {before.get(key, 'its default')}, now {now.get(key, 'its default')}"
+            f"{key} was {before.get(key, 'its default'):.32}, now {now.get(key, 'its default'):.32}"
             for key in sorted({*before, *now})
             if before.get(key) != now.get(key)
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +34,7 @@ def refuse_what_cannot_fit(predicted_bytes: Callable[[int], int], rows: int) -> 
     available = available_bytes()
     if available is None or predicted_bytes(rows) <= available:
         return
-    fits = next((fewer for fewer in range(rows - 1, 0, -1) if predicted_bytes(fewer) <= available), 0)
+    fits = bisect_right(range(1, rows), available, key=predicted_bytes)
     raise LmworksError(
         f"micro_batch_rows {rows}: a step takes about {predicted_bytes(rows) / 2**30:,.1f} GiB by counting, "
         f"{available / 2**30:,.1f} GiB are available; "
