@@ -214,7 +214,7 @@ def test_a_full_disk_costs_no_checkpoint_and_the_run_goes_on_afterwards(
     child.start()
     message, kept, steps = (said.get(timeout=60) for _ in range(3))
     child.join()
-    assert "step-000006: File too large: a checkpoint needs 0." in message and "MB are free" in message
+    assert "step-000006: File too large: 0.3 MB are needed" in message
     assert "goes on after step-000003" in message
     assert kept == ["step-000003.safetensors"] and steps == 9
     run(tmp_path / "calm", rows, tokenizer)
@@ -294,7 +294,10 @@ def test_a_branch_decays_from_the_plateau_and_can_be_stopped(
     ("more", "message"),
     [
         ({"branch_step": 7}, r"no checkpoint of step 7; published are 5, 12.*publish_checkpoints: \[7\]"),
-        ({"branch_step": 5, "optimizer": "sgd", "learning_rate": 0.1}, "keeps the shape and the optimizer"),
+        (
+            {"branch_step": 5, "optimizer": "sgd", "learning_rate": 0.1},
+            "mean.lm_head.weight .* a branch keeps the shape",
+        ),
     ],
 )
 def test_a_branch_from_what_is_not_there_is_refused(
@@ -345,12 +348,12 @@ def test_a_batch_that_cannot_fit_is_refused_before_the_first_step(
         run(tmp_path, rows, tokenizer, **many)
     with pytest.raises(LmworksError, match="not even 1 would fit"):
         run(tmp_path, rows, tokenizer, hidden_size=2**20, num_heads=1)
-    assert 2**20 < (available_bytes() or 0) < 2**50
+    assert 2**20 < available_bytes() < 2**50
 
 
 def test_memory_that_runs_out_after_all_is_said_in_words() -> None:
     with (
-        pytest.raises(LmworksError, match=r"micro_batch_rows 4: not enough memory; try 2\. Lower"),
+        pytest.raises(LmworksError, match=r"micro_batch_rows 4: not enough memory; 2 may fit: lower"),
         shortage_in_words(4),
     ):
         torch.empty(2**46)

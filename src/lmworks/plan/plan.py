@@ -253,7 +253,9 @@ def _from_scratch(configs: Mapping[str, TrainConfig], name: str) -> str:
 
 
 def _steps(config: TrainConfig, values: Mapping[str, Any]) -> int:
-    return config.steps if isinstance(config.steps, int) else int(values["steps"])
+    """Steps to take; a branch does not take those before it again."""
+    steps = config.steps if isinstance(config.steps, int) else int(values["steps"])
+    return steps - (config.branch_step or 0)
 
 
 def _bits_per_byte(flops: float) -> tuple[float, float] | None:

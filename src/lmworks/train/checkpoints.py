@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,8 +22,6 @@ from lmworks.pipeline.build import versions
 from lmworks.pipeline.stage import Context
 
 BEST = "best.safetensors"
-Fingerprint = Mapping[str, str]
-"""What a run may not change while it goes on, by name."""
 
 
 @dataclass
@@ -42,18 +41,24 @@ class Position:
 
 
 class Checkpoints:
-    """The checkpoints of one run, written by one thread behind its back.
+    """The checkpoints of one run: copied at once, written by one thread behind its back.
 
-    Leaving the context waits for what is being written. Errors of the thread are raised by the next call.
+    `fingerprint` is what a run may not change while it goes on. Leaving the context waits for what is being written;
+    what goes wrong there is raised by the next call.
     """
 
     def __init__(
-        self, context: Context, tensors: Mapping[str, Tensor], fingerprint: Fingerprint, *, keep: int, published: Path
+        self,
+        context: Context,
+        tensors: Mapping[str, Tensor],
+        fingerprint: Mapping[str, str],
+        keep: int,
+        published: Path,
     ) -> None:
         self.context, self.tensors, self.fingerprint = context, tensors, fingerprint
         self.keep, self.published = keep, published
-        self.writer = ThreadPoolExecutor(1)
-        self.writing: Future[None] | None = None
+        self.writer, self.writing = ThreadPoolExecutor(1), Future[None]()
+        self.writing.set_result(None)
         for unfinished in context.scratch.glob(".*.safetensors.*"):
             unfinished.unlink()
 
@@ -63,56 +68,54 @@ class Checkpoints:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.writer.shutdown()
         if error is None:
-            self.wait()
-
-    def wait(self) -> None:
-        """Wait for what is being written; raises what went wrong there."""
-        if self.writing:
             self.writing.result()
 
     def save(self, position: Position, *, publish: bool = False) -> None:
         """Store the state after `position.step` steps, besides in the run's output if it is to be published."""
-        record = {"fingerprint": dict(self.fingerprint), "position": vars(position)}
-        text = json.dumps(record)  # before the run goes on and changes it
-        own = json.dumps(record | {"versions": versions()})
         name = f"step-{position.step:06d}"
+        record = {"fingerprint": dict(self.fingerprint), "position": vars(position)}
+        texts = {self.published: json.dumps(record)} if publish else {}
+        texts[self.context.scratch] = json.dumps(record | {"versions": versions()})
 
-        def write(tensors: Mapping[str, Tensor]) -> None:
-            if publish:
-                _write(self.published, name, text, tensors)
-            _write(self.context.scratch, name, own, tensors)
+        def write(content: bytes) -> None:
+            for folder, text in texts.items():
+                write_file(folder / f"{name}.safetensors", content)
+                write_file(folder / f"{name}.json", text.encode())
             self.context.journal.append({"checkpoint": name})
-            for old in set(self.names()) - set(self.names()[: self.keep]):
-                for file in self.context.scratch.glob(f"{old}.*"):
+            for file in self.context.scratch.glob("step-*"):
+                if file.stem not in self._names()[: self.keep]:
                     file.unlink()
 
-        self._hand_over(name, write, self.tensors)
+        self._hand_over(name, self.tensors, write)
 
     def save_best(self, weights: Mapping[str, Tensor]) -> None:
         """Store the weights of the lowest validation loss."""
-        self._hand_over(BEST, lambda tensors: write_tensors(self.context.scratch / BEST, tensors), weights)
+        self._hand_over(BEST, weights, partial(write_file, self.context.scratch / BEST))
 
-    def _hand_over(
-        self, name: str, write: Callable[[Mapping[str, Tensor]], None], tensors: Mapping[str, Tensor]
-    ) -> None:
-        self.wait()  # one copy at a time
-        copies = {key: tensor.clone() for key, tensor in tensors.items()}
+    def load_best(self) -> None:
+        """Copy those into the tensors."""
+        self.writing.result()
+        _read_tensors(self.context.scratch / BEST, self.tensors)
+
+    def _hand_over(self, name: str, tensors: Mapping[str, Tensor], write: Callable[[bytes], None]) -> None:
+        from safetensors.torch import save
+
+        self.writing.result()  # one copy at a time
+        content = save(dict(tensors))
 
         def work() -> None:
             try:
-                write(copies)
+                write(content)
             except OSError as error:
-                needed = sum(tensor.nbytes for tensor in copies.values())
-                free = shutil.disk_usage(self.context.scratch).free
+                free, last = shutil.disk_usage(self.context.scratch).free, (self._names() or ["the beginning"])[0]
                 raise LmworksError(
-                    f"{self.context.scratch / name}: {error.strerror}: a checkpoint needs {needed / 1e6:,.1f} MB, "
-                    f"{free / 1e6:,.1f} MB are free; what was saved before is whole. Make room and give the same "
-                    f"command again: it goes on after {(self.names() or ['the beginning'])[0]}"
+                    f"{self.context.scratch / name}: {error.strerror}: {len(content) / 1e6:,.1f} MB are needed, "
+                    f"{free / 1e6:,.1f} free. Make room and give the same command again: it goes on after {last}"
                 ) from error
 
         self.writing = self.writer.submit(work)
 
-    def names(self) -> list[str]:
+    def _names(self) -> list[str]:
         """Checkpoints that the journal names, the newest first, each once."""
         found = [record["checkpoint"] for record in self.context.journal.records() if "checkpoint" in record]
         return list(dict.fromkeys(reversed(found)))
@@ -122,118 +125,68 @@ class Checkpoints:
 
         Raises if it was made from other data or with other settings.
         """
-        self.wait()
-        for name in self.names()[: self.keep]:
-            if found := read_checkpoint(self.context.scratch, name, self.tensors, self.context.log):
-                self._compare(name, found)
-                return Position(**found["position"])
+        self.writing.result()
+        for path in (self.context.scratch / name for name in self._names()[: self.keep]):
+            try:
+                found = _read(path, self.tensors)
+            except (OSError, ValueError) as error:
+                self.context.log(f"{path}: cannot be read ({error})")
+                continue
+            if changes := _changes(found["fingerprint"], self.fingerprint):
+                raise LmworksError(
+                    f"{path}: this run began with something else: {changes}. Restore that, or delete "
+                    f"{path.parent.parent} to begin anew, or branch from a published checkpoint"
+                )
+            if changes := _changes(found["versions"], versions()):
+                self.context.log(f"libraries changed since the checkpoint, and bits may: {changes}")
+            return Position(**found["position"])
         return Position()
 
-    def _compare(self, name: str, found: Mapping[str, Any]) -> None:
-        before, now = found["fingerprint"], self.fingerprint
-        differences = [
-            f"{key} was {before.get(key, 'its default'):.32}, now {now.get(key, 'its default'):.32}"
-            for key in sorted({*before, *now})
-            if before.get(key) != now.get(key)
-        ]
-        if differences:
+    def branch_from(self, folder: Path, step: int) -> Position:
+        """Copy a published checkpoint of another run into the tensors; the position where that run was.
+
+        Raises if there is none, or if its tensors or tokenizer are others.
+        """
+        path = folder / f"step-{step:06d}"
+        if not path.with_suffix(".json").exists():
+            known = ", ".join(str(int(each.stem.removeprefix("step-"))) for each in sorted(folder.glob("*.json")))
             raise LmworksError(
-                f"{self.context.scratch / name}: this run began with something else: {'; '.join(differences)}. Restore "
-                f"that, or delete {self.context.scratch.parent} to begin anew, or branch from a published checkpoint"
+                f"{folder}: no checkpoint of step {step}; published are {known or 'none'}. Ask for it with "
+                f"`publish_checkpoints: [{step}]` in the model that is branched from"
             )
-        library = [
-            f"{key} {found['versions'].get(key)} to {version}"
-            for key, version in versions().items()
-            if found["versions"].get(key) != version
-        ]
-        if library:
-            self.context.log(f"libraries changed since the checkpoint, and bits may: {', '.join(library)}")
-
-    def load_best(self) -> None:
-        """Copy the best weights into the tensors."""
-        self.wait()
-        read_tensors(self.context.scratch / BEST, self.tensors)
+        try:
+            found = _read(path, self.tensors)
+            if found["fingerprint"]["tokenizer"] != self.fingerprint["tokenizer"]:
+                raise ValueError("made with another tokenizer")
+        except (OSError, ValueError) as error:
+            raise LmworksError(f"{path}: {error}; a branch keeps the shape, optimizer and tokenizer") from error
+        return replace(Position(**found["position"]), best_loss=None, best_step=step)  # those weights are not here
 
 
-def branch_from(folder: Path, step: int, own: Checkpoints) -> Position:
-    """Copy a published checkpoint of another run into the tensors of a new one; the position where that run was.
-
-    Raises if there is none, or if its tensors or tokenizer are others.
-    """
-    name = f"step-{step:06d}"
-    if not (folder / f"{name}.json").exists():
-        known = ", ".join(str(int(path.stem.removeprefix("step-"))) for path in sorted(folder.glob("*.json")))
-        raise LmworksError(
-            f"{folder}: no checkpoint of step {step}; published are {known or 'none'}. Ask for it with "
-            f"`publish_checkpoints: [{step}]` in the model that is branched from"
-        )
-
-    def refuse(reason: str) -> None:
-        raise LmworksError(f"{reason}; a branch keeps the shape and the optimizer of the run that it comes from")
-
-    found = read_checkpoint(folder, name, own.tensors, refuse)
-    assert found  # noqa: S101 - refused above otherwise
-    if found["fingerprint"]["tokenizer"] != own.fingerprint["tokenizer"]:
-        raise LmworksError(f"{folder / name}: made with another tokenizer; a branch keeps the tokenizer")
-    position = Position(**found["position"])
-    position.best_loss, position.best_step = None, step  # those weights were not published
-    return position
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """What differs, by name; long values are cut."""
+    pairs = {key: (before.get(key, "its default"), now.get(key, "its default")) for key in sorted({*before, *now})}
+    return "; ".join(f"{key} was {old:.32}, now {new:.32}" for key, (old, new) in pairs.items() if old != new)
 
 
-def read_checkpoint(
-    folder: Path, name: str, tensors: Mapping[str, Tensor], say: Callable[[str], None]
-) -> dict[str, Any] | None:
-    """Copy a checkpoint into `tensors`; what its JSON holds, or None if it is damaged, which is said."""
-    try:
-        found = dict(json.loads((folder / f"{name}.json").read_text()))
-        read_tensors(folder / f"{name}.safetensors", tensors)
-    except (OSError, ValueError) as error:
-        say(f"{folder / name}: cannot be read ({error})")
-        return None
+def _read(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Copy a checkpoint into `tensors`; what its JSON holds."""
+    found = dict(json.loads(path.with_suffix(".json").read_text()))
+    _read_tensors(path.with_suffix(".safetensors"), tensors)
     return found
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors to a safetensors file, atomically and without a copy of all in one piece."""
-    write_file(path, _pieces(tensors))
-
-
-def _pieces(tensors: Mapping[str, Tensor]) -> Iterable[Any]:
-    """The bytes of a safetensors file: length of the header, header, and each tensor in little-endian rows."""
-    import torch
-
-    types = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.int64: "I64", torch.uint8: "U8"}
-    header, end = {}, 0
-    for name, tensor in tensors.items():
-        begin, end = end, end + tensor.nbytes
-        header[name] = {"dtype": types[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    yield len(text).to_bytes(8, "little") + text
-    for tensor in tensors.values():
-        yield tensor.contiguous().flatten().view(torch.uint8).numpy()
-
-
-def read_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Copy what a safetensors file holds into the tensors of its names.
-
-    Raises ValueError if the file is damaged, or some of the tensors are missing or of other shapes; then nothing is
-    copied.
-    """
-    from safetensors import SafetensorError, safe_open
+def _read_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Copy what a file holds into the tensors of its names. Raises ValueError if it is damaged or does not fit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     try:
-        with safe_open(path, "pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            for name, shape in found.items():
-                if name not in tensors or tuple(tensors[name].shape) != shape:
-                    raise ValueError(f"it has {name} of shape {shape}, which is not expected")
-            for name in found:
-                tensors[name].copy_(file.get_tensor(name))
+        stored = load_file(path)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-
-
-def _write(folder: Path, name: str, text: str, tensors: Mapping[str, Tensor]) -> None:
-    write_tensors(folder / f"{name}.safetensors", tensors)
-    write_file(folder / f"{name}.json", text.encode())
+    for name, tensor in stored.items():
+        if name not in tensors or tensors[name].shape != tensor.shape:
+            raise ValueError(f"{name} of shape {tuple(tensor.shape)} is not expected")
+    for name, tensor in stored.items():
+        tensors[name].copy_(tensor)

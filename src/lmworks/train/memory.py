@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,35 +11,36 @@ from pathlib import Path
 from lmworks.errors import LmworksError
 
 MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set activation_checkpointing: true"
+SMALLER = "not even 1 would fit: choose a smaller model or sequence_length, or set activation_checkpointing: true"
 
 
-def available_bytes() -> int | None:
-    """What may still be taken: of the machine's memory and, where it has a limit, the control group's; None if unknown.
+def available_bytes() -> float:
+    """What may still be taken: of the machine, and of the control group, which gives cached files back when asked.
 
-    Of a control group's use, cached files are given back when asked for.
+    Endless where the system does not tell.
     """
-    found = []
+    found = [math.inf]
     with suppress(OSError, KeyError, ValueError):
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         found.append(int(fields["MemAvailable"].split()[0]) * 1024)
     with suppress(OSError, KeyError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        used = dict(line.split(" ", 1) for line in (group / "memory.stat").read_text().splitlines())
-        limit, now = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
-        found.append(limit - now + int(used["file"]))
-    return min(found, default=None)
+        limit, now, statistics = (
+            Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("max", "current", "stat")
+        )
+        used = dict(line.split(" ", 1) for line in statistics.splitlines())
+        found.append(int(limit) - int(now) + int(used["file"]))
+    return min(found)
 
 
 def refuse_what_cannot_fit(predicted_bytes: Callable[[int], int], rows: int) -> None:
     """Raise if micro-batches of `rows` are predicted to take more memory than there is, and say how many would not."""
     available = available_bytes()
-    if available is None or predicted_bytes(rows) <= available:
+    if predicted_bytes(rows) <= available:
         return
     fits = bisect_right(range(1, rows), available, key=predicted_bytes)
     raise LmworksError(
         f"micro_batch_rows {rows}: a step takes about {predicted_bytes(rows) / 2**30:,.1f} GiB by counting, "
-        f"{available / 2**30:,.1f} GiB are available; "
-        + (f"{fits} would fit: {MEND}" if fits else "not even 1 would fit: choose a smaller model or sequence_length")
+        f"{available / 2**30:,.1f} GiB are available; {f'{fits} would fit: {MEND}' if fits else SMALLER}"
     )
 
 

@@ -108,9 +108,7 @@ class Run:
         self.optimizer = Optimizer(self.model.module, config)
         self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
         tensors = self.weights | self.optimizer.state
-        self.checkpoints = Checkpoints(
-            context, tensors, fingerprint, keep=config.keep_checkpoints, published=out / PUBLISHED
-        )
+        self.checkpoints = Checkpoints(context, tensors, fingerprint, config.keep_checkpoints, out / PUBLISHED)
         self.position = self._begun(base)
         self.began_at = self.position.step
         if self.began_at:
@@ -121,11 +119,9 @@ class Run:
         """Where this run was stopped, or where it branches off, or the beginning."""
         import torch
 
-        from lmworks.train.checkpoints import branch_from
-
         position, branch = self.checkpoints.restore(), self.config.branch_step
         if branch and base and not position.step:
-            position = branch_from(base.path / PUBLISHED, branch, self.checkpoints)
+            position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
         for name, weight in self.weights.items():
             if not torch.isfinite(weight).all():
                 raise LmworksError(
