@@ -52,7 +52,5 @@ def shortage_in_words(rows: int) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "DefaultCPUAllocator" not in str(error):
             raise
-        less = f"try {rows // 2}" if rows > 1 else "not even 1 fits: choose a smaller model or sequence_length"
-        raise LmworksError(
-            f"micro_batch_rows {rows}: not enough memory; {less}. {MEND[0].upper()}{MEND[1:]}"
-        ) from error
+        mend = f"{rows // 2} may fit: {MEND}" if rows > 1 else SMALLER
+        raise LmworksError(f"micro_batch_rows {rows}: not enough memory; {mend}") from error
