@@ -331,6 +331,32 @@ def serve(
 
 
 @app.command()
+def watch(
+    model: Annotated[str | None, typer.Argument(help="A model step; by default the training that wrote last.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Serve a page instead, on this machine only.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8010,
+    store: StoreOption = None,
+) -> None:
+    """Watch a training: loss, rates, memory and samples, while `lmworks build` runs elsewhere.
+
+    Example: lmworks watch pretrain --page
+    """
+    from lmworks.watch.follow import find_run
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    path = find_run(opened, model)
+    if page:
+        from lmworks.watch.page import serve_page
+
+        serve_page(lambda: find_run(opened, model), port, lambda address: print(address, flush=True))
+    else:
+        from lmworks.watch.terminal import follow
+
+        follow(path)
+
+
+@app.command()
 def erase(
     wanted: Annotated[
         list[str],

@@ -105,7 +105,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         nodes.append(node("tokenizer", stage, recipe.tokenizer.resolve(folder)))
     for name, config in recipe.models.items():
         if isinstance(config, TrainConfig):
-            nodes += model_nodes(name, plan.resolved(name, config), recipe.data)
+            nodes += model_nodes(name, plan.resolved(name, config).resolve(folder), recipe.data)
     if recipe.evaluate:
         for label, tasks in _labelled(recipe.evaluate.tasks):
             nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)
@@ -138,6 +138,7 @@ def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) 
             yield packing(use, reference)
     if config.watch:
         yield node(f"{name}/watch", pick, PickConfig(data=config.watch))
+    config = config.model_copy(update={"step_name": name})
     yield node(name, train, config, **rows, watch=config.watch and f"{name}/watch")
 
 

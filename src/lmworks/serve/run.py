@@ -35,7 +35,7 @@ def run(
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("lmworks").setLevel(logging.INFO)  # one line a request
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         config = uvicorn.Config(
             create_app(service, key, page),
             log_config=None,
@@ -65,7 +65,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port. Raises LmworksError when it cannot be had."""
     try:
         return socket.create_server((host, port), backlog=128)
     except OSError as error:

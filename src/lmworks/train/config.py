@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -20,7 +21,7 @@ Count = int | Auto
 class TrainConfig(StepConfig):
     """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
 
-    not_in_key: ClassVar[frozenset[str]] = frozenset({"threads", "compile", "keep_checkpoints"})
+    not_in_key: ClassVar[frozenset[str]] = frozenset({"threads", "compile", "keep_checkpoints", "log_to", "step_name"})
 
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
@@ -126,6 +127,12 @@ class TrainConfig(StepConfig):
         "time, worth it only where a micro-batch does not fit.",
     )
     validation_steps: int = Field(default=50, ge=1, description="Steps between two validation losses.")
+    log_to: dict[Literal["jsonl", "tensorboard", "mlflow", "wandb"], str] = Field(
+        default={},
+        description="Where the values of each step go, besides the file that `lmworks watch` follows: a file, folder, "
+        "tracking address or project. Nowhere: nothing leaves this machine unasked.",
+    )
+    step_name: str = Field(default="", exclude=True, description="Of the recipe; set by the graph.")
     validation_rows: int = Field(default=16, ge=1, description="The same rows each time; enough to see a trend.")
 
     @field_validator("base", mode="before")
@@ -153,6 +160,12 @@ class TrainConfig(StepConfig):
         if isinstance(self.steps, int) and any(not 0 < step <= self.steps for step in self.publish_checkpoints):
             raise ValueError(f"publish_checkpoints are steps from 1 to {self.steps}")
         return self
+
+    def resolve(self, folder: Path) -> Self:
+        """With places in `log_to` that start at the recipe's folder; addresses and projects are no paths."""
+        paths = {"jsonl", "tensorboard"}
+        places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
+        return self.model_copy(update={"log_to": places})
 
     @property
     def rows_per_step(self) -> int:

@@ -67,6 +67,10 @@ class TrainableDecoder:
         output: Tensor = decoder.model.norm(x)
         return output
 
+    def training_flops_per_token(self, sequence_length: int) -> float:
+        """Floating-point operations, forward and backward."""
+        return self.decoder.config.training_flops_per_token(sequence_length)
+
     def learn(self, learning: bool, *, label_smoothing: float) -> None:
         """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
         self.decoder.train(learning)

@@ -61,6 +61,9 @@ class Trainable(Protocol):
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Σ weight · −ln p(target) over [N,D] hidden states, and Σ weight of right guesses."""
 
+    def training_flops_per_token(self, sequence_length: int) -> float:
+        """Floating-point operations, forward and backward."""
+
     def learn(self, learning: bool, *, label_smoothing: float) -> None:
         """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
 

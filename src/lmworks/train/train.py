@@ -8,7 +8,7 @@ import resource
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ def train(
     settings = _kept_settings(config, context)
     with _threads(settings["threads"]), shortage_in_words(config.micro_batch_rows):
         run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"])
-        with run.checkpoints:
+        with run.checkpoints, closing(run.live):
             run.go()
         run.model.save(out, tokenizer.path)
     write_json_lines(out / "history.jsonl", run.position.history)
@@ -88,6 +88,7 @@ class Run:
         compiled: bool,
     ) -> None:
         from lmworks.train.checkpoints import Checkpoints
+        from lmworks.train.live import Live
         from lmworks.train.objectives import OBJECTIVES
         from lmworks.train.optimizer import Optimizer
 
@@ -104,6 +105,16 @@ class Run:
             self.unseen = objective(held_out, config.seed, config.rows_per_step)
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
         self.model: Trainable = objective.begin(config, base, rows, self.tokenizer, compiled=compiled)
+        self.live = Live(
+            context.scratch,
+            config,
+            {
+                "steps": self.steps,
+                "tokens_per_step": config.rows_per_step * config.sequence_length,
+                "flops_per_token": self.model.training_flops_per_token(config.sequence_length),
+                "bytes_per_token": rows.bytes_of_text / max(1, rows.trained_tokens),
+            },
+        )
         self.parameters = list(self.model.module.parameters())
         self.optimizer = Optimizer(self.model.module, config)
         self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
@@ -163,6 +174,7 @@ class Run:
             )
             if line or measured:
                 self.position.history.append({"step": done, "tokens": done * tokens, **(line or {}), **measured})
+                self.live.step(self.position.history[-1], self.seconds[-1])
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
             if self.watched and done in samples_at:
                 self.sample()
@@ -289,6 +301,7 @@ class Run:
         for watched, answer in zip(self.watched, answers, strict=True):
             record = {"step": self.position.step, "prompt": watched.title, "text": answer}
             self.position.samples.append({**record, "reference": watched.reference})
+            self.live.sample(self.position.step, watched.title, answer)
         first = self.position.samples[-len(self.watched)]
         self.context.progress.sample(first["prompt"], first["text"])
 

@@ -1,0 +1,1 @@
+"""Watching a training run: in a terminal, or on a page."""

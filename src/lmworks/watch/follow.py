@@ -1,0 +1,113 @@
+"""Where a training run stands, read from the file that it writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmworks.errors import UsageError
+from lmworks.pipeline.store import Store
+
+LIVE = "live.jsonl"
+RECENT = 20
+"""Steps over which the rate is taken for the time left."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A run as it is now."""
+
+    name: str
+    finished: bool
+    config: Mapping[str, Any]
+    lines: Sequence[Mapping[str, float]]
+    """One a step, in order."""
+    samples: Sequence[Mapping[str, Any]]
+
+    def series(self, name: str) -> list[tuple[float, float]]:
+        """(step, value) wherever the value was measured."""
+        return [(line["step"], line[name]) for line in self.lines if name in line]
+
+    def last(self, name: str) -> float | None:
+        """The newest value."""
+        return next((line[name] for line in reversed(self.lines) if name in line), None)
+
+    @property
+    def steps(self) -> int:
+        """Planned."""
+        return int(self.config["steps"])
+
+    @property
+    def done(self) -> int:
+        """Steps that are behind."""
+        return int(self.lines[-1]["step"]) if self.lines else 0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the mean pace of the last steps, whatever they were spent on."""
+        recent = self.lines[-RECENT:]
+        if self.finished or len(recent) < 2:
+            return None
+        pace = (recent[-1]["seconds"] - recent[0]["seconds"]) / max(1, recent[-1]["step"] - recent[0]["step"])
+        return pace * (self.steps - self.done)
+
+
+def find_run(store: Store, name: str | None) -> Path:
+    """The live file of a model's run, or of the newest: one that goes on, or the last that ended.
+
+    Raises UsageError where there is none.
+    """
+    found = sorted(_runs(store), key=lambda run: run[1].stat().st_mtime)
+    wanted = [path for step, path in found if name in (None, step)]
+    if not wanted:
+        runs = ", ".join(sorted({step for step, _ in found}))
+        raise UsageError(
+            f"no run of {name!r} was seen in {store.root}; " + (f"there are runs of {runs}" if runs else "none of all")
+            if name
+            else f"no training has begun in {store.root}; start one with `lmworks build`, and watch it from elsewhere"
+        )
+    return wanted[-1]
+
+
+def read_standing(path: Path) -> Standing:
+    """Read the file of a run; a line that is being written is left for the next time."""
+    if path.name != LIVE:
+        return _read_finished(path)
+    lines: list[dict[str, float]] = []
+    samples: list[dict[str, Any]] = []
+    name, config = "", {}
+    for record in _records(path):
+        if "run" in record:
+            name, config = record["run"], record["config"]
+        elif "text" in record:
+            samples.append(record)
+        else:
+            while lines and lines[-1]["step"] >= record["step"]:  # the run was stopped, or went back
+                lines.pop()
+            lines.append(record)
+    return Standing(name, False, config, lines, samples)
+
+
+def _read_finished(history: Path) -> Standing:
+    """What a finished run keeps: losses and samples; paces and memory were of the run."""
+    manifest = json.loads((history.parents[1] / "manifest.json").read_text())
+    samples = list(_records(history.with_name("samples.jsonl")))
+    return Standing(manifest["step"], True, manifest["config"], list(_records(history)), samples)
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def _runs(store: Store) -> Iterator[tuple[str, Path]]:
+    for path in store.root.glob(f"work/*/scratch/{LIVE}"):
+        yield (path.parents[1] / "step").read_text(), path
+    for path in store.root.glob("artifacts/train/*/payload/history.jsonl"):
+        yield json.loads((path.parents[1] / "manifest.json").read_text())["step"], path

@@ -1,0 +1,80 @@
+"""A run in a terminal: curves of blocks, values, and the newest sample."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmworks.release.words import duration, size
+from lmworks.watch.follow import Standing, read_standing
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+WIDTH = 48
+"""Columns of a curve: it stands beside its name and value in a terminal of 80."""
+ROWS = (
+    ("loss", "loss", "{:.3f}"),
+    ("validation loss", "validation_loss", "{:.3f}"),
+    ("bits per byte", "bits_per_byte", "{:.3f}"),
+    ("accuracy", "accuracy", "{:.1%}"),
+    ("learning rate", "learning_rate", "{:.2e}"),
+    ("gradient norm", "gradient_norm", "{:.2f}"),
+    ("tokens a second", "tokens_per_second", "{:,.0f}"),
+    ("MFU", "model_flops_utilisation", "{:.1%}"),
+)
+"""Title, name in the history, and form of each value; MFU is the share of the rate of a large matrix product."""
+SAMPLE_LETTERS = 400
+
+
+def follow(path: Path, seconds: float = 1.0) -> None:
+    """Show a run until it has ended, again every so many seconds. Ctrl-C stops the showing, not the run."""
+    from rich.live import Live
+
+    standing = read_standing(path)
+    with Live(render(standing), refresh_per_second=4) as live:
+        while not standing.finished:
+            time.sleep(seconds)
+            if not path.exists():  # it went when the run was published
+                break
+            standing = read_standing(path)
+            live.update(render(standing))
+
+
+def render(standing: Standing) -> Group:
+    """The whole screen."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for title, name, form in ROWS:
+        if points := standing.series(name):
+            table.add_row(title, curve([value for _, value in points]), form.format(points[-1][1]))
+    sample = standing.samples[-1] if standing.samples else None
+    shown = f"\n{sample['prompt']}\n  {sample['text'][:SAMPLE_LETTERS]}" if sample else ""
+    return Group(Text(f"{standing.name}: {in_words(standing)}", style="bold"), table, Text(shown))
+
+
+def in_words(standing: Standing) -> str:
+    """One line: how far, how long yet, how large."""
+    parts = [f"step {standing.done:,} of {standing.steps:,}"]
+    if standing.finished:
+        parts.append("finished")
+    if (left := standing.seconds_left) is not None:
+        parts.append(f"{duration(left)} left")
+    if memory := standing.last("memory_bytes"):
+        parts.append(f"{size(int(memory))} at most")
+    return ", ".join(parts)
+
+
+def curve(values: list[float], width: int = WIDTH) -> str:
+    """Values as a row of blocks; each is the mean of those that fall into its column."""
+    columns = min(width, len(values))
+    ends = [len(values) * place // columns for place in range(columns + 1)]
+    means = [sum(values[start:end]) / (end - start) for start, end in pairwise(ends)]
+    low, high = min(means), max(means)
+    return "".join(BLOCKS[int((value - low) / ((high - low) or 1) * (len(BLOCKS) - 1))] for value in means)
