@@ -19,6 +19,7 @@ from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import versions
 from lmworks.pipeline.stage import Context
+from lmworks.train.processes import Processes, like, whole
 
 BEST = "best.safetensors"
 Fingerprint = Mapping[str, str]
@@ -48,13 +49,21 @@ class Checkpoints:
     """
 
     def __init__(
-        self, context: Context, tensors: Mapping[str, Tensor], fingerprint: Fingerprint, *, keep: int, published: Path
+        self,
+        context: Context,
+        tensors: Mapping[str, Tensor],
+        fingerprint: Fingerprint,
+        processes: Processes,
+        *,
+        keep: int,
+        published: Path,
     ) -> None:
+        self.processes = processes
         self.context, self.tensors, self.fingerprint = context, tensors, fingerprint
         self.keep, self.published = keep, published
         self.writer = ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
-        for unfinished in context.scratch.glob(".*.safetensors.*"):
+        for unfinished in context.scratch.glob(".*.safetensors.*") if processes.is_first else ():
             unfinished.unlink()
 
     def __enter__(self) -> Self:
@@ -96,7 +105,9 @@ class Checkpoints:
         self, name: str, write: Callable[[Mapping[str, Tensor]], None], tensors: Mapping[str, Tensor]
     ) -> None:
         self.wait()  # one copy at a time
-        copies = {key: tensor.clone() for key, tensor in tensors.items()}
+        copies = {key: whole(tensor).clone().cpu() for key, tensor in tensors.items()}
+        if not self.processes.is_first:
+            return
 
         def work() -> None:
             try:
@@ -123,6 +134,7 @@ class Checkpoints:
         Raises if it was made from other data or with other settings.
         """
         self.wait()
+        self.processes.wait()
         for name in self.names()[: self.keep]:
             if found := read_checkpoint(self.context.scratch, name, self.tensors, self.context.log):
                 self._compare(name, found)
@@ -152,6 +164,7 @@ class Checkpoints:
     def load_best(self) -> None:
         """Copy the best weights into the tensors."""
         self.wait()
+        self.processes.wait()
         read_tensors(self.context.scratch / BEST, self.tensors)
 
 
@@ -229,7 +242,7 @@ def read_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
                 if name not in tensors or tuple(tensors[name].shape) != shape:
                     raise ValueError(f"it has {name} of shape {shape}, which is not expected")
             for name in found:
-                tensors[name].copy_(file.get_tensor(name))
+                tensors[name].copy_(like(file.get_tensor(name), tensors[name]))
     except SafetensorError as error:
         raise ValueError(str(error)) from error
 
