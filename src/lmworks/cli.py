@@ -357,6 +357,26 @@ def watch(
 
 
 @app.command()
+def launch(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file on a disk that all nodes see.")],
+    model: Annotated[str, typer.Argument(help="The model step to train with many processes.")],
+    nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    gpus_per_node: Annotated[int, typer.Option(help="Graphics processors of each, a process for each; 0: none.")] = 8,
+    time: Annotated[str, typer.Option(help="Longest time, as Slurm writes it: D-HH:MM:SS.")] = "1-00:00:00",
+) -> None:
+    """Write a Slurm batch script that builds a recipe with a process for each device.
+
+    Example: lmworks launch recipes/quickstart.yaml pretrain --nodes 2 > job.sh && sbatch job.sh
+    """
+    from lmworks.train.slurm import slurm_script
+    from lmworks.workspace import recipe_name
+
+    command = ["lmworks", "build", str(recipe), "--set", f"{model}.processes={nodes * max(1, gpus_per_node)}"]
+    name = recipe_name(recipe)
+    print(slurm_script(name, command, nodes=nodes, gpus_per_node=gpus_per_node, time=time), end="")
+
+
+@app.command()
 def erase(
     wanted: Annotated[
         list[str],

@@ -20,6 +20,7 @@ from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import versions
 from lmworks.pipeline.stage import Context
+from lmworks.train.processes import Processes, like, whole
 
 BEST = "best.safetensors"
 
@@ -52,14 +53,16 @@ class Checkpoints:
         context: Context,
         tensors: Mapping[str, Tensor],
         fingerprint: Mapping[str, str],
+        processes: Processes,
         keep: int,
         published: Path,
     ) -> None:
+        self.processes = processes
         self.context, self.tensors, self.fingerprint = context, tensors, fingerprint
         self.keep, self.published = keep, published
         self.writer, self.writing = ThreadPoolExecutor(1), Future[None]()
         self.writing.set_result(None)
-        for unfinished in context.scratch.glob(".*.safetensors.*"):
+        for unfinished in context.scratch.glob(".*.safetensors.*") if processes.is_first else ():
             unfinished.unlink()
 
     def __enter__(self) -> Self:
@@ -94,14 +97,17 @@ class Checkpoints:
 
     def load_best(self) -> None:
         """Copy those into the tensors."""
-        self.writing.result()
+        self._wait()
         _read_tensors(self.context.scratch / BEST, self.tensors)
 
     def _hand_over(self, name: str, tensors: Mapping[str, Tensor], write: Callable[[bytes], None]) -> None:
         from safetensors.torch import save
 
         self.writing.result()  # one copy at a time
-        content = save(dict(tensors))
+        copies = {key: whole(tensor).cpu() for key, tensor in tensors.items()}
+        if not self.processes.is_first:
+            return
+        content = save(copies)
 
         def work() -> None:
             try:
@@ -115,6 +121,11 @@ class Checkpoints:
 
         self.writing = self.writer.submit(work)
 
+    def _wait(self) -> None:
+        """Until what was saved is on disk, for all processes."""
+        self.writing.result()
+        self.processes.wait()
+
     def _names(self) -> list[str]:
         """Checkpoints that the journal names, the newest first, each once."""
         found = [record["checkpoint"] for record in self.context.journal.records() if "checkpoint" in record]
@@ -125,7 +136,7 @@ class Checkpoints:
 
         Raises if it was made from other data or with other settings.
         """
-        self.writing.result()
+        self._wait()
         for path in (self.context.scratch / name for name in self._names()[: self.keep]):
             try:
                 found = _read(path, self.tensors)
@@ -189,4 +200,4 @@ def _read_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         if name not in tensors or tensors[name].shape != tensor.shape:
             raise ValueError(f"{name} of shape {tuple(tensor.shape)} is not expected")
     for name, tensor in stored.items():
-        tensors[name].copy_(tensor)
+        tensors[name].copy_(like(tensor, tensors[name]))

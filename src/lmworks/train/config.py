@@ -21,7 +21,12 @@ Count = int | Auto
 class TrainConfig(StepConfig):
     """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
 
-    not_in_key: ClassVar[frozenset[str]] = frozenset({"threads", "compile", "keep_checkpoints", "log_to", "step_name"})
+    not_in_key: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("threads", "compile", "processes", "tensor_parallel", "device"),
+            *("keep_checkpoints", "log_to", "step_name"),
+        }
+    )
 
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
@@ -99,6 +104,20 @@ class TrainConfig(StepConfig):
     data_type: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
         description="Of products and activations; bfloat16 where the processor multiplies it. Weights stay float32.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="Of which each takes a part of a step's rows and holds a part of the blocks; one a device. On one "
+        "machine's processor, threads do the same for less.",
+    )
+    tensor_parallel: int = Field(
+        default=1,
+        ge=1,
+        description="Processes that share each matrix, for blocks that do not fit on one device; else it only costs.",
+    )
+    device: Literal["cpu", "cuda"] | None = Field(
+        default=None, description="Unset: a graphics processor where there is one."
     )
     threads: Count = Field(default="auto", description="Cores to compute on.")
     compile: bool | Auto = Field(default="auto", description="Worth its first minute in runs of several.")

@@ -24,12 +24,15 @@ PRODUCT = 2048
 class Live:
     """Measures each step and tells it."""
 
-    def __init__(self, folder: Path, config: TrainConfig, facts: Mapping[str, float]) -> None:
-        """`facts`: steps, tokens_per_step, flops_per_token and bytes_per_token of the run."""
+    def __init__(self, folder: Path, config: TrainConfig, facts: Mapping[str, float], *, heard: bool) -> None:
+        """`facts`: steps, tokens_per_step, flops_per_token and bytes_per_token. Without `heard` nothing is told."""
         self._facts = dict(facts)
         self._product_rate = product_rate(getattr(torch, config.data_type))
+        self._sinks: list[Sink] = []
+        if not heard:
+            return
         told = config.model_dump(mode="json", exclude={"log_to", "proportions"}) | self._facts
-        self._sinks: list[Sink] = [JsonLines(str(folder / LIVE), config.step_name, told)]
+        self._sinks.append(JsonLines(str(folder / LIVE), config.step_name, told))
         for name, place in config.log_to.items():
             try:
                 self._sinks.append(SINKS[name](place, config.step_name or config.objective, told))

@@ -23,6 +23,9 @@ class Splittable(Protocol):
     def split(self, rows: int) -> Iterator[Self]:
         """Micro-batches of so many rows."""
 
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -35,6 +38,10 @@ class Batch:
     def inputs(self) -> Tensor:
         """[B,T]"""
         return self.tokens[:, :-1].contiguous()
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(self.tokens.to(device), self.weights.to(device))
 
     def split(self, rows: int) -> Iterator[Batch]:
         """Micro-batches of so many rows."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from lmworks.train.config import TrainConfig
+from lmworks.train.processes import Processes, like_parts, local
 
 ADAM_BETAS = (0.9, 0.95)
 POLAR_EXPRESS = (
@@ -39,9 +41,10 @@ def orthogonalise(matrix: Tensor) -> Tensor:
 class Optimizer:
     """Its state is a flat dict of named tensors, so that a checkpoint is one safetensors file."""
 
-    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+    def __init__(self, model: nn.Module, config: TrainConfig, processes: Processes | None = None) -> None:
         self.parameters = dict(model.named_parameters())
         self.config = config
+        self.processes = processes or Processes(torch.device("cpu"))
         self.update = {
             name: "adamw" if config.optimizer == "muon" and not _is_inner_matrix(name, p) else config.optimizer
             for name, p in self.parameters.items()
@@ -56,8 +59,8 @@ class Optimizer:
     def step(self, number: int, share: float) -> None:
         """Update from the gradients; `number` counts from 1, `share` scales the learning rates."""
         config = self.config
-        for name, parameter in self.parameters.items():
-            gradient, kind = _gradient(parameter), self.update[name]
+        for name, spread in self.parameters.items():
+            parameter, gradient, kind = local(spread), local(spread.grad), self.update[name]
             rest = config.optimizer == "muon" and kind == "adamw"
             rate = share * (config.adamw_learning_rate if rest else config.learning_rate)
             decay = config.weight_decay if parameter.ndim > 1 else 0.0
@@ -65,26 +68,34 @@ class Optimizer:
                 gradient = gradient.add(parameter, alpha=decay)  # L2, a part of the gradient
             else:
                 parameter.mul_(1 - rate * decay)
-            if kind in ("muon", "sgd"):
+            if kind == "muon":
+                continue
+            if kind == "sgd":
                 self._move_with_momentum(name, parameter, gradient, rate)
             else:
                 self._move_by_moments(name, parameter, gradient, rate, number)
+        for name, update in self.processes.owned(self._mean_gradients(), orthogonalise):
+            spread, rate = self.parameters[name], share * config.learning_rate
+            scale = math.sqrt(max(1.0, spread.shape[0] / spread.shape[1]))
+            local(spread).add_(local(update).float(), alpha=-rate * scale)
+
+    def _mean_gradients(self) -> Iterator[tuple[str, Tensor]]:
+        """Muon's: Nesterov's step along a running mean, whose size does not matter."""
+        for name, spread in self.parameters.items():
+            if self.update[name] == "muon":
+                gradient, momentum = local(spread.grad), local(self.state[f"momentum.{name}"])
+                momentum.lerp_(gradient, 1 - self.config.momentum)
+                yield name, like_parts(gradient.lerp(momentum, self.config.momentum), spread)
 
     def _move_with_momentum(self, name: str, parameter: Tensor, gradient: Tensor, rate: float) -> None:
-        """Nesterov's momentum: for Muon a running mean, whose size does not matter, for SGD the usual sum."""
-        momentum, keep = self.state[f"momentum.{name}"], self.config.momentum
-        if self.update[name] == "sgd":
-            momentum.mul_(keep).add_(gradient)
-            parameter.add_(gradient.add(momentum, alpha=keep), alpha=-rate)
-            return
-        momentum.lerp_(gradient, 1 - keep)
-        update = orthogonalise(gradient.lerp(momentum, keep)).float()
-        scale = math.sqrt(max(1.0, parameter.shape[0] / parameter.shape[1]))
-        parameter.add_(update, alpha=-rate * scale)
+        """Nesterov's momentum."""
+        momentum, keep = local(self.state[f"momentum.{name}"]), self.config.momentum
+        momentum.mul_(keep).add_(gradient)
+        parameter.add_(gradient.add(momentum, alpha=keep), alpha=-rate)
 
     def _move_by_moments(self, name: str, parameter: Tensor, gradient: Tensor, rate: float, number: int) -> None:
         """Loshchilov and Hutter 2019, algorithm 2."""
-        mean, square = self.state[f"mean.{name}"], self.state[f"square.{name}"]
+        mean, square = local(self.state[f"mean.{name}"]), local(self.state[f"square.{name}"])
         first, second = ADAM_BETAS
         mean.lerp_(gradient, 1 - first)
         square.lerp_(gradient.square(), 1 - second)
@@ -94,11 +105,6 @@ class Optimizer:
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim == 2 and ".layers." in name
-
-
-def _gradient(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None  # noqa: S101 - for the type checker; every weight takes part in every step
-    return parameter.grad
 
 
 def rate_share(step: int, config: TrainConfig, steps: int) -> float:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
 import statistics
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +25,12 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import TrainConfig
+from lmworks.train.launch import run_processes
 from lmworks.train.memory import shortage_in_words
 
 if TYPE_CHECKING:
+    import torch
+
     from lmworks.tokens.tokenizer import Tokenizer
     from lmworks.train.checkpoints import Position
     from lmworks.train.objective import Objective, Splittable, Trainable, Watched
@@ -59,17 +64,23 @@ def train(
     A run that was killed goes on from its last checkpoint and ends with the same bytes as one that was not.
     """
     config.require_resolved()
+    if config.processes > 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
+        inputs = {"base": base, "data": data, "tokenizer": tokenizer, "validation": validation, "watch": watch}
+        return run_processes(config, inputs, out, context)
     settings = _kept_settings(config, context)
     with _threads(settings["threads"]), shortage_in_words(config.micro_batch_rows):
         run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"])
         with run.checkpoints, closing(run.live):
             run.go()
-        run.model.save(out, tokenizer.path)
+        model, result = run.whole_model(), run.result()
+        if not run.processes.is_first:
+            return result
+        model.save(out, tokenizer.path)
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
     resolved = config.model_dump(mode="json", exclude=set(config.not_in_key))
     write_file(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
-    return run.result()
+    return result
 
 
 class Run:
@@ -91,6 +102,7 @@ class Run:
         from lmworks.train.live import Live
         from lmworks.train.objectives import OBJECTIVES
         from lmworks.train.optimizer import Optimizer
+        from lmworks.train.processes import Processes
 
         self.config, self.context, self.tokenizer = config, context, tokenizer.open()
         self.steps = int(config.steps)
@@ -104,22 +116,26 @@ class Run:
             held_out = _rows(validation, config, self.tokenizer, fingerprint)
             self.unseen = objective(held_out, config.seed, config.rows_per_step)
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
-        self.model: Trainable = objective.begin(config, base, rows, self.tokenizer, compiled=compiled)
-        self.live = Live(
-            context.scratch,
-            config,
-            {
-                "steps": self.steps,
-                "tokens_per_step": config.rows_per_step * config.sequence_length,
-                "flops_per_token": self.model.training_flops_per_token(config.sequence_length),
-                "bytes_per_token": rows.bytes_of_text / max(1, rows.trained_tokens),
-            },
-        )
+        self.begin = partial(objective.begin, config, base, rows, self.tokenizer)
+        self.device = training_device(config)
+        self.processes = Processes(self.device, config.tensor_parallel)
+        self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
+        self.model.module.to(self.device)
+        self.processes.spread(self.model.blocks)
+        facts = {
+            "steps": self.steps,
+            "tokens_per_step": config.rows_per_step * config.sequence_length,
+            "flops_per_token": self.model.training_flops_per_token(config.sequence_length),
+            "bytes_per_token": rows.bytes_of_text / max(1, rows.trained_tokens),
+        }
+        self.live = Live(context.scratch, config, facts, heard=self.processes.is_first)
         self.parameters = list(self.model.module.parameters())
-        self.optimizer = Optimizer(self.model.module, config)
+        self.optimizer = Optimizer(self.model.module, config, self.processes)
         self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
         tensors = self.weights | self.optimizer.state
-        self.checkpoints = Checkpoints(context, tensors, fingerprint, config.keep_checkpoints, out / PUBLISHED)
+        self.checkpoints = Checkpoints(
+            context, tensors, fingerprint, self.processes, config.keep_checkpoints, out / PUBLISHED
+        )
         self.position = self._begun(base)
         self.began_at = self.position.step
         if self.began_at:
@@ -198,11 +214,15 @@ class Run:
         total = weight = 0.0
         metrics: dict[str, float] = {}
         data = self.objective.batch(step + self.position.data_shift, self.model)
-        for batch in data.split(self.config.micro_batch_rows):
-            loss, batch_weight, more = self.objective.loss(self.model, batch)
+        for batch in self.processes.mine(data.split(self.config.micro_batch_rows), self.model.blocks):
+            loss, batch_weight, more = self.objective.loss(self.model, batch.to(self.device))
             loss.backward()  # type: ignore[no-untyped-call]
             total, weight = total + loss.item(), weight + batch_weight
             metrics = {name: metrics.get(name, 0.0) + value for name, value in more.items()}
+        names = list(metrics)
+        total, weight, *sums = self.processes.add([total, weight, *metrics.values()])
+        metrics = dict(zip(names, sums, strict=True))
+        self.processes.add_gradients(self.model.module)
         if not step and not math.isfinite(total):
             raise LmworksError(
                 "step 1: the loss is not a number before anything was learned: the weights of `from` are too large, or "
@@ -226,9 +246,13 @@ class Run:
     def _divide_and_clip(self, weight: float) -> float:
         import torch
 
+        from lmworks.train.processes import local
+
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        norm = float(torch.nn.utils.get_total_norm(gradients)) / weight
-        torch._foreach_mul_(gradients, min(1.0, self.config.gradient_clip / max(norm, 1e-12)) / weight)
+        norm = self.processes.norm(gradients) / weight
+        torch._foreach_mul_(
+            [local(gradient) for gradient in gradients], min(1.0, self.config.gradient_clip / max(norm, 1e-12)) / weight
+        )
         return norm
 
     def _is_spike(self, norm: float) -> bool:
@@ -290,20 +314,33 @@ class Run:
         self.model.learn(False, label_smoothing=0.0)
         found = []
         for batch in data.split(self.config.micro_batch_rows):
-            loss, weight, more = self.objective.loss(self.model, batch)
+            loss, weight, more = self.objective.loss(self.model, batch.to(self.device))
             found.append({"loss": loss.item(), **more, "weight": weight})
         return found
 
     def sample(self) -> None:
         """Answer the watched prompts with the weights as they are now."""
         prompts = [watched.prompt for watched in self.watched]
-        answers = self.model.answer(self.tokenizer, prompts, WATCHED_TOKENS)
+        answers = self.whole_model().answer(self.tokenizer, prompts, WATCHED_TOKENS)
         for watched, answer in zip(self.watched, answers, strict=True):
             record = {"step": self.position.step, "prompt": watched.title, "text": answer}
             self.position.samples.append({**record, "reference": watched.reference})
             self.live.sample(self.position.step, watched.title, answer)
         first = self.position.samples[-len(self.watched)]
         self.context.progress.sample(first["prompt"], first["text"])
+
+    def whole_model(self) -> Trainable:
+        """The model as one process has it: itself, or one made of what all processes hold."""
+        from lmworks.train.processes import whole
+
+        if self.processes.mesh is None:
+            return self.model
+        model = self.begin(compiled=False)
+        model.module.to(self.device)
+        weights = dict(model.module.named_parameters())
+        for name, weight in self.weights.items():
+            weights[name].data.copy_(whole(weight))
+        return model
 
     def result(self) -> Result:
         """Counts, the last validation loss, and how fast it went."""
@@ -323,7 +360,7 @@ class Run:
                     unit="nats per token",
                     context_length=self.config.sequence_length,
                     data_type=self.config.data_type,
-                    device="cpu",
+                    device=self.device.type,
                 )
             )
             last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
@@ -361,6 +398,17 @@ def _kept_settings(config: TrainConfig, context: Context) -> dict[str, Any]:
     settings = {"threads": config.threads, "compile": config.compile}
     context.journal.append(settings)
     return settings
+
+
+def training_device(config: TrainConfig) -> torch.device:
+    """A graphics processor where there is one and the config does not say otherwise."""
+    import torch
+
+    if (config.device or "cuda") == "cuda" and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if config.device == "cuda":
+        raise LmworksError("device: cuda, but torch finds none here; take cpu, or leave it out")
+    return torch.device("cpu")
 
 
 @contextmanager

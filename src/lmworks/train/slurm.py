@@ -1,0 +1,41 @@
+"""A batch script that builds a recipe on the nodes of a Slurm cluster."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from lmworks.errors import UsageError
+
+SCRIPT = """\
+#!/usr/bin/env bash
+#SBATCH --job-name={name}
+#SBATCH --nodes={nodes}
+#SBATCH --ntasks-per-node=1
+#SBATCH --time={time}
+#SBATCH --output={name}-%j.log
+#SBATCH --signal=B:TERM@120
+#SBATCH --requeue
+{more}set -euo pipefail
+
+# Steps before training run on the first node; training starts a process for each device on all nodes, from the last
+# checkpoint when the job was put back into the queue. Recipe, store and this environment must be on a shared disk.
+export LMWORKS_RENDEZVOUS="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):29400"
+trap 'kill -TERM "$build"; wait "$build"' TERM
+{command} &
+build=$!
+wait "$build"
+"""
+
+
+def slurm_script(name: str, command: list[str], *, nodes: int, gpus_per_node: int, time: str) -> str:
+    """The script for `sbatch`; `command` is what builds. Raises UsageError for what Slurm would refuse.
+
+    Two minutes before the time is over the build is told to stop, so that it ends at a checkpoint.
+    """
+    if nodes < 1 or gpus_per_node < 0:
+        raise UsageError(f"--nodes {nodes} --gpus-per-node {gpus_per_node}: expected at least 1 and at least 0")
+    if not re.fullmatch(r"(\d+-)?\d{1,2}:\d{2}:\d{2}", time):
+        raise UsageError(f"--time {time}: expected D-HH:MM:SS or HH:MM:SS, such as 1-00:00:00")
+    more = f"#SBATCH --gpus-per-node={gpus_per_node}\n" if gpus_per_node else ""
+    return SCRIPT.format(name=name, nodes=nodes, time=time, more=more, command=shlex.join(command))
