@@ -56,40 +56,51 @@ class Optimizer:
     def step(self, number: int, share: float) -> None:
         """Update from the gradients; `number` counts from 1, `share` scales the learning rates."""
         config = self.config
+        rest = config.adamw_learning_rate if config.optimizer == "muon" else config.learning_rate
+        by_moments: dict[bool, list[str]] = {True: [], False: []}
         for name, parameter in self.parameters.items():
-            gradient, kind = _gradient(parameter), self.update[name]
-            rest = config.optimizer == "muon" and kind == "adamw"
-            rate = share * (config.adamw_learning_rate if rest else config.learning_rate)
-            decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            if kind in ("adam", "sgd"):
-                gradient = gradient.add(parameter, alpha=decay)  # L2, a part of the gradient
+            if self.update[name] in ("adamw", "adam"):
+                by_moments[parameter.ndim > 1].append(name)
             else:
-                parameter.mul_(1 - rate * decay)
-            if kind in ("muon", "sgd"):
-                self._move_with_momentum(name, parameter, gradient, rate)
-            else:
-                self._move_by_moments(name, parameter, gradient, rate, number)
+                self._move_with_momentum(name, parameter, _gradient(parameter), share * config.learning_rate)
+        for decays, names in by_moments.items():
+            if names:
+                self._move_by_moments(names, share * rest, config.weight_decay if decays else 0.0, number)
 
     def _move_with_momentum(self, name: str, parameter: Tensor, gradient: Tensor, rate: float) -> None:
         """Nesterov's momentum: for Muon a running mean, whose size does not matter, for SGD the usual sum."""
         momentum, keep = self.state[f"momentum.{name}"], self.config.momentum
+        decay = self.config.weight_decay if parameter.ndim > 1 else 0.0
         if self.update[name] == "sgd":
+            gradient = gradient.add(parameter, alpha=decay)  # L2, a part of the gradient
             momentum.mul_(keep).add_(gradient)
             parameter.add_(gradient.add(momentum, alpha=keep), alpha=-rate)
             return
+        parameter.mul_(1 - rate * decay)
         momentum.lerp_(gradient, 1 - keep)
         update = orthogonalise(gradient.lerp(momentum, keep)).float()
         scale = math.sqrt(max(1.0, parameter.shape[0] / parameter.shape[1]))
         parameter.add_(update, alpha=-rate * scale)
 
-    def _move_by_moments(self, name: str, parameter: Tensor, gradient: Tensor, rate: float, number: int) -> None:
-        """Loshchilov and Hutter 2019, algorithm 2."""
-        mean, square = self.state[f"mean.{name}"], self.state[f"square.{name}"]
-        first, second = ADAM_BETAS
-        mean.lerp_(gradient, 1 - first)
-        square.lerp_(gradient.square(), 1 - second)
-        size = (square / (1 - second**number)).sqrt_().add_(1e-8)
-        parameter.addcdiv_(mean, size, value=-rate / (1 - first**number))
+    def _move_by_moments(self, names: list[str], rate: float, decay: float, number: int) -> None:
+        """Loshchilov and Hutter 2019, algorithm 2, in one pass over memory; Adam adds L2 to the gradient."""
+        parameters = [self.parameters[name] for name in names]
+        update = torch._fused_adam_ if self.config.optimizer == "adam" else torch._fused_adamw_
+        update(
+            parameters,
+            [_gradient(parameter) for parameter in parameters],
+            [self.state[f"mean.{name}"] for name in names],
+            [self.state[f"square.{name}"] for name in names],
+            [],
+            [parameter.new_tensor(number) for parameter in parameters],
+            lr=rate,
+            beta1=ADAM_BETAS[0],
+            beta2=ADAM_BETAS[1],
+            weight_decay=decay,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:

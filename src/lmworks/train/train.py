@@ -21,6 +21,7 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import TrainConfig
+from lmworks.train.memory import freed_memory_kept
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
@@ -56,7 +57,7 @@ def train(
     """
     config.require_resolved()
     settings = _kept_settings(config, context)
-    with _threads(settings["threads"]):
+    with _threads(settings["threads"]), freed_memory_kept():
         run = Run(config, base, data, tokenizer, validation, watch, context, settings["compile"])
         run.go()
         run.model.save(out, tokenizer.path)
