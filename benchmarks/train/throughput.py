@@ -6,10 +6,12 @@
 DIR is a clone of each; a peer without a folder is left out, and transformers is the installed one. Every case is a
 process of its own that makes ready and then waits for its turn; in each round each case takes one step of 8,192 random
 tokens, in an order that changes from round to round, and medians are printed: of tokens a second (wall), of tokens a
-processor second, and of the share of the best matrix product of that data type (MFU), measured in the same rounds. Six
-layers of width 384 with six heads, rows of 256 tokens, 8,192 ids: about 12·width² weights a layer for all, and one count
-of operations a token (whole rows attended to, which is what is computed here); each side's own count is beside it.
-Rows of our own hold segments that attention must not leave. `as shipped` is float32 as each project runs on a CPU.
+processor second, and of the share of the best matrix product of that data type (MFU), measured in the same rounds.
+
+Six layers of width 384 with six heads, rows of 256 tokens, 8,192 ids: about 12·width² weights a layer for all, and one
+count of operations a token (whole rows attended to); each side's own count is beside it. Ours are whole steps of the
+trainer, on rows with segments that attention must not leave. `as_shipped` marks how each project runs on a processor
+unless told otherwise. litgpt needs `lightning`; all cases are ready at once in about 20 GB, `--only` takes fewer.
 """
 
 from __future__ import annotations

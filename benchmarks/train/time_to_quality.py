@@ -36,8 +36,8 @@ from typing import Any
 import numpy as np
 import torch
 
-for room in ("src", "tests"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / room))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from lmworks.evaluate.statistics import student95
 from lmworks.train.config import CausalLMConfig
 from support import make_context
@@ -51,7 +51,7 @@ README = (
 )
 SETTINGS: dict[str, Any] = {
     **{"hidden_size": 128, "num_layers": 4, "num_heads": 2, "num_key_value_heads": 2, "intermediate_size": 384},
-    **{"global_batch_tokens": 2048, "micro_batch_rows": 32, "data_type": "float32", "compile": False},
+    **{"global_batch_tokens": 2048, "micro_batch_rows": 32, "data_type": "bfloat16", "compile": False},
 }
 """Everything else is a default of causal-lm."""
 

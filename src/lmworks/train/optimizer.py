@@ -84,7 +84,7 @@ class Optimizer:
 
     def _move_by_moments(self, names: list[str], rate: float, decay: float, number: int) -> None:
         """Loshchilov and Hutter 2019, algorithm 2, in one pass over memory; Adam adds L2 to the gradient."""
-        parameters = [self.parameters[name] for name in names]
+        parameters: list[Tensor] = [self.parameters[name] for name in names]
         update = torch._fused_adam_ if self.config.optimizer == "adam" else torch._fused_adamw_
         update(
             parameters,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 QUERY_BLOCK = 128
-"""Two blocks in a row of 256 took a fifth off attention's time; blocks of 64 no more, and they take longer to compile."""
+"""Two blocks in a row of 256 took a fifth off attention's time; four no more, and they take longer to compile."""
 
 
 def segments(tokens: Tensor, end_of_text: int) -> tuple[Tensor, Tensor]:
