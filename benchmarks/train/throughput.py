@@ -11,12 +11,14 @@ processor second, and of the share of the best matrix product of that data type 
 Six layers of width 384 with six heads, rows of 256 tokens, 8,192 ids: about 12·width² weights a layer for all, and one
 count of operations a token (whole rows attended to); each side's own count is beside it. Ours are whole steps of the
 trainer, on rows with segments that attention must not leave. `as_shipped` marks how each project runs on a processor
-unless told otherwise. litgpt needs `lightning`; all cases are ready at once in about 20 GB, `--only` takes fewer.
+unless told otherwise. litgpt needs `lightning`; the cases of one data type are ready at once, which takes about 16 GB;
+`--only` takes fewer.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -61,6 +63,8 @@ AS_SHIPPED = (
 )
 
 Step = Callable[[], Any]
+KEPT = contextlib.ExitStack()
+"""What lasts as long as the process."""
 
 
 def plain(model: Any, loss: Callable[[Any, Any], Any], optimizer: Any, data_type: str, autocast: bool) -> Step:
@@ -89,6 +93,7 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
     from lmworks.tokens.shards import Shards, write_rows
     from lmworks.tokens.tokenizer import SPECIAL_TOKENS, TokenizerFolder
     from lmworks.train.config import CausalLMConfig
+    from lmworks.train.memory import freed_memory_kept
     from lmworks.train.train import Run
     from support import make_context
 
@@ -114,6 +119,7 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
         write_rows(folder, [tokens], [np.ones_like(tokens)], [], **facts)
         run = Run(config, None, Shards(folder, ""), tokenizer, None, None, make_context(folder), bool(config.compile))
     numbers = itertools.count()
+    KEPT.enter_context(freed_memory_kept())  # as the train stage does
     return lambda: run.step(next(numbers)) and None, config.shape(VOCABULARY).training_flops_per_token(TOKENS)
 
 
@@ -253,31 +259,32 @@ def main() -> None:
     ours = os.pathsep.join(str(here.parents[2] / room) for room in ("src", "tests"))
     folders |= {"lmworks": ours, "transformers": here.parent, "product": here.parent}
     names = [name for name in CASES if folders[CASES[name][0]] and any(word in name for word in options.only)]
-    names += [f"product {each} best" for each in ("float32", "bfloat16")]
-    workers, counts = {}, {}
-    for name in dict.fromkeys(names):
-        folder = str(folders[CASES[name][0]])
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join((folder, os.environ.get("PYTHONPATH", "")))}
-        command = [sys.executable, str(here), "--case", name, "--threads", str(options.threads)]
-        workers[name] = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        counts[name] = _answer(workers[name])
-        print(name, "is ready", file=sys.stderr)
-    found: dict[str, list[Any]] = {name: [] for name in workers}
-    for turn in range(options.rounds):
-        for name in random.Random(turn).sample(list(workers), len(workers)):
-            workers[name].stdin.write("\n")
-            workers[name].stdin.flush()
-            found[name].append(_answer(workers[name]))
-    for worker in workers.values():
-        worker.stdin.close()
-        worker.wait()
+    found: dict[str, list[Any]] = {}
+    counts: dict[str, int] = {}
+    for data_type in dict.fromkeys(CASES[name][1] for name in names):
+        group = [name for name in names if CASES[name][1] == data_type] + [f"product {data_type} best"]
+        workers = {}
+        for name in dict.fromkeys(group):
+            folder = str(folders[CASES[name][0]])
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join((folder, os.environ.get("PYTHONPATH", "")))}
+            workers[name] = subprocess.Popen(
+                [sys.executable, str(here), "--case", name, "--threads", str(options.threads)],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            counts[name], found[name] = _answer(workers[name]), []
+            print(name, "is ready", file=sys.stderr)
+        for turn in range(options.rounds):
+            for name in random.Random(turn).sample(list(workers), len(workers)):
+                workers[name].stdin.write("\n")
+                workers[name].stdin.flush()
+                found[name].append(_answer(workers[name]))
+        for worker in workers.values():
+            worker.stdin.close()
+            worker.wait()
     print(
         json.dumps(
             {"threads": options.threads, "rounds": options.rounds, "flops_per_token": COUNT} | rows(found, counts)
@@ -296,7 +303,7 @@ def rows(found: dict[str, list[Any]], counts: dict[str, int]) -> dict[str, Any]:
     """Medians of each case, and how far ours is ahead of the best peer of each data type."""
     best = {  # operations a wall second and a processor second
         data_type: [statistics.median(line[2][kind] for line in found[f"product {data_type} best"]) for kind in (0, 1)]
-        for data_type in ("float32", "bfloat16")
+        for data_type in dict.fromkeys(CASES[name][1] for name in found)
     }
     cases: dict[str, Any] = {}
     for name, lines in found.items():
