@@ -19,7 +19,7 @@ from lmworks.model.decoder import Decoder
 from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.train.config import CausalLMConfig
 from lmworks.train.decoder import TrainableDecoder
-from lmworks.train.memory import freed_memory_kept
+from lmworks.train.freed_memory import freed_memory_kept
 from lmworks.train.objective import Batch
 from lmworks.train.optimizer import Optimizer
 

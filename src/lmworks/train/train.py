@@ -21,7 +21,7 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import TrainConfig
-from lmworks.train.memory import freed_memory_kept
+from lmworks.train.freed_memory import freed_memory_kept
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from lmworks.train.memory import freed_memory_kept
+from lmworks.train.freed_memory import freed_memory_kept
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a setting of glibc")
