@@ -117,7 +117,9 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
         facts = {"rows": len(tokens), "sequence_length": TOKENS, "trained_tokens": tokens.size, "bytes_of_text": 1}
         facts |= {"vocab_size": VOCABULARY, "tokenizer_digest": tokenizer.open().digest}
         write_rows(folder, [tokens], [np.ones_like(tokens)], [], **facts)
-        run = Run(config, None, Shards(folder, ""), tokenizer, None, None, make_context(folder), bool(config.compile))
+        run = Run(
+            config, None, Shards(folder, ""), tokenizer, None, None, folder, make_context(folder), bool(config.compile)
+        )
     numbers = itertools.count()
     KEPT.enter_context(freed_memory_kept())  # as the train stage does
     return lambda: run.step(next(numbers)) and None, config.shape(VOCABULARY).training_flops_per_token(TOKENS)

@@ -145,7 +145,17 @@ def ours(options: argparse.Namespace, seed: int) -> dict[str, float]:
         config = CausalLMConfig.model_validate(fields)
         shards = Shards(folder, "")
         if not options.steps:
-            run = Run(config, None, shards, tokenizer, None, None, make_context(folder / "probe"), bool(config.compile))
+            run = Run(
+                config,
+                None,
+                shards,
+                tokenizer,
+                None,
+                None,
+                folder,
+                make_context(folder / "probe"),
+                bool(config.compile),
+            )
             times = []
             for step in range(40):
                 began = time.perf_counter()

@@ -163,6 +163,42 @@ def build(
 
 
 @app.command()
+def train(
+    recipe: RecipeArgument = None,
+    model: Annotated[str | None, typer.Argument(help="A model of the recipe; by default the first.")] = None,
+    check: Annotated[
+        bool, typer.Option("--verify-resume", help="Train twelve steps straight, and killed again and again.")
+    ] = False,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a model's training, killed and continued, ends with the same bits; `build` is what trains.
+
+    Example: lmworks train --verify-resume recipes/quickstart.yaml pretrain
+    """
+    from dataclasses import asdict
+
+    from lmworks.pipeline.display import make_display
+    from lmworks.verify_resume import verify_resume
+    from lmworks.workspace import open_workspace
+
+    if not check:
+        raise UsageError("models are trained by `lmworks build --until MODEL`; `lmworks train` takes --verify-resume")
+    display = make_display()
+    try:
+        verdict = verify_resume(open_workspace(recipe, settings or (), store, measure=True), model, display)
+    finally:
+        display.close()
+    if as_json:
+        _print_json(asdict(verdict))
+    else:
+        print(verdict.in_words())
+    if verdict.different:
+        raise LmworksError("a continued run is not the same run: report the line above with the recipe")
+
+
+@app.command()
 def status(
     recipe: RecipeArgument = None, settings: SetOption = None, store: StoreOption = None, as_json: JsonOption = False
 ) -> None:

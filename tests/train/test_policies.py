@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from corpora import make_tokenizer, pack_texts, texts
+from corpora import make_documents, make_tokenizer, pack_texts, texts
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Context, Result
+from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import CausalLMConfig
@@ -44,10 +44,12 @@ def run(
     tokenizer: TokenizerFolder,
     context: Context | None = None,
     base: ModelFolder | None = None,
+    watch: Handle | None = None,
     **more: Any,
 ) -> Result:
     config = CausalLMConfig.model_validate({**SMALL, **more})
-    return train(config, base, rows, tokenizer, rows, None, out=folder / "out", context=context or make_context(folder))
+    context = context or make_context(folder)
+    return train(config, base, rows, tokenizer, rows, watch, out=folder / "out", context=context)
 
 
 def history(folder: Path) -> list[dict[str, Any]]:
@@ -96,13 +98,45 @@ def weights(folder: Path) -> bytes:
 def test_a_skipped_step_moves_nothing_and_is_counted(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
     policy = {"spike_ratio": 1.1, "on_spike": "skip", "schedule": "constant"}
     result = run(tmp_path / "all", rows, tokenizer, **policy)
-    steps = [line["step"] for line in history(tmp_path / "all")]
+    steps = [line["step"] for line in history(tmp_path / "all") if "loss" in line]
     assert result.counts["spikes"] == 40 - len(steps) > 0
     assert steps[:SPIKE_WINDOW] == list(range(1, SPIKE_WINDOW + 1)), "before there is a median nothing is a spike"
     first = next(step for step in range(1, 41) if step not in steps)
     for name, count in (("before", first - 1), ("with", first)):
         run(tmp_path / name, rows, tokenizer, steps=count, **policy)
     assert weights(tmp_path / "before") == weights(tmp_path / "with")
+
+
+def test_a_skipped_step_skips_no_validation_no_checkpoint_and_no_sample(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
+) -> None:
+    policy = {"spike_ratio": 1.1, "on_spike": "skip", "schedule": "constant", "validation_steps": 1}
+    run(tmp_path / "all", rows, tokenizer, **policy)
+    first = next(line["step"] for line in history(tmp_path / "all") if "loss" not in line)
+    watch, journal = make_documents(tmp_path / "watch", texts(2)), MemoryJournal()
+    context = make_context(tmp_path / "last", journal)
+    run(tmp_path / "last", rows, tokenizer, context, watch=watch, steps=first, publish_checkpoints=[first], **policy)
+    assert history(tmp_path / "last")[-1].keys() == {"step", "tokens", "validation_loss", "validation_accuracy"}
+    samples = [json.loads(line) for line in (tmp_path / "last" / "out" / "samples.jsonl").read_text().splitlines()]
+    assert samples[-1]["step"] == first
+    assert journal.lines[-1] == {"checkpoint": f"step-{first:06d}"}
+
+
+def test_a_roll_back_keeps_the_best_weights_together_with_their_step(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
+) -> None:
+    """Where they were found on a way that was then left."""
+    policy = {"spike_ratio": 1.5, "on_spike": "roll-back", "keep_best": True, "schedule": "constant"}
+    for seed in range(8):
+        result = run(tmp_path / str(seed), rows, tokenizer, checkpoint_steps=10, seed=seed, **policy)
+        best = next(figure.value for figure in result.figures if figure.name == "validation loss")
+        if best < min(line["validation_loss"] for line in history(tmp_path / str(seed)) if "validation_loss" in line):
+            break
+    else:
+        pytest.fail("no run found its best on a way that it left; choose other seeds")
+    still = {"from": "best", "learning_rate": 1e-9, "adamw_learning_rate": 1e-9, "steps": 1}
+    run(tmp_path / "measured", rows, tokenizer, base=ModelFolder(tmp_path / str(seed) / "out", "best"), **still)
+    assert history(tmp_path / "measured")[-1]["validation_loss"] == pytest.approx(best, abs=1e-5)
 
 
 def test_a_roll_back_meets_other_data_and_ends_all_steps(

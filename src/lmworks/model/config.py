@@ -61,12 +61,21 @@ class DecoderConfig:
         """Forward and backward; each row is attended to whole, which is what the kernels compute."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
-    def training_bytes(self, rows: int, sequence_length: int, activation_bytes: int = 2) -> int:
-        """Memory to train on `rows` rows at once: weights, gradients, optimizer state, activations (a coarse count)."""
+    def training_bytes(
+        self, rows: int, sequence_length: int, activation_bytes: int = 2, recompute: bool = False
+    ) -> int:
+        """Memory to train on `rows` rows at once, a coarse count: within a quarter of eleven shapes measured.
+
+        Weights, gradients, optimizer state and a copy for a checkpoint; activations of all layers and of one more under
+        way, or with `recompute` what goes between layers and two layers' own; attention, half of which causality
+        saves in blocks of 256 queries; logits of 1,024 positions.
+        """
         tokens = rows * sequence_length
-        per_token = self.num_layers * (8 * self.hidden_size + 4 * self.intermediate_size) * activation_bytes
-        scores = 3 * self.num_layers * self.num_heads * sequence_length * activation_bytes
-        return self.parameters * 4 * 4 + tokens * (per_token + scores) + tokens * self.vocab_size * 6
+        scores = 4 * self.num_heads * (sequence_length + min(sequence_length, 256))
+        layer = (8 * self.hidden_size + 4 * self.intermediate_size) * activation_bytes + scores
+        between = self.num_layers * self.hidden_size * activation_bytes
+        activations = between + 2 * layer if recompute else (self.num_layers + 1) * layer
+        return self.parameters * 4 * 6 + tokens * activations + min(tokens, 1024) * self.vocab_size * 20
 
     def inference_bytes(self, sequences: int, length: int, weight_bytes: int = 4) -> int:
         """Memory to hold the weights and `sequences` caches of `length` positions."""

@@ -188,7 +188,8 @@ def _new_plan(recipe: Recipe, key: str, machine: Machine, source_bytes: int, mea
         took = speed.warm_up_seconds + _steps(config, models[name]) * per_step / speed.flops_per_second
         predicted.append(Prediction(name, (0.85 * took, 1.5 * took)))
         parameters[name] = shape.parameters
-        memory = max(memory, shape.training_bytes(config.micro_batch_rows, config.sequence_length))
+        recompute = config.activation_checkpointing
+        memory = max(memory, shape.training_bytes(config.micro_batch_rows, config.sequence_length, recompute=recompute))
         if name == scratch:
             flops = max(flops, _steps(config, models[name]) * per_step)
         for field in ("data_type", "threads", "compile"):
@@ -253,7 +254,9 @@ def _from_scratch(configs: Mapping[str, TrainConfig], name: str) -> str:
 
 
 def _steps(config: TrainConfig, values: Mapping[str, Any]) -> int:
-    return config.steps if isinstance(config.steps, int) else int(values["steps"])
+    """Steps to take; a branch does not take those before it again."""
+    steps = config.steps if isinstance(config.steps, int) else int(values["steps"])
+    return steps - (config.branch_step or 0)
 
 
 def _bits_per_byte(flops: float) -> tuple[float, float] | None:

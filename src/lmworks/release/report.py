@@ -123,7 +123,7 @@ def curves(built: Built) -> list[Curve]:
         if not history:
             continue
         lines = [
-            Series("training", _means([(row["tokens"], row["loss"]) for row in history])),
+            Series("training", _means([(row["tokens"], row["loss"]) for row in history if "loss" in row])),
             Series(
                 "validation", [(row["tokens"], row["validation_loss"]) for row in history if "validation_loss" in row]
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,21 @@ class PackedRows:
         if self.mixture:
             return self.mixture.numbers(seed, first, count)
         return row_numbers(len(self.tokens), seed, first, count)
+
+    def checked_digest(self, name: str) -> str:
+        """sha256 of tokens and weights. Raises, naming the row, if an id is outside the vocabulary.
+
+        Reads everything once: little beside training on it.
+        """
+        digest = hashlib.sha256()
+        for row, (tokens, weights) in enumerate(zip(self.tokens, self.weights, strict=True)):
+            if tokens.max() >= self.vocab_size:
+                raise LmworksError(
+                    f"{name}: row {row} holds id {tokens.max()}, and the tokenizer has {self.vocab_size}; the rows are "
+                    "damaged or another tokenizer's: pack them anew with `lmworks build --rebuild`"
+                )
+            digest.update(tokens.tobytes() + weights.tobytes())
+        return digest.hexdigest()
 
     def shares(self) -> Iterator[tuple[Rows, float]]:
         """Tokens of each part that is read, and how much oftener than on average they are."""

@@ -20,7 +20,7 @@ Count = int | Auto
 class TrainConfig(StepConfig):
     """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
 
-    not_in_key: ClassVar[frozenset[str]] = frozenset({"threads", "compile"})
+    not_in_key: ClassVar[frozenset[str]] = frozenset({"threads", "compile", "keep_checkpoints"})
 
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
@@ -101,7 +101,30 @@ class TrainConfig(StepConfig):
     )
     threads: Count = Field(default="auto", description="Cores to compute on.")
     compile: bool | Auto = Field(default="auto", description="Worth its first minute in runs of several.")
+    keep_best: bool = Field(
+        default=False,
+        description="Whether to end with the weights of the lowest validation loss, as `patience` does; a planned run "
+        "is at its best at its end.",
+    )
     checkpoint_steps: int = Field(default=50, ge=1, description="Work lost by a kill at the most.")
+    keep_checkpoints: int = Field(
+        default=2, ge=1, description="The newest, and one more in case its file is damaged; each is 2 to 3 models."
+    )
+    publish_checkpoints: list[int] = Field(
+        default_factory=list,
+        description="Steps whose checkpoints are kept with the model, to branch from; none, for their size.",
+    )
+    branch_step: int | None = Field(
+        default=None,
+        ge=1,
+        description="Go on from this published checkpoint of `from`, with its optimizer state and its place in the "
+        "data; `steps` counts those before it. Unset, `from` gives its last weights alone.",
+    )
+    activation_checkpointing: bool = Field(
+        default=False,
+        description="Whether blocks are computed again on the way back instead of kept: less memory for a third more "
+        "time, worth it only where a micro-batch does not fit.",
+    )
     validation_steps: int = Field(default=50, ge=1, description="Steps between two validation losses.")
     validation_rows: int = Field(default=16, ge=1, description="The same rows each time; enough to see a trend.")
 
@@ -121,6 +144,16 @@ class TrainConfig(StepConfig):
             raise ValueError(f"adamw_learning_rate goes with muon; {self.optimizer} moves all at learning_rate")
         return self
 
+    @model_validator(mode="after")
+    def _checkpoints_are_on_the_way(self) -> Self:
+        if self.branch_step and not self.base:
+            raise ValueError("branch_step is a step of the model that `from` names; here it names none")
+        if self.branch_step and not (isinstance(self.steps, int) and self.steps > self.branch_step):
+            raise ValueError(f"steps must be stated and greater than branch_step {self.branch_step}, which they count")
+        if isinstance(self.steps, int) and any(not 0 < step <= self.steps for step in self.publish_checkpoints):
+            raise ValueError(f"publish_checkpoints are steps from 1 to {self.steps}")
+        return self
+
     @property
     def rows_per_step(self) -> int:
         """Rows in one optimizer step."""
@@ -128,7 +161,8 @@ class TrainConfig(StepConfig):
 
     def require_resolved(self) -> None:
         """Raise if the plan has left a value open."""
-        names = [name for name in type(self).model_fields if getattr(self, name) == "auto"]
+        of_base = {"hidden_size", "num_layers"} if self.base else set()
+        names = [name for name in type(self).model_fields if getattr(self, name) == "auto" and name not in of_base]
         if names:
             raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Sampling
+from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
-from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.model.folder import ModelFolder, load_model, read_config, save_model
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
 from lmworks.train.config import CausalLMConfig, TrainConfig
 from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
+from lmworks.train.memory import refuse_what_cannot_fit
 from lmworks.train.objective import Batch, PackedObjective, Trainable
 from lmworks.train.packed import masked_attention, segments, visible_positions
 
@@ -25,18 +28,22 @@ from lmworks.train.packed import masked_attention, segments, visible_positions
 class TrainableDecoder:
     """Offers what the trainer and objectives ask of a decoder."""
 
-    def __init__(self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0) -> None:
+    def __init__(
+        self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0, recompute: bool = False
+    ) -> None:
         self.decoder = self.module = decoder
         self.end_of_text = end_of_text
         for block in decoder.blocks if dropout else ():
             block.dropout = nn.Dropout(dropout)
         self.output_gradient = softmax_gradient
-        self.run_block = run_block
+        self.run_block: Callable[..., Tensor] = run_block
         self.label_smoothing = torch.zeros(())
         if compiled:
             # Shapes are fixed by the micro-batch, so each is compiled once, and one block's code serves every layer.
             self.output_gradient = torch.compile(softmax_gradient, dynamic=False)
             self.run_block = torch.compile(run_block, dynamic=False)
+        if recompute:
+            self.run_block = partial(checkpoint, self.run_block, use_reentrant=False)
 
     @property
     def output_weight(self) -> Tensor:
@@ -89,19 +96,35 @@ class DecoderObjective(PackedObjective):
         config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
         """A decoder: the base, or one of the shape in the config."""
+        refuse_what_cannot_fit(_step_bytes(config, base, tokenizer), min(config.micro_batch_rows, config.rows_per_step))
         decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
         decoder.compute_type = getattr(torch, config.data_type)
         return TrainableDecoder(
-            decoder, end_of_text=tokenizer.end_of_text_id, compiled=compiled, dropout=config.dropout
+            decoder,
+            end_of_text=tokenizer.end_of_text_id,
+            compiled=compiled,
+            dropout=config.dropout,
+            recompute=config.activation_checkpointing,
         )
 
 
-def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
+def _step_bytes(config: TrainConfig, base: ModelFolder | None, tokenizer: Tokenizer) -> Callable[[int], int]:
+    """Rows of a micro-batch -> memory that training takes by counting."""
+    shape = read_config(base.path) if base else _shape(config, tokenizer)
+    width = 2 if config.data_type == "bfloat16" else 4
+    return lambda rows: shape.training_bytes(rows, config.sequence_length, width, config.activation_checkpointing)
+
+
+def _shape(config: TrainConfig, tokenizer: Tokenizer) -> DecoderConfig:
     if not isinstance(config, CausalLMConfig):
         raise LmworksError("a model to tune is missing: `from` must name an earlier model")
-    decoder = Decoder(config.shape(tokenizer.vocab_size))
+    return config.shape(tokenizer.vocab_size)
+
+
+def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
+    decoder = Decoder(_shape(config, tokenizer))
     decoder.initialise(torch.Generator().manual_seed(config.seed))
-    if not config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
+    if not decoder.config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
         begin_with_bigrams(decoder, rows.shares(), config.seed)
     return decoder
 

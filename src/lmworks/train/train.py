@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from lmworks.data.documents import write_file, write_json_lines
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import TrainConfig
 from lmworks.train.freed_memory import freed_memory_kept
+from lmworks.train.memory import shortage_in_words
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
@@ -37,10 +40,11 @@ SPIKE_WINDOW = 20
 """Steps whose median gradient norm a spike is held against."""
 MOST_SPIKES = 20
 """More in one run are no accidents."""
-BEST = "best.safetensors"
+PUBLISHED = "checkpoints"
+"""Folder of published checkpoints beside a model."""
 
 
-@stage(version=2)
+@stage(version=3)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -51,15 +55,16 @@ def train(
     out: Path,
     context: Context,
 ) -> Result:
-    """Train a model and write its folder, with `history.jsonl`, `samples.jsonl` and `training.json`.
+    """Train a model and write its folder, with `history.jsonl`, `samples.jsonl`, `training.json` and `checkpoints`.
 
     A run that was killed goes on from its last checkpoint and ends with the same bytes as one that was not.
     """
     config.require_resolved()
     settings = _kept_settings(config, context)
-    with _threads(settings["threads"]), freed_memory_kept():
-        run = Run(config, base, data, tokenizer, validation, watch, context, settings["compile"])
-        run.go()
+    with _threads(settings["threads"]), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
+        run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"])
+        with run.checkpoints:
+            run.go()
         run.model.save(out, tokenizer.path)
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
@@ -79,33 +84,52 @@ class Run:
         tokenizer: TokenizerFolder,
         validation: Shards | None,
         watch: Handle | None,
+        out: Path,
         context: Context,
         compiled: bool,
     ) -> None:
-        from lmworks.train.checkpoints import restore_checkpoint
+        from lmworks.train.checkpoints import Checkpoints
         from lmworks.train.objectives import OBJECTIVES
         from lmworks.train.optimizer import Optimizer
 
         self.config, self.context, self.tokenizer = config, context, tokenizer.open()
         self.steps = int(config.steps)
         objective = OBJECTIVES[config.objective]
-        rows = self._mixed(_rows(data, config, self.tokenizer))
+        fingerprint = _fingerprint(config, self.tokenizer)
+        rows = self._mixed(_rows(data, config, self.tokenizer, fingerprint))
         self.mixture = rows.mixture
         self.objective: Objective = objective(rows, config.seed, config.rows_per_step)
         self.unseen: Objective | None = None
         if validation:
-            self.unseen = objective(_rows(validation, config, self.tokenizer), config.seed, config.rows_per_step)
+            held_out = _rows(validation, config, self.tokenizer, fingerprint)
+            self.unseen = objective(held_out, config.seed, config.rows_per_step)
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
         self.model: Trainable = objective.begin(config, base, rows, self.tokenizer, compiled=compiled)
         self.parameters = list(self.model.module.parameters())
         self.optimizer = Optimizer(self.model.module, config)
         self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
-        self.tensors = self.weights | self.optimizer.state
-        self.position: Position = restore_checkpoint(context, self.tensors)
+        tensors = self.weights | self.optimizer.state
+        self.checkpoints = Checkpoints(context, tensors, fingerprint, config.keep_checkpoints, out / PUBLISHED)
+        self.position = self._begun(base)
         self.began_at = self.position.step
         if self.began_at:
             context.log(f"goes on after {self.began_at} of {self.steps} steps")
         self.seconds: list[float] = []
+
+    def _begun(self, base: ModelFolder | None) -> Position:
+        """Where this run was stopped, or where it branches off, or the beginning."""
+        import torch
+
+        position, branch = self.checkpoints.restore(), self.config.branch_step
+        if branch and base and not position.step:
+            position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
+        for name, weight in self.weights.items():
+            if not torch.isfinite(weight).all():
+                raise LmworksError(
+                    f"{base.path if base else 'the fresh model'}: {name} holds values that are not finite numbers; "
+                    "train that model anew, or take another"
+                )
+        return position
 
     def _mixed(self, rows: PackedRows) -> PackedRows:
         """Rows with the order in which the parts of a mixture are read, which is told."""
@@ -120,10 +144,8 @@ class Run:
 
     def go(self) -> None:
         """All steps that are left."""
-        from lmworks.train.checkpoints import save_checkpoint
-
-        if self.config.on_spike == "roll-back" and not self.position.step:
-            save_checkpoint(self.context, self.position, self.tensors)
+        if self.config.on_spike == "roll-back" and self.position.step == (self.config.branch_step or 0):
+            self.checkpoints.save(self.position)
         config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
         self.context.progress.start(self.steps * tokens, "tokens")
         samples_at = {max(1, self.steps >> halvings) for halvings in range(SAMPLE_POINTS)}
@@ -132,30 +154,30 @@ class Run:
             began = time.perf_counter()
             line = self.step(self.position.step)
             self.seconds.append(time.perf_counter() - began)
-            if line is None:
-                self._after_spike()
+            if line is None and self._rolls_back():
                 continue
             self.position.step += 1
             done = self.position.step
-            if self.unseen and (done % config.validation_steps == 0 or done == self.steps):
-                line |= self.validate()
-            self.position.history.append(line)
-            self.context.progress.update(
-                done * tokens,
-                loss=line["loss"],
-                learning_rate=line["learning_rate"],
-                tokens_per_second=tokens / self.seconds[-1],
+            shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
+            measured = (
+                self.validate() if self.unseen and (done % config.validation_steps == 0 or done == self.steps) else {}
             )
+            if line or measured:
+                self.position.history.append({"step": done, "tokens": done * tokens, **(line or {}), **measured})
+            self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
             if self.watched and done in samples_at:
                 self.sample()
-            if "validation_loss" in line and self._is_stale(line["validation_loss"]):
+            if measured and self._is_stale(measured["validation_loss"]):
                 break
-            if done % config.checkpoint_steps == 0 and done < self.steps:
-                save_checkpoint(self.context, self.position, self.tensors)
-        self._take_best()
+            publish = done in config.publish_checkpoints
+            if publish or (done % config.checkpoint_steps == 0 and done < self.steps):
+                self.checkpoints.save(self.position, publish=publish)
+        if self.position.best_loss is not None:
+            self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
+            self.checkpoints.load_best()
 
     def step(self, step: int) -> dict[str, Any] | None:
-        """One optimizer step; its line of the history, or None if it was a spike and moved nothing."""
+        """One optimizer step; what the history tells of it, or None if it was a spike and moved nothing."""
         import torch
 
         from lmworks.train.optimizer import rate_share
@@ -170,6 +192,11 @@ class Run:
             loss.backward()  # type: ignore[no-untyped-call]
             total, weight = total + loss.item(), weight + batch_weight
             metrics = {name: metrics.get(name, 0.0) + value for name, value in more.items()}
+        if not step and not math.isfinite(total):
+            raise LmworksError(
+                "step 1: the loss is not a number before anything was learned: the weights of `from` are too large, or "
+                "data_type too narrow for them; take another model, or float32"
+            )
         norm = self._divide_and_clip(max(weight, 1.0))
         share, spiked = rate_share(step, self.config, self.steps), self._is_spike(norm)
         if not spiked:
@@ -179,8 +206,6 @@ class Run:
         if spiked:
             return None
         return {
-            "step": step + 1,
-            "tokens": (step + 1) * self.config.rows_per_step * self.config.sequence_length,
             "loss": total / max(weight, 1.0),
             "learning_rate": share * self.config.learning_rate,
             "gradient_norm": norm,
@@ -198,14 +223,17 @@ class Run:
     def _is_spike(self, norm: float) -> bool:
         if not math.isfinite(norm):
             return True
-        before = [line["gradient_norm"] for line in self.position.history[-SPIKE_WINDOW:]]
-        ratio = self.config.spike_ratio
+        norms = [
+            line["gradient_norm"] for line in self.position.history[-SPIKE_WINDOW - MOST_SPIKES :] if "loss" in line
+        ]
+        before, ratio = norms[-SPIKE_WINDOW:], self.config.spike_ratio
         return ratio is not None and len(before) == SPIKE_WINDOW and norm > ratio * statistics.median(before)
 
-    def _after_spike(self) -> None:
-        """Go on as `on_spike` says; a run that does nothing but jump is stopped in any case."""
-        from lmworks.train.checkpoints import restore_checkpoint, save_checkpoint
+    def _rolls_back(self) -> bool:
+        """After a spike: whether the run went back, or goes on without the step, or is stopped, as `on_spike` says.
 
+        A run that does nothing but jump is stopped in any case.
+        """
         step = self.position.step
         spikes = [*self.position.spikes, step + 1]
         if self.config.on_spike == "stop" or len(spikes) > MOST_SPIKES:
@@ -215,33 +243,25 @@ class Run:
             )
         self.context.log(f"step {step + 1} was a spike: {self.config.on_spike}")
         if self.config.on_spike == "skip":
-            self.position.spikes, self.position.step = spikes, step + 1
-            return
+            self.position.spikes = spikes
+            return False
         before = self.position
-        self.position = restore_checkpoint(self.context, self.tensors)
+        self.position = self.checkpoints.restore()
         self.position.spikes = spikes
         self.position.data_shift = step + 1 + before.data_shift - self.position.step
         self.position.best_loss, self.position.best_step = before.best_loss, before.best_step  # as the file holds
-        save_checkpoint(self.context, self.position, self.tensors)
+        self.checkpoints.save(self.position)
+        return True
 
     def _is_stale(self, validation_loss: float) -> bool:
-        """Whether `patience` is at its end; the best weights so far are kept for it."""
-        from lmworks.train.checkpoints import save_tensors
-
+        """Whether `patience` is at its end; the best weights so far are kept, for it or for `keep_best`."""
         position, patience = self.position, self.config.patience
-        if patience is None:
+        if patience is None and not self.config.keep_best:
             return False
         if position.best_loss is None or validation_loss < position.best_loss:
             position.best_loss, position.best_step = validation_loss, position.step
-            save_tensors(self.context.scratch / BEST, self.weights)
-        return position.step - position.best_step >= patience * self.config.validation_steps
-
-    def _take_best(self) -> None:
-        from lmworks.train.checkpoints import load_tensors
-
-        if self.position.best_loss is not None:
-            self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
-            load_tensors(self.context.scratch / BEST, self.tensors)
+            self.checkpoints.save_best(self.weights)
+        return patience is not None and position.step - position.best_step >= patience * self.config.validation_steps
 
     def validate(self) -> dict[str, float]:
         """Loss and share of right guesses over the first rows of the validation data."""
@@ -343,11 +363,22 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _rows(shards: Shards, config: TrainConfig, tokenizer: Tokenizer) -> PackedRows:
+def _fingerprint(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, str]:
+    """What a continued run must have in common with its checkpoints; rows are added as they are opened."""
+    if late := [step for step in config.publish_checkpoints if step > int(config.steps)]:
+        raise LmworksError(f"publish_checkpoints: {late[0]} is beyond the {config.steps} steps of this run")
+    return {
+        "tokenizer": tokenizer.digest,
+        **{name: canonical_json(value) for name, value in key_config(config).items()},
+    }
+
+
+def _rows(shards: Shards, config: TrainConfig, tokenizer: Tokenizer, fingerprint: dict[str, str]) -> PackedRows:
     rows = shards.open()
     if rows.sequence_length != config.sequence_length or rows.tokenizer_digest != tokenizer.digest:
         raise LmworksError(
             f"{shards.path}: rows of {rows.sequence_length} tokens by tokenizer {rows.tokenizer_digest[:12]}; expected "
             f"{config.sequence_length} by {tokenizer.digest[:12]}: pack the data anew with this model's tokenizer"
         )
+    fingerprint["validation rows" if "rows" in fingerprint else "rows"] = rows.checked_digest(str(shards.path))
     return rows
