@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from lmworks.train import packed as packing
 from lmworks.train.config import CausalLMConfig
 from lmworks.train.losses import CHUNK, chunked_cross_entropy
 from lmworks.train.optimizer import Optimizer, orthogonalise, rate_share
@@ -24,8 +25,11 @@ def test_segments_begin_at_every_end_of_text() -> None:
     assert positions.tolist() == [[0, 1, 0, 1, 2, 0, 0, 1]]
 
 
-@pytest.mark.parametrize("window", [None, 3])
-def test_packed_attention_is_attention_of_each_segment_alone(window: int | None) -> None:
+@pytest.mark.parametrize(("window", "block"), [(None, 128), (3, 128), (None, 4), (3, 4)])
+def test_packed_attention_is_attention_of_each_segment_alone(
+    window: int | None, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "QUERY_BLOCK", block)
     torch.manual_seed(0)
     tokens = torch.tensor([[0, 4, 5, 6, 0, 7, 8, 9, 3, 0, 2]])
     q, k, v = torch.randn(1, 4, 11, 8), torch.randn(1, 2, 11, 8), torch.randn(1, 2, 11, 8)

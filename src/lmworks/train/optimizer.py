@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 import torch
@@ -59,52 +60,67 @@ class Optimizer:
     def step(self, number: int, share: float) -> None:
         """Update from the gradients; `number` counts from 1, `share` scales the learning rates."""
         config = self.config
-        for name, spread in self.parameters.items():
-            parameter, gradient, kind = local(spread), local(spread.grad), self.update[name]
-            rest = config.optimizer == "muon" and kind == "adamw"
-            rate = share * (config.adamw_learning_rate if rest else config.learning_rate)
-            decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            if kind in ("adam", "sgd"):
-                gradient = gradient.add(parameter, alpha=decay)  # L2, a part of the gradient
-            else:
-                parameter.mul_(1 - rate * decay)
-            if kind == "muon":
-                continue
-            if kind == "sgd":
-                self._move_with_momentum(name, parameter, gradient, rate)
-            else:
-                self._move_by_moments(name, parameter, gradient, rate, number)
+        rest = config.adamw_learning_rate if config.optimizer == "muon" else config.learning_rate
+        by_moments: dict[bool, list[str]] = {True: [], False: []}
+        for name, parameter in self.parameters.items():
+            if self.update[name] in ("adamw", "adam"):
+                by_moments[parameter.ndim > 1].append(name)
+            elif self.update[name] == "sgd":
+                self._move_with_momentum(name, share * config.learning_rate)
+        for decays, names in by_moments.items():
+            if names:
+                self._move_by_moments(names, share * rest, config.weight_decay if decays else 0.0, number)
+        self._move_orthogonally(share * config.learning_rate)
+
+    def _move_orthogonally(self, rate: float) -> None:
+        """Muon: Nesterov's step along a running mean, whose size does not matter."""
         for name, update in self.processes.owned(self._mean_gradients(), orthogonalise):
-            spread, rate = self.parameters[name], share * config.learning_rate
+            spread = self.parameters[name]
             scale = math.sqrt(max(1.0, spread.shape[0] / spread.shape[1]))
-            local(spread).add_(local(update).float(), alpha=-rate * scale)
+            parameter = local(spread)
+            parameter.mul_(1 - rate * self.config.weight_decay)
+            parameter.add_(local(update).float(), alpha=-rate * scale)
 
     def _mean_gradients(self) -> Iterator[tuple[str, Tensor]]:
-        """Muon's: Nesterov's step along a running mean, whose size does not matter."""
+        keep = self.config.momentum
         for name, spread in self.parameters.items():
             if self.update[name] == "muon":
                 gradient, momentum = local(spread.grad), local(self.state[f"momentum.{name}"])
-                momentum.lerp_(gradient, 1 - self.config.momentum)
-                yield name, like_parts(gradient.lerp(momentum, self.config.momentum), spread)
+                momentum.lerp_(gradient, 1 - keep)
+                yield name, like_parts(gradient.lerp(momentum, keep), spread)
 
-    def _move_with_momentum(self, name: str, parameter: Tensor, gradient: Tensor, rate: float) -> None:
-        """Nesterov's momentum."""
-        momentum, keep = local(self.state[f"momentum.{name}"]), self.config.momentum
-        momentum.mul_(keep).add_(gradient)
-        parameter.add_(gradient.add(momentum, alpha=keep), alpha=-rate)
+    def _move_with_momentum(self, name: str, rate: float) -> None:
+        """SGD with Nesterov's momentum; L2 is a part of the gradient."""
+        parameter, momentum = local(self.parameters[name]), local(self.state[f"momentum.{name}"])
+        decay = self.config.weight_decay if parameter.ndim > 1 else 0.0
+        gradient = local(self.parameters[name].grad).add(parameter, alpha=decay)
+        momentum.mul_(self.config.momentum).add_(gradient)
+        parameter.add_(gradient.add(momentum, alpha=self.config.momentum), alpha=-rate)
 
-    def _move_by_moments(self, name: str, parameter: Tensor, gradient: Tensor, rate: float, number: int) -> None:
-        """Loshchilov and Hutter 2019, algorithm 2."""
-        mean, square = local(self.state[f"mean.{name}"]), local(self.state[f"square.{name}"])
-        first, second = ADAM_BETAS
-        mean.lerp_(gradient, 1 - first)
-        square.lerp_(gradient.square(), 1 - second)
-        size = (square / (1 - second**number)).sqrt_().add_(1e-8)
-        parameter.addcdiv_(mean, size, value=-rate / (1 - first**number))
+    def _move_by_moments(self, names: list[str], rate: float, decay: float, number: int) -> None:
+        """Loshchilov and Hutter 2019, algorithm 2, in one pass over memory; Adam adds L2 to the gradient."""
+        parameters = [local(self.parameters[name]) for name in names]
+        update = torch._fused_adam_ if self.config.optimizer == "adam" else torch._fused_adamw_
+        update(
+            parameters,
+            [local(self.parameters[name].grad) for name in names],
+            [local(self.state[f"mean.{name}"]) for name in names],
+            [local(self.state[f"square.{name}"]) for name in names],
+            [],
+            [parameter.new_tensor(number) for parameter in parameters],
+            lr=rate,
+            beta1=ADAM_BETAS[0],
+            beta2=ADAM_BETAS[1],
+            weight_decay=decay,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
-    return parameter.ndim == 2 and ".layers." in name
+    """In a numbered block, whatever that is called: layers.0, layer.0, h.0. A table of biases is no such matrix."""
+    return parameter.ndim == 2 and re.search(r"\.\d+\.", name) is not None and "relative_attention_bias" not in name
 
 
 def rate_share(step: int, config: TrainConfig, steps: int) -> float:

@@ -19,6 +19,7 @@ from lmworks.model.decoder import Decoder
 from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.train.config import CausalLMConfig
 from lmworks.train.decoder import TrainableDecoder
+from lmworks.train.freed_memory import freed_memory_kept
 from lmworks.train.objective import Batch
 from lmworks.train.optimizer import Optimizer
 
@@ -91,7 +92,8 @@ def main(argument: str) -> None:
     fields = json.loads(argument)
     vocab_size, seconds = fields.pop("vocab_size"), fields.pop("seconds", 5.0)
     config = CausalLMConfig.model_validate({"from": "scratch", "data": "probe", "steps": 1, **fields})
-    print(json.dumps(measure_speed(config, vocab_size, seconds)))
+    with freed_memory_kept():
+        print(json.dumps(measure_speed(config, vocab_size, seconds)))
 
 
 if __name__ == "__main__":

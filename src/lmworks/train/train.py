@@ -25,6 +25,7 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import TrainConfig
+from lmworks.train.freed_memory import freed_memory_kept
 from lmworks.train.launch import run_processes
 from lmworks.train.memory import shortage_in_words
 
@@ -68,7 +69,7 @@ def train(
         inputs = {"base": base, "data": data, "tokenizer": tokenizer, "validation": validation, "watch": watch}
         return run_processes(config, inputs, out, context)
     settings = _kept_settings(config, context)
-    with _threads(settings["threads"]), shortage_in_words(config.micro_batch_rows):
+    with _threads(settings["threads"]), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
         run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"])
         with run.checkpoints, closing(run.live):
             run.go()
