@@ -105,7 +105,7 @@ class KillOnce(Quiet):
         elif done >= 25 * 192:
             self.killed = True
             commands = {child: child.cmdline() for child in psutil.Process().children(recursive=True)}
-            workers = [child for child, words in commands.items() if "torch.distributed.run" not in words]
+            workers = [child for child, words in commands.items() if words[2:4] == ["-m", "lmworks.train.worker"]]
             max(workers, key=lambda child: child.pid).kill()
 
 
