@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 from lmworks.errors import LmworksError
 from lmworks.pipeline.files import canonical_json, digest_file, sync_tree, write_atomically
 from lmworks.pipeline.journal import FileJournal
+from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
@@ -164,6 +164,7 @@ class Build:
                 one = [value] if isinstance(value, str) else value or []
                 made = [self.handle(reference, kind.handle) for reference in one]
                 handles[name] = made if kind.many else (made[0] if made else None)
+            forget_peak_memory()
             started = time.time()
             result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
@@ -201,9 +202,9 @@ class Build:
             "run": {
                 "started": round(started, 3),
                 "seconds": round(time.time() - started, 3),
-                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "peak_memory_bytes": peak_memory_bytes(),
                 "host": platform.platform(),
-                "processor": platform.processor() or platform.machine(),
+                "processor": processor_name(),
                 "cores": os.cpu_count(),
                 "measured": dict(result.measured),
             },

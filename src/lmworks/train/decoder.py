@@ -15,8 +15,8 @@ from lmworks.model.decoder import Decoder, rotations
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
-from lmworks.train.config import CausalLMConfig, TrainConfig
+from lmworks.train.bigrams import begin_with_bigrams
+from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
 from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
 from lmworks.train.objective import Batch, PackedObjective, Trainable
 from lmworks.train.packed import masked_attention, segments, visible_positions
@@ -101,7 +101,7 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
         raise LmworksError("a model to tune is missing: `from` must name an earlier model")
     decoder = Decoder(config.shape(tokenizer.vocab_size))
     decoder.initialise(torch.Generator().manual_seed(config.seed))
-    if not config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
+    if not config.tie_embeddings and tokenizer.vocab_size <= LARGEST_PAIR_VOCABULARY:
         begin_with_bigrams(decoder, rows.shares(), config.seed)
     return decoder
 

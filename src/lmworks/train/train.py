@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +17,7 @@ from lmworks.data.documents import write_file, write_json_lines
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.process import peak_memory_bytes
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
@@ -58,7 +59,8 @@ def train(
     settings = _kept_settings(config, context)
     with _threads(settings["threads"]):
         run = Run(config, base, data, tokenizer, validation, watch, context, settings["compile"])
-        run.go()
+        with run.timed("running"):
+            run.go()
         run.model.save(out, tokenizer.path)
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
@@ -105,6 +107,8 @@ class Run:
         if self.began_at:
             context.log(f"goes on after {self.began_at} of {self.steps} steps")
         self.seconds: list[float] = []
+        self.spent: dict[str, list[float]] = defaultdict(list)
+        """Seconds beside the steps, by part."""
 
     def _mixed(self, rows: PackedRows) -> PackedRows:
         """Rows with the order in which the parts of a mixture are read, which is told."""
@@ -137,7 +141,8 @@ class Run:
             self.position.step += 1
             done = self.position.step
             if self.unseen and (done % config.validation_steps == 0 or done == self.steps):
-                line |= self.validate()
+                with self.timed("validation"):
+                    line |= self.validate()
             self.position.history.append(line)
             self.context.progress.update(
                 done * tokens,
@@ -146,12 +151,21 @@ class Run:
                 tokens_per_second=tokens / self.seconds[-1],
             )
             if self.watched and done in samples_at:
-                self.sample()
+                with self.timed("sample"):
+                    self.sample()
             if "validation_loss" in line and self._is_stale(line["validation_loss"]):
                 break
             if done % config.checkpoint_steps == 0 and done < self.steps:
-                save_checkpoint(self.context, self.position, self.tensors)
+                with self.timed("checkpoint"):
+                    save_checkpoint(self.context, self.position, self.tensors)
         self._take_best()
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the time of what is done inside towards a part."""
+        began = time.perf_counter()
+        yield
+        self.spent[part].append(time.perf_counter() - began)
 
     def step(self, step: int) -> dict[str, Any] | None:
         """One optimizer step; its line of the history, or None if it was a spike and moved nothing."""
@@ -315,7 +329,11 @@ class Run:
                 "tokens_per_second": tokens / steady[len(steady) // 2],
                 "first_step_seconds": self.seconds[0] if self.seconds else 0.0,
                 "steps_of_this_run": self.steps - self.began_at,
-                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                **{f"first_{part}_seconds": seconds[0] for part, seconds in self.spent.items()},
+                **{
+                    f"{part}_seconds": statistics.median(seconds[1:] or seconds) for part, seconds in self.spent.items()
+                },
+                "peak_memory_bytes": peak_memory_bytes(),
             },
         )
 
