@@ -108,7 +108,7 @@ class DecoderConfig:
     def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> dict[str, int]:
         """What packed rows keep for the way back, exact without a compiler, and about what the loss holds.
 
-        With a compiler it is less: that compiler computes sums of squares and activation functions again. Attention keeps the
+        With a compiler it is less, which computes sums of squares and activation functions again. Attention keeps the
         float32 scores of every pair of a block of queries and the keys up to its end, and a copy in the compute type.
         """
         tokens, hidden = rows * sequence_length, self.hidden_size
@@ -124,7 +124,7 @@ class DecoderConfig:
         scores = pairs * (self.num_heads * (FLOAT32 + width * narrow) + 1)
         inside = tokens * (norms + products) + keys_and_values
         kept = 1 if recomputed else self.num_layers
-        stream = tokens * (2 * self.head_size * width + 8 * hidden + 12)  # rotations, the last norm, the ids
+        stream = tokens * (2 * self.head_size * width + 8 * hidden + 4) + 8 * (tokens + rows)  # rotations, norm, ids
         if recomputed:
             stream += self.num_layers * tokens * hidden * width
         table = self.vocab_size * hidden

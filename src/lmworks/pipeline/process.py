@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -27,12 +28,11 @@ def processor_name() -> str:
     return f"{name} (family {facts.get('cpu family', '')}, model {facts['model']})" if "model" in facts else name
 
 
-def forget_peak_memory() -> None:
-    """Have the peak counted anew from here, where the system can do that (Linux: proc(5), clear_refs)."""
-    try:
+def forget_peak_memory() -> int:
+    """Have the peak counted anew from here, where the system can do that (Linux: proc(5), clear_refs); what is held."""
+    with suppress(OSError):
         (PROCESS / "clear_refs").write_text("5")
-    except OSError:
-        return
+    return peak_memory_bytes()
 
 
 def peak_memory_bytes() -> int:

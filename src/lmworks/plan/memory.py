@@ -1,49 +1,12 @@
-"""The memory of a training by part, counted before anything is built; and the refusal of what cannot fit."""
+"""Memory in words, and the refusal of what cannot fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from lmworks.errors import UsageError
-from lmworks.model.config import FLOAT32, Shape
 from lmworks.plan.machine import Machine
 from lmworks.train.config import TrainConfig
-
-LIBRARIES_BYTES = {False: 430 * 2**20, True: 560 * 2**20}
-"""Of a process that has loaded what training loads, without and with the compiler and what it has made."""
-
-GAPS = 1.15
-"""Memory that an allocator holds beside what is asked of it: pages that are not full, blocks kept for later."""
-
-OPTIMIZER_COPIES = {"muon": 1, "sgd": 1, "adam": 2, "adamw": 2}
-"""Running means that are kept of each gradient."""
-
-
-def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int) -> dict[str, int]:
-    """Bytes by part at the moment when most is held: making the model, a step, an update, or writing a checkpoint.
-
-    Exact without a compiler but for the libraries and the gaps; with one, activations are counted too high.
-    """
-    width = FLOAT32 if config.data_type == "float32" else 2
-    trained = config.trained_parts(shape)
-    state = {
-        part: count
-        * OPTIMIZER_COPIES["adamw" if config.optimizer == "muon" and part != "matrices" else config.optimizer]
-        for part, count in trained.items()
-    }
-    held = {"weights": FLOAT32 * shape.parameters, "optimizer state": FLOAT32 * sum(state.values())}
-    stepping = {**held, "gradients": FLOAT32 * sum(trained.values())}
-    rows = min(config.micro_batch_rows, config.rows_per_step)
-    recomputed = bool(getattr(config, "activation_checkpointing", False))
-    moments = [
-        {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
-        {**stepping, **shape.activation_bytes(rows, config.sequence_length, width, recomputed=recomputed)},
-        {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
-        {**held, "copy for the checkpoint": 2 * FLOAT32 * (sum(trained.values()) + sum(state.values()))},
-    ]
-    parts = max(moments, key=lambda moment: sum(moment.values()))
-    gaps = int((GAPS - 1) * sum(parts.values()))
-    return {"libraries": LIBRARIES_BYTES[config.compile is True], **parts, "gaps": gaps, "data rows": row_bytes}
 
 
 def require_fit(name: str, config: TrainConfig, parts: Mapping[str, int], machine: Machine) -> None:

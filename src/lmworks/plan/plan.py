@@ -21,10 +21,11 @@ from lmworks.data.ingest import IngestConfig
 from lmworks.model.config import Shape
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.memory import require_fit, size_in_words, training_memory
+from lmworks.plan.memory import require_fit, size_in_words
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed
 from lmworks.recipe import Recipe, StepConfig
 from lmworks.train.config import TrainConfig
+from lmworks.train.counting import training_memory
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
@@ -93,6 +94,19 @@ class Plan:
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
         return _filled(config, self.models[name])
+
+    def prediction(self, name: str) -> dict[str, Any]:
+        """What a model's training is expected to take."""
+        seconds = next((item.seconds for item in self.predicted if item.step == name), None)
+        if seconds is None:
+            return {}
+        rate = self.rates[name]
+        return {
+            "seconds": list(seconds),
+            "memory_bytes": sum(self.memory[name].values()),
+            "tokens_per_second": rate.tokens_per_second,
+            "source": rate.source,
+        }
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for the store and for programs."""

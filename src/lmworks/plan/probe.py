@@ -28,10 +28,13 @@ COMPILE_SECONDS = 20.0
 VALIDATION_SHARE = 0.5
 """Time of a token that is only measured beside that of one that is learned from."""
 
-SECONDS = 3.0
+SECONDS, MOST_STEPS = 3.0, 200
 """Of steady training: dozens of steps, whose median is steady to a few per cent."""
 
 TIMEOUT_SECONDS = 240
+
+NOT_REHEARSED = {"patience", "keep_best", "branch_step", "publish_checkpoints", "proportions"}
+"""What a rehearsal leaves out: it changes what a training ends with, not how long a step takes."""
 
 SAMPLE_POINTS = 8
 """Times that watched prompts are answered, at the most (train/train.py)."""
@@ -110,21 +113,25 @@ def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed) -> Rat
 
 
 def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int | None) -> tuple[Rate, int]:
-    """Train on made-up data for some seconds in a process of its own, which gives its memory back.
+    """Train on made-up data in a process of its own, which gives its memory back: shortly, then for some seconds.
 
+    What is compiled the first time is kept in the compiler's cache, where the second rehearsal and training find it.
     `chain` are the model's config and before it those of the models that it begins with. Gives the rate and the
-    threads, `most_threads` or one, whichever is faster; None takes those of the config. What is compiled is kept in the
-    compiler's cache, where training finds it.
+    threads, `most_threads` or one, whichever is faster; None takes those of the config.
     """
-    texts = [config.model_dump(mode="json", by_alias=True, exclude_none=True) for config in chain]
-    asked = [{"from": "scratch"} | text | {"steps": 1} for text in texts]
-    settings = {"vocab_size": vocab_size, "seconds": SECONDS, "most_threads": most_threads, "started": time.monotonic()}
-    found = _run({"chain": asked, **settings})
+    how: dict[str, Any] = {"mode": "json", "by_alias": True, "exclude_unset": True, "exclude_none": True}
+    asked = [{"from": "scratch"} | config.model_dump(exclude=NOT_REHEARSED, **how) for config in chain]
+    first = _run({"chain": asked, "vocab_size": vocab_size, "steps": 4, "most_threads": most_threads})
+    asked[-1]["threads"] = int(first["threads"])
+    step = chain[-1].rows_per_step * chain[-1].sequence_length / first["tokens_per_second"]
+    steps = max(8, min(MOST_STEPS, int(SECONDS / step)))
+    found = _run({"chain": asked, "vocab_size": vocab_size, "steps": steps})
     return Rate.from_measured("rehearsed", [found]), int(found["threads"])
 
 
 def _run(settings: dict[str, object]) -> dict[str, float]:
-    command = [sys.executable, "-m", "lmworks.train.probe", json.dumps(settings)]
+    asked = json.dumps({**settings, "started": time.monotonic()})
+    command = [sys.executable, "-m", "lmworks.train.probe", asked]
     mend = "plan without it: --set plan.measure=false"
     # The pipe to its standard input stays open as long as this process lives; the probe ends when it closes.
     with subprocess.Popen(  # noqa: S603

@@ -1,14 +1,12 @@
 """What a training takes on this machine: the trainer itself, for some steps on made-up data.
 
-`python -m lmworks.train.probe ASKED` takes JSON: `chain`, the configs of a model and of those that it begins with, first
-to last; `vocab_size`; `seconds`; `most_threads`, among which it may choose; `started`, the monotonic time of the call.
-It prints one JSON line, and ends when its standard input closes. In a process of its own, the memory is that of training
-alone.
+`python -m lmworks.train.probe ASKED` takes JSON: `chain`, the configs of a model and before it of those that it begins
+with; `vocab_size`; `steps`; `most_threads`, among which it may choose; `started`, the monotonic time of the call. It
+prints one JSON line, and ends when its standard input closes. In a process of its own, the memory is that of training.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import statistics
 import sys
@@ -34,7 +32,7 @@ from lmworks.train.train import WATCHED_PROMPTS, WATCHED_TOKENS, train
 
 TURNS, PRODUCTS = 9, 20
 """About a second on two cores."""
-MOST_STEPS, VALIDATIONS = 200, 3
+VALIDATIONS = 3
 
 
 class _Nowhere:
@@ -53,56 +51,43 @@ class _Nowhere:
 
 
 def rehearse(
-    chain: Sequence[TrainConfig], vocab_size: int, seconds: float, folder: Path, most_threads: int | None = None
+    chain: Sequence[TrainConfig], vocab_size: int, steps: int, folder: Path, most_threads: int | None = None
 ) -> dict[str, float]:
-    """Train the last of a chain of models for about `seconds`, after a short run in which everything is compiled.
+    """Train the last of a chain of models for `steps` steps, with validations and checkpoints.
 
-    The first step is then what it will be when the compiler finds its work done. With `most_threads`, threads are
-    chosen. Gives what `train` measures, besides `begin_seconds` (making and saving the model), `sample_seconds`,
-    `threads`, and the peak memory of the process.
+    With `most_threads`, threads are chosen. Gives what `train` measures, besides `begin_seconds` (making and saving the
+    model), `sample_seconds`, `threads`, and the peak memory of the process.
     """
     *before, config = chain
     threads = useful_threads(most_threads, getattr(torch, config.data_type)) if most_threads else int(config.threads)
-    config = config.model_copy(update={"threads": threads, "validation": "probe", "watch": None, "patience": None})
     tokenizer = _made_up_tokenizer(folder / "tokenizer", vocab_size)
-    objective = OBJECTIVES[config.objective]
-    rows = max(64, config.validation_rows, 8 * config.rows_per_step)
-    data = folder / "data"
-    objective.write_made_up(data, config.sequence_length, rows, tokenizer.open())
     base: ModelFolder | None = None
     for number, each in enumerate(before):
-        OBJECTIVES[each.objective].write_made_up(folder / f"data-{number}", each.sequence_length, 1, tokenizer.open())
-        some = Shards(folder / f"data-{number}", "").open()
-        made = OBJECTIVES[each.objective].begin(each, base, some, tokenizer.open(), compiled=False)
-        made.save(folder / f"base-{number}", tokenizer.path)
+        some = _made_up_rows(folder / f"data-{number}", each, 1, tokenizer)
+        made = OBJECTIVES[each.objective].begin(each, base, some.open(), tokenizer.open(), compiled=False)
         base = ModelFolder(folder / f"base-{number}", "")
-
-    def run(name: str, steps: int) -> dict[str, float]:
-        every = max(1, steps // VALIDATIONS)
-        settings = {"steps": steps, "validation_steps": every, "checkpoint_steps": every}
-        scratch = folder / name
-        scratch.mkdir()
-        context = Context(scratch, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
-        began = time.perf_counter()
-        rows = Shards(data, "")
-        trained = config.model_copy(update=settings)
-        result = train(trained, base, rows, tokenizer, rows, None, out=scratch / "model", context=context)
-        measured = dict(result.measured)
-        measured["begin_seconds"] = time.perf_counter() - began - measured["running_seconds"]
-        return measured
-
-    first = run("compiling", 3)
-    torch._dynamo.reset()
-    step = config.rows_per_step * config.sequence_length / first["tokens_per_second"]
-    measured = run("running", max(VALIDATIONS + 1, min(MOST_STEPS, int(seconds / step))))
-    model = objective.begin(
-        config, ModelFolder(folder / "running" / "model", ""), Shards(data, "").open(), tokenizer.open(), compiled=False
-    )
+        made.save(base.path, tokenizer.path)
+    data = _made_up_rows(folder / "data", config, max(64, config.validation_rows, 8 * config.rows_per_step), tokenizer)
+    every = max(1, steps // VALIDATIONS)
+    settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
+    context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
+    trained, out = config.model_copy(update=settings), folder / "model"
     began = time.perf_counter()
-    with contextlib.suppress(NotImplementedError):
+    found = dict(train(trained, base, data, tokenizer, data, None, out=out, context=context).measured)
+    found["begin_seconds"] = time.perf_counter() - began - found["running_seconds"]
+    if config.watch:
+        model = OBJECTIVES[config.objective].begin(
+            config, ModelFolder(out, ""), data.open(), tokenizer.open(), compiled=False
+        )
+        began = time.perf_counter()
         model.answer(tokenizer.open(), [list(range(3, 20))] * WATCHED_PROMPTS, WATCHED_TOKENS)
-    measured["sample_seconds"] = time.perf_counter() - began
-    return {**measured, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
+        found["sample_seconds"] = time.perf_counter() - began
+    return {**found, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
+
+
+def _made_up_rows(folder: Path, config: TrainConfig, rows: int, tokenizer: TokenizerFolder) -> Shards:
+    OBJECTIVES[config.objective].write_made_up(folder, config.sequence_length, rows, tokenizer.open())
+    return Shards(folder, "")
 
 
 def _made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
