@@ -14,6 +14,7 @@ import pytest
 from lmworks.errors import UsageError
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.process import processor_name
+from lmworks.pipeline.store import Store
 from lmworks.plan import plan as planning
 from lmworks.plan.machine import this_machine
 from lmworks.plan.plan import Plan, make_plan
@@ -34,12 +35,12 @@ models:
 """
 
 
-def plan(folder: Path, *settings: str, replan: bool = False) -> Plan:
+def plan(folder: Path, *settings: str) -> Plan:
     (folder / "texts").mkdir(exist_ok=True)
     (folder / "texts" / "text.txt").write_text("one two three")
     (folder / "recipe.yaml").write_text(RECIPE)
-    recipe = load_recipe(folder / "recipe.yaml", CLASSES, [*settings, "plan.measure=false"])
-    return make_plan(recipe, folder, folder / "store", measure=False, replan=replan)
+    recipe = load_recipe(folder / "recipe.yaml", CLASSES, settings)
+    return make_plan(recipe, folder, folder / "store", measure=False)
 
 
 def test_a_tuned_model_is_counted_as_its_base(tmp_path: Path) -> None:
@@ -133,8 +134,7 @@ def trained(folder: Path, found: Plan, **measured: float) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(manifest))
     record = {"plan": found.as_json(), "steps": {"first": {"stage": "train", "key": "key"}}}
-    (folder / "store" / "builds").mkdir()
-    (folder / "store" / "builds" / "small.json").write_text(json.dumps(record))
+    Store(folder / "store").save_build("small", record)
 
 
 def test_a_training_of_the_same_class_on_this_machine_is_what_a_later_plan_goes_by(tmp_path: Path) -> None:
@@ -146,6 +146,7 @@ def test_a_training_of_the_same_class_on_this_machine_is_what_a_later_plan_goes_
     assert after.rates["first"].begin_seconds == 4.0 and after.speed.measured
     assert sum(after.memory["first"].values()) >= 900 * 2**20
     assert "512 tokens/s, own runs" in after.in_words()
+    assert plan(tmp_path, "plan.measure=false") == before, "no measurement enters, earlier ones neither"
     assert plan(tmp_path, "first.hidden_size=128").rates["first"].source == "counted", "another class"
 
 

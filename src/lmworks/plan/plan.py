@@ -20,12 +20,12 @@ from typing import Any
 from lmworks.data.ingest import IngestConfig
 from lmworks.model.config import Shape
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.store import Store
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.memory import require_fit, size_in_words
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed
 from lmworks.recipe import Recipe, StepConfig
 from lmworks.train.config import TrainConfig
-from lmworks.train.counting import training_memory
+from lmworks.train.counting import require_fit, size_in_words, training_memory
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
@@ -48,7 +48,6 @@ TUNING_WEIGHT = 3 / 7
 RUNS = ((1.7e13, 1.295), (3.5e13, 1.180))
 """(floating-point operations, bits per byte on held-out services) of runs of our own on the quickstart's data."""
 
-
 ACCURACY = {"counted": (0.5, 2.0), "rehearsed": (0.87, 1.15), "own runs": (0.87, 1.15)}
 """Within what times the prediction a training is expected to end."""
 
@@ -58,7 +57,8 @@ MARGIN = 1.07
 NO_MATTER = {
     *("base", "data", "tokenizer", "validation", "watch", "proportions", "steps", "seed", "learning_rate"),
     *("adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum", "weight_decay", "label_smoothing"),
-    *("gradient_clip", "spike_ratio", "on_spike", "patience", "checkpoint_steps", "validation_steps"),
+    *("gradient_clip", "spike_ratio", "on_spike", "patience", "checkpoint_steps", "validation_steps", "keep_best"),
+    *("keep_checkpoints", "publish_checkpoints", "branch_step"),
 }
 """Fields that change neither how long a step takes nor its memory."""
 
@@ -97,16 +97,11 @@ class Plan:
 
     def prediction(self, name: str) -> dict[str, Any]:
         """What a model's training is expected to take."""
-        seconds = next((item.seconds for item in self.predicted if item.step == name), None)
-        if seconds is None:
+        if not (rate := self.rates.get(name)):
             return {}
-        rate = self.rates[name]
-        return {
-            "seconds": list(seconds),
-            "memory_bytes": sum(self.memory[name].values()),
-            "tokens_per_second": rate.tokens_per_second,
-            "source": rate.source,
-        }
+        seconds = next(item.seconds for item in self.predicted if item.step == name)
+        sums = {"seconds": list(seconds), "memory_bytes": sum(self.memory[name].values())}
+        return {**sums, "tokens_per_second": rate.tokens_per_second, "source": rate.source}
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for the store and for programs."""
@@ -127,10 +122,10 @@ class Plan:
 
     def in_words(self) -> str:
         """The plan for a terminal."""
+        how = "measured" if self.speed.measured else "estimated by counting"
         lines = [
             f"plan {self.key[:8]} for {self.machine.processor}, {self.machine.cores} cores",
-            f"  speed      {self.speed.flops_per_second / 1e9:,.0f} GFLOP/s in training, "
-            + ("measured" if self.speed.measured else "estimated by counting"),
+            f"  speed      {self.speed.flops_per_second / 1e9:,.0f} GFLOP/s in training, {how}",
         ]
         for name, values in self.models.items():
             shown = "".join(f"; {field.replace('_', ' ')} {value}" for field, value in values.items())
@@ -221,14 +216,15 @@ class _Planner:
         left = budget - data - evaluation
         models = self._shapes(self._shares(max(0.2 * budget, left)))
         shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
-        memory = {name: self._memory(name, shape, models) for name, shape in shapes.items()}
+        rows = self.vocab_size, int(ROW_SHARE * self.source_bytes)
+        memory = {name: training_memory(each, self._resolved(name, models), *rows) for name, each in shapes.items()}
         for name, parts in memory.items():
-            require_fit(name, self._resolved(name, models), parts, self.machine)
+            require_fit(name, self._resolved(name, models), parts, self.machine.memory_bytes)
         rates = self._rates(shapes, models, measure)
         for name, rate in rates.items():
             if rate.peak_memory_bytes:
                 memory[name] = _measured_memory(memory[name], rate.peak_memory_bytes)
-                require_fit(name, self._resolved(name, models), memory[name], self.machine)
+                require_fit(name, self._resolved(name, models), memory[name], self.machine.memory_bytes)
         shares = self._shares(max(0.2 * budget, left - (time.monotonic() - began)))
         predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
         flops = 0.0
@@ -246,19 +242,10 @@ class _Planner:
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
         most = [EVALUATION_BYTES if self.recipe.evaluate else 0, *(sum(parts.values()) for parts in memory.values())]
-        return Plan(
-            key,
-            self.machine,
-            self.speed,
-            models,
-            predicted,
-            memory,
-            max(most),
-            {name: shape.parameters for name, shape in shapes.items()},
-            rates,
-            {name: self._class(name, shape, models) for name, shape in shapes.items()},
-            _bits_per_byte(flops),
-        )
+        parameters = {name: shape.parameters for name, shape in shapes.items()}
+        classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
+        found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
+        return Plan(key, *found, _bits_per_byte(flops))
 
     def _shares(self, seconds: float) -> dict[str, float]:
         """Seconds of training for each model."""
@@ -300,14 +287,10 @@ class _Planner:
                 shape = shape and self.configs[each].tuned_shape(shape)
         return shape
 
-    def _memory(self, name: str, shape: Shape, models: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-        return training_memory(shape, self._resolved(name, models), self.vocab_size, int(ROW_SHARE * self.source_bytes))
-
     def _class(self, name: str, shape: Shape, models: Mapping[str, Mapping[str, Any]]) -> str:
         settings = self._resolved(name, models).model_dump(mode="json", exclude=NO_MATTER)
-        return digest_text(
-            canonical_json({"settings": settings, "shape": shape.parts, "processor": self.machine.processor})
-        )[:16]
+        beside = [bool(self.configs[name].validation), bool(self.configs[name].watch), self.machine.processor]
+        return digest_text(canonical_json([settings, shape.parts, beside]))[:16]
 
     def _rates(self, shapes: Mapping[str, Shape], models: dict[str, dict[str, Any]], measure: bool) -> dict[str, Rate]:
         """From earlier trainings of the store if there are any, else rehearsed if allowed, else counted."""
@@ -317,7 +300,8 @@ class _Planner:
             config = self.configs[name]
             per_token = shape.training_flops_per_token(config.sequence_length)
             chain = self._chain(name)
-            if runs := _own_runs(self.store, self._class(name, shape, models)):
+            runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
+            if runs:
                 rates[name] = Rate.from_measured("own runs", runs)
             elif measure and all(each in self.configs for each in chain):
                 if threads and config.threads == "auto":
@@ -330,10 +314,24 @@ class _Planner:
                 rates[name] = counted_rate(self._resolved(name, models), per_token, self.speed)
             if rates[name].source != "counted" and not self.speed.measured:
                 flops = rates[name].tokens_per_second * per_token
-                self.speed = replace(
-                    self.speed, measured=True, flops_per_second=flops, threads=threads or self.speed.threads
-                )
+                self.speed = replace(self.speed, measured=True, flops_per_second=flops)
         return rates
+
+    def _own_runs(self, wanted: str) -> list[dict[str, Any]]:
+        """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
+        store, found = Store(self.store), []
+        for record in store.builds():
+            for name, which in (record.get("plan") or {}).get("classes", {}).items():
+                step = record["steps"].get(name) if which == wanted else None
+                artifact = step and store.find(step["stage"], step["key"])
+                if not artifact:
+                    continue
+                run, config = artifact.manifest["run"], artifact.manifest["config"]
+                same = all(config[setting] == value for setting, value in record["plan"]["models"][name].items())
+                if same and run["measured"]["steps_of_this_run"] == artifact.manifest["counts"]["steps"]:
+                    begin = {"begin_seconds": run["seconds"] - run["measured"]["running_seconds"]}
+                    found.append({**begin, **run["measured"], "peak_memory_bytes": run["peak_memory_bytes"]})
+        return found
 
 
 def _filled(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
@@ -343,10 +341,9 @@ def _filled(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
 
 def _affordable(rate: Rate, config: TrainConfig, seconds: float, *, first: bool) -> int:
     """The most steps that end within so many seconds, and at least a few."""
-    steps = range(LEAST_STEPS, 10**9)
-    return LEAST_STEPS + max(
-        0, bisect_right(steps, seconds, key=lambda count: sum(rate.parts(config, count, first=first).values())) - 1
-    )
+    counts = range(LEAST_STEPS, 10**9)
+    fits = bisect_right(counts, seconds, key=lambda count: sum(rate.parts(config, count, first=first).values()))
+    return counts[max(0, fits - 1)]
 
 
 def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
@@ -354,25 +351,6 @@ def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
     parts = {part: count for part, count in counted.items() if part not in ("libraries", "gaps")}
     explained = sum(parts.values()) - parts.get("data rows", 0)
     return {"libraries, compiler, gaps": max(0, int(MARGIN * peak) - explained), **parts}
-
-
-def _own_runs(store: Path, wanted: str) -> list[dict[str, Any]]:
-    """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
-    found = []
-    for path in (store / "builds").glob("*.json"):
-        record = json.loads(path.read_text())
-        for name, which in (record.get("plan") or {}).get("classes", {}).items():
-            step = record["steps"].get(name)
-            manifest = store / "artifacts" / step["stage"] / step["key"] / "manifest.json" if step else None
-            if which != wanted or not (manifest and manifest.exists()):
-                continue
-            trained = json.loads(manifest.read_text())
-            run, config = trained["run"], trained["config"]
-            same = all(config[setting] == value for setting, value in record["plan"]["models"][name].items())
-            if same and run["measured"]["steps_of_this_run"] == config["steps"]:
-                begin = {"begin_seconds": run["seconds"] - run["measured"]["running_seconds"]}
-                found.append({**begin, **run["measured"], "peak_memory_bytes": run["peak_memory_bytes"]})
-    return found
 
 
 def _hidden_size(flops: float) -> int:

@@ -1,7 +1,13 @@
-"""The memory of a training by part, counted before anything is built. Imports no torch."""
+"""The memory of a training by part, counted before anything is built, and the refusal of what cannot fit.
+
+Imports no torch: plans are made of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from lmworks.errors import UsageError
 from lmworks.model.config import FLOAT32, Shape
 from lmworks.train.config import TrainConfig
 
@@ -40,3 +46,21 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     parts = max(moments, key=lambda moment: sum(moment.values()))
     gaps = int((GAPS - 1) * sum(parts.values()))
     return {"libraries": LIBRARIES_BYTES[config.compile is True], **parts, "gaps": gaps, "data rows": row_bytes}
+
+
+def require_fit(name: str, config: TrainConfig, parts: Mapping[str, int], memory_bytes: int) -> None:
+    """Raise `UsageError`, with the sum shown, if a training needs more than the machine has."""
+    if sum(parts.values()) <= memory_bytes:
+        return
+    largest = sorted(parts.items(), key=lambda item: -item[1])
+    shown = " + ".join(f"{part} {size_in_words(count)}" for part, count in largest)
+    raise UsageError(
+        f"models.{name}: training would take {size_in_words(sum(parts.values()))} of memory and this machine has "
+        f"{size_in_words(memory_bytes)}: {shown}. Lower micro_batch_rows (now {config.micro_batch_rows}; the "
+        "result stays the same), sequence_length or hidden_size, or switch activation_checkpointing on"
+    )
+
+
+def size_in_words(count: float) -> str:
+    """Bytes for a person."""
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"

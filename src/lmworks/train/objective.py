@@ -133,18 +133,13 @@ class PackedObjective:
         draw = np.random.default_rng(0)
         tokens = draw.integers(3, tokenizer.vocab_size, (rows, sequence_length + 1))
         tokens[draw.random(tokens.shape) < 1 / MEAN_SEGMENT] = tokenizer.end_of_text_id
-        write_rows(
-            out,
-            [tokens],
-            [np.ones_like(tokens)],
-            [],
-            rows=rows,
-            sequence_length=sequence_length,
-            trained_tokens=rows * sequence_length,
-            vocab_size=tokenizer.vocab_size,
-            tokenizer_digest=tokenizer.digest,
-            bytes_of_text=0,
-        )
+        facts: dict[str, Any] = {
+            "vocab_size": tokenizer.vocab_size,
+            "tokenizer_digest": tokenizer.digest,
+            "bytes_of_text": 0,
+        }
+        sizes = {"rows": rows, "sequence_length": sequence_length, "trained_tokens": rows * sequence_length}
+        write_rows(out, [tokens], [np.ones_like(tokens)], [], **sizes, **facts)
 
     def batch(self, step: int, model: Trainable) -> Batch:
         """Rows `step · rows_per_step` and on."""

@@ -27,6 +27,7 @@ from lmworks.tokens.learn import write_tokenizer
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder
 from lmworks.train.config import ModelConfig, TrainConfig
+from lmworks.train.objective import Trainable
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.train import WATCHED_PROMPTS, WATCHED_TOKENS, train
 
@@ -61,13 +62,21 @@ def rehearse(
     *before, config = chain
     threads = useful_threads(most_threads, getattr(torch, config.data_type)) if most_threads else int(config.threads)
     tokenizer = _made_up_tokenizer(folder / "tokenizer", vocab_size)
+    words = tokenizer.open()
+
+    def rows(name: str, of: TrainConfig, count: int) -> Shards:
+        OBJECTIVES[of.objective].write_made_up(folder / name, of.sequence_length, count, words)
+        return Shards(folder / name, "")
+
+    def begin(of: TrainConfig, base: ModelFolder | None, data: Shards) -> Trainable:
+        return OBJECTIVES[of.objective].begin(of, base, data.open(), words, compiled=False)
+
     base: ModelFolder | None = None
     for number, each in enumerate(before):
-        some = _made_up_rows(folder / f"data-{number}", each, 1, tokenizer)
-        made = OBJECTIVES[each.objective].begin(each, base, some.open(), tokenizer.open(), compiled=False)
+        made = begin(each, base, rows(f"data-{number}", each, 1))
         base = ModelFolder(folder / f"base-{number}", "")
         made.save(base.path, tokenizer.path)
-    data = _made_up_rows(folder / "data", config, max(64, config.validation_rows, 8 * config.rows_per_step), tokenizer)
+    data = rows("data", config, max(64, config.validation_rows, 8 * config.rows_per_step))
     every = max(1, steps // VALIDATIONS)
     settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
     context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
@@ -76,18 +85,11 @@ def rehearse(
     found = dict(train(trained, base, data, tokenizer, data, None, out=out, context=context).measured)
     found["begin_seconds"] = time.perf_counter() - began - found["running_seconds"]
     if config.watch:
-        model = OBJECTIVES[config.objective].begin(
-            config, ModelFolder(out, ""), data.open(), tokenizer.open(), compiled=False
-        )
+        model = begin(config, ModelFolder(out, ""), data)
         began = time.perf_counter()
-        model.answer(tokenizer.open(), [list(range(3, 20))] * WATCHED_PROMPTS, WATCHED_TOKENS)
+        model.answer(words, [list(range(3, 20))] * WATCHED_PROMPTS, WATCHED_TOKENS)
         found["sample_seconds"] = time.perf_counter() - began
     return {**found, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
-
-
-def _made_up_rows(folder: Path, config: TrainConfig, rows: int, tokenizer: TokenizerFolder) -> Shards:
-    OBJECTIVES[config.objective].write_made_up(folder, config.sequence_length, rows, tokenizer.open())
-    return Shards(folder, "")
 
 
 def _made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
