@@ -66,7 +66,7 @@ CALIBRATION: dict[str, tuple[int, dict[str, dict[str, Any]]]] = {
         {"model": {**DECODER, "hidden_size": 128, "num_layers": 2, "sequence_length": 256, "steps": 150}
          | {"optimizer": "adamw", "learning_rate": 0.002, "compile": False, "data_type": "float32"}},
     ),
-    "compiled": (2048, {"model": {**DECODER, "hidden_size": 192, "num_layers": 2, "steps": 100}}),
+    "compiled": (2048, {"model": {**DECODER, "hidden_size": 192, "num_layers": 2, "steps": 40}}),
     "tuned": (1024, {"base": {**BASE, "hidden_size": 192, "num_layers": 2}, "model": {**SFT, "steps": 100}}),
     "wide vocabulary": (8192, {"model": {**DECODER, "hidden_size": 384, "num_layers": 2, "steps": 60}}),
     "many rows": (

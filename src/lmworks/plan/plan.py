@@ -349,7 +349,7 @@ def _affordable(rate: Rate, config: TrainConfig, seconds: float, *, first: bool)
 def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
     """The measured peak, divided as counted; what the count does not explain is the libraries' and the allocator's."""
     parts = {part: count for part, count in counted.items() if part not in ("libraries", "gaps")}
-    explained = sum(parts.values()) - parts.get("data rows", 0)
+    explained = sum(parts.values()) - parts["data rows"]
     return {"libraries, compiler, gaps": max(0, int(MARGIN * peak) - explained), **parts}
 
 

@@ -31,7 +31,7 @@ VALIDATION_SHARE = 0.5
 SECONDS, MOST_STEPS = 3.0, 200
 """Of steady training: dozens of steps, whose median is steady to a few per cent."""
 
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 600
 
 NOT_REHEARSED = {"patience", "keep_best", "branch_step", "publish_checkpoints", "proportions"}
 """What a rehearsal leaves out: it changes what a training ends with, not how long a step takes."""
@@ -74,14 +74,13 @@ class Rate:
         """Seconds of a training of `steps` steps, by part; whether it is the `first` that loads the libraries."""
         step = config.rows_per_step * config.sequence_length / self.tokens_per_second
         validations = -(-steps // config.validation_steps) if config.validation else 0
+        later = max(0, validations - 1)
         watched = min(SAMPLE_POINTS, steps.bit_length()) if config.watch else 0
         return {
             "begin": self.begin_seconds + self.loading_seconds * first,
             "first step": self.first_step_seconds,
             "steps": (steps - 1) * step,
-            "validation": self.first_validation_seconds + (validations - 1) * self.validation_seconds
-            if validations
-            else 0.0,
+            "validation": min(1, validations) * self.first_validation_seconds + later * self.validation_seconds,
             "checkpoints": (steps - 1) // config.checkpoint_steps * self.checkpoint_seconds,
             "samples": watched * self.sample_seconds,
         }
@@ -107,9 +106,8 @@ def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed) -> Rat
     step = config.rows_per_step * config.sequence_length / tokens_per_second
     validation = VALIDATION_SHARE * step * config.validation_rows / config.rows_per_step
     compiling = COMPILE_SECONDS if config.compile is True else 0.0
-    return Rate(
-        "counted", tokens_per_second, 5.0, 1.0, step + compiling, validation + compiling / 2, validation, 0.1, 0.5
-    )
+    first_validation = validation + compiling / 2
+    return Rate("counted", tokens_per_second, 5.0, 1.0, step + compiling, first_validation, validation, 0.1, 0.5)
 
 
 def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int | None) -> tuple[Rate, int]:

@@ -11,7 +11,7 @@ from lmworks.errors import UsageError
 from lmworks.model.config import FLOAT32, Shape
 from lmworks.train.config import TrainConfig
 
-LIBRARIES_BYTES = {False: 430 * 2**20, True: 560 * 2**20}
+LIBRARIES_BYTES = {False: 350 * 2**20, True: 560 * 2**20}
 """Of a process that has loaded what training loads, without and with the compiler and what it has made."""
 
 GAPS = 1.15
@@ -29,11 +29,9 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     width = FLOAT32 if config.data_type == "float32" else 2
     trained = config.trained_parts(shape)
     rest = "adamw" if config.optimizer == "muon" else config.optimizer
-    state = {
-        part: count * OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest]
-        for part, count in trained.items()
-    }
-    held = {"weights": FLOAT32 * shape.parameters, "optimizer state": FLOAT32 * sum(state.values())}
+    copies = {part: OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] for part in trained}
+    state = sum(copies[part] * count for part, count in trained.items())
+    held = {"weights": FLOAT32 * shape.parameters, "optimizer state": FLOAT32 * state}
     stepping = {**held, "gradients": FLOAT32 * sum(trained.values())}
     rows = min(config.micro_batch_rows, config.rows_per_step)
     recomputed = bool(getattr(config, "activation_checkpointing", False))
@@ -41,7 +39,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
         {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
         {**stepping, **shape.activation_bytes(rows, config.sequence_length, width, recomputed=recomputed)},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
-        {**held, "copy for the checkpoint": 2 * FLOAT32 * (sum(trained.values()) + sum(state.values()))},
+        {**held, "copy for the checkpoint": 2 * FLOAT32 * (sum(trained.values()) + state)},
     ]
     parts = max(moments, key=lambda moment: sum(moment.values()))
     gaps = int((GAPS - 1) * sum(parts.values()))
