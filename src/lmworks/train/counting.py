@@ -11,7 +11,7 @@ from lmworks.errors import UsageError
 from lmworks.model.config import FLOAT32, Shape
 from lmworks.train.config import TrainConfig
 
-LIBRARIES_BYTES = {False: 350 * 2**20, True: 560 * 2**20}
+LIBRARIES_BYTES = {False: 350 * 2**20, True: 480 * 2**20}
 """Of a process that has loaded what training loads, without and with the compiler and what it has made."""
 
 GAPS = 1.15

@@ -330,7 +330,7 @@ class Run:
                 "first_step_seconds": self.seconds[0] if self.seconds else 0.0,
                 "steps_of_this_run": self.steps - self.began_at,
                 **{f"first_{part}_seconds": seconds[0] for part, seconds in self.spent.items()},
-                **{f"{part}_seconds": statistics.median(all_[1:] or all_) for part, all_ in self.spent.items()},
+                **{f"{part}_seconds": statistics.median(times[1:] or times) for part, times in self.spent.items()},
                 "peak_memory_bytes": peak_memory_bytes(),
             },
         )
