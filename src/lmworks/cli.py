@@ -109,6 +109,7 @@ def plan(
 
     Example: lmworks plan recipes/quickstart.yaml
     """
+    from lmworks.release.outcome import in_words, outcome
     from lmworks.workspace import open_workspace
 
     announce = None if as_json else _say_counted
@@ -117,6 +118,8 @@ def plan(
         _print_json(workspace.plan.as_json())
     else:
         print(workspace.plan.in_words())
+        artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
+        print(in_words(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lmworks.data.classic import ClassicConfig, classic
@@ -105,7 +106,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         nodes.append(node("tokenizer", stage, recipe.tokenizer.resolve(folder)))
     for name, config in recipe.models.items():
         if isinstance(config, TrainConfig):
-            nodes += model_nodes(name, plan.resolved(name, config).resolve(folder), recipe.data)
+            *before, training = model_nodes(name, plan.resolved(name, config).resolve(folder), recipe.data)
+            nodes += [*before, replace(training, predicted=plan.prediction(name))]
     if recipe.evaluate:
         for label, tasks in _labelled(recipe.evaluate.tasks):
             nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)

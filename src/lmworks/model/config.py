@@ -2,7 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+QUERY_BLOCK = 256
+"""Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
+
+LOSS_CHUNK = 1024
+"""Positions whose logits exist at once."""
+
+FLOAT32 = 4
+"""Bytes of a number in which weights, gradients and optimizer state are kept."""
+
+
+class Shape(Protocol):
+    """What any family of models counts of itself before it is built. The plan asks for nothing else."""
+
+    @property
+    def parts(self) -> Mapping[str, int]:
+        """Parameters by part. The part `matrices` is what Muon moves: matrices inside blocks."""
+
+    @property
+    def parameters(self) -> int:
+        """The sum of the parts."""
+
+    def training_flops_per_token(self, sequence_length: int) -> int:
+        """Floating-point operations to learn from one token, forward and backward."""
+
+    def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> Mapping[str, int]:
+        """What the way forward keeps for the way back, and what the loss holds at once, by part.
+
+        Of one micro-batch of `rows` rows, computed in numbers of `width` bytes; `recomputed` under activation
+        checkpointing.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,23 +70,34 @@ class DecoderConfig:
             raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")
 
     @property
-    def block_parameters(self) -> int:
-        """Parameters of one block."""
+    def block_matrices(self) -> int:
+        """Parameters of the matrices of one block."""
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
-        matrices = 2 * self.hidden_size * (heads + keys) + 3 * self.hidden_size * self.intermediate_size
+        return 2 * self.hidden_size * (heads + keys) + 3 * self.hidden_size * self.intermediate_size
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Parameters by part; a tied embedding counts once."""
+        heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         biases = (heads + 2 * keys) * self.qkv_bias
         norms = 2 * self.hidden_size + 2 * self.head_size * self.qk_norm
-        return matrices + biases + norms
+        table = self.vocab_size * self.hidden_size
+        return {
+            "embeddings": table,
+            "output": 0 if self.tie_embeddings else table,
+            "matrices": self.num_layers * self.block_matrices,
+            "norms and biases": self.num_layers * (norms + biases) + self.hidden_size,
+        }
 
     @property
     def parameters(self) -> int:
-        """All parameters; a tied embedding counts once."""
-        embeddings = self.vocab_size * self.hidden_size * (1 if self.tie_embeddings else 2)
-        return embeddings + self.num_layers * self.block_parameters + self.hidden_size
+        """All parameters."""
+        return sum(self.parts.values())
 
     def forward_flops_per_token(self, context: int) -> int:
         """Floating-point operations of one token's forward pass that sees `context` positions."""
-        matrices = self.num_layers * self.block_parameters + self.vocab_size * self.hidden_size
+        parts = self.parts
+        matrices = parts["matrices"] + parts["norms and biases"] - self.hidden_size + self.vocab_size * self.hidden_size
         attention = 2 * self.num_layers * self.num_heads * self.head_size * context
         return 2 * (matrices + attention)
 
@@ -61,21 +105,35 @@ class DecoderConfig:
         """Forward and backward; each row is attended to whole, which is what the kernels compute."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
-    def training_bytes(
-        self, rows: int, sequence_length: int, activation_bytes: int = 2, recompute: bool = False
-    ) -> int:
-        """Memory to train on `rows` rows at once, a coarse count: within a quarter of eleven shapes measured.
+    def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> dict[str, int]:
+        """What packed rows keep for the way back, exact without a compiler, and about what the loss holds.
 
-        Weights, gradients, optimizer state and a copy for a checkpoint; activations of all layers and of one more under
-        way, or with `recompute` what goes between layers and two layers' own; attention, half of which causality
-        saves in blocks of 256 queries; logits of 1,024 positions.
+        With a compiler it is less, which computes sums of squares and activation functions again. Attention keeps the
+        float32 scores of every pair of a block of queries and the keys up to its end, and a copy in the compute type.
         """
-        tokens = rows * sequence_length
-        scores = 4 * self.num_heads * (sequence_length + min(sequence_length, 256))
-        layer = (8 * self.hidden_size + 4 * self.intermediate_size) * activation_bytes + scores
-        between = self.num_layers * self.hidden_size * activation_bytes
-        activations = between + 2 * layer if recompute else (self.num_layers + 1) * layer
-        return self.parameters * 4 * 6 + tokens * activations + min(tokens, 1024) * self.vocab_size * 20
+        tokens, hidden = rows * sequence_length, self.hidden_size
+        heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
+        ends = [min(start + QUERY_BLOCK, sequence_length) for start in range(0, sequence_length, QUERY_BLOCK)]
+        pairs = rows * sum((end - start) * end for start, end in zip([0, *ends], ends, strict=False))
+        all_heads = self.num_heads + self.num_key_value_heads
+        norms = 2 * (8 * hidden + 4) + self.qk_norm * all_heads * (8 * self.head_size + 4)
+        products = width * (2 * hidden + 2 * heads + 4 * self.intermediate_size)
+        copied = sum(ends) if rows > 1 and self.num_key_value_heads > 1 else sequence_length  # else a view will do
+        keys_and_values = width * rows * 2 * keys * copied
+        narrow = width < FLOAT32
+        scores = pairs * (self.num_heads * (FLOAT32 + width * narrow) + 1)
+        inside = tokens * (norms + products) + keys_and_values
+        kept = 1 if recomputed else self.num_layers
+        stream = tokens * (2 * self.head_size * width + 8 * hidden + 4) + 8 * (tokens + rows)  # rotations, norm, ids
+        if recomputed:
+            stream += self.num_layers * tokens * hidden * width
+        table = self.vocab_size * hidden
+        return {
+            "activations": stream + kept * inside,
+            "attention scores": kept * scores,
+            "copies of weights": narrow * width * kept * self.block_matrices,
+            "logits": LOSS_CHUNK * self.vocab_size * (2 * width + 4 * FLOAT32) + table * (width + 2 * FLOAT32),
+        }
 
     def inference_bytes(self, sequences: int, length: int, weight_bytes: int = 4) -> int:
         """Memory to hold the weights and `sequences` caches of `length` positions."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 from lmworks.errors import LmworksError
 from lmworks.pipeline.files import canonical_json, digest_file, sync_tree, write_atomically
 from lmworks.pipeline.journal import FileJournal
+from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
@@ -42,6 +42,8 @@ class Node:
     config: StepConfig
     inputs: Mapping[str, str | list[str] | None] = field(default_factory=dict)
     """Stage parameter → reference ("clean", "split.train"), or a list of them."""
+    predicted: Mapping[str, Any] = field(default_factory=dict)
+    """What the plan expects of it; kept in the manifest beside what it took."""
 
     def references(self) -> Iterator[str]:
         """Every reference of this node, in order."""
@@ -164,16 +166,17 @@ class Build:
                 one = [value] if isinstance(value, str) else value or []
                 made = [self.handle(reference, kind.handle) for reference in one]
                 handles[name] = made if kind.many else (made[0] if made else None)
+            held = forget_peak_memory()
             started = time.time()
             result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
-            write_atomically(finished, canonical_json(self._manifest(node, key, out, result, started)))
+            write_atomically(finished, canonical_json(self._manifest(node, key, out, result, started, held)))
         manifest = json.loads(finished.read_text())
         artifact = self.store.publish(node.stage.name, key, out, manifest)
         display.finished(node.name, manifest["run"]["seconds"], manifest)
         return artifact
 
-    def _manifest(self, node: Node, key: str, out: Path, result: Result, started: float) -> dict[str, Any]:
+    def _manifest(self, node: Node, key: str, out: Path, result: Result, started: float, held: int) -> dict[str, Any]:
         write_atomically(out / "figures.json", canonical_json([figure.as_json() for figure in result.figures]) + "\n")
         write_atomically(out / "counts.json", canonical_json(dict(result.counts)) + "\n")
         write_atomically(out / "examples.jsonl", _json_lines(result.examples))
@@ -201,11 +204,13 @@ class Build:
             "run": {
                 "started": round(started, 3),
                 "seconds": round(time.time() - started, 3),
-                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "peak_memory_bytes": peak_memory_bytes(),
+                "memory_before_bytes": held,
                 "host": platform.platform(),
-                "processor": platform.processor() or platform.machine(),
+                "processor": processor_name(),
                 "cores": os.cpu_count(),
                 "measured": dict(result.measured),
+                **({"predicted": dict(node.predicted)} if node.predicted else {}),
             },
         }
 

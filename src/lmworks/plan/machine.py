@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from lmworks.pipeline.process import processor_facts, processor_name
 
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 """Processor flags under which bfloat16 matrix products run faster than float32 ones."""
@@ -32,15 +33,10 @@ class Machine:
 
 def this_machine() -> Machine:
     """Read the machine from the operating system."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    fields = {name.strip(): value.strip() for name, value in fields.items()}
-    flags = set(fields.get("flags", "").split())
-    family = fields.get("cpu family", "")
-    name = fields.get("model name") or platform.processor() or platform.machine()
+    flags = set(processor_facts().get("flags", "").split())
     return Machine(
         device="cpu",
-        processor=f"{name} (family {family}, model {fields['model']})" if "model" in fields else name,
+        processor=processor_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=_memory(),
         bfloat16=any(flag in flags for flag in BFLOAT16_FLAGS),
@@ -49,4 +45,8 @@ def this_machine() -> Machine:
 
 
 def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """What is built in, or what the container may use of it (Linux control groups, version 2)."""
+    built_in = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.exists() else "max"
+    return built_in if allowed == "max" else min(built_in, int(allowed))

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.ingest import IngestConfig
+from lmworks.model.config import Shape
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.store import Store
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.probe import Speed, counted_speed, measured_speed
+from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed
 from lmworks.recipe import Recipe, StepConfig
-from lmworks.train.config import CausalLMConfig, TrainConfig
-
-PLANNED = ("hidden_size", "num_layers", "steps", "data_type", "threads", "compile")
-"""Fields of a model that may be `auto`."""
+from lmworks.train.config import TrainConfig
+from lmworks.train.counting import require_fit, size_in_words, training_memory
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
@@ -31,17 +33,34 @@ DATA_SECONDS_PER_MEGABYTE = 1.6
 EVALUATION_SHARE = 0.28
 """Of the budget, for measuring models and baselines and writing the report: two minutes of seven and a half."""
 
-BUILD_BYTES = 350 * 2**20
-"""What a build holds beside a training process: libraries and tables of the data steps, measured on the quickstart."""
-
 EVALUATION_BYTES = 674 * 2**20
 """What the hungriest baseline takes: `xz -9`, by its manual."""
+
+ROW_SHARE = 0.75
+"""Bytes of packed rows to a byte of sources: four bytes a token, and three to store it."""
+
+LEAST_STEPS = 20
+"""Whatever the budget."""
 
 TUNING_WEIGHT = 3 / 7
 """Time of a tuned model beside that of a model from scratch: a minute and a half beside three and a half."""
 
 RUNS = ((1.7e13, 1.295), (3.5e13, 1.180))
 """(floating-point operations, bits per byte on held-out services) of runs of our own on the quickstart's data."""
+
+ACCURACY = {"counted": (0.5, 2.0), "rehearsed": (0.87, 1.15), "own runs": (0.87, 1.15)}
+"""Within what times the prediction a training is expected to end."""
+
+MARGIN = 1.07
+"""Of a rehearsed peak of memory: two trainings alike differ by so much, and a rehearsal is short."""
+
+NO_MATTER = {
+    *("base", "data", "tokenizer", "validation", "watch", "proportions", "steps", "seed", "learning_rate"),
+    *("adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum", "weight_decay", "label_smoothing"),
+    *("gradient_clip", "spike_ratio", "on_spike", "patience", "checkpoint_steps", "validation_steps", "keep_best"),
+    *("keep_checkpoints", "publish_checkpoints", "branch_step"),
+}
+"""Fields that change neither how long a step takes nor its memory."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,8 @@ class Prediction:
 
     step: str
     seconds: tuple[float, float]
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """Expected seconds by part, of a training."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +82,26 @@ class Plan:
     speed: Speed
     models: Mapping[str, Mapping[str, Any]]
     predicted: Sequence[Prediction]
+    memory: Mapping[str, Mapping[str, int]]
+    """Bytes by part of each model's training, at the moment when most is held."""
     memory_bytes: int
     parameters: Mapping[str, int]
+    rates: Mapping[str, Rate]
+    classes: Mapping[str, str]
+    """Models of one class take equal steps: digest of shape and settings."""
     bits_per_byte: tuple[float, float] | None
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
-        values = {field: value for field, value in self.models[name].items() if getattr(config, field) == "auto"}
-        return config.model_copy(update=values)
+        return _filled(config, self.models[name])
+
+    def prediction(self, name: str) -> dict[str, Any]:
+        """What a model's training is expected to take."""
+        if not (rate := self.rates.get(name)):
+            return {}
+        seconds = next(item.seconds for item in self.predicted if item.step == name)
+        sums = {"seconds": list(seconds), "memory_bytes": sum(self.memory[name].values())}
+        return {**sums, "tokens_per_second": rate.tokens_per_second, "source": rate.source}
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for the store and for programs."""
@@ -78,16 +111,14 @@ class Plan:
     def from_json(cls, record: Mapping[str, Any]) -> Plan:
         """The inverse of `as_json`."""
         low_high = record["bits_per_byte"]
-        return cls(
-            key=record["key"],
-            machine=Machine(**record["machine"]),
-            speed=Speed(**record["speed"]),
-            models=record["models"],
-            predicted=[Prediction(item["step"], tuple(item["seconds"])) for item in record["predicted"]],
-            memory_bytes=record["memory_bytes"],
-            parameters=record["parameters"],
-            bits_per_byte=tuple(low_high) if low_high else None,
-        )
+        special = {
+            "machine": Machine(**record["machine"]),
+            "speed": Speed(**record["speed"]),
+            "predicted": [Prediction(**{**item, "seconds": tuple(item["seconds"])}) for item in record["predicted"]],
+            "rates": {name: Rate(**rate) for name, rate in record["rates"].items()},
+            "bits_per_byte": tuple(low_high) if low_high else None,
+        }
+        return cls(**{name: value for name, value in record.items() if name != "device"} | special)
 
     def in_words(self) -> str:
         """The plan for a terminal."""
@@ -97,13 +128,18 @@ class Plan:
             f"  speed      {self.speed.flops_per_second / 1e9:,.0f} GFLOP/s in training, {how}",
         ]
         for name, values in self.models.items():
-            shown = ", ".join(f"{field.replace('_', ' ')} {value}" for field, value in values.items())
+            shown = "".join(f"; {field.replace('_', ' ')} {value}" for field, value in values.items())
             size = f"{self.parameters[name] / 1e6:.1f}M parameters" if name in self.parameters else "the base's size"
-            lines.append(f"  {name:10} {size}; {shown}")
+            rate = self.rates.get(name)
+            fast = f"; {rate.tokens_per_second:,.0f} tokens/s, {rate.source}" if rate else ""
+            lines.append(f"  {name:10} {size}{shown}{fast}")
         low, high = (sum(item.seconds[end] for item in self.predicted) for end in (0, 1))
         parts = ", ".join(f"{item.step} {_minutes(item.seconds)}" for item in self.predicted)
         lines.append(f"  time       {_minutes((low, high))} in all: {parts}")
-        lines.append(f"  memory     about {self.memory_bytes / 2**30:.1f} GiB")
+        for name, memory in self.memory.items():
+            shown = ", ".join(f"{part} {size_in_words(count)}" for part, count in memory.items() if count >= 2**20)
+            lines.append(f"  memory     {name}: {size_in_words(sum(memory.values()))}: {shown}")
+        lines.append(f"             at most {size_in_words(self.memory_bytes)} in all")
         if self.bits_per_byte:
             low, high = self.bits_per_byte
             lines.append(f"  loss       {low:.2f} to {high:.2f} bits per byte on held-out text, from runs of our own")
@@ -130,14 +166,14 @@ def make_plan(
     source_bytes = _source_bytes(recipe, folder)
     asked = {name: _asked(config) for name, config in recipe.models.items()}
     size = f"{source_bytes:.1e}"  # two digits: a few more documents are no reason to plan anew
-    budget = recipe.budget.model_dump(mode="json")
-    key = digest_text(canonical_json({"asked": asked, "bytes": size, "budget": budget, "device": machine.device}))[:32]
+    facts = {"asked": asked, "bytes": size, "budget": recipe.budget.model_dump(mode="json"), "device": machine.device}
+    key = digest_text(canonical_json({**facts, "vocabulary": _vocab_size(recipe)}))[:32]
     path = store / "plans" / f"{key}.json"
     if path.exists() and not replan and (measure or recipe.plan.measure):
         return Plan.from_json(json.loads(path.read_text()))
     if measure and announce and recipe.models:
-        announce(_new_plan(recipe, key, machine, source_bytes, measure=False))
-    plan = _new_plan(recipe, key, machine, source_bytes, measure)
+        announce(_Planner(recipe, machine, source_bytes, store).plan(key, measure=False))
+    plan = _Planner(recipe, machine, source_bytes, store).plan(key, measure)
     if measure:
         write_atomically(path, json.dumps(plan.as_json(), indent=1) + "\n")
     return plan
@@ -159,76 +195,162 @@ def _source_bytes(recipe: Recipe, folder: Path) -> int:
     return total
 
 
-def _new_plan(recipe: Recipe, key: str, machine: Machine, source_bytes: int, measure: bool) -> Plan:
-    configs = {name: config for name, config in recipe.models.items() if isinstance(config, TrainConfig)}
-    vocab_size = getattr(recipe.tokenizer, "vocab_size", 4096)
-    speed = counted_speed(machine)
-    budget = recipe.budget.minutes * 60
-    data = source_bytes / 1e6 * DATA_SECONDS_PER_MEGABYTE
-    evaluation = EVALUATION_SHARE * budget if recipe.evaluate else 0.0
-    left = budget - data - evaluation
-    models = _shapes(configs, _shares(configs, max(0.2 * budget, left)), speed, vocab_size)
-    if measure and configs:
-        first = _from_scratch(configs, next(iter(configs)))
-        speed = measured_speed(_resolve(configs[first], models[first]), vocab_size, speed)
-    seconds = _shares(configs, max(0.2 * budget, left - speed.probe_seconds))
-    parameters: dict[str, int] = {}
-    predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
-    memory, flops = 0.0, 0.0
-    for name, config in configs.items():
-        scratch = _from_scratch(configs, name)
-        shape = _resolve(configs[scratch], models[scratch]).shape(vocab_size)  # type: ignore[attr-defined]
-        per_step = (
-            shape.training_flops_per_token(config.sequence_length) * config.rows_per_step * config.sequence_length
-        )
-        if config.steps == "auto":
-            models[name]["steps"] = max(
-                20, int((seconds[name] - speed.warm_up_seconds) * speed.flops_per_second / per_step)
-            )
-        took = speed.warm_up_seconds + _steps(config, models[name]) * per_step / speed.flops_per_second
-        predicted.append(Prediction(name, (0.85 * took, 1.5 * took)))
-        parameters[name] = shape.parameters
-        recompute = config.activation_checkpointing
-        memory = max(memory, shape.training_bytes(config.micro_batch_rows, config.sequence_length, recompute=recompute))
-        if name == scratch:
-            flops = max(flops, _steps(config, models[name]) * per_step)
-        for field in ("data_type", "threads", "compile"):
-            if getattr(config, field) == "auto":
-                models[name][field] = getattr(speed, field)
-    if recipe.evaluate:
-        predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
-        memory = max(memory, EVALUATION_BYTES)
-    return Plan(
-        key,
-        machine,
-        speed,
-        models,
-        predicted,
-        int(speed.base_memory_bytes + BUILD_BYTES + memory),
-        parameters,
-        _bits_per_byte(flops),
-    )
+def _vocab_size(recipe: Recipe) -> int:
+    return int(getattr(recipe.tokenizer, "vocab_size", 4096))
 
 
-def _shares(configs: Mapping[str, TrainConfig], seconds: float) -> dict[str, float]:
-    """Seconds of training for each model."""
-    weights = {name: 1.0 if isinstance(config, CausalLMConfig) else TUNING_WEIGHT for name, config in configs.items()}
-    return {name: seconds * weight / sum(weights.values()) for name, weight in weights.items()}
+class _Planner:
+    """Makes one plan: shapes, then memory, then rates, then steps."""
+
+    def __init__(self, recipe: Recipe, machine: Machine, source_bytes: int, store: Path) -> None:
+        self.recipe, self.machine, self.source_bytes, self.store = recipe, machine, source_bytes, store
+        self.configs = {name: config for name, config in recipe.models.items() if isinstance(config, TrainConfig)}
+        self.vocab_size = _vocab_size(recipe)
+        self.speed = counted_speed(machine)
+
+    def plan(self, key: str, measure: bool) -> Plan:
+        began = time.monotonic()
+        budget = self.recipe.budget.minutes * 60
+        data = self.source_bytes / 1e6 * DATA_SECONDS_PER_MEGABYTE
+        evaluation = EVALUATION_SHARE * budget if self.recipe.evaluate else 0.0
+        left = budget - data - evaluation
+        models = self._shapes(self._shares(max(0.2 * budget, left)))
+        shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
+        rows = self.vocab_size, int(ROW_SHARE * self.source_bytes)
+        memory = {name: training_memory(each, self._resolved(name, models), *rows) for name, each in shapes.items()}
+        for name, parts in memory.items():
+            require_fit(name, self._resolved(name, models), parts, self.machine.memory_bytes)
+        rates = self._rates(shapes, models, measure)
+        for name, rate in rates.items():
+            if rate.peak_memory_bytes:
+                memory[name] = _measured_memory(memory[name], rate.peak_memory_bytes)
+                require_fit(name, self._resolved(name, models), memory[name], self.machine.memory_bytes)
+        shares = self._shares(max(0.2 * budget, left - (time.monotonic() - began)))
+        predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
+        flops = 0.0
+        for number, (name, rate) in enumerate(rates.items()):
+            config = self.configs[name]
+            if config.steps == "auto":
+                models[name]["steps"] = _affordable(rate, config, shares[name], first=not number)
+            steps = int(models[name].get("steps", config.steps)) - (config.branch_step or 0)
+            seconds = rate.parts(config, steps, first=not number)
+            low, high = (share * sum(seconds.values()) for share in ACCURACY[rate.source])
+            predicted.append(Prediction(name, (low, high), seconds))
+            if config.base is None:
+                per_token = shapes[name].training_flops_per_token(config.sequence_length)
+                flops = max(flops, steps * config.rows_per_step * config.sequence_length * per_token)
+        if self.recipe.evaluate:
+            predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
+        most = [EVALUATION_BYTES if self.recipe.evaluate else 0, *(sum(parts.values()) for parts in memory.values())]
+        parameters = {name: shape.parameters for name, shape in shapes.items()}
+        classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
+        found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
+        return Plan(key, *found, _bits_per_byte(flops))
+
+    def _shares(self, seconds: float) -> dict[str, float]:
+        """Seconds of training for each model."""
+        weights = {name: 1.0 if config.base is None else TUNING_WEIGHT for name, config in self.configs.items()}
+        return {name: seconds * weight / sum(weights.values()) for name, weight in weights.items()}
+
+    def _shapes(self, seconds: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+        """Sizes and settings that follow from counting; `steps` come last."""
+        models: dict[str, dict[str, Any]] = {name: {} for name in self.configs}
+        for name, config in self.configs.items():
+            width = getattr(config, "hidden_size", None)
+            if width == "auto":
+                width = models[name]["hidden_size"] = _hidden_size(seconds[name] * self.speed.flops_per_second)
+            if getattr(config, "num_layers", None) == "auto" and isinstance(width, int):
+                models[name]["num_layers"] = max(2, width * 3 // 256)
+            for setting in ("data_type", "threads", "compile"):
+                if getattr(config, setting) == "auto":
+                    models[name][setting] = getattr(self.speed, setting)
+        return models
+
+    def _resolved(self, name: str, models: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
+        return _filled(self.configs[name], {"steps": 1, **models[name]})
+
+    def _chain(self, name: str) -> list[str]:
+        """The model and what it begins with, first to last."""
+        base = self.configs[name].base if name in self.configs else None
+        return [*(self._chain(base) if base else []), name]
+
+    def _shape(self, name: str, models: Mapping[str, Mapping[str, Any]]) -> Shape | None:
+        """What is trained; None if it begins with a model that counts nothing of itself."""
+        shape: Shape | None = None
+        for number, each in enumerate(self._chain(name)):
+            if each not in self.configs:
+                count = getattr(self.recipe.models.get(each), "shape", None)
+                shape = count(self.vocab_size) if count else None
+            elif number == 0:
+                shape = self._resolved(each, models).shape(self.vocab_size)
+            else:
+                shape = shape and self.configs[each].tuned_shape(shape)
+        return shape
+
+    def _class(self, name: str, shape: Shape, models: Mapping[str, Mapping[str, Any]]) -> str:
+        settings = self._resolved(name, models).model_dump(mode="json", exclude=NO_MATTER)
+        beside = [bool(self.configs[name].validation), bool(self.configs[name].watch), self.machine.processor]
+        return digest_text(canonical_json([settings, shape.parts, beside]))[:16]
+
+    def _rates(self, shapes: Mapping[str, Shape], models: dict[str, dict[str, Any]], measure: bool) -> dict[str, Rate]:
+        """From earlier trainings of the store if there are any, else rehearsed if allowed, else counted."""
+        rates: dict[str, Rate] = {}
+        threads: int | None = None
+        for name, shape in shapes.items():
+            config = self.configs[name]
+            per_token = shape.training_flops_per_token(config.sequence_length)
+            chain = self._chain(name)
+            runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
+            if runs:
+                rates[name] = Rate.from_measured("own runs", runs)
+            elif measure and all(each in self.configs for each in chain):
+                if threads and config.threads == "auto":
+                    models[name]["threads"] = threads
+                most = self.speed.threads if config.threads == "auto" and not threads else None
+                rates[name], used = rehearsed([self._resolved(each, models) for each in chain], self.vocab_size, most)
+                if most:
+                    threads = models[name]["threads"] = used
+            else:
+                rates[name] = counted_rate(self._resolved(name, models), per_token, self.speed)
+            if rates[name].source != "counted" and not self.speed.measured:
+                flops = rates[name].tokens_per_second * per_token
+                self.speed = replace(self.speed, measured=True, flops_per_second=flops)
+        return rates
+
+    def _own_runs(self, wanted: str) -> list[dict[str, Any]]:
+        """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
+        store, found = Store(self.store), []
+        for record in store.builds():
+            for name, which in (record.get("plan") or {}).get("classes", {}).items():
+                step = record["steps"].get(name) if which == wanted else None
+                artifact = step and store.find(step["stage"], step["key"])
+                if not artifact:
+                    continue
+                run, config = artifact.manifest["run"], artifact.manifest["config"]
+                same = all(config[setting] == value for setting, value in record["plan"]["models"][name].items())
+                if same and run["measured"]["steps_of_this_run"] == artifact.manifest["counts"]["steps"]:
+                    begin = {"begin_seconds": run["seconds"] - run["measured"]["running_seconds"]}
+                    found.append({**begin, **run["measured"], "peak_memory_bytes": run["peak_memory_bytes"]})
+        return found
 
 
-def _shapes(
-    configs: Mapping[str, TrainConfig], seconds: Mapping[str, float], speed: Speed, vocab_size: int
-) -> dict[str, dict[str, Any]]:
-    models: dict[str, dict[str, Any]] = {name: {} for name in configs}
-    for name, config in configs.items():
-        if isinstance(config, CausalLMConfig) and config.base is None:
-            hidden = _hidden_size(seconds[name] * speed.flops_per_second)
-            if config.hidden_size == "auto":
-                models[name]["hidden_size"] = hidden
-            if config.num_layers == "auto":
-                wide = config.hidden_size if isinstance(config.hidden_size, int) else hidden
-                models[name]["num_layers"] = max(2, wide * 3 // 256)
-    return models
+def _filled(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
+    """The config with each `auto` that has a value replaced by it."""
+    return config.model_copy(update={name: value for name, value in values.items() if getattr(config, name) == "auto"})
+
+
+def _affordable(rate: Rate, config: TrainConfig, seconds: float, *, first: bool) -> int:
+    """The most steps that end within so many seconds, and at least a few."""
+    counts = range(LEAST_STEPS, 10**9)
+    fits = bisect_right(counts, seconds, key=lambda count: sum(rate.parts(config, count, first=first).values()))
+    return counts[max(0, fits - 1)]
+
+
+def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
+    """The measured peak, divided as counted; what the count does not explain is the libraries' and the allocator's."""
+    parts = {part: count for part, count in counted.items() if part not in ("libraries", "gaps")}
+    explained = sum(parts.values()) - parts["data rows"]
+    return {"libraries, compiler, gaps": max(0, int(MARGIN * peak) - explained), **parts}
 
 
 def _hidden_size(flops: float) -> int:
@@ -240,23 +362,6 @@ def _hidden_size(flops: float) -> int:
     """
     width: float = 256 * (flops / 4e13) ** (1 / 6)
     return max(64, round(width / 64) * 64)
-
-
-def _resolve(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
-    filled = {"steps": 1, "data_type": "float32", "threads": 1, "compile": False, **values}
-    return config.model_copy(update={name: value for name, value in filled.items() if getattr(config, name) == "auto"})
-
-
-def _from_scratch(configs: Mapping[str, TrainConfig], name: str) -> str:
-    """The model at the root of a chain of tuning."""
-    base = configs[name].base
-    return name if base is None else _from_scratch(configs, base)
-
-
-def _steps(config: TrainConfig, values: Mapping[str, Any]) -> int:
-    """Steps to take; a branch does not take those before it again."""
-    steps = config.steps if isinstance(config.steps, int) else int(values["steps"])
-    return steps - (config.branch_step or 0)
 
 
 def _bits_per_byte(flops: float) -> tuple[float, float] | None:

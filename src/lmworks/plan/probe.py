@@ -1,20 +1,20 @@
-"""How fast this machine trains: counted from what it is, or measured in a subprocess for some seconds."""
+"""How fast this machine trains: counted from what it is, rehearsed in a subprocess, or known from earlier trainings."""
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from lmworks.errors import LmworksError
 from lmworks.plan.machine import Machine
-
-if TYPE_CHECKING:
-    from lmworks.train.config import TrainConfig
+from lmworks.train.config import TrainConfig
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 """Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
@@ -22,10 +22,22 @@ FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 EFFICIENCY = 0.55
 """Share of that peak which a whole training step of a small model reaches."""
 
-SECONDS = 3.0
+COMPILE_SECONDS = 20.0
+"""Before the first step, when nothing that the compiler makes is there yet."""
+
+VALIDATION_SHARE = 0.5
+"""Time of a token that is only measured beside that of one that is learned from."""
+
+SECONDS, MOST_STEPS = 3.0, 200
 """Of steady training: dozens of steps, whose median is steady to a few per cent."""
 
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 600
+
+NOT_REHEARSED = {"patience", "keep_best", "branch_step", "publish_checkpoints", "proportions"}
+"""What a rehearsal leaves out: it changes what a training ends with, not how long a step takes."""
+
+SAMPLE_POINTS = 8
+"""Times that watched prompts are answered, at the most (train/train.py)."""
 
 
 @dataclass(frozen=True)
@@ -37,52 +49,87 @@ class Speed:
     threads: int
     data_type: str
     compile: bool
-    warm_up_seconds: float
-    """Compiling, before the first step."""
-    base_memory_bytes: int
-    """Of a process that has loaded the libraries."""
-    probe_seconds: float = 0.0
-    """What measuring took."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds of each part of one model's training, the memory of its process, and how that is known."""
+
+    source: Literal["counted", "rehearsed", "own runs"]
+    tokens_per_second: float
+    loading_seconds: float
+    """Of libraries, by the first training in a process."""
+    begin_seconds: float
+    """Making the model, saving it."""
+    first_step_seconds: float
+    first_validation_seconds: float
+    """What is measured and not learned from is compiled anew."""
+    validation_seconds: float
+    checkpoint_seconds: float
+    sample_seconds: float
+    peak_memory_bytes: int = 0
+    """0: not measured."""
+
+    def parts(self, config: TrainConfig, steps: int, *, first: bool) -> dict[str, float]:
+        """Seconds of a training of `steps` steps, by part; whether it is the `first` that loads the libraries."""
+        step = config.rows_per_step * config.sequence_length / self.tokens_per_second
+        validations = -(-steps // config.validation_steps) if config.validation else 0
+        later = max(0, validations - 1)
+        watched = min(SAMPLE_POINTS, steps.bit_length()) if config.watch else 0
+        return {
+            "begin": self.begin_seconds + self.loading_seconds * first,
+            "first step": self.first_step_seconds,
+            "steps": (steps - 1) * step,
+            "validation": min(1, validations) * self.first_validation_seconds + later * self.validation_seconds,
+            "checkpoints": (steps - 1) // config.checkpoint_steps * self.checkpoint_seconds,
+            "samples": watched * self.sample_seconds,
+        }
+
+    @classmethod
+    def from_measured(cls, source: Literal["rehearsed", "own runs"], runs: Sequence[Mapping[str, Any]]) -> Rate:
+        """The medians of what trainings have measured of themselves; the largest memory."""
+        names = {field.name for field in fields(cls)} - {"source", "peak_memory_bytes"}
+        middle = {name: statistics.median(run.get(name, 0.0) for run in runs) for name in names}
+        return cls(source, **middle, peak_memory_bytes=max(int(run["peak_memory_bytes"]) for run in runs))
 
 
 def counted_speed(machine: Machine) -> Speed:
     """An estimate from the kind of processor alone."""
     data_type = "bfloat16" if machine.bfloat16 else "float32"
-    return Speed(
-        measured=False,
-        flops_per_second=EFFICIENCY * FLOPS_PER_CORE[data_type] * machine.cores,
-        threads=machine.cores,
-        data_type=data_type,
-        compile=machine.compiler,
-        warm_up_seconds=20.0 if machine.compiler else 0.0,
-        base_memory_bytes=700 * 2**20,
-    )
+    flops = EFFICIENCY * FLOPS_PER_CORE[data_type] * machine.cores
+    return Speed(False, flops, machine.cores, data_type, machine.compiler)
 
 
-def measured_speed(config: TrainConfig, vocab_size: int, counted: Speed) -> Speed:
-    """Train on random tokens for some seconds in a process of its own, which gives its memory back.
+def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed) -> Rate:
+    """A rate from operations alone."""
+    tokens_per_second = speed.flops_per_second / flops_per_token
+    step = config.rows_per_step * config.sequence_length / tokens_per_second
+    validation = VALIDATION_SHARE * step * config.validation_rows / config.rows_per_step
+    compiling = COMPILE_SECONDS if config.compile is True else 0.0
+    first_validation = validation + compiling / 2
+    return Rate("counted", tokens_per_second, 5.0, 1.0, step + compiling, first_validation, validation, 0.1, 0.5)
 
-    What it compiles is kept in the compiler's cache, where training finds it.
+
+def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int | None) -> tuple[Rate, int]:
+    """Train on made-up data in a process of its own, which gives its memory back: shortly, then for some seconds.
+
+    What is compiled the first time is kept in the compiler's cache, where the second rehearsal and training find it.
+    `chain` are the model's config and before it those of the models that it begins with. Gives the rate and the
+    threads, `most_threads` or one, whichever is faster; None takes those of the config.
     """
-    left_out = {"base", "data", "validation", "watch", "tokenizer", "objective"}
-    fields = config.model_dump(mode="json", exclude=left_out, exclude_unset=True)
-    settings = {"threads": counted.threads, "data_type": counted.data_type, "compile": counted.compile}
-    began = time.monotonic()
-    found = _run({**fields, **settings, "vocab_size": vocab_size, "seconds": SECONDS})
-    return Speed(
-        measured=True,
-        flops_per_second=found["tokens_per_second"] * found["flops_per_token"],
-        threads=int(found["threads"]),
-        data_type=counted.data_type,
-        compile=counted.compile,
-        warm_up_seconds=0.0,
-        base_memory_bytes=int(found["peak_memory_bytes"]),
-        probe_seconds=time.monotonic() - began,
-    )
+    how: dict[str, Any] = {"mode": "json", "by_alias": True, "exclude_unset": True, "exclude_none": True}
+    asked = [{"from": "scratch"} | config.model_dump(exclude=NOT_REHEARSED, **how) for config in chain]
+    first = _run({"chain": asked, "vocab_size": vocab_size, "steps": 4, "most_threads": most_threads})
+    asked[-1]["threads"] = int(first["threads"])
+    step = chain[-1].rows_per_step * chain[-1].sequence_length / first["tokens_per_second"]
+    steps = max(8, min(MOST_STEPS, int(SECONDS / step)))
+    found = _run({"chain": asked, "vocab_size": vocab_size, "steps": steps})
+    return Rate.from_measured("rehearsed", [found]), int(found["threads"])
 
 
 def _run(settings: dict[str, object]) -> dict[str, float]:
-    command = [sys.executable, "-m", "lmworks.train.probe", json.dumps(settings)]
+    asked = json.dumps({**settings, "started": time.monotonic()})
+    command = [sys.executable, "-m", "lmworks.train.probe", asked]
     mend = "plan without it: --set plan.measure=false"
     # The pipe to its standard input stays open as long as this process lives; the probe ends when it closes.
     with subprocess.Popen(  # noqa: S603

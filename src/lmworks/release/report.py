@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from lmworks.release.built import Built, figures_of, read_json, read_lines
 from lmworks.release.card import card_text, parameters
 from lmworks.release.charts import Series, line_chart
 from lmworks.release.croissant import write_data_cards
+from lmworks.release.outcome import compare, outcome
 from lmworks.release.picture import Box, picture
 from lmworks.release.tables import tasks
 from lmworks.release.templates import environment
@@ -200,27 +201,19 @@ def _at(values: Mapping[int, float], step: int) -> float | None:
 
 
 def plan_against_actual(built: Built) -> dict[str, Any]:
-    """Predicted and actual time of each part, memory and loss."""
+    """Predicted and actual time of each part, memory and speed of each training, and loss."""
     rows = []
     for entry in built.plan.get("predicted", ()):
-        seconds = [artifact.manifest["run"]["seconds"] for artifact in _part(built, entry["step"])]
-        rows.append(_row(f"time of {entry['step']}", entry["seconds"], sum(seconds) if seconds else None, duration))
+        manifests = [artifact.manifest for artifact in _part(built, entry["step"])]
+        seconds = sum(manifest["run"]["seconds"] for manifest in manifests) if manifests else None
+        told = [row for manifest in manifests for row in outcome(manifest)]
+        rows += told or [compare(f"time of {entry['step']}", entry["seconds"], seconds, duration)]
     peaks = [artifact.manifest["run"]["peak_memory_bytes"] for artifact in built.artifacts.values()]
     if memory := built.plan.get("memory_bytes"):
-        rows.append(_row("memory", (0, memory), max(peaks, default=None), size))
+        rows.append(compare("memory", (0, memory), max(peaks, default=None), size))
     if bits := built.plan.get("bits_per_byte"):
-        rows.append(_row("bits per byte of held-out text", bits, _first_bits_per_byte(built), number))
+        rows.append(compare("bits per byte of held-out text", bits, _first_bits_per_byte(built), number))
     return {"rows": rows, "models": built.plan.get("models", {})}
-
-
-def _row(
-    name: str, range_: Sequence[float], actual: float | None, write: Callable[[float], str]
-) -> tuple[str, str, str, str]:
-    low, high = range_
-    predicted = f"{write(low)} to {write(high)}" if low else f"up to {write(high)}"
-    if actual is None:
-        return name, predicted, "", "not known yet"
-    return name, predicted, write(actual), "less" if actual < low else "MORE" if actual > high else "as predicted"
 
 
 def _part(built: Built, name: str) -> list[Artifact]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import figures_of, read_lines, reference
+from lmworks.release.outcome import in_words, outcome
 from lmworks.release.words import duration, number, sentence_of, shorten, size, visible
 
 WIDTH = 100
@@ -34,6 +35,8 @@ def describe(artifact: Artifact) -> str:
             }
         )
     ]
+    if told := in_words(outcome(manifest)):
+        parts.append(told)
     if counts := manifest["counts"]:
         parts.append("counts\n" + _table({name: f"{count:>12,}" for name, count in counts.items()}))
     if figures := figures_of(artifact):

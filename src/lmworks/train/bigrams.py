@@ -21,8 +21,6 @@ from lmworks.model.decoder import Decoder
 if TYPE_CHECKING:
     from lmworks.tokens.shards import Rows
 
-LARGEST_VOCABULARY = 16_384
-"""Beyond it the table of pairs takes more than a gigabyte."""
 PRIOR = 5.0
 """Pairs that each token is taken to have been seen in besides, spread as tokens are by themselves."""
 

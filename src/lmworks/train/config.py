@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -12,7 +13,10 @@ from lmworks.errors import LmworksError
 from lmworks.recipe import Reference, StepConfig
 
 if TYPE_CHECKING:
-    from lmworks.model.config import DecoderConfig
+    from lmworks.model.config import DecoderConfig, Shape
+
+LARGEST_PAIR_VOCABULARY = 16_384
+"""Up to it a fresh decoder begins with counts of token pairs; beyond, their table takes more than a gigabyte."""
 
 Auto = Literal["auto"]
 Count = int | Auto
@@ -191,6 +195,22 @@ class TrainConfig(StepConfig):
         """Rows in one optimizer step."""
         return max(1, self.global_batch_tokens // self.sequence_length)
 
+    def shape(self, vocab_size: int) -> Shape:
+        """What is built when there is no base, counted before it is."""
+        raise LmworksError(f"{self.objective}: a model to begin with is missing: `from` must name an earlier model")
+
+    def tuned_shape(self, base: Shape) -> Shape:
+        """What is trained when there is one; a head or an adapter that is added to it counts here."""
+        return base
+
+    def trained_parts(self, shape: Shape) -> Mapping[str, int]:
+        """Parameters that have gradients and optimizer state, by part: all, unless an objective freezes some."""
+        return shape.parts
+
+    def beginning_bytes(self, vocab_size: int) -> int:
+        """What making the model holds beside it, for the moment."""
+        return 0
+
     def require_resolved(self) -> None:
         """Raise if the plan has left a value open."""
         of_base = {"hidden_size", "num_layers"} if self.base else set()
@@ -221,6 +241,10 @@ class CausalLMConfig(TrainConfig):
     tie_embeddings: bool = Field(
         default=False, description="A table of its own learns faster; tie for large vocabularies."
     )
+
+    def beginning_bytes(self, vocab_size: int) -> int:
+        """Two tables of the counts of token pairs (train/bigrams.py)."""
+        return 0 if self.base or self.tie_embeddings or vocab_size > LARGEST_PAIR_VOCABULARY else 16 * vocab_size**2
 
     def shape(self, vocab_size: int) -> DecoderConfig:
         """The decoder to build when there is no base."""

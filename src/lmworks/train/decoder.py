@@ -17,8 +17,9 @@ from lmworks.model.decoder import Decoder, rotations
 from lmworks.model.folder import ModelFolder, load_model, read_config, save_model
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
-from lmworks.train.config import CausalLMConfig, TrainConfig
+from lmworks.train.bigrams import begin_with_bigrams
+from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
+from lmworks.train.counting import training_memory
 from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
 from lmworks.train.memory import refuse_what_cannot_fit
 from lmworks.train.objective import Batch, PackedObjective, Trainable
@@ -115,8 +116,12 @@ class DecoderObjective(PackedObjective):
 def _step_bytes(config: TrainConfig, base: ModelFolder | None, tokenizer: Tokenizer) -> Callable[[int], int]:
     """Rows of a micro-batch -> memory that training takes by counting."""
     shape = read_config(base.path) if base else _shape(config, tokenizer)
-    width = 2 if config.data_type == "bfloat16" else 4
-    return lambda rows: shape.training_bytes(rows, config.sequence_length, width, config.activation_checkpointing)
+
+    def count(rows: int) -> int:
+        more = config.model_copy(update={"micro_batch_rows": rows})
+        return sum(training_memory(shape, more, tokenizer.vocab_size, 0).values())
+
+    return count
 
 
 def _shape(config: TrainConfig, tokenizer: Tokenizer) -> DecoderConfig:
@@ -128,7 +133,7 @@ def _shape(config: TrainConfig, tokenizer: Tokenizer) -> DecoderConfig:
 def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
     decoder = Decoder(_shape(config, tokenizer))
     decoder.initialise(torch.Generator().manual_seed(config.seed))
-    if not decoder.config.tie_embeddings and tokenizer.vocab_size <= LARGEST_VOCABULARY:
+    if not decoder.config.tie_embeddings and tokenizer.vocab_size <= LARGEST_PAIR_VOCABULARY:
         begin_with_bigrams(decoder, rows.shares(), config.seed)
     return decoder
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from lmworks.errors import UsageError
+from lmworks.pipeline.process import peak_memory_bytes
 from lmworks.train.config import TrainConfig
 from lmworks.train.sinks import SINKS, Sink
 from lmworks.train.sinks.jsonl import JsonLines
@@ -49,7 +49,7 @@ class Live:
                 values[f"{name.removesuffix('loss')}bits_per_byte"] = bits / self._facts["bytes_per_token"]
         values["tokens_per_second"] = rate
         values["model_flops_utilisation"] = rate * self._facts["flops_per_token"] / self._product_rate
-        values["memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        values["memory_bytes"] = peak_memory_bytes()
         values["seconds"] = round(time.time(), 3)
         for sink in self._sinks:
             sink.values(line["step"], values)

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.shards import PackedRows, write_rows
 from lmworks.tokens.tokenizer import Tokenizer
+
+MEAN_SEGMENT = 256
+"""Tokens between two <|endoftext|> of made-up rows."""
 
 
 class Splittable(Protocol):
@@ -117,6 +120,10 @@ class Objective(Protocol):
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
         """Prompts to watch."""
 
+    @staticmethod
+    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+        """Random data in the form that this objective reads, to rehearse a training on."""
+
 
 def packed_batch(rows: PackedRows, numbers: Sequence[int] | np.ndarray[Any, Any]) -> Batch:
     """Rows by their numbers."""
@@ -129,6 +136,20 @@ class PackedObjective:
 
     def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None:
         self.rows, self.seed, self.rows_per_step, self.rows_in_all = rows, seed, rows_per_step, len(rows.tokens)
+
+    @staticmethod
+    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+        """Random tokens in segments of random length; all are trained."""
+        draw = np.random.default_rng(0)
+        tokens = draw.integers(3, tokenizer.vocab_size, (rows, sequence_length + 1))
+        tokens[draw.random(tokens.shape) < 1 / MEAN_SEGMENT] = tokenizer.end_of_text_id
+        facts: dict[str, Any] = {
+            "vocab_size": tokenizer.vocab_size,
+            "tokenizer_digest": tokenizer.digest,
+            "bytes_of_text": 0,
+        }
+        sizes = {"rows": rows, "sequence_length": sequence_length, "trained_tokens": rows * sequence_length}
+        write_rows(out, [tokens], [np.ones_like(tokens)], [], **sizes, **facts)
 
     def batch(self, step: int, model: Trainable) -> Batch:
         """Rows `step · rows_per_step` and on."""

@@ -1,59 +1,106 @@
-"""How fast a model trains on this machine: a few seconds on random tokens.
+"""What a training takes on this machine: the trainer itself, for some steps on made-up data.
 
-`python -m lmworks.train.probe CONFIG` takes the fields of a causal-lm step as JSON, besides `vocab_size` and `seconds`,
-and prints one JSON line; it ends when its standard input closes. In a process of its own, the memory is that of
-training alone.
+`python -m lmworks.train.probe ASKED` takes JSON: `chain`, the configs of a model and before it of those that it begins
+with; `vocab_size`; `steps`; `most_threads`, among which it may choose; `started`, the monotonic time of the call. It
+prints one JSON line, and ends when its standard input closes. In a process of its own, the memory is that of training.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field, TypeAdapter
 
-from lmworks.model.decoder import Decoder
+from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.lifetime import end_with_parent
-from lmworks.train.config import CausalLMConfig
-from lmworks.train.decoder import TrainableDecoder
-from lmworks.train.freed_memory import freed_memory_kept
-from lmworks.train.objective import Batch
-from lmworks.train.optimizer import Optimizer
+from lmworks.pipeline.process import peak_memory_bytes
+from lmworks.pipeline.stage import Context
+from lmworks.tokens.learn import write_tokenizer
+from lmworks.tokens.shards import Shards
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder
+from lmworks.train.config import ModelConfig, TrainConfig
+from lmworks.train.objective import Trainable
+from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.train import WATCHED_PROMPTS, WATCHED_TOKENS, train
 
-MEAN_SEGMENT = 256
-"""Tokens between two <|endoftext|> among the random ones."""
 TURNS, PRODUCTS = 9, 20
 """About a second on two cores."""
+VALIDATIONS = 3
 
 
-def measure_speed(config: CausalLMConfig, vocab_size: int, seconds: float) -> dict[str, float]:
-    """Train for `seconds` after the first step, on `config.threads` or on one, whichever is faster.
+class _Nowhere:
+    """Neither journal nor progress: a rehearsal is not continued and not watched."""
 
-    Gives threads, tokens_per_second (median of steps), flops_per_token, and peak_memory_bytes of the process.
+    def records(self) -> list[dict[str, Any]]:
+        return []
+
+    def append(self, record: Mapping[str, Any]) -> None: ...
+
+    def start(self, total: float, unit: str) -> None: ...
+
+    def update(self, done: float, **values: float | str) -> None: ...
+
+    def sample(self, title: str, text: str) -> None: ...
+
+
+def rehearse(
+    chain: Sequence[TrainConfig], vocab_size: int, steps: int, folder: Path, most_threads: int | None = None
+) -> dict[str, float]:
+    """Train the last of a chain of models for `steps` steps, with validations and checkpoints.
+
+    With `most_threads`, threads are chosen. Gives what `train` measures, besides `begin_seconds` (making and saving the
+    model), `sample_seconds`, `threads`, and the peak memory of the process.
     """
-    threads = useful_threads(int(config.threads), getattr(torch, config.data_type))
-    torch.set_num_threads(threads)
-    torch.manual_seed(config.seed)
-    decoder = Decoder(config.shape(vocab_size))
-    decoder.initialise(torch.Generator().manual_seed(config.seed))
-    decoder.compute_type = getattr(torch, config.data_type)
-    model = TrainableDecoder(decoder, end_of_text=0, compiled=bool(config.compile))
-    optimizer = Optimizer(decoder, config)
-    times: list[float] = []
-    while len(times) < 3 or sum(times[1:]) < seconds:
+    *before, config = chain
+    threads = useful_threads(most_threads, getattr(torch, config.data_type)) if most_threads else int(config.threads)
+    tokenizer = _made_up_tokenizer(folder / "tokenizer", vocab_size)
+    words = tokenizer.open()
+
+    def rows(name: str, of: TrainConfig, count: int) -> Shards:
+        OBJECTIVES[of.objective].write_made_up(folder / name, of.sequence_length, count, words)
+        return Shards(folder / name, "")
+
+    def begin(of: TrainConfig, base: ModelFolder | None, data: Shards) -> Trainable:
+        return OBJECTIVES[of.objective].begin(of, base, data.open(), words, compiled=False)
+
+    base: ModelFolder | None = None
+    for number, each in enumerate(before):
+        made = begin(each, base, rows(f"data-{number}", each, 1))
+        base = ModelFolder(folder / f"base-{number}", "")
+        made.save(base.path, tokenizer.path)
+    data = rows("data", config, max(64, config.validation_rows, 8 * config.rows_per_step))
+    every = max(1, steps // VALIDATIONS)
+    settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
+    context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
+    trained, out = config.model_copy(update=settings), folder / "model"
+    began = time.perf_counter()
+    found = dict(train(trained, base, data, tokenizer, data, None, out=out, context=context).measured)
+    found["begin_seconds"] = time.perf_counter() - began - found["running_seconds"]
+    if config.watch:
+        model = begin(config, ModelFolder(out, ""), data)
         began = time.perf_counter()
-        _step(model, optimizer, config, vocab_size, len(times) + 1)
-        times.append(time.perf_counter() - began)
-    step = statistics.median(times[1:])
-    return {
-        "threads": threads,
-        "tokens_per_second": config.rows_per_step * config.sequence_length / step,
-        "flops_per_token": decoder.config.training_flops_per_token(config.sequence_length),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
+        model.answer(words, [list(range(3, 20))] * WATCHED_PROMPTS, WATCHED_TOKENS)
+        found["sample_seconds"] = time.perf_counter() - began
+    return {**found, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
+
+
+def _made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
+    """Words that mean nothing, as many as the real one will have."""
+    from tokenizers import Tokenizer, models
+
+    words = [*SPECIAL_TOKENS, UNKNOWN, *(f"w{number}" for number in range(vocab_size))][:vocab_size]
+    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
+    backend.add_special_tokens(list(SPECIAL_TOKENS))
+    write_tokenizer(backend, folder)
+    return TokenizerFolder(folder, "")
 
 
 def useful_threads(most: int, data_type: torch.dtype) -> int:
@@ -74,26 +121,15 @@ def useful_threads(most: int, data_type: torch.dtype) -> int:
     return min(times, key=lambda threads: statistics.median(times[threads]))
 
 
-def _step(model: TrainableDecoder, optimizer: Optimizer, config: CausalLMConfig, vocab_size: int, number: int) -> None:
-    tokens = torch.randint(1, vocab_size, (config.rows_per_step, config.sequence_length + 1))
-    tokens[torch.rand(tokens.shape) < 1 / MEAN_SEGMENT] = 0
-    for batch in Batch(tokens, torch.ones(tokens.shape)).split(config.micro_batch_rows):
-        targets, weights = batch.tokens[:, 1:].flatten(), batch.weights[:, 1:].flatten()
-        loss, _ = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
-        (loss / tokens.numel()).backward()  # type: ignore[no-untyped-call]
-    optimizer.step(number, 0.01)
-    for parameter in model.decoder.parameters():
-        parameter.grad = None
-
-
 def main(argument: str) -> None:
-    """Print the measurement of a JSON config."""
+    """Print the measurement of a JSON chain."""
     end_with_parent()
-    fields = json.loads(argument)
-    vocab_size, seconds = fields.pop("vocab_size"), fields.pop("seconds", 5.0)
-    config = CausalLMConfig.model_validate({"from": "scratch", "data": "probe", "steps": 1, **fields})
-    with freed_memory_kept():
-        print(json.dumps(measure_speed(config, vocab_size, seconds)))
+    asked = json.loads(argument)
+    loading = time.monotonic() - asked.pop("started")
+    one = TypeAdapter[TrainConfig](Annotated[ModelConfig, Field(discriminator="objective")])
+    chain = [one.validate_python(each) for each in asked.pop("chain")]
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps({**rehearse(chain, folder=Path(folder), **asked), "loading_seconds": loading}))
 
 
 if __name__ == "__main__":

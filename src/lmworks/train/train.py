@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import resource
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -21,6 +21,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.process import peak_memory_bytes
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
@@ -71,7 +72,7 @@ def train(
     settings = _kept_settings(config, context)
     with _threads(settings["threads"]), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
         run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"])
-        with run.checkpoints, closing(run.live):
+        with run.timed("running"), run.checkpoints, closing(run.live):
             run.go()
         model, result = run.whole_model(), run.result()
         if not run.processes.is_first:
@@ -142,6 +143,8 @@ class Run:
         if self.began_at:
             context.log(f"goes on after {self.began_at} of {self.steps} steps")
         self.seconds: list[float] = []
+        self.spent: dict[str, list[float]] = defaultdict(list)
+        """Seconds beside the steps, by part."""
 
     def _begun(self, base: ModelFolder | None) -> Position:
         """Where this run was stopped, or where it branches off, or the beginning."""
@@ -186,23 +189,33 @@ class Run:
             self.position.step += 1
             done = self.position.step
             shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
-            measured = (
-                self.validate() if self.unseen and (done % config.validation_steps == 0 or done == self.steps) else {}
-            )
+            measured: dict[str, float] = {}
+            if self.unseen and (done % config.validation_steps == 0 or done == self.steps):
+                with self.timed("validation"):
+                    measured = self.validate()
             if line or measured:
                 self.position.history.append({"step": done, "tokens": done * tokens, **(line or {}), **measured})
                 self.live.step(self.position.history[-1], self.seconds[-1])
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
             if self.watched and done in samples_at:
-                self.sample()
+                with self.timed("sample"):
+                    self.sample()
             if measured and self._is_stale(measured["validation_loss"]):
                 break
             publish = done in config.publish_checkpoints
             if publish or (done % config.checkpoint_steps == 0 and done < self.steps):
-                self.checkpoints.save(self.position, publish=publish)
+                with self.timed("checkpoint"):
+                    self.checkpoints.save(self.position, publish=publish)
         if self.position.best_loss is not None:
             self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
             self.checkpoints.load_best()
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the time of what is done inside towards a part."""
+        began = time.perf_counter()
+        yield
+        self.spent[part].append(time.perf_counter() - began)
 
     def step(self, step: int) -> dict[str, Any] | None:
         """One optimizer step; what the history tells of it, or None if it was a spike and moved nothing."""
@@ -386,7 +399,9 @@ class Run:
                 "tokens_per_second": tokens / steady[len(steady) // 2],
                 "first_step_seconds": self.seconds[0] if self.seconds else 0.0,
                 "steps_of_this_run": self.steps - self.began_at,
-                "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                **{f"first_{part}_seconds": seconds[0] for part, seconds in self.spent.items()},
+                **{f"{part}_seconds": statistics.median(times[1:] or times) for part, times in self.spent.items()},
+                "peak_memory_bytes": peak_memory_bytes(),
             },
         )
 

@@ -1,0 +1,47 @@
+"""What this process runs on, and the most memory that it has held."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+PROCESS = Path("/proc/self")
+
+
+@cache
+def processor_facts() -> dict[str, str]:
+    """What the operating system says of the (last) processor; empty where it has no such file."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def processor_name() -> str:
+    """Enough to tell whether two times were measured on one kind of processor."""
+    facts = processor_facts()
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return f"{name} (family {facts.get('cpu family', '')}, model {facts['model']})" if "model" in facts else name
+
+
+def forget_peak_memory() -> int:
+    """Have the peak counted anew from here, where the system can do that (Linux: proc(5), clear_refs); what is held."""
+    with suppress(OSError):
+        (PROCESS / "clear_refs").write_text("5")
+    return peak_memory_bytes()
+
+
+def peak_memory_bytes() -> int:
+    """The most resident memory so far, mapped files included.
+
+    Not `ru_maxrss` on Linux: a child inherits there the peak of the process that started it, and it cannot be reset.
+    """
+    try:
+        lines = (PROCESS / "status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,189 @@
+"""What a plan says of a recipe: memory, time, and where each number comes from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lmworks.errors import UsageError
+from lmworks.graph import CLASSES, make_nodes
+from lmworks.pipeline.process import processor_name
+from lmworks.pipeline.store import Store
+from lmworks.plan import plan as planning
+from lmworks.plan.machine import this_machine
+from lmworks.plan.plan import Plan, make_plan
+from lmworks.plan.probe import Rate
+from lmworks.recipe import load_recipe
+from lmworks.release.outcome import in_words, outcome
+from lmworks.train.config import CausalLMConfig
+
+RECIPE = """\
+name: small
+use_case: planning
+data:
+  texts: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
+tokenizer: {kind: bpe, vocab_size: 400, from: texts}
+models:
+  first: {objective: causal-lm, from: scratch, data: texts, hidden_size: 64, num_layers: 1, compile: false, threads: 1}
+  second: {objective: sft, from: first, data: texts, compile: false, threads: 1}
+"""
+
+
+def plan(folder: Path, *settings: str) -> Plan:
+    (folder / "texts").mkdir(exist_ok=True)
+    (folder / "texts" / "text.txt").write_text("one two three")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    recipe = load_recipe(folder / "recipe.yaml", CLASSES, settings)
+    return make_plan(recipe, folder, folder / "store", measure=False)
+
+
+def test_a_tuned_model_is_counted_as_its_base(tmp_path: Path) -> None:
+    found = plan(tmp_path)
+    assert found.parameters["first"] == found.parameters["second"] > 2 * 400 * 64
+    assert set(found.memory) == {"first", "second"}
+    assert found.memory_bytes == max(sum(parts.values()) for parts in found.memory.values())
+    assert Plan.from_json(json.loads(json.dumps(found.as_json()))) == found
+
+
+def test_another_vocabulary_is_another_plan(tmp_path: Path) -> None:
+    assert plan(tmp_path).key == plan(tmp_path).key != plan(tmp_path, "tokenizer.vocab_size=500").key
+
+
+def test_a_family_that_the_plan_does_not_know_is_planned_by_what_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Strange:
+        parameters = 1_000_005
+
+        @property
+        def parts(self) -> dict[str, int]:
+            return {"matrices": 1_000_000, "others": 5}
+
+        def training_flops_per_token(self, sequence_length: int) -> int:
+            return 7_000_000
+
+        def activation_bytes(self, *args: Any, **more: Any) -> dict[str, int]:
+            return {"thoughts": 3 * 2**30}
+
+    monkeypatch.setattr(CausalLMConfig, "shape", lambda config, vocab_size: Strange())
+    found = plan(tmp_path)
+    assert found.parameters == {"first": 1_000_005, "second": 1_000_005}
+    assert found.memory["second"]["thoughts"] == 3 * 2**30 and found.memory["first"]["weights"] == 4_000_020
+    assert found.rates["first"].tokens_per_second == pytest.approx(found.speed.flops_per_second / 7e6)
+
+
+def test_what_cannot_fit_is_refused_with_the_sum(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        plan(tmp_path, "first.micro_batch_rows=100000", "first.global_batch_tokens=51200000")
+    said = str(refused.value)
+    assert "models.first" in said and "attention scores" in said and "GiB" in said and "this machine has" in said
+    assert all(field in said for field in ("micro_batch_rows (now 100000", "hidden_size", "activation_checkpointing"))
+
+
+def test_the_command_refuses_what_cannot_fit_as_a_bad_recipe(tmp_path: Path) -> None:
+    plan(tmp_path)
+    command = [sys.executable, "-m", "lmworks", "plan", "recipe.yaml", "--set", "first.hidden_size=640000"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and "weights" in done.stderr and "hidden_size" in done.stderr
+
+
+RATE = Rate("rehearsed", 2048.0, 2.0, 1.0, 3.0, 0.5, 0.25, 0.125, 0.0625)
+
+
+def test_time_is_the_sum_of_its_parts() -> None:
+    fields = {"from": "scratch", "data": "x", "steps": 1, "global_batch_tokens": 1024, "sequence_length": 512}
+    config = CausalLMConfig.model_validate({**fields, "validation_steps": 10, "checkpoint_steps": 25})
+    plain = RATE.parts(config, 100, first=True)
+    assert plain == {
+        **{"begin": 3.0, "first step": 3.0, "steps": 99 * 0.5},
+        **{"validation": 0.0, "checkpoints": 3 * 0.125, "samples": 0.0},
+    }
+    watched = config.model_copy(update={"validation": "y", "watch": "z"})
+    parts = RATE.parts(watched, 100, first=False)
+    assert parts["validation"] == 0.5 + 9 * 0.25 and parts["begin"] == 1.0
+    assert parts["samples"] == 7 * 0.0625, "after 100, 50, 25, 12, 6, 3 and 1 steps"
+
+
+def test_steps_fill_the_time_that_is_left(tmp_path: Path) -> None:
+    steps = [plan(tmp_path, f"budget.minutes={minutes}").models["first"]["steps"] for minutes in (10, 20)]
+    assert 1.8 < steps[1] / steps[0] < 2.2
+
+
+def trained(folder: Path, found: Plan, **measured: float) -> None:
+    """A store in which the recipe's first model was trained."""
+    values = {**found.models["first"], "objective": "causal-lm"}
+    run = {"seconds": 50.0, "peak_memory_bytes": 900 * 2**20, "memory_before_bytes": 50 * 2**20}
+    parts = {
+        "running_seconds": 46.0,
+        "first_step_seconds": 1.0,
+        "tokens_per_second": 512.0,
+        "first_validation_seconds": 1.0,
+    }
+    run |= {
+        "predicted": found.prediction("first"),
+        "measured": parts | {"steps_of_this_run": values["steps"]} | measured,
+    }
+    manifest = {"step": "first", "config": values, "counts": {"steps": values["steps"]}, "run": run}
+    path = folder / "store" / "artifacts" / "train" / "key" / "manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(manifest))
+    record = {"plan": found.as_json(), "steps": {"first": {"stage": "train", "key": "key"}}}
+    Store(folder / "store").save_build("small", record)
+
+
+def test_a_training_of_the_same_class_on_this_machine_is_what_a_later_plan_goes_by(tmp_path: Path) -> None:
+    before = plan(tmp_path)
+    assert before.rates["first"].source == "counted"
+    trained(tmp_path, before)
+    after = plan(tmp_path, "first.seed=3")
+    assert after.rates["first"].source == "own runs" and after.rates["first"].tokens_per_second == 512
+    assert after.rates["first"].begin_seconds == 4.0 and after.speed.measured
+    assert sum(after.memory["first"].values()) >= 900 * 2**20
+    assert "512 tokens/s, own runs" in after.in_words()
+    assert plan(tmp_path, "plan.measure=false") == before, "no measurement enters, earlier ones neither"
+    assert plan(tmp_path, "first.hidden_size=128").rates["first"].source == "counted", "another class"
+
+
+@pytest.mark.parametrize("change", ["continued", "other machine"])
+def test_other_trainings_are_not_gone_by(tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained(tmp_path, plan(tmp_path), **({"steps_of_this_run": 3} if change == "continued" else {}))
+    if change == "other machine":
+        other = replace(this_machine(), processor="another")
+        monkeypatch.setattr(planning, "this_machine", lambda: other)
+    assert plan(tmp_path).rates["first"].source == "counted"
+
+
+def test_the_prediction_goes_with_the_step_and_is_told_beside_the_outcome(tmp_path: Path) -> None:
+    found = plan(tmp_path)
+    recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES, ["plan.measure=false"])
+    nodes = {node.name: node for node in make_nodes(recipe, found, tmp_path)}
+    predicted = nodes["first"].predicted
+    assert predicted["memory_bytes"] == sum(found.memory["first"].values()) and not nodes["first/data"].predicted
+    manifest = {
+        **{"step": "first", "counts": {"steps": 7}, "config": {}},
+        "run": {
+            **{
+                "seconds": 1e6,
+                "predicted": predicted,
+                "measured": {"tokens_per_second": 100.0, "steps_of_this_run": 7},
+            },
+            # 30 MiB were another step's
+            **{"peak_memory_bytes": predicted["memory_bytes"] + 30 * 2**20, "memory_before_bytes": 80 * 2**20},
+        },
+    }
+    time, memory, speed = outcome(manifest)
+    assert (time[0], time[3]) == ("time of first", "MORE") and memory[3] == "as predicted"
+    assert speed[2] == "100" and "predicted from counting" in speed[3]
+    assert "memory of first" in in_words([memory]) and in_words([]) == ""
+    manifest["counts"] = {"steps": 9}
+    assert next(outcome(manifest))[3] == "not known yet", "a continued run took longer than its last part"
+
+
+def test_the_machine_is_named_alike_in_plans_and_manifests() -> None:
+    assert this_machine().processor == processor_name() and this_machine().memory_bytes > 2**28
