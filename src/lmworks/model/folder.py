@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.tokenizer import FILES
+from lmworks.tokens.tokenizer import FILES, open_tokenizer
 
 if TYPE_CHECKING:
     from lmworks.model.config import DecoderConfig
@@ -43,10 +43,19 @@ def save_model(model: Decoder, folder: Path, tokenizer_folder: Path) -> None:
         del weights["lm_head.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     data_type = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
-    _write(folder / "config.json", describe(model.config) | {"dtype": data_type})
-    _write(folder / "generation_config.json", {"bos_token_id": 0, "eos_token_id": [0, 2], "pad_token_id": 0})
     for name in FILES:
-        shutil.copyfile(tokenizer_folder / name, folder / name)
+        if tokenizer_folder != folder:
+            shutil.copyfile(tokenizer_folder / name, folder / name)
+    ids = special_ids(folder)
+    _write(folder / "config.json", describe(model.config) | ids | {"dtype": data_type})
+    _write(folder / "generation_config.json", ids)
+
+
+def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
+    """The ids that begin a document and end an answer, as a model's config names them."""
+    tokenizer = open_tokenizer(tokenizer_folder)
+    begin, end = tokenizer.end_of_text_id, tokenizer.end_of_turn_id
+    return {"bos_token_id": begin, "eos_token_id": [begin, end], "pad_token_id": begin}
 
 
 def load_model(folder: Path, data_type: str = "float32") -> Decoder:
@@ -62,7 +71,9 @@ def load_model(folder: Path, data_type: str = "float32") -> Decoder:
         model = Decoder(config)
     weights: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
-        weights |= {name: tensor.to(kind) for name, tensor in load_file(file).items()}
+        weights |= {
+            name: tensor.to(kind) for name, tensor in load_file(file).items() if not name.endswith(".inv_freq")
+        }  # older folders hold the rotary frequencies, which follow from config.json
     if config.tie_embeddings:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -85,10 +96,7 @@ def read_config(folder: Path) -> DecoderConfig:
     from lmworks.model.config import DecoderConfig
 
     path = folder / "config.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except OSError as error:
-        raise LmworksError(f"{path}: {error.strerror}; a model folder holds config.json") from error
+    found = read_json(path)
     kind = found.get("model_type")
     if kind not in ARCHITECTURES:
         raise LmworksError(f"{path}: model_type is {kind!r}; this decoder computes {', '.join(ARCHITECTURES)}")
@@ -120,6 +128,42 @@ def read_config(folder: Path) -> DecoderConfig:
     )
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file of a model folder says."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LmworksError(f"{path}: {error}; a model folder holds {path.name}") from error
+    return found
+
+
+def approximate_config(path: Path) -> DecoderConfig:
+    """The shape of a decoder of any architecture, by the names that a `config.json` has for it: to count with."""
+    from lmworks.model.config import DecoderConfig
+
+    whole = read_json(path)
+    found = whole.get("text_config") or whole
+
+    def first(*names: str, default: int = 0) -> int:
+        return next((int(found[name]) for name in names if found.get(name)), default)
+
+    hidden = first("hidden_size", "n_embd", "d_model")
+    heads = first("num_attention_heads", "n_head", "num_heads", default=1)
+    if not hidden:
+        raise LmworksError(f"{path}: names no hidden_size; this decoder's shape is not known")
+    return DecoderConfig(
+        vocab_size=first("vocab_size"),
+        hidden_size=hidden,
+        num_layers=first("num_hidden_layers", "n_layer", "num_layers"),
+        num_heads=heads,
+        num_key_value_heads=first("num_key_value_heads", default=heads),
+        head_size=first("head_dim", default=hidden // heads),
+        intermediate_size=first("intermediate_size", "n_inner", "ffn_dim", default=4 * hidden),
+        context_length=first("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", default=2048),
+        tie_embeddings=bool(found.get("tie_word_embeddings", True)),
+    )
+
+
 def describe(config: DecoderConfig) -> dict[str, Any]:
     """The `config.json` of a shape: the model type is the one that has these variations."""
     window = config.sliding_window
@@ -142,9 +186,6 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
         "rms_norm_eps": config.norm_epsilon,
         "hidden_act": "silu",
         "tie_word_embeddings": config.tie_embeddings,
-        "bos_token_id": 0,
-        "eos_token_id": [0, 2],
-        "pad_token_id": 0,
         **_describe_window(kind, window, config.num_layers),
     }
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,7 @@ def make_plan(
     """
     if recipe.tokenizer:
         recipe = recipe.model_copy(update={"tokenizer": recipe.tokenizer.resolve(folder)})
+    recipe = recipe.model_copy(update={"models": {name: each.resolve(folder) for name, each in recipe.models.items()}})
     machine = this_machine()
     source_bytes = _source_bytes(recipe, folder)
     asked = {name: _asked(config) for name, config in recipe.models.items()}
@@ -168,16 +170,18 @@ def _new_plan(recipe: Recipe, key: str, machine: Machine, source_bytes: int, mea
     evaluation = EVALUATION_SHARE * budget if recipe.evaluate else 0.0
     left = budget - data - evaluation
     models = _shapes(configs, _shares(configs, max(0.2 * budget, left)), speed, vocab_size)
-    if measure and configs:
-        first = _from_scratch(configs, next(iter(configs)))
+    scratch_models = [name for name in map(partial(_root, configs), configs) if name in configs]
+    if measure and scratch_models:  # a published model is too large to be tried out in seconds
+        first = scratch_models[0]
         speed = measured_speed(_resolve(configs[first], models[first]), vocab_size, speed)
     seconds = _shares(configs, max(0.2 * budget, left - speed.probe_seconds))
     parameters: dict[str, int] = {}
     predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
     memory, flops = 0.0, 0.0
     for name, config in configs.items():
-        scratch = _from_scratch(configs, name)
-        shape = _resolve(configs[scratch], models[scratch]).shape(vocab_size)  # type: ignore[attr-defined]
+        scratch = _root(configs, name)
+        root = _resolve(configs[scratch], models[scratch]) if scratch in configs else recipe.models[scratch]
+        shape = root.shape(vocab_size)  # type: ignore[attr-defined]
         per_step = (
             shape.training_flops_per_token(config.sequence_length) * config.rows_per_step * config.sequence_length
         )
@@ -246,10 +250,10 @@ def _resolve(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
     return config.model_copy(update={name: value for name, value in filled.items() if getattr(config, name) == "auto"})
 
 
-def _from_scratch(configs: Mapping[str, TrainConfig], name: str) -> str:
-    """The model at the root of a chain of tuning."""
-    base = configs[name].base
-    return name if base is None else _from_scratch(configs, base)
+def _root(configs: Mapping[str, TrainConfig], name: str) -> str:
+    """The model at the root of a chain of tuning; one that is in none of `configs` was not trained here."""
+    base = configs[name].base if name in configs else None
+    return name if base is None else _root(configs, base)
 
 
 def _steps(config: TrainConfig, values: Mapping[str, Any]) -> int:

@@ -1,0 +1,230 @@
+"""A model that somebody else has trained, of any family: checked, copied and made ready to be tuned and measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.model.folder import ARCHITECTURES, approximate_config, load_model, read_json, save_model
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import StepConfig
+from lmworks.tokens.learn import write_tokenizer
+from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, Tokenizer, open_tokenizer
+
+if TYPE_CHECKING:
+    import tokenizers
+    from torch import Tensor
+
+    from lmworks.model.config import DecoderConfig
+
+COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
+"""What is taken from a folder: no code, and no pickle."""
+
+
+class PretrainedModelConfig(StepConfig):
+    """Take a published model; nothing is learned."""
+
+    not_in_key = frozenset({"path"})
+
+    objective: Literal["pretrained"] = "pretrained"
+    path: str = Field(description="A Hugging Face folder with safetensors, or a .gguf file.")
+    licence: str = Field(
+        min_length=1, description="SPDX licence of the weights; stated by hand, since what files say is often wrong."
+    )
+    file: Path = Field(default=Path(), exclude=True, description="Where it lies; set by `resolve`.")
+    fingerprint: list[tuple[str, int, int]] = Field(
+        default=[],
+        description="Name, size and time of each file, set by `resolve`: hashing gigabytes would delay each command.",
+    )
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the files that it names, as they are now."""
+        file = folder / self.path
+        found = [file] if file.is_file() else sorted(path for kind in COPIED for path in file.glob(kind))
+        weights = [path for path in found if path.suffix in (".safetensors", ".gguf")]
+        if not weights or (file.is_dir() and not (file / "config.json").is_file()):
+            raise UsageError(
+                f"{file}: no pretrained model; expected a .gguf file, or a folder with config.json and *.safetensors "
+                "(pickled .bin and .pt files are never read: `save_pretrained` of transformers writes safetensors)"
+            )
+        marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
+        return self.model_copy(update={"file": file, "fingerprint": marks})
+
+    def shape(self, vocab_size: int) -> DecoderConfig:
+        """The shape to count with; of other architectures it is nearly right."""
+        return approximate_config(self.file / "config.json")
+
+
+@stage(version=1)
+def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
+    """Copy a model folder of any family. A decoder's tokenizer gets what chats and documents need.
+
+    A decoder's weights grow by a row for each token that its tokenizer lacked. Raises LmworksError for an architecture
+    that nobody here knows.
+    """
+    source = config.file
+    out.mkdir(parents=True, exist_ok=True)
+    for kind in COPIED:
+        for path in source.glob(kind):
+            shutil.copyfile(path, out / path.name)
+    found = read_json(source / "config.json")
+    _require_known(source, found)
+    _require_all_weights(source)
+    counts = {"bytes of weights": sum(path.stat().st_size for path in out.glob("*.safetensors"))}
+    if is_decoder(found):
+        counts["tokens added"] = _equip(source, out, found, context)
+    return Result(counts=counts)
+
+
+def is_decoder(found: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is of a model that continues text."""
+    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in found.get("architectures") or ())
+
+
+def _require_known(source: Path, found: Mapping[str, Any]) -> None:
+    if found.get("model_type") in ARCHITECTURES:
+        return
+    from transformers import CONFIG_MAPPING
+
+    if found.get("model_type") not in CONFIG_MAPPING:
+        raise LmworksError(
+            f"{source}/config.json: model_type is {found.get('model_type')!r}; known are {', '.join(ARCHITECTURES)} "
+            f"and the {len(CONFIG_MAPPING)} of the installed `transformers`. Code in a model's folder is never run."
+        )
+
+
+def _require_all_weights(source: Path) -> None:
+    index = source / "model.safetensors.index.json"
+    named = set(read_json(index)["weight_map"].values()) if index.exists() else set()
+    if missing := sorted(name for name in named if not (source / name).is_file()):
+        raise LmworksError(f"{source}: {', '.join(missing)} named in {index.name} is not there; copy the whole model")
+
+
+def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) -> int:
+    """Write a tokenizer that has the special tokens, and weights that have rows for them; how many were added."""
+    backend = _read_tokenizer(source)
+    before = set(backend.get_vocab(with_added_tokens=True))
+    backend.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer = _write_tokenizer(source, out, backend, context)
+    ids = backend.get_vocab(with_added_tokens=True)
+    added = [token for token in SPECIAL_TOKENS if token not in before]
+    ends, begins = (_first_id(found.get(name)) for name in ("eos_token_id", "bos_token_id"))
+    like = {END_OF_TEXT: ends if begins is None else begins, END_OF_TURN: ends}
+    stand_ins = {ids[token]: like.get(token) for token in added}
+    if added:
+        context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of weights")
+    if found["model_type"] in ARCHITECTURES:
+        _equip_ours(source, out, found, tokenizer, stand_ins)
+    else:
+        _equip_published(source, out, tokenizer, stand_ins)
+    return len(added)
+
+
+def _equip_ours(
+    source: Path, out: Path, found: Mapping[str, Any], tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]
+) -> None:
+    """Check the weights against the shape; write them anew only where rows are added."""
+    from dataclasses import replace
+
+    import torch
+
+    model = load_model(source, found.get("dtype") or found.get("torch_dtype") or "float32")
+    if not stand_ins:
+        return
+    config = replace(model.config, vocab_size=max(model.config.vocab_size, tokenizer.vocab_size))
+    for part in (model.model.embed_tokens, model.lm_head):
+        old: Tensor = part.weight.detach()
+        grown = torch.cat([old, old.new_zeros(config.vocab_size - len(old), config.hidden_size)])
+        _fill_rows(grown, stand_ins)
+        part.weight = torch.nn.Parameter(grown)
+    if config.tie_embeddings:
+        model.lm_head.weight = model.model.embed_tokens.weight
+    model.config = config
+    for path in out.glob("*.safetensors*"):
+        path.unlink()
+    save_model(model, out, out)
+
+
+def _equip_published(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
+    from lmworks.model.published import load_published
+
+    network = load_published(source, None).network
+    if not stand_ins:
+        return
+    rows = max(len(network.get_input_embeddings().weight), tokenizer.vocab_size)
+    network.resize_token_embeddings(rows, mean_resizing=False)
+    output = network.get_output_embeddings()
+    for weight in (network.get_input_embeddings().weight, output.weight, output.bias):
+        if weight is not None:
+            _fill_rows(weight.detach(), stand_ins)
+    for path in out.glob("*.safetensors*"):
+        path.unlink()
+    network.save_pretrained(out)
+
+
+def _fill_rows(weight: Tensor, stand_ins: Mapping[int, int | None]) -> None:
+    """A new token begins as the one whose work it takes over, so that likelihoods stay; without one, as the mean."""
+    known = weight[: min(stand_ins)]
+    for token, like in stand_ins.items():
+        weight[token] = known.float().mean(0) if like is None else weight[like]
+
+
+def _first_id(value: int | list[int] | None) -> int | None:
+    return value[0] if isinstance(value, list) else value
+
+
+def _read_tokenizer(source: Path) -> tokenizers.Tokenizer:
+    from tokenizers import Tokenizer as Backend
+
+    if (source / "tokenizer.json").is_file():
+        backend = Backend.from_file(str(source / "tokenizer.json"))
+    else:  # older forms, which `transformers` converts
+        from transformers import AutoTokenizer
+
+        backend = AutoTokenizer.from_pretrained(
+            source, local_files_only=True, trust_remote_code=False
+        ).backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
+
+
+def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, context: Context) -> Tokenizer:
+    """Write it with the template that came with it, if that frames chats with our tokens; else with ours."""
+    write_tokenizer(backend, out)
+    ours, path = open_tokenizer(out), source / "tokenizer_config.json"
+    config = json.loads(path.read_text()) if path.is_file() else {}
+    jinja = source / "chat_template.jinja"
+    template = jinja.read_text() if jinja.is_file() else config.get("chat_template")
+    (out / "chat_template.jinja").unlink(missing_ok=True)
+    if not isinstance(template, str):
+        return ours
+    written = (out / "tokenizer_config.json").read_text()
+    (out / "tokenizer_config.json").write_text(
+        json.dumps(json.loads(written) | {"chat_template": template}, indent=2) + "\n"
+    )
+    theirs = open_tokenizer(out)
+    if frames_chats(theirs):
+        return theirs
+    context.log("its chat template does not frame turns with <|im_start|> and <|im_end|>: ours is used in its place")
+    (out / "tokenizer_config.json").write_text(written)
+    return ours
+
+
+def frames_chats(tokenizer: Tokenizer) -> bool:
+    """Whether the words of a chat come out of the template in order, with each answer closed by <|im_end|>."""
+    from jinja2 import TemplateError
+
+    chat = [{"role": role, "content": role} for role in ("user", "assistant", "user")]
+    try:
+        ids, trained = tokenizer.encode_chat(chat, add_generation_prompt=True)
+    except (TemplateError, TypeError, ValueError, LookupError):
+        return False
+    answer = [token for token, is_trained in zip(ids, trained, strict=True) if is_trained]
+    return answer == [*tokenizer.encode("assistant"), tokenizer.end_of_turn_id]
