@@ -47,12 +47,13 @@ FAMILIES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 
 
 def write_published(folder: Path, family: str) -> Path:
-    """A folder with random weights and a tokenizer that begins documents with <s> and ends them with </s>."""
-    backend = train_backend(["<s>", "</s>"])
+    """Random weights; documents begin with <s> and end with </s>, but in GPT-2 <|endoftext|> does both."""
+    both = family == "GPT-2"
+    backend = train_backend(["<|endoftext|>"] if both else ["<s>", "</s>"])
     torch.manual_seed(0)
     model, config, sizes = FAMILIES[family]
-    ids = {"vocab_size": backend.get_vocab_size(), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
-    model(config(**sizes, **ids)).save_pretrained(folder)
+    ids = {"bos_token_id": 0, "eos_token_id": 0 if both else 1, "pad_token_id": 0}
+    model(config(**sizes, vocab_size=backend.get_vocab_size(), **ids)).save_pretrained(folder)
     backend.save(str(folder / "tokenizer.json"))
     return folder
 
@@ -65,16 +66,20 @@ def take(folder: Path, out: Path) -> dict[str, int]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_path: Path) -> None:
     source = write_published(tmp_path / "source", family)
-    assert take(source, tmp_path / "out")["tokens added"] == 3
+    both = family == "GPT-2"
+    assert take(source, tmp_path / "out")["tokens added"] == (2 if both else 1)
     tokenizer = open_tokenizer(tmp_path / "out")
+    assert tokenizer.end_of_text_id == 0, "a document begins as it did"
     before, after = (AutoModelForCausalLM.from_pretrained(tmp_path / name).eval() for name in ("source", "out"))
-    words = tokenizer.encode("This operation returns a list")
+    ids = torch.tensor([[0, *tokenizer.encode("This operation returns a list")]])
     with torch.no_grad():
-        expected = before(torch.tensor([[0, *words]])).logits
-        found = after(torch.tensor([[tokenizer.end_of_text_id, *words]])).logits
-    assert torch.equal(found[..., : expected.shape[-1]], expected), "a document begins as it did with <s>"
-    assert torch.equal(found[..., tokenizer.end_of_turn_id], expected[..., 1]), "an answer ends as it did with </s>"
+        expected, found = before(ids).logits, after(ids).logits
+    assert torch.equal(found[..., : expected.shape[-1]], expected)
+    assert torch.equal(found[..., tokenizer.end_of_turn_id], expected[..., 0 if both else 1]), (
+        "an answer ends as it did"
+    )
     assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())["chat_template"] == CHAT_TEMPLATE
+    assert tokenizer.decode(tokenizer.encode("<s> is text")) == "<s> is text"
     if family.startswith("Llama"):
         assert load_model(tmp_path / "out").config.vocab_size == tokenizer.vocab_size
 
@@ -83,7 +88,7 @@ def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_
     ("turn", "kept"),
     [
         ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n", True),
-        ("[{{ m['role'] }}]{{ m['content'] }}</s>", False),
+        ("[{{ m['role'] }}]{{ m['content'] }}<|im_start|>", False),
         ("{{ raise_exception('no') }}", False),
     ],
 )

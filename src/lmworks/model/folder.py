@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,11 @@ def load_model(folder: Path, data_type: str = "float32") -> Decoder:
     return model
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether our decoder computes this architecture."""
+    return read_json(folder / "config.json").get("model_type") in ARCHITECTURES
+
+
 def read_config(folder: Path) -> DecoderConfig:
     """The shape in `config.json`; what this decoder cannot compute is refused."""
     from lmworks.model.config import DecoderConfig
@@ -162,6 +168,17 @@ def approximate_config(path: Path) -> DecoderConfig:
         context_length=first("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", default=2048),
         tie_embeddings=bool(found.get("tie_word_embeddings", True)),
     )
+
+
+def stored_parameters(folder: Path) -> int:
+    """Parameters in the files, by their heads alone."""
+    from safetensors import safe_open
+
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118 - it is no dict
+    return total
 
 
 def describe(config: DecoderConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.model.folder import ARCHITECTURES, approximate_config, load_model, read_json, save_model
+from lmworks.model.folder import ARCHITECTURES, approximate_config, load_model, read_json, save_model, stored_parameters
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 from lmworks.tokens.learn import write_tokenizer
@@ -76,10 +76,8 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
     found = read_json(source / "config.json")
     _require_known(source, found)
     _require_all_weights(source)
-    counts = {"bytes of weights": sum(path.stat().st_size for path in out.glob("*.safetensors"))}
-    if is_decoder(found):
-        counts["tokens added"] = _equip(source, out, found, context)
-    return Result(counts=counts)
+    added = {"tokens added": _equip(source, out, found, context)} if is_decoder(found) else {}
+    return Result(counts={"parameters": stored_parameters(out), **added})
 
 
 def is_decoder(found: Mapping[str, Any]) -> bool:
@@ -107,16 +105,30 @@ def _require_all_weights(source: Path) -> None:
 
 
 def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) -> int:
-    """Write a tokenizer that has the special tokens, and weights that have rows for them; how many were added."""
+    """Write a tokenizer that has the special tokens, and weights that have rows for them; how many were added.
+
+    The tokens that begin a text and end a turn are there by other names, such as <s> and </s>: they get ours. What
+    there is no token for is added, and does the work of the one that ends a text, or begins as the mean of all.
+    """
+    from tokenizers import Tokenizer as Backend
+
     backend = _read_tokenizer(source)
-    before = set(backend.get_vocab(with_added_tokens=True))
+    vocabulary = backend.get_vocab(with_added_tokens=True)
+    begins, ends = _ids(found, "bos_token_id"), _ids(found, "eos_token_id")
+    begin, end = [*begins, *ends, None][0], [None, *ends][-1]  # of several, the last ends a turn and the first a text
+    renamed: dict[str, str] = {}
+    for token, number in ((END_OF_TEXT, begin), (END_OF_TURN, end)):
+        name = None if number is None else backend.id_to_token(number)
+        if token not in vocabulary and name and name not in (*SPECIAL_TOKENS, *renamed):
+            renamed[name] = token
+    backend = Backend.from_str(json.dumps(_rename(json.loads(backend.to_str()), renamed)))
+    added = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
     backend.add_special_tokens(list(SPECIAL_TOKENS))
     tokenizer = _write_tokenizer(source, out, backend, context)
     ids = backend.get_vocab(with_added_tokens=True)
-    added = [token for token in SPECIAL_TOKENS if token not in before]
-    ends, begins = (_first_id(found.get(name)) for name in ("eos_token_id", "bos_token_id"))
-    like = {END_OF_TEXT: ends if begins is None else begins, END_OF_TURN: ends}
-    stand_ins = {ids[token]: like.get(token) for token in added}
+    stand_ins = {ids[token]: end if token == END_OF_TURN else None for token in added}
+    for name, token in renamed.items():
+        context.log(f"the token {name} is called {token} from here on")
     if added:
         context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of weights")
     if found["model_type"] in ARCHITECTURES:
@@ -124,6 +136,20 @@ def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) 
     else:
         _equip_published(source, out, tokenizer, stand_ins)
     return len(added)
+
+
+def _rename(raw: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A `tokenizer.json` with other names for some tokens; it adds none by itself, as no tokenizer here does."""
+    for token in raw["added_tokens"]:
+        token["content"] = names.get(token["content"], token["content"])
+    model = raw["model"]
+    if isinstance(model["vocab"], dict):
+        model["vocab"] = {names.get(name, name): number for name, number in model["vocab"].items()}
+    else:
+        model["vocab"] = [[names.get(name, name), score] for name, score in model["vocab"]]
+    if model.get("unk_token") in names:
+        model["unk_token"] = names[model["unk_token"]]
+    return {**raw, "post_processor": None}
 
 
 def _equip_ours(
@@ -175,8 +201,9 @@ def _fill_rows(weight: Tensor, stand_ins: Mapping[int, int | None]) -> None:
         weight[token] = known.float().mean(0) if like is None else weight[like]
 
 
-def _first_id(value: int | list[int] | None) -> int | None:
-    return value[0] if isinstance(value, list) else value
+def _ids(found: Mapping[str, Any], name: str) -> list[int]:
+    value = found.get(name)
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _read_tokenizer(source: Path) -> tokenizers.Tokenizer:

@@ -5,6 +5,7 @@ Axes: B batch, T time, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from lmworks.errors import LmworksError
 from lmworks.model.folder import approximate_config
+from lmworks.tokens.tokenizer import FILES
 
 AGREEMENT = 1e-3
 """Largest difference between a model's logits and the product they are taken for, as a share of their spread."""
@@ -89,6 +91,13 @@ def load_published(folder: Path, data_type: str | None = "float32") -> Published
     model = PublishedDecoder(network, folder).eval()
     _require_plain_logits(model, folder)
     return model
+
+
+def save_published(model: PublishedDecoder, folder: Path, tokenizer_folder: Path) -> None:
+    """Write it as it was read, with its tokenizer."""
+    model.network.save_pretrained(folder)
+    for name in FILES:
+        shutil.copyfile(tokenizer_folder / name, folder / name)
 
 
 @torch.no_grad()

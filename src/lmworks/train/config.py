@@ -128,7 +128,8 @@ class TrainConfig(StepConfig):
 
     def require_resolved(self) -> None:
         """Raise if the plan has left a value open."""
-        names = [name for name in type(self).model_fields if getattr(self, name) == "auto"]
+        of_base = ("hidden_size", "num_layers") if self.base else ()
+        names = [name for name in type(self).model_fields if name not in of_base and getattr(self, name) == "auto"]
         if names:
             raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Sampling
+from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
-from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.model.folder import ModelFolder, is_ours, load_model, save_model
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
@@ -89,6 +90,8 @@ class DecoderObjective(PackedObjective):
         config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
         """A decoder: the base, or one of the shape in the config."""
+        if base and not is_ours(base.path):
+            return begin_published(config, base, tokenizer)
         decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
         decoder.compute_type = getattr(torch, config.data_type)
         return TrainableDecoder(
@@ -108,13 +111,31 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
 
 def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> Decoder:
     decoder = load_model(base.path)
-    if decoder.config.context_length < config.sequence_length or decoder.config.vocab_size < tokenizer.vocab_size:
+    require_room(decoder.config, base, config, tokenizer)
+    return decoder
+
+
+def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> None:
+    """Raise LmworksError if the data has longer rows or more kinds of tokens than the base reads."""
+    if shape.context_length < config.sequence_length or shape.vocab_size < tokenizer.vocab_size:
         raise LmworksError(
-            f"{base.path}: the model reads {decoder.config.context_length} tokens of {decoder.config.vocab_size} kinds,"
+            f"{base.path}: the model reads {shape.context_length} tokens of {shape.vocab_size} kinds,"
             f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
             " model's own tokenizer"
         )
-    return decoder
+
+
+def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> Trainable:
+    """A decoder that `transformers` computes."""
+    from lmworks.model.published import load_published
+    from lmworks.train.published import TrainablePublished
+
+    decoder = load_published(base.path)
+    require_room(decoder.config, base, config, tokenizer)
+    if config.dropout:
+        raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
+    data_type = getattr(torch, config.data_type)
+    return TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
 
 
 def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:

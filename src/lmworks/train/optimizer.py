@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +94,7 @@ class Optimizer:
 
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
-    return parameter.ndim == 2 and ".layers." in name
+    return parameter.ndim == 2 and re.search(r"\.\d+\.", name) is not None  # in a numbered block: layers.0, h.0
 
 
 def _gradient(parameter: Tensor) -> Tensor:
