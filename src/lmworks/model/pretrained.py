@@ -12,6 +12,7 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ARCHITECTURES, approximate_config, load_model, read_json, save_model, stored_parameters
+from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 from lmworks.tokens.learn import write_tokenizer
@@ -58,7 +59,7 @@ class PretrainedModelConfig(StepConfig):
 
     def shape(self, vocab_size: int) -> DecoderConfig:
         """The shape to count with; of other architectures it is nearly right."""
-        return approximate_config(self.file / "config.json")
+        return read_shape(self.file) if self.file.is_file() else approximate_config(self.file / "config.json")
 
 
 @stage(version=1)
@@ -69,6 +70,9 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
     that nobody here knows.
     """
     source = config.file
+    if source.is_file():
+        source = context.scratch / "folder"
+        read_gguf(config.file, source)
     out.mkdir(parents=True, exist_ok=True)
     for kind in COPIED:
         for path in source.glob(kind):
