@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +17,25 @@ from lmworks.model.decoder import Decoder, rotations
 from lmworks.model.folder import ModelFolder, is_ours, load_model, save_model
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.adapters import adapted, save_adapters
 from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
 from lmworks.train.config import CausalLMConfig, TrainConfig
 from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
 from lmworks.train.objective import Batch, PackedObjective, Trainable
 from lmworks.train.packed import masked_attention, segments, visible_positions
 
+if TYPE_CHECKING:
+    from lmworks.train.adapters import Adapters
+    from lmworks.train.published import TrainablePublished
+
 
 class TrainableDecoder:
     """Offers what the trainer and objectives ask of a decoder."""
 
     def __init__(self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0) -> None:
-        self.decoder = self.module = decoder
+        self.decoder = decoder
+        self.module: nn.Module = decoder
+        self.adapters: Adapters | None = None
         self.end_of_text = end_of_text
         for block in decoder.blocks if dropout else ():
             block.dropout = nn.Dropout(dropout)
@@ -78,7 +86,8 @@ class TrainableDecoder:
         return [answer.text.strip() for answer in answers]
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder."""
+        """Write it as a model folder; with adapters merged, and beside it alone."""
+        save_adapters(self.adapters, folder)
         save_model(self.decoder, folder, tokenizer_folder)
 
 
@@ -91,12 +100,14 @@ class DecoderObjective(PackedObjective):
     ) -> Trainable:
         """A decoder: the base, or one of the shape in the config."""
         if base and not is_ours(base.path):
-            return begin_published(config, base, tokenizer)
+            published = begin_published(config, base, tokenizer)
+            return adapted(published, published.decoder.module, config)
         decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
         decoder.compute_type = getattr(torch, config.data_type)
-        return TrainableDecoder(
+        model = TrainableDecoder(
             decoder, end_of_text=tokenizer.end_of_text_id, compiled=compiled, dropout=config.dropout
         )
+        return adapted(model, decoder, config)
 
 
 def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
@@ -125,7 +136,7 @@ def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, t
         )
 
 
-def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> Trainable:
+def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> TrainablePublished:
     """A decoder that `transformers` computes."""
     from lmworks.model.published import load_published
     from lmworks.train.published import TrainablePublished

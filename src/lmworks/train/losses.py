@@ -77,14 +77,16 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         matrix = output_weight.to(hidden.dtype)
         total, hits = hidden.new_zeros((), dtype=torch.float32), hidden.new_zeros((), dtype=torch.float32)
-        hidden_gradient, matrix_gradient = torch.empty_like(hidden), torch.zeros_like(output_weight)
+        hidden_gradient = torch.empty_like(hidden)
+        matrix_gradient = torch.zeros_like(output_weight) if ctx.needs_input_grad[1] else None  # None beside adapters
         for start in range(0, len(hidden), CHUNK):
             part = slice(start, start + CHUNK)
             loss, right, gradient = output_gradient(hidden[part] @ matrix.T, targets[part], weights[part], smoothing)
             total += loss
             hits += right
             hidden_gradient[part] = gradient @ matrix
-            matrix_gradient += gradient.T @ hidden[part]
+            if matrix_gradient is not None:
+                matrix_gradient += gradient.T @ hidden[part]
         ctx.save_for_backward(hidden_gradient, matrix_gradient)
         ctx.mark_non_differentiable(hits)
         return total, hits
@@ -93,4 +95,5 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *scale: Tensor) -> tuple[Tensor | None, ...]:
         hidden_gradient, matrix_gradient = ctx.saved_tensors
         by = scale[0]
-        return hidden_gradient * by.to(hidden_gradient.dtype), matrix_gradient * by, None, None, None, None
+        learned = None if matrix_gradient is None else matrix_gradient * by
+        return hidden_gradient * by.to(hidden_gradient.dtype), learned, None, None, None, None

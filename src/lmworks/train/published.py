@@ -12,6 +12,7 @@ from lmworks.generate.published import PublishedEngine
 from lmworks.generate.sampling import Sampling
 from lmworks.model.published import PublishedDecoder, save_published
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.adapters import Adapters, save_adapters
 from lmworks.train.losses import chunked_cross_entropy
 from lmworks.train.objective import Batch
 from lmworks.train.packed import segments
@@ -23,6 +24,7 @@ class TrainablePublished:
     def __init__(self, decoder: PublishedDecoder, *, end_of_text: int, data_type: torch.dtype) -> None:
         self.decoder, self.end_of_text, self.data_type = decoder, end_of_text, data_type
         self.module: nn.Module = decoder.module
+        self.adapters: Adapters | None = None
         self.label_smoothing = torch.zeros(())
 
     @property
@@ -63,5 +65,6 @@ class TrainablePublished:
         return [answer.text.strip() for answer in answers]
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder."""
+        """Write it as a model folder; with adapters merged, and beside it alone."""
+        save_adapters(self.adapters, folder)
         save_published(self.decoder, folder, tokenizer_folder)

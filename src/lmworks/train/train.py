@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.data.documents import write_file, write_json_lines
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ModelFolder
+from lmworks.model.folder import ModelFolder, stored_parameters
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.shards import PackedRows, Shards
@@ -64,7 +64,11 @@ def train(
     write_json_lines(out / "samples.jsonl", run.position.samples)
     resolved = config.model_dump(mode="json", exclude=set(config.not_in_key))
     write_file(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
-    return run.result()
+    result = run.result()
+    if config.adapter:  # what was learned is a part of the model
+        trained = {"trained parameters": result.counts["parameters"], "parameters": stored_parameters(out)}
+        result = replace(result, counts={**result.counts, **trained})
+    return result
 
 
 class Run:

