@@ -34,7 +34,7 @@ def write_card(store: Store, name: str) -> Path:
 def card_text(built: Built, artifact: Artifact) -> str:
     """The card as Markdown with a YAML head."""
     name = built.step_of(artifact) or artifact.manifest["step"]
-    origins = dataflow.origins(built, [artifact])
+    origins = [] if artifact.stage == "import-model" else dataflow.origins(built, [artifact])
     return (
         environment()
         .get_template("card.md.jinja")

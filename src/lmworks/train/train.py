@@ -39,7 +39,7 @@ MOST_SPIKES = 20
 BEST = "best.safetensors"
 
 
-@stage(version=2)
+@stage(version=3)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,
