@@ -19,7 +19,7 @@ from model.test_folder import SHAPE, VARIANTS, random_decoder
 from support import make_context
 
 TEXT = "Größe 2048, naïve: don't\n\n  the queue's 17 tables — 日本語 🙂<|im_end|>"
-KINDS = {name: values for name, values in VARIANTS.items() if "sliding_window" not in values}
+KINDS = {name: values for name, values in VARIANTS.items() if not {"sliding_window", "rope_scaling"} & set(values)}
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ class DecoderConfig:
     context_length: int
     """Longest sequence that the model was trained on, in tokens."""
     rope_theta: float = 10_000.0
+    rope_scaling: tuple[float, float, float, int] | None = None
+    """Llama 3.1's: factor, low and high frequency factor, original context; None rotates as trained."""
     norm_epsilon: float = 1e-6
     qk_norm: bool = False
     """Normalise each query and key head before rotation (Qwen3)."""

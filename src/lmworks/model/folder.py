@@ -23,6 +23,7 @@ ARCHITECTURES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
 }
+LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,10 @@ def read_config(folder: Path) -> DecoderConfig:
     if kind not in ARCHITECTURES:
         raise LmworksError(f"{path}: model_type is {kind!r}; this decoder computes {', '.join(ARCHITECTURES)}")
     rope = found.get("rope_parameters") or found.get("rope_scaling") or {}
+    scaling = rope.get("rope_type", rope.get("type", "default"))
     for field, value, wanted in (
         ("hidden_act", found.get("hidden_act", "silu"), "silu"),
-        ("rope type", rope.get("rope_type", "default"), "default"),
+        ("rope type", scaling, "llama3" if scaling == "llama3" else "default"),
         ("attention_bias", found.get("attention_bias", False), False),
         ("mlp_bias", found.get("mlp_bias", False), False),
     ):
@@ -126,6 +128,7 @@ def read_config(folder: Path) -> DecoderConfig:
         intermediate_size=found["intermediate_size"],
         context_length=found["max_position_embeddings"],
         rope_theta=float(rope.get("rope_theta") or found.get("rope_theta", 10_000.0)),
+        rope_scaling=tuple(rope[name] for name in LLAMA3_SCALING) if scaling == "llama3" else None,  # type: ignore[arg-type]
         norm_epsilon=found["rms_norm_eps"],
         qk_norm=kind == "qwen3",
         qkv_bias=kind == "qwen2",
@@ -187,6 +190,9 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
     if config.qk_norm and config.qkv_bias:
         raise LmworksError("qk_norm and qkv_bias together are no known architecture; choose one (Qwen3 or Qwen2)")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "mistral" if window else "llama"
+    rope: dict[str, Any] = {"rope_type": "default"}
+    if config.rope_scaling:
+        rope = {"rope_type": "llama3", **dict(zip(LLAMA3_SCALING, config.rope_scaling, strict=True))}
     return {
         "architectures": [ARCHITECTURES[kind]],
         "model_type": kind,
@@ -199,7 +205,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
         "intermediate_size": config.intermediate_size,
         "max_position_embeddings": config.context_length,
         "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "rope_parameters": {"rope_theta": config.rope_theta, **rope},
         "rms_norm_eps": config.norm_epsilon,
         "hidden_act": "silu",
         "tie_word_embeddings": config.tie_embeddings,

@@ -270,8 +270,8 @@ def write_gguf(folder: Path, file: Path, file_type: str = "f16") -> None:
     from safetensors import safe_open
 
     config = read_config(folder)
-    if config.sliding_window:
-        raise LmworksError(f"{folder}: llama.cpp computes no sliding window for this architecture")
+    if config.sliding_window or config.rope_scaling:
+        raise LmworksError(f"{folder}: no sliding window and no rope scaling can be written for this architecture")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "llama"
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     writer = gguf.GGUFWriter(unfinished, kind)

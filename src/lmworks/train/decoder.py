@@ -63,7 +63,7 @@ class TrainableDecoder:
         number, positions = segments(tokens, self.end_of_text)
         visible = visible_positions(number, decoder.config.sliding_window)
         x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
-        cos, sin = rotations(positions, decoder.config.head_size, decoder.config.rope_theta, x.dtype)
+        cos, sin = rotations(positions, decoder.config, x.dtype)
         for block in decoder.blocks:
             x = self.run_block(block, x, cos, sin, visible)
         output: Tensor = decoder.model.norm(x)
