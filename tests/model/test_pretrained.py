@@ -124,10 +124,6 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LmworksError, match=r"'gpt99'; known are llama, mistral"):
         take(source, tmp_path / "out")
     (source / "config.json").write_text(json.dumps(config))
-    index = {"weight_map": {"wte.weight": "model-00001-of-00002.safetensors"}}
-    (source / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(LmworksError, match=r"model-00001-of-00002.safetensors named"):
-        take(source, tmp_path / "out")
     (source / "model.safetensors").rename(source / "pytorch_model.bin")
     with pytest.raises(UsageError, match=r"pickled .bin and .pt files are never read"):
         take(source, tmp_path / "out")

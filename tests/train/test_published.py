@@ -51,13 +51,13 @@ def test_a_gpt2_is_tuned_on_chats_and_loads_in_transformers_again(tmp_path: Path
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
     theirs = AutoTokenizer.from_pretrained(tmp_path / "out")
     engine = open_engine(tmp_path / "out")
-    ids, _ = engine.tokenizer.encode_chat([{"role": "user", "content": "What does CreateBucket do?"}], True)
-    asked = theirs.apply_chat_template(
-        [{"role": "user", "content": "What does CreateBucket do?"}], True, tokenize=False
-    )
+    question = [{"role": "user", "content": "What does CreateBucket do?"}]
+    ids, _ = engine.tokenizer.encode_chat(question, True)
+    asked = theirs.apply_chat_template(question, add_generation_prompt=True, tokenize=False)
     assert theirs(asked, add_special_tokens=False).input_ids == ids
+    assert model.generation_config.eos_token_id == [engine.tokenizer.end_of_text_id, engine.tokenizer.end_of_turn_id]
     stops = [engine.tokenizer.end_of_text_id, engine.tokenizer.end_of_turn_id]
-    found = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False, eos_token_id=stops, pad_token_id=0)
+    found = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)
     answer = [token for token in found[0, len(ids) :].tolist() if token not in stops]
     (ours,) = engine.generate([ids], Sampling(max_tokens=12))
     assert ours.ids == answer and ours.text == engine.tokenizer.decode(answer)

@@ -34,22 +34,18 @@ class PublishedEngine(Engine):
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         """Answer every prompt; neighbours of like length go together. Raises LmworksError as our engine does."""
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
-        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-        found: dict[int, Generation] = {}
-        for start in range(0, len(order), ROWS):
-            group = order[start : start + ROWS]
-            alike: dict[tuple[object, ...], list[int]] = {}
-            for index in group:
-                one, length = each[index], len(prompts[index])
-                clipped = length if length + one.max_tokens > self.context_length else 0
-                alike.setdefault((one.temperature, one.top_p, one.top_k, one.seed, clipped), []).append(index)
-            for indices in alike.values():
-                requests = [
-                    Request(prompts[index], each[index], self.tokenizer, self.context_length) for index in indices
-                ]
-                self._answer(requests)
-                found |= {index: generation(request) for index, request in zip(indices, requests, strict=True)}
-        return [found[index] for index in range(len(prompts))]
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for index in sorted(range(len(prompts)), key=lambda index: len(prompts[index])):
+            one, length = each[index], len(prompts[index])
+            clipped = length if length + one.max_tokens > self.context_length else 0
+            groups.setdefault((one.temperature, one.top_p, one.top_k, one.seed, clipped), []).append(index)
+        requests = [
+            Request(prompt, one, self.tokenizer, self.context_length) for prompt, one in zip(prompts, each, strict=True)
+        ]
+        for group in groups.values():
+            for start in range(0, len(group), ROWS):
+                self._answer([requests[index] for index in group[start : start + ROWS]])
+        return [generation(request) for request in requests]
 
     def _answer(self, requests: Sequence[Request]) -> None:
         longest = max(len(request.prompt) for request in requests)

@@ -45,12 +45,16 @@ def save_model(model: Decoder, folder: Path, tokenizer_folder: Path) -> None:
         del weights["lm_head.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     data_type = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
-    for name in FILES:
-        if tokenizer_folder != folder:
-            shutil.copyfile(tokenizer_folder / name, folder / name)
+    copy_tokenizer(tokenizer_folder, folder)
     ids = special_ids(folder)
     _write(folder / "config.json", describe(model.config) | ids | {"dtype": data_type})
     _write(folder / "generation_config.json", ids)
+
+
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Bring a tokenizer's files along."""
+    for name in FILES if source != folder else ():
+        shutil.copyfile(source / name, folder / name)
 
 
 def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
@@ -128,7 +132,7 @@ def read_config(folder: Path) -> DecoderConfig:
         intermediate_size=found["intermediate_size"],
         context_length=found["max_position_embeddings"],
         rope_theta=float(rope.get("rope_theta") or found.get("rope_theta", 10_000.0)),
-        rope_scaling=tuple(rope[name] for name in LLAMA3_SCALING) if scaling == "llama3" else None,  # type: ignore[arg-type]
+        rope_scaling=tuple(rope[name] for name in LLAMA3_SCALING) if scaling == "llama3" else None,
         norm_epsilon=found["rms_norm_eps"],
         qk_norm=kind == "qwen3",
         qkv_bias=kind == "qwen2",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.model.folder import ARCHITECTURES, approximate_config, load_model, read_json, save_model, stored_parameters
+from lmworks.model.folder import ARCHITECTURES, approximate_config, is_ours, load_model, read_json, stored_parameters
 from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
@@ -79,7 +79,6 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
             shutil.copyfile(path, out / path.name)
     found = read_json(source / "config.json")
     _require_known(source, found)
-    _require_all_weights(source)
     added = {"tokens added": _equip(source, out, found, context)} if is_decoder(found) else {}
     return Result(counts={"parameters": stored_parameters(out), **added})
 
@@ -99,13 +98,6 @@ def _require_known(source: Path, found: Mapping[str, Any]) -> None:
             f"{source}/config.json: model_type is {found.get('model_type')!r}; known are {', '.join(ARCHITECTURES)} "
             f"and the {len(CONFIG_MAPPING)} of the installed `transformers`. Code in a model's folder is never run."
         )
-
-
-def _require_all_weights(source: Path) -> None:
-    index = source / "model.safetensors.index.json"
-    named = set(read_json(index)["weight_map"].values()) if index.exists() else set()
-    if missing := sorted(name for name in named if not (source / name).is_file()):
-        raise LmworksError(f"{source}: {', '.join(missing)} named in {index.name} is not there; copy the whole model")
 
 
 def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) -> int:
@@ -135,10 +127,7 @@ def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) 
         context.log(f"the token {name} is called {token} from here on")
     if added:
         context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of weights")
-    if found["model_type"] in ARCHITECTURES:
-        _equip_ours(source, out, found, tokenizer, stand_ins)
-    else:
-        _equip_published(source, out, tokenizer, stand_ins)
+    _grow(source, out, tokenizer, stand_ins)
     return len(added)
 
 
@@ -156,37 +145,17 @@ def _rename(raw: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {**raw, "post_processor": None}
 
 
-def _equip_ours(
-    source: Path, out: Path, found: Mapping[str, Any], tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]
-) -> None:
-    """Check the weights against the shape; write them anew only where rows are added."""
-    from dataclasses import replace
+def _grow(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
+    """Check that the weights are whole; write them anew with rows for new tokens, if there are any."""
+    if is_ours(source) and not stand_ins:
+        load_model(source, "bfloat16")
+        return
+    from lmworks.model.published import load_published, save_published
 
-    import torch
-
-    model = load_model(source, found.get("dtype") or found.get("torch_dtype") or "float32")
+    model = load_published(source, None)
     if not stand_ins:
         return
-    config = replace(model.config, vocab_size=max(model.config.vocab_size, tokenizer.vocab_size))
-    for part in (model.model.embed_tokens, model.lm_head):
-        old: Tensor = part.weight.detach()
-        grown = torch.cat([old, old.new_zeros(config.vocab_size - len(old), config.hidden_size)])
-        _fill_rows(grown, stand_ins)
-        part.weight = torch.nn.Parameter(grown)
-    if config.tie_embeddings:
-        model.lm_head.weight = model.model.embed_tokens.weight
-    model.config = config
-    for path in out.glob("*.safetensors*"):
-        path.unlink()
-    save_model(model, out, out)
-
-
-def _equip_published(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
-    from lmworks.model.published import load_published
-
-    network = load_published(source, None).network
-    if not stand_ins:
-        return
+    network = model.network
     rows = max(len(network.get_input_embeddings().weight), tokenizer.vocab_size)
     network.resize_token_embeddings(rows, mean_resizing=False)
     output = network.get_output_embeddings()
@@ -195,7 +164,7 @@ def _equip_published(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: M
             _fill_rows(weight.detach(), stand_ins)
     for path in out.glob("*.safetensors*"):
         path.unlink()
-    network.save_pretrained(out)
+    save_published(model, out, out)
 
 
 def _fill_rows(weight: Tensor, stand_ins: Mapping[int, int | None]) -> None:

@@ -5,7 +5,6 @@ Axes: B batch, T time, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.errors import LmworksError
-from lmworks.model.folder import approximate_config
-from lmworks.tokens.tokenizer import FILES
+from lmworks.model.folder import approximate_config, copy_tokenizer, special_ids
 
 AGREEMENT = 1e-3
 """Largest difference between a model's logits and the product they are taken for, as a share of their spread."""
@@ -94,10 +92,12 @@ def load_published(folder: Path, data_type: str | None = "float32") -> Published
 
 
 def save_published(model: PublishedDecoder, folder: Path, tokenizer_folder: Path) -> None:
-    """Write it as it was read, with its tokenizer."""
+    """Write it as it was read, with its tokenizer and the ids that end an answer."""
+    for settings in (model.network.config, model.network.generation_config):
+        for name, value in special_ids(tokenizer_folder).items():
+            setattr(settings, name, value)
     model.network.save_pretrained(folder)
-    for name in FILES:
-        shutil.copyfile(tokenizer_folder / name, folder / name)
+    copy_tokenizer(tokenizer_folder, folder)
 
 
 @torch.no_grad()

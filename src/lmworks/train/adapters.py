@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,34 +21,25 @@ from lmworks.train.checkpoints import save_tensors
 if TYPE_CHECKING:
     from lmworks.train.config import LoraConfig, TrainConfig
 
-
-class Adapter(nn.Module):
-    """A [R,I], which begins random, and B [O,R], which begins as zero: the model begins as its base."""
-
-    def __init__(self, matrix: nn.Linear, config: LoraConfig, generator: torch.Generator) -> None:
-        super().__init__()
-        bound = 1 / math.sqrt(matrix.in_features)
-        self.lora_A = nn.Parameter(
-            torch.empty(config.rank, matrix.in_features).uniform_(-bound, bound, generator=generator)
-        )
-        self.lora_B = nn.Parameter(torch.zeros(matrix.out_features, config.rank))
-        self.scale = config.alpha / config.rank
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        low = F.linear(self.dropout(x), self.lora_A.to(x.dtype))
-        return F.linear(low, self.lora_B.to(x.dtype)) * self.scale
+PARTS = ("lora_A", "lora_B")
+"""As PEFT's files name them."""
 
 
 class AdaptedLinear(nn.Module):
-    """A frozen matrix and its adapter."""
+    """A frozen matrix, with A [R,I], which begins random, and B [O,R], which begins as zero: the base is the start."""
 
-    def __init__(self, base: nn.Linear, adapter: Adapter) -> None:
+    def __init__(self, base: nn.Linear, config: LoraConfig, generator: torch.Generator) -> None:
         super().__init__()
-        self.base, self.adapter = base, adapter
+        self.base, self.scale, self.dropout = base, config.alpha / config.rank, nn.Dropout(config.dropout)
+        bound = 1 / math.sqrt(base.in_features)
+        self.lora_A = nn.Parameter(
+            torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
+        )
+        self.lora_B = nn.Parameter(torch.zeros(base.out_features, config.rank))
 
     def forward(self, x: Tensor) -> Tensor:
-        output: Tensor = self.base(x) + self.adapter(x)
+        low = F.linear(self.dropout(x), self.lora_A.to(x.dtype))
+        output: Tensor = self.base(x) + F.linear(low, self.lora_B.to(x.dtype)) * self.scale
         return output
 
 
@@ -69,18 +59,18 @@ class Adapters:
         network.requires_grad_(False)
         generator = torch.Generator().manual_seed(seed)
         self.network, self.config = network, config
-        self.by_name: Mapping[str, Adapter] = {name: Adapter(found[name], config, generator) for name in found}
-        for name, adapter in self.by_name.items():
-            _put(network, name, AdaptedLinear(found[name], adapter))
-        self.trained = nn.ModuleDict({name.replace(".", "/"): adapter for name, adapter in self.by_name.items()})
+        self.by_name = {name: AdaptedLinear(matrix, config, generator) for name, matrix in found.items()}
+        for name, matrix in self.by_name.items():
+            _put(network, name, matrix)
+        weights = {f"{name}.{part}": getattr(matrix, part) for name, matrix in self.by_name.items() for part in PARTS}
+        self.trained = nn.ParameterDict({name.replace(".", "/"): weight for name, weight in weights.items()})
         """What is learned, and all that a checkpoint holds."""
 
     def save(self, folder: Path) -> None:
         """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
         tensors = {
-            f"base_model.model.{name}.{part}.weight": getattr(adapter, part).detach()
-            for name, adapter in self.by_name.items()
-            for part in ("lora_A", "lora_B")
+            f"base_model.model.{name.replace('/', '.')}.weight": weight.detach()
+            for name, weight in self.trained.items()
         }
         save_tensors(folder / "adapter_model.safetensors", tensors)
         config = {
@@ -99,31 +89,16 @@ class Adapters:
     @torch.no_grad()
     def merge(self) -> None:
         """Add each product to its matrix; the network is then as any other."""
-        for name, adapter in self.by_name.items():
-            base: nn.Linear = self.network.get_submodule(f"{name}.base")  # type: ignore[assignment]
-            base.weight += adapter.scale * (adapter.lora_B @ adapter.lora_A)
-            _put(self.network, name, base)
+        for name, matrix in self.by_name.items():
+            matrix.base.weight += matrix.scale * (matrix.lora_B @ matrix.lora_A)
+            _put(self.network, name, matrix.base)
 
 
-class Adaptable(Protocol):
-    """A trainable model that can have adapters."""
-
-    module: nn.Module
-    adapters: Adapters | None
-
-    @property
-    def blocks(self) -> nn.ModuleList: ...
-
-
-M = TypeVar("M", bound=Adaptable)
-
-
-def adapted(model: M, network: nn.Module, config: TrainConfig) -> M:
-    """The model with the adapters of the config, if it has any: only those are learned."""
+def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
+    """Give a trainable model the adapters of the config, if there are any: only those are learned."""
     if config.adapter:
         model.adapters = Adapters(network, model.blocks, config.adapter, config.seed)
         model.module = model.adapters.trained
-    return model
 
 
 def save_adapters(adapters: Adapters | None, folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +16,12 @@ from lmworks.model.decoder import Decoder, rotations
 from lmworks.model.folder import ModelFolder, is_ours, load_model, save_model
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.adapters import adapted, save_adapters
+from lmworks.train.adapters import Adapters, adapt, save_adapters
 from lmworks.train.bigrams import LARGEST_VOCABULARY, begin_with_bigrams
 from lmworks.train.config import CausalLMConfig, TrainConfig
 from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
 from lmworks.train.objective import Batch, PackedObjective, Trainable
 from lmworks.train.packed import masked_attention, segments, visible_positions
-
-if TYPE_CHECKING:
-    from lmworks.train.adapters import Adapters
-    from lmworks.train.published import TrainablePublished
 
 
 class TrainableDecoder:
@@ -100,14 +95,14 @@ class DecoderObjective(PackedObjective):
     ) -> Trainable:
         """A decoder: the base, or one of the shape in the config."""
         if base and not is_ours(base.path):
-            published = begin_published(config, base, tokenizer)
-            return adapted(published, published.decoder.module, config)
+            return begin_published(config, base, tokenizer)
         decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
         decoder.compute_type = getattr(torch, config.data_type)
         model = TrainableDecoder(
             decoder, end_of_text=tokenizer.end_of_text_id, compiled=compiled, dropout=config.dropout
         )
-        return adapted(model, decoder, config)
+        adapt(model, decoder, config)
+        return model
 
 
 def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
@@ -136,7 +131,7 @@ def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, t
         )
 
 
-def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> TrainablePublished:
+def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> Trainable:
     """A decoder that `transformers` computes."""
     from lmworks.model.published import load_published
     from lmworks.train.published import TrainablePublished
@@ -146,7 +141,9 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
     if config.dropout:
         raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
     data_type = getattr(torch, config.data_type)
-    return TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
+    model = TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
+    adapt(model, decoder.module, config)
+    return model
 
 
 def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:
