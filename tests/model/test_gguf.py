@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer as Backend
 
 from corpora import make_tokenizer
 from lmworks.errors import LmworksError
 from lmworks.model.folder import load_model, save_model
-from lmworks.model.gguf import FILE_TYPES, read_gguf, write_gguf
+from lmworks.model.gguf import FILE_TYPES, read_gguf, splits, write_gguf
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.tokens.tokenizer import TokenizerFolder, open_tokenizer
 from model.test_folder import SHAPE, VARIANTS, random_decoder
@@ -43,6 +44,29 @@ def test_a_model_comes_back_from_a_gguf_file_bit_for_bit(
     assert theirs.encode(TEXT) == ours.encode(TEXT) and theirs.decode(theirs.encode(TEXT)) == TEXT
     chat = [{"role": "user", "content": TEXT}]
     assert theirs.encode_chat(chat, True) == ours.encode_chat(chat, True)
+
+
+@pytest.mark.parametrize(
+    ("pre", "pieces"),
+    [
+        ("gpt-2", ["don", "'t", "Ġsay", "Ġ2048", "!", "Ċ"]),
+        ("smollm", ["don", "'t", "Ġsay", "Ġ", "2", "0", "4", "8", "!", "Ċ"]),
+        ("llama-bpe", ["don", "'t", "Ġsay", "Ġ", "204", "8", "!Ċ"]),
+        ("qwen2", ["don", "'t", "Ġsay", "Ġ", "2", "0", "4", "8", "!Ċ"]),
+    ],
+)
+def test_a_file_names_how_text_is_split_and_is_split_so(
+    pre: str, pieces: list[str], tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    save_model(random_decoder(SHAPE), tmp_path / "ours", tokenizer.path)
+    backend = Backend.from_file(str(tmp_path / "ours" / "tokenizer.json"))
+    backend.pre_tokenizer = splits()[pre]()
+    backend.save(str(tmp_path / "ours" / "tokenizer.json"))
+    write_gguf(tmp_path / "ours", tmp_path / "model.gguf", "f32")
+    assert gguf.GGUFReader(tmp_path / "model.gguf").get_field("tokenizer.ggml.pre").contents() == pre
+    read_gguf(tmp_path / "model.gguf", tmp_path / "back")
+    back = Backend.from_file(str(tmp_path / "back" / "tokenizer.json"))
+    assert [piece for piece, _ in back.pre_tokenizer.pre_tokenize_str("don't say 2048!\n")] == pieces
 
 
 @pytest.mark.parametrize(("kind", "most"), [("f16", 1e-3), ("q8_0", 1e-2)])

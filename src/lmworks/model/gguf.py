@@ -189,7 +189,8 @@ def write_safetensors(
 # ---------------------------------------------------------------- tokenizers
 
 
-def _pre_tokenizers() -> dict[str, Callable[[], Any]]:
+def splits() -> dict[str, Callable[[], Any]]:
+    """What cuts a text before merging, by llama.cpp's names."""
     from tokenizers import Regex, pre_tokenizers
 
     def level(use_regex: bool) -> Any:
@@ -207,7 +208,7 @@ def _pre_tokenizers() -> dict[str, Callable[[], Any]]:
 def _backend(file: Path, fields: Mapping[str, Any]) -> tokenizers.Tokenizer:
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
-    kind, pre, known = fields["tokenizer.ggml.model"], fields.get("tokenizer.ggml.pre", "gpt-2"), _pre_tokenizers()
+    kind, pre, known = fields["tokenizer.ggml.model"], fields.get("tokenizer.ggml.pre", "gpt-2"), splits()
     if kind != "gpt2" or pre not in known:
         raise LmworksError(
             f"{file}: a tokenizer of kind {kind!r} that splits as {pre!r}; expected 'gpt2' and one of "
@@ -238,12 +239,12 @@ def _add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
 
     tokenizer = open_tokenizer(folder)
     raw = json.loads(tokenizer.to_json())
-    splits = {json.dumps(json.loads(make().__getstate__())): name for name, make in _pre_tokenizers().items()}
-    pre = splits.get(json.dumps(raw["pre_tokenizer"]))
+    named = {json.dumps(json.loads(make().__getstate__())): name for name, make in splits().items()}
+    pre = named.get(json.dumps(raw["pre_tokenizer"]))
     if raw["model"]["type"] != "BPE" or pre is None:
         raise LmworksError(
             f"{folder}: llama.cpp has no tokenizer of this kind; known are byte-level BPE that splits as "
-            f"{', '.join(splits.values())}. Train one of kind `bpe`, which splits as gpt-2"
+            f"{', '.join(named.values())}. Train one of kind `bpe`, which splits as gpt-2"
         )
     backend = Backend.from_str(json.dumps(raw))
     special = {token["id"]: CONTROL if token["special"] else USER_DEFINED for token in raw["added_tokens"]}
