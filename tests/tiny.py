@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,19 +21,25 @@ TEXT = [
 ]
 
 
-def make_tiny_model(folder: Path, *, context_length: int = 128, seed: int = 0, window: int | None = None) -> Path:
-    """A two-layer decoder with grouped queries and a byte-level tokenizer of 320 ids; returns `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+def train_backend(special_tokens: Sequence[str]) -> Tokenizer:
+    """A byte-level tokenizer of 320 ids, the special ones first."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=320,
-        special_tokens=list(SPECIAL_TOKENS),
+        special_tokens=list(special_tokens),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(TEXT, trainer)
+    return tokenizer
+
+
+def make_tiny_model(folder: Path, *, context_length: int = 128, seed: int = 0, window: int | None = None) -> Path:
+    """A two-layer decoder with grouped queries and a byte-level tokenizer of 320 ids; returns `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = train_backend(SPECIAL_TOKENS)
     source = folder / "tokenizer"
     source.mkdir()
     tokenizer.save(str(source / "tokenizer.json"))

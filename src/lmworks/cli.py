@@ -380,6 +380,32 @@ def launch(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=ARTIFACT_HELP)],
+    form: Annotated[str, typer.Option(help="Of the file: gguf, which llama.cpp loads.")] = "gguf",
+    file_type: Annotated[str, typer.Option("--type", help="Of the matrices: f32, f16 or q8_0.")] = "f16",
+    out: Annotated[Path | None, typer.Option(help="Where to; by default MODEL-TYPE.gguf in this folder.")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model in a form that other programs load.
+
+    Example: lmworks export finetune --form gguf --type q8_0
+    """
+    from lmworks.model.gguf import FILE_TYPES, write_gguf
+    from lmworks.workspace import open_store
+
+    if form != "gguf" or file_type not in FILE_TYPES:
+        raise UsageError(f"--form {form} --type {file_type}: expected gguf and one of {', '.join(FILE_TYPES)}")
+    path = out or Path(f"{model}-{file_type}.gguf")
+    write_gguf(open_store(store).named(model).payload, path, file_type)
+    if as_json:
+        _print_json({"file": str(path), "bytes": path.stat().st_size})
+    else:
+        print(f"wrote {path}, {path.stat().st_size / 1e6:,.1f} MB")
+
+
+@app.command()
 def erase(
     wanted: Annotated[
         list[str],

@@ -31,6 +31,7 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
+from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
@@ -90,7 +91,8 @@ OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage,
 CLASSES = StepClasses(
     data={kind: config for kind, (config, _) in DATA.items()},
     tokenizers={kind: config for kind, (config, _) in TOKENIZERS.items()},
-    objectives={objective: config for objective, (config, _) in OBJECTIVES.items()},
+    objectives={objective: config for objective, (config, _) in OBJECTIVES.items()}
+    | {"pretrained": PretrainedModelConfig},
     tasks={kind: task.config for kind, task in TASKS.items()},
 )
 
@@ -108,6 +110,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         if isinstance(config, TrainConfig):
             *before, training = model_nodes(name, plan.resolved(name, config).resolve(folder), recipe.data)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
+        else:
+            nodes.append(node(name, import_model, config.resolve(folder)))
     if recipe.evaluate:
         for label, tasks in _labelled(recipe.evaluate.tasks):
             nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)

@@ -25,6 +25,7 @@ from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Stage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe import StepConfig
+from model.test_pretrained import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")
 INEXACT = ("train", "evaluate", "compare", "classif", "semantic", "unigram", "best-of")
@@ -55,6 +56,21 @@ data:
   mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
+models:
+  base: {objective: pretrained, path: base, licence: Apache-2.0}
+  tuned:
+    objective: causal-lm
+    from: base
+    tokenizer: base
+    data: unseen
+    adapter: {rank: 4}
+    learning_rate: 0.02
+    sequence_length: 64
+    global_batch_tokens: 256
+    steps: 6
+    data_type: float32
+    threads: 1
+    compile: false
 """
 TOKENIZERS = (
     "{kind: unigram, vocab_size: 400, from: unseen}",
@@ -92,6 +108,7 @@ def make_notes(folder: Path) -> Path:
         ]
         (folder / "examples" / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
     write_encoder(folder / "encoder", ["note", "about", "rain", "bread", "trains", "glass", "music", "tides", "wool"])
+    write_published(folder / "base", "Llama")
     (folder / "recipe.yaml").write_text(NOTES_RECIPE)
     return folder
 
@@ -139,6 +156,7 @@ def stages() -> list[tuple[Stage, type[StepConfig]]]:
     found = [(stage, config) for config, stage in (*graph.DATA.values(), *graph.TOKENIZERS.values())]
     found += [(pack, config) for _, (config, pack, _) in graph.OBJECTIVES.values()]
     found += [(graph.train, config) for config, _ in graph.OBJECTIVES.values()]
+    found.append((graph.import_model, graph.PretrainedModelConfig))
     return found + [(task.stage, task.config) for task in graph.TASKS.values()]
 
 

@@ -26,7 +26,7 @@ from lmworks.generate.sampling import Sampling as Sampling
 from lmworks.generate.sampling import choose
 from lmworks.generate.stops import StopStrings
 from lmworks.model.decoder import Attend, Decoder
-from lmworks.model.folder import load_model
+from lmworks.model.folder import is_ours, load_model
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 
 MAX_ROWS = 64
@@ -235,7 +235,7 @@ class Engine:
         requests = {index: batch.add(prompts[index], each[index]) for index in order}
         while batch.busy:
             batch.step()
-        return [_generation(requests[index]) for index in range(len(prompts))]
+        return [generation(requests[index]) for index in range(len(prompts))]
 
     def stream(self, prompt: Sequence[int], sampling: Sampling, cancelled: Callable[[], bool]) -> Iterator[Piece]:
         """Answer one prompt piece by piece; `cancelled` is asked before each token and ends the answer at once."""
@@ -312,10 +312,17 @@ class Engine:
 
 def open_engine(folder: Path, data_type: str = "auto") -> Engine:
     """The engine for a model folder. `auto` is float32: figures then do not depend on the processor's short types."""
-    return Engine(load_model(folder, "float32" if data_type == "auto" else data_type), open_tokenizer(folder))
+    kind, tokenizer = "float32" if data_type == "auto" else data_type, open_tokenizer(folder)
+    if is_ours(folder):
+        return Engine(load_model(folder, kind), tokenizer)
+    from lmworks.generate.published import PublishedEngine
+    from lmworks.model.published import load_published
+
+    return PublishedEngine(load_published(folder, kind), tokenizer)
 
 
-def _generation(request: Request) -> Generation:
+def generation(request: Request) -> Generation:
+    """The whole answer of a request that has ended."""
     assert request.finish_reason  # noqa: S101 - the batch is empty
     return Generation(request.ids, request.text, request.finish_reason)
 

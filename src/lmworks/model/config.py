@@ -27,6 +27,9 @@ class Shape(Protocol):
     def parameters(self) -> int:
         """The sum of the parts."""
 
+    def adapter_parameters(self, rank: int) -> int:
+        """Parameters of low-rank adapters beside every matrix inside blocks."""
+
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Floating-point operations to learn from one token, forward and backward."""
 
@@ -52,6 +55,8 @@ class DecoderConfig:
     context_length: int
     """Longest sequence that the model was trained on, in tokens."""
     rope_theta: float = 10_000.0
+    rope_scaling: tuple[float, float, float, int] | None = None
+    """Llama 3.1's: factor, low and high frequency factor, original context; None rotates as trained."""
     norm_epsilon: float = 1e-6
     qk_norm: bool = False
     """Normalise each query and key head before rotation (Qwen3)."""
@@ -93,6 +98,12 @@ class DecoderConfig:
     def parameters(self) -> int:
         """All parameters."""
         return sum(self.parts.values())
+
+    def adapter_parameters(self, rank: int) -> int:
+        """Parameters of low-rank adapters beside every matrix inside blocks: rank times inputs and outputs of each."""
+        heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
+        attention = 2 * (self.hidden_size + heads) + 2 * (self.hidden_size + keys)
+        return rank * self.num_layers * (attention + 3 * (self.hidden_size + self.intermediate_size))
 
     def forward_flops_per_token(self, context: int) -> int:
         """Floating-point operations of one token's forward pass that sees `context` positions."""

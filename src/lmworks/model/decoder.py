@@ -138,7 +138,7 @@ class Decoder(nn.Module):
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """[B,T] tokens at [B,T] positions -> [B,T,D] in `compute_type`."""
         x = self.model.embed_tokens(tokens).to(self.compute_type)
-        cos, sin = rotations(positions, self.config.head_size, self.config.rope_theta, x.dtype)
+        cos, sin = rotations(positions, self.config, x.dtype)
         for layer, block in enumerate(self.blocks):
             x = block(x, cos, sin, attend, layer)
         output: Tensor = self.model.norm(x)
@@ -159,10 +159,15 @@ class Decoder(nn.Module):
                 parameter.uniform_(-bound, bound, generator=generator)
 
 
-def rotations(positions: Tensor, head_size: int, theta: float, data_type: torch.dtype) -> tuple[Tensor, Tensor]:
+def rotations(positions: Tensor, config: DecoderConfig, data_type: torch.dtype) -> tuple[Tensor, Tensor]:
     """[B,T] positions -> cosines and sines [B,1,T,C]; the angles are computed in float32."""
-    exponents = torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32) / head_size
-    angles = positions[:, None, :, None].float() / theta**exponents  # [B,1,T,C/2]
+    exponents = torch.arange(0, config.head_size, 2, device=positions.device, dtype=torch.float32) / config.head_size
+    periods = config.rope_theta**exponents  # over 2π, in positions
+    if config.rope_scaling:  # Llama 3.1: long periods are stretched by the factor, short ones kept, between them a ramp
+        factor, low, high, context = config.rope_scaling
+        kept = ((context / (2 * math.pi * periods) - low) / (high - low)).clamp(0, 1)
+        periods = periods / ((1 - kept) / factor + kept)
+    angles = positions[:, None, :, None].float() / periods  # [B,1,T,C/2]
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos().to(data_type), angles.sin().to(data_type)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.tokenizer import FILES
+from lmworks.tokens.tokenizer import FILES, open_tokenizer
 
 if TYPE_CHECKING:
     from lmworks.model.config import DecoderConfig
@@ -22,6 +23,7 @@ ARCHITECTURES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
 }
+LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,23 @@ def save_model(model: Decoder, folder: Path, tokenizer_folder: Path) -> None:
         del weights["lm_head.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     data_type = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
-    _write(folder / "config.json", describe(model.config) | {"dtype": data_type})
-    _write(folder / "generation_config.json", {"bos_token_id": 0, "eos_token_id": [0, 2], "pad_token_id": 0})
-    for name in FILES:
-        shutil.copyfile(tokenizer_folder / name, folder / name)
+    copy_tokenizer(tokenizer_folder, folder)
+    ids = special_ids(folder)
+    _write(folder / "config.json", describe(model.config) | ids | {"dtype": data_type})
+    _write(folder / "generation_config.json", ids)
+
+
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Bring a tokenizer's files along."""
+    for name in FILES if source != folder else ():
+        shutil.copyfile(source / name, folder / name)
+
+
+def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
+    """The ids that begin a document and end an answer, as a model's config names them."""
+    tokenizer = open_tokenizer(tokenizer_folder)
+    begin, end = tokenizer.end_of_text_id, tokenizer.end_of_turn_id
+    return {"bos_token_id": begin, "eos_token_id": [begin, end], "pad_token_id": begin}
 
 
 def load_model(folder: Path, data_type: str = "float32") -> Decoder:
@@ -62,7 +77,9 @@ def load_model(folder: Path, data_type: str = "float32") -> Decoder:
         model = Decoder(config)
     weights: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
-        weights |= {name: tensor.to(kind) for name, tensor in load_file(file).items()}
+        weights |= {
+            name: tensor.to(kind) for name, tensor in load_file(file).items() if not name.endswith(".inv_freq")
+        }  # older folders hold the rotary frequencies, which follow from config.json
     if config.tie_embeddings:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -80,22 +97,25 @@ def load_model(folder: Path, data_type: str = "float32") -> Decoder:
     return model
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether our decoder computes this architecture."""
+    return read_json(folder / "config.json").get("model_type") in ARCHITECTURES
+
+
 def read_config(folder: Path) -> DecoderConfig:
     """The shape in `config.json`; what this decoder cannot compute is refused."""
     from lmworks.model.config import DecoderConfig
 
     path = folder / "config.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except OSError as error:
-        raise LmworksError(f"{path}: {error.strerror}; a model folder holds config.json") from error
+    found = read_json(path)
     kind = found.get("model_type")
     if kind not in ARCHITECTURES:
         raise LmworksError(f"{path}: model_type is {kind!r}; this decoder computes {', '.join(ARCHITECTURES)}")
     rope = found.get("rope_parameters") or found.get("rope_scaling") or {}
+    scaling = rope.get("rope_type", rope.get("type", "default"))
     for field, value, wanted in (
         ("hidden_act", found.get("hidden_act", "silu"), "silu"),
-        ("rope type", rope.get("rope_type", "default"), "default"),
+        ("rope type", scaling, "llama3" if scaling == "llama3" else "default"),
         ("attention_bias", found.get("attention_bias", False), False),
         ("mlp_bias", found.get("mlp_bias", False), False),
     ):
@@ -112,6 +132,7 @@ def read_config(folder: Path) -> DecoderConfig:
         intermediate_size=found["intermediate_size"],
         context_length=found["max_position_embeddings"],
         rope_theta=float(rope.get("rope_theta") or found.get("rope_theta", 10_000.0)),
+        rope_scaling=tuple(rope[name] for name in LLAMA3_SCALING) if scaling == "llama3" else None,
         norm_epsilon=found["rms_norm_eps"],
         qk_norm=kind == "qwen3",
         qkv_bias=kind == "qwen2",
@@ -120,12 +141,62 @@ def read_config(folder: Path) -> DecoderConfig:
     )
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file of a model folder says."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LmworksError(f"{path}: {error}; a model folder holds {path.name}") from error
+    return found
+
+
+def approximate_config(path: Path) -> DecoderConfig:
+    """The shape of a decoder of any architecture, by the names that a `config.json` has for it: to count with."""
+    from lmworks.model.config import DecoderConfig
+
+    whole = read_json(path)
+    found = whole.get("text_config") or whole
+
+    def first(*names: str, default: int = 0) -> int:
+        return next((int(found[name]) for name in names if found.get(name)), default)
+
+    hidden = first("hidden_size", "n_embd", "d_model")
+    heads = first("num_attention_heads", "n_head", "num_heads", default=1)
+    if not hidden:
+        raise LmworksError(f"{path}: names no hidden_size; this decoder's shape is not known")
+    return DecoderConfig(
+        vocab_size=first("vocab_size"),
+        hidden_size=hidden,
+        num_layers=first("num_hidden_layers", "n_layer", "num_layers"),
+        num_heads=heads,
+        num_key_value_heads=first("num_key_value_heads", default=heads),
+        head_size=first("head_dim", default=hidden // heads),
+        intermediate_size=first("intermediate_size", "n_inner", "ffn_dim", default=4 * hidden),
+        context_length=first("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", default=2048),
+        tie_embeddings=bool(found.get("tie_word_embeddings", True)),
+    )
+
+
+def stored_parameters(folder: Path) -> int:
+    """Parameters in the files, by their heads alone."""
+    from safetensors import safe_open
+
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118 - it is no dict
+    return total
+
+
 def describe(config: DecoderConfig) -> dict[str, Any]:
     """The `config.json` of a shape: the model type is the one that has these variations."""
     window = config.sliding_window
     if config.qk_norm and config.qkv_bias:
         raise LmworksError("qk_norm and qkv_bias together are no known architecture; choose one (Qwen3 or Qwen2)")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "mistral" if window else "llama"
+    rope: dict[str, Any] = {"rope_type": "default"}
+    if config.rope_scaling:
+        rope = {"rope_type": "llama3", **dict(zip(LLAMA3_SCALING, config.rope_scaling, strict=True))}
     return {
         "architectures": [ARCHITECTURES[kind]],
         "model_type": kind,
@@ -138,13 +209,10 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
         "intermediate_size": config.intermediate_size,
         "max_position_embeddings": config.context_length,
         "rope_theta": config.rope_theta,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "rope_parameters": {"rope_theta": config.rope_theta, **rope},
         "rms_norm_eps": config.norm_epsilon,
         "hidden_act": "silu",
         "tie_word_embeddings": config.tie_embeddings,
-        "bos_token_id": 0,
-        "eos_token_id": [0, 2],
-        "pad_token_id": 0,
         **_describe_window(kind, window, config.num_layers),
     }
 

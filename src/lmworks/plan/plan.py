@@ -162,6 +162,7 @@ def make_plan(
     """
     if recipe.tokenizer:
         recipe = recipe.model_copy(update={"tokenizer": recipe.tokenizer.resolve(folder)})
+    recipe = recipe.model_copy(update={"models": {name: each.resolve(folder) for name, each in recipe.models.items()}})
     machine = this_machine()
     source_bytes = _source_bytes(recipe, folder)
     asked = {name: _asked(config) for name, config in recipe.models.items()}

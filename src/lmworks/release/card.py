@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lmworks.data.documents import Documents
+from lmworks.model.folder import approximate_config
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.lineage import ancestors
 from lmworks.pipeline.store import Artifact, Store
@@ -33,7 +34,7 @@ def write_card(store: Store, name: str) -> Path:
 def card_text(built: Built, artifact: Artifact) -> str:
     """The card as Markdown with a YAML head."""
     name = built.step_of(artifact) or artifact.manifest["step"]
-    origins = dataflow.origins(built, [artifact])
+    origins = [] if artifact.stage == "import-model" else dataflow.origins(built, [artifact])
     return (
         environment()
         .get_template("card.md.jinja")
@@ -41,11 +42,13 @@ def card_text(built: Built, artifact: Artifact) -> str:
             built=built,
             name=name,
             artifact=artifact,
-            config=read_json(artifact.payload / "config.json"),
+            model_type=read_json(artifact.payload / "config.json")["model_type"],
+            shape=approximate_config(artifact.payload / "config.json"),
             training=read_json(artifact.payload / "training.json"),
             origins=origins,
             trained_on=dataflow.trained_on(built, artifact),
-            licences=licences_of(origins),
+            bases=bases(built, artifact),
+            licences=licences_of(origins, bases(built, artifact)),
             languages=_languages(built, artifact),
             measured={task: found for task, found in tasks(built).items() if name in built.evaluations()[task]},
             verdicts=verdicts(built),
@@ -64,21 +67,27 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
         "name": f"{built.name}/{name}",
         "purpose": built.use_case,
         "parameters": parameters(artifact),
-        "context_length": read_json(artifact.payload / "config.json").get("max_position_embeddings", 0),
+        "context_length": approximate_config(artifact.payload / "config.json").context_length,
         "figures": [
             replace(figure, name=f"{task}: {label_of(figure)}")
             for task, evaluation in measured.items()
             for figure in figures_of(evaluation)[:1]
         ],
-        "licences": licences_of(dataflow.origins(built, [artifact])),
+        "licences": licences_of(dataflow.origins(built, [artifact]), bases(built, artifact)),
         "digest": artifact.digest(),
     }
 
 
-def licences_of(origins: Sequence[dataflow.Origin]) -> list[str]:
-    """The licences of all texts that reached the model; all that were read, if documents were not counted."""
+def bases(built: Built, artifact: Artifact) -> list[dict[str, str]]:
+    """The config of each model of others that this one began with: its `path` and its `licence`."""
+    found = (item.artifact for item in ancestors(built.store, artifact))
+    return [each.manifest["config"] for each in found if each.stage == "import-model"]
+
+
+def licences_of(origins: Sequence[dataflow.Origin], begun_with: Sequence[Mapping[str, str]] = ()) -> list[str]:
+    """The licences of the base and of all texts that reached the model; of all read, if documents were not counted."""
     used = [origin for origin in origins if any(origin.used.values())]
-    return sorted({origin.licence for origin in used or origins})
+    return sorted({origin.licence for origin in used or origins} | {base["licence"] for base in begun_with})
 
 
 def _languages(built: Built, model: Artifact) -> list[str]:

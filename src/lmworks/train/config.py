@@ -22,6 +22,23 @@ Auto = Literal["auto"]
 Count = int | Auto
 
 
+class LoraConfig(StepConfig):
+    """Freeze the base and learn a product of two thin matrices beside each of its matrices."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(
+        default=16, ge=1, description="A hundredth of the weights or less; more changed little in LoRA's paper."
+    )
+    alpha: float = Field(
+        default=32, gt=0, description="The product counts alpha/rank: twice, as QLoRA's authors have it."
+    )
+    targets: Literal["all-linear"] | list[str] = Field(
+        default="all-linear",
+        description="Adapters on every matrix of the blocks reach full tuning (Dettmers et al. 2023); on some do not.",
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="On the adapter's input; as for the whole model.")
+
+
 class TrainConfig(StepConfig):
     """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
 
@@ -44,6 +61,13 @@ class TrainConfig(StepConfig):
         default=None,
         exclude_if=lambda value: value is None,
         description="Of `data`; set by the graph where it is a mix.",
+    )
+
+    adapter: LoraConfig | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Unset, all weights are learned. With an adapter AdamW moves at a rate of 0.0002, QLoRA's, unless "
+        "stated: Muon's updates have the size of whole matrices, and B begins as zero.",
     )
 
     objective: str
@@ -163,12 +187,23 @@ class TrainConfig(StepConfig):
     def _scratch(cls, value: Any) -> Any:
         return None if value == "scratch" else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _adapters_have_rates_of_their_own(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("adapter") is not None and "optimizer" not in fields:
+            return {"learning_rate": 2e-4, **fields, "optimizer": "adamw"}
+        return fields
+
     @model_validator(mode="after")
     def _rates_are_of_the_optimizer(self) -> Self:
         if self.optimizer != "muon" and "learning_rate" not in self.model_fields_set:
             raise ValueError(
                 f"the default learning_rate is Muon's: state one for {self.optimizer}, such as "
                 f"{0.1 if self.optimizer == 'sgd' else 0.002}"
+            )
+        if self.adapter and (self.optimizer == "muon" or self.base is None):
+            raise ValueError(
+                "an adapter stands beside the matrices of a base (`from`), and is moved by adamw, adam or sgd"
             )
         if self.optimizer != "muon" and "adamw_learning_rate" in self.model_fields_set:
             raise ValueError(f"adamw_learning_rate goes with muon; {self.optimizer} moves all at learning_rate")
@@ -204,8 +239,8 @@ class TrainConfig(StepConfig):
         return base
 
     def trained_parts(self, shape: Shape) -> Mapping[str, int]:
-        """Parameters that have gradients and optimizer state, by part: all, unless an objective freezes some."""
-        return shape.parts
+        """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
+        return {"adapters": shape.adapter_parameters(self.adapter.rank)} if self.adapter else shape.parts
 
     def beginning_bytes(self, vocab_size: int) -> int:
         """What making the model holds beside it, for the moment."""

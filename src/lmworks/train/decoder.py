@@ -14,9 +14,10 @@ from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Sampling
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
-from lmworks.model.folder import ModelFolder, load_model, read_config, save_model
+from lmworks.model.folder import ModelFolder, is_ours, load_model, read_config, save_model
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.adapters import Adapters, adapt, save_adapters
 from lmworks.train.bigrams import begin_with_bigrams
 from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
 from lmworks.train.counting import training_memory
@@ -32,7 +33,9 @@ class TrainableDecoder:
     def __init__(
         self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0, recompute: bool = False
     ) -> None:
-        self.decoder = self.module = decoder
+        self.decoder = self.network = decoder
+        self.module: nn.Module = decoder
+        self.adapters: Adapters | None = None
         self.end_of_text = end_of_text
         for block in decoder.blocks if dropout else ():
             block.dropout = nn.Dropout(dropout)
@@ -62,7 +65,7 @@ class TrainableDecoder:
         number, positions = segments(tokens, self.end_of_text)
         visible = visible_positions(number, decoder.config.sliding_window)
         x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
-        cos, sin = rotations(positions, decoder.config.head_size, decoder.config.rope_theta, x.dtype)
+        cos, sin = rotations(positions, decoder.config, x.dtype)
         for block in decoder.blocks:
             x = self.run_block(block, x, cos, sin, visible)
         output: Tensor = decoder.model.norm(x)
@@ -89,7 +92,8 @@ class TrainableDecoder:
         return [answer.text.strip() for answer in answers]
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
-        """Write it as a model folder."""
+        """Write it as a model folder; with adapters merged, and beside it alone."""
+        save_adapters(self.adapters, folder)
         save_model(self.decoder, folder, tokenizer_folder)
 
 
@@ -101,16 +105,20 @@ class DecoderObjective(PackedObjective):
         config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
         """A decoder: the base, or one of the shape in the config."""
+        if base and not is_ours(base.path):
+            return begin_published(config, base, tokenizer)
         refuse_what_cannot_fit(_step_bytes(config, base, tokenizer), min(config.micro_batch_rows, config.rows_per_step))
         decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
         decoder.compute_type = getattr(torch, config.data_type)
-        return TrainableDecoder(
+        model = TrainableDecoder(
             decoder,
             end_of_text=tokenizer.end_of_text_id,
             compiled=compiled,
             dropout=config.dropout,
             recompute=config.activation_checkpointing,
         )
+        adapt(model, decoder, config)
+        return model
 
 
 def _step_bytes(config: TrainConfig, base: ModelFolder | None, tokenizer: Tokenizer) -> Callable[[int], int]:
@@ -140,13 +148,33 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
 
 def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> Decoder:
     decoder = load_model(base.path)
-    if decoder.config.context_length < config.sequence_length or decoder.config.vocab_size < tokenizer.vocab_size:
+    require_room(decoder.config, base, config, tokenizer)
+    return decoder
+
+
+def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> None:
+    """Raise LmworksError if the data has longer rows or more kinds of tokens than the base reads."""
+    if shape.context_length < config.sequence_length or shape.vocab_size < tokenizer.vocab_size:
         raise LmworksError(
-            f"{base.path}: the model reads {decoder.config.context_length} tokens of {decoder.config.vocab_size} kinds,"
+            f"{base.path}: the model reads {shape.context_length} tokens of {shape.vocab_size} kinds,"
             f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
             " model's own tokenizer"
         )
-    return decoder
+
+
+def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> Trainable:
+    """A decoder that `transformers` computes."""
+    from lmworks.model.published import load_published
+    from lmworks.train.published import TrainablePublished
+
+    decoder = load_published(base.path)
+    require_room(decoder.config, base, config, tokenizer)
+    if config.dropout:
+        raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
+    data_type = getattr(torch, config.data_type)
+    model = TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
+    adapt(model, decoder.module, config)
+    return model
 
 
 def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:

@@ -77,17 +77,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         matrix = output_weight.to(hidden.dtype)
         total, hits = hidden.new_zeros((), dtype=torch.float32), hidden.new_zeros((), dtype=torch.float32)
-        hidden_gradient, turned = torch.empty_like(hidden), torch.zeros_like(output_weight.T)  # [D,V]
+        hidden_gradient = torch.empty_like(hidden)
+        learned: bool = ctx.needs_input_grad[1]  # not beside adapters
+        turned = torch.zeros_like(output_weight.T) if learned else None  # [D,V]
         for start in range(0, len(hidden), CHUNK):
             part = slice(start, start + CHUNK)
             loss, right, gradient = output_gradient(hidden[part] @ matrix.T, targets[part], weights[part], smoothing)
             total += loss
             hits += right
             hidden_gradient[part] = gradient @ matrix
-            turned += (
-                hidden[part].T.contiguous() @ gradient
-            )  # as a product faster than gradientᵀ · hidden by two fifths
-        ctx.save_for_backward(hidden_gradient, turned.T.contiguous())
+            if turned is not None:  # a product this way round is faster than gradientᵀ · hidden by two fifths
+                turned += hidden[part].T.contiguous() @ gradient
+        ctx.save_for_backward(hidden_gradient, None if turned is None else turned.T.contiguous())
         ctx.mark_non_differentiable(hits)
         return total, hits
 
@@ -95,4 +96,5 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *scale: Tensor) -> tuple[Tensor | None, ...]:
         hidden_gradient, matrix_gradient = ctx.saved_tensors
         by = scale[0]
-        return hidden_gradient * by.to(hidden_gradient.dtype), matrix_gradient * by, None, None, None, None
+        learned = None if matrix_gradient is None else matrix_gradient * by
+        return hidden_gradient * by.to(hidden_gradient.dtype), learned, None, None, None, None

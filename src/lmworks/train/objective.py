@@ -60,6 +60,10 @@ class Trainable(Protocol):
         """Whose parameters are learned."""
 
     @property
+    def network(self) -> nn.Module:
+        """All that is computed with: the module itself, or what its adapters stand beside."""
+
+    @property
     def output_weight(self) -> Tensor: ...
 
     @property

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.data.documents import write_file, write_json_lines
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ModelFolder
+from lmworks.model.folder import ModelFolder, stored_parameters
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
@@ -82,6 +82,9 @@ def train(
     write_json_lines(out / "samples.jsonl", run.position.samples)
     resolved = config.model_dump(mode="json", exclude=set(config.not_in_key))
     write_file(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
+    if config.adapter:  # what was learned is a part of the model
+        trained = {"trained parameters": result.counts["parameters"], "parameters": stored_parameters(out)}
+        result = replace(result, counts={**result.counts, **trained})
     return result
 
 
@@ -122,7 +125,9 @@ class Run:
         self.device = training_device(config)
         self.processes = Processes(self.device, config.tensor_parallel)
         self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
-        self.model.module.to(self.device)
+        self.model.network.to(self.device)
+        if config.adapter and self.processes.mesh:
+            raise LmworksError("adapters are trained by one process: leave `processes` at 1")
         self.processes.spread(self.model.blocks)
         facts = {
             "steps": self.steps,
@@ -350,7 +355,7 @@ class Run:
         if self.processes.mesh is None:
             return self.model
         model = self.begin(compiled=False)
-        model.module.to(self.device)
+        model.network.to(self.device)
         weights = dict(model.module.named_parameters())
         for name, weight in self.weights.items():
             weights[name].data.copy_(whole(weight))

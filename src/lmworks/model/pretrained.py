@@ -1,0 +1,230 @@
+"""A model that somebody else has trained, of any family: checked, copied and made ready to be tuned and measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.model.folder import ARCHITECTURES, approximate_config, is_ours, load_model, read_json, stored_parameters
+from lmworks.model.gguf import read_gguf, read_shape
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import StepConfig
+from lmworks.tokens.learn import write_tokenizer
+from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, Tokenizer, open_tokenizer
+
+if TYPE_CHECKING:
+    import tokenizers
+    from torch import Tensor
+
+    from lmworks.model.config import DecoderConfig
+
+COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
+"""What is taken from a folder: no code, and no pickle."""
+
+
+class PretrainedModelConfig(StepConfig):
+    """Take a published model; nothing is learned."""
+
+    not_in_key = frozenset({"path"})
+
+    objective: Literal["pretrained"] = "pretrained"
+    path: str = Field(description="A Hugging Face folder with safetensors, or a .gguf file.")
+    licence: str = Field(
+        min_length=1, description="SPDX licence of the weights; stated by hand, since what files say is often wrong."
+    )
+    file: Path = Field(default=Path(), exclude=True, description="Where it lies; set by `resolve`.")
+    fingerprint: list[tuple[str, int, int]] = Field(
+        default=[],
+        description="Name, size and time of each file, set by `resolve`: hashing gigabytes would delay each command.",
+    )
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the files that it names, as they are now."""
+        file = folder / self.path
+        found = [file] if file.is_file() else sorted(path for kind in COPIED for path in file.glob(kind))
+        weights = [path for path in found if path.suffix in (".safetensors", ".gguf")]
+        if not weights or (file.is_dir() and not (file / "config.json").is_file()):
+            raise UsageError(
+                f"{file}: no pretrained model; expected a .gguf file, or a folder with config.json and *.safetensors "
+                "(pickled .bin and .pt files are never read: `save_pretrained` of transformers writes safetensors)"
+            )
+        marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
+        return self.model_copy(update={"file": file, "fingerprint": marks})
+
+    def shape(self, vocab_size: int) -> DecoderConfig:
+        """The shape to count with; of other architectures it is nearly right."""
+        return read_shape(self.file) if self.file.is_file() else approximate_config(self.file / "config.json")
+
+
+@stage(version=1)
+def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
+    """Copy a model folder of any family. A decoder's tokenizer gets what chats and documents need.
+
+    A decoder's weights grow by a row for each token that its tokenizer lacked. Raises LmworksError for an architecture
+    that nobody here knows.
+    """
+    source = config.file
+    if source.is_file():
+        source = context.scratch / "folder"
+        read_gguf(config.file, source)
+    out.mkdir(parents=True, exist_ok=True)
+    for kind in COPIED:
+        for path in source.glob(kind):
+            shutil.copyfile(path, out / path.name)
+    found = read_json(source / "config.json")
+    _require_known(source, found)
+    added = {"tokens added": _equip(source, out, found, context)} if is_decoder(found) else {}
+    return Result(counts={"parameters": stored_parameters(out), **added})
+
+
+def is_decoder(found: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is of a model that continues text."""
+    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in found.get("architectures") or ())
+
+
+def _require_known(source: Path, found: Mapping[str, Any]) -> None:
+    if found.get("model_type") in ARCHITECTURES:
+        return
+    from transformers import CONFIG_MAPPING
+
+    if found.get("model_type") not in CONFIG_MAPPING:
+        raise LmworksError(
+            f"{source}/config.json: model_type is {found.get('model_type')!r}; known are {', '.join(ARCHITECTURES)} "
+            f"and the {len(CONFIG_MAPPING)} of the installed `transformers`. Code in a model's folder is never run."
+        )
+
+
+def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) -> int:
+    """Write a tokenizer that has the special tokens, and weights that have rows for them; how many were added.
+
+    The tokens that begin a text and end a turn are there by other names, such as <s> and </s>: they get ours. What
+    there is no token for is added, and does the work of the one that ends a text, or begins as the mean of all.
+    """
+    from tokenizers import Tokenizer as Backend
+
+    backend = _read_tokenizer(source)
+    vocabulary = backend.get_vocab(with_added_tokens=True)
+    begins, ends = _ids(found, "bos_token_id"), _ids(found, "eos_token_id")
+    begin, end = [*begins, *ends, None][0], [None, *ends][-1]  # of several, the last ends a turn and the first a text
+    renamed: dict[str, str] = {}
+    for token, number in ((END_OF_TEXT, begin), (END_OF_TURN, end)):
+        name = None if number is None else backend.id_to_token(number)
+        if token not in vocabulary and name and name not in (*SPECIAL_TOKENS, *renamed):
+            renamed[name] = token
+    backend = Backend.from_str(json.dumps(_rename(json.loads(backend.to_str()), renamed)))
+    added = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
+    backend.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer = _write_tokenizer(source, out, backend, context)
+    ids = backend.get_vocab(with_added_tokens=True)
+    stand_ins = {ids[token]: end if token == END_OF_TURN else None for token in added}
+    for name, token in renamed.items():
+        context.log(f"the token {name} is called {token} from here on")
+    if added:
+        context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of weights")
+    _grow(source, out, tokenizer, stand_ins)
+    return len(added)
+
+
+def _rename(raw: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A `tokenizer.json` with other names for some tokens; it adds none by itself, as no tokenizer here does."""
+    for token in raw["added_tokens"]:
+        token["content"] = names.get(token["content"], token["content"])
+    model = raw["model"]
+    if isinstance(model["vocab"], dict):
+        model["vocab"] = {names.get(name, name): number for name, number in model["vocab"].items()}
+    else:
+        model["vocab"] = [[names.get(name, name), score] for name, score in model["vocab"]]
+    if model.get("unk_token") in names:
+        model["unk_token"] = names[model["unk_token"]]
+    return {**raw, "post_processor": None}
+
+
+def _grow(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
+    """Check that the weights are whole; write them anew with rows for new tokens, if there are any."""
+    if is_ours(source) and not stand_ins:
+        load_model(source, "bfloat16")
+        return
+    from lmworks.model.published import load_published, save_published
+
+    model = load_published(source, None)
+    if not stand_ins:
+        return
+    network = model.network
+    rows = max(len(network.get_input_embeddings().weight), tokenizer.vocab_size)
+    network.resize_token_embeddings(rows, mean_resizing=False)
+    output = network.get_output_embeddings()
+    for weight in (network.get_input_embeddings().weight, output.weight, output.bias):
+        if weight is not None:
+            _fill_rows(weight.detach(), stand_ins)
+    for path in out.glob("*.safetensors*"):
+        path.unlink()
+    save_published(model, out, out)
+
+
+def _fill_rows(weight: Tensor, stand_ins: Mapping[int, int | None]) -> None:
+    """A new token begins as the one whose work it takes over, so that likelihoods stay; without one, as the mean."""
+    known = weight[: min(stand_ins)]
+    for token, like in stand_ins.items():
+        weight[token] = known.float().mean(0) if like is None else weight[like]
+
+
+def _ids(found: Mapping[str, Any], name: str) -> list[int]:
+    value = found.get(name)
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _read_tokenizer(source: Path) -> tokenizers.Tokenizer:
+    from tokenizers import Tokenizer as Backend
+
+    if (source / "tokenizer.json").is_file():
+        backend = Backend.from_file(str(source / "tokenizer.json"))
+    else:  # older forms, which `transformers` converts
+        from transformers import AutoTokenizer
+
+        backend = AutoTokenizer.from_pretrained(
+            source, local_files_only=True, trust_remote_code=False
+        ).backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
+
+
+def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, context: Context) -> Tokenizer:
+    """Write it with the template that came with it, if that frames chats with our tokens; else with ours."""
+    write_tokenizer(backend, out)
+    ours, path = open_tokenizer(out), source / "tokenizer_config.json"
+    config = json.loads(path.read_text()) if path.is_file() else {}
+    jinja = source / "chat_template.jinja"
+    template = jinja.read_text() if jinja.is_file() else config.get("chat_template")
+    (out / "chat_template.jinja").unlink(missing_ok=True)
+    if not isinstance(template, str):
+        return ours
+    written = (out / "tokenizer_config.json").read_text()
+    (out / "tokenizer_config.json").write_text(
+        json.dumps(json.loads(written) | {"chat_template": template}, indent=2) + "\n"
+    )
+    theirs = open_tokenizer(out)
+    if frames_chats(theirs):
+        return theirs
+    context.log("its chat template does not frame turns with <|im_start|> and <|im_end|>: ours is used in its place")
+    (out / "tokenizer_config.json").write_text(written)
+    return ours
+
+
+def frames_chats(tokenizer: Tokenizer) -> bool:
+    """Whether the words of a chat come out of the template in order, with each answer closed by <|im_end|>."""
+    from jinja2 import TemplateError
+
+    chat = [{"role": role, "content": role} for role in ("user", "assistant", "user")]
+    try:
+        ids, trained = tokenizer.encode_chat(chat, add_generation_prompt=True)
+    except (TemplateError, TypeError, ValueError, LookupError):
+        return False
+    answer = [token for token, is_trained in zip(ids, trained, strict=True) if is_trained]
+    return answer == [*tokenizer.encode("assistant"), tokenizer.end_of_turn_id]

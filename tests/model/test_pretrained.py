@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    BertConfig,
+    BertModel,
+    BloomConfig,
+    BloomForCausalLM,
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+)
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.model.folder import load_model
+from lmworks.model.pretrained import PretrainedModelConfig, import_model
+from lmworks.tokens.tokenizer import CHAT_TEMPLATE, open_tokenizer
+from support import make_context
+from tiny import train_backend
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
+FAMILIES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "GPT-2": (GPT2LMHeadModel, GPT2Config, GPT2),
+    "Pythia": (GPTNeoXForCausalLM, GPTNeoXConfig, SIZES),
+    "Phi": (PhiForCausalLM, PhiConfig, SIZES),
+    "Gemma 3": (Gemma3ForCausalLM, Gemma3TextConfig, {**SIZES, "num_key_value_heads": 1, "head_dim": 8}),
+    "BLOOM": (BloomForCausalLM, BloomConfig, {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    "Llama": (LlamaForCausalLM, LlamaConfig, SIZES),
+    "Llama, tied": (LlamaForCausalLM, LlamaConfig, {**SIZES, "tie_word_embeddings": True}),
+}
+
+
+def write_published(folder: Path, family: str) -> Path:
+    """Random weights; documents begin with <s> and end with </s>, but in GPT-2 <|endoftext|> does both."""
+    both = family == "GPT-2"
+    backend = train_backend(["<|endoftext|>"] if both else ["<s>", "</s>"])
+    torch.manual_seed(0)
+    model, config, sizes = FAMILIES[family]
+    ids = {"bos_token_id": 0, "eos_token_id": 0 if both else 1, "pad_token_id": 0}
+    model(config(**sizes, vocab_size=backend.get_vocab_size(), **ids)).save_pretrained(folder)
+    backend.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def take(folder: Path, out: Path) -> dict[str, int]:
+    config = PretrainedModelConfig(path=folder.name, licence="MIT").resolve(folder.parent)
+    return dict(import_model(config, out=out, context=make_context(out.parent)).counts)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_path: Path) -> None:
+    source = write_published(tmp_path / "source", family)
+    both = family == "GPT-2"
+    assert take(source, tmp_path / "out")["tokens added"] == (2 if both else 1)
+    tokenizer = open_tokenizer(tmp_path / "out")
+    assert tokenizer.end_of_text_id == 0, "a document begins as it did"
+    before, after = (AutoModelForCausalLM.from_pretrained(tmp_path / name).eval() for name in ("source", "out"))
+    ids = torch.tensor([[0, *tokenizer.encode("This operation returns a list")]])
+    with torch.no_grad():
+        expected, found = before(ids).logits, after(ids).logits
+    assert torch.equal(found[..., : expected.shape[-1]], expected)
+    assert torch.equal(found[..., tokenizer.end_of_turn_id], expected[..., 0 if both else 1]), (
+        "an answer ends as it did"
+    )
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())["chat_template"] == CHAT_TEMPLATE
+    assert tokenizer.decode(tokenizer.encode("<s> is text")) == "<s> is text"
+    if family.startswith("Llama"):
+        assert load_model(tmp_path / "out").config.vocab_size == tokenizer.vocab_size
+
+
+@pytest.mark.parametrize(
+    ("turn", "kept"),
+    [
+        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n", True),
+        ("[{{ m['role'] }}]{{ m['content'] }}<|im_start|>", False),
+        ("{{ raise_exception('no') }}", False),
+    ],
+)
+def test_a_chat_template_is_kept_if_it_frames_turns_with_our_tokens(turn: str, kept: bool, tmp_path: Path) -> None:
+    source = write_published(tmp_path / "source", "Llama")
+    asking = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    template = "{% for m in messages %}" + turn + "{% endfor %}" + asking
+    (source / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    take(source, tmp_path / "out")
+    assert open_tokenizer(tmp_path / "out").chat_template == (template if kept else CHAT_TEMPLATE)
+
+
+def test_a_decoder_that_has_our_tokens_is_copied_byte_for_byte(tmp_path: Path) -> None:
+    take(write_published(tmp_path / "source", "Llama"), tmp_path / "out")
+    assert take(tmp_path / "out", tmp_path / "again")["tokens added"] == 0
+    for path in (tmp_path / "out").iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_other_families_are_copied_as_they_are(tmp_path: Path) -> None:
+    BertModel(BertConfig(vocab_size=40, **SIZES)).save_pretrained(tmp_path / "source")
+    (tmp_path / "source" / "tokenizer.json").write_text("{}")
+    (tmp_path / "source" / "modeling_bert.py").write_text("raise SystemExit")
+    take(tmp_path / "source", tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"config.json", "model.safetensors", "tokenizer.json"}, "no code of others comes along"
+
+
+def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    source = write_published(tmp_path / "source", "GPT-2")
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | {"model_type": "gpt99"}))
+    with pytest.raises(LmworksError, match=r"'gpt99'; known are llama, mistral"):
+        take(source, tmp_path / "out")
+    (source / "config.json").write_text(json.dumps(config))
+    (source / "model.safetensors").rename(source / "pytorch_model.bin")
+    with pytest.raises(UsageError, match=r"pickled .bin and .pt files are never read"):
+        take(source, tmp_path / "out")
+
+
+def test_logits_that_are_more_than_a_product_are_refused(tmp_path: Path) -> None:
+    write_published(tmp_path / "source", "Llama")
+    config = CohereConfig(vocab_size=320, bos_token_id=0, eos_token_id=1, pad_token_id=0, **SIZES)
+    CohereForCausalLM(config).save_pretrained(tmp_path / "source")
+    with pytest.raises(LmworksError, match="capped, scaled or"):
+        take(tmp_path / "source", tmp_path / "out")

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from corpora import make_tokenizer, pack_chats
+from lmworks.errors import LmworksError, Stopped
+from lmworks.generate.engine import open_engine
+from lmworks.model.decoder import Decoder
+from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.pipeline.stage import Context, Result
+from lmworks.tokens.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.adapters import Adapters
+from lmworks.train.config import CausalLMConfig, LoraConfig, SftConfig
+from lmworks.train.train import train
+from model.test_folder import SHAPE, logits
+from model.test_folder import TOKENS as SOME_TOKENS
+from model.test_pretrained import take, write_published
+from support import MemoryJournal, make_context
+
+SMALL: dict[str, Any] = {
+    "from": "base",
+    "data": "x",
+    "adapter": {"rank": 4, "alpha": 8},
+    "learning_rate": 0.02,
+    "sequence_length": 64,
+    "global_batch_tokens": 256,
+    "steps": 12,
+    "warmup_steps": 2,
+    "data_type": "float32",
+    "threads": 1,
+    "compile": False,
+    "checkpoint_steps": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
+    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="module")
+def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    folder = tmp_path_factory.mktemp("base") / "base"
+    save_model(fresh(), folder, tokenizer.path)
+    return ModelFolder(folder, "base")
+
+
+@pytest.fixture(scope="module")
+def rows(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> Shards:
+    return pack_chats(tmp_path_factory.mktemp("chats"), tokenizer, 64)
+
+
+def fresh() -> Decoder:
+    decoder = Decoder(SHAPE)
+    generator = torch.Generator().manual_seed(0)
+    decoder.initialise(generator)
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, 0.1, generator=generator)
+    return decoder
+
+
+def tune(base: ModelFolder, rows: Shards, context: Context, out: Path, **values: Any) -> Result:
+    config = SftConfig.model_validate({**SMALL, **values})
+    tokenizer = TokenizerFolder(base.path, "base")
+    return train(config, base, rows, tokenizer, rows, None, out=out, context=context)
+
+
+def test_the_merged_model_is_the_base_and_the_adapter(base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
+    counts = tune(base, rows, make_context(tmp_path), tmp_path / "out").counts
+    lines = [json.loads(line) for line in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
+    assert lines[-1]["loss"] < 0.9 * lines[0]["loss"]
+    before, merged = (load_file(folder / "model.safetensors") for folder in (base.path, tmp_path / "out"))
+    adapter = load_file(tmp_path / "out" / "adapter" / "adapter_model.safetensors")
+    assert counts["trained parameters"] == sum(tensor.numel() for tensor in adapter.values())
+    assert counts["parameters"] == SHAPE.parameters == sum(tensor.numel() for tensor in before.values())
+    changed = {name for name in before if not torch.equal(before[name], merged[name])}
+    assert changed == {name for name in before if "_proj" in name}
+    for name in changed:
+        a, b = (adapter[f"base_model.model.{name.removesuffix('weight')}lora_{part}.weight"] for part in "AB")
+        assert torch.allclose(merged[name], before[name] + 2 * b @ a, atol=1e-6)
+    assert open_engine(tmp_path / "out").log_likelihoods([[5, 6, 7]], [1])
+
+
+def test_peft_loads_the_adapter_with_equal_logits(base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    tune(base, rows, make_context(tmp_path), tmp_path / "out", adapter={"rank": 4, "targets": ["q_proj", "down_proj"]})
+    model = peft.PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(base.path), tmp_path / "out" / "adapter"
+    )
+    with torch.no_grad():
+        found = model.eval()(SOME_TOKENS).logits
+    assert float((found - logits(load_model(tmp_path / "out"))).abs().max()) < 1e-4
+    assert float((found - logits(load_model(base.path))).abs().max()) > 1e-2
+
+
+def test_gradients_are_those_of_peft(base: ModelFolder) -> None:
+    peft = pytest.importorskip("peft")
+    ours = load_model(base.path)
+    adapters = Adapters(ours, ours.blocks, LoraConfig(rank=4, alpha=12), seed=0)
+    config = peft.LoraConfig(r=4, lora_alpha=12, target_modules="all-linear", task_type="CAUSAL_LM")
+    theirs = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(base.path), config)
+    generator = torch.Generator().manual_seed(1)
+    matched = {}
+    with torch.no_grad():
+        for name, adapter in adapters.by_name.items():
+            for part in ("lora_A", "lora_B"):
+                weight = theirs.get_parameter(f"base_model.model.{name}.{part}.default.weight")
+                weight.normal_(0, 0.1, generator=generator)
+                getattr(adapter, part).copy_(weight)
+                matched[name, part] = weight
+    assert sum(p.requires_grad for p in theirs.parameters()) == len(matched)
+    targets = SOME_TOKENS.roll(1, 1).flatten()
+    number = torch.zeros_like(SOME_TOKENS)
+    from lmworks.train.packed import masked_attention, visible_positions
+
+    visible, positions = visible_positions(number, None), torch.arange(SOME_TOKENS.shape[1]).expand_as(SOME_TOKENS)
+    hidden = ours.hidden(SOME_TOKENS, positions, lambda _, q, k, v: masked_attention(q, k, v, visible))
+    for found in (hidden @ ours.output_weight.T, theirs(SOME_TOKENS).logits):
+        torch.nn.functional.cross_entropy(found.flatten(0, 1), targets).backward()
+    for (name, part), weight in matched.items():
+        gradient = getattr(adapters.by_name[name], part).grad
+        assert torch.allclose(gradient, weight.grad, atol=1e-5), (name, part)
+        assert float(gradient.abs().max()) > 1e-6
+    assert all(parameter.grad is None for name, parameter in ours.named_parameters() if ".lora_" not in name)
+
+
+def test_a_stopped_run_ends_with_the_same_bytes_and_its_checkpoint_holds_adapters_alone(
+    base: ModelFolder, rows: Shards, tmp_path: Path
+) -> None:
+    tune(base, rows, make_context(tmp_path / "whole"), tmp_path / "whole" / "out")
+    journal, asked = MemoryJournal(), []
+
+    def stop() -> None:
+        asked.append(None)
+        if len(asked) == 8:
+            raise Stopped("by the test")
+
+    context = make_context(tmp_path / "cut", journal)
+    with pytest.raises(Stopped):
+        tune(base, rows, Context(context.scratch, journal, context.progress, stop), tmp_path / "cut" / "out")
+    (checkpoint,) = context.scratch.glob("*.safetensors")
+    assert checkpoint.stat().st_size < 0.7 * (base.path / "model.safetensors").stat().st_size
+    assert all("/lora_" in name or ".lora_" in name for name in load_file(checkpoint))
+    tune(base, rows, context, tmp_path / "cut" / "out")
+    for path in ("model.safetensors", "adapter/adapter_model.safetensors", "history.jsonl"):
+        assert (tmp_path / "cut" / "out" / path).read_bytes() == (tmp_path / "whole" / "out" / path).read_bytes()
+
+
+def test_an_adapter_has_rates_of_its_own_and_a_base() -> None:
+    given = {name: value for name, value in SMALL.items() if name != "learning_rate"}
+    config = SftConfig.model_validate({**given, "adapter": {}})
+    assert (config.optimizer, config.learning_rate, config.adapter) == ("adamw", 2e-4, LoraConfig())
+    assert "adapter" not in SftConfig.model_validate({**given, "adapter": None}).model_dump()
+    for values in ({"optimizer": "muon"}, {"from": "scratch"}):
+        with pytest.raises(ValidationError, match="an adapter stands beside the matrices of a base"):
+            CausalLMConfig.model_validate({**given, **values})
+
+
+def test_layers_of_other_architectures_get_adapters_where_they_are_linear(tmp_path: Path) -> None:
+    for family in ("GPT-2", "Pythia"):
+        take(write_published(tmp_path / f"{family} source", family), tmp_path / family)
+    base = ModelFolder(tmp_path / "Pythia", "Pythia")
+    chats = pack_chats(tmp_path / "chats", TokenizerFolder(base.path, "Pythia"), 64)
+    tune(base, chats, make_context(tmp_path), tmp_path / "out")
+    adapter = load_file(tmp_path / "out" / "adapter" / "adapter_model.safetensors")
+    before, after = (load_file(folder / "model.safetensors") for folder in (base.path, tmp_path / "out"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {f"base_model.model.{name.removesuffix('weight')}lora_A.weight" for name in changed} < adapter.keys()
+    with pytest.raises(LmworksError, match="the blocks have dense, dense_4h_to_h, dense_h_to_4h, query_key_value"):
+        values = {"adapter": {"targets": ["q_proj"]}}
+        tune(base, chats, make_context(tmp_path / "b"), tmp_path / "out", **values)
+    chats = pack_chats(tmp_path / "chats of GPT-2", TokenizerFolder(tmp_path / "GPT-2", "GPT-2"), 64)
+    with pytest.raises(LmworksError, match="none: this architecture has other layers"):
+        tune(ModelFolder(tmp_path / "GPT-2", ""), chats, make_context(tmp_path / "a"), tmp_path / "out")
