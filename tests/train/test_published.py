@@ -12,7 +12,7 @@ from corpora import pack_chats, pack_texts, texts
 from lmworks.errors import LmworksError
 from lmworks.generate.engine import Sampling, open_engine
 from lmworks.model.folder import ModelFolder
-from lmworks.model.published import load_published
+from lmworks.model.published_decoder import load_published_decoder
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import CausalLMConfig, SftConfig
 from lmworks.train.objective import packed_batch
@@ -77,7 +77,7 @@ def test_documents_in_a_packed_row_do_not_see_each_other(family: str, tmp_path: 
     base, tokenizer = base_of(family, tmp_path)
     begin = tokenizer.open().end_of_text_id
     batch = packed_batch(pack_texts(tmp_path / "texts", tokenizer, texts(), 64).open(), range(2))
-    model = TrainablePublished(load_published(base.path), end_of_text=begin, data_type=torch.float32)
+    model = TrainablePublished(load_published_decoder(base.path), end_of_text=begin, data_type=torch.float32)
     with torch.no_grad():
         logits = model.hidden(batch) @ model.output_weight.T  # [B,T,V]
         for row, found in zip(batch.inputs, logits, strict=True):

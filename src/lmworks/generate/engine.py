@@ -316,9 +316,9 @@ def open_engine(folder: Path, data_type: str = "auto") -> Engine:
     if is_ours(folder):
         return Engine(load_model(folder, kind), tokenizer)
     from lmworks.generate.published import PublishedEngine
-    from lmworks.model.published import load_published
+    from lmworks.model.published_decoder import load_published_decoder
 
-    return PublishedEngine(load_published(folder, kind), tokenizer)
+    return PublishedEngine(load_published_decoder(folder, kind), tokenizer)
 
 
 def generation(request: Request) -> Generation:

@@ -9,7 +9,7 @@ import torch
 from lmworks.errors import LmworksError
 from lmworks.generate.engine import Batch, Engine, Generation, Request, generation
 from lmworks.generate.sampling import Sampling
-from lmworks.model.published import PublishedDecoder
+from lmworks.model.published_decoder import PublishedDecoder
 from lmworks.tokens.tokenizer import Tokenizer
 
 ROWS = 32

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-QUERY_BLOCK = 256
+QUERY_BLOCK = 128
 """Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
 
 LOSS_CHUNK = 1024

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import UsageError
 from lmworks.model.folder import ARCHITECTURES, approximate_config, is_ours, load_model, read_json, stored_parameters
 from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.pipeline.stage import Context, Result, stage
@@ -78,7 +78,10 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
         for path in source.glob(kind):
             shutil.copyfile(path, out / path.name)
     found = read_json(source / "config.json")
-    _require_known(source, found)
+    if found.get("model_type") not in ARCHITECTURES:
+        from lmworks.model.published import require_known
+
+        require_known(source)
     added = {"tokens added": _equip(source, out, found, context)} if is_decoder(found) else {}
     return Result(counts={"parameters": stored_parameters(out), **added})
 
@@ -86,18 +89,6 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
 def is_decoder(found: Mapping[str, Any]) -> bool:
     """Whether a `config.json` is of a model that continues text."""
     return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in found.get("architectures") or ())
-
-
-def _require_known(source: Path, found: Mapping[str, Any]) -> None:
-    if found.get("model_type") in ARCHITECTURES:
-        return
-    from transformers import CONFIG_MAPPING
-
-    if found.get("model_type") not in CONFIG_MAPPING:
-        raise LmworksError(
-            f"{source}/config.json: model_type is {found.get('model_type')!r}; known are {', '.join(ARCHITECTURES)} "
-            f"and the {len(CONFIG_MAPPING)} of the installed `transformers`. Code in a model's folder is never run."
-        )
 
 
 def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) -> int:
@@ -150,9 +141,9 @@ def _grow(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int,
     if is_ours(source) and not stand_ins:
         load_model(source, "bfloat16")
         return
-    from lmworks.model.published import load_published, save_published
+    from lmworks.model.published_decoder import load_published_decoder, save_published_decoder
 
-    model = load_published(source, None)
+    model = load_published_decoder(source, None)
     if not stand_ins:
         return
     network = model.network
@@ -164,7 +155,7 @@ def _grow(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int,
             _fill_rows(weight.detach(), stand_ins)
     for path in out.glob("*.safetensors*"):
         path.unlink()
-    save_published(model, out, out)
+    save_published_decoder(model, out, out)
 
 
 def _fill_rows(weight: Tensor, stand_ins: Mapping[int, int | None]) -> None:

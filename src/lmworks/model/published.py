@@ -1,112 +1,80 @@
-"""Decoders of other architectures (GPT-2, GPT-NeoX, Phi, Gemma and more), computed by `transformers`.
-
-Axes: B batch, T time, D hidden size, V vocabulary.
-"""
+"""Models of architectures that `transformers` knows, as Hugging Face folders: nothing is fetched, no code is run."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from lmworks.errors import LmworksError
-from lmworks.model.folder import approximate_config, copy_tokenizer, special_ids
+from lmworks.model.folder import ARCHITECTURES, read_json
+from lmworks.tokens.tokenizer import FILES
 
-AGREEMENT = 1e-3
-"""Largest difference between a model's logits and the product they are taken for, as a share of their spread."""
+EXPECTED_TO_MISS = ("pooler", "classifier", "score", "head", "drop")
+"""Parts of names of what a task puts on top of a base: absent from the base, and begun afresh."""
 
 
-class PublishedDecoder:
-    """Offers what likelihoods and training ask of our decoder: hidden states whose product with a matrix is the logits.
+def load_published(
+    folder: Path,
+    auto_class: str,
+    data_type: str = "float32",
+    may_miss: Sequence[str] = EXPECTED_TO_MISS,
+    **config: Any,
+) -> Any:
+    """The model of a folder by one of `transformers`' automatic classes, such as "AutoModelForMaskedLM".
 
-    An output bias, which Phi and GPT-J have, is a further column of the matrix, beside a hidden value that is always 1.
+    `config` are fields of its config to be changed (`num_labels=3`). Raises LmworksError if the folder is no model that
+    this class reads, or if weights are missing that a task does not put on top.
     """
-
-    def __init__(self, network: Any, folder: Path) -> None:
-        self.network = network
-        self.config = approximate_config(folder / "config.json")
-        self.compute_type: torch.dtype = network.dtype
-
-    @property
-    def module(self) -> nn.Module:
-        """The network of `transformers`."""
-        module: nn.Module = self.network
-        return module
-
-    @property
-    def output_weight(self) -> Tensor:
-        """[V,D]"""
-        output = self.network.get_output_embeddings()
-        weight: Tensor = output.weight
-        return weight if output.bias is None else torch.cat((weight, output.bias[:, None]), dim=1)
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        """The layers: the longest list of modules that are alike."""
-        return max((m for m in self.module.modules() if isinstance(m, nn.ModuleList)), key=len)
-
-    def hidden(self, tokens: Tensor, *_: object) -> Tensor:
-        """[B,T] tokens, padded on the right if at all -> [B,T,D]. Causality hides the padding: no mask is needed."""
-        found: Tensor = self.network.base_model(input_ids=tokens, use_cache=False).last_hidden_state
-        if self.network.get_output_embeddings().bias is None:
-            return found
-        return torch.cat((found, found.new_ones(*found.shape[:-1], 1)), dim=-1)
-
-    def eval(self) -> PublishedDecoder:
-        """Without dropout."""
-        self.network.eval()
-        return self
+    transformers = quiet_transformers()
+    require_known(folder)
+    try:
+        model, loading = getattr(transformers, auto_class).from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=data_type,
+            **config,
+        )
+    except (ValueError, OSError, RuntimeError, KeyError) as error:
+        raise LmworksError(
+            f"{folder} cannot be loaded as {auto_class}: {error}. Expected config.json and model.safetensors of an "
+            "architecture that `transformers` knows; `save_pretrained` writes them"
+        ) from error
+    absent = [name for name in loading["missing_keys"] if not any(part in name for part in may_miss)]
+    if absent:
+        raise LmworksError(f"{folder} has no weights for {', '.join(sorted(absent)[:3])}: it is no whole {auto_class}")
+    return model
 
 
-def load_published(folder: Path, data_type: str | None = "float32") -> PublishedDecoder:
-    """Read a folder that `AutoModelForCausalLM` knows; None keeps the type that is stored.
+def save_published(model: Any, folder: Path, tokenizer_folder: Path) -> None:
+    """Write config, weights and tokenizer. Equal weights give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    for name in FILES:
+        shutil.copyfile(tokenizer_folder / name, folder / name)
 
-    Raises LmworksError if it does not, if weights are missing, or if the logits are more than a product (Gemma 2 caps
-    them, Cohere scales them).
-    """
+
+def require_known(folder: Path) -> None:
+    """Raise LmworksError, with what is known, for an architecture that nobody here computes."""
+    kind = read_json(folder / "config.json").get("model_type")
+    known = quiet_transformers().CONFIG_MAPPING
+    if kind not in known:
+        raise LmworksError(
+            f"{folder}/config.json: model_type is {kind!r}; known are {', '.join(ARCHITECTURES)} and the {len(known)} "
+            "of the installed `transformers`. Code in a model's folder is never run."
+        )
+
+
+def quiet_transformers() -> Any:
+    """The library, without its bars and notes. Raises LmworksError if it is not installed."""
     try:
         import transformers
     except ImportError as error:
         raise LmworksError("Models of others need `transformers`: pip install 'lmworks[pretrained]'.") from error
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    reader: Any = transformers.AutoModelForCausalLM  # its annotations forget `output_loading_info`
-    try:
-        network, loading = reader.from_pretrained(
-            folder,
-            dtype=data_type or "auto",
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except (ValueError, OSError, RuntimeError, KeyError) as error:
-        raise LmworksError(f"{folder}: `transformers` cannot load it as a decoder: {error}") from error
-    if loading["missing_keys"]:
-        raise LmworksError(f"{folder}: no weights for {', '.join(sorted(loading['missing_keys'])[:3])}")
-    model = PublishedDecoder(network, folder).eval()
-    _require_plain_logits(model, folder)
-    return model
-
-
-def save_published(model: PublishedDecoder, folder: Path, tokenizer_folder: Path) -> None:
-    """Write it as it was read, with its tokenizer and the ids that end an answer."""
-    for settings in (model.network.config, model.network.generation_config):
-        for name, value in special_ids(tokenizer_folder).items():
-            setattr(settings, name, value)
-    model.network.save_pretrained(folder)
-    copy_tokenizer(tokenizer_folder, folder)
-
-
-@torch.no_grad()
-def _require_plain_logits(model: PublishedDecoder, folder: Path) -> None:
-    tokens = torch.arange(1, 9)[None]
-    expected = model.network(input_ids=tokens, use_cache=False).logits.float()
-    found = (model.hidden(tokens) @ model.output_weight.T).float()
-    if float((found - expected).abs().max()) > AGREEMENT * float(expected.std() + expected.abs().max()):
-        raise LmworksError(
-            f"{folder}: its logits are not the product of hidden states and output matrix (they are capped, scaled or "
-            "shifted): such a decoder cannot be tuned or measured here"
-        )
+    return transformers

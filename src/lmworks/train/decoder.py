@@ -164,10 +164,10 @@ def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, t
 
 def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> Trainable:
     """A decoder that `transformers` computes."""
-    from lmworks.model.published import load_published
+    from lmworks.model.published_decoder import load_published_decoder
     from lmworks.train.published import TrainablePublished
 
-    decoder = load_published(base.path)
+    decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
     if config.dropout:
         raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lmworks.generate.published import PublishedEngine
 from lmworks.generate.sampling import Sampling
-from lmworks.model.published import PublishedDecoder, save_published
+from lmworks.model.published_decoder import PublishedDecoder, save_published_decoder
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, save_adapters
 from lmworks.train.losses import chunked_cross_entropy
@@ -72,4 +72,4 @@ class TrainablePublished:
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
         save_adapters(self.adapters, folder)
-        save_published(self.decoder, folder, tokenizer_folder)
+        save_published_decoder(self.decoder, folder, tokenizer_folder)
