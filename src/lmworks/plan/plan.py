@@ -168,8 +168,8 @@ def _new_plan(recipe: Recipe, key: str, machine: Machine, source_bytes: int, mea
     evaluation = EVALUATION_SHARE * budget if recipe.evaluate else 0.0
     left = budget - data - evaluation
     models = _shapes(configs, _shares(configs, max(0.2 * budget, left)), speed, vocab_size)
-    if measure and configs:
-        first = _from_scratch(configs, next(iter(configs)))
+    if measure and (decoders := [name for name in configs if _is_decoder(configs, name)]):
+        first = _from_scratch(configs, decoders[0])
         speed = measured_speed(_resolve(configs[first], models[first]), vocab_size, speed)
     seconds = _shares(configs, max(0.2 * budget, left - speed.probe_seconds))
     parameters: dict[str, int] = {}
@@ -250,6 +250,11 @@ def _from_scratch(configs: Mapping[str, TrainConfig], name: str) -> str:
     """The model at the root of a chain of tuning."""
     base = configs[name].base
     return name if base is None else _from_scratch(configs, base)
+
+
+def _is_decoder(configs: Mapping[str, TrainConfig], name: str) -> bool:
+    """Whether the probe, which trains decoders, says how fast it trains."""
+    return isinstance(configs[_from_scratch(configs, name)], CausalLMConfig)
 
 
 def _steps(config: TrainConfig, values: Mapping[str, Any]) -> int:

@@ -126,6 +126,10 @@ class TrainConfig(StepConfig):
         """Rows in one optimizer step."""
         return max(1, self.global_batch_tokens // self.sequence_length)
 
+    def packing(self) -> dict[str, Any]:
+        """What the packing of its data needs to know beyond the length of rows."""
+        return {}
+
     def require_resolved(self) -> None:
         """Raise if the plan has left a value open."""
         names = [name for name in type(self).model_fields if getattr(self, name) == "auto"]

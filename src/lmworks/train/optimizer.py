@@ -93,7 +93,7 @@ class Optimizer:
 
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
-    return parameter.ndim == 2 and ".layers." in name
+    return parameter.ndim == 2 and (".layers." in name or ".layer." in name)  # BERT counts its layers in `layer`
 
 
 def _gradient(parameter: Tensor) -> Tensor:
