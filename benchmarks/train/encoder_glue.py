@@ -36,7 +36,7 @@ from lmworks.train.encoder_config import SequenceClassificationConfig
 from lmworks.train.train import train
 from support import make_context
 
-TEXTS_A_STEP, LENGTH, RATE, WARM_UP = 32, 128, 1e-4, 0.1
+TEXTS_A_STEP, LENGTH, RATE, WARM_UP = 32, 64, 1e-4, 0.1
 Labelled = list[tuple[str, int]]
 
 

@@ -164,10 +164,10 @@ def _pack(
     for row, members in enumerate(rows):
         free = 0
         for member in members:
-            place = slice(free, free + len(texts[member]))
+            here = slice(free, free + len(texts[member]))
             free += len(texts[member])
-            tokens[row, place], weights[row, place] = texts[member], said[member] >= 0
-            labels[row, place] = order[np.maximum(said[member], 0)]
+            tokens[row, here], weights[row, here] = texts[member], said[member] >= 0
+            labels[row, here] = order[np.maximum(said[member], 0)]
     written = write_rows(
         out,
         [tokens],

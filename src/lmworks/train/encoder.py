@@ -5,6 +5,7 @@ Axes: B batch, T time, D width, H heads, C head size, N positions that something
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,30 @@ class TextBatch:
             yield TextBatch(self.tokens[start : start + rows], self.targets[start : start + rows])
 
 
+class Dropout(nn.Module):
+    """Zeroes a share of a tensor, in 256ths, by bytes drawn beforehand: the compiler's own draws take longer than a block.
+
+    Bytes are drawn for each pass from torch's generator, so that what is dropped follows from the seed of the step.
+    """
+
+    noise: Tensor
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.p, self.least = share, round(share * 256)
+        self.register_buffer("noise", torch.zeros(0, dtype=torch.uint8), persistent=False)
+
+    def draw(self, shape: Sequence[int], draws: np.random.Generator) -> None:
+        """Bytes for the next pass over a tensor of this shape."""
+        self.noise = torch.frombuffer(bytearray(draws.bytes(math.prod(shape))), dtype=torch.uint8).view(*shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the shape that was drawn for."""
+        if not self.training or not self.least:
+            return x
+        return x * (self.noise >= self.least).to(x.dtype) * (256 / (256 - self.least))
+
+
 class TrainableEncoder:
     """Offers what the trainer and objectives ask of an encoder."""
 
@@ -75,6 +100,8 @@ class TrainableEncoder:
         self.head = HEADS[self.kind, auto_class]
         self.data_type = getattr(torch, data_type)
         self.label_smoothing = 0.0
+        for block in self.blocks:
+            _replace_dropouts(block)
         if compiled:
             for block in self.blocks:  # one shape, so that the first one's code serves all
                 block.compile(dynamic=False)
@@ -100,12 +127,25 @@ class TrainableEncoder:
             index = torch.arange(tokens.shape[-1])
             near = (index[:, None] - index).abs() <= self.model.config.sliding_window
             masks = {"full_attention": visible, "sliding_attention": visible & near}
+        if self.module.training:
+            self._draw(*tokens.shape)
         with self._products():
             output = self.model.base_model(input_ids=tokens, attention_mask=masks, position_ids=positions)
         hidden: Tensor = output[0]
         if getattr(self.model.config, "classifier_pooling", "cls") == "mean" and self.head_reads_texts:
             hidden = _means(hidden, number)
         return hidden
+
+    def _draw(self, rows: int, time: int) -> None:
+        config = self.model.config
+        draws = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
+        for name, module in self.blocks.named_modules():
+            if isinstance(module, Dropout) and module.least:
+                of_shares = name.endswith("shares_dropout")
+                shape = (
+                    (rows, config.num_attention_heads, time, time) if of_shares else (rows, time, config.hidden_size)
+                )
+                module.draw(shape, draws)
 
     @property
     def head_reads_texts(self) -> bool:
@@ -144,6 +184,16 @@ class TrainableEncoder:
         write_framing_tokenizer(self.tokenizer, folder, config.vocab_size, config.max_position_embeddings)
 
 
+def _replace_dropouts(block: nn.Module) -> None:
+    for module in list(block.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, Dropout(child.p))
+        if hasattr(module, "is_causal"):  # what `transformers` calls attention has this mark
+            share = getattr(module, "dropout", None)
+            module.shares_dropout = Dropout(share.p if share else module.attention_dropout)
+
+
 def _means(hidden: Tensor, number: Tensor) -> Tensor:
     """[B,T,D] -> [B,T,D]: at each position the mean over its text."""
     same = torch.eq(number[:, :, None], number[:, None, :]).to(hidden.dtype)
@@ -160,7 +210,7 @@ def attend(
     scores = (q @ k.transpose(-1, -2)).float() * scaling
     if visible is not None:
         scores = scores.masked_fill(~visible, float("-inf"))
-    shares = F.dropout(scores.softmax(-1).to(v.dtype), more.get("dropout", 0.0))
+    shares = module.shares_dropout(scores.softmax(-1).to(v.dtype))  # type: ignore[operator]
     return (shares @ v).transpose(1, 2), None
 
 

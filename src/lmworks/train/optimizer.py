@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from lmworks.train.config import TrainConfig
 
@@ -86,10 +87,22 @@ class Optimizer:
         """Loshchilov and Hutter 2019, algorithm 2."""
         mean, square = self.state[f"mean.{name}"], self.state[f"square.{name}"]
         first, second = ADAM_BETAS
-        mean.lerp_(gradient, 1 - first)
-        square.lerp_(gradient.square(), 1 - second)
-        size = (square / (1 - second**number)).sqrt_().add_(1e-8)
-        parameter.addcdiv_(mean, size, value=-rate / (1 - first**number))
+        adamw(  # one pass over memory; whoever writes it out makes eight
+            [parameter],
+            [gradient],
+            [mean],
+            [square],
+            [],
+            [torch.tensor(number - 1.0)],  # it counts one on
+            fused=True,
+            amsgrad=False,
+            beta1=first,
+            beta2=second,
+            lr=rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
