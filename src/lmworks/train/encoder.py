@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -55,19 +55,21 @@ HEADS: dict[tuple[str, str], Callable[[Any, Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class TextBatch:
-    """Packed texts: tokens [B,T] and what is to be said at each [B,T], −1 for nothing."""
+    """Packed texts: tokens [B,T] and the number of what is to be said at each [B,T], −1 for nothing."""
 
     tokens: Tensor
     targets: Tensor
+    names: Sequence[str] = ()
+    """Of the numbers, which differ from part to part of the data; none where they are tokens."""
 
     def split(self, rows: int) -> Iterator[TextBatch]:
         """Micro-batches of so many rows."""
         for start in range(0, len(self.tokens), rows):
-            yield TextBatch(self.tokens[start : start + rows], self.targets[start : start + rows])
+            yield replace(self, tokens=self.tokens[start : start + rows], targets=self.targets[start : start + rows])
 
 
 class Dropout(nn.Module):
-    """Zeroes a share of a tensor, in 256ths, by bytes drawn beforehand: the compiler's own draws take longer than a block.
+    """Zeroes a share of a tensor, in 256ths, by bytes drawn beforehand: the compiler draws one by one, thrice as long.
 
     Bytes are drawn for each pass from torch's generator, so that what is dropped follows from the seed of the step.
     """
@@ -141,10 +143,9 @@ class TrainableEncoder:
         draws = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
         for name, module in self.blocks.named_modules():
             if isinstance(module, Dropout) and module.least:
-                of_shares = name.endswith("shares_dropout")
-                shape = (
-                    (rows, config.num_attention_heads, time, time) if of_shares else (rows, time, config.hidden_size)
-                )
+                width = config.intermediate_size if name.endswith("mlp.drop") else config.hidden_size
+                is_attention, heads = name.endswith("shares_dropout"), config.num_attention_heads
+                shape = (rows, heads, time, time) if is_attention else (rows, time, width)
                 module.draw(shape, draws)
 
     @property
@@ -190,8 +191,8 @@ def _replace_dropouts(block: nn.Module) -> None:
             if isinstance(child, nn.Dropout):
                 setattr(module, name, Dropout(child.p))
         if hasattr(module, "is_causal"):  # what `transformers` calls attention has this mark
-            share = getattr(module, "dropout", None)
-            module.shares_dropout = Dropout(share.p if share else module.attention_dropout)
+            share: Any = getattr(module, "attention_dropout", None)
+            module.shares_dropout = Dropout(module.dropout.p if share is None else share)  # type: ignore[union-attr,arg-type]
 
 
 def _means(hidden: Tensor, number: Tensor) -> Tensor:
@@ -227,6 +228,14 @@ def _check(model: Any, config: TrainConfig, ids: int) -> None:
         )
 
 
+def known_to(model: TrainableEncoder, names: Sequence[str]) -> Tensor:
+    """The model's number of each label. Raises LmworksError if it was trained on none of that name."""
+    known = model.model.config.label2id
+    if strange := [name for name in names if name not in known]:
+        raise LmworksError(f"no text with label {', '.join(strange[:5])} was trained on; known: {', '.join(known)}")
+    return torch.tensor([known[name] for name in names])
+
+
 class EncoderObjective(PackedObjective):
     """An objective that an encoder is trained for: something is said of some positions of each text."""
 
@@ -244,7 +253,8 @@ class EncoderObjective(PackedObjective):
     def texts(self, numbers: Any, draws: np.random.Generator) -> TextBatch:
         """Rows by their numbers, with the numbers of their labels."""
         tokens, weights, labels = self.arrays(numbers)
-        return TextBatch(torch.from_numpy(tokens), torch.from_numpy(np.where(weights > 0, labels, -1)))
+        targets = torch.from_numpy(np.where(weights > 0, labels, -1))
+        return TextBatch(torch.from_numpy(tokens), targets, self.rows.label_names)
 
     def arrays(self, numbers: Any) -> list[Any]:
         """Tokens, weights and labels of rows; without labels, tokens again."""
@@ -256,17 +266,12 @@ class EncoderObjective(PackedObjective):
         """Only positions that something is said of go through the head."""
         targets = batch.targets.flatten()
         (places,) = (targets >= 0).nonzero(as_tuple=True)
-        wanted = self.known_to(model)[targets[places]]
+        wanted = targets[places]
+        if batch.names:
+            wanted = known_to(model, batch.names)[wanted]
         hidden = model.hidden(batch).flatten(0, 1)[places]
         loss, right = model.cross_entropy(hidden, wanted, torch.ones(len(places)))
         return loss, float(len(places)), {"accuracy": float(right)}
-
-    def known_to(self, model: TrainableEncoder) -> Tensor:
-        """The model's number of each label. Raises LmworksError if it was trained on none of that name."""
-        known = model.model.config.label2id
-        if strange := [name for name in self.rows.label_names if name not in known]:
-            raise LmworksError(f"no text with label {', '.join(strange[:5])} was trained on; known: {', '.join(known)}")
-        return torch.tensor([known[name] for name in self.rows.label_names])
 
     @classmethod
     def begin(

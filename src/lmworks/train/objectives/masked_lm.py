@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from lmworks.train.encoder import HIDDEN, EncoderObjective, TextBatch, TrainableEncoder
+from lmworks.train.encoder import HIDDEN, EncoderObjective, TextBatch
 
 ASKED, MASKED, RANDOM = 0.15, 0.8, 0.1
 """Share of tokens asked for, and of these, hidden and replaced; the rest stay (Devlin et al. 2019, section 3.1)."""
@@ -29,7 +28,3 @@ class MaskedLM(EncoderObjective):
         shown = np.where((how >= MASKED) & (how < MASKED + RANDOM), other, shown)
         targets = np.where(asked, tokens, -1)
         return TextBatch(torch.from_numpy(np.where(asked, shown, tokens)), torch.from_numpy(targets))
-
-    def known_to(self, model: TrainableEncoder) -> Tensor:
-        """Tokens are their own numbers."""
-        return torch.arange(self.rows.vocab_size)
