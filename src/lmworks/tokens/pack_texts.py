@@ -146,10 +146,10 @@ def _pack(
         used.append(document.id)
         counts["documents"] += 1
         counts["bytes_of_text"] += len(document.text.encode())
-    if len(numbers) > MOST_LABELS or (say and len(numbers) < 2):
+    if say and not 0 < len(numbers) <= MOST_LABELS:
         raise LmworksError(
-            f"{documents.path}: {len(numbers)} different labels in field {config.label!r}; "  # type: ignore[attr-defined]
-            "two or more make a classifier: ingest keeps a field if `keep` names it"
+            f"{documents.path}: {len(numbers)} labels in the field {config.label!r} of {counts['documents']} "  # type: ignore[attr-defined]
+            f"documents; expected 1 to {MOST_LABELS}. Ingest keeps a field if `keep` names it"
         )
     if cut := counts["texts cut"]:
         context.log(

@@ -284,6 +284,8 @@ class EncoderObjective(PackedObjective):
         vocab_size = max(tokenizer.vocab_size, frame_of(tokenizer).mask + 1)
         more: dict[str, Any] = {"attn_implementation": ATTENTION}
         if rows.label_names:
+            if len(rows.label_names) < 2:
+                raise LmworksError(f"all texts to train on have the label {rows.label_names[0]}; two make a classifier")
             more["id2label"] = dict(enumerate(rows.label_names))
             more["label2id"] = {name: number for number, name in enumerate(rows.label_names)}
         if base:
