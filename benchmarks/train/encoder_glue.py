@@ -33,6 +33,7 @@ from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.encoder_config import SequenceClassificationConfig
+from lmworks.train.optimizer import rate_share
 from lmworks.train.train import train
 from support import make_context
 
@@ -105,6 +106,12 @@ def documents(folder: Path, texts: Labelled) -> Documents:
     return Documents(folder, "")
 
 
+def settings_of(steps: int, **more: Any) -> SequenceClassificationConfig:
+    """What both sides share, and what one adds."""
+    shared = {"steps": steps, "sequence_length": LENGTH, "learning_rate": RATE, "warmup_steps": int(steps * WARM_UP)}
+    return SequenceClassificationConfig.model_validate({"from": "x", "data": "x", **shared, **more})
+
+
 def ours(
     folder: Path, learned: Labelled, asked: Labelled, seed: int, side: str, options: argparse.Namespace
 ) -> dict[str, float]:
@@ -117,22 +124,15 @@ def ours(
     packing = PackLabelledConfig(documents="x", sequence_length=LENGTH, label="label")
     counts = pack_labelled(packing, train_data, tokenizer, rows, context).counts
     steps = round(len(learned) * options.epochs / TEXTS_A_STEP)
-    config = SequenceClassificationConfig.model_validate(
-        {
-            "from": "x",
-            "data": "x",
-            "steps": steps,
-            "sequence_length": LENGTH,
-            "global_batch_tokens": LENGTH * round(counts["rows"] * options.epochs / steps),
-            "micro_batch_rows": 64,
-            "learning_rate": RATE,
-            "warmup_steps": int(steps * WARM_UP),
-            "data_type": options.data_type,
-            "threads": torch.get_num_threads(),
-            "compile": bool(options.compile),
-            "checkpoint_steps": 10**6,
-            "seed": seed,
-        }
+    config = settings_of(
+        steps,
+        global_batch_tokens=LENGTH * round(counts["rows"] * options.epochs / steps),
+        micro_batch_rows=64,
+        data_type=options.data_type,
+        threads=torch.get_num_threads(),
+        compile=bool(options.compile),
+        checkpoint_steps=10**6,
+        seed=seed,
     )
     base = ModelFolder(options.encoder, "")
     result = train(config, base, Shards(rows, ""), tokenizer, None, None, out=folder / "out", context=context)
@@ -171,8 +171,6 @@ def theirs(
         num_train_epochs=options.epochs,
         per_device_train_batch_size=TEXTS_A_STEP,
         learning_rate=RATE,
-        lr_scheduler_type="linear",
-        warmup_steps=int(len(learned) * options.epochs / TEXTS_A_STEP * WARM_UP),
         weight_decay=0.01,
         adam_beta2=0.95,
         max_grad_norm=1.0,
@@ -192,8 +190,19 @@ def theirs(
         {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": label}
         for ids, (_, label) in zip(encoded["input_ids"], learned, strict=True)
     ]
+
+    class Trainer(transformers.Trainer):
+        """Its linear schedule falls from the end of the warm-up on, lmworks' from the first step: take the latter."""
+
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            config = settings_of(num_training_steps)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer or self.optimizer, lambda step: rate_share(step, config, num_training_steps)
+            )
+            return self.lr_scheduler
+
     collate = transformers.DataCollatorWithPadding(tokenizer)
-    transformers.Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate).train()
+    Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate).train()
     wall, cpu = time.perf_counter() - began, time.process_time() - used
     accuracy = statistics.mean(
         guess == label for guess, (_, label) in zip(_guesses(model.eval(), tokenizer, asked), asked, strict=True)
