@@ -18,6 +18,7 @@ from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.label import LabelConfig, label
 from lmworks.data.mixing import MixConfig, mix
 from lmworks.data.normalise import NormaliseConfig, normalise
 from lmworks.data.passages import PassagesConfig, repeated_passages
@@ -48,11 +49,13 @@ from lmworks.tokens.pack import (
     pack_conversations,
     pack_documents,
 )
+from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.unigram import UnigramConfig, unigram
 from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, TrainConfig
+from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.train import train
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
@@ -69,6 +72,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "repeated-passages": (PassagesConfig, repeated_passages),
     "verdicts": (VerdictsConfig, verdicts),
     "represent": (RepresentConfig, represent),
+    "label": (LabelConfig, label),
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
 }
@@ -86,6 +90,9 @@ CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations
 OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
     "causal-lm": (CausalLMConfig, DOCUMENTS),
     "sft": (SftConfig, CONVERSATIONS),
+    "masked-lm": (MaskedLMConfig, (PackTextsConfig, pack_texts, pick_documents)),
+    "sequence-classification": (SequenceClassificationConfig, (PackLabelledConfig, pack_labelled, pick_documents)),
+    "token-classification": (TokenClassificationConfig, (PackLabelledConfig, pack_spans, pick_documents)),
 }
 
 CLASSES = StepClasses(
@@ -125,6 +132,7 @@ def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) 
 
     def packing(use: str, reference: str) -> Node:
         fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
+        fields |= config.packing()
         return node(f"{name}/{use}", pack, pack_config.model_validate(fields))
 
     for use, reference in (("data", config.data), ("validation", config.validation)):

@@ -72,6 +72,27 @@ models:
     threads: 1
     compile: false
 """
+ENCODERS_RECIPE = """\
+name: readers
+use_case: holding on to what encoders make
+plan: {measure: false}
+data:
+  letters:
+    kind: ingest
+    sources: [{kind: files, path: labelled, licence: MIT, keep: [topic, spans]}]
+    licences: {allow: [permissive]}
+  labelled: {kind: label, from: letters, by: topic, labels: {weather: [rain, tides], goods: [bread, glass, wool]}}
+  parted: {kind: split, from: labelled, test: 0.2, validation: 0.1}
+tokenizer: {kind: bpe, vocab_size: 300, from: parted.train}
+models:
+  encoder: {objective: masked-lm, from: scratch, data: parted.train, hidden_size: 32, num_layers: 2, SMALL}
+  sorter:
+    {objective: sequence-classification, from: encoder, data: parted.train, validation: parted.validation, SMALL}
+  marker: {objective: token-classification, from: encoder, data: parted.train, SMALL}
+evaluate:
+  models: [sorter]
+  tasks: [{kind: classification, data: parted.test, train: parted.train}]
+""".replace("SMALL", "sequence_length: 48, steps: 8, data_type: float32, threads: 1, compile: false")
 TOKENIZERS = (
     "{kind: unigram, vocab_size: 400, from: unseen}",
     "{kind: wordpiece, vocab_size: 100, from: unseen}",
@@ -109,7 +130,16 @@ def make_notes(folder: Path) -> Path:
         (folder / "examples" / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
     write_encoder(folder / "encoder", ["note", "about", "rain", "bread", "trains", "glass", "music", "tides", "wool"])
     write_published(folder / "base", "Llama")
+    (folder / "labelled").mkdir()
+    topics = ("bread", "rain", "trains", "glass", "tides", "wool")
+    marked = [
+        {"text": f"Note {number} is about {topic}.", "topic": topic, "spans": [{"start": 0, "end": 4, "label": "kind"}]}
+        for number in range(60)
+        for topic in [topics[number % 6]]
+    ]
+    (folder / "labelled" / "notes.jsonl").write_text("".join(json.dumps(note) + "\n" for note in marked))
     (folder / "recipe.yaml").write_text(NOTES_RECIPE)
+    (folder / "encoders.yaml").write_text(ENCODERS_RECIPE)
     return folder
 
 
@@ -125,6 +155,7 @@ def build_notes(folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LMWORKS_PRIVACY_KEY", "a key for tests only")
         lmworks(folder, "build", "recipe.yaml")
+        lmworks(folder, "build", "encoders.yaml")
         for tokenizer in TOKENIZERS:
             lmworks(folder, "build", "recipe.yaml", "--set", f"tokenizer={tokenizer}")
             made = folder / ".lmworks" / "artifacts" / "word"

@@ -304,7 +304,7 @@ class _Planner:
             runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
             if runs:
                 rates[name] = Rate.from_measured("own runs", runs)
-            elif measure and all(each in self.configs for each in chain):
+            elif measure and all(each in self.configs and self.configs[each].can_be_rehearsed for each in chain):
                 if threads and config.threads == "auto":
                     models[name]["threads"] = threads
                 most = self.speed.threads if config.threads == "auto" and not threads else None

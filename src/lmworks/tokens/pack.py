@@ -185,7 +185,7 @@ def pack_conversations(
         encoded.append((ids, trained))
         documents += [record["document"]] if record["document"] else []
         size += sum(len(turn["content"].encode()) for turn in record["messages"] if turn["role"] == "assistant")
-    rows = _best_fit([len(ids) for ids, _ in encoded], width)
+    rows = best_fit([len(ids) for ids, _ in encoded], width)
     tokens = np.full((len(rows), width), encoder.end_of_text_id, dtype=np.uint32)
     weights = np.zeros((len(rows), width), dtype=np.uint8)
     for row, members in enumerate(rows):
@@ -211,7 +211,7 @@ def pack_conversations(
     return Result(counts={"conversations": len(encoded)} | counts)
 
 
-def _best_fit(lengths: list[int], width: int) -> list[list[int]]:
+def best_fit(lengths: list[int], width: int) -> list[list[int]]:
     """Numbers of the items in each row, rows in the order they were begun."""
     rows: list[list[int]] = []
     with_room: list[list[int]] = [[] for _ in range(width + 1)]  # free places -> rows that have so many

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
@@ -43,6 +43,9 @@ class PackedRows:
     """Rows of each part, one part after another, where there are several."""
     mixture: Mixture | None = None
     """In which order rows of the parts are read; without one, all rows in the order of `row_numbers`."""
+    labels: Rows | None = None
+    """Number of the label of each token that has one, which are those of weight 1; None where rows are not labelled."""
+    label_names: Sequence[str] = ()
 
     @property
     def trained_tokens(self) -> int:
@@ -93,7 +96,15 @@ class Shards(Handle):
         facts = json.loads((self.path / "shards.json").read_text())
         tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
         names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
-        return PackedRows(tokens, weights, **{name: facts[name] for name in names}, parts=dict(facts.get("parts", ())))
+        labels = np.load(self.path / "labels.npy", mmap_mode="r") if facts.get("label_names") else None
+        return PackedRows(
+            tokens,
+            weights,
+            **{name: facts[name] for name in names},
+            parts=dict(facts.get("parts", ())),
+            labels=labels,
+            label_names=facts.get("label_names", ()),
+        )
 
 
 def write_rows(
@@ -106,6 +117,7 @@ def write_rows(
     sequence_length: int,
     trained_tokens: int,
     vocab_size: int,
+    labels: tuple[Sequence[str], Rows] | None = None,
     **facts: Any,
 ) -> dict[str, int]:
     """Write the four files; gives the counts among the facts.
@@ -120,6 +132,9 @@ def write_rows(
     shape = (rows, sequence_length + 1)
     _write_array(out / "tokens.npy", shape, token_type(vocab_size), tokens)
     _write_array(out / "weights.npy", shape, np.uint8, weights)
+    if labels:
+        facts["label_names"] = list(labels[0])
+        _write_array(out / "labels.npy", shape, np.uint16, [labels[1]])
     write_ids(out, (name for name, _ in groupby(ids)))
     counts = {
         "rows": rows,

@@ -75,6 +75,11 @@ class Tokenizer:
         """`encode` for many texts, on all cores."""
         return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
+    def encode_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """`encode` for many texts, with the characters [first, last + 1) that each id stands for."""
+        encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        return [(encoding.ids, encoding.offsets) for encoding in encodings]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids without their special tokens; bytes that are no UTF-8 yet show as U+FFFD."""
         return self._backend.decode(list(ids), skip_special_tokens=True)

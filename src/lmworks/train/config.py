@@ -49,6 +49,9 @@ class TrainConfig(StepConfig):
         }
     )
 
+    can_be_rehearsed: ClassVar[bool] = True
+    """Whether the plan can time a short training on made-up data; else it counts."""
+
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
     tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
@@ -245,6 +248,10 @@ class TrainConfig(StepConfig):
     def beginning_bytes(self, vocab_size: int) -> int:
         """What making the model holds beside it, for the moment."""
         return 0
+
+    def packing(self) -> dict[str, Any]:
+        """What the packing of its data needs to know beyond the length of rows."""
+        return {}
 
     def require_resolved(self) -> None:
         """Raise if the plan has left a value open."""

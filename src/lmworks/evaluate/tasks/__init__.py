@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lmworks.evaluate.items import TaskConfig
-from lmworks.evaluate.tasks import documentation, perplexity, reverse_question
+from lmworks.evaluate.tasks import classification, documentation, perplexity, reverse_question
 from lmworks.pipeline.stage import Stage
 
 
@@ -28,6 +28,14 @@ TASKS: Mapping[str, Task] = {
         perplexity.PerplexityConfig,
         perplexity.evaluate_perplexity,
         {"5-gram": perplexity.evaluate_perplexity_ngram, "xz": perplexity.evaluate_perplexity_xz},
+    ),
+    "classification": Task(
+        classification.ClassificationConfig,
+        classification.evaluate_classification,
+        {
+            "majority": classification.evaluate_classification_majority,
+            "bag-of-words": classification.evaluate_classification_words,
+        },
     ),
     "documentation": Task(
         documentation.DocumentationConfig,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from lmworks.train.objective import Objective
 from lmworks.train.objectives.causal_lm import CausalLM
+from lmworks.train.objectives.classification import SequenceClassification, TokenClassification
+from lmworks.train.objectives.masked_lm import MaskedLM
 from lmworks.train.objectives.sft import Sft
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "causal-lm": CausalLM,
     "sft": Sft,
+    "masked-lm": MaskedLM,
+    "sequence-classification": SequenceClassification,
+    "token-classification": TokenClassification,
 }

@@ -1,0 +1,189 @@
+"""How often a model tells the label of a text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.documents import Document, Documents
+from lmworks.errors import UsageError
+from lmworks.evaluate.items import ACCURACY, Item, TaskConfig, contamination, score_in_chunks, write_items
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Result, stage
+
+TEXTS_AT_ONCE = 256
+"""A chunk takes a small model some seconds: what a kill costs."""
+SHOWN_CHARACTERS = 400
+
+Guess = Callable[[Sequence[str]], list[str]]
+"""A label for each text."""
+
+
+class ClassificationConfig(TaskConfig):
+    """Accuracy and macro F1 on labelled documents."""
+
+    kind: Literal["classification"] = "classification"
+    label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
+    cluster: str = Field(
+        "id",
+        description="Field of `meta` that texts alike share, such as what `split` went by: intervals treat them as "
+        "one. `id` takes each for its own.",
+    )
+
+
+@stage(version=1)
+def evaluate_classification(
+    config: ClassificationConfig,
+    model: ModelFolder,
+    data: Documents,
+    train: Documents | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """The likeliest label of each text. A longer text than the model reads is cut at its end, and counted."""
+    import torch
+    from tokenizers import Tokenizer
+
+    from lmworks.data.pretrained import batches, most_tokens
+    from lmworks.model.published import load_published
+
+    classifier = load_published(model.path, "AutoModelForSequenceClassification", config.data_type).eval()
+    names: dict[int, str] = classifier.config.id2label
+    tokenizer, room = Tokenizer.from_file(str(model.path / "tokenizer.json")), most_tokens(classifier)
+    tokenizer.encode_special_tokens = True
+    cut = sum(len(encoding) > room for encoding in tokenizer.encode_batch([each.text for each in data.iterate()]))
+    if cut:
+        context.log(f"{cut} texts are longer than the {room} tokens that the model reads: their ends are not read")
+    tokenizer.enable_truncation(room)
+
+    def guess(texts: Sequence[str]) -> list[str]:
+        found = [""] * len(texts)
+        for places, output, _ in batches(classifier, tokenizer.encode_batch(list(texts))):
+            for place, best in zip(places, torch.argmax(output.logits, -1).tolist(), strict=True):
+                found[place] = names[best]
+        return found
+
+    method = f"the likeliest label; {cut} texts cut to {room} tokens"
+    return _scored(
+        config, data, train, out, context, guess, method, context_length=room, data_type=config.data_type, device="cpu"
+    )
+
+
+@stage(version=1)
+def evaluate_classification_majority(
+    config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
+) -> Result:
+    """The commonest label of the training texts, whatever the text."""
+    ((best, _),) = Counter(each.meta[config.label] for each in _labelled(config, train)).most_common(1)
+    return _scored(config, data, train, out, context, lambda texts: [str(best)] * len(texts), "the commonest label")
+
+
+@stage(version=1)
+def evaluate_classification_words(
+    config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
+) -> Result:
+    """Logistic regression on a bag of words, as scikit-learn has it: what an encoder must beat to be worth its cost."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    known = _labelled(config, train)
+    # Words and pairs that occur twice, their counts damped: the usual settings for texts of a sentence to a page.
+    bag = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
+    )
+    bag.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
+    method = "logistic regression (C 10) on TF-IDF of words and pairs of words in at least two texts"
+    return _scored(config, data, train, out, context, lambda texts: [str(each) for each in bag.predict(texts)], method)
+
+
+def _labelled(config: ClassificationConfig, documents: Documents) -> list[Document]:
+    found = [each for each in documents.iterate() if each.meta.get(config.label) is not None]
+    if not found:
+        raise UsageError(
+            f"{documents.path}: no document has a field {config.label!r} in its `meta`; name the field with `label`, "
+            "and `keep` it at ingest"
+        )
+    return found
+
+
+def _scored(
+    config: ClassificationConfig,
+    data: Documents,
+    train: Documents | None,
+    out: Path,
+    context: Context,
+    guess: Guess,
+    method: str,
+    **conditions: Any,
+) -> Result:
+    asked = _labelled(config, data)
+
+    def score(documents: Sequence[Document]) -> list[Item]:
+        return [
+            {
+                "id": document.id,
+                "cluster": str(document.id if config.cluster == "id" else document.meta.get(config.cluster)),
+                "prompt": document.text[:SHOWN_CHARACTERS],
+                "answer": answer,
+                "reference": str(document.meta[config.label]),
+                "score": float(answer == str(document.meta[config.label])),
+            }
+            for document, answer in zip(documents, guess([each.text for each in documents]), strict=True)
+        ]
+
+    items = score_in_chunks(context, asked, TEXTS_AT_ONCE, score)
+    write_items(out / "items.jsonl", items)
+    labels = {item["reference"] for item in items}
+    known = {"contamination": contamination(train, [each.id for each in asked]), **conditions}
+    figures = [
+        ACCURACY.figure(items, method, chance=1 / len(labels), **known),
+        macro_f1(items, method, **known),
+    ]
+    return Result(
+        figures=figures,
+        counts=dict(Counter(f"label {item['reference']}" for item in items)),
+        examples=[item for item in items if not item["score"]][:6],
+    )
+
+
+RESAMPLES = 1000
+
+
+def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
+    """Mean over the labels asked for of F1 = 2·right / (said + asked), with an interval by resampling of clusters.
+
+    One with no answer and no question in a resample counts 0, as scikit-learn's `f1_score` has it.
+    """
+    import numpy as np
+
+    labels = sorted({item["reference"] for item in items})
+    numbers = {label: number for number, label in enumerate(labels)}
+    asked, said = (
+        np.array([numbers.get(item[field], len(labels)) for item in items]) for field in ("reference", "answer")
+    )
+    clusters, members = np.unique([item["cluster"] for item in items], return_inverse=True)
+
+    def score(times: Any) -> float:
+        right, given, wanted = (
+            np.bincount(group, times * only, len(labels) + 1)[:-1]
+            for group, only in ((asked, asked == said), (said, 1), (asked, 1))
+        )
+        return float(np.mean(2 * right / np.maximum(given + wanted, 1)))
+
+    draws = np.random.default_rng(0)
+    times = draws.multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), RESAMPLES)
+    low, high = np.quantile([score(each[members]) for each in times], (0.025, 0.975))
+    return Figure(
+        name="macro_f1",
+        value=score(np.ones(len(items))),
+        n=len(items),
+        method=f"{method}; mean F1 of {len(labels)} labels; 95 % bootstrap interval, {len(clusters)} clusters",
+        interval=(float(low), float(high)),
+        **evidence,
+    )

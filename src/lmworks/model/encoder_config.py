@@ -1,0 +1,113 @@
+"""The shape of an encoder, and what follows from it by counting. Imports no torch: plans are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Architecture = Literal["bert", "modernbert"]
+EncoderTask = Literal["masked-lm", "sequence-classification", "token-classification"]
+LOCAL_ATTENTION = 128
+"""Tokens around each that ModernBERT's layers see, but for every third, which sees all (Warner et al. 2024)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """BERT (Devlin et al. 2019) or ModernBERT (Warner et al. 2024) with the head of a task."""
+
+    architecture: Architecture
+    task: EncoderTask
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    context_length: int
+    num_labels: int = 0
+
+    @property
+    def block_parameters(self) -> int:
+        """Parameters of one block."""
+        wide, inner = self.hidden_size, self.intermediate_size
+        if self.architecture == "modernbert":  # no biases; two matrices into a gated middle
+            return 4 * wide * wide + 3 * wide * inner + 2 * wide
+        return 4 * (wide * wide + wide) + 2 * wide * inner + inner + wide + 4 * wide
+
+    @property
+    def head_parameters(self) -> int:
+        """Parameters after the last block; the output matrix of a language model is the embedding's."""
+        wide, modern = self.hidden_size, self.architecture == "modernbert"
+        dense = wide * wide if modern else wide * wide + wide
+        if self.task == "masked-lm":
+            return dense + (wide if modern else 2 * wide) + self.vocab_size
+        between = dense + wide if modern else dense if self.task == "sequence-classification" else 0
+        return between + (wide + 1) * self.num_labels
+
+    @property
+    def block_matrices(self) -> int:
+        """Parameters of one block that are in matrices."""
+        return 4 * self.hidden_size**2 + (2 + self._is_gated) * self.hidden_size * self.intermediate_size
+
+    @property
+    def _is_gated(self) -> bool:
+        return self.architecture == "modernbert"
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Parameters by part."""
+        wide, beside = self.hidden_size, self.block_parameters - self.block_matrices
+        if self._is_gated:  # the first block needs no norm, the last has one behind it
+            embeddings, norms = self.vocab_size * wide, wide
+        else:
+            embeddings, norms = (self.vocab_size + self.context_length + 2) * wide, 2 * wide
+        return {
+            "embeddings": embeddings,
+            "matrices": self.num_layers * self.block_matrices,
+            "norms and biases": norms + self.num_layers * beside,
+            "head": self.head_parameters,
+        }
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return sum(self.parts.values())
+
+    def adapter_parameters(self, rank: int) -> int:
+        """Parameters of low-rank adapters beside every matrix inside blocks."""
+        middle = (2 + self._is_gated) * (self.hidden_size + self.intermediate_size)
+        return rank * self.num_layers * (8 * self.hidden_size + middle)
+
+    def training_flops_per_token(self, sequence_length: int) -> int:
+        """Forward and backward; each row is attended to whole. Only hidden tokens, 15 %, reach the output matrix."""
+        matrices = self.num_layers * self.block_parameters
+        if self.task == "masked-lm":
+            matrices += (self.vocab_size + self.hidden_size) * self.hidden_size * 15 // 100
+        return 6 * (matrices + 2 * self.num_layers * self.hidden_size * sequence_length)
+
+    def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> dict[str, int]:
+        """What packed rows keep for the way back: a coarse count."""
+        tokens, kept = rows * sequence_length, 1 if recomputed else self.num_layers
+        inside = (10 * self.hidden_size + 4 * self.intermediate_size) * width
+        asked = 0.15 if self.task == "masked-lm" else 0.0
+        return {
+            "activations": tokens * (kept * inside + self.num_layers * self.hidden_size * width),
+            "attention scores": kept * tokens * 2 * self.num_heads * sequence_length * width,
+            "copies of weights": (width < 4) * width * self.num_layers * self.block_matrices,
+            "logits": int(asked * tokens * self.vocab_size * 12),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The fields of `transformers`' config of this architecture."""
+        fields: dict[str, Any] = {
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "num_hidden_layers": self.num_layers,
+            "num_attention_heads": self.num_heads,
+            "intermediate_size": self.intermediate_size,
+            "max_position_embeddings": self.context_length,
+        }
+        if self.num_labels:
+            fields["num_labels"] = self.num_labels
+        if self.architecture == "modernbert":  # masked tokens teach the first token nothing of its text: the mean does
+            fields |= {"local_attention": LOCAL_ATTENTION, "classifier_pooling": "mean"}
+        return fields

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from sklearn.metrics import f1_score
+
+from corpora import make_tokenizer, texts
+from encoders import labelled, pack, tune
+from lmworks.data.documents import Documents
+from lmworks.errors import UsageError
+from lmworks.evaluate.items import Evaluation
+from lmworks.evaluate.tasks.classification import (
+    ClassificationConfig,
+    evaluate_classification,
+    evaluate_classification_majority,
+    evaluate_classification_words,
+    macro_f1,
+)
+from support import make_context
+
+CONFIG = ClassificationConfig(data="x", train="y")
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> tuple[Documents, Documents]:
+    every = texts(80)
+    return labelled(tmp_path / "train", every[:60]), labelled(tmp_path / "test", [text * 2 for text in every[60:]])
+
+
+def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
+    tmp_path: Path, parts: tuple[Documents, Documents]
+) -> None:
+    train, test = parts
+    tokenizer = make_tokenizer(tmp_path / "tokenizer")
+    base = tune(
+        tmp_path / "base", "masked-lm", None, pack(tmp_path / "rows", "masked-lm", train, tokenizer)[0], tokenizer
+    )
+    rows, _ = pack(tmp_path / "labelled", "sequence-classification", train, tokenizer)
+    model = tune(
+        tmp_path / "tuned", "sequence-classification", base, rows, tokenizer, steps=80, learning_rate=3e-3, dropout=0
+    )
+    told: list[str] = []
+    context = make_context(tmp_path / "m")
+    object.__setattr__(context, "log", told.append)
+    result = evaluate_classification(CONFIG, model, test, train, tmp_path / "m", context)
+    accuracy, f1 = result.figures
+    assert accuracy.value > 0.6 > (accuracy.chance or 1)
+    assert accuracy.interval and accuracy.interval[0] < accuracy.value <= accuracy.interval[1]
+    assert "20 of 20 documents asked about are in the training data" in str(f1.contamination)  # their ids are
+    assert any("are longer than the 48 tokens that the model reads" in line for line in told)
+    evaluate_classification_words(CONFIG, test, train, tmp_path / "w", make_context(tmp_path / "w"))
+    ours, theirs = (Evaluation(tmp_path / name, "").path / "items.jsonl" for name in "mw")
+    assert [line.split('"id":')[1][:6] for line in ours.read_text().splitlines()] == [
+        line.split('"id":')[1][:6] for line in theirs.read_text().splitlines()
+    ]
+
+
+def test_baselines_are_the_commonest_label_and_a_bag_of_words(
+    tmp_path: Path, parts: tuple[Documents, Documents]
+) -> None:
+    train, test = parts
+    majority = evaluate_classification_majority(CONFIG, test, train, tmp_path / "a", make_context(tmp_path / "a"))
+    labels = [str(each.meta["label"]) for each in train.iterate()]
+    commonest = max(sorted(set(labels)), key=labels.count)
+    share = sum(each.meta["label"] == commonest for each in test.iterate()) / test.count()
+    assert majority.figures[0].value == pytest.approx(share, abs=0.2)
+    words = evaluate_classification_words(CONFIG, test, train, tmp_path / "b", make_context(tmp_path / "b"))
+    assert words.figures[0].value > 0.9
+
+
+def test_macro_f1_is_scikit_learns() -> None:
+    draw = random.Random(0)
+    items = [
+        {"id": n, "cluster": str(n % 17), "reference": draw.choice("aab"), "answer": draw.choice("aabc")}
+        for n in range(200)
+    ]
+    figure = macro_f1(items, "guess")
+    labels = sorted({item["reference"] for item in items})
+    asked, said = ([item[field] for item in items] for field in ("reference", "answer"))
+    assert figure.value == pytest.approx(f1_score(asked, said, labels=labels, average="macro"))
+    assert figure.interval and figure.interval[0] < figure.value < figure.interval[1]
+
+
+def test_documents_without_labels_are_refused(tmp_path: Path, parts: tuple[Documents, Documents]) -> None:
+    config = CONFIG.model_copy(update={"label": "genre"})
+    with pytest.raises(UsageError, match="no document has a field 'genre'"):
+        evaluate_classification_words(config, parts[1], parts[0], tmp_path, make_context(tmp_path))
