@@ -152,7 +152,11 @@ class PackedObjective:
             "tokenizer_digest": tokenizer.digest,
             "bytes_of_text": 0,
         }
-        sizes = {"rows": rows, "sequence_length": sequence_length, "trained_tokens": rows * sequence_length}
+        sizes: dict[str, Any] = {
+            "rows": rows,
+            "sequence_length": sequence_length,
+            "trained_tokens": rows * sequence_length,
+        }
         write_rows(out, [tokens], [np.ones_like(tokens)], [], **sizes, **facts)
 
     def batch(self, step: int, model: Trainable) -> Batch:
