@@ -19,6 +19,7 @@ from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.mixing import MixConfig, mix
 from lmworks.data.normalise import NormaliseConfig, normalise
+from lmworks.data.pairs import PairsConfig, pairs
 from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
@@ -43,14 +44,16 @@ from lmworks.tokens.pack import (
     PackConfig,
     PackConversationsConfig,
     PackDocumentsConfig,
+    PackPairsConfig,
     pack_conversations,
     pack_documents,
+    pack_pairs,
 )
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.unigram import UnigramConfig, unigram
 from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
-from lmworks.train.config import CausalLMConfig, SftConfig, TrainConfig
+from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.train import train
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
@@ -69,6 +72,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "represent": (RepresentConfig, represent),
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
+    "pairs": (PairsConfig, pairs),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "bpe": (BpeConfig, bpe),
@@ -81,9 +85,12 @@ TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
 }
 DOCUMENTS = (PackDocumentsConfig, pack_documents, pick_documents)
 CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations)
+PAIRS = (PackPairsConfig, pack_pairs, pick_conversations)
 OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
     "causal-lm": (CausalLMConfig, DOCUMENTS),
     "sft": (SftConfig, CONVERSATIONS),
+    "span-corruption": (SpanCorruptionConfig, DOCUMENTS),
+    "text-to-text": (TextToTextConfig, PAIRS),
 }
 
 CLASSES = StepClasses(

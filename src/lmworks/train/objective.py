@@ -55,7 +55,7 @@ class Trainable(Protocol):
     @property
     def blocks(self) -> nn.ModuleList: ...
 
-    def hidden(self, batch: Batch) -> Tensor:
+    def hidden(self, batch: Any) -> Tensor:
         """[B,T,D]"""
 
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -93,7 +93,8 @@ class Optimizer:
 
 
 def _is_inner_matrix(name: str, parameter: Tensor) -> bool:
-    return parameter.ndim == 2 and ".layers." in name
+    in_block = ".layers." in name or ".block." in name
+    return parameter.ndim == 2 and in_block and "relative_attention_bias" not in name
 
 
 def _gradient(parameter: Tensor) -> Tensor:

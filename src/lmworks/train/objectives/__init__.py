@@ -5,8 +5,12 @@ from __future__ import annotations
 from lmworks.train.objective import Objective
 from lmworks.train.objectives.causal_lm import CausalLM
 from lmworks.train.objectives.sft import Sft
+from lmworks.train.objectives.span_corruption import SpanCorruption
+from lmworks.train.objectives.text_to_text import TextToText
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "causal-lm": CausalLM,
     "sft": Sft,
+    "span-corruption": SpanCorruption,
+    "text-to-text": TextToText,
 }

@@ -1,0 +1,37 @@
+"""Write the target of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+
+from lmworks.data.conversations import Conversations
+from lmworks.pipeline.stage import Handle
+from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.objective import Watched
+from lmworks.train.seq2seq import Ids, Pairs, Seq2SeqObjective
+
+
+class TextToText(Seq2SeqObjective):
+    """Cross-entropy of every token of a target given its source and the target before it."""
+
+    def pairs(self, numbers: Sequence[int] | Ids, step: int) -> Pairs:
+        """A row is a source, its target with weights, and filling."""
+        sources, targets = [], []
+        for number in numbers:
+            row, weights = self.rows.tokens[number].astype(np.int64), self.rows.weights[number]
+            start, size = int(weights.argmax()), int(weights.sum())
+            sources.append(row[:start])
+            targets.append(row[start : start + size])
+        return Pairs(sources, targets, [np.ones_like(target) for target in targets])
+
+    @staticmethod
+    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
+        """Sources and their targets."""
+        found = []
+        for record in islice(Conversations(handle.path, handle.digest).iterate(), count):
+            source, target = (message["content"] for message in record["messages"])
+            found.append(Watched(source, tokenizer.encode(source), target))
+        return found
