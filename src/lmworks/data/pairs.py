@@ -41,9 +41,7 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
             counts[f"no {config.target if source else config.source}"] += 1
             continue
         made.append(
-            Conversation(
-                id=document.id, form="pair", question=source, answer=target, document=document.id, phrasing=0
-            )
+            Conversation(id=document.id, form="pair", question=source, answer=target, document=document.id, phrasing=0)
         )
     if not made:
         raise UsageError(

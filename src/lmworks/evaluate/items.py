@@ -124,8 +124,8 @@ class CorpusMetric(Metric):
         """How far a lies above b on the same items."""
         from lmworks.evaluate.statistics import compare_of_sums
 
-        counts = ([item[self.value] for item in items] for items in (a, b))
-        return compare_of_sums(*counts, self.of_sums, [item["cluster"] for item in a])
+        first, second = ([item[self.value] for item in items] for items in (a, b))
+        return compare_of_sums(first, second, self.of_sums, [item["cluster"] for item in a])
 
 
 BITS_PER_BYTE = Metric(

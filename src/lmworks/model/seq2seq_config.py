@@ -46,7 +46,7 @@ class EncoderDecoderConfig:
         return embeddings + blocks + 2 * BUCKETS * self.num_heads + 2 * self.hidden_size
 
     def forward_flops_per_token(self, context: int) -> int:
-        """Mean over the tokens of a pair of `context` tokens: source through the encoder, target through the decoder."""
+        """Mean over a pair of `context` tokens: source through the encoder, target through the decoder."""
         blocks = self.num_layers * (self.encoder_block_parameters + self.decoder_block_parameters)
         attention = 2 * self.num_layers * self.num_heads * self.head_size * context * 3 // 2
         return blocks + self.vocab_size * self.hidden_size + attention
@@ -56,7 +56,7 @@ class EncoderDecoderConfig:
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def training_bytes(self, rows: int, sequence_length: int, activation_bytes: int = 4) -> int:
-        """Memory to train on `rows` pairs at once: weights, gradients, optimizer state, activations (a coarse count)."""
+        """Memory to train on `rows` pairs at once: weights, gradients, optimizer, activations (a coarse count)."""
         tokens = rows * sequence_length
         per_token = self.num_layers * (12 * self.hidden_size + 5 * self.intermediate_size) * activation_bytes
         scores = 3 * self.num_layers * self.num_heads * sequence_length * activation_bytes

@@ -12,7 +12,7 @@ from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import SENTINELS
 from lmworks.train.objective import Watched
-from lmworks.train.seq2seq import Ids, Pairs, Seq2SeqObjective
+from lmworks.train.seq2seq import Ids, Pairs, Rows, Seq2SeqObjective
 
 NOISE_SHARE = 0.15
 MEAN_SPAN = 3
@@ -31,7 +31,7 @@ class SpanCorruption(Seq2SeqObjective):
                 "sentinels: set sequence_length to 1900 or less"
             )
 
-    def pairs(self, numbers: Sequence[int] | Ids, step: int) -> Pairs:
+    def pairs(self, numbers: Sequence[int] | Rows, step: int) -> Pairs:
         """Noise is drawn from (seed, step)."""
         draw = np.random.default_rng([self.seed, step + 1])
         sources, targets, weights = [], [], []

@@ -11,13 +11,13 @@ from lmworks.data.conversations import Conversations
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.objective import Watched
-from lmworks.train.seq2seq import Ids, Pairs, Seq2SeqObjective
+from lmworks.train.seq2seq import Pairs, Rows, Seq2SeqObjective
 
 
 class TextToText(Seq2SeqObjective):
     """Cross-entropy of every token of a target given its source and the target before it."""
 
-    def pairs(self, numbers: Sequence[int] | Ids, step: int) -> Pairs:
+    def pairs(self, numbers: Sequence[int] | Rows, step: int) -> Pairs:
         """A row is a source, its target with weights, and filling."""
         sources, targets = [], []
         for number in numbers:
