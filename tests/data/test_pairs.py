@@ -48,5 +48,5 @@ def test_the_text_itself_can_be_a_side(documents: Documents, tmp_path: Path) -> 
 
 
 def test_fields_that_no_document_has_are_named(documents: Documents, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'de'.*keep"):
+    with pytest.raises(UsageError, match=r"'de'.*keep"):
         make(documents, tmp_path / "out", target="de")

@@ -99,7 +99,10 @@ def test_a_pair_longer_than_a_row_is_left_out_and_none_is_cut(
 ) -> None:
     rows, encoder = packed.open(), tokenizer.open()
     batch = TextToText(rows, 0, 8).first(100)
-    read = [(encoder.decode(source), encoder.decode(target)) for source, target in zip(batch.sources, batch.targets)]
+    read = [
+        (encoder.decode(source), encoder.decode(target))
+        for source, target in zip(batch.sources, batch.targets, strict=True)
+    ]
     kept = [each for each in pairs.iterate() if each["id"] != "q-long"]
     assert read == [tuple(message["content"] for message in each["messages"]) for each in kept]
     assert (packed.path / "ids.txt").read_text().split() == [each["document"] for each in kept]

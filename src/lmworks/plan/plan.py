@@ -168,8 +168,11 @@ def _new_plan(recipe: Recipe, key: str, machine: Machine, source_bytes: int, mea
     evaluation = EVALUATION_SHARE * budget if recipe.evaluate else 0.0
     left = budget - data - evaluation
     models = _shapes(configs, _shares(configs, max(0.2 * budget, left)), speed, vocab_size)
-    if measure and configs:
-        first = _from_scratch(configs, next(iter(configs)))
+    # The probe trains a decoder; other families are counted.
+    first = next(
+        (name for name, config in configs.items() if isinstance(config, CausalLMConfig) and not config.base), None
+    )
+    if measure and first:
         speed = measured_speed(_resolve(configs[first], models[first]), vocab_size, speed)
     seconds = _shares(configs, max(0.2 * budget, left - speed.probe_seconds))
     parameters: dict[str, int] = {}
