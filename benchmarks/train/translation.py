@@ -50,7 +50,7 @@ models:
     validation_rows: 480
     checkpoint_steps: 500
     data_type: float32
-    compile: false
+    compile: true
 evaluate:
   models: [t5]
   tasks: [{{kind: text-to-text, data: test, train: train}}]

@@ -103,6 +103,12 @@ class CorpusMetric(Metric):
     of_sums: Callable[[Floats], Floats]
     """[…,K] sums -> […]"""
 
+    def values(self, items: Sequence[Item]) -> list[float]:
+        """The score of every item alone, to look at: their mean is not the figure."""
+        import numpy as np
+
+        return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
+
     def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
         """The figure with its interval, which treats items of one cluster as alike."""
         import numpy as np

@@ -196,12 +196,23 @@ class Seq2SeqConfig(TrainConfig):
     """Encoder-decoders: a T5 from scratch, or the one that is named in `from`."""
 
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
-    adamw_learning_rate: float = Field(default=0.005, gt=0, description="")
-    hidden_size: int = Field(default=256, ge=8, description="")
+    adamw_learning_rate: float = Field(
+        default=0.03,
+        gt=0,
+        description="For embeddings, whose numbers begin at 1: after 80 steps 0.02 lost less than 0.005.",
+    )
+    hidden_size: int = Field(
+        default=256, ge=8, description="With three layers, what two cores train in minutes; half of it for few pairs."
+    )
+    micro_batch_rows: int = Field(
+        default=48, ge=1, description="Pairs of sentences whose targets fill a chunk of 1024."
+    )
     num_layers: int = Field(default=3, ge=1, description="Of the encoder, and as many of the decoder.")
     num_heads: int | None = Field(default=None, ge=1, description="Unset: heads of 64, as T5.")
     intermediate_size: int | None = Field(default=None, ge=1, description="Unset: 8/3 of hidden_size: T5 1.1's share.")
-    tie_embeddings: bool = Field(default=False, description="")
+    tie_embeddings: bool = Field(
+        default=False, description="T5 1.1 has an output matrix of its own; tie for few pairs."
+    )
 
     def shape(self, vocab_size: int) -> EncoderDecoderConfig:
         """The encoder-decoder to build when there is no base, for a tokenizer of so many ids."""
@@ -223,6 +234,7 @@ class SpanCorruptionConfig(Seq2SeqConfig):
     """Write what was taken out of documents."""
 
     objective: Literal["span-corruption"] = "span-corruption"
+    micro_batch_rows: int = Field(default=4, ge=1, description="Rows of 512 whose activations stay in a CPU's cache.")
 
 
 class TextToTextConfig(Seq2SeqConfig):

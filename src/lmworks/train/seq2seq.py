@@ -209,8 +209,10 @@ def _with_sentinels(tokenizer_json: str, ids: Sequence[int], end: int) -> str:
     if set(ids) <= named.keys():
         return tokenizer_json
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    marks = [{"id": id_, "content": _SENTINEL.format(number), **plain} for number, id_ in enumerate(ids)]
-    tokenizer["added_tokens"] += sorted(marks, key=lambda mark: mark["id"])
+    tokenizer["added_tokens"] += [
+        {"id": id_, "content": _SENTINEL.format(number), **plain}
+        for number, id_ in sorted(enumerate(ids), key=lambda numbered: numbered[1])
+    ]
     text, ending = ({"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": named[end], "type_id": 0}})
     other = {"Sequence": {"id": "B", "type_id": 0}}
     tokenizer["post_processor"] = {
