@@ -106,5 +106,5 @@ def _sacrebleu() -> Any:
     try:
         import sacrebleu
     except ImportError as error:
-        raise LmworksError("BLEU needs `sacrebleu`: pip install 'lmworks[pretrained]'") from error
+        raise LmworksError("BLEU needs `sacrebleu`: pip install 'lmworks[evaluate]'") from error
     return sacrebleu

@@ -61,8 +61,3 @@ class EncoderDecoderConfig:
         per_token = self.num_layers * (12 * self.hidden_size + 5 * self.intermediate_size) * activation_bytes
         scores = 3 * self.num_layers * self.num_heads * sequence_length * activation_bytes
         return self.parameters * 4 * 4 + tokens * (per_token + scores) + tokens // 2 * self.vocab_size * 6
-
-    def inference_bytes(self, sequences: int, length: int, weight_bytes: int = 4) -> int:
-        """Memory to hold the weights and `sequences` caches of sources and targets of `length` positions."""
-        cache = 4 * self.num_layers * self.num_heads * self.head_size * length
-        return (self.parameters + sequences * cache) * weight_bytes

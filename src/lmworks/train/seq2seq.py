@@ -84,7 +84,7 @@ class TrainableSeq2Seq:
         """[B,T,D] states, each to guess a token of the target from the source and the target before it."""
         config = self.module.config
         source, target = (self._padded(rows, config.eos_token_id) for rows in (batch.sources, batch.targets))
-        before = nn.functional.pad(target[:, :-1].clamp(min=config.pad_token_id), (1, 0), value=_start(config))
+        before = nn.functional.pad(target[:, :-1].clamp(min=0), (1, 0), value=config.decoder_start_token_id)
         seen = (source >= 0).long()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.data_type == torch.bfloat16):
             coded = self.module.encoder(input_ids=source.clamp(min=0), attention_mask=seen).last_hidden_state
@@ -251,8 +251,3 @@ def _prepare(module: Any, dropout: float) -> None:
             part.dropout, part.act = nn.Identity(), nn.GELU(approximate="tanh")
         elif isinstance(getattr(part, "dropout", None), float):
             part.dropout = 0.0
-
-
-def _start(config: Any) -> int:
-    start: int = config.decoder_start_token_id if config.decoder_start_token_id is not None else config.pad_token_id
-    return start
