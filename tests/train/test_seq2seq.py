@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -118,6 +119,16 @@ def test_a_step_has_the_same_pairs_whenever_it_is_asked_and_those_of_like_length
     parts = list(one.split(4))
     lengths = [[len(row) for row in part.sources] for part in parts]
     assert [size for part in lengths for size in part] == sorted(len(row) for row in one.sources)
+
+
+def test_steps_share_out_their_pairs_by_length_and_read_each_once(packed: Shards) -> None:
+    objective, model = TextToText(packed.open(), 3, 4), cast(Any, None)
+    steps = [objective.batch(step, model).sources for step in range(16)]
+    drawn = objective.pairs(objective.rows.numbers(3, 0, 64), 0).sources
+    assert sorted(row.tobytes() for row in chain(*steps)) == sorted(row.tobytes() for row in drawn)
+    first = [len(batch[0]) // 4 for batch in steps]
+    assert all(max(len(row) for row in batch) // 4 <= least + 1 for batch, least in zip(steps, first, strict=True))
+    assert first != sorted(first)
 
 
 def test_padding_changes_no_loss(packed: Shards, tokenizer: TokenizerFolder) -> None:
