@@ -54,7 +54,7 @@ models:
     compile: true
 evaluate:
   models: [t5]
-  tasks: [{{kind: text-to-text, data: test, train: train}}]
+  tasks: [{{kind: text-to-text, data: test, train: train, max_tokens: 64}}]
 """
 
 
