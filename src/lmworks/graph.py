@@ -21,6 +21,7 @@ from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.label import LabelConfig, label
 from lmworks.data.mixing import MixConfig, mix
 from lmworks.data.normalise import NormaliseConfig, normalise
+from lmworks.data.pairs import PairsConfig, pairs
 from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
@@ -46,15 +47,17 @@ from lmworks.tokens.pack import (
     PackConfig,
     PackConversationsConfig,
     PackDocumentsConfig,
+    PackPairsConfig,
     pack_conversations,
     pack_documents,
+    pack_pairs,
 )
 from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.unigram import UnigramConfig, unigram
 from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
-from lmworks.train.config import CausalLMConfig, SftConfig, TrainConfig
+from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.train import train
 
@@ -75,6 +78,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "label": (LabelConfig, label),
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
+    "pairs": (PairsConfig, pairs),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "bpe": (BpeConfig, bpe),
@@ -87,12 +91,15 @@ TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
 }
 DOCUMENTS = (PackDocumentsConfig, pack_documents, pick_documents)
 CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations)
+PAIRS = (PackPairsConfig, pack_pairs, pick_conversations)
 OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
     "causal-lm": (CausalLMConfig, DOCUMENTS),
     "sft": (SftConfig, CONVERSATIONS),
     "masked-lm": (MaskedLMConfig, (PackTextsConfig, pack_texts, pick_documents)),
     "sequence-classification": (SequenceClassificationConfig, (PackLabelledConfig, pack_labelled, pick_documents)),
     "token-classification": (TokenClassificationConfig, (PackLabelledConfig, pack_spans, pick_documents)),
+    "span-corruption": (SpanCorruptionConfig, DOCUMENTS),
+    "text-to-text": (TextToTextConfig, PAIRS),
 }
 
 CLASSES = StepClasses(

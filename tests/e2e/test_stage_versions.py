@@ -19,6 +19,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 from data.tiny_encoders import write_encoder
 from e2e.small_recipe import lmworks, make_project
+from e2e.test_translation import build_translation
 from lmworks import graph
 from lmworks.data.identity import document_id
 from lmworks.pipeline.files import canonical_json, digest_text
@@ -145,8 +146,9 @@ def make_notes(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def artifacts(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Artifact]:
-    """What both recipes make."""
-    return [*made_by(built_once), *made_by(build_notes(tmp_path_factory.mktemp("notes")))]
+    """What the recipes make; of steps of one name, those of the last."""
+    translation = build_translation(tmp_path_factory.mktemp("translation"))
+    return [*made_by(translation), *made_by(built_once), *made_by(build_notes(tmp_path_factory.mktemp("notes")))]
 
 
 def build_notes(folder: Path) -> Path:
@@ -242,5 +244,6 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         project = make_project(Path(name) / "small")
         lmworks(project, "build", "recipe.yaml")
-        table = described([*made_by(project), *made_by(build_notes(Path(name) / "notes"))])
+        translation = made_by(build_translation(Path(name) / "translation"))
+        table = described([*translation, *made_by(project), *made_by(build_notes(Path(name) / "notes"))])
     TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")

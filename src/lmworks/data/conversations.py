@@ -18,7 +18,7 @@ from lmworks.data.operations import OperationText, action_of, parse_operation, s
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe import Reference, StepConfig
 
-Form = Literal["document", "explain", "find", "other"]
+Form = Literal["document", "explain", "find", "other", "pair"]
 
 
 @dataclass(frozen=True, kw_only=True)

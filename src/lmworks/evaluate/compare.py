@@ -51,7 +51,7 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
 
     Pairs measured under different conditions are refused. p-values are adjusted for the number of pairs.
     """
-    from lmworks.evaluate.statistics import compare_paired, holm
+    from lmworks.evaluate.statistics import holm
 
     systems = [
         System(label, label in config.baselines, evaluation.figures()[0], evaluation.items())
@@ -67,9 +67,7 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
             _check_same_items(a, b)
-            clusters = [item["cluster"] for item in a.items]
-            outcome = compare_paired(metric.values(a.items), metric.values(b.items), metric.weights(a.items), clusters)
-            tested.append((a, b, outcome))
+            tested.append((a, b, metric.compare(a.items, b.items)))
     adjusted = holm([outcome.p for _, _, outcome in tested])
     verdicts = _verdicts(metric, systems, tested, adjusted) + refused
     pairs: list[dict[str, Any]] = [

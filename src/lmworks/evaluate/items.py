@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
+from lmworks.evaluate.metrics import bleu_of, chrf_of
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.recipe import Reference, StepConfig
 
 if TYPE_CHECKING:
+    from lmworks.evaluate.statistics import Comparison, Floats
     from lmworks.generate.engine import Engine
 
 Item = dict[str, Any]
@@ -87,13 +89,60 @@ class Metric:
             **evidence,
         )
 
+    def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
+        """How far a lies above b on the same items."""
+        from lmworks.evaluate.statistics import compare_paired
+
+        return compare_paired(self.values(a), self.values(b), self.weights(a), [item["cluster"] for item in a])
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusMetric(Metric):
+    """A figure made of the sums, over items, of the counts that each holds in the field `value`."""
+
+    of_sums: Callable[[Floats], Floats]
+    """[…,K] sums -> […]"""
+
+    def values(self, items: Sequence[Item]) -> list[float]:
+        """The score of every item alone, to look at: their mean is not the figure."""
+        import numpy as np
+
+        return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
+
+    def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
+        """The figure with its interval, which treats items of one cluster as alike."""
+        import numpy as np
+
+        from lmworks.evaluate.statistics import bootstrap_of_sums
+
+        counts, clusters = [item[self.value] for item in items], [item["cluster"] for item in items]
+        return Figure(
+            name=self.name,
+            value=float(self.of_sums(np.sum(counts, axis=0, dtype=float))),
+            n=len(items),
+            method=f"{method}; 95 % bootstrap interval, {len(set(clusters))} clusters",
+            unit=self.unit,
+            interval=bootstrap_of_sums(counts, self.of_sums, clusters),
+            **evidence,
+        )
+
+    def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
+        """How far a lies above b on the same items."""
+        from lmworks.evaluate.statistics import compare_of_sums
+
+        first, second = ([item[self.value] for item in items] for items in (a, b))
+        return compare_of_sums(first, second, self.of_sums, [item["cluster"] for item in a])
+
 
 BITS_PER_BYTE = Metric(
     name="bits_per_byte", label="bits per byte", value="bits", weight="bytes", unit="bits", higher_is_better=False
 )
 ROUGE_L = Metric(name="rouge_l", label="ROUGE-L")
 ACCURACY = Metric(name="accuracy", label="accuracy", is_share=True)
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY)}
+BLEU = CorpusMetric(name="bleu", label="BLEU", value="bleu", of_sums=bleu_of)
+CHRF = CorpusMetric(name="chrf", label="chrF", value="chrf", of_sums=chrf_of)
+EXACT = Metric(name="exact_match", label="exact match", is_share=True)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU)}
 """By the name of the figure: what two evaluations are compared in."""
 
 

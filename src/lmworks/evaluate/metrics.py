@@ -1,9 +1,20 @@
-"""Scores of one answer against one reference."""
+"""Scores of one answer against one reference, and of many by the sums of what was counted in each."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from lmworks.errors import LmworksError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 ROUGE_L_SIGNATURE = (
     "ROUGE-L F1 (LCS of whole texts, lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2's rougeL)"
@@ -34,3 +45,66 @@ def longest_common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
         matches = row & places.get(word, 0)
         row = (row + matches | row - matches) & full
     return len(a) - row.bit_count()
+
+
+CHARACTER_ORDERS = 6
+
+
+def bleu_counts(reference: str, answer: str) -> list[int]:
+    """Words given and wanted, then n-grams that are right and that are given, of 1 to 4 words, by sacreBLEU."""
+    score = _sacrebleu().BLEU(effective_order=True).sentence_score(answer, [reference])
+    return [score.sys_len, score.ref_len, *score.counts, *score.totals]
+
+
+def bleu_of(sums: Floats) -> Floats:
+    """[…,10] sums of `bleu_counts` -> […] BLEU (Papineni et al. 2002), 0 to 100, smoothed as sacreBLEU does."""
+    import numpy as np
+
+    given, wanted, right, total = sums[..., 0], sums[..., 1], sums[..., 2:6], sums[..., 6:10]
+    # The first order without a match counts as half a match, the next as a quarter, …
+    precision = np.where(right > 0, right, 0.5 ** (right == 0).cumsum(-1)) / np.maximum(total, 1)
+    brevity = np.exp(np.minimum(0, 1 - wanted / np.maximum(given, 1)))
+    score: Floats = 100 * brevity * np.exp(np.log(precision).mean(-1))
+    return np.where((total > 0).all(-1) & (right > 0).any(-1), score, 0.0)
+
+
+def chrf_counts(reference: str, answer: str) -> list[int]:
+    """Given, wanted and right n-grams of 1 to 6 characters, order by order; spaces do not count."""
+    texts = ["".join(text.split()) for text in (answer, reference)]
+    counts: list[int] = []
+    for order in range(1, CHARACTER_ORDERS + 1):
+        given, wanted = (
+            Counter(text[start : start + order] for start in range(len(text) - order + 1)) for text in texts
+        )
+        counts += [given.total() if wanted else 0, wanted.total(), (given & wanted).total()]
+    return counts
+
+
+def chrf_of(sums: Floats) -> Floats:
+    """[…,18] sums of `chrf_counts` -> […] chrF2 (Popović 2016), 0 to 100, as sacreBLEU reckons it."""
+    import numpy as np
+
+    given, wanted, right = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
+    orders = np.maximum(((given > 0) & (wanted > 0)).sum(-1), 1)
+    precision = np.where(wanted > 0, right / np.maximum(given, 1), 0).sum(-1) / orders
+    recall = np.where(given > 0, right / np.maximum(wanted, 1), 0).sum(-1) / orders
+    score: Floats = 500 * precision * recall / np.maximum(4 * precision + recall, 1e-300)
+    return score
+
+
+def sacrebleu_signatures() -> tuple[str, str]:
+    """What stands beside every BLEU and every chrF: variants of these metrics differ by several points."""
+    version = _sacrebleu().__version__
+    return (
+        f"BLEU nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{version}",
+        f"chrF2 nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{version}",
+    )
+
+
+@lru_cache
+def _sacrebleu() -> Any:
+    try:
+        import sacrebleu
+    except ImportError as error:
+        raise LmworksError("BLEU needs `sacrebleu`: pip install 'lmworks[evaluate]'") from error
+    return sacrebleu

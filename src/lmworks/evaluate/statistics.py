@@ -8,7 +8,7 @@ say little of others like them, which every function here allows for.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -91,16 +91,40 @@ def compare_paired(
     totals = _totals(first - second, weights, clusters)
     observed = float(totals[:, 0].sum() / totals[:, 1].sum())
     sums = _resampled(totals, seed)
-    differences = sums[:, 0] / sums[:, 1]
-    expansion = _expansion(len(totals))
+    return _compared(observed, sums[:, 0] / sums[:, 1], first.size, len(totals))
+
+
+def bootstrap_of_sums(
+    counts: ArrayLike, score: Callable[[Floats], Floats], clusters: Sequence[Hashable], *, seed: int = 0
+) -> Interval | None:
+    """`bootstrap` of a score, such as BLEU, that is made of the sums of an item's counts: [items, K], […,K] -> […]."""
+    totals = _by_cluster(np.asarray(counts, float), clusters)
+    return _percentiles(score(_resampled(totals, seed)), len(totals))
+
+
+def compare_of_sums(
+    a: ArrayLike, b: ArrayLike, score: Callable[[Floats], Floats], clusters: Sequence[Hashable], *, seed: int = 0
+) -> Comparison:
+    """`compare_paired` of such a score (Koehn 2004): both sides are scored on each resample of the same items."""
+    first, second = np.asarray(a, float), np.asarray(b, float)
+    if first.shape != second.shape:
+        raise ValueError(f"counts {first.shape} and {second.shape}: a paired test needs the same items on both sides")
+    totals, width = _by_cluster(np.concatenate((first, second), axis=1), clusters), first.shape[1]
+    sums = np.concatenate((totals.sum(axis=0, keepdims=True), _resampled(totals, seed)))
+    observed, *differences = score(sums[:, :width]) - score(sums[:, width:])
+    return _compared(float(observed), np.array(differences), len(first), len(totals))
+
+
+def _compared(observed: float, differences: Floats, n: int, clusters: int) -> Comparison:
+    expansion = _expansion(clusters)
     as_far = expansion * np.abs(differences - observed) >= abs(observed)
     return Comparison(
         difference=observed,
-        interval=_percentiles(differences, len(totals)),
-        p=max(float((1 + as_far.sum()) / (1 + RESAMPLES)), 0.5 ** (len(totals) - 1)),
+        interval=_percentiles(differences, clusters),
+        p=max(float((1 + as_far.sum()) / (1 + RESAMPLES)), 0.5 ** (clusters - 1)),
         minimum_detectable=float((Z95 + Z80) * expansion * differences.std(ddof=1)),
-        n=first.size,
-        clusters=len(totals),
+        n=n,
+        clusters=clusters,
     )
 
 
@@ -130,17 +154,21 @@ def _totals(values: ArrayLike, weights: ArrayLike | None, clusters: Sequence[Has
     weight = np.ones_like(value) if weights is None else np.asarray(weights, float)
     if value.ndim != 1 or not value.size or value.shape != weight.shape:
         raise ValueError(f"values {value.shape} and weights {weight.shape}: expected two equal lists, not empty")
-    if clusters is None:
-        return np.stack([value, weight], axis=1)
+    columns = np.stack([value, weight], axis=1)
+    return columns if clusters is None else _by_cluster(columns, clusters)
+
+
+def _by_cluster(columns: Floats, clusters: Sequence[Hashable]) -> Floats:
+    """Sums a cluster, in order of first appearance: [items, K] -> [clusters, K]."""
     numbers: dict[Hashable, int] = {}
     index = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters])
-    return np.stack([np.bincount(index, column, len(numbers)) for column in (value, weight)], axis=1)
+    return np.stack([np.bincount(index, column, len(numbers)) for column in columns.T], axis=1)
 
 
 def _resampled(totals: Floats, seed: int) -> Floats:
-    """Sums over clusters drawn with replacement: [resamples, 2]."""
+    """Sums over clusters drawn with replacement: [clusters, K] -> [resamples, K]."""
     random, count = np.random.default_rng(seed), len(totals)
-    rows = max(1, _DRAWS_AT_ONCE // count)
+    rows = max(1, _DRAWS_AT_ONCE * 2 // totals.size)
     return np.concatenate(
         [
             totals[random.integers(count, size=(min(rows, RESAMPLES - start), count))].sum(axis=1)

@@ -28,7 +28,7 @@ LIBRARIES = (
     *("lxml", "trafilatura", "pypdf", "python-docx", "warcio", "mwparserfromhell", "pylatexenc", "scikit-learn"),
     *("fastokens", "sentencepiece"),
     *("SQLAlchemy", "psycopg"),
-    *("transformers", "accelerate", "gguf", "optuna"),
+    *("transformers", "accelerate", "gguf", "optuna", "sacrebleu"),
 )
 """Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
 

@@ -55,7 +55,7 @@ def samples_of(built: Built) -> list[Samples]:
         metric = METRICS.get(figures[0].name) if figures else None
         items = read_lines(systems[measured[-1]].payload / "items.jsonl") if metric else []
         if metric and items and "answer" in items[0]:
-            ranked = sorted(items, key=lambda item: (-float(item[metric.value]), item["id"]))
+            ranked = sorted(items, key=lambda item: (-metric.values([item])[0], item["id"]))
             rows = [_sample(kind, item, metric) for kind, item in _chosen(ranked, metric)]
             found.append(Samples(task, measured[-1], metric.label, rows))
     return found
@@ -72,4 +72,4 @@ def _chosen(ranked: Sequence[Item], metric: Metric) -> list[tuple[str, Item]]:
 
 
 def _sample(kind: str, item: Item, metric: Metric) -> Sample:
-    return Sample(kind, float(item[metric.value]), item["prompt"], item["answer"], item["reference"])
+    return Sample(kind, metric.values([item])[0], item["prompt"], item["answer"], item["reference"])

@@ -12,6 +12,7 @@ from pydantic import Field
 from lmworks.data.conversations import Conversations
 from lmworks.data.documents import Documents, shard_ids, write_file
 from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
 from lmworks.tokens.bulk import BulkEncoder
@@ -45,6 +46,12 @@ class PackConversationsConfig(PackConfig):
     """Rows for tuning."""
 
     conversations: Reference = Field(alias="from", description="Only what assistants say in these is trained.")
+
+
+class PackPairsConfig(PackConfig):
+    """Rows of one pair each, for encoder-decoders."""
+
+    pairs: Reference = Field(alias="from", description="Conversations of one question, the source, and its answer.")
 
 
 @stage(version=1)
@@ -209,6 +216,50 @@ def pack_conversations(
         dropped=dropped,
     )
     return Result(counts={"conversations": len(encoded)} | counts)
+
+
+@stage(version=1)
+def pack_pairs(
+    config: PackPairsConfig, pairs: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """A row a pair: the source, the target, which alone has weight, and filling, which is never read.
+
+    Pairs longer than a row, less the two tokens that end source and target, are dropped and counted: none is cut.
+    """
+    import numpy as np
+
+    encoder, width = tokenizer.open(), config.sequence_length + 1
+    records = list(pairs.iterate())
+    if odd := next((record["id"] for record in records if len(record["messages"]) != 2), None):
+        raise LmworksError(f"{pairs.path}: {odd} is no pair of one question and one answer, as text-to-text reads them")
+    sides = [encoder.encode_batch([record["messages"][side]["content"] for record in records]) for side in (0, 1)]
+    sound = [
+        (record, source, target)
+        for record, source, target in zip(records, *sides, strict=True)
+        if source and target and len(source) + len(target) + 2 <= config.sequence_length
+    ]
+    tokens = np.zeros((len(sound), width), dtype=np.uint32)
+    weights = np.zeros((len(sound), width), dtype=np.uint8)
+    for row, (_, source, target) in enumerate(sound):
+        tokens[row, : len(source) + len(target)] = source + target
+        weights[row, len(source) : len(source) + len(target)] = 1
+    dropped = len(records) - len(sound)
+    if dropped:
+        context.log(f"{dropped} of {len(records)} pairs are empty or longer than {config.sequence_length} tokens")
+    counts = write_rows(
+        out,
+        [tokens],
+        [weights],
+        sorted(record["document"] for record, _, _ in sound if record["document"]),
+        rows=len(sound),
+        sequence_length=config.sequence_length,
+        trained_tokens=int(weights.sum()),
+        vocab_size=encoder.vocab_size,
+        tokenizer_digest=encoder.digest,
+        bytes_of_text=sum(len(record["messages"][1]["content"].encode()) for record, _, _ in sound),
+        dropped=dropped,
+    )
+    return Result(counts={"pairs": len(sound)} | counts)
 
 
 def best_fit(lengths: list[int], width: int) -> list[list[int]]:

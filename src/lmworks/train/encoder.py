@@ -251,12 +251,12 @@ class EncoderObjective(PackedObjective):
 
     auto_class: ClassVar[str]
 
-    def batch(self, step: int, model: TrainableEncoder) -> TextBatch:  # type: ignore[override]
+    def batch(self, step: int, model: TrainableEncoder) -> TextBatch:
         """Rows `step · rows_per_step` and on."""
         numbers = self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step)
         return self.texts(numbers, np.random.default_rng([self.seed, step + 1]))
 
-    def first(self, count: int) -> TextBatch:  # type: ignore[override]
+    def first(self, count: int) -> TextBatch:
         """The rows that stand first, always hidden in the same places."""
         return self.texts(range(min(count, self.rows_in_all)), np.random.default_rng([self.seed, 0]))
 

@@ -159,11 +159,11 @@ class PackedObjective:
         }
         write_rows(out, [tokens], [np.ones_like(tokens)], [], **sizes, **facts)
 
-    def batch(self, step: int, model: Trainable) -> Batch:
-        """Rows `step · rows_per_step` and on."""
+    def batch(self, step: int, model: Any) -> Any:
+        """Rows `step · rows_per_step` and on, as a `Batch`."""
         first = step * self.rows_per_step
         return packed_batch(self.rows, self.rows.numbers(self.seed, first, self.rows_per_step))
 
-    def first(self, count: int) -> Batch:
-        """The rows that stand first."""
+    def first(self, count: int) -> Any:
+        """The rows that stand first, as a `Batch`."""
         return packed_batch(self.rows, range(min(count, self.rows_in_all)))

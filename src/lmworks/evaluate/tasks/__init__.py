@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lmworks.evaluate.items import TaskConfig
-from lmworks.evaluate.tasks import classification, documentation, perplexity, reverse_question
+from lmworks.evaluate.tasks import classification, documentation, perplexity, reverse_question, text_to_text
 from lmworks.pipeline.stage import Stage
 
 
@@ -46,5 +46,13 @@ TASKS: Mapping[str, Task] = {
         reverse_question.ReverseQuestionConfig,
         reverse_question.evaluate_reverse_question,
         {"shared-words": reverse_question.evaluate_reverse_question_nearest},
+    ),
+    "text-to-text": Task(
+        text_to_text.TextToTextTaskConfig,
+        text_to_text.evaluate_text_to_text,
+        {
+            "copy-source": text_to_text.evaluate_text_to_text_copy,
+            "word-table": text_to_text.evaluate_text_to_text_words,
+        },
     ),
 }

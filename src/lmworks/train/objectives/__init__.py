@@ -7,6 +7,8 @@ from lmworks.train.objectives.causal_lm import CausalLM
 from lmworks.train.objectives.classification import SequenceClassification, TokenClassification
 from lmworks.train.objectives.masked_lm import MaskedLM
 from lmworks.train.objectives.sft import Sft
+from lmworks.train.objectives.span_corruption import SpanCorruption
+from lmworks.train.objectives.text_to_text import TextToText
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "causal-lm": CausalLM,
@@ -14,4 +16,6 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "masked-lm": MaskedLM,
     "sequence-classification": SequenceClassification,
     "token-classification": TokenClassification,
+    "span-corruption": SpanCorruption,
+    "text-to-text": TextToText,
 }

@@ -1,0 +1,90 @@
+"""The shape of an encoder-decoder, and what follows from it by counting. Imports no torch: plans are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BUCKETS = 32
+"""Of relative positions, one bias a head each (Raffel et al. 2020, section 2.1)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderDecoderConfig:
+    """A T5 of version 1.1: gated GELU, relative positions, no biases; as many layers in the decoder as in the encoder.
+
+    It counts parameters, operations and memory before anything is built. Counts a token take half of a row to be
+    source and half to be target.
+    """
+
+    vocab_size: int
+    """Sentinels included."""
+    hidden_size: int
+    num_layers: int
+    """Of the encoder, and as many of the decoder."""
+    num_heads: int
+    head_size: int
+    intermediate_size: int
+    tie_embeddings: bool = False
+    """The output matrix is the embedding table, as in the first T5."""
+
+    @property
+    def encoder_block_parameters(self) -> int:
+        """Parameters of one block of the encoder: attention and feed-forward, each with its norm."""
+        attention = 4 * self.hidden_size * self.num_heads * self.head_size
+        return attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
+
+    @property
+    def decoder_block_parameters(self) -> int:
+        """A decoder's block attends to the source as well."""
+        return self.encoder_block_parameters + 4 * self.hidden_size * self.num_heads * self.head_size + self.hidden_size
+
+    @property
+    def block_matrices(self) -> int:
+        """Parameters of one block of the encoder and one of the decoder that are in matrices."""
+        attention = 4 * self.hidden_size * self.num_heads * self.head_size
+        return 3 * attention + 6 * self.hidden_size * self.intermediate_size
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Parameters by part; a tied embedding counts once."""
+        both = self.encoder_block_parameters + self.decoder_block_parameters
+        table = self.vocab_size * self.hidden_size
+        return {
+            "embeddings": table,
+            "output": 0 if self.tie_embeddings else table,
+            "matrices": self.num_layers * self.block_matrices,
+            "norms and biases": self.num_layers * (both - self.block_matrices)
+            + 2 * BUCKETS * self.num_heads
+            + 2 * self.hidden_size,
+        }
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return sum(self.parts.values())
+
+    def adapter_parameters(self, rank: int) -> int:
+        """Parameters of low-rank adapters beside every matrix inside blocks."""
+        attention = 4 * (self.hidden_size + self.num_heads * self.head_size)
+        return rank * self.num_layers * (3 * attention + 6 * (self.hidden_size + self.intermediate_size))
+
+    def forward_flops_per_token(self, context: int) -> int:
+        """Mean over a pair of `context` tokens: source through the encoder, target through the decoder."""
+        blocks = self.num_layers * (self.encoder_block_parameters + self.decoder_block_parameters)
+        attention = 2 * self.num_layers * self.num_heads * self.head_size * context * 3 // 2
+        return blocks + self.vocab_size * self.hidden_size + attention
+
+    def training_flops_per_token(self, sequence_length: int) -> int:
+        """Forward and backward."""
+        return 3 * self.forward_flops_per_token(sequence_length)
+
+    def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> dict[str, int]:
+        """What pairs keep for the way back: a coarse count."""
+        tokens, kept = rows * sequence_length, 1 if recomputed else self.num_layers
+        inside = (12 * self.hidden_size + 5 * self.intermediate_size) * width
+        return {
+            "activations": tokens * (kept * inside + self.num_layers * self.hidden_size * width),
+            "attention scores": kept * tokens * 3 * self.num_heads * sequence_length * width,
+            "copies of weights": (width < 4) * width * self.num_layers * self.block_matrices,
+            "logits": tokens // 2 * self.vocab_size * 6,
+        }

@@ -1,0 +1,63 @@
+"""The recipe for translation, on pairs that are soon learned."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+from e2e.small_recipe import lmworks
+
+pytestmark = pytest.mark.slow
+RECIPE = Path(__file__).parents[2] / "recipes" / "translation.yaml"
+WORDS = {"one": "eins", "two": "zwei", "red": "rot", "green": "gruen", "house": "haus", "tree": "baum", "old": "alt"}
+SMALLER = {
+    **{f"{model}.hidden_size": 32 for model in ("fill", "translate")},
+    **{f"{model}.num_layers": 1 for model in ("fill", "translate")},
+    **{f"{model}.threads": 1 for model in ("fill", "translate")},
+    **{f"{model}.compile": "false" for model in ("fill", "translate")},
+    **{f"{model}.data_type": "float32" for model in ("fill", "translate")},
+    "fill.sequence_length": 64,
+    "fill.steps": 5,
+    "translate.steps": 100,
+    "translate.sequence_length": 48,
+    "translate.global_batch_tokens": 1536,
+    "split.test": 20,
+    "split.validation": 20,
+    "tokenizer.vocab_size": 320,
+    "plan.measure": "false",
+}
+
+
+def build_translation(folder: Path) -> Path:
+    """The recipe, made small and built on made-up pairs."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(RECIPE, folder)
+    draw = random.Random(3)
+    sources = sorted({" ".join(draw.choices(list(WORDS), k=draw.randint(2, 5))) for _ in range(260)})
+    pairs = [{"source": text, "target": " ".join(WORDS[word] for word in text.split())} for text in sources]
+    texts = [{"text": f"{pair['target']} {pair['source']}"} for pair in pairs]
+    for name, lines in (("pairs", pairs), ("texts", texts)):
+        (folder / name).mkdir()
+        (folder / name / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settings = [word for name, value in SMALLER.items() for word in ("--set", f"{name}={value}")]
+    lmworks(folder, "build", "translation.yaml", *settings)
+    return folder
+
+
+def test_it_beats_copying_and_its_folder_translates_elsewhere(tmp_path: Path) -> None:
+    build_translation(tmp_path)
+    compared = Path(lmworks(tmp_path, "show", "evaluate/text-to-text-test", "--path").stdout.strip())
+    verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
+    assert any(verdict.startswith("translate beats copy-source") for verdict in verdicts), verdicts
+    folder = Path(lmworks(tmp_path, "show", "translate", "--path").stdout.strip())
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)
+    written = model.generate(**tokenizer("one red house", return_tensors="pt"), max_new_tokens=20)[0]
+    assert set(tokenizer.decode(written, skip_special_tokens=True).split()) & set(WORDS.values())
+    (card,) = (tmp_path / ".lmworks" / "reports").glob("*translate-card.md")
+    text = card.read_text()
+    assert "AutoModelForSeq2SeqLM" in text and "AutoModelForCausalLM" not in text
