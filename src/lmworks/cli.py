@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,21 +102,39 @@ def plan(
     recipe: RecipeArgument = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure this machine for some seconds.")] = False,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    prices: Annotated[
+        Path | None,
+        typer.Option("--prices", metavar="FILE", help="JSON that replaces devices, prices, grids, constants."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw owning against renting, as SVG.")
+    ] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a build would take: sizes, time, memory and the loss to expect.
+    """Show whether to train, what a build would take, and, where the recipe has `needs`, machines, money and months.
 
     Example: lmworks plan recipes/quickstart.yaml
     """
+    from lmworks.plan.plan import forecast_of
     from lmworks.workspace import open_workspace
 
     announce = None if as_json else _say_counted
     workspace = open_workspace(recipe, settings or (), store, measure=measure, replan=replan, announce=announce)
+    told = forecast_of(workspace.recipe, workspace.folder, prices)
+    if not told and (prices or picture):
+        raise UsageError("--prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
+    if told and picture:
+        from lmworks.pipeline.files import write_atomically
+        from lmworks.release.charts import own_or_rent
+
+        write_atomically(picture, own_or_rent(told.months))
     if as_json:
-        _print_json(workspace.plan.as_json())
+        _print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))
     else:
+        if told:
+            print(told.in_words(min(120, shutil.get_terminal_size().columns)), end="\n\n")
         print(workspace.plan.in_words())
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from lmworks.data.ingest import IngestConfig
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.plan.facts import load_facts
+from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Speed, counted_speed, measured_speed
 from lmworks.recipe import Recipe, StepConfig
@@ -141,6 +143,13 @@ def make_plan(
     if measure:
         write_atomically(path, json.dumps(plan.as_json(), indent=1) + "\n")
     return plan
+
+
+def forecast_of(recipe: Recipe, folder: Path, prices: Path | None = None) -> Forecast | None:
+    """The verdict on the recipe's needs and what it takes beyond this machine; None where it states no needs."""
+    if recipe.needs is None:
+        return None
+    return Forecast(recipe.needs, _source_bytes(recipe, folder) / 4, load_facts(prices))
 
 
 def _asked(config: StepConfig) -> dict[str, Any]:

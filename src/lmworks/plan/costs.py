@@ -1,0 +1,131 @@
+"""Time, money, energy, storage and serving capacity that follow from counted operations and dated facts. All ranges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmworks.plan.count import Shape
+from lmworks.plan.facts import Device, Facts, Range
+
+HOURS_PER_MONTH = 730
+
+
+def device_hours(flops: float, device: Device) -> Range:
+    """Hours of one device for so many operations: they do not depend on how many share the work, but for MFU."""
+    if device.mfu is None or device.peak_teraflops is None:
+        raise ValueError(f"{device.name} trains nothing: its facts state no peak or MFU")
+    low, high = device.mfu
+    per_hour = device.peak_teraflops * 1e12 * 3600
+    return Range(flops / (per_hour * high), flops / (per_hour * low))
+
+
+def energy_kwh(hours: Range, watts: float, pue: Range) -> Range:
+    """At the device and, by the power usage effectiveness, in the building around it."""
+    return hours * (watts / 1000) * pue
+
+
+def checkpoint_hours(parameters: float, hours: Range, devices: int, facts: Facts) -> tuple[Range, Range]:
+    """(hours between checkpoints, hours lost to writing, repeating and restarting as expected) of a run on the clock.
+
+    The interval is Young's and Daly's; a checkpoint is 14 bytes a parameter: weights, master weights and two moments.
+    """
+    rates, restarts = facts.value("write_gigabytes_per_second"), facts.value("restart_hours")
+    between = facts.value("interruption_device_hours").low / devices
+    writes = [14 * parameters / 1e9 / rate / 3600 for rate in reversed(rates)]
+    every = [math.sqrt(2 * write * between) for write in writes]
+    lost = [
+        run * (write / interval + (interval / 2 + restart) / between)
+        for run, write, interval, restart in zip(hours, writes, every, restarts, strict=True)
+    ]
+    return Range(*every), Range(*lost)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a group of equal devices serves. Efficiency is the share of bandwidth and peak that is reached."""
+
+    devices: int
+    users: int
+    """At once, each with the longest context: bound by memory for caches, and by 256 rows."""
+    read_tokens_per_second: Range
+    written_tokens_per_second: Range
+    """All users together."""
+    stream_tokens_per_second: Range
+    """One user alone."""
+
+    def requests_per_second(self, prompt_tokens: int, answer_tokens: int) -> Range:
+        """Reading a prompt and writing an answer take turns on the group."""
+        pairs = zip(self.read_tokens_per_second, self.written_tokens_per_second, strict=True)
+        return Range(*(1 / (prompt_tokens / read + answer_tokens / written) for read, written in pairs))
+
+
+def serving(shape: Shape, device: Device, context: int, facts: Facts) -> Serving | None:
+    """Capacity of the fewest devices that hold 16-bit weights and one context; None when 8 do not, or facts lack."""
+    memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
+    if memory is None or bandwidth is None or peak is None:
+        return None
+    weights, row = 2.0 * shape.parameters, max(1, shape.cache_bytes_per_token * context)
+    efficiency = facts.value("serving_efficiency")
+    for count in (1, 2, 4, 8):
+        users = min(256, int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row))
+        if users >= 1:
+            reads = peak * 1e12 * count / (2 * shape.parameters)
+
+            def writes(rows: int, count: int = count, reads: float = reads) -> Range:
+                bound = rows * bandwidth * 1e9 * count / (weights + rows * row / 2)  # caches are half full on average
+                return efficiency * min(bound, reads)
+
+            return Serving(count, users, efficiency * reads, writes(users), writes(1))
+    return None
+
+
+def usd_per_million_tokens(price: Range, served: Serving, utilisation: float) -> Range:
+    """Of written tokens: the group's hour over what it writes in one, at a share of full load."""
+    low, high = served.written_tokens_per_second
+    scale = served.devices * 1e6 / 3600 / utilisation
+    return Range(price.low * scale / high, price.high * scale / low)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month of use, and what has been spent by its end in the cloud or on machines of one's own."""
+
+    month: int
+    device_hours: float
+    nodes: int
+    cloud_usd: Range
+    own_usd: Range
+
+
+def months(
+    device_hours_first: float, growth: float, count: int, price: Range, device: Device, facts: Facts
+) -> list[Month]:
+    """Costs month by month, growing for twelve of them, then level. Nodes are bought when the load needs another."""
+    node = device.devices_per_node
+    watts = (facts.value("host_watts_share") + 1.0) * ((device.watts or 0) * node)
+    space = watts * facts.value("space_usd_per_kw_month") * 1e-3
+    power = watts * facts.value("pue") * facts.value("usd_per_kwh") * 1e-3
+    bought, spares = facts.value("node_usd"), facts.value("spares_share_per_year") * (1 / 12)
+    result, nodes, cloud, own = [], 0, Range(0, 0), Range(0, 0)
+    for month in range(1, count + 1):
+        hours = device_hours_first * (1 + growth) ** min(month - 1, 12)
+        needed = max(nodes, math.ceil(hours / node / HOURS_PER_MONTH))
+        running = (spares * bought + space) * needed + facts.value("staff_usd_per_month") + power * (hours / node)
+        cloud = cloud + price * hours * (facts.value("cloud_extra_share") + 1.0)
+        own = own + bought * (needed - nodes) + running
+        nodes = needed
+        result.append(Month(month, hours, nodes, cloud, own))
+    return result
+
+
+def break_even(costs: Sequence[Month]) -> tuple[int | None, int | None]:
+    """First months after which owning stays cheaper: (cheap own against dear cloud, the reverse); None for never."""
+
+    def after(dearer: Sequence[int]) -> int | None:
+        return max(dearer, default=0) + 1 if len(costs) not in dearer else None
+
+    best = [each.month for each in costs if each.own_usd.low >= each.cloud_usd.high]
+    worst = [each.month for each in costs if each.own_usd.high >= each.cloud_usd.low]
+    return after(best), after(worst)

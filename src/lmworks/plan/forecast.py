@@ -1,0 +1,298 @@
+"""From needs to a verdict, and what it takes: size, memory, time, money, energy, storage, serving, twelve months on."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, cast
+
+from lmworks.errors import UsageError
+from lmworks.plan import costs, count
+from lmworks.plan.costs import HOURS_PER_MONTH, Serving
+from lmworks.plan.count import Architecture, Shape
+from lmworks.plan.decide import LADDER, Factor, decide
+from lmworks.plan.facts import Facts, Range
+from lmworks.recipe import NeedsConfig
+
+NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
+NATURAL = {"translate": "encoder-decoder", "classify": "encoder", "extract": "encoder", "search": "encoder"}
+"""What a task is usually tuned on; the others on a decoder."""
+BASE_PARAMETERS = {"decoder": 7e9, "encoder": 1.1e8, "encoder-decoder": 7.7e8}
+"""Of the published model to start from: the largest whose LoRA fits one card of 24 to 40 GB; BERT; T5 large."""
+SMALLEST = 1.24e8
+"""Worth training from scratch: GPT-2 small."""
+BUSY = {"steady": 0.8, "daily": 0.3, "spiky": 0.1}
+"""Mean over peak of requests: assumed."""
+RUNS_PER_YEAR = {"yearly": 1, "quarterly": 4, "monthly": 12, "weekly": 52, "daily": 365}
+EPOCHS = 3
+"""Of tuning, as in Alpaca's recipe."""
+LORA_RANK = 16
+CHECKPOINTS_KEPT = 3
+OWN_DEVICE = "h100"
+"""The one whose purchase price has a source."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run."""
+
+    shape: Shape
+    parameters: int
+    tokens: float
+    lora_rank: int
+    """0 trains all weights."""
+    flops: float
+    """6 N D, or its form for adapters."""
+    flops_with_attention: float
+
+
+@dataclass(frozen=True)
+class Option:
+    """A training run on one kind of device."""
+
+    device: str
+    layout: str
+    devices: int
+    bytes_per_device: Mapping[str, float]
+    device_hours: Range
+    days: Range
+    usd: Range
+    """From the cheapest listed terms, spot included, to the dearest."""
+    kwh: Range | None
+    kg_co2: Range | None
+
+
+@dataclass(frozen=True)
+class Service:
+    """Equal groups of devices that serve the busiest hour."""
+
+    device: str
+    groups: int
+    each: Serving
+    usd_per_device_hour: Range
+
+    @property
+    def devices(self) -> int:
+        """Of all groups."""
+        return self.groups * self.each.devices
+
+
+class Forecast:
+    """All that `lmworks plan` says beyond this machine. Ranges are (low, high)."""
+
+    def __init__(self, needs: NeedsConfig, counted_tokens: float, facts: Facts) -> None:
+        """Weigh, count and cost. `counted_tokens` are those of the recipe's sources, which `needs.tokens` replaces.
+
+        Raises `UsageError` for a region whose grid is not in the facts.
+        """
+        if needs.region not in facts.grid:
+            known = ", ".join(facts.grid)
+            raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}; --prices FILE adds yours")
+        self.facts, self.needs = facts, needs
+        self.tokens = float(counted_tokens if needs.tokens == "auto" else needs.tokens)
+        usual = cast(Architecture, NATURAL.get(needs.task, "decoder"))
+        self.usd_by_step = {step: self._year(step, usual) for step in LADDER}
+        self.verdict = decide(needs, self.tokens, self.usd_by_step)
+        trains = self.verdict.step != NONE
+        self.costed = self.verdict.step if trains else ADAPT
+        self.run = self._run(self.costed, cast(Architecture, self.verdict.architecture) if trains else usual)
+        self.options = self._options(self.run)
+        self.service = self._service(self.run.shape, tuple(facts.devices))
+        own, price = self._service(self.run.shape, (OWN_DEVICE,)), facts.price(OWN_DEVICE, spot=False)
+        trained = costs.device_hours(self.run.flops_with_attention, facts.devices[OWN_DEVICE]).high
+        hours = trained * RUNS_PER_YEAR[needs.update] / 12 + (own.devices * HOURS_PER_MONTH if own else 0)
+        rent = price or Range(math.nan, math.nan)
+        self.months = costs.months(hours, needs.growth_per_month, 36, rent, facts.devices[OWN_DEVICE], facts)
+        self.break_even_months = costs.break_even(self.months)
+        self.usd_per_million_tokens = None
+        if each := self.service:
+            usd = each.usd_per_device_hour
+            self.usd_per_million_tokens = costs.usd_per_million_tokens(usd, each.each, BUSY[needs.load])
+        texts = facts.value("bytes_per_token") + 4.0  # and a token's id
+        weights = (14.0 * CHECKPOINTS_KEPT + 2.0 * RUNS_PER_YEAR[needs.update]) * self.run.parameters
+        self.storage_gigabytes = (texts * max(self.tokens, self.run.tokens) + weights) * 1e-9
+        self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
+        self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
+        if self.options:
+            fastest = min(self.options, key=lambda option: option.usd.low)
+            run_hours = fastest.days * 24
+            found = costs.checkpoint_hours(self.run.parameters, run_hours, fastest.devices, facts)
+            self.checkpoint_hours, self.lost_hours = found
+            self.read_megabytes_per_second = Range(
+                *(self.run.tokens / 900 / hour / 1e6 for hour in reversed(run_hours))
+            )
+
+    def _run(self, step: str, architecture: Architecture) -> Run:
+        """What a step of the ladder trains. From scratch the size follows from tokens and money by the scaling law."""
+        needs = self.needs
+        wanted = BASE_PARAMETERS[architecture]
+        if step == SCRATCH:
+            wanted = max(
+                SMALLEST, min(self.tokens / 20, count.compute_optimal(needs.budget_usd / self._usd_per_flop()))
+            )
+        shape = count.shape_for(architecture, wanted if needs.parameters == "auto" else needs.parameters)
+        examples = EPOCHS * needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens)
+        tokens = float(examples or EPOCHS * min(max(self.tokens, 1e5), 1e7))
+        if step in (CONTINUE, SCRATCH):
+            tokens = min(max(self.tokens, 1e8), 20.0 * shape.parameters) if step == SCRATCH else max(self.tokens, 1e8)
+        rank = LORA_RANK if step == ADAPT else 0
+        with_attention = shape.training_flops(tokens, needs.context_tokens, rank)
+        return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
+
+    def _usd_per_flop(self) -> float:
+        """At the cheapest listed terms and the best utilisation."""
+        priced = [(self.facts.price(name, spot=True), device) for name, device in self.facts.devices.items()]
+        return min(price.low * costs.device_hours(1, device).low for price, device in priced if price and device.mfu)
+
+    def _options(self, run: Run) -> list[Option]:
+        """Every device that can train it and has a price; as many as finish in a quarter of the deadline."""
+        found, context = [], self.needs.context_tokens
+        for name, device in self.facts.devices.items():
+            price, memory = self.facts.price(name, spot=True), (device.memory_gigabytes or 0) * 1e9
+            layout = count.smallest_layout(run.shape, memory, context, run.lora_rank, device.devices_per_node)
+            if not price or not layout or device.mfu is None:
+                continue
+            hours = costs.device_hours(run.flops_with_attention, device)
+            copies = math.ceil(hours.high / (self.needs.deadline_weeks * 168 / 4) / layout.devices)
+            parts = count.training_bytes(run.shape, layout, 1, context, run.lora_rank)
+            kwh = costs.energy_kwh(hours, device.watts, self.facts.value("pue")) if device.watts else None
+            co2 = kwh * self.facts.grid[self.needs.region].high if kwh else None
+            text, devices = f"{layout}{f'; × {copies}' if copies > 1 else ''}", layout.devices * copies
+            found.append(Option(name, text, devices, parts, hours, hours * (1 / 24 / devices), price * hours, kwh, co2))
+        return found
+
+    def _service(self, shape: Shape, names: Sequence[str]) -> Service | None:
+        """Of these the devices that serve the busiest hour for least, by the hour and not by spot."""
+        needs, found = self.needs, []
+        answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
+        for name in names:
+            price = self.facts.price(name, spot=False)
+            each = costs.serving(shape, self.facts.devices[name], needs.context_tokens, self.facts)
+            if price and each and not name.endswith("-fp8"):
+                busiest = needs.requests_per_second / each.requests_per_second(needs.prompt_tokens, answer).low
+                found.append(Service(name, math.ceil(max(busiest, needs.users / each.users)), each, price))
+        return min(found, key=lambda each: each.devices * each.usd_per_device_hour.low, default=None)
+
+    def _year(self, step: str, architecture: Architecture) -> Range:
+        """Twelve months of a step in dollars: training as often as knowledge changes, and use that grows."""
+        needs, facts = self.needs, self.facts
+        growth = sum((1 + needs.growth_per_month) ** month for month in range(12))
+        if step == NONE and needs.residency != "on-premise" and needs.privacy != "secret":
+            requests = needs.requests_per_second * BUSY[needs.load] * HOURS_PER_MONTH * 3600 * growth
+            read = facts.value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6)
+            return (read + facts.value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6)) * requests
+        run = self._run(step, architecture)
+        service = self._service(run.shape, tuple(facts.devices))
+        if service is None:
+            return Range(math.inf, math.inf)
+        total = service.usd_per_device_hour * (service.devices * HOURS_PER_MONTH * growth)
+        if step != NONE:
+            cheapest = min((option.usd for option in self._options(run)), default=Range(math.inf, math.inf))
+            total = total + cheapest * RUNS_PER_YEAR[needs.update]
+        return total * (facts.value("cloud_extra_share") + 1.0)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, with every fact and formula, for programs."""
+
+        def plain(value: Any) -> Any:
+            return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+        plains = {name: [plain(item) for item in value] if isinstance(value, list) else plain(value)
+                  for name, value in vars(self).items()}  # fmt: skip
+        return {**plains, "facts": self.facts.model_dump(), "needs": self.needs.model_dump()}
+
+    def in_words(self, width: int) -> str:
+        """The forecast for a terminal of so many columns."""
+        verdict, run = self.verdict, self.run
+        lines = [f"VERDICT  {verdict.step}; {verdict.architecture}; {verdict.place}", f"  {verdict.how}"]
+        for factor in verdict.factors:
+            lines.append(f"  {factor.points['training']:+2d} {factor.name}: {factor.found} ({factor.reason})")
+        lines.append(f"  {verdict.points:+2d} in all: {verdict.wanted}, within these limits:")
+        lines += [f"   ≤ {factor.name}: {factor.found} ({factor.reason})" for factor in verdict.limits]
+        lines += [_weighed(verdict.architecture_factors), _weighed(verdict.place_factors)]
+        lines.append("COST of each step, twelve months of use and updates, USD")
+        lines += _table([[name, _between(usd)] for name, usd in self.usd_by_step.items()])
+        compared = "" if self.costed == verdict.step else " (for comparison only)"
+        lines.append(
+            f"TRAINING  {self.costed}{compared}: {_short(run.parameters)} parameters, {_short(run.tokens)} tokens a run, "
+            f"{run.flops:.3g} operations, {run.flops_with_attention:.3g} with attention. Gigabytes on each device:"
+        )
+        rows = [["", "n", "weights", "grad.", "optim.", "activ.", "logits", "layout"]]
+        for option in self.options:
+            sizes = [f"{size / 1e9:.3g}" for size in option.bytes_per_device.values()]
+            rows.append([option.device, str(option.devices), *sizes, option.layout])
+        lines += _table(rows)
+        rule = f"{run.parameters * 16e-9:.3g}"
+        lines.append(f"  The rule of 16 GB a billion parameters says {rule} GB: it knows model states only.")
+        rows = [["", "device hours", "days", "USD a run", "kWh", "kg CO2"]]
+        for o in self.options:
+            rows.append([o.device, *(_between(pair) for pair in (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))])
+        lines += _table(rows)
+        lines.append("  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest.")
+        lines.append(
+            f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {_between(self.checkpoint_hours)} h; "
+            f"interruptions cost {_between(self.lost_hours)} h. Read data at {_between(self.read_megabytes_per_second)} MB/s. Keep "
+            f"{_between(self.storage_gigabytes)} GB for ${_between(self.storage_usd_per_month)} a month."
+        )
+        if service := self.service:
+            lines.append(
+                f"SERVING  {service.groups} × {service.each.devices} {service.device}: each {service.each.users} users at "
+                f"once, {_between(service.each.written_tokens_per_second)} tokens/s, one alone "
+                f"{_between(service.each.stream_tokens_per_second)}; ${_between(self.usd_per_million_tokens)} a million "
+                f"tokens at {BUSY[self.needs.load]:.0%} load"
+            )
+        lines.append(f"OWN OR RENT  {OWN_DEVICE} nodes of 8; USD spent by the end of the month")
+        rows = [["month", "device hours", "nodes", "cloud", "own"]]
+        for m in (self.months[index] for index in (0, 5, 11, 23, 35)):
+            rows.append(
+                [str(m.month), _short(m.device_hours), str(m.nodes), _between(m.cloud_usd), _between(m.own_usd)]
+            )
+        lines += _table(rows)
+        best, worst = (f"month {month}" if month else "never in 36 months" for month in self.break_even_months)
+        lines.append(
+            f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse). --picture draws it."
+        )
+        lines.append(
+            f"Facts of {self.facts.date}; --prices FILE replaces them; --json gives each with source and formula."
+        )
+        return "\n".join(
+            wrapped for line in lines for wrapped in textwrap.wrap(line, width, subsequent_indent=" " * 5) or [""]
+        )
+
+
+def _weighed(factors: Sequence[Factor]) -> str:
+    totals: dict[str, int] = {}
+    for factor in factors:
+        for option, points in factor.points.items():
+            totals[option] = totals.get(option, 0) + points
+    ranked = sorted(totals.items(), key=lambda item: -item[1])
+    return (
+        f"  {', '.join(f'{name} {points:+d}' for name, points in ranked)}: {'; '.join(each.reason for each in factors)}"
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Numbers to the right; the first column, and a last one named `layout`, to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = {0, len(widths) - 1 if rows[0][-1] == "layout" else 0}
+    return [
+        "  " + "  ".join(f"{cell:{'<' if at in left else '>'}{widths[at]}}" for at, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
+
+
+def _short(value: float) -> str:
+    """Three digits: 6.7G, 12.5M, 430, 0.02."""
+    for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{sign}"
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
+def _between(pair: Range | None) -> str:
+    if pair is None:
+        return "no source"
+    low, high = map(_short, pair)
+    return low if low == high else f"{low}-{high}"
