@@ -72,6 +72,10 @@ def init(
     data: Annotated[Path | None, typer.Option(help="Folder of documents; `docs/sources.md` lists forms.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
+    task: Annotated[str | None, typer.Option(help="What it does: write, chat, classify …")] = None,
+    distance: Annotated[str | None, typer.Option(help="Of your texts from public ones: near, some, far.")] = None,
+    privacy: Annotated[str | None, typer.Option(help="Of your texts: public, internal, confidential, secret.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Dollars for training and a year of use.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,7 +83,8 @@ def init(
 
     Example: lmworks init my-model --use-case "help desk answers" --data ./articles --licence CC-BY-4.0 --yes
     """
-    from lmworks.plan.starter import Answers, write_recipe
+    from lmworks.plan.starter import Answers, advice, write_recipe
+    from lmworks.recipe import parse_needs
 
     def answer(given: Any, question: str, default: Any) -> Any:
         return given if given is not None else default if yes else typer.prompt(question, default=default)
@@ -89,12 +94,18 @@ def init(
         data=Path(answer(data, "Folder with your documents", "documents")),
         licence=answer(licence, "Licence of these documents (SPDX)", "LicenseRef-internal"),
         minutes=float(answer(minutes, "Minutes that a first build may take", 7)),
+        needs=parse_needs(
+            task=answer(task, "Task: chat, write, translate, summarise, classify, extract or search", "write"),
+            distance=answer(distance, "How far are your texts from public ones: near, some or far", "some"),
+            privacy=answer(privacy, "Your texts are public, internal, confidential or secret", "internal"),
+            budget_usd=answer(budget_usd, "Dollars for training and a year of use", 10_000),
+        ),
     )
-    path = write_recipe(folder, answers)
+    path, told = write_recipe(folder, answers), advice(answers)
     if as_json:
-        _print_json({"recipe": str(path)})
+        _print_json({"recipe": str(path), "verdict": told})
     else:
-        print(f"wrote {path}\nnext: lmworks plan {path}, then lmworks build {path}")
+        print(f"wrote {path}\n{told}\nnext: lmworks plan {path}, then lmworks build {path}")
 
 
 @app.command()

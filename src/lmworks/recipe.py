@@ -129,6 +129,16 @@ class NeedsConfig(StepConfig):
     )
 
 
+def parse_needs(**answers: Any) -> NeedsConfig:
+    """Needs from answers in words. Raises `RecipeError` naming the question and what may be answered."""
+    try:
+        return NeedsConfig.model_validate(answers)
+    except ValidationError as error:
+        raise RecipeError(
+            "\n".join(f"{e['loc'][0]}: {e['msg']}; found {e['input']!r}" for e in error.errors())
+        ) from None
+
+
 class Recipe(StepConfig):
     """A whole recipe after loading. `data` and `models` keep the order of the file."""
 

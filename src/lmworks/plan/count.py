@@ -6,9 +6,10 @@ Letters: L blocks, d hidden size, N parameters, D tokens, s sequence length, b r
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Architecture = Literal["decoder", "encoder", "encoder-decoder"]
@@ -18,6 +19,8 @@ Architecture = Literal["decoder", "encoder", "encoder-decoder"]
 class Shape:
     """A transformer of any of the three kinds. `num_layers` are the encoder's where there is one."""
 
+    name: str
+    source: str
     architecture: Architecture
     vocab_size: int
     hidden_size: int
@@ -51,19 +54,13 @@ class Shape:
         )
 
     @property
-    def block_parameters(self) -> int:
-        """Of all blocks together, their norms included."""
-        norms = 2 * self.num_layers + 3 * self.decoder_layers
+    def parameters(self) -> int:
+        """All of them, the norms of blocks and the last of each stack included."""
+        norms = 2 * self.num_layers + 3 * self.decoder_layers + (2 if self.decoder_layers else 1)
         weights = sum(inputs * outputs * count for inputs, outputs, count in self.matrices)
         biases = sum(outputs * count for _, outputs, count in self.matrices) * self.biases
-        return weights + biases + norms * self.hidden_size * (2 if self.biases else 1)
-
-    @property
-    def parameters(self) -> int:
-        """All of them, each stack's last norm included."""
         tables = self.vocab_size * self.hidden_size * (1 if self.tied else 2)
-        last = self.hidden_size * (2 if self.biases else 1) * (2 if self.decoder_layers else 1)
-        return tables + self.block_parameters + last + self.extra_parameters
+        return tables + weights + biases + norms * self.hidden_size * (1 + self.biases) + self.extra_parameters
 
     def lora_parameters(self, rank: int = 16) -> int:
         """Of adapters on every matrix inside blocks (Hu et al. 2021): rank × (inputs + outputs)."""
@@ -74,13 +71,11 @@ class Shape:
 
         In an encoder-decoder half of the tokens are read and half written, and each passes its own stack.
         """
-        d, blocks = self.num_heads * self.head_size, self.num_layers + 2 * self.decoder_layers
-        share = self.decoder_layers / (self.num_layers + self.decoder_layers) if self.decoder_layers else 1.0
-        seen = self.parameters * (0.5 if self.decoder_layers else 1.0)
-        attention = 12 * blocks * sequence_length * d * tokens * (share if self.decoder_layers else 1.0)
-        if not lora_rank:
-            return 6 * seen * tokens + attention
-        return (4 * seen + 6 * self.lora_parameters(lora_rank)) * tokens + attention
+        half = 0.5 if self.decoder_layers else 1.0
+        attentions = half * (self.num_layers + 2 * self.decoder_layers)
+        attention = 12 * attentions * sequence_length * self.num_heads * self.head_size
+        adapters = self.lora_parameters(lora_rank) if lora_rank else 0
+        return tokens * ((4 if lora_rank else 6) * half * self.parameters + 6 * half * adapters + attention)
 
     @property
     def cache_bytes_per_token(self) -> int:
@@ -89,38 +84,14 @@ class Shape:
         return 4 * layers[self.architecture] * self.num_key_value_heads * self.head_size
 
 
+SHAPES = [Shape(**shape) for shape in json.loads(Path(__file__).with_name("shapes.json").read_text(encoding="utf-8"))]
+"""Published ones, with their source."""
+
+
 def shape_for(architecture: Architecture, parameters: float) -> Shape:
-    """The shape whose parameters are nearest to a number, in steps of 64 in width.
-
-    Depth is a 128th of the width, as LLaMA's; the loss hardly depends on it (Kaplan et al. 2020, figure 5).
-    """
-    return min(_shapes(architecture), key=lambda shape: abs(math.log(shape.parameters / parameters)))
-
-
-def _shapes(architecture: Architecture) -> Iterator[Shape]:
-    for width in (*range(64, 4096, 64), *range(4096, 32769, 512)):
-        decoder, encoder = architecture == "decoder", architecture == "encoder"
-        layers, heads = max(2, round(width / 128)), max(1, width // (128 if width >= 2048 else 64))
-        yield Shape(
-            architecture=architecture,
-            vocab_size=8192 if width < 512 else 32_000 if width < 2048 else 128_000,
-            hidden_size=width,
-            num_layers=layers,
-            decoder_layers=layers if architecture == "encoder-decoder" else 0,
-            num_heads=heads,
-            num_key_value_heads=max(1, heads // 4) if decoder and width >= 2048 else heads,
-            head_size=width // heads,
-            intermediate_size=4 * width if encoder else -(-width * 8 // 3 // 64) * 64,
-            gated=not encoder,
-            biases=encoder,
-            tied=encoder or width < 2048,
-            extra_parameters=512 * width if encoder else 0,
-        )
-
-
-def compute_optimal(flops: float) -> float:
-    """Parameters that a budget of operations trains best, on 20 tokens each: C = 6 N 20 N."""
-    return math.sqrt(flops / 120)
+    """The published shape whose parameters are nearest to a number, by their ratio."""
+    kin = [shape for shape in SHAPES if shape.architecture == architecture]
+    return min(kin, key=lambda shape: abs(math.log(shape.parameters / parameters)))
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range]) -> Verdi
     values["step"] = step
     architecture, reasons = _weigh(TABLE["architectures"], TABLE["architecture"], values)
     place, places = _weigh(list(TABLE["places"]), TABLE["place"], values)
-    how = _how(needs, step, place)
+    how, _ = _weigh([rule["how"] for rule in TABLE["how"]], TABLE["how"], {**values, "place": place})
     return Verdict(step, how, LADDER[wanted], total, factors, limits, architecture, reasons, place, places)
 
 
@@ -122,12 +122,3 @@ def _holds(value: Any, wanted: Any) -> bool:
         return value in wanted
     number = len(value) if isinstance(value, list) else value
     return bool(wanted.get("from", number) <= number < wanted.get("below", float("inf")))
-
-
-def _how(needs: NeedsConfig, step: str, place: str) -> str:
-    if step != LADDER[0]:
-        return str(next(each["who"] for each in TABLE["ladder"] if each["name"] == step))
-    if needs.task in ("classify", "extract") and needs.labelled_examples >= 200:
-        return "a classical baseline first: TF-IDF and logistic regression on your labels, a minute on a laptop"
-    model = "a hosted model" if place == "hosted model" else "an open instruct model on machines that may see the texts"
-    return f"prompt {model}, with passages of your texts found by search (BM25 first)"

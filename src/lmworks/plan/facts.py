@@ -65,14 +65,6 @@ class Price(Fact):
     usd_per_hour: Range
 
 
-class Service(Fact):
-    """A managed service."""
-
-    name: str
-    price_over_machine: Range | None
-    who: str
-
-
 class Constant(Fact):
     """A quantity with bounds; its unit is in its name. Of grids, kg of CO2 a kWh."""
 
@@ -89,7 +81,7 @@ class Facts(BaseModel):
     formulas: dict[str, str]
     devices: dict[str, Device]
     prices: list[Price]
-    services: list[Service]
+    services: list[dict[str, str]]
     grid: dict[str, Constant]
     constants: dict[str, Constant]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any, cast
+
+from pydantic_core import to_jsonable_python
 
 from lmworks.errors import UsageError
 from lmworks.plan import costs, count
@@ -19,17 +21,6 @@ from lmworks.recipe import NeedsConfig
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
 NATURAL = {"translate": "encoder-decoder", "classify": "encoder", "extract": "encoder", "search": "encoder"}
 """What a task is usually tuned on; the others on a decoder."""
-BASE_PARAMETERS = {"decoder": 7e9, "encoder": 1.1e8, "encoder-decoder": 7.7e8}
-"""Of the published model to start from: the largest whose LoRA fits one card of 24 to 40 GB; BERT; T5 large."""
-SMALLEST = 1.24e8
-"""Worth training from scratch: GPT-2 small."""
-BUSY = {"steady": 0.8, "daily": 0.3, "spiky": 0.1}
-"""Mean over peak of requests: assumed."""
-RUNS_PER_YEAR = {"yearly": 1, "quarterly": 4, "monthly": 12, "weekly": 52, "daily": 365}
-EPOCHS = 3
-"""Of tuning, as in Alpaca's recipe."""
-LORA_RANK = 16
-CHECKPOINTS_KEPT = 3
 OWN_DEVICE = "h100"
 """The one whose purchase price has a source."""
 
@@ -69,14 +60,13 @@ class Service:
     """Equal groups of devices that serve the busiest hour."""
 
     device: str
+    devices: int
+    """Of all groups."""
     groups: int
     each: Serving
     usd_per_device_hour: Range
-
-    @property
-    def devices(self) -> int:
-        """Of all groups."""
-        return self.groups * self.each.devices
+    usd_per_million_tokens: Range
+    """Written, at the mean load."""
 
 
 class Forecast:
@@ -91,6 +81,8 @@ class Forecast:
             known = ", ".join(facts.grid)
             raise UsageError(f"needs.region: no grid {needs.region!r}; known: {known}; --prices FILE adds yours")
         self.facts, self.needs = facts, needs
+        self.busy = facts.value(f"busy_{needs.load}").low
+        self.runs_per_year = facts.value(f"runs_per_year_{needs.update}").low
         self.tokens = float(counted_tokens if needs.tokens == "auto" else needs.tokens)
         usual = cast(Architecture, NATURAL.get(needs.task, "decoder"))
         self.usd_by_step = {step: self._year(step, usual) for step in LADDER}
@@ -102,49 +94,41 @@ class Forecast:
         self.service = self._service(self.run.shape, tuple(facts.devices))
         own, price = self._service(self.run.shape, (OWN_DEVICE,)), facts.price(OWN_DEVICE, spot=False)
         trained = costs.device_hours(self.run.flops_with_attention, facts.devices[OWN_DEVICE]).high
-        hours = trained * RUNS_PER_YEAR[needs.update] / 12 + (own.devices * HOURS_PER_MONTH if own else 0)
+        hours = trained * self.runs_per_year / 12 + (own.devices * HOURS_PER_MONTH if own else 0)
         rent = price or Range(math.nan, math.nan)
         self.months = costs.months(hours, needs.growth_per_month, 36, rent, facts.devices[OWN_DEVICE], facts)
         self.break_even_months = costs.break_even(self.months)
-        self.usd_per_million_tokens = None
-        if each := self.service:
-            usd = each.usd_per_device_hour
-            self.usd_per_million_tokens = costs.usd_per_million_tokens(usd, each.each, BUSY[needs.load])
         texts = facts.value("bytes_per_token") + 4.0  # and a token's id
-        weights = (14.0 * CHECKPOINTS_KEPT + 2.0 * RUNS_PER_YEAR[needs.update]) * self.run.parameters
+        weights = (14.0 * facts.value("checkpoints_kept").low + 2.0 * self.runs_per_year) * self.run.parameters
         self.storage_gigabytes = (texts * max(self.tokens, self.run.tokens) + weights) * 1e-9
         self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
         self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
         if self.options:
-            fastest = min(self.options, key=lambda option: option.usd.low)
-            run_hours = fastest.days * 24
-            found = costs.checkpoint_hours(self.run.parameters, run_hours, fastest.devices, facts)
+            cheapest = min(self.options, key=lambda option: option.usd.low)
+            run_hours = cheapest.days * 24
+            found = costs.checkpoint_hours(self.run.parameters, run_hours, cheapest.devices, facts)
             self.checkpoint_hours, self.lost_hours = found
-            self.read_megabytes_per_second = Range(
-                *(self.run.tokens / 900 / hour / 1e6 for hour in reversed(run_hours))
-            )
+            reads = (self.run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(run_hours))  # 4 bytes a token's id
+            self.read_megabytes_per_second = Range(*reads)
 
     def _run(self, step: str, architecture: Architecture) -> Run:
         """What a step of the ladder trains. From scratch the size follows from tokens and money by the scaling law."""
         needs = self.needs
-        wanted = BASE_PARAMETERS[architecture]
+        wanted = self.facts.value(f"base_parameters_{architecture}").low
         if step == SCRATCH:
-            wanted = max(
-                SMALLEST, min(self.tokens / 20, count.compute_optimal(needs.budget_usd / self._usd_per_flop()))
-            )
+            priced = [(self.facts.price(name, spot=True), device) for name, device in self.facts.devices.items()]
+            usd = min(p.low * costs.device_hours(1, device).low for p, device in priced if p and device.mfu)
+            affordable = math.sqrt(needs.budget_usd / usd / 120)  # C = 6 N D, D = 20 N
+            wanted = max(self.facts.value("smallest_parameters").low, min(self.tokens / 20, affordable))
         shape = count.shape_for(architecture, wanted if needs.parameters == "auto" else needs.parameters)
-        examples = EPOCHS * needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens)
-        tokens = float(examples or EPOCHS * min(max(self.tokens, 1e5), 1e7))
+        epochs = self.facts.value("tuning_epochs").low
+        examples = epochs * needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens)
+        tokens = examples or epochs * min(max(self.tokens, 1e5), 1e7)
         if step in (CONTINUE, SCRATCH):
-            tokens = min(max(self.tokens, 1e8), 20.0 * shape.parameters) if step == SCRATCH else max(self.tokens, 1e8)
-        rank = LORA_RANK if step == ADAPT else 0
+            tokens = min(max(self.tokens, 1e8), 20.0 * shape.parameters if step == SCRATCH else math.inf)
+        rank = int(self.facts.value("lora_rank").low) if step == ADAPT else 0
         with_attention = shape.training_flops(tokens, needs.context_tokens, rank)
         return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
-
-    def _usd_per_flop(self) -> float:
-        """At the cheapest listed terms and the best utilisation."""
-        priced = [(self.facts.price(name, spot=True), device) for name, device in self.facts.devices.items()]
-        return min(price.low * costs.device_hours(1, device).low for price, device in priced if price and device.mfu)
 
     def _options(self, run: Run) -> list[Option]:
         """Every device that can train it and has a price; as many as finish in a quarter of the deadline."""
@@ -172,7 +156,9 @@ class Forecast:
             each = costs.serving(shape, self.facts.devices[name], needs.context_tokens, self.facts)
             if price and each and not name.endswith("-fp8"):
                 busiest = needs.requests_per_second / each.requests_per_second(needs.prompt_tokens, answer).low
-                found.append(Service(name, math.ceil(max(busiest, needs.users / each.users)), each, price))
+                groups = math.ceil(max(busiest, needs.users / each.users))
+                usd = costs.usd_per_million_tokens(price, each, self.busy)
+                found.append(Service(name, groups * each.devices, groups, each, price, usd))
         return min(found, key=lambda each: each.devices * each.usd_per_device_hour.low, default=None)
 
     def _year(self, step: str, architecture: Architecture) -> Range:
@@ -180,7 +166,7 @@ class Forecast:
         needs, facts = self.needs, self.facts
         growth = sum((1 + needs.growth_per_month) ** month for month in range(12))
         if step == NONE and needs.residency != "on-premise" and needs.privacy != "secret":
-            requests = needs.requests_per_second * BUSY[needs.load] * HOURS_PER_MONTH * 3600 * growth
+            requests = needs.requests_per_second * self.busy * HOURS_PER_MONTH * 3600 * growth
             read = facts.value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6)
             return (read + facts.value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6)) * requests
         run = self._run(step, architecture)
@@ -190,18 +176,12 @@ class Forecast:
         total = service.usd_per_device_hour * (service.devices * HOURS_PER_MONTH * growth)
         if step != NONE:
             cheapest = min((option.usd for option in self._options(run)), default=Range(math.inf, math.inf))
-            total = total + cheapest * RUNS_PER_YEAR[needs.update]
+            total = total + cheapest * self.runs_per_year
         return total * (facts.value("cloud_extra_share") + 1.0)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, with every fact and formula, for programs."""
-
-        def plain(value: Any) -> Any:
-            return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-
-        plains = {name: [plain(item) for item in value] if isinstance(value, list) else plain(value)
-                  for name, value in vars(self).items()}  # fmt: skip
-        return {**plains, "facts": self.facts.model_dump(), "needs": self.needs.model_dump()}
+        return dict(to_jsonable_python(vars(self), inf_nan_mode="null"))
 
     def in_words(self, width: int) -> str:
         """The forecast for a terminal of so many columns."""
@@ -216,8 +196,8 @@ class Forecast:
         lines += _table([[name, _between(usd)] for name, usd in self.usd_by_step.items()])
         compared = "" if self.costed == verdict.step else " (for comparison only)"
         lines.append(
-            f"TRAINING  {self.costed}{compared}: {_short(run.parameters)} parameters, {_short(run.tokens)} tokens a run, "
-            f"{run.flops:.3g} operations, {run.flops_with_attention:.3g} with attention. Gigabytes on each device:"
+            f"TRAINING  {self.costed}{compared}: {run.shape.name}, {_short(run.parameters)} parameters, "
+            f"{_short(run.tokens)} tokens a run, {run.flops:.3g} operations, {run.flops_with_attention:.3g} with attention. Gigabytes on each device:"
         )
         rows = [["", "n", "weights", "grad.", "optim.", "activ.", "logits", "layout"]]
         for option in self.options:
@@ -233,33 +213,30 @@ class Forecast:
         lines.append("  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest.")
         lines.append(
             f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {_between(self.checkpoint_hours)} h; "
-            f"interruptions cost {_between(self.lost_hours)} h. Read data at {_between(self.read_megabytes_per_second)} MB/s. Keep "
-            f"{_between(self.storage_gigabytes)} GB for ${_between(self.storage_usd_per_month)} a month."
+            f"interruptions cost {_between(self.lost_hours)} h. Read data at {_between(self.read_megabytes_per_second)} "
+            f"MB/s. Keep {_between(self.storage_gigabytes)} GB for ${_between(self.storage_usd_per_month)} a month."
         )
         if service := self.service:
+            each, weights, cache = service.each, run.parameters * 2e-9, run.shape.cache_bytes_per_token / 1e3
             lines.append(
-                f"SERVING  {service.groups} × {service.each.devices} {service.device}: each {service.each.users} users at "
-                f"once, {_between(service.each.written_tokens_per_second)} tokens/s, one alone "
-                f"{_between(service.each.stream_tokens_per_second)}; ${_between(self.usd_per_million_tokens)} a million "
-                f"tokens at {BUSY[self.needs.load]:.0%} load"
+                f"SERVING  {service.groups} × {each.devices} {service.device}, {weights:.3g} GB of weights and {cache:.3g} "
+                f"kB of cache a token: each group {each.users} users at once and "
+                f"{_between(each.written_tokens_per_second)} tokens/s, one user {_between(each.stream_tokens_per_second)}. "
+                f"${_between(service.usd_per_million_tokens)} a million tokens at {self.busy:.0%} load"
             )
         lines.append(f"OWN OR RENT  {OWN_DEVICE} nodes of 8; USD spent by the end of the month")
         rows = [["month", "device hours", "nodes", "cloud", "own"]]
         for m in (self.months[index] for index in (0, 5, 11, 23, 35)):
-            rows.append(
-                [str(m.month), _short(m.device_hours), str(m.nodes), _between(m.cloud_usd), _between(m.own_usd)]
-            )
+            spent = [_between(m.cloud_usd), _between(m.own_usd)]
+            rows.append([str(m.month), _short(m.device_hours), str(m.nodes), *spent])
         lines += _table(rows)
         best, worst = (f"month {month}" if month else "never in 36 months" for month in self.break_even_months)
         lines.append(
-            f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse). --picture draws it."
+            f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture draws it"
         )
-        lines.append(
-            f"Facts of {self.facts.date}; --prices FILE replaces them; --json gives each with source and formula."
-        )
-        return "\n".join(
-            wrapped for line in lines for wrapped in textwrap.wrap(line, width, subsequent_indent=" " * 5) or [""]
-        )
+        lines.append(f"Facts of {self.facts.date}; --prices FILE replaces them; --json gives sources and formulas.")
+        wrapped = [textwrap.wrap(line, width, subsequent_indent=" " * 5) for line in lines]
+        return "\n".join(part for parts in wrapped for part in parts)
 
 
 def _weighed(factors: Sequence[Factor]) -> str:
