@@ -113,13 +113,8 @@ def plan(
     recipe: RecipeArgument = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure this machine for some seconds.")] = False,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
-    prices: Annotated[
-        Path | None,
-        typer.Option("--prices", metavar="FILE", help="JSON that replaces devices, prices, grids, constants."),
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE", help="Draw owning against renting, as SVG.")
-    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="JSON that replaces devices, prices, grids, constants.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="SVG to draw owning against renting in.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lmworks.plan.count import Shape
 from lmworks.plan.facts import Device, Facts, Range
+from lmworks.recipe import NeedsConfig
 
 HOURS_PER_MONTH = 730
 
@@ -44,9 +45,11 @@ def checkpoint_hours(parameters: float, hours: Range, devices: int, facts: Facts
 
 @dataclass(frozen=True)
 class Serving:
-    """What a group of equal devices serves. Efficiency is the share of bandwidth and peak that is reached."""
+    """What groups of equal devices serve; rates are of one group, reading and writing by turns."""
 
+    device: str
     devices: int
+    """In a group: the fewest that hold 16-bit weights and one context."""
     users: int
     """At once, each with the longest context: bound by memory for caches, and by 256 rows."""
     read_tokens_per_second: Range
@@ -54,38 +57,35 @@ class Serving:
     """All users together."""
     stream_tokens_per_second: Range
     """One user alone."""
+    groups: int
+    """That the busiest hour needs, at the slow end."""
+    usd_per_hour: Range
+    """Of all groups, without spot."""
+    usd_per_million_tokens: Range
+    """Written, at the mean load."""
 
-    def requests_per_second(self, prompt_tokens: int, answer_tokens: int) -> Range:
-        """Reading a prompt and writing an answer take turns on the group."""
-        pairs = zip(self.read_tokens_per_second, self.written_tokens_per_second, strict=True)
-        return Range(*(1 / (prompt_tokens / read + answer_tokens / written) for read, written in pairs))
 
-
-def serving(shape: Shape, device: Device, context: int, facts: Facts) -> Serving | None:
-    """Capacity of the fewest devices that hold 16-bit weights and one context; None when 8 do not, or facts lack."""
+def serving(shape: Shape, name: str, needs: NeedsConfig, facts: Facts) -> Serving | None:
+    """Capacity and price of a device; None when 8 do not hold the model, or the facts lack a figure or a price."""
+    device, price = facts.devices[name], facts.price(name, spot=False)
     memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
-    if memory is None or bandwidth is None or peak is None:
+    if price is None or memory is None or bandwidth is None or peak is None:
         return None
-    weights, row = 2.0 * shape.parameters, max(1, shape.cache_bytes_per_token * context)
-    efficiency = facts.value("serving_efficiency")
-    for count in (1, 2, 4, 8):
-        users = min(256, int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row))
-        if users >= 1:
-            reads = peak * 1e12 * count / (2 * shape.parameters)
-
-            def writes(rows: int, count: int = count, reads: float = reads) -> Range:
-                bound = rows * bandwidth * 1e9 * count / (weights + rows * row / 2)  # caches are half full on average
-                return efficiency * min(bound, reads)
-
-            return Serving(count, users, efficiency * reads, writes(users), writes(1))
-    return None
-
-
-def usd_per_million_tokens(price: Range, served: Serving, utilisation: float) -> Range:
-    """Of written tokens: the group's hour over what it writes in one, at a share of full load."""
-    low, high = served.written_tokens_per_second
-    scale = served.devices * 1e6 / 3600 / utilisation
-    return Range(price.low * scale / high, price.high * scale / low)
+    weights, row = 2.0 * shape.parameters, max(1, shape.cache_bytes_per_token * needs.context_tokens)
+    room = {count: int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row) for count in (1, 2, 4, 8)}
+    count = next((count for count, users in room.items() if users >= 1), None)
+    if count is None:
+        return None
+    users, efficiency = min(256, room[count]), facts.value("serving_efficiency")
+    reads = peak * 1e12 * count / (2 * shape.parameters)
+    bound = {rows: rows * bandwidth * 1e9 * count / (weights + rows * row / 2) for rows in (1, users)}  # half full
+    writes, alone = efficiency * min(bound[users], reads), efficiency * min(bound[1], reads)
+    answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
+    seconds = needs.prompt_tokens / (efficiency.low * reads) + answer / writes.low
+    groups = math.ceil(max(needs.requests_per_second * seconds, needs.users / users))
+    million = 1e6 / 3600 / facts.value(f"busy_{needs.load}").low * count
+    usd = Range(price.low * million / writes.high, price.high * million / writes.low)
+    return Serving(name, count, users, efficiency * reads, writes, alone, groups, price * count * groups, usd)
 
 
 @dataclass(frozen=True)

@@ -158,10 +158,7 @@ def smallest_layout(
 ) -> Layout | None:
     """The first layout whose parts fit, one row at once; None when a thousand devices do not hold it."""
     for layout in LAYOUTS:
-        fits = layout.tensor_parallel <= node
-        if (
-            fits
-            and sum(training_bytes(shape, layout, 1, sequence_length, lora_rank).values()) <= RESERVE * memory_bytes
-        ):
+        needed = sum(training_bytes(shape, layout, 1, sequence_length, lora_rank).values())
+        if needed <= RESERVE * memory_bytes and layout.tensor_parallel <= node:
             return layout
     return None

@@ -62,12 +62,11 @@ def decide(needs: NeedsConfig, tokens: float, usd: Mapping[str, Range]) -> Verdi
     total = sum(factor.points["training"] for factor in factors)
     starts = [step["from_points"] for step in TABLE["ladder"]]
     wanted = max(index for index, start in enumerate(starts) if start is None or total >= start)
-    affordable = max(index for index, name in enumerate(LADDER) if not index or usd[name].low <= needs.budget_usd)
     allowed = {name: _allowed(limit, values) for name, limit in TABLE["limits"].items()}
     allowed["data"] = max(allowed.pop("labelled examples"), allowed.pop("texts"))
-    allowed["money"] = affordable
+    allowed["money"] = max(at for at, name in enumerate(LADDER) if not at or usd[name].low <= needs.budget_usd)
     limits = [Factor(n, f"up to {LADDER[at]}", {"at most": at}, TABLE["reasons"][n]) for n, at in allowed.items()]
-    step = LADDER[min([wanted, *(limit.points["at most"] for limit in limits)])]
+    step = LADDER[min(wanted, *allowed.values())]
     values["step"] = step
     architecture, reasons = _weigh(TABLE["architectures"], TABLE["architecture"], values)
     place, places = _weigh(list(TABLE["places"]), TABLE["place"], values)
@@ -88,11 +87,9 @@ def _push(name: str, levels: Any, value: Any) -> Factor:
 def _cheaper(usd: Mapping[str, Range]) -> Factor:
     prompt, adapt = usd[LADDER[0]], usd[LADDER[1]]
     found = f"prompting ${prompt.low:,.0f} to {prompt.high:,.0f}, adapting ${adapt.low:,.0f} to {adapt.high:,.0f}"
-    if prompt.high < adapt.low:
-        return Factor("cost", found, {"training": -3}, "not to train is cheaper at any price listed")
-    if adapt.high < prompt.low:
-        return Factor("cost", found, {"training": 2}, "a model of your own is cheaper at any price listed")
-    return Factor("cost", found, {"training": 0}, "the ranges overlap: it depends on the model that is prompted")
+    points = -3 if prompt.high < adapt.low else 2 if adapt.high < prompt.low else 0
+    reason = {-3: "not to train is cheaper", 2: "a model of your own is cheaper", 0: "which is cheaper depends"}[points]
+    return Factor("cost", found, {"training": points}, f"{reason} at the prices listed")
 
 
 def _allowed(limit: Mapping[str, Any], values: Mapping[str, Any]) -> int:
@@ -104,16 +101,11 @@ def _weigh(
     options: Sequence[str], rules: Sequence[Mapping[str, Any]], values: Mapping[str, Any]
 ) -> tuple[str, list[Factor]]:
     """The option with most points, the first among equals, and what gave them."""
-    kept = [
-        Factor(
-            ", ".join(rule["when"]),
-            ", ".join(str(values[name]) for name in rule["when"]),
-            rule["points"],
-            rule["reason"],
-        )
-        for rule in rules
-        if all(_holds(values[name], wanted) for name, wanted in rule["when"].items())
-    ]
+    kept = []
+    for rule in rules:
+        if all(_holds(values[name], wanted) for name, wanted in rule["when"].items()):
+            found = ", ".join(str(values[name]) for name in rule["when"])
+            kept.append(Factor(", ".join(rule["when"]), found, rule["points"], rule["reason"]))
     return max(options, key=lambda option: sum(factor.points.get(option, 0) for factor in kept)), kept
 
 

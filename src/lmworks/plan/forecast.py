@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -55,20 +55,6 @@ class Option:
     kg_co2: Range | None
 
 
-@dataclass(frozen=True)
-class Service:
-    """Equal groups of devices that serve the busiest hour."""
-
-    device: str
-    devices: int
-    """Of all groups."""
-    groups: int
-    each: Serving
-    usd_per_device_hour: Range
-    usd_per_million_tokens: Range
-    """Written, at the mean load."""
-
-
 class Forecast:
     """All that `lmworks plan` says beyond this machine. Ranges are (low, high)."""
 
@@ -91,10 +77,10 @@ class Forecast:
         self.costed = self.verdict.step if trains else ADAPT
         self.run = self._run(self.costed, cast(Architecture, self.verdict.architecture) if trains else usual)
         self.options = self._options(self.run)
-        self.service = self._service(self.run.shape, tuple(facts.devices))
+        self.service = self._service(self.run.shape, facts.devices)
         own, price = self._service(self.run.shape, (OWN_DEVICE,)), facts.price(OWN_DEVICE, spot=False)
         trained = costs.device_hours(self.run.flops_with_attention, facts.devices[OWN_DEVICE]).high
-        hours = trained * self.runs_per_year / 12 + (own.devices * HOURS_PER_MONTH if own else 0)
+        hours = trained * self.runs_per_year / 12 + (own.devices * own.groups * HOURS_PER_MONTH if own else 0)
         rent = price or Range(math.nan, math.nan)
         self.months = costs.months(hours, needs.growth_per_month, 36, rent, facts.devices[OWN_DEVICE], facts)
         self.break_even_months = costs.break_even(self.months)
@@ -112,21 +98,25 @@ class Forecast:
             self.read_megabytes_per_second = Range(*reads)
 
     def _run(self, step: str, architecture: Architecture) -> Run:
-        """What a step of the ladder trains. From scratch the size follows from tokens and money by the scaling law."""
-        needs = self.needs
-        wanted = self.facts.value(f"base_parameters_{architecture}").low
+        """What a step of the ladder trains. From scratch the size follows from tokens and money by the scaling law.
+
+        Half of the money may train, spread over the year's runs: C = 6 N D operations with D = 20 N tokens.
+        """
+        needs, value = self.needs, self.facts.value
+        wanted, most = value(f"base_parameters_{architecture}").low, math.inf
         if step == SCRATCH:
             priced = [(self.facts.price(name, spot=True), device) for name, device in self.facts.devices.items()]
             usd = min(p.low * costs.device_hours(1, device).low for p, device in priced if p and device.mfu)
-            affordable = math.sqrt(needs.budget_usd / usd / 120)  # C = 6 N D, D = 20 N
-            wanted = max(self.facts.value("smallest_parameters").low, min(self.tokens / 20, affordable))
+            flops = needs.budget_usd / 2 / (1 + value("cloud_extra_share").low) / self.runs_per_year / usd
+            wanted = max(value("smallest_parameters").low, min(self.tokens / 20, math.sqrt(flops / 120)))
         shape = count.shape_for(architecture, wanted if needs.parameters == "auto" else needs.parameters)
-        epochs = self.facts.value("tuning_epochs").low
-        examples = epochs * needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens)
-        tokens = examples or epochs * min(max(self.tokens, 1e5), 1e7)
+        if step == SCRATCH:
+            most = max(1e8, min(20.0 * shape.parameters, flops / 6 / shape.parameters))
+        examples = value("tuning_epochs").low * needs.labelled_examples * (needs.prompt_tokens + needs.answer_tokens)
+        tokens = examples or value("tuning_epochs").low * min(max(self.tokens, 1e5), 1e7)
         if step in (CONTINUE, SCRATCH):
-            tokens = min(max(self.tokens, 1e8), 20.0 * shape.parameters if step == SCRATCH else math.inf)
-        rank = int(self.facts.value("lora_rank").low) if step == ADAPT else 0
+            tokens = min(max(self.tokens, 1e8), most)
+        rank = int(value("lora_rank").low) if step == ADAPT else 0
         with_attention = shape.training_flops(tokens, needs.context_tokens, rank)
         return Run(shape, shape.parameters, tokens, rank, shape.training_flops(tokens, 0, rank), with_attention)
 
@@ -147,19 +137,10 @@ class Forecast:
             found.append(Option(name, text, devices, parts, hours, hours * (1 / 24 / devices), price * hours, kwh, co2))
         return found
 
-    def _service(self, shape: Shape, names: Sequence[str]) -> Service | None:
-        """Of these the devices that serve the busiest hour for least, by the hour and not by spot."""
-        needs, found = self.needs, []
-        answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
-        for name in names:
-            price = self.facts.price(name, spot=False)
-            each = costs.serving(shape, self.facts.devices[name], needs.context_tokens, self.facts)
-            if price and each and not name.endswith("-fp8"):
-                busiest = needs.requests_per_second / each.requests_per_second(needs.prompt_tokens, answer).low
-                groups = math.ceil(max(busiest, needs.users / each.users))
-                usd = costs.usd_per_million_tokens(price, each, self.busy)
-                found.append(Service(name, groups * each.devices, groups, each, price, usd))
-        return min(found, key=lambda each: each.devices * each.usd_per_device_hour.low, default=None)
+    def _service(self, shape: Shape, names: Iterable[str]) -> Serving | None:
+        """Of these the devices that serve the busiest hour for least."""
+        found = (costs.serving(shape, name, self.needs, self.facts) for name in names)
+        return min((each for each in found if each), key=lambda each: each.usd_per_hour.low, default=None)
 
     def _year(self, step: str, architecture: Architecture) -> Range:
         """Twelve months of a step in dollars: training as often as knowledge changes, and use that grows."""
@@ -170,10 +151,10 @@ class Forecast:
             read = facts.value("prompt_usd_per_million_tokens") * (needs.prompt_tokens / 1e6)
             return (read + facts.value("answer_usd_per_million_tokens") * (needs.answer_tokens / 1e6)) * requests
         run = self._run(step, architecture)
-        service = self._service(run.shape, tuple(facts.devices))
+        service = self._service(run.shape, facts.devices)
         if service is None:
             return Range(math.inf, math.inf)
-        total = service.usd_per_device_hour * (service.devices * HOURS_PER_MONTH * growth)
+        total = service.usd_per_hour * (HOURS_PER_MONTH * growth)
         if step != NONE:
             cheapest = min((option.usd for option in self._options(run)), default=Range(math.inf, math.inf))
             total = total + cheapest * self.runs_per_year
@@ -197,7 +178,8 @@ class Forecast:
         compared = "" if self.costed == verdict.step else " (for comparison only)"
         lines.append(
             f"TRAINING  {self.costed}{compared}: {run.shape.name}, {_short(run.parameters)} parameters, "
-            f"{_short(run.tokens)} tokens a run, {run.flops:.3g} operations, {run.flops_with_attention:.3g} with attention. Gigabytes on each device:"
+            f"{_short(run.tokens)} tokens a run; {run.flops:.3g} operations by {4 if run.lora_rank else 6} N D, "
+            f"{run.flops_with_attention:.3g} with attention (PaLM). GB a device by the counts of ZeRO and Korthikanti:"
         )
         rows = [["", "n", "weights", "grad.", "optim.", "activ.", "logits", "layout"]]
         for option in self.options:
@@ -208,21 +190,21 @@ class Forecast:
         lines.append(f"  The rule of 16 GB a billion parameters says {rule} GB: it knows model states only.")
         rows = [["", "device hours", "days", "USD a run", "kWh", "kg CO2"]]
         for o in self.options:
-            rows.append([o.device, *(_between(pair) for pair in (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))])
+            rows.append([o.device, *map(_between, (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))])
         lines += _table(rows)
         lines.append("  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest.")
         lines.append(
-            f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {_between(self.checkpoint_hours)} h; "
-            f"interruptions cost {_between(self.lost_hours)} h. Read data at {_between(self.read_megabytes_per_second)} "
-            f"MB/s. Keep {_between(self.storage_gigabytes)} GB for ${_between(self.storage_usd_per_month)} a month."
+            f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {_between(self.checkpoint_hours)} h (Young, "
+            f"Daly); interruptions cost {_between(self.lost_hours)} h. Read {_between(self.read_megabytes_per_second)} "
+            f"MB/s, keep {_between(self.storage_gigabytes)} GB for ${_between(self.storage_usd_per_month)} a month."
         )
-        if service := self.service:
-            each, weights, cache = service.each, run.parameters * 2e-9, run.shape.cache_bytes_per_token / 1e3
+        if each := self.service:
+            rates = each.written_tokens_per_second, each.stream_tokens_per_second, each.usd_per_million_tokens
+            writes, alone, usd = map(_between, rates)
             lines.append(
-                f"SERVING  {service.groups} × {each.devices} {service.device}, {weights:.3g} GB of weights and {cache:.3g} "
-                f"kB of cache a token: each group {each.users} users at once and "
-                f"{_between(each.written_tokens_per_second)} tokens/s, one user {_between(each.stream_tokens_per_second)}. "
-                f"${_between(service.usd_per_million_tokens)} a million tokens at {self.busy:.0%} load"
+                f"SERVING  {each.groups} × {each.devices} {each.device}, {run.parameters * 2e-9:.3g} GB of weights, "
+                f"{run.shape.cache_bytes_per_token / 1e3:.3g} kB of cache a token: each group {each.users} users, "
+                f"{writes} tokens/s, {alone} for one alone. ${usd} a million tokens at {self.busy:.0%} load"
             )
         lines.append(f"OWN OR RENT  {OWN_DEVICE} nodes of 8; USD spent by the end of the month")
         rows = [["month", "device hours", "nodes", "cloud", "own"]]
@@ -231,9 +213,7 @@ class Forecast:
             rows.append([str(m.month), _short(m.device_hours), str(m.nodes), *spent])
         lines += _table(rows)
         best, worst = (f"month {month}" if month else "never in 36 months" for month in self.break_even_months)
-        lines.append(
-            f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture draws it"
-        )
+        lines.append(f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture")
         lines.append(f"Facts of {self.facts.date}; --prices FILE replaces them; --json gives sources and formulas.")
         wrapped = [textwrap.wrap(line, width, subsequent_indent=" " * 5) for line in lines]
         return "\n".join(part for parts in wrapped for part in parts)
@@ -265,7 +245,7 @@ def _short(value: float) -> str:
     for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{sign}"
-    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value >= 0.001 else "<0.001"
 
 
 def _between(pair: Range | None) -> str:
