@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from e2e.small_recipe import lmworks, make_project
 from lmworks.errors import UsageError
-from lmworks.plan.decide import LADDER
+from lmworks.plan.decide import LADDER, TABLE
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.recipe import NeedsConfig
@@ -102,3 +102,10 @@ def test_init_on_a_few_documents_is_told_not_to_train(tmp_path: Path) -> None:
     assert "VERDICT  no training" in lmworks(tmp_path, "plan", "desk/recipe.yaml").stdout
     wrong = lmworks(tmp_path, "init", "more", "--distance", "miles", "--yes", code=2).stderr
     assert "distance: Input should be 'near', 'some' or 'far'; found 'miles'" in wrong
+
+
+def test_the_page_says_of_every_option_who_chooses_it_and_why() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
+    chosen = [each["who"] for each in (*TABLE["ladder"], *FACTS.services)]
+    for who in (*chosen, *TABLE["places"].values(), *(device.who for device in FACTS.devices.values())):
+        assert f"| {who} |" in page
