@@ -104,6 +104,15 @@ def test_init_on_a_few_documents_is_told_not_to_train(tmp_path: Path) -> None:
     assert "distance: Input should be 'near', 'some' or 'far'; found 'miles'" in wrong
 
 
+def test_without_prices_nothing_is_costed_and_that_is_said() -> None:
+    found = Forecast(NeedsConfig(tokens=10**11, budget_usd=1e9, **RICH), 0, FACTS.model_copy(update={"prices": []}))
+    assert not found.options and not found.service and not found.months
+    assert found.verdict.step == LADDER[0]
+    said = found.in_words(80)
+    assert "no source" in said and "OWN OR RENT" not in said and "<0.001" not in said
+    json.dumps(found.as_json(), allow_nan=False)
+
+
 def test_the_page_says_of_every_option_who_chooses_it_and_why() -> None:
     page = (Path(__file__).parents[2] / "docs" / "plan.md").read_text()
     chosen = [each["who"] for each in (*TABLE["ladder"], *FACTS.services)]

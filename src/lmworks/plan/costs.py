@@ -48,21 +48,14 @@ class Serving:
     """What groups of equal devices serve; rates are of one group, reading and writing by turns."""
 
     device: str
-    devices: int
-    """In a group: the fewest that hold 16-bit weights and one context."""
-    users: int
-    """At once, each with the longest context: bound by memory for caches, and by 256 rows."""
+    devices: int  # in a group: the fewest that hold 16-bit weights and one context
+    users: int  # at once, each with the longest context: bound by memory for caches, and by 256 rows
     read_tokens_per_second: Range
-    written_tokens_per_second: Range
-    """All users together."""
-    stream_tokens_per_second: Range
-    """One user alone."""
-    groups: int
-    """That the busiest hour needs, at the slow end."""
-    usd_per_hour: Range
-    """Of all groups, without spot."""
-    usd_per_million_tokens: Range
-    """Written, at the mean load."""
+    written_tokens_per_second: Range  # all users together
+    stream_tokens_per_second: Range  # one user alone
+    groups: int  # that the busiest hour needs, at the slow end
+    usd_per_hour: Range  # of all groups, without spot
+    usd_per_million_tokens: Range  # written, at the mean load
 
 
 def serving(shape: Shape, name: str, needs: NeedsConfig, facts: Facts) -> Serving | None:
@@ -122,10 +115,6 @@ def months(
 
 def break_even(costs: Sequence[Month]) -> tuple[int | None, int | None]:
     """First months after which owning stays cheaper: (cheap own against dear cloud, the reverse); None for never."""
-
-    def after(dearer: Sequence[int]) -> int | None:
-        return max(dearer, default=0) + 1 if len(costs) not in dearer else None
-
-    best = [each.month for each in costs if each.own_usd.low >= each.cloud_usd.high]
-    worst = [each.month for each in costs if each.own_usd.high >= each.cloud_usd.low]
-    return after(best), after(worst)
+    best = max((each.month for each in costs if each.own_usd.low >= each.cloud_usd.high), default=0) + 1
+    worst = max((each.month for each in costs if each.own_usd.high >= each.cloud_usd.low), default=0) + 1
+    return best if best <= len(costs) else None, worst if worst <= len(costs) else None

@@ -1,7 +1,6 @@
 """What follows from a transformer's shape by counting: parameters, operations, and memory by part and layout.
 
-Sources of the formulas are in `facts.json`.
-Letters: L blocks, d hidden size, N parameters, D tokens, s sequence length, b rows at once, V vocabulary.
+Formulas' sources are in `facts.json`. Letters: L blocks, d width, N parameters, D tokens, s sequence, b rows, V vocabulary.
 """
 
 from __future__ import annotations
@@ -29,15 +28,11 @@ class Shape:
     num_key_value_heads: int
     head_size: int
     intermediate_size: int
-    decoder_layers: int = 0
-    """Blocks with cross-attention, of an encoder-decoder."""
-    gated: bool = True
-    """Three matrices in the feed-forward part, not two."""
-    biases: bool = False
-    """On all matrices and norms (GPT, BERT, BLOOM)."""
+    decoder_layers: int = 0  # blocks with cross-attention, of an encoder-decoder
+    gated: bool = True  # three matrices in the feed-forward part, not two
+    biases: bool = False  # on all matrices and norms (GPT, BERT, BLOOM)
     tied: bool = False
-    extra_parameters: int = 0
-    """Position and type tables, poolers, heads, norms outside blocks beyond the last."""
+    extra_parameters: int = 0  # position and type tables, poolers, heads, norms outside blocks beyond the last
 
     @property
     def matrices(self) -> tuple[tuple[int, int, int], ...]:
@@ -99,8 +94,7 @@ class Layout:
     """How a training run is spread over devices."""
 
     data_parallel: int = 1
-    stage: int = 0
-    """0 plain data parallelism, 1 to 3 the stages of ZeRO; FSDP is stage 3."""
+    stage: int = 0  # 0 plain data parallelism, 1 to 3 the stages of ZeRO; FSDP is stage 3
     tensor_parallel: int = 1
     recompute: bool = False
 
@@ -149,8 +143,7 @@ LAYOUTS = sorted(
 )
 """Smallest first; among equals the one that communicates least."""
 
-RESERVE = 0.9
-"""Share of a device's memory that is planned with: the rest is for buffers and fragments, an assumption."""
+RESERVE = 0.9  # of a device's memory is planned with; the rest is for buffers and fragments: assumed
 
 
 def smallest_layout(

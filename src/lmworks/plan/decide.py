@@ -39,12 +39,10 @@ class Verdict:
 
     step: str
     how: str
-    wanted: str
-    """The step that the points alone choose, before limits."""
+    wanted: str  # the step that the points alone choose, before limits
     points: int
     factors: Sequence[Factor]
-    limits: Sequence[Factor]
-    """Each with the highest step that it allows."""
+    limits: Sequence[Factor]  # each with the highest step that it allows
     architecture: str
     architecture_factors: Sequence[Factor]
     place: str

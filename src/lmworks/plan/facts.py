@@ -44,16 +44,13 @@ class Device(Fact):
     name: str
     memory_gigabytes: float | None
     bandwidth_gigabytes_per_second: float | None
-    peak_teraflops: float | None
-    """Dense bfloat16 products."""
+    peak_teraflops: float | None  # dense bfloat16 products
     watts: float | None
     devices_per_node: int = Field(ge=1)
-    mfu: Range | None
-    """Model FLOPs utilisation of whole training runs: operations that the model needs, by the peak."""
+    mfu: Range | None  # model FLOPs utilisation of whole training runs: operations that the model needs, by the peak
     mfu_source: str
     maturity: str
-    who: str
-    """Who chooses it, and why."""
+    who: str  # chooses it, and why
 
 
 class Price(Fact):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -32,10 +33,8 @@ class Run:
     shape: Shape
     parameters: int
     tokens: float
-    lora_rank: int
-    """0 trains all weights."""
-    flops: float
-    """6 N D, or its form for adapters."""
+    lora_rank: int  # 0 trains all weights
+    flops: float  # 6 N D, or its form for adapters
     flops_with_attention: float
 
 
@@ -49,8 +48,7 @@ class Option:
     bytes_per_device: Mapping[str, float]
     device_hours: Range
     days: Range
-    usd: Range
-    """From the cheapest listed terms, spot included, to the dearest."""
+    usd: Range  # from the cheapest listed terms, spot included, to the dearest
     kwh: Range | None
     kg_co2: Range | None
 
@@ -73,28 +71,26 @@ class Forecast:
         usual = cast(Architecture, NATURAL.get(needs.task, "decoder"))
         self.usd_by_step = {step: self._year(step, usual) for step in LADDER}
         self.verdict = decide(needs, self.tokens, self.usd_by_step)
-        trains = self.verdict.step != NONE
-        self.costed = self.verdict.step if trains else ADAPT
-        self.run = self._run(self.costed, cast(Architecture, self.verdict.architecture) if trains else usual)
+        self.costed = self.verdict.step if self.verdict.step != NONE else ADAPT
+        chosen = cast(Architecture, self.verdict.architecture)
+        self.run = self._run(self.costed, chosen if self.verdict.step != NONE else usual)
         self.options = self._options(self.run)
         self.service = self._service(self.run.shape, facts.devices)
         own, price = self._service(self.run.shape, (OWN_DEVICE,)), facts.price(OWN_DEVICE, spot=False)
         trained = costs.device_hours(self.run.flops_with_attention, facts.devices[OWN_DEVICE]).high
-        hours = trained * self.runs_per_year / 12 + (own.devices * own.groups * HOURS_PER_MONTH if own else 0)
-        rent = price or Range(math.nan, math.nan)
-        self.months = costs.months(hours, needs.growth_per_month, 36, rent, facts.devices[OWN_DEVICE], facts)
+        monthly = trained * self.runs_per_year / 12 + (own.devices * own.groups * HOURS_PER_MONTH if own else 0)
+        device, growth = facts.devices[OWN_DEVICE], needs.growth_per_month
+        self.months = costs.months(monthly, growth, 36, price, device, facts) if price else []
         self.break_even_months = costs.break_even(self.months)
         texts = facts.value("bytes_per_token") + 4.0  # and a token's id
         weights = (14.0 * facts.value("checkpoints_kept").low + 2.0 * self.runs_per_year) * self.run.parameters
         self.storage_gigabytes = (texts * max(self.tokens, self.run.tokens) + weights) * 1e-9
         self.storage_usd_per_month = self.storage_gigabytes * facts.value("storage_usd_per_gigabyte_month")
         self.checkpoint_hours = self.lost_hours = self.read_megabytes_per_second = None
-        if self.options:
-            cheapest = min(self.options, key=lambda option: option.usd.low)
-            run_hours = cheapest.days * 24
-            found = costs.checkpoint_hours(self.run.parameters, run_hours, cheapest.devices, facts)
-            self.checkpoint_hours, self.lost_hours = found
-            reads = (self.run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(run_hours))  # 4 bytes a token's id
+        if cheapest := min(self.options, key=lambda option: option.usd.low, default=None):
+            hours, lot = cheapest.days * 24, cheapest.devices
+            self.checkpoint_hours, self.lost_hours = costs.checkpoint_hours(self.run.parameters, hours, lot, facts)
+            reads = (self.run.tokens * 4 / 3600 / hour / 1e6 for hour in reversed(hours))  # 4 bytes a token's id
             self.read_megabytes_per_second = Range(*reads)
 
     def _run(self, step: str, architecture: Architecture) -> Run:
@@ -106,7 +102,8 @@ class Forecast:
         wanted, most = value(f"base_parameters_{architecture}").low, math.inf
         if step == SCRATCH:
             priced = [(self.facts.price(name, spot=True), device) for name, device in self.facts.devices.items()]
-            usd = min(p.low * costs.device_hours(1, device).low for p, device in priced if p and device.mfu)
+            found = (p.low * costs.device_hours(1, device).low for p, device in priced if p and device.mfu)
+            usd = min(found, default=math.inf)
             flops = needs.budget_usd / 2 / (1 + value("cloud_extra_share").low) / self.runs_per_year / usd
             wanted = max(value("smallest_parameters").low, min(self.tokens / 20, math.sqrt(flops / 120)))
         shape = count.shape_for(architecture, wanted if needs.parameters == "auto" else needs.parameters)
@@ -186,8 +183,7 @@ class Forecast:
             sizes = [f"{size / 1e9:.3g}" for size in option.bytes_per_device.values()]
             rows.append([option.device, str(option.devices), *sizes, option.layout])
         lines += _table(rows)
-        rule = f"{run.parameters * 16e-9:.3g}"
-        lines.append(f"  The rule of 16 GB a billion parameters says {rule} GB: it knows model states only.")
+        lines.append(f"  The rule of 16 GB a billion parameters, model states only: {run.parameters * 16e-9:.3g} GB")
         rows = [["", "device hours", "days", "USD a run", "kWh", "kg CO2"]]
         for o in self.options:
             rows.append([o.device, *map(_between, (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))])
@@ -206,28 +202,26 @@ class Forecast:
                 f"{run.shape.cache_bytes_per_token / 1e3:.3g} kB of cache a token: each group {each.users} users, "
                 f"{writes} tokens/s, {alone} for one alone. ${usd} a million tokens at {self.busy:.0%} load"
             )
-        lines.append(f"OWN OR RENT  {OWN_DEVICE} nodes of 8; USD spent by the end of the month")
-        rows = [["month", "device hours", "nodes", "cloud", "own"]]
-        for m in (self.months[index] for index in (0, 5, 11, 23, 35)):
-            spent = [_between(m.cloud_usd), _between(m.own_usd)]
-            rows.append([str(m.month), _short(m.device_hours), str(m.nodes), *spent])
-        lines += _table(rows)
-        best, worst = (f"month {month}" if month else "never in 36 months" for month in self.break_even_months)
-        lines.append(f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture")
+        if self.months:
+            lines.append(f"OWN OR RENT  {OWN_DEVICE} nodes of 8; USD spent by the end of the month")
+            rows = [["month", "device hours", "nodes", "cloud", "own"]]
+            for m in (m for m in self.months if m.month in (1, 6, 12, 24, 36)):
+                spent = [_between(m.cloud_usd), _between(m.own_usd)]
+                rows.append([str(m.month), _short(m.device_hours), str(m.nodes), *spent])
+            lines += _table(rows)
+            best, worst = (f"month {month}" if month else "never in 36 months" for month in self.break_even_months)
+            lines.append(f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture")
         lines.append(f"Facts of {self.facts.date}; --prices FILE replaces them; --json gives sources and formulas.")
         wrapped = [textwrap.wrap(line, width, subsequent_indent=" " * 5) for line in lines]
         return "\n".join(part for parts in wrapped for part in parts)
 
 
 def _weighed(factors: Sequence[Factor]) -> str:
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for factor in factors:
-        for option, points in factor.points.items():
-            totals[option] = totals.get(option, 0) + points
-    ranked = sorted(totals.items(), key=lambda item: -item[1])
-    return (
-        f"  {', '.join(f'{name} {points:+d}' for name, points in ranked)}: {'; '.join(each.reason for each in factors)}"
-    )
+        totals.update(factor.points)
+    ranked = ", ".join(f"{name} {points:+d}" for name, points in totals.most_common())
+    return f"  {ranked}: {'; '.join(factor.reason for factor in factors)}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -249,7 +243,7 @@ def _short(value: float) -> str:
 
 
 def _between(pair: Range | None) -> str:
-    if pair is None:
+    if pair is None or pair.low == math.inf:
         return "no source"
     low, high = map(_short, pair)
     return low if low == high else f"{low}-{high}"
