@@ -37,6 +37,8 @@ def test_serving_is_bound_by_memory_and_by_bandwidth() -> None:
     assert found.users == int(room // 2**30)  # a context of 8,192 takes 1 GiB
     assert found.stream_tokens_per_second.high / 0.9 == pytest.approx(3350e9 / (16.06e9 + 2**29), rel=1e-3)
     assert found.usd_per_hour == Range(1.99, 5.0)  # no spot for what must not stop
+    small = serving(SHAPES[0], "h100", NeedsConfig(context_tokens=64), FACTS)
+    assert small and small.users == 256  # rows that a server computes at once
     big = next(shape for shape in SHAPES if shape.name == "Llama-3.1-405B")
     assert serving(big, "a100-40", NeedsConfig(), FACTS) is None
 

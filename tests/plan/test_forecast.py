@@ -51,6 +51,8 @@ def test_from_scratch_the_size_follows_from_the_tokens_and_the_money() -> None:
     richest, rich = (Forecast(NeedsConfig(budget_usd=usd, **huge), 0, FACTS) for usd in (1e9, 1e7))
     assert richest.verdict.step == rich.verdict.step == LADDER[4]
     assert rich.run.parameters < richest.run.parameters == pytest.approx(400e9, rel=0.05)
+    stated = Forecast(NeedsConfig(budget_usd=1e9, parameters=8_000_000_000, **huge), 0, FACTS).run
+    assert stated.tokens == 20 * stated.parameters
 
 
 def test_the_deadline_decides_how_many_devices_and_the_grid_how_much_carbon() -> None:

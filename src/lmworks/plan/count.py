@@ -1,6 +1,6 @@
 """What follows from a transformer's shape by counting: parameters, operations, and memory by part and layout.
 
-Formulas' sources are in `facts.json`. Letters: L blocks, d width, N parameters, D tokens, s sequence, b rows, V vocabulary.
+Letters (formulas' sources: `facts.json`): L blocks, d width, N parameters, D tokens, s sequence, b rows, V vocabulary.
 """
 
 from __future__ import annotations
