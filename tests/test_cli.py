@@ -62,13 +62,14 @@ def test_init_writes_a_commented_recipe_that_builds(tmp_path: Path) -> None:
 
 def test_init_asks_for_what_it_is_not_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lmworks", "init", "notes", "--licence", "MIT"]
-    answers = "answers from our notes\nwritings\n3\n"
+    answers = "answers from our notes\nwritings\n3\nextract\n\n\n500\n"
     done = subprocess.run(command, cwd=tmp_path, input=answers, capture_output=True, text=True, check=True)
-    for asked in ("What is the model for?", "Folder with your documents", "Minutes that a first build may take"):
+    for asked in ("What is the model for?", "Folder with your documents", "Minutes that a first", "Task:", "Dollars"):
         assert asked in done.stdout
     assert "Licence" not in done.stdout
     text = (tmp_path / "notes" / "recipe.yaml").read_text()
     assert all(answer in text for answer in ("answers from our notes", "../writings", 'licence: "MIT"', "minutes: 3"))
+    assert "needs: {task: extract, distance: some, privacy: internal, budget_usd: 500}" in text
 
 
 def faulty(tmp_path: Path, old: str, new: str, code: int) -> str:

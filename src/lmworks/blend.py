@@ -16,16 +16,12 @@ from lmworks.pipeline.build import Display, split_reference
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.recipe import Recipe
-from lmworks.release.charts import Series, line_chart
+from lmworks.release.charts import Series, line_chart, standalone
 from lmworks.workspace import Workspace, open_workspace, run
 
 RULE = (
     "the smallest mean excess: how far the bits per byte of each part's validation text lie above the best of the "
     "sweep, relative to it, on average over parts"
-)
-STYLE = (
-    "<style>text{font:11px sans-serif}.grid{stroke:#ddd}.line{fill:none;stroke-width:2}"
-    ".s0{stroke:#1f4e79}.s1{stroke:#c0504d}.s2{stroke:#4f8f3a}.s3{stroke:#7f6000}</style>"
 )
 
 
@@ -91,7 +87,7 @@ class Sweep:
             Series(name, [(each.share, each.bits_per_byte[name].value) for each in self.trials]) for name in names
         ]
         chart = line_chart("Trade-off of the blend", f"share of {self.part}", "bits per byte", series)
-        return str(chart).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace("><", f">{STYLE}<", 1)
+        return standalone(chart)
 
 
 def sweep(

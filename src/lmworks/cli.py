@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,6 +72,10 @@ def init(
     data: Annotated[Path | None, typer.Option(help="Folder of documents; `docs/sources.md` lists forms.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
+    task: Annotated[str | None, typer.Option(help="What it does: write, chat, classify …")] = None,
+    distance: Annotated[str | None, typer.Option(help="Of your texts from public ones: near, some, far.")] = None,
+    privacy: Annotated[str | None, typer.Option(help="Of your texts: public, internal, confidential, secret.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Dollars for training and a year of use.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -78,7 +83,8 @@ def init(
 
     Example: lmworks init my-model --use-case "help desk answers" --data ./articles --licence CC-BY-4.0 --yes
     """
-    from lmworks.plan.starter import Answers, write_recipe
+    from lmworks.plan.starter import Answers, advice, write_recipe
+    from lmworks.recipe import parse_needs
 
     def answer(given: Any, question: str, default: Any) -> Any:
         return given if given is not None else default if yes else typer.prompt(question, default=default)
@@ -88,12 +94,18 @@ def init(
         data=Path(answer(data, "Folder with your documents", "documents")),
         licence=answer(licence, "Licence of these documents (SPDX)", "LicenseRef-internal"),
         minutes=float(answer(minutes, "Minutes that a first build may take", 7)),
+        needs=parse_needs(
+            task=answer(task, "Task: chat, write, translate, summarise, classify, extract or search", "write"),
+            distance=answer(distance, "How far are your texts from public ones: near, some or far", "some"),
+            privacy=answer(privacy, "Your texts are public, internal, confidential or secret", "internal"),
+            budget_usd=answer(budget_usd, "Dollars for training and a year of use", 10_000),
+        ),
     )
-    path = write_recipe(folder, answers)
+    path, told = write_recipe(folder, answers), advice(answers)
     if as_json:
-        _print_json({"recipe": str(path)})
+        _print_json({"recipe": str(path), "verdict": told})
     else:
-        print(f"wrote {path}\nnext: lmworks plan {path}, then lmworks build {path}")
+        print(f"wrote {path}\n{told}\nnext: lmworks plan {path}, then lmworks build {path}")
 
 
 @app.command()
@@ -101,22 +113,35 @@ def plan(
     recipe: RecipeArgument = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure this machine for some seconds.")] = False,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    prices: Annotated[Path | None, typer.Option(help="JSON that replaces devices, prices, grids, constants.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="SVG to draw owning against renting in.")] = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a build would take: sizes, time, memory and the loss to expect.
+    """Show whether to train, what a build would take, and, where the recipe has `needs`, machines, money and months.
 
     Example: lmworks plan recipes/quickstart.yaml
     """
+    from lmworks.plan.plan import forecast_of
     from lmworks.release.outcome import in_words, outcome
     from lmworks.workspace import open_workspace
 
     announce = None if as_json else _say_counted
     workspace = open_workspace(recipe, settings or (), store, measure=measure, replan=replan, announce=announce)
+    told = forecast_of(workspace.recipe, workspace.folder, prices)
+    if not told and (prices or picture):
+        raise UsageError("--prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
+    if told and picture:
+        from lmworks.pipeline.files import write_atomically
+        from lmworks.release.charts import own_or_rent
+
+        write_atomically(picture, own_or_rent(told.months))
     if as_json:
-        _print_json(workspace.plan.as_json())
+        _print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))
     else:
+        if told:
+            print(told.in_words(min(120, shutil.get_terminal_size().columns)), end="\n\n")
         print(workspace.plan.in_words())
         artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
         print(in_words(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")

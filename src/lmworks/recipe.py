@@ -83,6 +83,62 @@ class EvaluateConfig(StepConfig):
     tasks: list[StepConfig] = Field(min_length=1)
 
 
+class NeedsConfig(StepConfig):
+    """What the organisation needs, can and has: what `lmworks plan` decides and costs by."""
+
+    task: Literal["chat", "write", "translate", "summarise", "classify", "extract", "search"] = Field(
+        "write", description="what the model does; writing is what a language model does without further ado"
+    )
+    distance: Literal["near", "some", "far"] = Field(
+        "some", description="of your texts from everyday and public ones; most trades have words of their own"
+    )
+    users: int = Field(10, ge=1, description="at once, at the busiest hour; a team")
+    requests_per_second: float = Field(0.5, gt=0, description="at the busiest hour; ten users who ask every 20 s")
+    prompt_tokens: int = Field(1000, ge=1, description="of a request; a page of instructions and passages")
+    answer_tokens: int = Field(250, ge=1, description="of a request; two paragraphs")
+    context_tokens: int = Field(2048, ge=8, description="longest prompt and answer; twice a usual request")
+    tokens: int | Literal["auto"] = Field(
+        "auto", ge=0, description="of your texts; counted from the sources' bytes, four a token"
+    )
+    labelled_examples: int = Field(0, ge=0, description="pairs of input and right answer; few have any at first")
+    budget_usd: float = Field(10_000, ge=0, description="for training and the first twelve months of use; a pilot")
+    deadline_weeks: float = Field(12, gt=0, description="until it is used; a quarter")
+    region: str = Field("US", description="whose electricity is used, a code of the data file; most machines are there")
+    residency: Literal["anywhere", "region", "on-premise"] = Field(
+        "anywhere", description="where data may lie; say so if a law or contract binds you"
+    )
+    privacy: Literal["public", "internal", "confidential", "secret"] = Field(
+        "internal", description="of the texts; what most companies' documents are"
+    )
+    control: Literal["low", "some", "full"] = Field(
+        "some", description="over weights, versions and behaviour; low when any supplier will do"
+    )
+    update: Literal["yearly", "quarterly", "monthly", "weekly", "daily"] = Field(
+        "quarterly", description="how often knowledge changes; training runs are repeated so often"
+    )
+    expertise: Literal["none", "some", "team"] = Field(
+        "some", description="in house, in training models; some is one engineer who has tuned one"
+    )
+    load: Literal["steady", "daily", "spiky"] = Field(
+        "daily", description="how well use can be foretold; daily is office hours"
+    )
+    growth_per_month: float = Field(0.05, ge=0, description="of requests, for twelve months; 1.8 times in a year")
+    contracts: list[str] = Field(default_factory=list, description="clouds with a contract, by name; none binds you")
+    parameters: int | Literal["auto"] = Field(
+        "auto", ge=1_000_000, description="size of the model; auto follows from data, money and task"
+    )
+
+
+def parse_needs(**answers: Any) -> NeedsConfig:
+    """Needs from answers in words. Raises `RecipeError` naming the question and what may be answered."""
+    try:
+        return NeedsConfig.model_validate(answers)
+    except ValidationError as error:
+        raise RecipeError(
+            "\n".join(f"{e['loc'][0]}: {e['msg']}; found {e['input']!r}" for e in error.errors())
+        ) from None
+
+
 class Recipe(StepConfig):
     """A whole recipe after loading. `data` and `models` keep the order of the file."""
 
@@ -90,6 +146,7 @@ class Recipe(StepConfig):
     use_case: str = Field(min_length=1)
     budget: BudgetConfig = BudgetConfig()
     plan: PlanConfig = PlanConfig()
+    needs: NeedsConfig | None = Field(None, description="a recipe that is built as it stands needs no verdict")
     data: dict[str, StepConfig] = Field(min_length=1)
     tokenizer: StepConfig | None = Field(None, description="needed by a model that is trained from scratch")
     models: dict[str, StepConfig] = Field(default_factory=dict, description="a recipe may stop at clean data")

@@ -21,6 +21,8 @@ from lmworks.data.ingest import IngestConfig
 from lmworks.model.config import Shape
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.store import Store
+from lmworks.plan.facts import load_facts
+from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed
 from lmworks.recipe import Recipe, StepConfig
@@ -178,6 +180,13 @@ def make_plan(
     if measure:
         write_atomically(path, json.dumps(plan.as_json(), indent=1) + "\n")
     return plan
+
+
+def forecast_of(recipe: Recipe, folder: Path, prices: Path | None = None) -> Forecast | None:
+    """The verdict on the recipe's needs and what it takes beyond this machine; None where it states no needs."""
+    if recipe.needs is None:
+        return None
+    return Forecast(recipe.needs, _source_bytes(recipe, folder) / 4, load_facts(prices))
 
 
 def _asked(config: StepConfig) -> dict[str, Any]:

@@ -9,11 +9,17 @@ from pathlib import Path
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.plan.facts import load_facts
+from lmworks.plan.forecast import Forecast
+from lmworks.recipe import NeedsConfig
 
 TEMPLATE = """\
 # A language model of your own documents. Next: lmworks plan {file}, then lmworks build {file}
 name: {name}
 use_case: {use_case}
+
+# What `lmworks plan` decides and costs by. More fields, such as users, load and region: docs/plan.md
+needs: {{task: {task}, distance: {distance}, privacy: {privacy}, budget_usd: {budget_usd:g}}}
 
 budget:
   minutes: {minutes}          # wall time of a first build; values written as `auto` follow from it
@@ -62,6 +68,7 @@ class Answers:
     data: Path
     licence: str
     minutes: float
+    needs: NeedsConfig
 
 
 def write_recipe(folder: Path, answers: Answers) -> Path:
@@ -81,8 +88,21 @@ def write_recipe(folder: Path, answers: Answers) -> Path:
         name=name,
         use_case=canonical_json(answers.use_case),
         minutes=f"{answers.minutes:g}",
+        **answers.needs.model_dump(include={"task", "distance", "privacy", "budget_usd"}),
         data=canonical_json(os.path.relpath(answers.data, folder)),
         licence=canonical_json(answers.licence),
     )
     write_atomically(path, text)
     return path
+
+
+def advice(answers: Answers) -> str:
+    """What the verdict says to these answers and the bytes in the folder, four a token."""
+    size = sum(path.stat().st_size for path in answers.data.rglob("*") if path.is_file())
+    verdict = Forecast(answers.needs, size / 4, load_facts()).verdict
+    text = f"verdict on {size / 1e6:,.3g} MB of documents: {verdict.step}; {verdict.how}"
+    if verdict.step != "train from scratch":
+        text += (
+            "\nThe recipe trains a small model from scratch all the same: a trial of the way, not a model to rely on."
+        )
+    return text

@@ -8,7 +8,14 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup
 
+from lmworks.plan.costs import Month
+
 Point = tuple[float, float]
+
+STYLE = (
+    "<style>text{font:11px sans-serif}.grid{stroke:#ddd}.line{fill:none;stroke-width:2}"
+    ".s0{stroke:#1f4e79}.s1{stroke:#c0504d}.s2{stroke:#4f8f3a}.s3{stroke:#7f6000}</style>"
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,21 @@ def line_chart(
             )
         parts.append(_legend(left + 150 * index + 130, line.name, index))
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def standalone(chart: Markup) -> str:
+    """A chart as a file of its own, with colours."""
+    return str(chart).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace("><", f">{STYLE}<", 1)
+
+
+def own_or_rent(months: Sequence[Month]) -> str:
+    """What owning machines and renting them have cost by the end of each month, at the low and the high prices."""
+    series = [
+        Series(f"{name}, {end}", [(m.month, getattr(getattr(m, field), end)) for m in months])
+        for name, field in (("cloud", "cloud_usd"), ("own", "own_usd"))
+        for end in ("low", "high")
+    ]
+    return standalone(line_chart("Own or rent", "month", "USD spent in all", series))
 
 
 def interval_chart(title: str, unit: str, bars: Sequence[Bar], chance: float | None = None) -> Markup:

@@ -1,0 +1,120 @@
+"""Time, money, energy, storage and serving capacity that follow from counted operations and dated facts. All ranges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmworks.plan.count import Shape
+from lmworks.plan.facts import Device, Facts, Range
+from lmworks.recipe import NeedsConfig
+
+HOURS_PER_MONTH = 730
+
+
+def device_hours(flops: float, device: Device) -> Range:
+    """Hours of one device for so many operations: they do not depend on how many share the work, but for MFU."""
+    if device.mfu is None or device.peak_teraflops is None:
+        raise ValueError(f"{device.name} trains nothing: its facts state no peak or MFU")
+    low, high = device.mfu
+    per_hour = device.peak_teraflops * 1e12 * 3600
+    return Range(flops / (per_hour * high), flops / (per_hour * low))
+
+
+def energy_kwh(hours: Range, watts: float, pue: Range) -> Range:
+    """At the device and, by the power usage effectiveness, in the building around it."""
+    return hours * (watts / 1000) * pue
+
+
+def checkpoint_hours(parameters: float, hours: Range, devices: int, facts: Facts) -> tuple[Range, Range]:
+    """(hours between checkpoints, hours lost to writing, repeating and restarting as expected) of a run on the clock.
+
+    The interval is Young's and Daly's; a checkpoint is 14 bytes a parameter: weights, master weights and two moments.
+    """
+    rates, restarts = facts.value("write_gigabytes_per_second"), facts.value("restart_hours")
+    between = facts.value("interruption_device_hours").low / devices
+    writes = [14 * parameters / 1e9 / rate / 3600 for rate in reversed(rates)]
+    every = [math.sqrt(2 * write * between) for write in writes]
+    lost = [
+        run * (write / interval + (interval / 2 + restart) / between)
+        for run, write, interval, restart in zip(hours, writes, every, restarts, strict=True)
+    ]
+    return Range(*every), Range(*lost)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What groups of equal devices serve; rates are of one group, reading and writing by turns."""
+
+    device: str
+    devices: int  # in a group: the fewest that hold 16-bit weights and one context
+    users: int  # at once, each with the longest context: bound by memory for caches, and by 256 rows
+    read_tokens_per_second: Range
+    written_tokens_per_second: Range  # all users together
+    stream_tokens_per_second: Range  # one user alone
+    groups: int  # that the busiest hour needs, at the slow end
+    usd_per_hour: Range  # of all groups, without spot
+    usd_per_million_tokens: Range  # written, at the mean load
+
+
+def serving(shape: Shape, name: str, needs: NeedsConfig, facts: Facts) -> Serving | None:
+    """Capacity and price of a device; None when 8 do not hold the model, or the facts lack a figure or a price."""
+    device, price = facts.devices[name], facts.price(name, spot=False)
+    memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops
+    if price is None or memory is None or bandwidth is None or peak is None:
+        return None
+    weights, row = 2.0 * shape.parameters, max(1, shape.cache_bytes_per_token * needs.context_tokens)
+    room = {count: int((0.9 * memory * 1e9 * count - weights - 2**30 * count) // row) for count in (1, 2, 4, 8)}
+    count = next((count for count, users in room.items() if users >= 1), None)
+    if count is None:
+        return None
+    users, efficiency = min(256, room[count]), facts.value("serving_efficiency")
+    reads = peak * 1e12 * count / (2 * shape.parameters)
+    bound = {rows: rows * bandwidth * 1e9 * count / (weights + rows * row / 2) for rows in (1, users)}  # half full
+    writes, alone = efficiency * min(bound[users], reads), efficiency * min(bound[1], reads)
+    answer = 0 if shape.architecture == "encoder" else needs.answer_tokens
+    seconds = needs.prompt_tokens / (efficiency.low * reads) + answer / writes.low
+    groups = math.ceil(max(needs.requests_per_second * seconds, needs.users / users))
+    million = 1e6 / 3600 / facts.value(f"busy_{needs.load}").low * count
+    usd = Range(price.low * million / writes.high, price.high * million / writes.low)
+    return Serving(name, count, users, efficiency * reads, writes, alone, groups, price * count * groups, usd)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month of use, and what has been spent by its end in the cloud or on machines of one's own."""
+
+    month: int
+    device_hours: float
+    nodes: int
+    cloud_usd: Range
+    own_usd: Range
+
+
+def months(
+    device_hours_first: float, growth: float, count: int, price: Range, device: Device, facts: Facts
+) -> list[Month]:
+    """Costs month by month, growing for twelve of them, then level. Nodes are bought when the load needs another."""
+    node = device.devices_per_node
+    watts = (facts.value("host_watts_share") + 1.0) * ((device.watts or 0) * node)
+    space = watts * facts.value("space_usd_per_kw_month") * 1e-3
+    power = watts * facts.value("pue") * facts.value("usd_per_kwh") * 1e-3
+    bought, spares = facts.value("node_usd"), facts.value("spares_share_per_year") * (1 / 12)
+    result, nodes, cloud, own = [], 0, Range(0, 0), Range(0, 0)
+    for month in range(1, count + 1):
+        hours = device_hours_first * (1 + growth) ** min(month - 1, 12)
+        needed = max(nodes, math.ceil(hours / node / HOURS_PER_MONTH))
+        running = (spares * bought + space) * needed + facts.value("staff_usd_per_month") + power * (hours / node)
+        cloud = cloud + price * hours * (facts.value("cloud_extra_share") + 1.0)
+        own = own + bought * (needed - nodes) + running
+        nodes = needed
+        result.append(Month(month, hours, nodes, cloud, own))
+    return result
+
+
+def break_even(costs: Sequence[Month]) -> tuple[int | None, int | None]:
+    """First months after which owning stays cheaper: (cheap own against dear cloud, the reverse); None for never."""
+    best = max((each.month for each in costs if each.own_usd.low >= each.cloud_usd.high), default=0) + 1
+    worst = max((each.month for each in costs if each.own_usd.high >= each.cloud_usd.low), default=0) + 1
+    return best if best <= len(costs) else None, worst if worst <= len(costs) else None

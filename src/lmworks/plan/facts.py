@@ -1,0 +1,119 @@
+"""Facts that plans rest on: devices, prices, grids. Each has a date and a source, and a file can replace it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lmworks.errors import UsageError
+
+PACKAGED = Path(__file__).with_name("facts.json")
+
+
+class Range(NamedTuple):
+    """A quantity that is known within bounds only; the bounds of a product or sum of two are taken at their ends."""
+
+    low: float
+    high: float
+
+    def __mul__(self, other: Range | float) -> Range:  # type: ignore[override]
+        low, high = other if isinstance(other, Range) else (other, other)
+        return Range(self.low * low, self.high * high)
+
+    def __add__(self, other: Range | float) -> Range:  # type: ignore[override]
+        low, high = other if isinstance(other, Range) else (other, other)
+        return Range(self.low + low, self.high + high)
+
+
+class Fact(BaseModel):
+    """Where something was read, and when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    date: str
+
+
+class Device(Fact):
+    """One accelerator or server. What has no good source is None, and what would follow from it is not computed."""
+
+    kind: str
+    name: str
+    memory_gigabytes: float | None
+    bandwidth_gigabytes_per_second: float | None
+    peak_teraflops: float | None  # dense bfloat16 products
+    watts: float | None
+    devices_per_node: int = Field(ge=1)
+    mfu: Range | None  # model FLOPs utilisation of whole training runs: operations that the model needs, by the peak
+    mfu_source: str
+    maturity: str
+    who: str  # chooses it, and why
+
+
+class Price(Fact):
+    """What one device costs by the hour."""
+
+    device: str
+    provider: str
+    terms: str
+    usd_per_hour: Range
+
+
+class Constant(Fact):
+    """A quantity with bounds; its unit is in its name. Of grids, kg of CO2 a kWh."""
+
+    low: float
+    high: float
+
+
+class Facts(BaseModel):
+    """All of them, with the date on which the file was made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    date: str
+    formulas: dict[str, str]
+    devices: dict[str, Device]
+    prices: list[Price]
+    services: list[dict[str, str]]
+    grid: dict[str, Constant]
+    constants: dict[str, Constant]
+
+    def value(self, name: str) -> Range:
+        """A constant's bounds."""
+        return Range(self.constants[name].low, self.constants[name].high)
+
+    def price(self, device: str, *, spot: bool) -> Range | None:
+        """Of an hour, from the cheapest to the dearest listed terms."""
+        listed = [price for price in self.prices if price.device == device.removesuffix("-fp8")]
+        found = [price.usd_per_hour for price in listed if spot or price.terms != "spot"]
+        return Range(min(price.low for price in found), max(price.high for price in found)) if found else None
+
+
+def load_facts(replacement: Path | None = None) -> Facts:
+    """The packaged facts; a file of the same form replaces whole lists, and single devices, grids and constants.
+
+    Raises `UsageError` naming the file and field that is wrong.
+    """
+    merged: dict[str, Any] = json.loads(PACKAGED.read_text(encoding="utf-8"))
+    if replacement:
+        try:
+            given = dict(json.loads(replacement.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"{replacement}: expected JSON with fields such as `prices` ({error}); see docs/plan.md"
+            ) from None
+        for field, value in given.items():
+            old = merged.get(field)
+            merged[field] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    try:
+        facts = Facts.model_validate(merged)
+    except ValidationError as error:
+        faults = (f"{replacement}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise UsageError("\n".join(faults)) from None
+    if unknown := [price.device for price in facts.prices if price.device not in facts.devices]:
+        raise UsageError(f"{replacement}: prices: no device {unknown[0]!r}; known: {', '.join(facts.devices)}")
+    return facts

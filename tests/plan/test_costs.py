@@ -1,0 +1,118 @@
+"""Checkpoints, serving, and owning against renting, against figures worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from lmworks.errors import UsageError
+from lmworks.plan.costs import break_even, checkpoint_hours, device_hours, months, serving
+from lmworks.plan.count import SHAPES
+from lmworks.plan.facts import Range, load_facts
+from lmworks.recipe import NeedsConfig
+
+FACTS = load_facts()
+LLAMA = next(shape for shape in SHAPES if shape.name == "Llama-3.1-8B")
+
+
+def test_the_checkpoint_interval_is_youngs_and_the_best() -> None:
+    run = Range(1000, 1000)
+    every, lost = checkpoint_hours(405e9, run, 16_384, FACTS)
+    write = 14 * 405 / 10 / 3600  # hours at 10 GB/s
+    between = 54 * 24 / 419  # Llama 3's own clock time between interruptions
+    assert every.low == pytest.approx((2 * write * between) ** 0.5, rel=1e-3)
+    for other in (0.8 * every.low, 1.25 * every.low):
+        assert lost.low < 1000 * (write / other + (other / 2 + 0.1) / between)
+    assert checkpoint_hours(405e9, run, 64, FACTS)[1].high < lost.low
+
+
+def test_serving_is_bound_by_memory_and_by_bandwidth() -> None:
+    found = serving(LLAMA, "h100", NeedsConfig(context_tokens=8192), FACTS)
+    assert found and found.devices == 1
+    room = 0.9 * 80e9 - 2 * 8_030_261_248 - 2**30
+    assert found.users == int(room // 2**30)  # a context of 8,192 takes 1 GiB
+    assert found.stream_tokens_per_second.high / 0.9 == pytest.approx(3350e9 / (16.06e9 + 2**29), rel=1e-3)
+    assert found.usd_per_hour == Range(1.99, 5.0)  # no spot for what must not stop
+    small = serving(SHAPES[0], "h100", NeedsConfig(context_tokens=64), FACTS)
+    assert small and small.users == 256  # rows that a server computes at once
+    big = next(shape for shape in SHAPES if shape.name == "Llama-3.1-405B")
+    assert serving(big, "a100-40", NeedsConfig(), FACTS) is None
+
+
+@settings(deadline=None)
+@given(users=some.integers(1, 5000), rate=some.floats(0.01, 500), factor=some.integers(1, 10))
+def test_more_users_or_requests_never_need_fewer_machines(users: int, rate: float, factor: int) -> None:
+    few = serving(LLAMA, "h100", NeedsConfig(users=users, requests_per_second=rate), FACTS)
+    many = serving(LLAMA, "h100", NeedsConfig(users=users * factor, requests_per_second=rate * factor), FACTS)
+    assert few and many and many.groups >= few.groups
+    assert users <= few.groups * few.users
+
+
+def test_nodes_are_bought_as_the_load_grows_and_busy_machines_pay_back() -> None:
+    device, price = FACTS.devices["h100"], Range(1.99, 5.0)
+    busy = months(8 * 730, 0.05, 36, price, device, FACTS)
+    assert busy[0].cloud_usd.high == pytest.approx(5.0 * 8 * 730 * 1.5)
+    assert [busy[at].nodes for at in (0, 1, 11, 35)] == [1, 2, 2, 2]
+    assert busy[12].device_hours == busy[35].device_hours == pytest.approx(8 * 730 * 1.05**12)
+    best, worst = break_even(busy)
+    assert best and (worst is None or best < worst)
+    before, after = busy[best - 2], busy[best - 1]
+    assert before.own_usd.low >= before.cloud_usd.high and after.own_usd.low < after.cloud_usd.high
+    assert break_even(months(730, 0, 36, price, device, FACTS)) == (None, None)  # one of eight is busy
+
+
+def test_a_device_that_trains_nothing_is_not_costed() -> None:
+    with pytest.raises(ValueError, match="trains nothing"):
+        device_hours(1e20, FACTS.devices["fpga-u280"])
+
+
+def test_every_fact_has_a_source_and_a_date() -> None:
+    facts = [*FACTS.devices.values(), *FACTS.prices, *FACTS.grid.values(), *FACTS.constants.values()]
+    assert all(fact.source and fact.date[:2] == "20" for fact in facts)
+    assert all(service["source"] and service["who"] for service in FACTS.services)
+    assert {device.kind for device in FACTS.devices.values()} == {"gpu", "tpu", "cpu", "fpga", "in-memory"}
+    assert all(device.who and device.maturity for device in FACTS.devices.values())
+
+
+def test_a_file_replaces_prices_and_single_constants(tmp_path: Path) -> None:
+    price = {
+        "device": "h100",
+        "provider": "ours",
+        "terms": "contract",
+        "usd_per_hour": [2, 2],
+        "source": "x",
+        "date": "2027",
+    }
+    one = {"low": 0.3, "high": 0.3, "source": "our meter", "date": "2027"}
+    file = tmp_path / "ours.json"
+    file.write_text(json.dumps({"prices": [price], "constants": {"usd_per_kwh": one}, "grid": {"FI": one}}))
+    facts = load_facts(file)
+    assert facts.price("h100", spot=True) == Range(2, 2) and facts.price("a100-80", spot=True) is None
+    assert facts.value("usd_per_kwh") == Range(0.3, 0.3) and facts.value("pue") == FACTS.value("pue")
+    assert facts.grid["FI"].low == 0.3 and facts.grid["SE"] == FACTS.grid["SE"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "expected JSON"),
+        ("[1]", "expected JSON"),
+        ('{"prices": [{"device": "h100"}]}', "prices.0.provider"),
+        ('{"constants": {"pue": {"low": "x", "high": 1, "source": "", "date": ""}}}', "constants.pue.low"),
+        (
+            '{"prices": [{"device": "h1000", "provider": "", "terms": "", "usd_per_hour": [1, 1], "source": "", '
+            '"date": ""}]}',
+            "no device 'h1000'; known: rtx-4090",
+        ),
+    ],
+)
+def test_a_wrong_file_is_answered_with_its_name_and_field(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "ours.json"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=r"ours\.json") as raised:
+        load_facts(file)
+    assert message in str(raised.value)

@@ -1,0 +1,111 @@
+"""Parameters, operations and memory against models that are built and figures that are known."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from lmworks.model.config import DecoderConfig
+from lmworks.plan.count import SHAPES, Layout, Shape, shape_for, smallest_layout, training_bytes
+
+BY_NAME = {shape.name: shape for shape in SHAPES}
+LLAMA = BY_NAME["LLaMA-7B"]
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("SmolLM2-135M", 134_515_008),
+        ("Llama-3.1-8B", 8_030_261_248),
+        ("BLOOM-176B", 176_247_271_424),
+        ("BERT-base", 109_482_240),
+        ("T5-small", 60_506_624),
+    ],
+)
+def test_parameters_are_the_published_ones(name: str, published: int) -> None:
+    assert BY_NAME[name].parameters == published
+
+
+@pytest.mark.parametrize("shape", [s for s in SHAPES if s.architecture != "decoder"], ids=lambda shape: shape.name)
+def test_parameters_of_encoders_and_encoder_decoders_are_those_of_transformers(shape: Shape) -> None:
+    import torch
+    from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration
+
+    with torch.device("meta"):
+        if shape.architecture == "encoder":
+            fields = {"num_hidden_layers": shape.num_layers, "num_attention_heads": shape.num_heads}
+            size = {"hidden_size": shape.hidden_size, "intermediate_size": shape.intermediate_size}
+            model: torch.nn.Module = BertModel(BertConfig(vocab_size=shape.vocab_size, **fields, **size))
+        else:
+            fields = {"num_layers": shape.num_layers, "num_heads": shape.num_heads, "d_kv": shape.head_size}
+            size = {"d_model": shape.hidden_size, "d_ff": shape.intermediate_size}
+            model = T5ForConditionalGeneration(T5Config(vocab_size=shape.vocab_size, **fields, **size))
+    assert shape.parameters == sum(weights.numel() for weights in model.parameters())
+
+
+@settings(deadline=None)
+@given(
+    layers=some.integers(1, 40),
+    heads=some.sampled_from([1, 2, 8]),
+    size=some.sampled_from([16, 64]),
+    tied=some.booleans(),
+)
+def test_a_decoder_counts_as_the_one_that_is_trained_here(layers: int, heads: int, size: int, tied: bool) -> None:
+    fields = {"vocab_size": 500, "hidden_size": 96, "num_layers": layers, "num_heads": 8, "num_key_value_heads": heads}
+    more = {"head_size": size, "intermediate_size": 256}
+    ours = DecoderConfig(**fields, **more, context_length=64, tie_embeddings=tied)
+    shape = Shape(name="", source="", architecture="decoder", **fields, **more, tied=tied)
+    assert shape.parameters == ours.parameters
+    attention = shape.training_flops(1, 64) - shape.training_flops(1)
+    assert attention == ours.training_flops_per_token(64) - ours.training_flops_per_token(0)
+
+
+def test_lora_counts_and_costs_as_peft_does() -> None:
+    matrices = 32 * (4 * (4096 + 4096) + 3 * (4096 + 11008))
+    assert (
+        LLAMA.lora_parameters(16) == 16 * matrices == 39_976_960
+    )  # what PEFT prints for all linear layers of LLaMA-7B
+    whole, adapted = LLAMA.training_flops(1e9), LLAMA.training_flops(1e9, 0, 16)
+    assert adapted == 1e9 * (4 * LLAMA.parameters + 6 * 39_976_960) < whole
+
+
+def test_each_stack_of_an_encoder_decoder_sees_half_of_the_tokens() -> None:
+    small = BY_NAME["T5-small"]
+    assert small.training_flops(1e6) == 3e6 * small.parameters
+
+
+def test_memory_of_a_known_model() -> None:
+    parts = training_bytes(LLAMA, Layout(), 1, 2048)
+    assert sum(parts[name] for name in ("weights", "gradients", "optimizer")) == 16 * LLAMA.parameters
+    assert parts["activations"] / 2**30 == pytest.approx(8.5, abs=0.01)
+    assert training_bytes(LLAMA, Layout(recompute=True), 1, 2048)["activations"] / 2**30 == pytest.approx(0.5, abs=0.01)
+    assert BY_NAME["Llama-3.1-8B"].cache_bytes_per_token == 131_072
+    assert LLAMA.cache_bytes_per_token == 524_288
+
+
+def test_stages_divide_what_the_zero_paper_says() -> None:
+    whole = training_bytes(LLAMA, Layout(8, 0), 1, 2048)
+    for stage, divided in enumerate(
+        ([], ["optimizer"], ["optimizer", "gradients"], ["optimizer", "gradients", "weights"])
+    ):
+        parts = training_bytes(LLAMA, Layout(8, stage), 1, 2048)
+        assert {name for name in parts if parts[name] < whole[name]} == set(divided)
+        assert all(parts[name] * 8 == whole[name] for name in divided)
+    half = training_bytes(LLAMA, Layout(1, 0, 2), 1, 2048)
+    assert all(half[name] * 2 == whole[name] for name in whole)
+
+
+@settings(deadline=None)
+@given(memory=some.floats(8e9, 200e9), name=some.sampled_from(sorted(BY_NAME)))
+def test_the_layout_chosen_fits_and_more_memory_needs_no_more_devices(memory: float, name: str) -> None:
+    shape = BY_NAME[name]
+    layout, roomier = smallest_layout(shape, memory, 2048), smallest_layout(shape, 1.5 * memory, 2048)
+    if layout:
+        assert sum(training_bytes(shape, layout, 1, 2048).values()) <= 0.9 * memory
+        assert roomier and roomier.devices <= layout.devices
+
+
+def test_the_nearest_published_shape_is_taken() -> None:
+    assert shape_for("decoder", 1.2e8).name == "SmolLM2-135M"
+    assert shape_for("encoder", 1e9).name == "BERT-large"

@@ -1,0 +1,135 @@
+"""The verdict: every need has its say, and more reason to train never leads away from training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from lmworks.plan.decide import LADDER, TABLE, decide
+from lmworks.plan.facts import Range
+from lmworks.recipe import NeedsConfig
+
+USD = {name: Range(1000.0 * (at + 1), 9000.0 * (at + 1)) for at, name in enumerate(LADDER)}
+LEVELS = {
+    "distance": ["near", "some", "far"],
+    "control": ["low", "some", "full"],
+    "privacy": ["public", "internal", "confidential", "secret"],
+    "expertise": ["none", "some", "team"],
+    "update": ["daily", "weekly", "monthly", "quarterly", "yearly"],
+    "load": ["spiky", "daily", "steady"],
+    "residency": ["anywhere", "region", "on-premise"],
+}
+"""From the least reason to train to the most."""
+TASKS = ["chat", "write", "translate", "summarise", "classify", "extract", "search"]
+
+anyone = some.builds(
+    NeedsConfig,
+    task=some.sampled_from(TASKS),
+    labelled_examples=some.integers(0, 100_000),
+    requests_per_second=some.floats(0.001, 100),
+    deadline_weeks=some.floats(0.5, 100),
+    budget_usd=some.floats(0, 1e6),
+    context_tokens=some.integers(8, 100_000),
+    **{name: some.sampled_from(levels) for name, levels in LEVELS.items()},
+)
+tokens_of = some.floats(0, 1e13)
+
+
+def height(needs: NeedsConfig, tokens: float, usd: dict[str, Range] = USD) -> int:
+    return LADDER.index(decide(needs, tokens, usd).step)
+
+
+@pytest.mark.parametrize("field", sorted(LEVELS))
+@settings(deadline=None)
+@given(needs=anyone, tokens=tokens_of)
+def test_a_higher_level_never_leads_further_towards_prompting(field: str, needs: NeedsConfig, tokens: float) -> None:
+    found = [height(needs.model_copy(update={field: level}), tokens) for level in LEVELS[field]]
+    assert found == sorted(found)
+
+
+@settings(deadline=None)
+@given(needs=anyone, tokens=tokens_of, factor=some.integers(1, 1000))
+@pytest.mark.parametrize("field", ["labelled_examples", "budget_usd", "deadline_weeks", "requests_per_second"])
+def test_more_data_money_time_or_use_never_leads_further_towards_prompting(
+    field: str, needs: NeedsConfig, tokens: float, factor: float
+) -> None:
+    more = needs.model_copy(update={field: getattr(needs, field) * factor})
+    assert height(more, tokens) >= height(needs, tokens)
+    assert height(needs, tokens * factor) >= height(needs, tokens)
+
+
+@settings(deadline=None)
+@given(needs=anyone, tokens=tokens_of)
+def test_every_need_is_shown_with_a_reason_and_the_points_add_up(needs: NeedsConfig, tokens: float) -> None:
+    verdict = decide(needs, tokens, USD)
+    shown = {factor.name.replace(" ", "_") for factor in verdict.factors}
+    left = {"task", "users", "prompt_tokens", "answer_tokens", "growth_per_month", "parameters", "budget_usd"}
+    assert shown == set(NeedsConfig.model_fields) - left | {"cost"}
+    assert all(factor.reason for factor in (*verdict.factors, *verdict.limits))
+    assert verdict.points == sum(factor.points["training"] for factor in verdict.factors)
+    assert LADDER.index(verdict.step) <= min(factor.points["at most"] for factor in verdict.limits)
+    assert decide(needs, tokens, USD) == verdict
+
+
+def needs_of(**fields: Any) -> NeedsConfig:
+    return NeedsConfig(**{"budget_usd": 1e6, "expertise": "team", "deadline_weeks": 52, **fields})
+
+
+@pytest.mark.parametrize(
+    ("step", "tokens", "fields"),
+    [
+        ("no training", 1e4, {}),
+        ("adapt", 2e6, {}),
+        ("fine-tune", 2e7, {"labelled_examples": 20_000}),
+        ("continue pretraining", 5e8, {"distance": "far", "control": "full"}),
+        ("train from scratch", 1e11, {"distance": "far", "control": "full", "privacy": "secret"}),
+        ("no training", 1e11, {"distance": "far", "control": "full", "privacy": "secret", "budget_usd": 500}),
+    ],
+)
+def test_each_step_has_somebody_who_is_told_to_take_it(step: str, tokens: float, fields: dict[str, Any]) -> None:
+    assert decide(needs_of(**fields), tokens, USD).step == step
+
+
+def test_not_to_train_is_advised_when_it_is_cheaper_at_any_price() -> None:
+    cheap = {**USD, LADDER[0]: Range(1, 2)}
+    assert height(needs_of(), 2e6) == 1
+    assert height(needs_of(), 2e6, cheap) == 0
+    assert "not to train is cheaper" in str(decide(needs_of(), 2e6, cheap).factors[-1].reason)
+
+
+@pytest.mark.parametrize(
+    ("fields", "architecture", "place", "how"),
+    [
+        ({"task": "classify", "labelled_examples": 500, "deadline_weeks": 0.5}, "decoder", "hosted model", "classical"),
+        ({"task": "classify", "labelled_examples": 5000}, "encoder", "cloud machines", "All weights"),
+        (
+            {"task": "translate", "labelled_examples": 5000, "prompt_tokens": 100},
+            "encoder-decoder",
+            "cloud machines",
+            "",
+        ),
+        ({"task": "chat", "residency": "on-premise"}, "decoder", "own machines", ""),
+        ({"labelled_examples": 5000, "expertise": "none", "contracts": ["AWS"]}, "decoder", "managed service", ""),
+        (
+            {"privacy": "secret", "deadline_weeks": 0.5, "expertise": "none"},
+            "decoder",
+            "own machines",
+            "open instruct model",
+        ),
+    ],
+)
+def test_architecture_and_place_follow_from_the_needs(
+    fields: dict[str, Any], architecture: str, place: str, how: str
+) -> None:
+    verdict = decide(needs_of(**fields), 1e6, USD)
+    assert (verdict.architecture, verdict.place) == (architecture, place)
+    assert how in verdict.how
+
+
+def test_the_table_names_needs_that_exist() -> None:
+    rules = [*TABLE["architecture"], *TABLE["place"], *TABLE["how"]]
+    named = {name for rule in rules for name in rule["when"]} | set(TABLE["pushes"])
+    assert named - {"step", "place"} <= set(NeedsConfig.model_fields)
