@@ -141,8 +141,7 @@ class Run:
             self.position.history.append(line)
             self.context.progress.update(
                 done * tokens,
-                loss=line["loss"],
-                learning_rate=line["learning_rate"],
+                **{name: line[name] for name in ("loss", "learning_rate", "validation_loss") if name in line},
                 tokens_per_second=tokens / self.seconds[-1],
             )
             if self.watched and done in samples_at:

@@ -1,0 +1,105 @@
+"""Predict five larger runs from a ladder of five small ones, and see how they come out: one JSON line.
+
+    python benchmarks/train/scaling.py FOLDER [--source DIR] [--seed N] [--hidden N] [--layers N] [--steps N]
+
+FOLDER keeps the store, so that a stopped run goes on. The judged run is the one without options: the documentation of
+cloud services, seed 11. What `lmworks.search.law` assumes (exponent, noise, weights) was chosen on another text (Python
+sources: `--source DIR`) and other seeds. Held-out runs take 1.5 to 8 times the compute of the ladder's largest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from lmworks.pipeline.display import make_display
+from lmworks.plan.machine import this_machine
+from lmworks.search.law import fit_law
+from lmworks.search.runs import Runs
+from lmworks.search.scale import LARGEST, RUNGS, ladder
+
+HELD_OUT = (1.5, 2, 3, 5, 8)
+"""Compute, in that of the ladder's largest."""
+BOTOCORE = "[{kind: botocore}]"
+RECIPE = """\
+name: scaling
+use_case: measuring how well larger runs are predicted
+plan: {measure: false}
+data:
+  raw: {kind: ingest, sources: SOURCES, licences: {allow: [permissive]}}
+  clean: {kind: normalise, from: raw, html: text}
+  split: {kind: split, from: clean, by: SPLIT, test: 0.05, validation: 0.05}
+tokenizer: {kind: bpe, vocab_size: 1024, from: split.train}
+models:
+  pretrain:
+    objective: causal-lm
+    from: scratch
+    data: split.train
+    validation: split.validation
+    sequence_length: 256
+    global_batch_tokens: 2048
+    validation_rows: 128
+    data_type: bfloat16
+    compile: false
+"""
+
+
+def main() -> None:
+    """Train ten models, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--source")
+    for name, default in (("seed", 11), ("hidden", 256), ("layers", 4), ("steps", 1100)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    files = f"[{{kind: files, path: {options.source}, licence: Apache-2.0}}]"
+    recipe = RECIPE.replace("SOURCES", files if options.source else BOTOCORE)
+    recipe = recipe.replace("SPLIT", "id" if options.source else "folder")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    (options.folder / "recipe.yaml").write_text(recipe)
+    fields = {"seed": options.seed, "threads": options.threads, "steps": options.steps}
+    fields |= {"hidden_size": options.hidden, "num_layers": options.layers}
+    settings = [f"pretrain.{name}={value}" for name, value in fields.items()]
+    began = time.time()
+    runs = Runs(options.folder / "recipe.yaml", settings, None, "pretrain", make_display(sys.stderr))
+    small = [runs.train(each) for each in ladder(runs, [LARGEST * share for share in RUNGS])]
+    law = fit_law([each.flops for each in small], [each.loss for each in small])
+    held_out = []
+    for changed in ladder(runs, [LARGEST * times for times in HELD_OUT]):
+        run = runs.train(changed)
+        loss, (low, high) = law.predict(run.flops)
+        held_out.append(
+            {
+                "times": round(run.flops / small[-1].flops, 2),
+                "seconds": round(run.seconds, 1),
+                "loss": round(run.loss, 4),
+                "predicted": round(loss, 4),
+                "interval": [round(low, 4), round(high, 4)],
+                "half_width": round((high - low) / 2 / loss, 4),
+                "covered": low <= run.loss <= high,
+                "error": round(loss / run.loss - 1, 4),
+                "last_rung_error": round(small[-1].loss / run.loss - 1, 4),
+            }
+        )
+    found = {
+        "ladder": [[f"{each.flops:.3g}", round(each.loss, 4), round(each.seconds, 1)] for each in small],
+        "law": law.in_words("operations"),
+        "held_out": held_out,
+        "covered": sum(each["covered"] for each in held_out),
+        "largest_half_width": max(each["half_width"] for each in held_out),
+        "mean_error": round(sum(abs(each["error"]) for each in held_out) / len(held_out), 4),
+        "last_rung_mean_error": round(sum(abs(each["last_rung_error"]) for each in held_out) / len(held_out), 4),
+        "seed": options.seed,
+        "machine": f"{this_machine().processor}, {options.threads} threads",
+        "seconds": round(time.time() - began),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
