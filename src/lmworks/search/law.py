@@ -21,7 +21,7 @@ from lmworks.pipeline.figure import Interval
 Floats = NDArray[np.float64]
 
 EXPONENT, EXPONENT_SPREAD = 0.18, 0.7
-"""Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), and a factor of two either way, one standard
+"""Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), a factor of two either way, one standard
 deviation of its logarithm: data's exponents, and those of other texts, lie there too."""
 NOISE, NOISE_RUNS = 0.005, 4
 """Relative standard deviation of the loss over seeds in small runs, and how many runs this is worth as evidence."""
