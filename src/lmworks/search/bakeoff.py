@@ -68,7 +68,7 @@ def bakeoff(runs: Runs, *, seeds: int) -> Outcome:
         entries.append({"name": name, **size, "losses": losses, **mean, "difference_interval": _interval(relative)})
     entries.sort(key=lambda each: each["loss"])
     words = [
-        f"{'architecture':24} {'parameters':>11} {'steps':>6} {'seconds':>8}  loss and 95 % against the habit, {seeds} seeds"
+        f"{'architecture':24} {'parameters':>11} {'steps':>6} {'seconds':>8}  loss; against the habit, {seeds} seeds"
     ]
     for each in entries:
         low, high = each["difference_interval"]

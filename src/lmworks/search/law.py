@@ -25,7 +25,7 @@ EXPONENT, EXPONENT_SPREAD = 0.18, 0.7
 deviation of its logarithm: data's exponents, and those of other texts, lie there too."""
 NOISE, NOISE_RUNS = 0.005, 4
 """Relative standard deviation of the loss over seeds in small runs, and how many runs this is worth as evidence."""
-DRAWS = 20_000
+DRAWS = 10_000
 FEWEST = 200
 """Draws that must be left for quantiles of 95 %."""
 ROBUST = 2.0
