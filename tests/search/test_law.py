@@ -64,11 +64,11 @@ def test_losses_that_rise_have_no_law() -> None:
 
 
 def test_ranges_are_read_as_they_are_written() -> None:
-    rate = parse_range("learning_rate=5e-3..0.05:log")
-    assert (rate.low, rate.high, rate.log) == (0.005, 0.05, True)
-    layers = parse_range("num_layers=1..4")
+    name, rate = parse_range("learning_rate=5e-3..0.05:log")
+    assert (name, rate.low, rate.high, rate.log) == ("learning_rate", 0.005, 0.05, True)
+    _, layers = parse_range("num_layers=1..4")
     assert (layers.low, layers.high) == (1, 4) and isinstance(layers.low, int)
-    assert parse_range("tokenizer.vocab_size=512,1024").choices == ["512", "1024"]
+    assert parse_range("tokenizer.vocab_size=512,1024")[1].choices == ("512", "1024")
     for text in ("learning_rate", "learning_rate=", "x=3..1", "x=0..1:log", "x=1..", "x=5"):
         with pytest.raises(UsageError, match="expected FIELD"):
             parse_range(text)

@@ -12,8 +12,8 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,38 +33,20 @@ if TYPE_CHECKING:
 
 ENOUGH_FOR_IMPORTANCE = 8
 """Finished trials below which shares of importance are chance."""
-WAIT_SECONDS = 60
-"""For another process to end its write."""
 
 
-@dataclass(frozen=True)
-class Range:
-    """Values that a field may take: choices, or numbers from `low` to `high`, whole ones if both are `int`."""
+def parse_range(text: str) -> tuple[str, Any]:
+    """`field=low..high`, `field=low..high:log` or `field=a,b,c`, as Optuna has it; raises `UsageError`."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    field: str
-    choices: Sequence[str] = ()
-    low: Any = 0
-    high: Any = 0
-    log: bool = False
-
-    def suggest(self, trial: Trial) -> object:
-        """A value proposed."""
-        if self.choices:
-            return trial.suggest_categorical(self.field, self.choices)
-        number = trial.suggest_int if isinstance(self.low, int) else trial.suggest_float
-        return number(self.field, self.low, self.high, log=self.log)
-
-
-def parse_range(text: str) -> Range:
-    """`field=low..high`, `field=low..high:log` or `field=a,b,c`; raises `UsageError`."""
-    number = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
-    if found := re.fullmatch(rf"([\w.-]+)={number}\.\.{number}(:log)?", text):
-        field, *ends, log = found.groups()
-        low, high = map(int if all(re.fullmatch(r"[-+]?[0-9]+", end) for end in ends) else float, ends)
-        if low < high and (low > 0 or not log):
-            return Range(field, low=low, high=high, log=bool(log))
-    elif found := re.fullmatch(r"([\w.-]+)=([^,]+(?:,[^,]+)+)", text):
-        return Range(found[1], choices=found[2].split(","))
+    with suppress(ValueError):
+        if found := re.fullmatch(r"([\w.-]+)=([^,]+?)\.\.([^,]+?)(:log)?", text):
+            field, low, high, log = found.groups()
+            if re.fullmatch(r"-?[0-9]+\.\.-?[0-9]+", f"{low}..{high}"):
+                return field, IntDistribution(int(low), int(high), log=bool(log))
+            return field, FloatDistribution(float(low), float(high), log=bool(log))
+        if found := re.fullmatch(r"([\w.-]+)=([^,]+(?:,[^,]+)+)", text):
+            return found[1], CategoricalDistribution(found[2].split(","))
     raise UsageError(f"--over {text}: expected FIELD=LOW..HIGH, FIELD=LOW..HIGH:log with LOW above 0, or FIELD=A,B,C")
 
 
@@ -76,7 +58,7 @@ class Job:
     settings: Sequence[str]
     store: Path | None
     model: str
-    ranges: Sequence[Range]
+    over: Sequence[str]
     trials: int
     ends: float | None
     """Time after which no trial begins, in seconds since the epoch."""
@@ -86,17 +68,16 @@ class Job:
     @property
     def vocabulary_varies(self) -> bool:
         """Losses a token then cannot be compared."""
-        return any(each.field.startswith("tokenizer.") for each in self.ranges)
+        return any(each.startswith("tokenizer.") for each in self.over)
 
     def open(self, seed: int = 0) -> Study:
         """The study, made when missing."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        wait = {"connect_args": {"timeout": WAIT_SECONDS}}
         return optuna.create_study(
             study_name=self.file.stem,
-            storage=optuna.storages.RDBStorage(f"sqlite:///{self.file}", engine_kwargs=wait),
+            storage=f"sqlite:///{self.file}?timeout=60",  # seconds that another process may take to write
             sampler=optuna.samplers.TPESampler(seed=seed),
             pruner=optuna.pruners.MedianPruner(),
             load_if_exists=True,
@@ -118,20 +99,20 @@ def search(
 ) -> Outcome:
     """Go on with the study of these ranges until it has so many trials.
 
-    The first trial is the recipe's own where the ranges hold it. `workers` trials run at once, each on its share of the
-    cores; on Ray where `ray` says so. Raises `UsageError` for a range of no field, `LmworksError` if no trial ended.
+    The first trial has the recipe's own values where the ranges hold them. `workers` trials run at once, each on its
+    share of the cores; on Ray where `ray` says so. Raises `UsageError` for a range of no field, `LmworksError` if no trial ended.
     """
-    ranges, runs = [parse_range(each) for each in over], Runs(path, settings, store, model, PlainDisplay(sys.stderr))
-    for each in ranges:
-        runs.open({each.field: each.choices[0] if each.choices else each.low})
+    ranges, runs = map(parse_range, over), Runs(path, settings, store, model, PlainDisplay(sys.stderr))
+    for field, values in ranges:
+        runs.open({field: values.choices[0] if hasattr(values, "choices") else values.low})
     nodes = [[node.name, key_config(node.config)] for node in runs.plain.build.nodes]
-    name = digest_text(canonical_json([nodes, model, [asdict(each) for each in ranges], seed]))[:16]
+    name = digest_text(canonical_json([nodes, model, list(over), seed]))[:16]
     file = (runs.plain.store.root / "studies" / f"{runs.plain.recipe.name}-{model}-{name}.sqlite").absolute()
     file.parent.mkdir(exist_ok=True)
     ends = time.time() + minutes * 60 if minutes is not None else None
     cores = [runs.setting("threads", max(1, (os.cpu_count() or 1) // workers))] if workers > 1 else []
     place = path.absolute(), [*runs.settings, *cores], runs.plain.store.root.absolute()
-    job = Job(*place, model, ranges, trials, ends, seed, file)
+    job = Job(*place, model, over, trials, ends, seed, file)
     with _beside_others(job, runs):
         where: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
         with where as execute:
@@ -141,24 +122,22 @@ def search(
 
 
 def work(job: Job) -> int:
-    """Try settings until there are enough trials or the time is over. Returns how many this process tried."""
+    """Try settings until there are enough trials or the time is over."""
     runs = Runs(job.path, job.settings, job.store, job.model, PlainDisplay(sys.stderr))
-    tried = 0
     while (job.ends is None or time.time() < job.ends) and (asked := _ask(job)):
         _try(job, runs, *asked)
-        tried += 1
-    return tried
+    return 0
 
 
-def _ask(job: Job) -> tuple[Study, Trial, dict[str, object]] | None:
-    """A trial with its values, or None when there are enough. One process asks at a time, so none asks for the same."""
+def _ask(job: Job) -> tuple[Study, Trial] | None:
+    """A trial, or None when there are enough. One process asks at a time, so none asks for the same."""
     with locked(job.file.with_suffix(".ask"), lambda line: None):
         before = job.open().get_trials(deepcopy=False)
         if sum(_counts(each) for each in before) >= job.trials:
             return None
         study = job.open(job.seed * 10_007 + len(before))
-        trial = study.ask()
-        return study, trial, {each.field: each.suggest(trial) for each in job.ranges}
+        trial = study.ask(dict(map(parse_range, job.over)))
+        return study, trial
 
 
 def _counts(trial: FrozenTrial) -> bool:
@@ -170,9 +149,10 @@ class _Pruned(Exception):
     """The trial is worse than others were at its point."""
 
 
-def _try(job: Job, runs: Runs, study: Study, trial: Trial, values: Mapping[str, object]) -> None:
+def _try(job: Job, runs: Runs, study: Study, trial: Trial) -> None:
     from optuna.trial import TrialState
 
+    values = trial.params
     runs.show.say(f"trial {trial.number}: {_in_words(values)}")
 
     def seen(share: float, loss: float) -> None:
@@ -201,7 +181,7 @@ def _put_back(study: Study, number: int, values: dict[str, Any], job: Job) -> No
     """Close a trial that was cut off, and have its values tried again."""
     from optuna.trial import TrialState
 
-    if len(values) == len(job.ranges):
+    if len(values) == len(job.over):
         study.enqueue_trial(values)
     study.tell(number, state=TrialState.FAIL)
 
@@ -218,15 +198,11 @@ def _beside_others(job: Job, runs: Runs) -> Iterator[None]:
             runs.show.say("another process works on this study, too")
         else:
             study = job.open()
-            own = {each.field: getattr(runs.config, each.field, None) for each in job.ranges}
-            own = {each.field: str(own[each.field]) if each.choices else own[each.field] for each in job.ranges}
-            if not study.trials and all(
-                value in each.choices
-                if each.choices
-                else isinstance(value, int | float) and each.low <= value <= each.high
-                for each, value in zip(job.ranges, own.values(), strict=True)
-            ):
-                study.enqueue_trial(own)
+            if not study.trials:
+                own = {name: getattr(runs.config, name, None) for name, _ in map(parse_range, job.over)}
+                ranges = {name for name, values in map(parse_range, job.over) if hasattr(values, "low")}
+                known = {name: value for name, value in own.items() if value is not None}
+                study.enqueue_trial({name: value if name in ranges else str(value) for name, value in known.items()})
             for trial in study.get_trials(states=(TrialState.RUNNING,)):
                 _put_back(study, trial.number, trial.params, job)
         fcntl.flock(lock, fcntl.LOCK_SH)
@@ -259,7 +235,7 @@ def _outcome(job: Job, runs: Runs) -> Outcome:
         if not front or each["score"] < front[-1]["score"]:
             front.append(each)
     importance: dict[str, float] = {}
-    if len(ended) >= ENOUGH_FOR_IMPORTANCE and len(job.ranges) > 1:
+    if len(ended) >= ENOUGH_FOR_IMPORTANCE and len(job.over) > 1:
         importance = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     measure = "bits per byte of validation data" if job.vocabulary_varies else "validation loss, nats a token"
     settings = [runs.setting(name, value) for name, value in ended[0]["values"].items()]
