@@ -16,11 +16,11 @@ import sys
 import time
 from pathlib import Path
 
-from lmworks.pipeline.display import make_display
+from lmworks.pipeline.display import PlainDisplay
 from lmworks.plan.machine import this_machine
 from lmworks.search.law import fit_law
 from lmworks.search.runs import Runs
-from lmworks.search.scale import LARGEST, RUNGS, ladder
+from lmworks.search.scale import LARGEST, RUNGS, flops, ladder
 
 HELD_OUT = (1.5, 2, 3, 5, 8)
 """Compute, in that of the ladder's largest."""
@@ -66,16 +66,17 @@ def main() -> None:
     fields |= {"hidden_size": options.hidden, "num_layers": options.layers}
     settings = [f"pretrain.{name}={value}" for name, value in fields.items()]
     began = time.time()
-    runs = Runs(options.folder / "recipe.yaml", settings, None, "pretrain", make_display(sys.stderr))
-    small = [runs.train(each) for each in ladder(runs, [LARGEST * share for share in RUNGS])]
-    law = fit_law([each.flops for each in small], [each.loss for each in small])
+    runs = Runs(options.folder / "recipe.yaml", settings, None, "pretrain", PlainDisplay(sys.stderr))
+    rungs = ladder(runs, [LARGEST * share for share in RUNGS])
+    amounts, small = [flops(runs, each) for each in rungs], [runs.train(each) for each in rungs]
+    law = fit_law(amounts, [each.loss for each in small])
     held_out = []
     for changed in ladder(runs, [LARGEST * times for times in HELD_OUT]):
-        run = runs.train(changed)
-        loss, (low, high) = law.predict(run.flops)
+        run, amount = runs.train(changed), flops(runs, changed)
+        loss, (low, high) = law.predict(amount)
         held_out.append(
             {
-                "times": round(run.flops / small[-1].flops, 2),
+                "times": round(amount / amounts[-1], 2),
                 "seconds": round(run.seconds, 1),
                 "loss": round(run.loss, 4),
                 "predicted": round(loss, 4),
@@ -87,7 +88,10 @@ def main() -> None:
             }
         )
     found = {
-        "ladder": [[f"{each.flops:.3g}", round(each.loss, 4), round(each.seconds, 1)] for each in small],
+        "ladder": [
+            [f"{amount:.3g}", round(each.loss, 4), round(each.seconds, 1)]
+            for amount, each in zip(amounts, small, strict=True)
+        ],
         "law": law.in_words("operations"),
         "held_out": held_out,
         "covered": sum(each["covered"] for each in held_out),

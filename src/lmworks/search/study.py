@@ -100,7 +100,8 @@ def search(
     """Go on with the study of these ranges until it has so many trials.
 
     The first trial has the recipe's own values where the ranges hold them. `workers` trials run at once, each on its
-    share of the cores; on Ray where `ray` says so. Raises `UsageError` for a range of no field, `LmworksError` if no trial ended.
+    share of the cores; on Ray where `ray` says so. Raises `UsageError` for a range of no field, `LmworksError` if no
+    trial ended.
     """
     ranges, runs = map(parse_range, over), Runs(path, settings, store, model, PlainDisplay(sys.stderr))
     for field, values in ranges:
