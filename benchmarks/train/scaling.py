@@ -23,7 +23,7 @@ from lmworks.search.runs import Runs
 from lmworks.search.scale import LARGEST, RUNGS, flops, ladder
 
 HELD_OUT = (1.5, 2, 3, 5, 8)
-"""Compute, in that of the ladder's largest."""
+"""About the compute, in that of the ladder's largest."""
 BOTOCORE = "[{kind: botocore}]"
 RECIPE = """\
 name: scaling
@@ -33,19 +33,30 @@ data:
   raw: {kind: ingest, sources: SOURCES, licences: {allow: [permissive]}}
   clean: {kind: normalise, from: raw, html: text}
   split: {kind: split, from: clean, by: SPLIT, test: 0.05, validation: 0.05}
-tokenizer: {kind: bpe, vocab_size: 1024, from: split.train}
+tokenizer: {kind: bpe, vocab_size: 512, from: split.train}
 models:
   pretrain:
     objective: causal-lm
     from: scratch
     data: split.train
     validation: split.validation
-    sequence_length: 256
-    global_batch_tokens: 2048
-    validation_rows: 128
+    sequence_length: 128
+    global_batch_tokens: 1024
+    micro_batch_rows: 8
+    validation_rows: 512
+    checkpoint_steps: 500
     data_type: bfloat16
     compile: false
 """
+
+
+def write_recipe(folder: Path, source: str | None) -> Path:
+    """The recipe over the text files of a folder, or over the documentation of cloud services."""
+    files = f"[{{kind: files, path: {source}, licence: Apache-2.0}}]"
+    recipe = RECIPE.replace("SOURCES", files if source else BOTOCORE).replace("SPLIT", "id" if source else "folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(recipe)
+    return folder / "recipe.yaml"
 
 
 def main() -> None:
@@ -53,20 +64,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--source")
-    for name, default in (("seed", 11), ("hidden", 256), ("layers", 4), ("steps", 1100)):
+    for name, default in (("seed", 11), ("hidden", 128), ("layers", 2), ("steps", 4800)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
-    files = f"[{{kind: files, path: {options.source}, licence: Apache-2.0}}]"
-    recipe = RECIPE.replace("SOURCES", files if options.source else BOTOCORE)
-    recipe = recipe.replace("SPLIT", "id" if options.source else "folder")
-    options.folder.mkdir(parents=True, exist_ok=True)
-    (options.folder / "recipe.yaml").write_text(recipe)
+    recipe = write_recipe(options.folder, options.source)
     fields = {"seed": options.seed, "threads": options.threads, "steps": options.steps}
     fields |= {"hidden_size": options.hidden, "num_layers": options.layers}
     settings = [f"pretrain.{name}={value}" for name, value in fields.items()]
     began = time.time()
-    runs = Runs(options.folder / "recipe.yaml", settings, None, "pretrain", PlainDisplay(sys.stderr))
+    runs = Runs(recipe, settings, None, "pretrain", PlainDisplay(sys.stderr))
     rungs = ladder(runs, [LARGEST * share for share in RUNGS])
     amounts, small = [flops(runs, each) for each in rungs], [runs.train(each) for each in rungs]
     law = fit_law(amounts, [each.loss for each in small])

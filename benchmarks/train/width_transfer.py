@@ -1,12 +1,13 @@
 """See whether the best learning rates move with the width of a model: one JSON line.
 
-    python benchmarks/train/width_transfer.py FOLDER [--steps N] [--widths 64,128,256] [--seeds N]
+    python benchmarks/train/width_transfer.py FOLDER [--source DIR] [--steps N] [--widths 64,128,256] [--seeds N]
 
-FOLDER keeps the store, so that a stopped run goes on. The corpus is the documentation of cloud services; losses are of
-validation documents. Muon's rate (matrices inside blocks) and AdamW's (embeddings, output, norms) are swept one at a
-time around the defaults, in factors of two, at three layers and equal tokens. The optimum is the vertex of a parabola
-through the least loss and its neighbours, over the logarithm of the rate; `cost_of_the_narrowest` is how much more a
-width loses at the optimum of the narrowest than at its own: zero if rates carry over.
+FOLDER keeps the store, so that a stopped run goes on. The corpus is the documentation of cloud services, or the text
+files of DIR; losses are of validation documents. Muon's rate (matrices inside blocks) and AdamW's (embeddings, output,
+norms) are swept one at a time around the defaults, in factors of two, at three layers and equal tokens. The optimum is
+the vertex of a parabola through the least loss and its neighbours, over the logarithm of the rate;
+`cost_of_the_narrowest` is how much more a width loses at the optimum of the narrowest than at its own: zero if rates
+carry over.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from scaling import BOTOCORE, RECIPE
+from scaling import write_recipe
 
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.plan.machine import this_machine
@@ -44,13 +45,12 @@ def main() -> None:
     """Train, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--source")
     parser.add_argument("--widths", default="64,128,256")
     for name, default in (("steps", 150), ("seeds", 1), ("threads", os.cpu_count())):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    recipe = options.folder / "recipe.yaml"
-    recipe.write_text(RECIPE.replace("SOURCES", BOTOCORE).replace("SPLIT", "folder"))
+    recipe = write_recipe(options.folder, options.source)
     fixed = {"num_layers": 3, "steps": options.steps, "validation_steps": options.steps, "threads": options.threads}
     settings = [f"pretrain.{name}={value}" for name, value in fixed.items()]
     settings.append("pretrain.hidden_size=64")

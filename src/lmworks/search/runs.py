@@ -15,6 +15,7 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity
 from lmworks.graph import node
+from lmworks.model.config import DecoderConfig
 from lmworks.pipeline.build import Display, Node
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Progress
@@ -113,14 +114,19 @@ class Runs:
         scored = self.until(name, changed, node(name, evaluate_perplexity, task, model=self.model))
         return Evaluation(scored.payload, scored.digest()).figures()[0].value
 
-    def flops_per_token(self, changed: Mapping[str, object]) -> int:
-        """Of a training step with changed fields; raises `UsageError` for a model that begins with another."""
+    def shape(self, changed: Mapping[str, object]) -> DecoderConfig:
+        """Of the decoder with changed fields; raises `UsageError` for a model that begins with another."""
         config = self.config.model_copy(update=changed)
         if not isinstance(config, CausalLMConfig) or config.base is not None:
             raise UsageError(
                 f"{self.model} begins with another model, so that its architecture is fixed; name the base"
             )
-        return config.shape(self.vocab_size).training_flops_per_token(config.sequence_length)
+        return config.shape(self.vocab_size)
+
+    def flops_per_token(self, changed: Mapping[str, object]) -> int:
+        """Of a training step with changed fields."""
+        shape = self.shape(changed)
+        return shape.training_flops_per_token(shape.context_length)
 
     def report(self, name: str, figures: Mapping[str, Any], words: Sequence[str], picture: Markup) -> Outcome:
         """Keep a picture and, beside it, all figures as JSON."""

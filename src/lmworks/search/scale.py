@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from math import isfinite, log
+from math import lcm, log
 from pathlib import Path
 
 from markupsafe import Markup
@@ -19,11 +19,16 @@ from lmworks.search.law import Law, fit_law
 from lmworks.search.runs import Outcome, Runs
 from lmworks.tokens.shards import Shards, permutation, write_rows
 
-RUNGS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-"""Compute of the ladder's models, in that of the largest: twice the largest in all. Also shares of data of a curve."""
+RUNGS = tuple(2.5**-rung for rung in range(4, -1, -1))
+"""Compute of the ladder's models, in that of the largest. Factors of 2.5 show the law's bend 1.6 times as sharply as
+factors of 2, and leave the smallest model steps enough."""
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Of the data, in a curve."""
 LARGEST = 1 / 8
-"""Compute of the ladder's largest model, in that of the run which it predicts: the whole ladder is a quarter of it."""
-WIDTH_MULTIPLE = 8
+"""Compute of the ladder's largest model, in that of the run which it predicts: the whole ladder is a fifth of it."""
+WIDTH_MULTIPLE = 4
+BEYOND = 1000
+"""Times the data there is: no law is carried further."""
 PATIENCE = 3
 """Validations without gain after which a run on little data has nothing left to learn from it."""
 
@@ -56,20 +61,28 @@ def scale(runs: Runs, *, minutes: float) -> Outcome:
 
 
 def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
-    """Changed fields of models that take these shares of the compute of the recipe's own, smallest first.
+    """Changed fields of models that take about these shares of the compute of the recipe's own, smallest first.
 
-    Operations a token and tokens fall alike, as the square root of compute (Hoffmann et al. 2022, approach 2). Depth
-    stays, since width moves in finer steps: a law needs an even path.
+    Operations a token and tokens fall alike, as the square root of compute (Hoffmann et al. 2022, approach 2), exactly:
+    a law needs an even path, and takes any amount. So depth and the number of heads stay, and blocks their proportions.
     """
-    whole, hidden, middle = flops(runs, {}), runs.config.hidden_size, runs.config.intermediate_size  # type: ignore[attr-defined]
-    sizes = []
-    for width in range(WIDTH_MULTIPLE, hidden + 1, WIDTH_MULTIPLE):
-        size = {"hidden_size": width, "watch": None, "intermediate_size": middle and -(-middle * width // hidden)}
+    whole, own, shape = flops(runs, {}), int(runs.config.steps), runs.shape({})
+    fixed = {"num_heads": shape.num_heads, "num_key_value_heads": shape.num_key_value_heads, "watch": None}
+    multiple, hidden = lcm(WIDTH_MULTIPLE, 2 * shape.num_heads), shape.hidden_size
+    sizes: list[tuple[float, dict[str, object]]] = []
+    for width in range(multiple, hidden + 1, multiple):
+        size: dict[str, object] = {
+            **fixed,
+            "hidden_size": width,
+            "intermediate_size": -(-shape.intermediate_size * width // hidden),
+        }
         sizes.append((flops(runs, {**size, "steps": 1}), size))
     rungs = []
     for share in sorted(shares):
-        a_step, size = min(sizes, key=lambda each: abs(log(each[0] / (share**0.5 * whole / int(runs.config.steps)))))
-        steps = round(share * whole / a_step)
+        if not sizes:
+            raise UsageError(f"{runs.model}: hidden_size {hidden} holds too few multiples of {multiple}; raise it")
+        a_step, size = min(sizes, key=lambda each: abs(log(each[0] / (share**0.5 * whole / own))))
+        steps, sizes = round(own * a_step / (whole / own)), [each for each in sizes if each[0] > a_step]
         if steps <= 2 * runs.config.warmup_steps:
             raise UsageError(
                 f"a model of {share:.2%} of the compute of {runs.model} would train for {steps} steps, with "
@@ -136,15 +149,15 @@ def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
     workspace = runs.open(patience)
     (own,) = (each for each in workspace.build.nodes if each.name == runs.model)
     part = Node(own.name, own.stage, own.config, {**own.inputs, "data": f"{data}-part"})
-    amounts, losses = [read * share * count for share in RUNGS], []
-    for share in RUNGS:
+    amounts, losses = [read * share * count for share in SHARES], []
+    for share in SHARES:
         config = FractionConfig(rows=data, share=read * share)
         losses.append(runs.train(patience, Node(f"{data}-part", fraction_of_rows, config, {"rows": data}), part).loss)
     law = fit_law(amounts, losses)
     enough, ends = law.enough(gain) if target is None else law.amount_for(target)
     loss, (low, high) = law.predict(2 * amounts[-1])
     goal = f"doubling to gain less than {gain:.1%}" if target is None else f"a loss of {target:g}"
-    beyond = 1000 * amounts[-1]
+    beyond = BEYOND * amounts[-1]
     low_end, middle, high_end = (
         f"{each:,.0f}" if each < beyond else "beyond reach" for each in (ends[0], enough, ends[1])
     )
@@ -155,7 +168,7 @@ def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
         f"twice the data: {loss:.4f} expected, 95 % interval {low:.4f} to {high:.4f}",
         f"enough examples for {goal}: {middle} (95 % interval {low_end} to {high_end})",
     ]
-    bounds = [each if isfinite(each) else None for each in (ends[0], enough, ends[1])]
+    bounds = [each if each < beyond else None for each in (ends[0], enough, ends[1])]
     points = [{"examples": x, "loss": y} for x, y in zip(amounts, losses, strict=True)]
     figures = {"points": points, "goal": goal, "enough": bounds, "doubled": {"loss": loss, "interval": [low, high]}}
     return runs.report("data-curve", figures, words, _picture("examples", amounts, losses, law, 2 * amounts[-1]))
