@@ -13,17 +13,18 @@ from lmworks.plan.costs import Month
 Point = tuple[float, float]
 
 STYLE = (
-    "<style>text{font:11px sans-serif}.grid{stroke:#ddd}.line{fill:none;stroke-width:2}"
-    ".s0{stroke:#1f4e79}.s1{stroke:#c0504d}.s2{stroke:#4f8f3a}.s3{stroke:#7f6000}</style>"
+    "<style>text{font:11px sans-serif}.grid{stroke:#ddd}.line,.whisker{fill:none;stroke-width:2}"
+    ".s0{stroke:#1f4e79}.s1{stroke:#c0504d}.s2{stroke:#4f8f3a}.s3{stroke:#7f6000}.dot{fill:#fff}</style>"
 )
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart."""
+    """One line of a chart, or its points alone."""
 
     name: str
     points: Sequence[Point]
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,12 @@ def line_chart(
     if right:
         parts.append(_text(width, 12, right[0], "end", "axis"))
     for index, line in enumerate(drawn):
-        path = " ".join(",".join(place(x, y)) for x, y in line.points)
-        parts.append(Markup('<polyline class="line s{}" points="{}"/>').format(index, path))
-        if len(line.points) == 1:
-            parts.append(
-                Markup('<circle class="dot s{}" cx="{}" cy="{}" r="3"/>').format(index, *place(*line.points[0]))
-            )
+        alone = not line.joined or len(line.points) == 1
+        if line.joined:
+            path = " ".join(",".join(place(x, y)) for x, y in line.points)
+            parts.append(Markup('<polyline class="line s{}" points="{}"/>').format(index, path))
+        for x, y in line.points if alone else ():
+            parts.append(Markup('<circle class="dot s{}" cx="{}" cy="{}" r="3"/>').format(index, *place(x, y)))
         parts.append(_legend(left + 150 * index + 130, line.name, index))
     return Markup("").join([*parts, Markup("</svg>")])
 

@@ -201,6 +201,7 @@ class Run:
             if line or measured:
                 self.position.history.append({"step": done, "tokens": done * tokens, **(line or {}), **measured})
                 self.live.step(self.position.history[-1], self.seconds[-1])
+            shown |= {name: value for name, value in measured.items() if name == "validation_loss"}
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
             if self.watched and done in samples_at:
                 with self.timed("sample"):

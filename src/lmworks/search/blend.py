@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from markupsafe import Markup
 
 from lmworks.data.mixing import MixConfig
 from lmworks.errors import UsageError
@@ -14,9 +15,9 @@ from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplex
 from lmworks.graph import node
 from lmworks.pipeline.build import Display, split_reference
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import write_atomically
 from lmworks.recipe import Recipe
-from lmworks.release.charts import Series, line_chart, standalone
+from lmworks.release.charts import Series, line_chart
+from lmworks.search.runs import write_report
 from lmworks.workspace import Workspace, open_workspace, run
 
 RULE = (
@@ -80,14 +81,13 @@ class Sweep:
             [*lines, f"Recommended by {RULE}.", "One training each: another seed moves these figures, too."]
         )
 
-    def picture(self) -> str:
-        """The trade-off as SVG."""
+    def picture(self) -> Markup:
+        """The trade-off."""
         names = self.trials[0].bits_per_byte
         series = [
             Series(name, [(each.share, each.bits_per_byte[name].value) for each in self.trials]) for name in names
         ]
-        chart = line_chart("Trade-off of the blend", f"share of {self.part}", "bits per byte", series)
-        return standalone(chart)
+        return line_chart("Trade-off of the blend", f"share of {self.part}", "bits per byte", series)
 
 
 def sweep(
@@ -107,10 +107,7 @@ def sweep(
         show.say(f"{part}: {ratio:.0%} of {mix}")
         trials.append(_trial(workspace, mix, part, model, ratio, show))
     found = Sweep(mix, part, model, trials)
-    picture = plain.store.root / "reports" / f"{plain.recipe.name}-blend-{part}.svg"
-    write_atomically(picture, found.picture())
-    write_atomically(picture.with_suffix(".json"), json.dumps(found.as_json(), indent=1) + "\n")
-    return found, picture
+    return found, write_report(plain, f"blend-{part}", found.picture(), found.as_json())
 
 
 def _weights(recipe: Recipe, mix: str, part: str, ratio: float) -> dict[str, float]:

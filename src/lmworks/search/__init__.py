@@ -1,0 +1,1 @@
+"""Settings that are searched, laws that predict, architectures and mixtures that are compared."""
