@@ -23,7 +23,7 @@ from lmworks.train.config import CausalLMConfig, LoraConfig, SftConfig
 from lmworks.train.train import train
 from model.test_folder import SHAPE, logits
 from model.test_folder import TOKENS as SOME_TOKENS
-from model.test_pretrained import take, write_published
+from model.test_import_model import take, write_published
 from support import MemoryJournal, make_context
 
 SMALL: dict[str, Any] = {

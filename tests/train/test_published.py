@@ -18,7 +18,7 @@ from lmworks.train.config import CausalLMConfig, SftConfig
 from lmworks.train.objective import packed_batch
 from lmworks.train.published import TrainablePublished
 from lmworks.train.train import train
-from model.test_pretrained import FAMILIES, take, write_published
+from model.test_import_model import FAMILIES, take, write_published
 from support import make_context
 
 SMALL = {
