@@ -127,10 +127,11 @@ def ours(
     began, used = time.perf_counter(), time.process_time()
     packing = PackLabelledConfig(documents="x", sequence_length=LENGTH, label="label")
     counts = pack_labelled(packing, train_data, tokenizer, rows, context).counts
-    steps = round(len(learned) * options.epochs / TEXTS_A_STEP)
+    rows_a_step = max(1, round(counts["rows"] * TEXTS_A_STEP / len(learned)))
+    steps = round(counts["rows"] * options.epochs / rows_a_step)
     config = settings_of(
         steps,
-        global_batch_tokens=LENGTH * round(counts["rows"] * options.epochs / steps),
+        global_batch_tokens=LENGTH * rows_a_step,
         micro_batch_rows=64,
         data_type=options.data_type,
         threads=torch.get_num_threads(),
