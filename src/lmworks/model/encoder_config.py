@@ -108,6 +108,4 @@ class EncoderConfig:
         }
         if self.num_labels:
             fields["num_labels"] = self.num_labels
-        if self.architecture == "modernbert":  # masked tokens teach the first token nothing of its text: the mean does
-            fields |= {"local_attention": LOCAL_ATTENTION, "classifier_pooling": "mean"}
-        return fields
+        return fields | ({"local_attention": LOCAL_ATTENTION} if self.architecture == "modernbert" else {})
