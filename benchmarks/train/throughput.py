@@ -102,6 +102,7 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
         **{"hidden_size": WIDTH, "num_layers": LAYERS, "num_heads": HEADS, "num_key_value_heads": HEADS},
         **{"intermediate_size": FEED_FORWARD, "qk_norm": False, "sequence_length": TOKENS, "steps": 10**6},
         **{"global_batch_tokens": ROWS * TOKENS, "compile": "eager" not in how},
+        **({} if "eager" in how else {"micro_batch_rows": ROWS}),  # whole steps at once, as all peers take them
         **({} if "muon" in how else {"optimizer": "adamw", "learning_rate": 0.001}),
         **json.loads(os.environ.get("LMWORKS_FIELDS", "{}")),  # for trials
     }
@@ -212,7 +213,7 @@ def product(data_type: str, how: str) -> tuple[Step, int]:
         rates = []
         for left, right in pairs:
             each = 2 * left.shape[0] * left.shape[1] * right.shape[1]
-            turns = max(1, int(2e11 // each))
+            turns = max(1, int(5e10 // each))
             left @ right
             began, used = time.perf_counter(), time.process_time()
             for _ in range(turns):
@@ -233,7 +234,7 @@ def work(name: str, threads: int) -> None:
     wire = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes elsewhere
     step, count = globals()[side](data_type, how)
-    for _ in range(3):
+    for _ in range(2):
         step()
     print(json.dumps(count), file=wire, flush=True)
     for _ in sys.stdin:

@@ -44,6 +44,21 @@ def test_packed_attention_is_attention_of_each_segment_alone(
         torch.testing.assert_close(packed[:, :, start:end], alone)
 
 
+def test_compiled_attention_in_bfloat16_is_that_of_the_interpreter() -> None:
+    data_type = torch.bfloat16
+    torch.manual_seed(0)
+    q, g = torch.randn(2, 4, 11, 8, dtype=data_type), torch.randn(2, 4, 11, 8, dtype=data_type)
+    k, v = torch.randn(2, 2, 11, 8, dtype=data_type), torch.randn(2, 2, 11, 8, dtype=data_type)
+    visible = visible_positions((torch.rand(2, 11) < 0.2).cumsum(-1), None, data_type)
+    found = []
+    for attend in (masked_attention, torch.compile(masked_attention, dynamic=False)):
+        inputs = [x.clone().requires_grad_() for x in (q, k, v)]
+        output = attend(*inputs, visible)
+        found.append((output, *torch.autograd.grad(output, inputs, g)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=4e-2, atol=4e-2)
+
+
 @pytest.mark.parametrize(("count", "smoothing"), [(7, 0.0), (7, 0.1), (CHUNK, 0.0), (CHUNK + 5, 0.2)])
 def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(count: int, smoothing: float) -> None:
     torch.manual_seed(0)

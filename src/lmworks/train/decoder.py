@@ -63,7 +63,7 @@ class TrainableDecoder:
         """[B,T,D]; attention stays inside segments, and positions restart with each."""
         decoder, tokens = self.decoder, batch.inputs
         number, positions = segments(tokens, self.end_of_text)
-        visible = visible_positions(number, decoder.config.sliding_window)
+        visible = visible_positions(number, decoder.config.sliding_window, decoder.compute_type)
         x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
         cos, sin = rotations(positions, decoder.config, x.dtype)
         for block in decoder.blocks:

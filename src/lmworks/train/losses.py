@@ -26,14 +26,17 @@ def softmax_gradient(
     With smoothing ε the target is 1 − ε of the token that came and ε spread over all (Szegedy et al. 2016).
     """
     wide = logits.float()
-    log_sum = wide.logsumexp(-1, keepdim=True)
+    top = wide.amax(-1, keepdim=True)
+    powers = (wide - top).exp()
+    total = powers.sum(-1, keepdim=True)
     came = wide.gather(-1, targets[:, None])
     expected = (1 - smoothing) * came + smoothing * wide.mean(-1, keepdim=True)
-    loss = (weights * (log_sum - expected).squeeze(-1)).sum()
-    right = (weights * (came >= wide.amax(-1, keepdim=True)).squeeze(-1)).sum()
-    hit = torch.arange(logits.shape[-1], device=logits.device) == targets[:, None]
-    wanted = (1 - smoothing) * hit.float() + smoothing / logits.shape[-1]
-    gradient = ((wide - log_sum).exp() - wanted) * weights[:, None]
+    loss = (weights * (top + total.log() - expected).squeeze(-1)).sum()
+    right = (weights * (came >= top).squeeze(-1)).sum()
+    spread = powers * (weights[:, None] / total) - (smoothing / logits.shape[-1] * weights)[:, None]
+    # Of 32 bits, as many as the logits are compared at once.
+    hit = torch.arange(logits.shape[-1], dtype=torch.int32, device=logits.device) == targets[:, None].int()
+    gradient = torch.where(hit, spread - ((1 - smoothing) * weights)[:, None], spread)
     return loss, right, gradient.to(logits.dtype)
 
 
