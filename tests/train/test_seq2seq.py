@@ -185,11 +185,11 @@ def test_a_folder_of_ours_is_a_t5_with_equal_logits_and_tokens(
     rows = packed.open()
     for tie in (False, True):
         model, folder = fresh(tokenizer, rows, tie_embeddings=tie), tmp_path / str(tie)
-        model.save(folder, tokenizer.path)
-        theirs, known = T5ForConditionalGeneration.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
         source, target = "one red house", "eins rot haus"
         encoder = tokenizer.open()
         ours = logits(model, Pairs(*([np.array(encoder.encode(text))] for text in (source, target)), [np.ones(1)]))
+        model.save(folder, tokenizer.path)
+        theirs, known = T5ForConditionalGeneration.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
         asked, wanted = known(source, return_tensors="pt"), known(target, return_tensors="pt")
         assert asked.input_ids[0].tolist() == [*encoder.encode(source), known.eos_token_id], "the tokenizer ends it"
         with torch.no_grad():

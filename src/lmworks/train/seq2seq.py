@@ -126,7 +126,9 @@ class TrainableSeq2Seq:
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder whose tokenizer knows the sentinels."""
+        _scale_queries(self.module, -0.5)
         save_published(self.module, folder, tokenizer_folder)
+        _scale_queries(self.module, 0.5)
         path = folder / "config.json"
         config = json.loads(path.read_text())
         # transformers 5 writes that every T5 is tied; older releases tie, and scale, by this field.
@@ -250,10 +252,25 @@ def _prepare(module: Any, dropout: float) -> None:
     The other two places where T5 has dropout, inside attention and feed-forward, cost the most numbers drawn.
     """
     module.config.dropout_rate = dropout
+    _scale_queries(module, 0.5)
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = dropout
+        if hasattr(part, "key_value_proj_dim"):
+            part.q.register_forward_hook(lambda _, __, queries, share=part.key_value_proj_dim**-0.5: queries * share)
         if hasattr(part, "wi_1"):
             part.dropout, part.act = nn.Identity(), nn.GELU(approximate="tanh")
         elif isinstance(getattr(part, "dropout", None), float):
             part.dropout = 0.0
+
+
+@torch.no_grad()
+def _scale_queries(module: Any, power: float) -> None:
+    """Times a power of the head size: T5 has no scale in its attention but in the weights of queries.
+
+    Muon's updates have one size whatever the weights'; unscaled, every head soon saw one position only. So queries
+    are trained as those of other models, divided where they are used, and folded back when they are saved.
+    """
+    for part in module.modules():
+        if hasattr(part, "key_value_proj_dim"):
+            part.q.weight.mul_(part.key_value_proj_dim**power)
