@@ -27,7 +27,7 @@ from lmworks.plan.machine import this_machine
 from lmworks.search.runs import Runs
 
 RATES = {
-    "learning_rate": (0.005, 0.01, 0.02, 0.04, 0.08),
+    "learning_rate": (0.01, 0.02, 0.04, 0.08, 0.16),
     "adamw_learning_rate": (0.00625, 0.0125, 0.025, 0.05, 0.1),
 }
 

@@ -26,6 +26,8 @@ SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Of the data, in a curve."""
 LARGEST = 1 / 8
 """Compute of the ladder's largest model, in that of the run which it predicts: the whole ladder is a fifth of it."""
+RATE_EXPONENT = 0.32
+"""With which the best learning rate falls as tokens grow (Bjorck et al. 2024, arXiv 2409.19913)."""
 WIDTH_MULTIPLE = 4
 BEYOND = 1000
 """Times the data there is: no law is carried further."""
@@ -64,11 +66,13 @@ def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
     """Changed fields of models that take about these shares of the compute of the recipe's own, smallest first.
 
     Operations a token and tokens fall alike, as the square root of compute (Hoffmann et al. 2022, approach 2), exactly:
-    a law needs an even path, and takes any amount. So depth and the number of heads stay, and blocks their proportions.
+    a law needs an even path, and takes any amount. So depth and the number of heads stay, and blocks their proportions;
+    shorter runs take higher rates.
     """
     whole, own, shape = flops(runs, {}), int(runs.config.steps), runs.shape({})
     fixed = {"num_heads": shape.num_heads, "num_key_value_heads": shape.num_key_value_heads, "watch": None}
     multiple, hidden = lcm(WIDTH_MULTIPLE, 2 * shape.num_heads), shape.hidden_size
+    names = ["learning_rate", *["adamw_learning_rate"] * (runs.config.optimizer == "muon")]
     sizes: list[tuple[float, dict[str, object]]] = []
     for width in range(multiple, hidden + 1, multiple):
         size: dict[str, object] = {
@@ -88,7 +92,8 @@ def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
                 f"a model of {share:.2%} of the compute of {runs.model} would train for {steps} steps, with "
                 f"{runs.config.warmup_steps} of them to warm up; raise its steps"
             )
-        rungs.append({**size, "steps": steps, "validation_steps": steps})
+        rates = {name: getattr(runs.config, name) * (own / steps) ** RATE_EXPONENT for name in names}
+        rungs.append({**size, **rates, "steps": steps, "validation_steps": steps})
     return rungs
 
 

@@ -105,7 +105,8 @@ def search(
     """
     ranges, runs = map(parse_range, over), Runs(path, settings, store, model, PlainDisplay(sys.stderr))
     for field, values in ranges:
-        runs.open({field: values.choices[0] if hasattr(values, "choices") else values.low})
+        with suppress(ValueError):  # of a shape that cannot be: its trial fails alone
+            runs.open({field: values.choices[0] if hasattr(values, "choices") else values.low})
     nodes = [[node.name, key_config(node.config)] for node in runs.plain.build.nodes]
     name = digest_text(canonical_json([nodes, model, list(over), seed]))[:16]
     file = (runs.plain.store.root / "studies" / f"{runs.plain.recipe.name}-{model}-{name}.sqlite").absolute()
