@@ -24,8 +24,8 @@ COLUMNS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate
 """Outputs are split: heads, and inner features."""
 ROWS = ("self_attn.o_proj", "mlp.down_proj")
 """Inputs are split; products are added up."""
-LONGEST_WAIT = timedelta(minutes=10)
-"""For another process, which may be compiling or writing; then it counts as lost."""
+LONGEST_WAIT = {"gloo": timedelta(minutes=2), "nccl": timedelta(minutes=10)}
+"""For another process, which may be writing; then it counts as lost. Gloo sometimes fails to connect under load."""
 OF_HEADS = ("q_norm", "k_norm")
 """Whole weights that each process uses for its own heads only: their gradients are parts."""
 
@@ -174,7 +174,8 @@ def join() -> torch.device:
     device = torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=LONGEST_WAIT[backend])
     return device
 
 

@@ -96,10 +96,9 @@ def main(path: str) -> None:
         record = {"error": str(error)}
         write_atomically(Path(job["result"]), json.dumps(record))
         return
+    dist.destroy_process_group()
     if first:
         write_atomically(Path(job["result"]), json.dumps(record))
-    dist.barrier()
-    dist.destroy_process_group()
 
 
 def result_as_json(result: Result) -> dict[str, Any]:
