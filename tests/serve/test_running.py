@@ -22,7 +22,7 @@ import pytest
 from live_server import ASK, CHAT, KEY, Live, serving
 from lmworks.errors import LmworksError
 from lmworks.generate.engine import Batch, Engine
-from lmworks.serve.run import _listen
+from lmworks.serve.run import listen
 
 LONG = {"max_tokens": 1900, "temperature": 0}
 """An answer that takes seconds."""
@@ -200,13 +200,13 @@ def test_a_port_in_use_is_named_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LmworksError, match=f"port {port} of 127.0.0.1 is in use.*--port {port + 1}") as raised:
-            _listen("127.0.0.1", port)
+            listen("127.0.0.1", port)
     assert raised.value.exit_code == 1
 
 
 def test_an_address_that_is_not_ours_is_refused() -> None:
     with pytest.raises(LmworksError, match=r"port 80 of 192\.0\.2\.1 cannot be opened"):
-        _listen("192.0.2.1", 80)
+        listen("192.0.2.1", 80)
 
 
 def test_a_body_that_says_it_is_too_long_is_not_waited_for(live: Live) -> None:

@@ -9,6 +9,7 @@ import multiprocessing
 import resource
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from corpora import make_documents, make_tokenizer, pack_chats, pack_texts, texts
+import encoders
+from corpora import make_conversations, make_documents, make_tokenizer, pack_chats, pack_texts, texts
 from lmworks.errors import LmworksError, Stopped
 from lmworks.graph import OBJECTIVES
 from lmworks.model.decoder import Block
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.tokens.pack import PackPairsConfig, pack_pairs
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train import objectives
@@ -108,9 +111,28 @@ def chat_rows(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelFo
     return pack_chats(folder / "chats", tokenizer, 48), ModelFolder(folder / "base" / "out", "base")
 
 
+def encoder_rows(objective: str, folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelFolder | None]:
+    documents = encoders.labelled(folder / "labelled")
+    found, _ = encoders.pack(folder / objective, objective, documents, tokenizer)
+    if objective == "masked-lm":
+        return found, None
+    texts_alone, _ = encoders.pack(folder / "masked-lm", "masked-lm", documents, tokenizer)
+    return found, encoders.tune(folder / "base", "masked-lm", None, texts_alone, tokenizer, steps=2)
+
+
+def pair_rows(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelFolder | None]:
+    pairs = make_conversations(folder / "pairs")
+    config = PackPairsConfig.model_validate({"from": "x", "sequence_length": 48})
+    pack_pairs(config, pairs, tokenizer, out=folder / "rows", context=make_context(folder))
+    return Shards(folder / "rows", "rows"), None
+
+
 MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | None]]] = {
     "causal-lm": text_rows,
     "sft": chat_rows,
+    **{objective: partial(encoder_rows, objective) for objective in encoders.TASKS},
+    "span-corruption": text_rows,
+    "text-to-text": pair_rows,
 }
 """Data and base of each objective; a new objective adds itself here."""
 

@@ -117,10 +117,10 @@ class DecoderConfig:
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> dict[str, int]:
-        """What packed rows keep for the way back, exact without a compiler, and about what the loss holds.
+        """What packed rows keep for the way back at the most, and about what the loss holds.
 
-        With a compiler it is less, which computes sums of squares and activation functions again. Attention keeps the
-        float32 scores of every pair of a block of queries and the keys up to its end, and a copy in the compute type.
+        With a compiler it is less, which computes sums of squares and activation functions again; without, attention
+        keeps its result instead of the float32 scores of every pair of a block of queries and the keys up to its end.
         """
         tokens, hidden = rows * sequence_length, self.hidden_size
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
