@@ -128,7 +128,7 @@ class DecoderConfig:
         pairs = rows * sum((end - start) * end for start, end in zip([0, *ends], ends, strict=False))
         all_heads = self.num_heads + self.num_key_value_heads
         norms = 2 * (8 * hidden + 4) + self.qk_norm * all_heads * (8 * self.head_size + 4)
-        products = width * (2 * hidden + 2 * heads + 4 * self.intermediate_size)
+        products = width * (2 * hidden + 3 * heads + 4 * self.intermediate_size)
         copied = sum(ends) if rows > 1 and self.num_key_value_heads > 1 else sequence_length  # else a view will do
         keys_and_values = width * rows * 2 * keys * copied
         narrow = width < FLOAT32

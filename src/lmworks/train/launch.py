@@ -16,7 +16,7 @@ from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.train.config import TrainConfig
 
 MOST_RESTARTS = 3
-"""From the last checkpoint, when a process is lost; more is no accident."""
+"""Of all processes, from the last checkpoint, when one is lost; more is no accident."""
 
 
 def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out: Path, context: Context) -> Result:
@@ -37,16 +37,24 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
         "result": str(result),
     }
     write_atomically(job, json.dumps(record))
-    process = subprocess.Popen(  # noqa: S603 - our own module
-        [*torchrun(config.processes, os.environ), "-m", "lmworks.train.worker", str(job)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": str(config.threads)},
-    )
-    errors = _follow(process, context)
-    if not result.exists():
+    command = [*torchrun(config.processes, os.environ), "-m", "lmworks.train.worker", str(job)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(config.threads)}
+    errors = ""
+    for attempt in range(MOST_RESTARTS + 1):
+        if attempt:
+            context.log("a process was lost; all begin again from the last checkpoint")
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        errors = _follow(process, context)
+        if result.exists():
+            break
+    else:
         raise LmworksError(
             f"a process of the run was lost more than {MOST_RESTARTS} times, or none could be started; the last "
             f"checkpoint is kept. It said: {errors[-2000:]}"
@@ -76,7 +84,7 @@ def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
         where = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={rendezvous}"]
         where.append(f"--rdzv-id={environment['SLURM_JOB_ID']}")
     run = [sys.executable, "-m", "torch.distributed.run", *where]
-    return [*before, *run, f"--nproc-per-node={processes // nodes}", f"--max-restarts={MOST_RESTARTS}"]
+    return [*before, *run, f"--nproc-per-node={processes // nodes}", "--max-restarts=0"]
 
 
 def _follow(process: subprocess.Popen[str], context: Context) -> str:

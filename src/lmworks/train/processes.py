@@ -24,7 +24,7 @@ COLUMNS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate
 """Outputs are split: heads, and inner features."""
 ROWS = ("self_attn.o_proj", "mlp.down_proj")
 """Inputs are split; products are added up."""
-LONGEST_WAIT = {"gloo": timedelta(minutes=2), "nccl": timedelta(minutes=10)}
+LONGEST_WAIT = {"gloo": timedelta(minutes=1), "nccl": timedelta(minutes=10)}
 """For another process, which may be writing; then it counts as lost. Gloo sometimes fails to connect under load."""
 OF_HEADS = ("q_norm", "k_norm")
 """Whole weights that each process uses for its own heads only: their gradients are parts."""
