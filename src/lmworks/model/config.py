@@ -132,7 +132,8 @@ class DecoderConfig:
         copied = sum(ends) if rows > 1 and self.num_key_value_heads > 1 else sequence_length  # else a view will do
         keys_and_values = width * rows * 2 * keys * copied
         narrow = width < FLOAT32
-        scores = pairs * (self.num_heads * (FLOAT32 + width * narrow) + 1)
+        scores = pairs * self.num_heads * (FLOAT32 + width * narrow)
+        mask = width * rows * sequence_length**2
         inside = tokens * (norms + products) + keys_and_values
         kept = 1 if recomputed else self.num_layers
         stream = tokens * (2 * self.head_size * width + 8 * hidden + 4) + 8 * (tokens + rows)  # rotations, norm, ids
@@ -142,6 +143,7 @@ class DecoderConfig:
         return {
             "activations": stream + kept * inside,
             "attention scores": kept * scores,
+            "attention mask": mask,
             "copies of weights": narrow * width * kept * self.block_matrices,
             "logits": LOSS_CHUNK * self.vocab_size * (2 * width + 4 * FLOAT32) + table * (width + 2 * FLOAT32),
         }
