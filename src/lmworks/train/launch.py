@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -89,8 +90,6 @@ def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
 
 def _follow(process: subprocess.Popen[str], context: Context) -> str:
     """Pass on what the first process says until all have ended; what else was said."""
-    import threading
-
     assert process.stdout and process.stderr  # noqa: S101 - they are pipes
     said: list[str] = []
     reader = threading.Thread(target=lambda stream: said.extend(stream), args=(process.stderr,), daemon=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,7 @@ class Live:
         values = {name: value for name, value in line.items() if name != "step"}
         for name in ("loss", "validation_loss"):
             if name in line and self._facts["bytes_per_token"]:
-                bits = line[name] / 0.6931471805599453
+                bits = line[name] / math.log(2)
                 values[f"{name.removesuffix('loss')}bits_per_byte"] = bits / self._facts["bytes_per_token"]
         values["tokens_per_second"] = rate
         values["model_flops_utilisation"] = rate * self._facts["flops_per_token"] / self._product_rate

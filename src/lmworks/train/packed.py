@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-QUERY_BLOCK = 128
-"""Two blocks in a row of 256 took a fifth off attention's time; four no more, and they take longer to compile."""
+from lmworks.model.config import QUERY_BLOCK
 
 
 def segments(tokens: Tensor, end_of_text: int) -> tuple[Tensor, Tensor]:
