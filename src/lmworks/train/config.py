@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lmworks.model.config import DecoderConfig, Shape
     from lmworks.model.seq2seq_config import EncoderDecoderConfig
 
+LIVE = "live.jsonl"
+"""In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
 LARGEST_PAIR_VOCABULARY = 16_384
 """Up to it a fresh decoder begins with counts of token pairs; beyond, their table takes more than a gigabyte."""
 

@@ -12,12 +12,10 @@ import torch
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.process import peak_memory_bytes
-from lmworks.train.config import TrainConfig
+from lmworks.train.config import LIVE, TrainConfig
 from lmworks.train.sinks import SINKS, Sink
 from lmworks.train.sinks.jsonl import JsonLines
 
-LIVE = "live.jsonl"
-"""In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
 PRODUCT = 2048
 """Side of the square matrices whose product is the rate that a step is held against."""
 
@@ -28,10 +26,10 @@ class Live:
     def __init__(self, folder: Path, config: TrainConfig, facts: Mapping[str, float], *, heard: bool) -> None:
         """`facts`: steps, tokens_per_step, flops_per_token and bytes_per_token. Without `heard` nothing is told."""
         self._facts = dict(facts)
-        self._product_rate = product_rate(getattr(torch, config.data_type))
         self._sinks: list[Sink] = []
         if not heard:
             return
+        self._product_rate = product_rate(getattr(torch, config.data_type))
         told = config.model_dump(mode="json", exclude={"log_to", "proportions"}) | self._facts
         self._sinks.append(JsonLines(str(folder / LIVE), config.step_name, told))
         for name, place in config.log_to.items():
@@ -42,6 +40,8 @@ class Live:
 
     def step(self, line: Mapping[str, Any], seconds: float) -> None:
         """After a step that took so long: its line of the history, and what follows from it."""
+        if not self._sinks:
+            return
         rate = self._facts["tokens_per_step"] / seconds
         values = {name: value for name, value in line.items() if name != "step"}
         for name in ("loss", "validation_loss"):

@@ -10,8 +10,8 @@ from typing import Any
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
+from lmworks.train.config import LIVE
 
-LIVE = "live.jsonl"
 RECENT = 20
 """Steps over which the rate is taken for the time left."""
 
