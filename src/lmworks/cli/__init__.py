@@ -1,0 +1,57 @@
+"""The command line. A command is a thin call into one package; a file holds a family of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from lmworks.cli.artifacts import erase, export, gc, report, show, trace
+from lmworks.cli.data import blend, data_report, data_sources, find_data, inspect_data, sample_data
+from lmworks.cli.live import serve, watch
+from lmworks.cli.recipes import build, init, launch, plan, status, train
+from lmworks.cli.trials import bakeoff, scale, search
+from lmworks.errors import LmworksError
+
+app = typer.Typer(
+    name="lmworks",
+    help="Build a language model from one recipe: data, training, evaluation, serving.\n\n"
+    "Example: lmworks build recipes/quickstart.yaml && lmworks serve",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data", help="Look into the data.")
+
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(init, plan, build, train, status, show, trace, report, serve, watch, launch),
+    *(export, erase, gc, search, scale, bakeoff),
+)
+_DATA_COMMANDS: dict[str, Callable[..., None]] = {
+    "find": find_data,
+    "sources": data_sources,
+    "inspect": inspect_data,
+    "report": data_report,
+    "sample": sample_data,
+    "blend": blend,
+}
+for _command in _COMMANDS:
+    app.command()(_command)
+for _name, _command in _DATA_COMMANDS.items():
+    data_app.command(_name)(_command)
+
+
+def main() -> None:
+    """Run a command. A fault becomes one message and an exit code."""
+    try:
+        app()
+    except LmworksError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,167 @@
+"""Commands on what was built: show, trace, report, export, forget and clear away."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption, print_json
+from lmworks.errors import LmworksError, UsageError
+
+
+def show(
+    artifact: Annotated[str, typer.Argument(help=ARTIFACT_HELP)],
+    path: Annotated[bool, typer.Option("--path", help="Print only the folder of its files.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a step's counts, figures and examples, or where its files lie.
+
+    Example: lmworks show corpus
+    """
+    from lmworks.release.show import describe
+    from lmworks.workspace import open_store
+
+    found = open_store(store).named(artifact)
+    if path:
+        print(found.payload.resolve())
+    elif as_json:
+        print_json(found.manifest)
+    else:
+        print(describe(found))
+
+
+def trace(
+    artifact: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the served model.")] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="Find the training passages that share most text with this answer.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an artifact was made from, down to each source file, and whether a file was edited since.
+
+    Example: lmworks trace finetune
+    """
+    from lmworks.release.trace import trace_answer, trace_lineage
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    found = opened.named(artifact) if artifact else opened.served()
+    traced = trace_lineage(opened, found) if answer is None else trace_answer(opened, found, answer)
+    if as_json:
+        print_json(traced.as_json())
+    else:
+        print(traced.in_words())
+
+
+def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Write the report of the last build again, and print where it is.
+
+    Example: lmworks report
+    """
+    from lmworks.release.report import write_report
+    from lmworks.workspace import open_store
+
+    path = write_report(open_store(store))
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        print(path)
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=ARTIFACT_HELP)],
+    form: Annotated[str, typer.Option(help="Of the file: gguf, which llama.cpp loads.")] = "gguf",
+    file_type: Annotated[str, typer.Option("--type", help="Of the matrices: f32, f16 or q8_0.")] = "f16",
+    out: Annotated[Path | None, typer.Option(help="Where to; by default MODEL-TYPE.gguf in this folder.")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model in a form that other programs load.
+
+    Example: lmworks export finetune --form gguf --type q8_0
+    """
+    from lmworks.model.gguf import FILE_TYPES, write_gguf
+    from lmworks.workspace import open_store
+
+    if form != "gguf" or file_type not in FILE_TYPES:
+        raise UsageError(f"--form {form} --type {file_type}: expected gguf and one of {', '.join(FILE_TYPES)}")
+    path = out or Path(f"{model}-{file_type}.gguf")
+    write_gguf(open_store(store).named(model).payload, path, file_type)
+    if as_json:
+        print_json({"file": str(path), "bytes": path.stat().st_size})
+    else:
+        print(f"wrote {path}, {path.stat().st_size / 1e6:,.1f} MB")
+
+
+def erase(
+    wanted: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DOCUMENT|VALUE...", help="Ids of documents to forget, or what `lmworks data find` finds them by."
+        ),
+    ],
+    apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List everything made from some documents, and with --apply delete it and never read them again.
+
+    Example: lmworks erase 38eb0f6dae9eda1617ab6ca9570e3054
+    """
+    from lmworks.data.privacy.index import documents_of
+    from lmworks.data.sources.sql import forget_rows
+    from lmworks.pipeline.erasure import add_erased, delete, holders
+    from lmworks.release.built import Built, is_model
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    folder = Built.open(opened).recipe.parent
+    documents = documents_of(wanted, list(opened.all()), folder)
+    with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
+        found = holders(opened, documents)
+        if not found:
+            raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
+        if apply:
+            add_erased(folder, documents)
+            forget_rows((item.manifest["config"] for item in found if item.stage == "ingest"), folder)
+            delete(opened, found)
+    if as_json:
+        rows = [{"step": item.manifest["step"], "key": item.key, "model": is_model(item)} for item in found]
+        print_json({"erased": apply, "held_by": rows})
+        return
+    for item in found:
+        seen = "  weights that saw the text: retire every copy given away" if is_model(item) else ""
+        print(f"{item.manifest['step']}{seen}")
+    print("deleted; make the rest anew with `lmworks build`" if apply else "these would be deleted with --apply")
+
+
+def gc(
+    apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what no recipe's last build needs, and delete it with --apply.
+
+    Example: lmworks gc
+    """
+    from lmworks.pipeline.lineage import remove, unused
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
+        waste = unused(opened)
+        if apply:
+            for item in waste:
+                remove(item)
+    if as_json:
+        print_json([{"path": str(item.path), "bytes": item.bytes, "deleted": apply} for item in waste])
+        return
+    for item in waste:
+        print(f"{item.bytes / 1e6:10.1f} MB  {item.label}")
+    total = sum(item.bytes for item in waste) / 1e6
+    print(f"{total:10.1f} MB  {'deleted' if apply else 'can be deleted with --apply'}")

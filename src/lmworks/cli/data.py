@@ -1,0 +1,160 @@
+"""Commands on data, which stand under `lmworks data`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, ShowPersonalOption, StoreOption, print_json
+from lmworks.errors import UsageError
+
+
+def find_data(
+    value: Annotated[
+        str, typer.Argument(help="A person as the data names the subject, or an e-mail address, a number …")
+    ],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the documents that a person's data stood in before it was anonymised: their ids, kind and step.
+
+    Example: lmworks data find jane@example.org
+    """
+    from lmworks.data.privacy.index import find_person
+    from lmworks.release.built import Built
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    places = find_person(value, opened.all(), Built.open(opened).recipe.parent)
+    if as_json:
+        print_json([place._asdict() for place in places])
+        return
+    for place in places:
+        print(f"{place.document}  {place.kind:13}  {place.step}")
+    if not places:
+        print("no document holds it", file=sys.stderr)
+
+
+def data_sources(as_json: JsonOption = False) -> None:
+    """List the well-known data sets that a recipe can name, with licence, life stage, domain and size.
+
+    Example: lmworks data sources
+    """
+    from dataclasses import asdict
+
+    from lmworks.data.sources.dataset import adapters
+
+    if as_json:
+        print_json({name: asdict(adapter) for name, adapter in adapters().items()})
+        return
+    for name, adapter in adapters().items():
+        print(f"{name:24} {adapter.stage:12} {adapter.domain:24} {adapter.licence or 'each record its own'}")
+        print(f"{'':24} {adapter.title}: {adapter.size}\n{'':24} {adapter.files}\n{'':24} {adapter.citation}")
+
+
+def inspect_data(
+    step: Annotated[str | None, typer.Argument(help="A data step of the last build; by default all of them.")] = None,
+    reason: Annotated[str, typer.Option(help="Only reasons that begin so, such as `near`.")] = "",
+    count: Annotated[int, typer.Option(min=1, help="Documents shown for each reason.")] = 3,
+    seed: Annotated[int, typer.Option(help="Another number shows other documents.")] = 0,
+    show_personal: ShowPersonalOption = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show random documents that a step dropped or changed, by reason, before and after.
+
+    Example: lmworks data inspect corpus --reason near --count 5
+    """
+    from dataclasses import asdict
+
+    from lmworks.release.built import Built
+    from lmworks.release.changes import changes_of, inspectable
+    from lmworks.release.inspect import in_words
+    from lmworks.workspace import open_store
+
+    built = Built.open(open_store(store))
+    steps = [step] if step else inspectable(built)
+    found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        print("\n\n".join(map(in_words, found)))
+    if reason and not any(each.counted or each.examples for each in found):
+        print(f"no reason begins with {reason!r}; without --reason all are shown", file=sys.stderr)
+
+
+def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Write a report of the data of a recipe's last build, and print where it is.
+
+    Example: lmworks data report
+    """
+    from lmworks.release.data_report import write_data_report
+    from lmworks.workspace import open_store, recipe_name
+
+    opened = open_store(store or (recipe.parent / ".lmworks" if recipe else None))
+    path = write_data_report(opened, recipe_name(recipe) if recipe else None)
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        print(path)
+
+
+def sample_data(
+    step: Annotated[str, typer.Argument(help="A step of the last build that has documents, or a part: split.train.")],
+    guidelines: Annotated[Path, typer.Option(help="A text file that tells the experts how to judge.")],
+    out: Annotated[Path, typer.Option(help="Folder for the sample, made when missing.")],
+    count: Annotated[int, typer.Option(min=1, help="Documents in the sample.")] = 100,
+    label: Annotated[list[str] | None, typer.Option(help="A verdict to choose; by default accept and reject.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number draws other documents.")] = 0,
+    show_personal: ShowPersonalOption = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a sample for domain experts, with a page on which they judge it.
+
+    Example: lmworks data sample corpus --count 100 --guidelines guidelines.md --out for-experts
+    """
+    from lmworks.release.annotation import write_sample
+    from lmworks.release.built import Built
+    from lmworks.workspace import open_store
+
+    built, labels = Built.open(open_store(store)), label or ["accept", "reject"]
+    drawn = write_sample(built, step, count, guidelines, out, labels, seed, personal=show_personal)
+    if as_json:
+        print_json({"documents": drawn, "page": str(out / "annotate.html")})
+    else:
+        print(f"{drawn:,} documents; experts open {out / 'annotate.html'}")
+
+
+def blend(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe whose model is trained on a mixture.")],
+    mix: Annotated[str, typer.Option(metavar="STEP", help="The step of kind `mix`.")],
+    part: Annotated[str, typer.Option(help="The part whose share is varied; the others keep their proportions.")],
+    ratios: Annotated[str, typer.Option(help="Shares of that part.")] = "0,0.25,0.5,0.75,1",
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train at several blend ratios, and show what each part's validation text gains and loses.
+
+    Example: lmworks data blend recipes/domain-and-general.yaml --mix mixed --part domain --ratios 0,0.5,1
+    """
+    from lmworks.pipeline.display import make_display
+    from lmworks.search.blend import sweep
+
+    try:
+        shares = [float(ratio) for ratio in ratios.split(",")]
+    except ValueError:
+        raise UsageError(f"--ratios {ratios}: expected numbers from 0 to 1, such as 0,0.5,1") from None
+    display = make_display()
+    try:
+        found, picture = sweep(recipe, settings or (), store, mix, part, shares, display)
+    finally:
+        display.close()
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print(f"{found.in_words()}\npicture: {picture}")

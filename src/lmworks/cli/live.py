@@ -1,0 +1,51 @@
+"""Commands that run until they are stopped: serve a model, watch a training."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption
+
+
+def serve(
+    model: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the recipe's serve.model.")] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a model: an OpenAI-compatible API and a chat page, on this machine only.
+
+    Example: lmworks serve finetune --port 8000
+    """
+    from lmworks.release.serving import serve_artifact
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    serve_artifact(opened, opened.named(model) if model else opened.served(), port=port, as_json=as_json)
+
+
+def watch(
+    model: Annotated[str | None, typer.Argument(help="A model step; by default the training that wrote last.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Serve a page instead, on this machine only.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8010,
+    store: StoreOption = None,
+) -> None:
+    """Watch a training: loss, rates, memory and samples, while `lmworks build` runs elsewhere.
+
+    Example: lmworks watch pretrain --page
+    """
+    from lmworks.watch.follow import find_run
+    from lmworks.workspace import open_store
+
+    opened = open_store(store)
+    path = find_run(opened, model)
+    if page:
+        from lmworks.watch.page import serve_page
+
+        serve_page(lambda: find_run(opened, model), port, lambda address: print(address, flush=True))
+    else:
+        from lmworks.watch.terminal import follow
+
+        follow(path)

@@ -1,0 +1,30 @@
+"""Options and arguments that several commands take, and how each prints JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RecipeArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder."),
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field: --set pretrain.steps=60.")
+]
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+ShowPersonalOption = Annotated[
+    bool, typer.Option("--show-personal", help="Show personal data where no step has anonymised it yet.")
+]
+ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
+
+
+def print_json(value: Any) -> None:
+    """For programs: the values, and nothing else on standard output."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,218 @@
+"""Commands on a recipe: write one, plan, build, check and look how far it is."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, StoreOption, print_json
+from lmworks.errors import LmworksError, UsageError
+
+if TYPE_CHECKING:
+    from lmworks.plan.plan import Plan
+
+
+def say_counted(plan: Plan) -> None:
+    print(f"{plan.in_words()}\nThis machine is being measured for half a minute; the plan may change.", file=sys.stderr)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new recipe, made when missing.")] = Path(),
+    use_case: Annotated[str | None, typer.Option(help="What the model is for.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of documents; `docs/sources.md` lists forms.")] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX licence of the data, such as CC-BY-4.0.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes that a first build may take.")] = None,
+    task: Annotated[str | None, typer.Option(help="What it does: write, chat, classify …")] = None,
+    distance: Annotated[str | None, typer.Option(help="Of your texts from public ones: near, some, far.")] = None,
+    privacy: Annotated[str | None, typer.Option(help="Of your texts: public, internal, confidential, secret.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Dollars for training and a year of use.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take defaults.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented recipe for your own data.
+
+    Example: lmworks init my-model --use-case "help desk answers" --data ./articles --licence CC-BY-4.0 --yes
+    """
+    from lmworks.plan.starter import Answers, advice, write_recipe
+    from lmworks.recipe import parse_needs
+
+    def answer(given: Any, question: str, default: Any) -> Any:
+        return given if given is not None else default if yes else typer.prompt(question, default=default)
+
+    answers = Answers(
+        use_case=answer(use_case, "What is the model for?", "writing in the style of our documents"),
+        data=Path(answer(data, "Folder with your documents", "documents")),
+        licence=answer(licence, "Licence of these documents (SPDX)", "LicenseRef-internal"),
+        minutes=float(answer(minutes, "Minutes that a first build may take", 7)),
+        needs=parse_needs(
+            task=answer(task, "Task: chat, write, translate, summarise, classify, extract or search", "write"),
+            distance=answer(distance, "How far are your texts from public ones: near, some or far", "some"),
+            privacy=answer(privacy, "Your texts are public, internal, confidential or secret", "internal"),
+            budget_usd=answer(budget_usd, "Dollars for training and a year of use", 10_000),
+        ),
+    )
+    path, told = write_recipe(folder, answers), advice(answers)
+    if as_json:
+        print_json({"recipe": str(path), "verdict": told})
+    else:
+        print(f"wrote {path}\n{told}\nnext: lmworks plan {path}, then lmworks build {path}")
+
+
+def plan(
+    recipe: RecipeArgument = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure this machine for some seconds.")] = False,
+    replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    prices: Annotated[Path | None, typer.Option(help="JSON that replaces devices, prices, grids, constants.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="SVG to draw owning against renting in.")] = None,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show whether to train, what a build would take, and, where the recipe has `needs`, machines, money and months.
+
+    Example: lmworks plan recipes/quickstart.yaml
+    """
+    from lmworks.plan.plan import forecast_of
+    from lmworks.release.outcome import in_words, outcome
+    from lmworks.workspace import open_workspace
+
+    announce = None if as_json else say_counted
+    workspace = open_workspace(recipe, settings or (), store, measure=measure, replan=replan, announce=announce)
+    told = forecast_of(workspace.recipe, workspace.folder, prices)
+    if not told and (prices or picture):
+        raise UsageError("--prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
+    if told and picture:
+        from lmworks.pipeline.files import write_atomically
+        from lmworks.release.charts import own_or_rent
+
+        write_atomically(picture, own_or_rent(told.months))
+    if as_json:
+        print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))
+    else:
+        if told:
+            print(told.in_words(min(120, shutil.get_terminal_size().columns)), end="\n\n")
+        print(workspace.plan.in_words())
+        artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
+        print(in_words(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
+
+
+def build(
+    recipe: RecipeArgument = None,
+    until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
+    rebuild: Annotated[list[str] | None, typer.Option(metavar="STEP", help="Make this step again.")] = None,
+    on: Annotated[
+        str, typer.Option(metavar="PLACE", help="Where document steps run: local, ray or ray://HOST:PORT.")
+    ] = "local",
+    settings: SetOption = None,
+    store: StoreOption = None,
+    replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build what is missing or stale, and say why.
+
+    Example: lmworks build recipes/quickstart.yaml --set pretrain.steps=60
+    """
+    from lmworks.pipeline.display import make_display
+    from lmworks.pipeline.ray_workers import parse_place
+    from lmworks.release.report import write_report
+    from lmworks.workspace import open_workspace, run
+
+    ray = parse_place(on)
+    announce = None if as_json else say_counted
+    workspace = open_workspace(
+        recipe, settings or (), store, measure=True, replan=replan, until=until, announce=announce
+    )
+    if not as_json:
+        print(workspace.plan.in_words(), file=sys.stderr)
+    display = make_display()
+    try:
+        artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
+    finally:
+        display.close()
+    report_path = write_report(workspace.store, workspace.recipe.name)
+    if as_json:
+        print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})
+    else:
+        print(f"report: {report_path}")
+        if workspace.recipe.serve and not until:
+            print("next: lmworks serve")
+
+
+def train(
+    recipe: RecipeArgument = None,
+    model: Annotated[str | None, typer.Argument(help="A model of the recipe; by default the first.")] = None,
+    check: Annotated[
+        bool, typer.Option("--verify-resume", help="Train twelve steps straight, and killed again and again.")
+    ] = False,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a model's training, killed and continued, ends with the same bits; `build` is what trains.
+
+    Example: lmworks train --verify-resume recipes/quickstart.yaml pretrain
+    """
+    from dataclasses import asdict
+
+    from lmworks.pipeline.display import make_display
+    from lmworks.verify_resume import verify_resume
+    from lmworks.workspace import open_workspace
+
+    if not check:
+        raise UsageError("models are trained by `lmworks build --until MODEL`; `lmworks train` takes --verify-resume")
+    display = make_display()
+    try:
+        verdict = verify_resume(open_workspace(recipe, settings or (), store, measure=True), model, display)
+    finally:
+        display.close()
+    if as_json:
+        print_json(asdict(verdict))
+    else:
+        print(verdict.in_words())
+    if verdict.different:
+        raise LmworksError("a continued run is not the same run: report the line above with the recipe")
+
+
+def status(
+    recipe: RecipeArgument = None, settings: SetOption = None, store: StoreOption = None, as_json: JsonOption = False
+) -> None:
+    """Say for each step whether it is built, and why not.
+
+    Example: lmworks status
+    """
+    from lmworks.workspace import open_workspace
+
+    workspace = open_workspace(recipe, settings or (), store)
+    rows = []
+    for node in workspace.build.nodes:
+        artifact, reason = workspace.build.look(node)
+        rows.append({"step": node.name, "built": artifact is not None, "reason": reason})
+    if as_json:
+        print_json(rows)
+        return
+    width = max(len(str(row["step"])) for row in rows)
+    for row in rows:
+        print(f"{'built' if row['built'] else 'stale':6} {row['step']:{width}}  {row['reason']}".rstrip())
+
+
+def launch(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file on a disk that all nodes see.")],
+    model: Annotated[str, typer.Argument(help="The model step to train with many processes.")],
+    nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    gpus_per_node: Annotated[int, typer.Option(help="Graphics processors of each, a process for each; 0: none.")] = 8,
+    time: Annotated[str, typer.Option(help="Longest time, as Slurm writes it: D-HH:MM:SS.")] = "1-00:00:00",
+) -> None:
+    """Write a Slurm batch script that builds a recipe with a process for each device.
+
+    Example: lmworks launch recipes/quickstart.yaml pretrain --nodes 2 > job.sh && sbatch job.sh
+    """
+    from lmworks.train.slurm import slurm_script
+    from lmworks.workspace import recipe_name
+
+    command = ["lmworks", "build", str(recipe), "--set", f"{model}.processes={nodes * max(1, gpus_per_node)}"]
+    name = recipe_name(recipe)
+    print(slurm_script(name, command, nodes=nodes, gpus_per_node=gpus_per_node, time=time), end="")

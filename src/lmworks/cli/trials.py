@@ -1,0 +1,94 @@
+"""Commands that train a recipe's model many times over: search settings, predict, compare architectures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lmworks.cli.options import JsonOption, SetOption, StoreOption, print_json
+
+if TYPE_CHECKING:
+    from lmworks.search.runs import Outcome
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model of the recipe that has validation data.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file.")]
+
+
+def search(
+    recipe: FileArgument,
+    model: ModelArgument,
+    over: Annotated[
+        list[str], typer.Option(metavar="FIELD=RANGE", help="LOW..HIGH, LOW..HIGH:log or A,B,C; may be repeated.")
+    ],
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier commands among them.")] = 20,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Begin no trial after these.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once; each on its share of the cores.")] = 1,
+    on: Annotated[str, typer.Option(metavar="PLACE", help="Where trials run: local, ray, ray://HOST:PORT.")] = "local",
+    seed: Annotated[int, typer.Option(min=0, help="Of the proposals.")] = 0,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search settings for the lowest validation loss. The same command goes on where it was stopped.
+
+    Example: lmworks search recipes/quickstart.yaml pretrain --over learning_rate=0.01..0.05:log --set pretrain.steps=99
+    """
+    from lmworks.pipeline.ray_workers import parse_place
+    from lmworks.search.study import search as find
+
+    options: Any = {"trials": trials, "minutes": minutes, "workers": workers, "ray": parse_place(on), "seed": seed}
+    _show_outcome(find(recipe, settings or (), store, model, over, **options), as_json)
+
+
+def scale(
+    recipe: FileArgument,
+    model: ModelArgument,
+    data: Annotated[bool, typer.Option("--data", help="Vary the data, not the model's size.")] = False,
+    minutes: Annotated[float, typer.Option(min=0.01, help="What the ladder may take, by the plan's speed.")] = 10.0,
+    gain: Annotated[float, typer.Option(help="Data is enough when doubling it gains less than this share.")] = 0.01,
+    target: Annotated[float | None, typer.Option(help="Data is enough when this loss is reached.")] = None,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict a model's validation loss from five small ones; with --data, how many examples are enough.
+
+    Example: lmworks scale recipes/quickstart.yaml pretrain --set pretrain.steps=4000
+    """
+    from lmworks.pipeline.display import PlainDisplay
+    from lmworks.search.runs import Runs
+    from lmworks.search.scale import data_curve
+    from lmworks.search.scale import scale as predict
+
+    runs = Runs(recipe, settings or (), store, model, PlainDisplay(sys.stderr))
+    _show_outcome(data_curve(runs, gain=gain, target=target) if data else predict(runs, minutes=minutes), as_json)
+
+
+def bakeoff(
+    recipe: FileArgument,
+    model: ModelArgument,
+    seeds: Annotated[int, typer.Option(min=3, help="Trainings of each; intervals narrow with them.")] = 4,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare architectures on the recipe's data at equal compute, over several seeds.
+
+    Example: lmworks bakeoff recipes/quickstart.yaml pretrain --set pretrain.steps=100
+    """
+    from lmworks.pipeline.display import PlainDisplay
+    from lmworks.search.bakeoff import bakeoff as compare
+    from lmworks.search.runs import Runs
+
+    runs = Runs(recipe, settings or (), store, model, PlainDisplay(sys.stderr))
+    _show_outcome(compare(runs, seeds=seeds), as_json)
+
+
+def _show_outcome(found: Outcome, as_json: bool) -> None:
+    if as_json:
+        print_json(found.figures)
+    else:
+        print(f"{found.words}\npicture: {found.picture}")
