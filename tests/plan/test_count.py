@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from lmworks.model.config import DecoderConfig
-from lmworks.plan.count import SHAPES, Layout, Shape, shape_for, smallest_layout, training_bytes
+from lmworks.model.encoder_config import EncoderConfig
+from lmworks.plan.count import SHAPES, Layout, PublishedShape, shape_for, smallest_layout, training_bytes
 
 BY_NAME = {shape.name: shape for shape in SHAPES}
 LLAMA = BY_NAME["LLaMA-7B"]
@@ -28,43 +28,34 @@ def test_parameters_are_the_published_ones(name: str, published: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [s for s in SHAPES if s.architecture != "decoder"], ids=lambda shape: shape.name)
-def test_parameters_of_encoders_and_encoder_decoders_are_those_of_transformers(shape: Shape) -> None:
+def test_parameters_of_encoders_and_encoder_decoders_are_those_of_transformers(shape: PublishedShape) -> None:
     import torch
     from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration
 
+    config = shape.config
     with torch.device("meta"):
-        if shape.architecture == "encoder":
-            fields = {"num_hidden_layers": shape.num_layers, "num_attention_heads": shape.num_heads}
-            size = {"hidden_size": shape.hidden_size, "intermediate_size": shape.intermediate_size}
-            model: torch.nn.Module = BertModel(BertConfig(vocab_size=shape.vocab_size, **fields, **size))
+        if isinstance(config, EncoderConfig):
+            fields = {"num_hidden_layers": config.num_layers, "num_attention_heads": config.num_heads}
+            size = {"hidden_size": config.hidden_size, "intermediate_size": config.intermediate_size}
+            model: torch.nn.Module = BertModel(BertConfig(vocab_size=config.vocab_size, **fields, **size))
         else:
-            fields = {"num_layers": shape.num_layers, "num_heads": shape.num_heads, "d_kv": shape.head_size}
-            size = {"d_model": shape.hidden_size, "d_ff": shape.intermediate_size}
-            model = T5ForConditionalGeneration(T5Config(vocab_size=shape.vocab_size, **fields, **size))
+            fields = {"num_layers": config.num_layers, "num_heads": config.num_heads, "d_kv": config.head_size}
+            size = {"d_model": config.hidden_size, "d_ff": config.intermediate_size}
+            model = T5ForConditionalGeneration(T5Config(vocab_size=config.vocab_size, **fields, **size))
     assert shape.parameters == sum(weights.numel() for weights in model.parameters())
 
 
-@settings(deadline=None)
-@given(
-    layers=some.integers(1, 40),
-    heads=some.sampled_from([1, 2, 8]),
-    size=some.sampled_from([16, 64]),
-    tied=some.booleans(),
-)
-def test_a_decoder_counts_as_the_one_that_is_trained_here(layers: int, heads: int, size: int, tied: bool) -> None:
-    fields = {"vocab_size": 500, "hidden_size": 96, "num_layers": layers, "num_heads": 8, "num_key_value_heads": heads}
-    more = {"head_size": size, "intermediate_size": 256}
-    ours = DecoderConfig(**fields, **more, context_length=64, tie_embeddings=tied)
-    shape = Shape(name="", source="", architecture="decoder", **fields, **more, tied=tied)
-    assert shape.parameters == ours.parameters
-    attention = shape.training_flops(1, 64) - shape.training_flops(1)
-    assert attention == ours.training_flops_per_token(64) - ours.training_flops_per_token(0)
+@pytest.mark.parametrize(("name", "widths_a_layer"), [("GPT-3-175B", 18), ("BLOOM-176B", 18), ("T5-small", 44)])
+def test_adapters_stand_beside_every_matrix(name: str, widths_a_layer: int) -> None:
+    """Four of attention take two widths each, and two of the feed-forward part one and four."""
+    config = BY_NAME[name].config
+    assert config.adapter_parameters(1) == config.num_layers * widths_a_layer * config.hidden_size
 
 
 def test_lora_counts_and_costs_as_peft_does() -> None:
     matrices = 32 * (4 * (4096 + 4096) + 3 * (4096 + 11008))
     assert (
-        LLAMA.lora_parameters(16) == 16 * matrices == 39_976_960
+        LLAMA.config.adapter_parameters(16) == 16 * matrices == 39_976_960
     )  # what PEFT prints for all linear layers of LLaMA-7B
     whole, adapted = LLAMA.training_flops(1e9), LLAMA.training_flops(1e9, 0, 16)
     assert adapted == 1e9 * (4 * LLAMA.parameters + 6 * 39_976_960) < whole
@@ -82,6 +73,8 @@ def test_memory_of_a_known_model() -> None:
     assert training_bytes(LLAMA, Layout(recompute=True), 1, 2048)["activations"] / 2**30 == pytest.approx(0.5, abs=0.01)
     assert BY_NAME["Llama-3.1-8B"].cache_bytes_per_token == 131_072
     assert LLAMA.cache_bytes_per_token == 524_288
+    assert BY_NAME["GPT-3-175B"].cache_bytes_per_token == 2 * 2 * 96 * 96 * 128
+    assert BY_NAME["T5-small"].cache_bytes_per_token == 2 * 2 * 2 * 6 * 8 * 64  # of the source as well
 
 
 def test_stages_divide_what_the_zero_paper_says() -> None:

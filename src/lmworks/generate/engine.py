@@ -220,7 +220,7 @@ class Engine:
         """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""
         config = self.model.config
         slots = min(slots or self.context_length, self.context_length)
-        row = config.inference_bytes(1, slots) - config.inference_bytes(0, slots)
+        row = config.cache_bytes(slots)
         return Batch(self.model, self.tokenizer, max(1, min(rows, MAX_ROWS, CACHE_BYTES // row)), slots)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:

@@ -148,7 +148,6 @@ class DecoderConfig:
             "logits": LOSS_CHUNK * self.vocab_size * (2 * width + 4 * FLOAT32) + table * (width + 2 * FLOAT32),
         }
 
-    def inference_bytes(self, sequences: int, length: int, weight_bytes: int = 4) -> int:
-        """Memory to hold the weights and `sequences` caches of `length` positions."""
-        cache = 2 * self.num_layers * self.num_key_value_heads * self.head_size * length
-        return (self.parameters + sequences * cache) * weight_bytes
+    def cache_bytes(self, length: int, width: int = 4) -> int:
+        """Memory of the keys and values of `length` positions of one sequence, in numbers of `width` bytes."""
+        return 2 * self.num_layers * self.num_key_value_heads * self.head_size * length * width

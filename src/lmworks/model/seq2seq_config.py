@@ -26,12 +26,14 @@ class EncoderDecoderConfig:
     intermediate_size: int
     tie_embeddings: bool = False
     """The output matrix is the embedding table, as in the first T5."""
+    gated: bool = True
+    """Three matrices in the feed-forward part; the first T5 has two."""
 
     @property
     def encoder_block_parameters(self) -> int:
         """Parameters of one block of the encoder: attention and feed-forward, each with its norm."""
         attention = 4 * self.hidden_size * self.num_heads * self.head_size
-        return attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
+        return attention + (2 + self.gated) * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
 
     @property
     def decoder_block_parameters(self) -> int:
@@ -42,7 +44,7 @@ class EncoderDecoderConfig:
     def block_matrices(self) -> int:
         """Parameters of one block of the encoder and one of the decoder that are in matrices."""
         attention = 4 * self.hidden_size * self.num_heads * self.head_size
-        return 3 * attention + 6 * self.hidden_size * self.intermediate_size
+        return 3 * attention + 2 * (2 + self.gated) * self.hidden_size * self.intermediate_size
 
     @property
     def parts(self) -> dict[str, int]:
@@ -66,7 +68,8 @@ class EncoderDecoderConfig:
     def adapter_parameters(self, rank: int) -> int:
         """Parameters of low-rank adapters beside every matrix inside blocks."""
         attention = 4 * (self.hidden_size + self.num_heads * self.head_size)
-        return rank * self.num_layers * (3 * attention + 6 * (self.hidden_size + self.intermediate_size))
+        feed_forward = (2 + self.gated) * (self.hidden_size + self.intermediate_size)
+        return rank * self.num_layers * (3 * attention + 2 * feed_forward)
 
     def forward_flops_per_token(self, context: int) -> int:
         """Mean over a pair of `context` tokens: source through the encoder, target through the decoder."""

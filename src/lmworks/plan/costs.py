@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lmworks.plan.count import Shape
+from lmworks.plan.count import PublishedShape
 from lmworks.plan.facts import Device, Facts, Range
 from lmworks.recipe import NeedsConfig
 
@@ -58,7 +58,7 @@ class Serving:
     usd_per_million_tokens: Range  # written, at the mean load
 
 
-def serving(shape: Shape, name: str, needs: NeedsConfig, facts: Facts) -> Serving | None:
+def serving(shape: PublishedShape, name: str, needs: NeedsConfig, facts: Facts) -> Serving | None:
     """Capacity and price of a device; None when 8 do not hold the model, or the facts lack a figure or a price."""
     device, price = facts.devices[name], facts.price(name, spot=False)
     memory, bandwidth, peak = device.memory_gigabytes, device.bandwidth_gigabytes_per_second, device.peak_teraflops

@@ -11,79 +11,71 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lmworks.model.config import DecoderConfig
+from lmworks.model.encoder_config import EncoderConfig
+from lmworks.model.seq2seq_config import EncoderDecoderConfig
+
 Architecture = Literal["decoder", "encoder", "encoder-decoder"]
 
 
+COUNTED_AS = {"decoder": DecoderConfig, "encoder": EncoderConfig, "encoder-decoder": EncoderDecoderConfig}
+"""By the family that `shapes.json` names.
+
+GPT-3 and BLOOM have BERT's blocks: two matrices in the feed-forward part, and biases everywhere. BERT's two rows for
+kinds of tokens stand for two of GPT-3's 2,048 positions, and for the norm behind BLOOM's embeddings.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Shape:
-    """A transformer of any of the three kinds. `num_layers` are the encoder's where there is one."""
+class PublishedShape:
+    """A published transformer of any of the three kinds, counted as the models that are trained here."""
 
     name: str
     source: str
     architecture: Architecture
-    vocab_size: int
-    hidden_size: int
-    num_layers: int
-    num_heads: int
-    num_key_value_heads: int
-    head_size: int
-    intermediate_size: int
-    decoder_layers: int = 0  # blocks with cross-attention, of an encoder-decoder
-    gated: bool = True  # three matrices in the feed-forward part, not two
-    biases: bool = False  # on all matrices and norms (GPT, BERT, BLOOM)
-    tied: bool = False
-    extra_parameters: int = 0  # position and type tables, poolers, heads, norms outside blocks beyond the last
-
-    @property
-    def matrices(self) -> tuple[tuple[int, int, int], ...]:
-        """(inputs, outputs, how many in the whole model) of the products inside blocks."""
-        d, heads, keys = self.hidden_size, self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
-        blocks = self.num_layers + self.decoder_layers
-        attentions = blocks + self.decoder_layers
-        return (
-            (d, heads, attentions),
-            (d, keys, 2 * attentions),
-            (heads, d, attentions),
-            (d, self.intermediate_size, blocks * (2 if self.gated else 1)),
-            (self.intermediate_size, d, blocks),
-        )
+    config: DecoderConfig | EncoderConfig | EncoderDecoderConfig
 
     @property
     def parameters(self) -> int:
-        """All of them, the norms of blocks and the last of each stack included."""
-        norms = 2 * self.num_layers + 3 * self.decoder_layers + (2 if self.decoder_layers else 1)
-        weights = sum(inputs * outputs * count for inputs, outputs, count in self.matrices)
-        biases = sum(outputs * count for _, outputs, count in self.matrices) * self.biases
-        tables = self.vocab_size * self.hidden_size * (1 if self.tied else 2)
-        return tables + weights + biases + norms * self.hidden_size * (1 + self.biases) + self.extra_parameters
+        """All of them."""
+        return self.config.parameters
 
-    def lora_parameters(self, rank: int = 16) -> int:
-        """Of adapters on every matrix inside blocks (Hu et al. 2021): rank × (inputs + outputs)."""
-        return sum(rank * (inputs + outputs) * count for inputs, outputs, count in self.matrices)
+    @property
+    def _num_stacks(self) -> int:
+        return 2 if self.architecture == "encoder-decoder" else 1
+
+    @property
+    def num_blocks(self) -> int:
+        """Of all stacks."""
+        return self._num_stacks * self.config.num_layers
 
     def training_flops(self, tokens: float, sequence_length: int = 0, lora_rank: int = 0) -> float:
         """Operations of training on `tokens`; with attention when `sequence_length` is given.
 
         In an encoder-decoder half of the tokens are read and half written, and each passes its own stack.
         """
-        half = 0.5 if self.decoder_layers else 1.0
-        attentions = half * (self.num_layers + 2 * self.decoder_layers)
-        attention = 12 * attentions * sequence_length * self.num_heads * self.head_size
-        adapters = self.lora_parameters(lora_rank) if lora_rank else 0
-        return tokens * ((4 if lora_rank else 6) * half * self.parameters + 6 * half * adapters + attention)
+        stacks, count = self._num_stacks, self.config.training_flops_per_token
+        attention = count(stacks * sequence_length) - count(0)
+        adapters = self.config.adapter_parameters(lora_rank)
+        return tokens * (((4 if lora_rank else 6) * self.parameters + 6 * adapters) / stacks + attention)
 
     @property
     def cache_bytes_per_token(self) -> int:
         """Keys and values in 16 bits; an encoder keeps none."""
-        layers = {"decoder": self.num_layers, "encoder": 0, "encoder-decoder": 2 * self.decoder_layers}
-        return 4 * layers[self.architecture] * self.num_key_value_heads * self.head_size
+        if isinstance(self.config, DecoderConfig):
+            return self.config.cache_bytes(1, 2)
+        kept = {"decoder": 4, "encoder": 0, "encoder-decoder": 8}[self.architecture]  # the source is kept as well
+        return kept * self.config.num_layers * self.config.hidden_size
 
 
-SHAPES = [Shape(**shape) for shape in json.loads(Path(__file__).with_name("shapes.json").read_text(encoding="utf-8"))]
+SHAPES = [
+    PublishedShape(**shape | {"config": COUNTED_AS[shape.pop("counted_as")](**shape["config"])})
+    for shape in json.loads(Path(__file__).with_name("shapes.json").read_text(encoding="utf-8"))
+]
 """Published ones, with their source."""
 
 
-def shape_for(architecture: Architecture, parameters: float) -> Shape:
+def shape_for(architecture: Architecture, parameters: float) -> PublishedShape:
     """The published shape whose parameters are nearest to a number, by their ratio."""
     kin = [shape for shape in SHAPES if shape.architecture == architecture]
     return min(kin, key=lambda shape: abs(math.log(shape.parameters / parameters)))
@@ -111,23 +103,22 @@ class Layout:
 
 
 def training_bytes(
-    shape: Shape, layout: Layout, rows: int, sequence_length: int, lora_rank: int = 0
+    shape: PublishedShape, layout: Layout, rows: int, sequence_length: int, lora_rank: int = 0
 ) -> dict[str, float]:
     """Bytes on each device, by part. `rows` are those of one device at once."""
     tensor, data = layout.tensor_parallel, layout.data_parallel
-    trained = shape.lora_parameters(lora_rank) if lora_rank else shape.parameters
+    trained = shape.config.adapter_parameters(lora_rank) if lora_rank else shape.parameters
     tokens = rows * sequence_length
 
     def split(stage: int) -> int:
         return tensor * (data if layout.stage >= stage else 1)
 
-    blocks = shape.num_layers + shape.decoder_layers
     return {
         "weights": 2 * (shape.parameters + (trained if lora_rank else 0)) / split(3),
         "gradients": 2 * trained / split(2),
         "optimizer": 12 * trained / split(1),
-        "activations": (2 if layout.recompute else 34) * tokens * shape.hidden_size * blocks / tensor,
-        "logits": 6 * tokens * shape.vocab_size / tensor,
+        "activations": (2 if layout.recompute else 34) * tokens * shape.config.hidden_size * shape.num_blocks / tensor,
+        "logits": 6 * tokens * shape.config.vocab_size / tensor,
     }
 
 
@@ -147,7 +138,7 @@ RESERVE = 0.9  # of a device's memory is planned with; the rest is for buffers a
 
 
 def smallest_layout(
-    shape: Shape, memory_bytes: float, sequence_length: int, lora_rank: int = 0, node: int = 8
+    shape: PublishedShape, memory_bytes: float, sequence_length: int, lora_rank: int = 0, node: int = 8
 ) -> Layout | None:
     """The first layout whose parts fit, one row at once; None when a thousand devices do not hold it."""
     for layout in LAYOUTS:

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 from lmworks.errors import UsageError
 from lmworks.plan import costs, count
 from lmworks.plan.costs import HOURS_PER_MONTH, Serving
-from lmworks.plan.count import Architecture, Shape
+from lmworks.plan.count import Architecture, PublishedShape
 from lmworks.plan.decide import LADDER, Factor, decide
 from lmworks.plan.facts import Facts, Range
 from lmworks.recipe import NeedsConfig
@@ -30,7 +30,7 @@ OWN_DEVICE = "h100"
 class Run:
     """One training run."""
 
-    shape: Shape
+    shape: PublishedShape
     parameters: int
     tokens: float
     lora_rank: int  # 0 trains all weights
@@ -134,7 +134,7 @@ class Forecast:
             found.append(Option(name, text, devices, parts, hours, hours * (1 / 24 / devices), price * hours, kwh, co2))
         return found
 
-    def _service(self, shape: Shape, names: Iterable[str]) -> Serving | None:
+    def _service(self, shape: PublishedShape, names: Iterable[str]) -> Serving | None:
         """Of these the devices that serve the busiest hour for least."""
         found = (costs.serving(shape, name, self.needs, self.facts) for name in names)
         return min((each for each in found if each), key=lambda each: each.usd_per_hour.low, default=None)
