@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,14 @@ def pack_texts(
     config: PackTextsConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
     """Any token may be hidden and asked for; a text longer than a row becomes several, and nothing is lost."""
-    return _pack(config, documents, tokenizer.open(), out, context, None)
+    encoder = tokenizer.open()
+    texts = _Texts(encoder, config.sequence_length)
+    for document, ids, _ in _encoded(documents, encoder):
+        for start in range(0, len(ids), texts.room):
+            part = ids[start : start + texts.room]
+            texts.keep(part, [-1, *[0] * len(part), -1])
+        texts.count(document)
+    return texts.write(out, None)
 
 
 @stage(version=1)
@@ -63,7 +70,7 @@ def pack_labelled(
         found = document.meta.get(config.label)
         return None if found is None else (str(found), ())
 
-    return _pack(config, documents, tokenizer.open(), out, context, say)
+    return _pack_labelled(config, documents, tokenizer.open(), out, context, say)
 
 
 @stage(version=1)
@@ -76,7 +83,7 @@ def pack_spans(
         spans = document.meta.get(config.label)
         return None if spans is None else ("", tags(document, spans, offsets))
 
-    return _pack(config, documents, tokenizer.open(), out, context, say)
+    return _pack_labelled(config, documents, tokenizer.open(), out, context, say)
 
 
 def tags(document: Document, spans: Any, offsets: Sequence[Span]) -> list[str]:
@@ -102,86 +109,109 @@ def tags(document: Document, spans: Any, offsets: Sequence[Span]) -> list[str]:
     return found
 
 
-def _pack(
-    config: PackTextsConfig,
+class _Texts:
+    """Framed texts, and for each of their tokens the number of what is to be said of it, or −1 for nothing."""
+
+    def __init__(self, encoder: Tokenizer, sequence_length: int) -> None:
+        self.encoder, self.frame, self.length = encoder, frame_of(encoder), sequence_length
+        self.texts: list[NDArray[np.int64]] = []
+        self.said: list[NDArray[np.int64]] = []
+        self.counts: Counter[str] = Counter()
+        self.used: list[str] = []
+
+    @property
+    def room(self) -> int:
+        """Tokens of a text, without its frame, that a row has place for."""
+        return self.length - 2
+
+    def keep(self, ids: Sequence[int], said: Sequence[int] | NDArray[np.int64]) -> None:
+        """Frame a text."""
+        import numpy as np
+
+        self.texts.append(np.array([self.frame.begin, *ids, self.frame.end]))
+        self.said.append(np.asarray(said))
+
+    def count(self, document: Document) -> None:
+        """Remember a document whose text was kept."""
+        self.used.append(document.id)
+        self.counts["documents"] += 1
+        self.counts["bytes_of_text"] += len(document.text.encode())
+
+    def write(self, out: Path, numbers: Mapping[str, int] | None) -> Result:
+        """Rows, whole texts in each, filled up with the token that fills; the last column stays empty.
+
+        Labels, which had `numbers` as they were met, are numbered anew in the order of their names.
+        """
+        import numpy as np
+
+        names = sorted(numbers or ())
+        order = np.array([names.index(name) for name in numbers or ()] or [0])
+        rows = best_fit([len(text) for text in self.texts], self.length)
+        tokens = np.full((len(rows), self.length + 1), self.frame.pad, np.uint32)
+        weights, labels = np.zeros(tokens.shape, np.uint8), np.zeros(tokens.shape, np.uint16)
+        for row, members in enumerate(rows):
+            free = 0
+            for member in members:
+                said = self.said[member]
+                here = slice(free, free + len(said))
+                free += len(said)
+                tokens[row, here], weights[row, here] = self.texts[member], said >= 0
+                labels[row, here] = order[np.maximum(said, 0)]
+        written = write_rows(
+            out,
+            [tokens],
+            [weights],
+            sorted(self.used),
+            labels=None if numbers is None else (names, labels),
+            rows=len(rows),
+            sequence_length=self.length,
+            trained_tokens=int(weights.sum()),
+            vocab_size=self.encoder.vocab_size,
+            tokenizer_digest=self.encoder.digest,
+            bytes_of_text=self.counts.pop("bytes_of_text"),
+        )
+        return Result(counts={"texts": len(self.texts), **self.counts, **written})
+
+
+def _pack_labelled(
+    config: PackLabelledConfig,
     documents: Documents,
     encoder: Tokenizer,
     out: Path,
     context: Context,
-    say: Callable[[Document, Sequence[Span]], Said | None] | None,
+    say: Callable[[Document, Sequence[Span]], Said | None],
 ) -> Result:
-    """Rows, whole texts in each, filled up with the token that fills; the last column stays empty."""
+    """Each text as far as a row has place, with what `say` says of it and of its tokens."""
     import numpy as np
 
-    frame, length = frame_of(encoder), config.sequence_length
-    texts: list[NDArray[np.int64]] = []
-    said: list[NDArray[np.int64]] = []
+    texts = _Texts(encoder, config.sequence_length)
     numbers: dict[str, int] = {}
-    counts: Counter[str] = Counter()
-    used: list[str] = []
-
-    def keep(ids: Sequence[int], labels: NDArray[np.int64]) -> None:
-        texts.append(np.array([frame.begin, *ids, frame.end]))
-        said.append(labels)
-
+    counts, room = texts.counts, texts.room
     for document, ids, offsets in _encoded(documents, encoder):
-        if say is None:
-            for start in range(0, len(ids), length - 2):
-                part = ids[start : start + length - 2]
-                keep(part, np.array([-1, *[0] * len(part), -1]))
-        elif (found := say(document, offsets)) is None:
-            counts[f"no field {config.label!r}"] += 1  # type: ignore[attr-defined]
+        if (found := say(document, offsets)) is None:
+            counts[f"no field {config.label!r}"] += 1
             continue
-        else:
-            whole, each = found
-            counts.update([f"label {name}" for name in ([whole] if whole else each)])
-            if len(ids) > length - 2:
-                counts["texts cut"] += 1
-                counts["tokens cut off"] += len(ids) - (length - 2)
-            ids, each = ids[: length - 2], each[: length - 2]
-            labels = np.full(len(ids) + 2, -1)
-            for place, name in [(0, whole)] if whole else enumerate(each, 1):
-                labels[place] = numbers.setdefault(name, len(numbers))
-            keep(ids, labels)
-        used.append(document.id)
-        counts["documents"] += 1
-        counts["bytes_of_text"] += len(document.text.encode())
-    if say and not 0 < len(numbers) <= MOST_LABELS:
+        whole, each = found
+        counts.update([f"label {name}" for name in ([whole] if whole else each)])
+        if len(ids) > room:
+            counts["texts cut"] += 1
+            counts["tokens cut off"] += len(ids) - room
+        labels = np.full(len(ids[:room]) + 2, -1)
+        for place, name in [(0, whole)] if whole else enumerate(each[:room], 1):
+            labels[place] = numbers.setdefault(name, len(numbers))
+        texts.keep(ids[:room], labels)
+        texts.count(document)
+    if not 0 < len(numbers) <= MOST_LABELS:
         raise LmworksError(
-            f"{documents.path}: {len(numbers)} labels in the field {config.label!r} of {counts['documents']} "  # type: ignore[attr-defined]
+            f"{documents.path}: {len(numbers)} labels in the field {config.label!r} of {counts['documents']} "
             f"documents; expected 1 to {MOST_LABELS}. Ingest keeps a field if `keep` names it"
         )
     if cut := counts["texts cut"]:
         context.log(
-            f"{cut} of {counts['documents']} texts are longer than {length - 2} tokens: {counts['tokens cut off']:,} "
+            f"{cut} of {counts['documents']} texts are longer than {room} tokens: {counts['tokens cut off']:,} "
             "tokens at their ends are not read. Raise sequence_length if they matter"
         )
-    names = sorted(numbers)
-    order = np.array([names.index(name) for name in numbers] or [0])
-    rows = best_fit([len(text) for text in texts], length)
-    tokens = np.full((len(rows), length + 1), frame.pad, np.uint32)
-    weights, labels = np.zeros(tokens.shape, np.uint8), np.zeros(tokens.shape, np.uint16)
-    for row, members in enumerate(rows):
-        free = 0
-        for member in members:
-            here = slice(free, free + len(texts[member]))
-            free += len(texts[member])
-            tokens[row, here], weights[row, here] = texts[member], said[member] >= 0
-            labels[row, here] = order[np.maximum(said[member], 0)]
-    written = write_rows(
-        out,
-        [tokens],
-        [weights],
-        sorted(used),
-        labels=None if say is None else (names, labels),
-        rows=len(rows),
-        sequence_length=length,
-        trained_tokens=int(weights.sum()),
-        vocab_size=encoder.vocab_size,
-        tokenizer_digest=encoder.digest,
-        bytes_of_text=counts.pop("bytes_of_text"),
-    )
-    return Result(counts={"texts": len(texts), **counts, **written})
+    return texts.write(out, numbers)
 
 
 def _encoded(documents: Documents, encoder: Tokenizer) -> Iterator[tuple[Document, list[int], list[Span]]]:
