@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from corpora import make_tokenizer, pack_chats
+from corpora import pack_chats
 from lmworks.errors import LmworksError, Stopped
 from lmworks.generate.engine import open_engine
 from lmworks.model.decoder import Decoder
@@ -40,11 +40,6 @@ SMALL: dict[str, Any] = {
     "compile": False,
     "checkpoint_steps": 3,
 }
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
-    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from corpora import THINGS, make_tokenizer, texts
+from corpora import THINGS, texts
 from encoders import SMALL, TASKS, labelled, pack, tune
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.model.encoder_config import EncoderConfig
@@ -32,16 +32,6 @@ AUTO = {
     "sequence-classification": transformers.AutoModelForSequenceClassification,
     "token-classification": transformers.AutoModelForTokenClassification,
 }
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("encoder")
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> TokenizerFolder:
-    return make_tokenizer(folder / "tokenizer")
 
 
 @pytest.fixture(scope="module")

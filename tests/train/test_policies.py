@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from corpora import make_documents, make_tokenizer, pack_texts, texts
+from corpora import make_documents, texts
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle, Result
@@ -26,16 +26,6 @@ SMALL = {
     **{"global_batch_tokens": 96, "micro_batch_rows": 2, "warmup_steps": 2, "data_type": "float32", "threads": 1},
     **{"compile": False, "checkpoint_steps": 5, "validation_steps": 2, "validation_rows": 4, "steps": 40},
 }
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
-    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory, tokenizer: TokenizerFolder) -> Shards:
-    return pack_texts(tmp_path_factory.mktemp("rows"), tokenizer, texts(), 48)
 
 
 def run(

@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from corpora import make_tokenizer, pack_texts, texts
 from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Result
@@ -45,21 +44,6 @@ SETTINGS: dict[str, Any] = {
     "validation_rows": 2,
 }
 ADAMW = {"optimizer": "adamw", "learning_rate": 0.002}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("processes")
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> TokenizerFolder:
-    return make_tokenizer(folder / "tokenizer")
-
-
-@pytest.fixture(scope="module")
-def rows(folder: Path, tokenizer: TokenizerFolder) -> Shards:
-    return pack_texts(folder / "texts", tokenizer, texts(), 48)
 
 
 @pytest.fixture

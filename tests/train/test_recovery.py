@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import encoders
-from corpora import make_conversations, make_documents, make_tokenizer, pack_chats, pack_texts, texts
+from corpora import make_conversations, make_documents, pack_chats, pack_texts, texts
 from lmworks.errors import LmworksError, Stopped
 from lmworks.graph import OBJECTIVES
 from lmworks.model.decoder import Block
@@ -40,21 +40,6 @@ SMALL = {
     **{"data_type": "float32", "threads": 1, "compile": False, "checkpoint_steps": 3},
     **{"validation_steps": 4, "validation_rows": 4},
 }
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("recovery")
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> TokenizerFolder:
-    return make_tokenizer(folder / "tokenizer")
-
-
-@pytest.fixture(scope="module")
-def rows(folder: Path, tokenizer: TokenizerFolder) -> Shards:
-    return pack_texts(folder / "texts", tokenizer, texts(), 48)
 
 
 def run(

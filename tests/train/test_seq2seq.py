@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
-from corpora import make_tokenizer, pack_texts, texts
+from corpora import pack_texts, texts
 from lmworks.data.conversations import Conversation, Conversations, write_conversations
 from lmworks.errors import LmworksError
 from lmworks.generate.seq2seq import rewrite
@@ -46,11 +46,6 @@ SMALL = {
     "validation_rows": 8,
 }
 WORDS = {"one": "eins", "two": "zwei", "red": "rot", "green": "gruen", "house": "haus", "tree": "baum"}
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
-    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from corpora import THINGS, VERBS, make_conversations, make_documents, make_tokenizer, pack_chats, pack_texts, texts
+from corpora import THINGS, VERBS, make_conversations, make_documents, pack_chats, pack_texts, texts
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder, load_model
 from lmworks.pipeline.stage import Context, Handle, Result
@@ -35,21 +35,6 @@ SMALL = {
     "validation_rows": 4,
 }
 SCRATCH = {"from": "scratch", "hidden_size": 64, "num_layers": 2, **SMALL}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("train")
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder: Path) -> TokenizerFolder:
-    return make_tokenizer(folder / "tokenizer")
-
-
-@pytest.fixture(scope="module")
-def rows(folder: Path, tokenizer: TokenizerFolder) -> Shards:
-    return pack_texts(folder / "texts", tokenizer, texts(), 48)
 
 
 @pytest.fixture(scope="module")

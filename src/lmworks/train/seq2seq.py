@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,12 +140,12 @@ class TrainableSeq2Seq:
         write_file(path, _with_sentinels(path.read_text(), self.sentinels.tolist(), end).encode())
 
 
-class Seq2SeqObjective(PackedObjective):
+class Seq2SeqObjective(PackedObjective, ABC):
     """An objective that an encoder-decoder is trained for: guess each token of a target."""
 
+    @abstractmethod
     def pairs(self, numbers: Sequence[int] | Rows, step: int) -> Pairs:
         """What rows give in a step; −1 for rows that are measured on."""
-        raise NotImplementedError
 
     def batch(self, step: int, model: Trainable) -> Pairs:
         """Rows `step · rows_per_step` and on."""
