@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import IO
 
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, read_whole
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
 from lmworks.data.parsers.xml import Element, element_form, text_of
 
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
@@ -37,17 +36,12 @@ def spdx(address: str | None) -> str | None:
     return _LICENCES.get(re.sub(r"^https?://|/$", "", address.strip()))
 
 
-def parse_tex(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+@whole_file
+def parse_tex(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     """The running text of one TeX file; formulas stay as they are written."""
-    span = read_whole(piece, stream, reading)
-    if too_long := span.too_long(piece.name, "", reading.limit):
-        yield too_long
-        return
+    source = span.raw.decode("utf-8-sig")
     try:
-        source = span.raw.decode("utf-8-sig")
         yield Record(piece.name, "", tex_to_text(source), "text", reading.licence)
-    except UnicodeDecodeError as error:
-        yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
     except (ValueError, IndexError, RecursionError) as error:
         yield span.unreadable(piece.name, "", f"not TeX: {error}")
 

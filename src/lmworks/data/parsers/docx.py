@@ -5,17 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from typing import IO
 
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, read_whole
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
 
-def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+@whole_file
+def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     """One record; a row of a table is "cell | cell"."""
-    span = read_whole(piece, stream, reading)
-    if too_long := span.too_long(piece.name, "", reading.limit):
-        yield too_long
-        return
     try:
         unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(span.raw)).infolist())
         if unpacked > 10 * reading.limit:

@@ -10,7 +10,7 @@ from typing import IO
 
 from lmworks.data.parsers.fields import row_record, values_at
 from lmworks.data.parsers.jsonl import parse_line
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, cut_between, read_whole
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, cut_between, whole_file
 
 CHUNK = 2**20
 _BEFORE_ITEM = re.compile(r"[\s,]*")
@@ -22,6 +22,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     """A record an object; `records` says where they stand in a file that is no list of them."""
     start = _first_item(stream)
     if reading.records or start is None:
+        stream.seek(0)
         yield from _parse_whole(piece, stream, reading)
         return
     part = Piece(piece.path, 0, piece.start or start, piece.stop, member=piece.member)
@@ -98,17 +99,11 @@ def _drain(stream: IO[bytes]) -> int:
     return size
 
 
-def _parse_whole(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    stream.seek(0)
-    span = read_whole(piece, stream, reading)
-    if too_long := span.too_long(piece.name, "", reading.limit):
-        yield too_long
-        return
+@whole_file
+def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
+    text = span.raw.decode("utf-8-sig")
     try:
-        value = json.loads(span.raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
-        return
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         yield span.unreadable(piece.name, "", f"not JSON: {error}")
         return

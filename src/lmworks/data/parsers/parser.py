@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol
 
@@ -160,12 +160,23 @@ def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piec
         yield Piece(whole.path, end - start, start, None, first, whole.member)
 
 
-def read_whole(piece: Piece, stream: IO[bytes], reading: Reading) -> Span:
-    """A file that is one record; what is longer than the limit is counted and not held."""
-    raw = stream.read(reading.limit + 1)
-    size = len(raw)
-    if size > reading.limit:
-        raw = raw[:RAW_BYTES_KEPT]
-        while chunk := stream.read(2**20):
-            size += len(chunk)
-    return Span(0, raw, size)
+def whole_file(parse: Callable[[Piece, Span, Reading], Iterator[Found]]) -> Parse:
+    """Parse a file that is read whole; what is longer than the limit, or is to be UTF-8 and is not, is kept apart."""
+
+    def read(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+        raw = stream.read(reading.limit + 1)
+        size = len(raw)
+        if size > reading.limit:
+            raw = raw[:RAW_BYTES_KEPT]
+            while chunk := stream.read(2**20):
+                size += len(chunk)
+        span = Span(0, raw, size)
+        if too_long := span.too_long(piece.name, "", reading.limit):
+            yield too_long
+            return
+        try:
+            yield from parse(piece, span, reading)
+        except UnicodeDecodeError as error:
+            yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
+
+    return read

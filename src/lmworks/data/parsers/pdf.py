@@ -5,21 +5,17 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator
-from typing import IO
 
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, read_whole
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
 
-def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+@whole_file
+def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     """One record; a page that cannot be read is quarantined and the others are kept."""
     import pypdf
 
     # It warns of each flaw that it mends, with words of the file in them.
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    span = read_whole(piece, stream, reading)
-    if too_long := span.too_long(piece.name, "", reading.limit):
-        yield too_long
-        return
     try:
         file = pypdf.PdfReader(io.BytesIO(span.raw))
         if file.is_encrypted:

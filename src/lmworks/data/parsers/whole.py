@@ -5,39 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import IO
 
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, read_whole
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 
 
-def parse_text(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+@whole_file
+def parse_text(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     """UTF-8 text, with or without a byte order mark."""
-    span = read_whole(piece, stream, reading)
-    if too_long := span.too_long(piece.name, "", reading.limit):
-        yield too_long
-        return
-    try:
-        text = span.raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
-        return
-    yield Record(piece.name, "", text, "text", reading.licence)
+    yield Record(piece.name, "", span.raw.decode("utf-8-sig"), "text", reading.licence)
 
 
-def parse_html(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+@whole_file
+def parse_html(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     """A page in UTF-8, or in the encoding that it declares."""
-    span = read_whole(piece, stream, reading)
-    if too_long := span.too_long(piece.name, "", reading.limit):
-        yield too_long
-        return
-    try:
-        page = decode_page(span.raw)
-    except UnicodeDecodeError as error:
-        yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
-        return
-    text, form = page_text(page, reading)
+    text, form = page_text(decode_page(span.raw), reading)
     yield Record(piece.name, "", text, form, reading.licence)
 
 
