@@ -13,13 +13,18 @@ from small_store import build_store, make_nodes, write_sources
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Store
 from lmworks.recipe import read_yaml
-from lmworks.release.card import card_facts, write_card
+from lmworks.release.built import Built
+from lmworks.release.card import card_facts, card_text
 from lmworks.release.templates import markdown
+
+
+def card_of(store: Store, name: str) -> str:
+    return card_text(Built.open(store), store.named(name))
 
 
 @pytest.fixture(scope="module")
 def card(built: Store) -> str:
-    return write_card(built, "finetune").read_text(encoding="utf-8")
+    return card_of(built, "finetune")
 
 
 def test_the_head_is_yaml_that_a_hub_reads(card: str) -> None:
@@ -55,9 +60,7 @@ def test_tables_are_whole_lines(card: str) -> None:
 def test_a_model_that_was_not_measured_says_so(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"), plan=None)
-    assert (
-        "Nothing has been measured: nothing is known about how good it is." in write_card(store, "pretrain").read_text()
-    )
+    assert "Nothing has been measured: nothing is known about how good it is." in card_of(store, "pretrain")
 
 
 def test_facts_for_the_chat_page(built: Store) -> None:

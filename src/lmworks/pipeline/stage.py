@@ -80,14 +80,6 @@ class Context:
     """Where units of work run."""
 
 
-class StageFunction(Protocol):
-    """The shape of a stage function; the inputs differ."""
-
-    __name__: str
-
-    def __call__(self, config: Any, *inputs: Any, **more: Any) -> Result: ...
-
-
 @dataclass(frozen=True)
 class Input:
     """One input parameter of a stage."""

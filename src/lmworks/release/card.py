@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from lmworks.data.documents import Documents
 from lmworks.model.folder import approximate_config
-from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.lineage import ancestors
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release import dataflow
@@ -21,14 +20,6 @@ from lmworks.release.tables import label_of, tasks
 from lmworks.release.templates import environment
 from lmworks.release.trace import training_data
 from lmworks.release.verdicts import verdicts
-
-
-def write_card(store: Store, name: str) -> Path:
-    """Write the card of a model, named as for `Store.named`. Returns its path."""
-    artifact = store.named(name)
-    path = store.root / "reports" / f"{name}-card.md"
-    write_atomically(path, card_text(Built.holding(store, artifact), artifact))
-    return path
 
 
 def card_text(built: Built, artifact: Artifact) -> str:
