@@ -59,6 +59,7 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(size, config.norm_epsilon) if config.qk_norm else nn.Identity()
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend, layer: int) -> Tensor:
+        """x [B,T,D] -> [B,T,D]; `attend` mixes what it is given of queries, keys and values."""
         batch, time, _ = x.shape
         q, k, v = (  # [B,T,·] -> [B,H or K,T,C]
             project(x).view(batch, time, -1, self.head_size).transpose(1, 2)

@@ -28,6 +28,7 @@ class Bpe(Vocabulary):
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """By the trainer of `tokenizers`."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         backend = Tokenizer(models.BPE())

@@ -29,6 +29,7 @@ class Character(Vocabulary):
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """Bytes first, then characters, the most frequent first."""
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
         counts = count_characters(texts)

@@ -33,6 +33,7 @@ class Unigram(Vocabulary):
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """Pieces of words; bytes that no text held are as unlikely as the least likely piece."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
         split = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)

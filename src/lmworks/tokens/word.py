@@ -25,6 +25,7 @@ class Word(Vocabulary):
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """By the trainer of `tokenizers`."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         backend = Tokenizer(models.WordLevel(unk_token=UNKNOWN))

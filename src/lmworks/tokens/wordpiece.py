@@ -28,6 +28,7 @@ class WordPiece(Vocabulary):
     vocab_size: int = Field(default=4096, ge=64, description="Ids; as many as for BPE, so that both compare.")
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """By the trainer of `tokenizers`, made to give the same ids in every run."""
         from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
         alphabet = [each for each in count_characters(texts) if not each.isspace()]

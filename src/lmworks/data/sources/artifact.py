@@ -42,6 +42,7 @@ class ArtifactSource(FolderSource):
         return (self.folder / self.store).resolve()
 
     def paths(self) -> list[str]:
+        """The shards of the step. Raises LmworksError if it holds no documents."""
         artifact, part = self._artifact()
         shards = Documents(artifact.path(part), artifact.digest(part)).shards()
         if not shards:
@@ -61,6 +62,7 @@ class ArtifactSource(FolderSource):
         return Store(self.root()).named(step), part
 
     def read(self, piece: Piece) -> Iterator[Document | Unreadable]:
+        """The documents of a shard, with the ids that they have."""
         import pyarrow as pa
 
         try:

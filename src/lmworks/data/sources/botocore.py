@@ -48,6 +48,7 @@ class Botocore(FolderSource):
         return "Apache-2.0"
 
     def root(self) -> Path:
+        """`path`, or the data of the installed package. Raises UsageError for any version but `version`."""
         if self.path is not None:
             folder = (self.folder / self.path).resolve()
             if not folder.is_dir():
@@ -69,6 +70,7 @@ class Botocore(FolderSource):
         return Path(spec.submodule_search_locations[0]) / "data"
 
     def paths(self) -> list[str]:
+        """The latest model of each service. Raises UsageError for a service that there is none of."""
         root = self.root()
         latest: dict[str, str] = {}
         for model in sorted(root.glob("*/*/service-2.json.gz")):
@@ -85,6 +87,7 @@ class Botocore(FolderSource):
         return chosen[: self.limit]
 
     def read(self, piece: Piece) -> Iterator[Record | Unreadable]:
+        """What a service is for, then what each of its operations does."""
         path = piece.path
         raw = (self.root() / path).read_bytes()
         try:

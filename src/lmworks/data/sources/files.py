@@ -26,6 +26,7 @@ class FolderOfFiles(ParsedSource, FolderSource):
         return self.name or PurePosixPath(self.path).name or self.kind
 
     def root(self) -> Path:
+        """The folder `path`."""
         folder = (self.folder / self.path).resolve()
         if not folder.is_dir():
             raise UsageError(f"Source {self.label}: there is no folder {folder}. Mend `path`, or make the folder.")

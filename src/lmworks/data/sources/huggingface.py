@@ -39,6 +39,7 @@ class HuggingFace(FolderOfFiles):
 
     @property
     def source_licence(self) -> str | None:
+        """As stated in the recipe, else in the card if it states one only."""
         stated = self.card().get("license") if self.licence is None else self.licence
         if isinstance(stated, list):
             stated = stated[0] if len(stated) == 1 else None
@@ -47,6 +48,7 @@ class HuggingFace(FolderOfFiles):
         return _SPDX.get(stated.lower(), stated.upper() if stated.startswith("cc") else stated)
 
     def walk(self) -> list[str]:
+        """Files that the card names for the split, else those named like it; for `train` all, if there are none."""
         patterns = self._patterns()
         paths = [path for path in super().walk() if form_of(plain_name(path)) or self.format]
         paths = [path for path in paths if PurePosixPath(path).name != "README.md"]

@@ -116,6 +116,7 @@ class ParsedSource(SourceConfig):
         return self
 
     def located(self, folder: Path) -> Self:
+        """Takes the licence and the facts of each file from its record of provenance, if it has one."""
         found = super().located(folder)
         if self.provenance is None:
             return found
@@ -160,6 +161,7 @@ class ParsedSource(SourceConfig):
         """Where the files are, for messages."""
 
     def paths(self) -> list[str]:
+        """Every file that is wanted and whose form is known, archives included."""
         paths = [path for path in self.walk() if self._wants(path)]
         if not paths:
             endings = ", ".join([*ENDINGS, *unpack.COMPRESSED, unpack.ARCHIVE])
@@ -196,6 +198,7 @@ class ParsedSource(SourceConfig):
         return path.lower().endswith(unpack.ARCHIVE)
 
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
+        """A member of an archive is cut like a file; what cannot be cut or opened stays whole."""
         total = self.size(path)
         if not self._is_archive(path):
             return self._cut(Piece(path, total), size)
@@ -221,6 +224,7 @@ class ParsedSource(SourceConfig):
         return pieces or [whole]
 
     def read(self, piece: Piece) -> Iterator[Found | Document]:
+        """What is damaged is read as far as it goes, and the rest is quarantined."""
         form = self._form(piece.name)
         try:
             if form is None or (self._is_archive(piece.path) and not piece.member):

@@ -95,6 +95,7 @@ class FolderSource(SourceConfig):
         """The folder that every path is below. Raises UsageError if it does not exist."""
 
     def open(self, path: str) -> IO[bytes]:
+        """A regular file below the folder. Raises OSError for anything else."""
         file = self.root() / path
         if not stat.S_ISREG(file.stat().st_mode):
             raise OSError(errno.EINVAL, "no regular file", path)  # a pipe would never end

@@ -48,6 +48,7 @@ class Sql(ParsedSource, FolderSource):
         return str(self.root())
 
     def walk(self) -> list[str]:
+        """The snapshot of the day, which is written if there is none."""
         # The name is part of every id, so it says nothing of the day: a row keeps its id over snapshots.
         digest = hashlib.blake2b(f"{self.url}\0{self.query}".encode(), digest_size=8).hexdigest()
         path = self.root() / f"{digest}.jsonl"
