@@ -40,13 +40,7 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
     from tokenizers import Tokenizer
 
     try:
-        import transformers
-    except ImportError as error:
-        raise LmworksError("Models of others need `transformers`: pip install 'lmworks[pretrained]'.") from error
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model, loading = getattr(transformers, task).from_pretrained(
+        model, loading = getattr(quiet_transformers(), task).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -56,6 +50,17 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
         raise LmworksError(f"{folder} has no weights for {', '.join(absent[:3])}: it is no {task} that was trained.")
     tokenizer.no_padding()
     return tokenizer, model.eval()
+
+
+def quiet_transformers() -> Any:
+    """The library, without its bars and notes. Raises LmworksError if it is not installed."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise LmworksError("Models of others need `transformers`: pip install 'lmworks[pretrained]'.") from error
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    return transformers
 
 
 def most_tokens(model: Any) -> int:

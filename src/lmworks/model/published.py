@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.pretrained import quiet_transformers
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ARCHITECTURES, read_json
 from lmworks.tokens.tokenizer import FILES
@@ -67,14 +68,3 @@ def require_known(folder: Path) -> None:
             f"{folder}/config.json: model_type is {kind!r}; known are {', '.join(ARCHITECTURES)} and the {len(known)} "
             "of the installed `transformers`. Code in a model's folder is never run."
         )
-
-
-def quiet_transformers() -> Any:
-    """The library, without its bars and notes. Raises LmworksError if it is not installed."""
-    try:
-        import transformers
-    except ImportError as error:
-        raise LmworksError("Models of others need `transformers`: pip install 'lmworks[pretrained]'.") from error
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    return transformers

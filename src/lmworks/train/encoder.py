@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from lmworks.data.pretrained import quiet_transformers
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ModelFolder
-from lmworks.model.published import load_published, quiet_transformers, save_published
+from lmworks.model.published import load_published, save_published
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.frame import frame_of, write_framing_tokenizer
 from lmworks.tokens.shards import PackedRows

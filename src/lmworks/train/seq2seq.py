@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.data.documents import write_file
+from lmworks.data.pretrained import quiet_transformers
 from lmworks.errors import LmworksError
 from lmworks.generate.seq2seq import rewrite
 from lmworks.model.folder import ModelFolder
-from lmworks.model.published import load_published, quiet_transformers, save_published
+from lmworks.model.published import load_published, save_published
 from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
