@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption, print_json
+from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption, print_json, tell
 from lmworks.errors import LmworksError, UsageError
 
 
@@ -52,10 +52,7 @@ def trace(
     opened = open_store(store)
     found = opened.named(artifact) if artifact else opened.served()
     traced = trace_lineage(opened, found) if answer is None else trace_answer(opened, found, answer)
-    if as_json:
-        print_json(traced.as_json())
-    else:
-        print(traced.in_words())
+    tell(traced.in_words(), traced.as_json(), as_json)
 
 
 def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
@@ -67,10 +64,7 @@ def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from lmworks.workspace import open_store
 
     path = write_report(open_store(store))
-    if as_json:
-        print_json({"report": str(path)})
-    else:
-        print(path)
+    tell(str(path), {"report": str(path)}, as_json)
 
 
 def export(
@@ -92,10 +86,8 @@ def export(
         raise UsageError(f"--form {form} --type {file_type}: expected gguf and one of {', '.join(FILE_TYPES)}")
     path = out or Path(f"{model}-{file_type}.gguf")
     write_gguf(open_store(store).named(model).payload, path, file_type)
-    if as_json:
-        print_json({"file": str(path), "bytes": path.stat().st_size})
-    else:
-        print(f"wrote {path}, {path.stat().st_size / 1e6:,.1f} MB")
+    size = path.stat().st_size
+    tell(f"wrote {path}, {size / 1e6:,.1f} MB", {"file": str(path), "bytes": size}, as_json)
 
 
 def erase(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, ShowPersonalOption, StoreOption, print_json
+from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, ShowPersonalOption, StoreOption, print_json, tell
 from lmworks.errors import UsageError
 
 
@@ -78,10 +79,7 @@ def inspect_data(
     built = Built.open(open_store(store))
     steps = [step] if step else inspectable(built)
     found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
-    if as_json:
-        print_json([asdict(each) for each in found])
-    else:
-        print("\n\n".join(map(in_words, found)))
+    tell("\n\n".join(map(in_words, found)), [asdict(each) for each in found], as_json)
     if reason and not any(each.counted or each.examples for each in found):
         print(f"no reason begins with {reason!r}; without --reason all are shown", file=sys.stderr)
 
@@ -96,10 +94,7 @@ def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_jso
 
     opened = open_store(store or (recipe.parent / ".lmworks" if recipe else None))
     path = write_data_report(opened, recipe_name(recipe) if recipe else None)
-    if as_json:
-        print_json({"report": str(path)})
-    else:
-        print(path)
+    tell(str(path), {"report": str(path)}, as_json)
 
 
 def sample_data(
@@ -123,10 +118,8 @@ def sample_data(
 
     built, labels = Built.open(open_store(store)), label or ["accept", "reject"]
     drawn = write_sample(built, step, count, guidelines, out, labels, seed, personal=show_personal)
-    if as_json:
-        print_json({"documents": drawn, "page": str(out / "annotate.html")})
-    else:
-        print(f"{drawn:,} documents; experts open {out / 'annotate.html'}")
+    page = out / "annotate.html"
+    tell(f"{drawn:,} documents; experts open {page}", {"documents": drawn, "page": str(page)}, as_json)
 
 
 def blend(
@@ -149,12 +142,6 @@ def blend(
         shares = [float(ratio) for ratio in ratios.split(",")]
     except ValueError:
         raise UsageError(f"--ratios {ratios}: expected numbers from 0 to 1, such as 0,0.5,1") from None
-    display = make_display()
-    try:
+    with closing(make_display()) as display:
         found, picture = sweep(recipe, settings or (), store, mix, part, shares, display)
-    finally:
-        display.close()
-    if as_json:
-        print_json(found.as_json())
-    else:
-        print(f"{found.in_words()}\npicture: {picture}")
+    tell(f"{found.in_words()}\npicture: {picture}", found.as_json(), as_json)

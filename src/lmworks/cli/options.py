@@ -25,6 +25,11 @@ ShowPersonalOption = Annotated[
 ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
 
 
+def tell(words: str, value: Any, as_json: bool) -> None:
+    """Print what was found, in words or, for programs, as JSON."""
+    print_json(value) if as_json else print(words)
+
+
 def print_json(value: Any) -> None:
     """For programs: the values, and nothing else on standard output."""
     print(json.dumps(value, indent=1, ensure_ascii=False))

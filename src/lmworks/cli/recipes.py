@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, StoreOption, print_json
+from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, StoreOption, print_json, tell
 from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +57,8 @@ def init(
         ),
     )
     path, told = write_recipe(folder, answers), advice(answers)
-    if as_json:
-        print_json({"recipe": str(path), "verdict": told})
-    else:
-        print(f"wrote {path}\n{told}\nnext: lmworks plan {path}, then lmworks build {path}")
+    words = f"wrote {path}\n{told}\nnext: lmworks plan {path}, then lmworks build {path}"
+    tell(words, {"recipe": str(path), "verdict": told}, as_json)
 
 
 def plan(
@@ -128,11 +127,8 @@ def build(
     )
     if not as_json:
         print(workspace.plan.in_words(), file=sys.stderr)
-    display = make_display()
-    try:
+    with closing(make_display()) as display:
         artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
-    finally:
-        display.close()
     report_path = write_report(workspace.store, workspace.recipe.name)
     if as_json:
         print_json({name: {"stage": item.stage, "key": item.key} for name, item in artifacts.items()})
@@ -164,15 +160,9 @@ def train(
 
     if not check:
         raise UsageError("models are trained by `lmworks build --until MODEL`; `lmworks train` takes --verify-resume")
-    display = make_display()
-    try:
+    with closing(make_display()) as display:
         verdict = verify_resume(open_workspace(recipe, settings or (), store, measure=True), model, display)
-    finally:
-        display.close()
-    if as_json:
-        print_json(asdict(verdict))
-    else:
-        print(verdict.in_words())
+    tell(verdict.in_words(), asdict(verdict), as_json)
     if verdict.different:
         raise LmworksError("a continued run is not the same run: report the line above with the recipe")
 

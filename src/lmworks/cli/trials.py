@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmworks.cli.options import JsonOption, SetOption, StoreOption, print_json
+from lmworks.cli.options import JsonOption, SetOption, StoreOption, tell
 
 if TYPE_CHECKING:
     from lmworks.search.runs import Outcome
@@ -88,7 +88,4 @@ def bakeoff(
 
 
 def _show_outcome(found: Outcome, as_json: bool) -> None:
-    if as_json:
-        print_json(found.figures)
-    else:
-        print(f"{found.words}\npicture: {found.picture}")
+    tell(f"{found.words}\npicture: {found.picture}", found.figures, as_json)

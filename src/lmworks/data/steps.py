@@ -60,11 +60,10 @@ def map_shards(
     config: Config,
     out: Path,
     context: Context,
-    parts: Sequence[str] = ("",),
     step: str = "shards",
 ) -> Tally:
-    """Run a pure function over each shard of `documents`; each shard gives one shard in each part of `out`."""
-    return map_units(documents.shards(), partial(_on_shard, function, config), out, context, parts, step)
+    """Run a pure function over each shard of `documents`; each shard gives one shard of `out`."""
+    return map_units(documents.shards(), partial(_on_shard, function, config), out, context, step=step)
 
 
 def _on_shard(
@@ -163,10 +162,10 @@ def _write_tally(tally: Tally, folder: Path, index: int) -> None:
     write_file(_tally_path(folder, index), json.dumps(vars(tally), ensure_ascii=False).encode())
 
 
-def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
+def quarantined(units: int, context: Context) -> Iterator[dict[str, Any]]:
     """What `map_units` could not use in so many units of work, in their order, one unit in memory at a time."""
     for index in range(units):
-        yield from json.loads(_tally_path(context.scratch / step, index).read_text())["quarantined"]
+        yield from json.loads(_tally_path(context.scratch / "shards", index).read_text())["quarantined"]
 
 
 def _tally_path(folder: Path, index: int) -> Path:

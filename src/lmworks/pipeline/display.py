@@ -19,37 +19,35 @@ SAMPLE_LINES = 8
 """Of a text that is being rewritten; a young model writes empty lines by the dozen, which are left out."""
 
 
-def make_display(stream: TextIO | None = None) -> Display:
+def make_display() -> Display:
     """The live display on a terminal, plain lines elsewhere."""
-    stream = stream or sys.stderr
-    return LiveDisplay() if stream.isatty() else PlainDisplay(stream)
+    return LiveDisplay() if sys.stderr.isatty() else PlainDisplay(sys.stderr)
 
 
 class Meter:
     """Counts units of work and says rate and time left."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self.total = 0.0
         self.unit = ""
         self.done = 0.0
         self._first = 0.0
-        self._started = clock()
+        self._started = time.monotonic()
 
     def start(self, total: float, unit: str) -> None:
         """Begin to count `total` units."""
         self.total, self.unit, self.done = total, unit, 0.0
-        self._first, self._started = 0.0, self._clock()
+        self._first, self._started = 0.0, time.monotonic()
 
     def move(self, done: float) -> None:
         """`done` units so far. The first report sets the base, so that continued work does not look fast."""
         if self.done == 0.0 and done > 0.05 * self.total:
-            self._first, self._started = done, self._clock()
+            self._first, self._started = done, time.monotonic()
         self.done = done
 
     @property
     def elapsed(self) -> float:
-        return self._clock() - self._started
+        return time.monotonic() - self._started
 
     @property
     def rate(self) -> float:

@@ -48,12 +48,12 @@ def describe(artifact: Artifact) -> str:
     return "\n\n".join("\n".join(_fit(part)) for part in parts)
 
 
-def by_reason(artifact: Artifact, count: int = EXAMPLES) -> dict[str, list[dict[str, Any]]]:
-    """Up to `count` examples of each reason, in the order that the step counted the reasons."""
+def by_reason(artifact: Artifact) -> dict[str, list[dict[str, Any]]]:
+    """Some examples of each reason, in the order that the step counted the reasons."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for record in read_lines(artifact.payload / "examples.jsonl"):
         group = groups.setdefault(str(record.pop("reason", "example")), [])
-        if len(group) < count:
+        if len(group) < EXAMPLES:
             group.append(record)
     return groups
 

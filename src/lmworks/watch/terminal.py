@@ -30,14 +30,14 @@ ROWS = (
 SAMPLE_LETTERS = 400
 
 
-def follow(path: Path, seconds: float = 1.0) -> None:
-    """Show a run until it has ended, again every so many seconds. Ctrl-C stops the showing, not the run."""
+def follow(path: Path) -> None:
+    """Show a run until it has ended, again every second. Ctrl-C stops the showing, not the run."""
     from rich.live import Live
 
     standing = read_standing(path)
     with Live(render(standing), refresh_per_second=4) as live:
         while not standing.finished:
-            time.sleep(seconds)
+            time.sleep(1.0)
             if not path.exists():  # it went when the run was published
                 break
             standing = read_standing(path)
