@@ -9,8 +9,8 @@ import typer
 
 from lmworks.cli.artifacts import erase, export, gc, report, show, trace
 from lmworks.cli.data import blend, data_report, data_sources, find_data, inspect_data, sample_data
-from lmworks.cli.live import serve, watch
 from lmworks.cli.recipes import build, init, launch, plan, status, train
+from lmworks.cli.running import serve, watch
 from lmworks.cli.trials import bakeoff, scale, search
 from lmworks.errors import LmworksError
 
