@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from lmworks.train import losses
 from lmworks.train import packed as packing
 from lmworks.train.config import CausalLMConfig
 from lmworks.train.losses import CHUNK, chunked_cross_entropy
@@ -44,28 +45,40 @@ def test_packed_attention_is_attention_of_each_segment_alone(
         torch.testing.assert_close(packed[:, :, start:end], alone)
 
 
-def test_compiled_attention_in_bfloat16_is_that_of_the_interpreter() -> None:
+def test_attention_in_bfloat16_is_the_same_compiled_interpreted_and_of_long_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     data_type = torch.bfloat16
+    monkeypatch.setattr(packing, "QUERY_BLOCK", 4)
     torch.manual_seed(0)
     q, g = torch.randn(2, 4, 11, 8, dtype=data_type), torch.randn(2, 4, 11, 8, dtype=data_type)
     k, v = torch.randn(2, 2, 11, 8, dtype=data_type), torch.randn(2, 2, 11, 8, dtype=data_type)
     visible = visible_positions((torch.rand(2, 11) < 0.2).cumsum(-1), None, data_type)
     found = []
-    for attend in (masked_attention, torch.compile(masked_attention, dynamic=False)):
+    for attend, longest in (
+        (masked_attention, 11),
+        (torch.compile(masked_attention, dynamic=False), 11),
+        (masked_attention, 10),
+    ):
+        monkeypatch.setattr(packing, "LONGEST_KEPT", longest)
         inputs = [x.clone().requires_grad_() for x in (q, k, v)]
         output = attend(*inputs, visible)
         found.append((output, *torch.autograd.grad(output, inputs, g)))
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=4e-2, atol=4e-2)
+    for by_products, compiled, at_once in zip(*found, strict=True):
+        torch.testing.assert_close(by_products, compiled, rtol=4e-2, atol=4e-2)
+        torch.testing.assert_close(by_products, at_once, rtol=4e-2, atol=4e-2)
 
 
 @pytest.mark.parametrize(("count", "smoothing"), [(7, 0.0), (7, 0.1), (CHUNK, 0.0), (CHUNK + 5, 0.2)])
-def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(count: int, smoothing: float) -> None:
+def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(
+    count: int, smoothing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "SLICE", 30 * 4)
     torch.manual_seed(0)
     hidden, matrix = torch.randn(count, 16, requires_grad=True), torch.randn(30, 16, requires_grad=True)
     targets, weights = torch.randint(0, 30, (count,)), torch.rand(count)
-    losses = F.cross_entropy(hidden @ matrix.T, targets, reduction="none", label_smoothing=smoothing)
-    plain = (losses * weights).sum()
+    each = F.cross_entropy(hidden @ matrix.T, targets, reduction="none", label_smoothing=smoothing)
+    plain = (each * weights).sum()
     expected = torch.autograd.grad(3 * plain, (hidden, matrix))
     ours, right = chunked_cross_entropy(hidden, matrix, targets, weights, torch.tensor(smoothing))
     torch.testing.assert_close(ours, plain)

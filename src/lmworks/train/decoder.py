@@ -21,7 +21,7 @@ from lmworks.train.adapters import Adapters, adapt, save_adapters
 from lmworks.train.bigrams import begin_with_bigrams
 from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
 from lmworks.train.counting import training_memory
-from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
+from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
 from lmworks.train.memory import refuse_what_cannot_fit
 from lmworks.train.objective import Batch, PackedObjective, Trainable
 from lmworks.train.packed import masked_attention, segments, visible_positions
@@ -39,12 +39,11 @@ class TrainableDecoder:
         self.end_of_text = end_of_text
         for block in decoder.blocks if dropout else ():
             block.dropout = nn.Dropout(dropout)
-        self.output_gradient = softmax_gradient
+        self.output_gradient = best_output_gradient(compiled)
         self.run_block: Callable[..., Tensor] = run_block
         self.label_smoothing = torch.zeros(())
         if compiled:
             # Shapes are fixed by the micro-batch, so each is compiled once, and one block's code serves every layer.
-            self.output_gradient = torch.compile(softmax_gradient, dynamic=False)
             self.run_block = torch.compile(run_block, dynamic=False)
         if recompute:
             self.run_block = partial(checkpoint, self.run_block, use_reentrant=False)

@@ -27,7 +27,7 @@ from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import SENTINELS, Seq2SeqConfig
-from lmworks.train.losses import chunked_cross_entropy, softmax_gradient
+from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
 from lmworks.train.objective import PackedObjective, Trainable
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
@@ -67,7 +67,7 @@ class TrainableSeq2Seq:
         self.data_type = getattr(torch, data_type)
         self.label_smoothing = torch.zeros(())
         # Nearly every batch has another shape, and compiling for all takes minutes; chunks of the output have one.
-        self.output_gradient = torch.compile(softmax_gradient, dynamic=False) if compiled else softmax_gradient
+        self.output_gradient = best_output_gradient(compiled)
 
     @property
     def output_weight(self) -> Tensor:
