@@ -1,8 +1,9 @@
 """Peers of time_to_quality.py on documents: each trains by its own loop until its time is used, then is scored as ours.
 
-nanochat: its model, its MuonAdamW, its rows (documents packed to fit, each row begins with one) and the schedules of its
-base_train.py, from a clone. `transformers`: its Trainer with a Llama, on rows of joined documents, as its run_clm.py
-has it. Both schedules run over the share of the time that is used instead of steps, so no peer loses any of it.
+nanochat: its model, its MuonAdamW, its rows (documents packed to fit, each row begins with one) and the schedules and
+scalings of its base_train.py, from a clone. `transformers`: its Trainer with a Llama on rows of joined documents, as
+its run_clm.py has it. Both schedules run over the share of the time that is used instead of steps, so that no peer
+loses any of it.
 """
 
 from __future__ import annotations
