@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from lmworks.errors import LmworksError
+
+if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
+    from torch.distributed.tensor import DTensor
 
 COLUMNS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj")
 """Outputs are split: heads, and inner features."""
@@ -37,6 +39,8 @@ class Processes:
         self.mesh: DeviceMesh | None = None
         self.rank, self.count, self.is_first = 0, 1, True
         if dist.is_initialized() and dist.get_world_size() > 1:
+            from torch.distributed.device_mesh import init_device_mesh  # takes a second, which one process saves
+
             world = dist.get_world_size()
             self.mesh = init_device_mesh(device.type, (world // tensor, tensor), mesh_dim_names=("data", "tensor"))
             self.rank, self.count = self.mesh.get_local_rank("data"), self.mesh["data"].size()
@@ -44,6 +48,8 @@ class Processes:
 
     def spread(self, blocks: Iterable[nn.Module]) -> None:
         """Shard the blocks, before an optimizer is made of their parameters."""
+        if self.mesh is None:
+            return
         from torch.distributed.fsdp import fully_shard
         from torch.distributed.tensor.parallel import (
             ColwiseParallel,
@@ -52,8 +58,6 @@ class Processes:
             parallelize_module,
         )
 
-        if self.mesh is None:
-            return
         split = self.mesh["tensor"]
         plan: dict[str, ParallelStyle] = {name: ColwiseParallel() for name in COLUMNS} | {
             name: RowwiseParallel() for name in ROWS
@@ -98,7 +102,7 @@ class Processes:
         for name, parameter in module.named_parameters():
             if self.mesh["tensor"].size() > 1 and any(part in name for part in OF_HEADS):
                 dist.all_reduce(local(parameter.grad), group=self.mesh.get_group("tensor"))
-            if not isinstance(parameter, DTensor) and parameter.grad is not None:
+            if not _is_spread(parameter) and parameter.grad is not None:
                 dist.all_reduce(parameter.grad, group=self.mesh.get_group("data"))
 
     def norm(self, gradients: Sequence[Tensor]) -> float:
@@ -143,26 +147,30 @@ class Processes:
 
 def whole(tensor: Tensor) -> Tensor:
     """The whole of a tensor that is spread; every process must ask for it."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if _is_spread(tensor) else tensor
 
 
 def local(tensor: Tensor | None) -> Tensor:
     """The part of a tensor that is here."""
     assert tensor is not None  # noqa: S101 - for the type checker; every weight takes part in every step
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return tensor.to_local() if _is_spread(tensor) else tensor
 
 
 def like(tensor: Tensor, spread: Tensor) -> Tensor:
     """A whole tensor, spread as another one is."""
-    if not isinstance(spread, DTensor):
+    if not _is_spread(spread):
         return tensor
+    from torch.distributed.tensor import distribute_tensor
+
     return distribute_tensor(tensor, spread.device_mesh, spread.placements, src_data_rank=None)
 
 
 def like_parts(part: Tensor, spread: Tensor) -> Tensor:
     """The parts that the processes hold, as a tensor that is spread as another one is."""
-    if not isinstance(spread, DTensor):
+    if not _is_spread(spread):
         return part
+    from torch.distributed.tensor import DTensor
+
     return DTensor.from_local(
         part, spread.device_mesh, spread.placements, run_check=False, shape=spread.shape, stride=spread.stride()
     )
@@ -179,9 +187,16 @@ def join() -> torch.device:
     return device
 
 
+def _is_spread(tensor: Tensor) -> TypeGuard[DTensor]:
+    """Whether it is a DTensor, asked without the second that their import takes."""
+    return hasattr(tensor, "full_tensor")
+
+
 def _split_over(tensor: Tensor) -> tuple[str, ...]:
-    if not isinstance(tensor, DTensor):
+    if not _is_spread(tensor):
         return ()
+    from torch.distributed.tensor import Shard
+
     names = tensor.device_mesh.mesh_dim_names or ()
     return tuple(name for name, placed in zip(names, tensor.placements, strict=True) if isinstance(placed, Shard))
 
