@@ -50,8 +50,9 @@ def softmax_gradient_in_slices(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same where no compiler joins its passes over the logits: so few rows at once that a cache holds them."""
     rows = max(1, SLICE // logits.shape[-1])
-    slices = zip(logits.split(rows), targets.split(rows), weights.split(rows), strict=True)
-    loss, right, gradient = zip(*(softmax_gradient(*each, smoothing) for each in slices), strict=True)
+    slices = [slice(start, start + rows) for start in range(0, len(logits), rows)]
+    found = [softmax_gradient(logits[part], targets[part], weights[part], smoothing) for part in slices]
+    loss, right, gradient = zip(*found, strict=True)
     return torch.stack(loss).sum(), torch.stack(right).sum(), torch.cat(gradient)
 
 
