@@ -74,6 +74,24 @@ CALIBRATION: dict[str, tuple[int, dict[str, dict[str, Any]]]] = {
         {"model": {**DECODER, "hidden_size": 256, "num_layers": 4, "sequence_length": 1024, "micro_batch_rows": 8}
          | {"global_batch_tokens": 8192, "steps": 20, "compile": False}},
     ),
+    "long rows": (
+        2048,
+        {"model": {**DECODER, "hidden_size": 128, "num_layers": 2, "sequence_length": 3072, "micro_batch_rows": 1}
+         | {"global_batch_tokens": 3072, "steps": 40}},
+    ),
+    "hidden tokens": (
+        2048,
+        {"model": {**DECODER, "objective": "masked-lm", "hidden_size": 192, "num_layers": 2, "steps": 100}},
+    ),
+    "spans": (
+        2048,
+        {"model": {**DECODER, "objective": "span-corruption", "hidden_size": 128, "num_layers": 2, "steps": 80}},
+    ),
+    "adapted": (
+        1024,
+        {"base": {**BASE, "hidden_size": 192, "num_layers": 2},
+         "model": {**SFT, "adapter": {"kind": "lora", "rank": 8}, "steps": 100}},
+    ),
 }  # fmt: skip
 
 

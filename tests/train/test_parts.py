@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from lmworks.model.config import LOSS_CHUNK
 from lmworks.train import losses
 from lmworks.train import packed as packing
 from lmworks.train.config import CausalLMConfig
-from lmworks.train.losses import CHUNK, chunked_cross_entropy
+from lmworks.train.losses import chunked_cross_entropy
 from lmworks.train.optimizer import Optimizer, orthogonalise, rate_share
 from lmworks.train.packed import masked_attention, segments, visible_positions
 
@@ -69,7 +70,7 @@ def test_attention_in_bfloat16_is_the_same_compiled_interpreted_and_of_long_rows
         torch.testing.assert_close(by_products, at_once, rtol=4e-2, atol=4e-2)
 
 
-@pytest.mark.parametrize(("count", "smoothing"), [(7, 0.0), (7, 0.1), (CHUNK, 0.0), (CHUNK + 5, 0.2)])
+@pytest.mark.parametrize(("count", "smoothing"), [(7, 0.0), (7, 0.1), (LOSS_CHUNK, 0.0), (LOSS_CHUNK + 5, 0.2)])
 def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(
     count: int, smoothing: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

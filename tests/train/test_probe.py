@@ -11,16 +11,43 @@ from typing import Any
 
 import pytest
 
+from lmworks.train.config import (
+    CausalLMConfig,
+    SftConfig,
+    SpanCorruptionConfig,
+    TextToTextConfig,
+    TrainConfig,
+    as_record,
+)
+from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
+from lmworks.train.objectives import OBJECTIVES
+
 SETTLED = {"data": "probe", "steps": 9, "sequence_length": 32, "global_batch_tokens": 64, "data_type": "float32"} | {
     "threads": 1,
     "compile": False,
     "validation_rows": 4,
 }
-FIRST = {"objective": "causal-lm", "from": "scratch", "hidden_size": 64, "num_layers": 1, **SETTLED}
+FIRST = CausalLMConfig.model_validate(
+    {"objective": "causal-lm", "from": "scratch", "hidden_size": 64, "num_layers": 1, **SETTLED}
+)
+ENCODER = MaskedLMConfig.model_validate({"from": "scratch", "hidden_size": 64, "num_layers": 1, **SETTLED})
+PAIRS = TextToTextConfig.model_validate({"from": "scratch", "hidden_size": 64, "num_layers": 1, **SETTLED})
+TUNED = {"from": "first", **SETTLED}
+CHAINS: dict[str, list[TrainConfig]] = {
+    "causal-lm": [FIRST],
+    "sft": [FIRST, SftConfig.model_validate(TUNED)],
+    "lora": [FIRST, SftConfig.model_validate({**TUNED, "adapter": {"kind": "lora", "rank": 2}})],
+    "masked-lm": [ENCODER],
+    "sequence-classification": [ENCODER, SequenceClassificationConfig.model_validate(TUNED)],
+    "token-classification": [ENCODER, TokenClassificationConfig.model_validate(TUNED)],
+    "text-to-text": [PAIRS],
+    "span-corruption": [PAIRS, SpanCorruptionConfig.model_validate(TUNED)],
+}
 
 
-def rehearse(chain: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    asked = {"chain": chain, "vocab_size": 300, "steps": 6, "started": time.monotonic(), **more}
+def rehearse(chain: list[TrainConfig], **more: Any) -> dict[str, Any]:
+    records = [as_record(config) for config in chain]
+    asked = {"chain": records, "vocab_size": 300, "steps": 6, "started": time.monotonic(), **more}
     stdin, held_open = os.pipe()  # a probe ends when its parent does, which closes this
     try:
         command = [sys.executable, "-m", "lmworks.train.probe", json.dumps(asked)]
@@ -31,15 +58,25 @@ def rehearse(chain: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("chain", [[FIRST], [FIRST, {"objective": "sft", "from": "first", **SETTLED}]])
-def test_a_rehearsal_measures_every_part_of_a_training(chain: list[dict[str, Any]]) -> None:
-    found = rehearse(chain)
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_rehearsal_measures_every_part_of_a_training(name: str) -> None:
+    found = rehearse(CHAINS[name])
     parts = ("loading", "begin", "first_step", "first_validation", "validation", "checkpoint")
     assert all(found[f"{part}_seconds"] > 0 for part in parts)
     assert found["tokens_per_second"] > 0 and found["threads"] == 1 and found["steps_of_this_run"] == 6
     assert 50e6 < found["peak_memory_bytes"] < 2e9
 
 
+def test_every_objective_is_rehearsed() -> None:
+    assert set(OBJECTIVES) == {chain[-1].objective for chain in CHAINS.values()}
+
+
+def test_the_memory_is_that_of_the_training_and_not_of_making_what_it_begins_with() -> None:
+    tuned = rehearse(CHAINS["sft"], vocab_size=6000)["peak_memory_bytes"]
+    first = rehearse(CHAINS["causal-lm"], vocab_size=6000)["peak_memory_bytes"]
+    assert first > tuned + FIRST.beginning_bytes(6000) / 3, "the table of token pairs is the first model's"
+
+
 def test_a_rehearsal_chooses_among_threads_when_asked() -> None:
-    assert rehearse([{**FIRST, "threads": 3}])["threads"] == 3
-    assert rehearse([{**FIRST, "threads": 3}], most_threads=2)["threads"] in (1, 2)
+    assert rehearse([FIRST.model_copy(update={"threads": 3})])["threads"] == 3
+    assert rehearse([FIRST.model_copy(update={"threads": 3})], most_threads=2)["threads"] in (1, 2)

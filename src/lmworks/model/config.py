@@ -10,7 +10,7 @@ QUERY_BLOCK = 128
 """Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
 
 LOSS_CHUNK = 1024
-"""Positions whose logits exist at once."""
+"""Positions whose logits exist at once; larger chunks were no faster."""
 
 FLOAT32 = 4
 """Bytes of a number in which weights, gradients and optimizer state are kept."""
@@ -33,11 +33,13 @@ class Shape(Protocol):
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Floating-point operations to learn from one token, forward and backward."""
 
-    def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> Mapping[str, int]:
+    def activation_bytes(
+        self, rows: int, sequence_length: int, width: int, *, recomputed: bool, dropout: bool
+    ) -> Mapping[str, int]:
         """What the way forward keeps for the way back, and what the loss holds at once, by part.
 
         Of one micro-batch of `rows` rows, computed in numbers of `width` bytes; `recomputed` under activation
-        checkpointing.
+        checkpointing, with what `dropout` draws.
         """
 
 
@@ -116,7 +118,9 @@ class DecoderConfig:
         """Forward and backward; each row is attended to whole, which is what the kernels compute."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
-    def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> dict[str, int]:
+    def activation_bytes(
+        self, rows: int, sequence_length: int, width: int, *, recomputed: bool, dropout: bool
+    ) -> dict[str, int]:
         """What packed rows keep for the way back at the most, and about what the loss holds.
 
         With a compiler it is less, which computes sums of squares and activation functions again; without, attention
@@ -134,7 +138,7 @@ class DecoderConfig:
         narrow = width < FLOAT32
         scores = pairs * self.num_heads * (FLOAT32 + width * narrow)
         mask = width * rows * sequence_length**2
-        inside = tokens * (norms + products) + keys_and_values
+        inside = tokens * (norms + products + 2 * width * hidden * dropout) + keys_and_values
         kept = 1 if recomputed else self.num_layers
         stream = tokens * (2 * self.head_size * width + 8 * hidden + 4) + 8 * (tokens + rows)  # rotations, norm, ids
         if recomputed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lmworks.model.config import FLOAT32
+
 Architecture = Literal["bert", "modernbert"]
 EncoderTask = Literal["masked-lm", "sequence-classification", "token-classification"]
 LOCAL_ATTENTION = 128
@@ -84,16 +86,34 @@ class EncoderConfig:
             matrices += (self.vocab_size + self.hidden_size) * self.hidden_size * 15 // 100
         return 6 * (matrices + 2 * self.num_layers * self.hidden_size * sequence_length)
 
-    def activation_bytes(self, rows: int, sequence_length: int, width: int, *, recomputed: bool) -> dict[str, int]:
-        """What packed rows keep for the way back: a coarse count."""
-        tokens, kept = rows * sequence_length, 1 if recomputed else self.num_layers
-        inside = (10 * self.hidden_size + 4 * self.intermediate_size) * width
-        asked = 0.15 if self.task == "masked-lm" else 0.0
+    def activation_bytes(
+        self, rows: int, sequence_length: int, width: int, *, recomputed: bool, dropout: bool
+    ) -> dict[str, int]:
+        """What packed rows keep for the way back at the most, and about what the loss holds; compiled, it is less.
+
+        Streams and norms are float32 whatever the products are; scores of all pairs are kept twice, and two more
+        float32 copies exist for the moment.
+        """
+        tokens, hidden, inner = rows * sequence_length, self.hidden_size, self.intermediate_size
+        kept, narrow, gated = 1 if recomputed else self.num_layers, width < FLOAT32, self._is_gated
+        pairs, places = tokens * self.num_heads * sequence_length, tokens * sequence_length
+        streams = 2 * FLOAT32 + 2 * FLOAT32 * 2 / hidden  # what two norms read, and their means and spreads
+        products = (8 if narrow and not gated else 6) * width
+        middle = (4 if gated else 2) * inner * width
+        noise = (hidden + inner if gated else 2 * hidden) * dropout  # elements that are zeroed or not, besides scores
+        score = FLOAT32 + (width if narrow else 0) + dropout * (width if narrow else 2 * FLOAT32)
+        inside = int(tokens * (hidden * (streams + products) + middle + noise * width))
+        table, asked = self.vocab_size * hidden, 0.16 if self.task == "masked-lm" else 0.0
+        outside = tokens * (2 * FLOAT32 * hidden * (1 + dropout) + 4 * FLOAT32 * hidden // self.num_heads + 32)
+        if recomputed:
+            outside += self.num_layers * tokens * hidden * FLOAT32
         return {
-            "activations": tokens * (kept * inside + self.num_layers * self.hidden_size * width),
-            "attention scores": kept * tokens * 2 * self.num_heads * sequence_length * width,
-            "copies of weights": (width < 4) * width * self.num_layers * self.block_matrices,
-            "logits": int(asked * tokens * self.vocab_size * 12),
+            "activations": outside + kept * inside,
+            "attention scores": int(pairs * (kept * score + 2 * FLOAT32)),
+            "attention mask": (kept + 2) * places,
+            "dropout's noise": dropout * self.num_layers * (pairs + tokens * noise),
+            "copies of weights": narrow * width * self.num_layers * self.block_matrices,
+            "logits": int(asked * tokens * self.vocab_size * (3 * FLOAT32 + width)) + 2 * width * table,
         }
 
     def describe(self) -> dict[str, Any]:

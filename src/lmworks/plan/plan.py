@@ -27,7 +27,8 @@ from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed
 from lmworks.recipe import Recipe, StepConfig
 from lmworks.train.config import TrainConfig
-from lmworks.train.counting import require_fit, size_in_words, training_memory
+from lmworks.train.counting import size_in_words
+from lmworks.train.memory import require_fit
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""
@@ -226,15 +227,12 @@ class _Planner:
         left = budget - data - evaluation
         models = self._shapes(self._shares(max(0.2 * budget, left)))
         shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
-        rows = self.vocab_size, int(ROW_SHARE * self.source_bytes)
-        memory = {name: training_memory(each, self._resolved(name, models), *rows) for name, each in shapes.items()}
-        for name, parts in memory.items():
-            require_fit(name, self._resolved(name, models), parts, self.machine.memory_bytes)
+        there = self.vocab_size, self.machine.memory_bytes, int(ROW_SHARE * self.source_bytes)
+        memory = {name: require_fit(name, each, self._resolved(name, models), *there) for name, each in shapes.items()}
         rates = self._rates(shapes, models, measure)
         for name, rate in rates.items():
             if rate.peak_memory_bytes:
                 memory[name] = _measured_memory(memory[name], rate.peak_memory_bytes)
-                require_fit(name, self._resolved(name, models), memory[name], self.machine.memory_bytes)
         shares = self._shares(max(0.2 * budget, left - (time.monotonic() - began)))
         predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
         flops = 0.0
@@ -313,7 +311,7 @@ class _Planner:
             runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
             if runs:
                 rates[name] = Rate.from_measured("own runs", runs)
-            elif measure and all(each in self.configs and self.configs[each].can_be_rehearsed for each in chain):
+            elif measure and all(each in self.configs for each in chain):
                 if threads and config.threads == "auto":
                     models[name]["threads"] = threads
                 most = self.speed.threads if config.threads == "auto" and not threads else None

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lmworks.errors import LmworksError
 from lmworks.plan.machine import Machine
-from lmworks.train.config import TrainConfig
+from lmworks.train.config import TrainConfig, as_record
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 """Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
@@ -33,8 +33,11 @@ SECONDS, MOST_STEPS = 3.0, 200
 
 TIMEOUT_SECONDS = 600
 
-NOT_REHEARSED = {"patience", "keep_best", "branch_step", "publish_checkpoints", "proportions"}
-"""What a rehearsal leaves out: it changes what a training ends with, not how long a step takes."""
+NOT_REHEARSED: dict[str, Any] = {
+    **{"patience": None, "keep_best": False, "branch_step": None, "proportions": None},
+    **{"publish_checkpoints": [], "log_to": {}},
+}
+"""What a rehearsal leaves out: it changes what a training ends with or where it is told, not how long a step takes."""
 
 SAMPLE_POINTS = 8
 """Times that watched prompts are answered, at the most (train/train.py)."""
@@ -117,10 +120,9 @@ def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int |
     `chain` are the model's config and before it those of the models that it begins with. Gives the rate and the
     threads, `most_threads` or one, whichever is faster; None takes those of the config.
     """
-    how: dict[str, Any] = {"mode": "json", "by_alias": True, "exclude_unset": True, "exclude_none": True}
-    asked = [{"from": "scratch"} | config.model_dump(exclude=NOT_REHEARSED, **how) for config in chain]
+    asked = [as_record(config.model_copy(update=NOT_REHEARSED)) for config in chain]
     first = _run({"chain": asked, "vocab_size": vocab_size, "steps": 4, "most_threads": most_threads})
-    asked[-1]["threads"] = int(first["threads"])
+    asked[-1]["fields"]["threads"] = int(first["threads"])
     step = chain[-1].rows_per_step * chain[-1].sequence_length / first["tokens_per_second"]
     steps = max(8, min(MOST_STEPS, int(SECONDS / step)))
     found = _run({"chain": asked, "vocab_size": vocab_size, "steps": steps})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -53,9 +54,6 @@ class TrainConfig(StepConfig):
             *("keep_checkpoints", "log_to", "step_name"),
         }
     )
-
-    can_be_rehearsed: ClassVar[bool] = True
-    """Whether the plan can time a short training on made-up data; else it counts."""
 
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
@@ -329,8 +327,6 @@ class SftConfig(TrainConfig):
 class Seq2SeqConfig(TrainConfig):
     """Encoder-decoders: a T5 from scratch, or the one that is named in `from`."""
 
-    can_be_rehearsed: ClassVar[bool] = False
-
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
     adamw_learning_rate: float = Field(
         default=0.03,
@@ -382,4 +378,14 @@ class TextToTextConfig(Seq2SeqConfig):
     )
 
 
-ModelConfig = CausalLMConfig | SftConfig
+def as_record(config: TrainConfig) -> dict[str, Any]:
+    """A config as JSON values, for a process of its own."""
+    fields = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {"class": [type(config).__module__, type(config).__name__], "fields": fields}
+
+
+def from_record(record: Mapping[str, Any]) -> TrainConfig:
+    """The inverse of `as_record`."""
+    module, name = record["class"]
+    found: TrainConfig = getattr(importlib.import_module(module), name).model_validate(record["fields"])
+    return found

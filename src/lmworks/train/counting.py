@@ -1,13 +1,10 @@
-"""The memory of a training by part, counted before anything is built, and the refusal of what cannot fit.
+"""The memory of a training by part, counted before anything is built.
 
 Imports no torch: plans are made of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from lmworks.errors import UsageError
 from lmworks.model.config import FLOAT32, Shape
 from lmworks.train.config import TrainConfig
 
@@ -24,6 +21,8 @@ OPTIMIZER_COPIES = {"muon": 1, "sgd": 1, "adam": 2, "adamw": 2}
 def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int) -> dict[str, int]:
     """Bytes by part at the moment when most is held: making the model, a step, an update, or writing a checkpoint.
 
+    `row_bytes` are what the data take.
+
     Exact without a compiler but for the libraries and the gaps; with one, activations are counted too high.
     """
     width = FLOAT32 if config.data_type == "float32" else 2
@@ -34,30 +33,17 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     held = {"weights": FLOAT32 * shape.parameters, "optimizer state": FLOAT32 * state}
     copy = FLOAT32 * (sum(trained.values()) + state)
     stepping = {**held, "gradients": FLOAT32 * sum(trained.values()), "copy for the checkpoint": copy}
+    how = {"recomputed": config.activation_checkpointing, "dropout": config.dropout > 0}
     rows = min(config.micro_batch_rows, config.rows_per_step)
-    recomputed = config.activation_checkpointing
     moments = [
         {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
-        {**stepping, **shape.activation_bytes(rows, config.sequence_length, width, recomputed=recomputed)},
+        {**stepping, **shape.activation_bytes(rows, config.sequence_length, width, **how)},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
         {**held, "copy for the checkpoint": 2 * copy},
     ]
     parts = max(moments, key=lambda moment: sum(moment.values()))
     gaps = int((GAPS - 1) * sum(parts.values()))
     return {"libraries": LIBRARIES_BYTES[config.compile is True], **parts, "gaps": gaps, "data rows": row_bytes}
-
-
-def require_fit(name: str, config: TrainConfig, parts: Mapping[str, int], memory_bytes: int) -> None:
-    """Raise `UsageError`, with the sum shown, if a training needs more than the machine has."""
-    if sum(parts.values()) <= memory_bytes:
-        return
-    largest = sorted(parts.items(), key=lambda item: -item[1])
-    shown = " + ".join(f"{part} {size_in_words(count)}" for part, count in largest)
-    raise UsageError(
-        f"models.{name}: training would take {size_in_words(sum(parts.values()))} of memory and this machine has "
-        f"{size_in_words(memory_bytes)}: {shown}. Lower micro_batch_rows (now {config.micro_batch_rows}; the "
-        "result stays the same), sequence_length or hidden_size, or switch activation_checkpointing on"
-    )
 
 
 def size_in_words(count: float) -> str:

@@ -20,11 +20,11 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, adapt, save_adapters
 from lmworks.train.bigrams import begin_with_bigrams
 from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
-from lmworks.train.counting import training_memory
 from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
-from lmworks.train.memory import refuse_what_cannot_fit
+from lmworks.train.memory import available_bytes, require_fit
 from lmworks.train.objective import Batch, PackedObjective, Trainable
 from lmworks.train.packed import masked_attention, segments, visible_positions
+from lmworks.train.recompute import compute_again
 
 
 class TrainableDecoder:
@@ -106,7 +106,8 @@ class DecoderObjective(PackedObjective):
         """A decoder: the base, or one of the shape in the config."""
         if base and not is_ours(base.path):
             return begin_published(config, base, tokenizer)
-        refuse_what_cannot_fit(_step_bytes(config, base, tokenizer), min(config.micro_batch_rows, config.rows_per_step))
+        shape = read_config(base.path) if base else _shape(config, tokenizer)
+        require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
         decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
         decoder.compute_type = getattr(torch, config.data_type)
         model = TrainableDecoder(
@@ -118,17 +119,6 @@ class DecoderObjective(PackedObjective):
         )
         adapt(model, decoder, config)
         return model
-
-
-def _step_bytes(config: TrainConfig, base: ModelFolder | None, tokenizer: Tokenizer) -> Callable[[int], int]:
-    """Rows of a micro-batch -> memory that training takes by counting."""
-    shape = read_config(base.path) if base else _shape(config, tokenizer)
-
-    def count(rows: int) -> int:
-        more = config.model_copy(update={"micro_batch_rows": rows})
-        return sum(training_memory(shape, more, tokenizer.vocab_size, 0).values())
-
-    return count
 
 
 def _shape(config: TrainConfig, tokenizer: Tokenizer) -> DecoderConfig:
@@ -172,6 +162,8 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
         raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
     data_type = getattr(torch, config.data_type)
     model = TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
+    if config.activation_checkpointing:
+        compute_again(model.blocks, compiled=False)
     adapt(model, decoder.module, config)
     return model
 

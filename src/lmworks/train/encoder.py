@@ -26,7 +26,9 @@ from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig
+from lmworks.train.memory import available_bytes, require_fit
 from lmworks.train.objective import PackedObjective, Watched
+from lmworks.train.recompute import compute_again
 
 HIDDEN = -1
 """Stands in a batch for the mask, whose id the model knows."""
@@ -100,7 +102,9 @@ class Dropout(nn.Module):
 class TrainableEncoder:
     """Offers what the trainer and objectives ask of an encoder."""
 
-    def __init__(self, model: Any, auto_class: str, tokenizer: Tokenizer, *, data_type: str, compiled: bool) -> None:
+    def __init__(
+        self, model: Any, auto_class: str, tokenizer: Tokenizer, *, data_type: str, compiled: bool, recompute: bool
+    ) -> None:
         self.model, self.tokenizer, self.frame = model, tokenizer, frame_of(tokenizer)
         self.module: nn.Module = model
         self.network: nn.Module = model
@@ -110,7 +114,9 @@ class TrainableEncoder:
         self.label_smoothing = 0.0
         for block in self.blocks:
             _replace_dropouts(block)
-        if compiled:
+        if recompute:
+            compute_again(self.blocks, compiled=compiled)
+        elif compiled:
             for block in self.blocks:  # one shape, so that the first one's code serves all
                 block.compile(dynamic=False)
 
@@ -307,12 +313,14 @@ class EncoderObjective(PackedObjective):
             if not isinstance(config, MaskedLMConfig):
                 raise LmworksError("an encoder to tune is missing: `from` must name an earlier model")
             shape = config.shape(vocab_size)
+            require_fit(config.step_name, shape, config, vocab_size, available_bytes())
             fields = shape.describe() | dict.fromkeys(DROPOUTS[config.architecture], config.dropout)
             fields |= {"pad_token_id": frame_of(tokenizer).pad}
             started = transformers.AutoConfig.for_model(config.architecture, **fields)
             model = getattr(transformers, cls.auto_class).from_config(started, attn_implementation=ATTENTION)
         _check(model, config, frame_of(tokenizer).mask + 1)
-        return TrainableEncoder(model, cls.auto_class, tokenizer, data_type=config.data_type, compiled=compiled)
+        how = {"compiled": compiled, "recompute": config.activation_checkpointing}
+        return TrainableEncoder(model, cls.auto_class, tokenizer, data_type=config.data_type, **how)
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:

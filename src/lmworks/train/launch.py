@@ -14,7 +14,7 @@ from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result
-from lmworks.train.config import TrainConfig
+from lmworks.train.config import TrainConfig, as_record
 
 MOST_RESTARTS = 3
 """Of all processes, from the last checkpoint, when one is lost; more is no accident."""
@@ -29,8 +29,7 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
     job, result = context.scratch / "job.json", context.scratch / "job-result.json"
     result.unlink(missing_ok=True)
     record = {
-        "config_class": [type(config).__module__, type(config).__name__],
-        "config": config.model_dump(mode="json", by_alias=True, exclude_unset=True),
+        "config": as_record(config),
         "inputs": {name: handle and [str(handle.path), handle.digest] for name, handle in inputs.items()},
         "scratch": str(context.scratch),
         "journal": str(context.scratch.parent / "progress.jsonl"),

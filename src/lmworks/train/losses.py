@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-CHUNK = 1024
-"""Positions whose logits exist at once; larger chunks were no faster."""
+from lmworks.model.config import LOSS_CHUNK
 
 SLICE = 2**18
 """Logits that are gone through at once without a compiler: a megabyte, which a core's own cache holds."""
@@ -74,7 +73,7 @@ def chunked_cross_entropy(
     hidden [N,D], output_weight [V,D], targets [N], weights [N] float32; smoothing is a tensor of no axes, so that
     another value compiles nothing anew.
     """
-    missing = -len(targets) % CHUNK  # every chunk has one shape, so that it is compiled once
+    missing = -len(targets) % LOSS_CHUNK  # every chunk has one shape, so that it is compiled once
     hidden, targets, weights = (
         F.pad(hidden, (0, 0, 0, missing)),
         F.pad(targets, (0, missing)),
@@ -104,8 +103,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         hidden_gradient = torch.empty_like(hidden)
         learned: bool = ctx.needs_input_grad[1]  # not beside adapters
         turned = torch.zeros_like(output_weight.T) if learned else None  # [D,V]
-        for start in range(0, len(hidden), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(hidden), LOSS_CHUNK):
+            part = slice(start, start + LOSS_CHUNK)
             loss, right, gradient = output_gradient(hidden[part] @ matrix.T, targets[part], weights[part], smoothing)
             total += loss
             hits += right

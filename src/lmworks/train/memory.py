@@ -1,17 +1,23 @@
-"""Whether a micro-batch fits into memory: asked before the first step, and said in words when it did not."""
+"""Whether a training fits into memory: asked before anything is spent, and said in words when it did not.
+
+Imports no torch: plans ask, too.
+"""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
+from lmworks.model.config import Shape
+from lmworks.train.config import TrainConfig
+from lmworks.train.counting import size_in_words, training_memory
 
 MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set activation_checkpointing: true"
-SMALLER = "not even 1 would fit: choose a smaller model or sequence_length, or set activation_checkpointing: true"
+SMALLER = "not even 1 would fit: choose a smaller hidden_size or sequence_length, or set activation_checkpointing: true"
 
 
 def available_bytes() -> float:
@@ -32,15 +38,25 @@ def available_bytes() -> float:
     return min(found)
 
 
-def refuse_what_cannot_fit(predicted_bytes: Callable[[int], int], rows: int) -> None:
-    """Raise if micro-batches of `rows` are predicted to take more memory than there is, and say how many would not."""
-    available = available_bytes()
-    if predicted_bytes(rows) <= available:
-        return
-    fits = bisect_right(range(1, rows), available, key=predicted_bytes)
-    raise LmworksError(
-        f"micro_batch_rows {rows}: a step takes about {predicted_bytes(rows) / 2**30:,.1f} GiB by counting, "
-        f"{available / 2**30:,.1f} GiB are available; {f'{fits} would fit: {MEND}' if fits else SMALLER}"
+def require_fit(
+    step: str, shape: Shape, config: TrainConfig, vocab_size: int, memory_bytes: float, row_bytes: int = 0
+) -> dict[str, int]:
+    """Bytes of a training by part, or UsageError with the sum and how many rows would fit, if that is too much."""
+
+    def count(rows: int) -> int:
+        fewer = config.model_copy(update={"micro_batch_rows": rows})
+        return sum(training_memory(shape, fewer, vocab_size, row_bytes).values())
+
+    parts = training_memory(shape, config, vocab_size, row_bytes)
+    if sum(parts.values()) <= memory_bytes:
+        return parts
+    rows = min(config.micro_batch_rows, config.rows_per_step)
+    fits = bisect_right(range(1, rows), memory_bytes, key=count)
+    largest = sorted(parts.items(), key=lambda item: -item[1])
+    shown = " + ".join(f"{part} {size_in_words(size)}" for part, size in largest)
+    raise UsageError(
+        f"models.{step}: micro_batch_rows {rows} takes {size_in_words(sum(parts.values()))} of memory by counting, and "
+        f"{size_in_words(memory_bytes)} are there: {shown}; {f'{fits} would fit: {MEND}' if fits else SMALLER}"
     )
 
 

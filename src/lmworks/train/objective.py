@@ -16,6 +16,8 @@ from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows, write_rows
 from lmworks.tokens.tokenizer import Tokenizer
 
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+
 MEAN_SEGMENT = 256
 """Tokens between two <|endoftext|> of made-up rows."""
 
@@ -135,6 +137,34 @@ def packed_batch(rows: PackedRows, numbers: Sequence[int] | np.ndarray[Any, Any]
     return Batch(torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(weights.astype(np.float32)))
 
 
+def made_up_tokens(sequence_length: int, rows: int, tokenizer: Tokenizer) -> Ids:
+    """Random tokens [rows,T+1] in segments of random length."""
+    draw = np.random.default_rng(0)
+    tokens = draw.integers(3, tokenizer.vocab_size, (rows, sequence_length + 1))
+    tokens[draw.random(tokens.shape) < 1 / MEAN_SEGMENT] = tokenizer.end_of_text_id
+    tokens[:, 0] = tokenizer.end_of_text_id
+    return tokens
+
+
+def write_made_up_rows(
+    out: Path, tokens: Ids, weights: Ids, tokenizer: Tokenizer, labels: tuple[Sequence[str], Ids] | None = None
+) -> None:
+    """Write tokens, weights and numbers of labels, each [rows,T+1], as the packing of real data does."""
+    write_rows(
+        out,
+        [tokens],
+        [weights],
+        [],
+        labels=labels,
+        rows=len(tokens),
+        sequence_length=tokens.shape[1] - 1,
+        trained_tokens=int(weights[:, 1:].sum()),
+        vocab_size=tokenizer.vocab_size,
+        tokenizer_digest=tokenizer.digest,
+        bytes_of_text=0,
+    )
+
+
 class PackedObjective:
     """Batches of packed rows in the order of seeded permutations, of each part where there are several."""
 
@@ -144,20 +174,8 @@ class PackedObjective:
     @staticmethod
     def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
         """Random tokens in segments of random length; all are trained."""
-        draw = np.random.default_rng(0)
-        tokens = draw.integers(3, tokenizer.vocab_size, (rows, sequence_length + 1))
-        tokens[draw.random(tokens.shape) < 1 / MEAN_SEGMENT] = tokenizer.end_of_text_id
-        facts: dict[str, Any] = {
-            "vocab_size": tokenizer.vocab_size,
-            "tokenizer_digest": tokenizer.digest,
-            "bytes_of_text": 0,
-        }
-        sizes: dict[str, Any] = {
-            "rows": rows,
-            "sequence_length": sequence_length,
-            "trained_tokens": rows * sequence_length,
-        }
-        write_rows(out, [tokens], [np.ones_like(tokens)], [], **sizes, **facts)
+        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        write_made_up_rows(out, tokens, np.ones_like(tokens), tokenizer)
 
     def batch(self, step: int, model: Any) -> Any:
         """Rows `step · rows_per_step` and on, as a `Batch`."""

@@ -14,19 +14,18 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field, TypeAdapter
 
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.lifetime import end_with_parent
-from lmworks.pipeline.process import peak_memory_bytes
+from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
 from lmworks.pipeline.stage import Context
 from lmworks.tokens.learn import write_tokenizer
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder
-from lmworks.train.config import ModelConfig, TrainConfig
+from lmworks.train.config import TrainConfig, from_record
 from lmworks.train.objective import Trainable
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.train import WATCHED_PROMPTS, WATCHED_TOKENS, train
@@ -61,7 +60,7 @@ def rehearse(
     """
     *before, config = chain
     threads = useful_threads(most_threads, getattr(torch, config.data_type)) if most_threads else int(config.threads)
-    tokenizer = _made_up_tokenizer(folder / "tokenizer", vocab_size)
+    tokenizer = made_up_tokenizer(folder / "tokenizer", vocab_size)
     words = tokenizer.open()
 
     def rows(name: str, of: TrainConfig, count: int) -> Shards:
@@ -81,6 +80,7 @@ def rehearse(
     settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
     context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
     trained, out = config.model_copy(update=settings), folder / "model"
+    forget_peak_memory()  # of making what it begins with
     began = time.perf_counter()
     found = dict(train(trained, base, data, tokenizer, data, None, out=out, context=context).measured)
     found["begin_seconds"] = time.perf_counter() - began - found["running_seconds"]
@@ -92,7 +92,7 @@ def rehearse(
     return {**found, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
 
 
-def _made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
+def made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
     """Words that mean nothing, as many as the real one will have."""
     from tokenizers import Tokenizer, models
 
@@ -126,8 +126,7 @@ def main(argument: str) -> None:
     end_with_parent()
     asked = json.loads(argument)
     loading = time.monotonic() - asked.pop("started")
-    one = TypeAdapter[TrainConfig](Annotated[ModelConfig, Field(discriminator="objective")])
-    chain = [one.validate_python(each) for each in asked.pop("chain")]
+    chain = [from_record(each) for each in asked.pop("chain")]
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps({**rehearse(chain, folder=Path(folder), **asked), "loading_seconds": loading}))
 

@@ -28,9 +28,10 @@ from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import SENTINELS, Seq2SeqConfig
 from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
-from lmworks.train.objective import PackedObjective, Trainable
+from lmworks.train.memory import available_bytes, require_fit
+from lmworks.train.objective import Ids, PackedObjective, Trainable
+from lmworks.train.recompute import compute_again
 
-Ids = np.ndarray[Any, np.dtype[np.int64]]
 Rows = np.ndarray[Any, np.dtype[np.integer[Any]]]
 KNOWN = ("t5", "mt5")
 """Architectures whose parts are put together here: encoder, decoder, output matrix."""
@@ -173,10 +174,15 @@ class Seq2SeqObjective(PackedObjective, ABC):
             module = load_published(base.path, "AutoModelForSeq2SeqLM")
             _check(base.path, module, tokenizer)
         else:
-            module = fresh(config.shape(tokenizer.vocab_size), tokenizer, config)
+            shape = config.shape(tokenizer.vocab_size)
+            require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
+            module = fresh(shape, tokenizer, config)
         _prepare(module, config.dropout)
         sentinels = sentinel_ids(tokenizer.to_json(), module.config.vocab_size)
-        return TrainableSeq2Seq(module, sentinels, config.data_type, compiled=compiled)
+        model = TrainableSeq2Seq(module, sentinels, config.data_type, compiled=compiled)
+        if config.activation_checkpointing:
+            compute_again(model.blocks, compiled=False)
+        return model
 
 
 def fresh(shape: EncoderDecoderConfig, tokenizer: Tokenizer, config: Seq2SeqConfig) -> Any:

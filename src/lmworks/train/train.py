@@ -126,6 +126,8 @@ class Run:
         self.processes = Processes(self.device, config.tensor_parallel)
         self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
         self.model.network.to(self.device)
+        if config.adapter and self.model.module is self.model.network:
+            raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
         if config.adapter and self.processes.mesh:
             raise LmworksError("adapters are trained by one process: leave `processes` at 1")
         self.processes.spread(self.model.blocks)

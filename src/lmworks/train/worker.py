@@ -6,7 +6,6 @@ processes see. The first writes them, and says on its standard output how far th
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.pipeline.stage import Context, Result
-from lmworks.train.config import TrainConfig
+from lmworks.train.config import from_record
 from lmworks.train.processes import join
 from lmworks.train.train import train
 
@@ -71,8 +70,7 @@ def main(path: str) -> None:
     """Take part in a run. A fault that would come again is written down; any other end has the run started again."""
     end_with_parent()
     job = json.loads(Path(path).read_text())
-    module, name = job["config_class"]
-    config: TrainConfig = getattr(importlib.import_module(module), name).model_validate(job["config"])
+    config = from_record(job["config"])
     inputs = {
         key: train.inputs[key].handle(Path(value[0]), value[1]) if value else None
         for key, value in job["inputs"].items()

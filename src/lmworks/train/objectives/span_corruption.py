@@ -11,8 +11,8 @@ from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import SENTINELS
-from lmworks.train.objective import Watched
-from lmworks.train.seq2seq import Ids, Pairs, Rows, Seq2SeqObjective
+from lmworks.train.objective import Ids, Watched
+from lmworks.train.seq2seq import Pairs, Rows, Seq2SeqObjective
 
 NOISE_SHARE = 0.15
 MEAN_SPAN = 3

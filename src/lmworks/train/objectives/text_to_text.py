@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
 from lmworks.data.conversations import Conversations
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.objective import Trainable, Watched
+from lmworks.train.objective import Trainable, Watched, made_up_tokens, write_made_up_rows
 from lmworks.train.seq2seq import Pairs, Rows, Seq2SeqObjective
 
 WINDOW_STEPS = 16
@@ -42,6 +43,16 @@ class TextToText(Seq2SeqObjective):
             sources.append(row[:start])
             targets.append(row[start : start + size])
         return Pairs(sources, targets, [np.ones_like(target) for target in targets])
+
+    @staticmethod
+    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+        """Random pairs of every length that a row takes: how long real ones are is not known before they are packed."""
+        draw = np.random.default_rng(0)
+        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        ends = draw.integers(2, sequence_length + 1, (rows, 1))
+        starts = 1 + (draw.random((rows, 1)) * (ends - 1)).astype(np.int64)
+        places = np.arange(sequence_length + 1)
+        write_made_up_rows(out, tokens, ((places >= starts) & (places < ends)).astype(np.int64), tokenizer)
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:

@@ -1,0 +1,90 @@
+"""What encoders and encoder-decoders count of their activations, against what autograd keeps of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lmworks.tokens.shards import Shards
+from lmworks.train.config import SpanCorruptionConfig, TextToTextConfig, TrainConfig
+from lmworks.train.encoder_config import MaskedLMConfig
+from lmworks.train.objective import Trainable
+from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.probe import made_up_tokenizer
+from lmworks.train.seq2seq import Pairs
+
+SETTLED = {"from": "scratch", "data": "x", "steps": 1, "threads": 1, "compile": False, "num_heads": 2}
+FAMILIES = {
+    "bert": (MaskedLMConfig, {"architecture": "bert"}),
+    "modernbert": (MaskedLMConfig, {}),
+    "spans": (SpanCorruptionConfig, {}),
+}
+VOCABULARY = 300
+
+
+def begun(folder: Path, config: TrainConfig) -> tuple[Trainable, Any]:
+    """A model and its first micro-batch of made-up data."""
+    tokenizer = made_up_tokenizer(folder / "tokenizer", VOCABULARY).open()
+    objective = OBJECTIVES[config.objective]
+    objective.write_made_up(folder / "rows", config.sequence_length, 64, tokenizer)
+    rows = Shards(folder / "rows", "").open()
+    model = objective.begin(config, None, rows, tokenizer, compiled=False)
+    model.learn(True, label_smoothing=0.0)
+    return model, objective(rows, 0, config.rows_per_step).batch(0, model)
+
+
+def kept_bytes(model: Trainable, batch: Any) -> int:
+    """Of a forward pass: every storage that autograd keeps, parameters apart."""
+    seen = {parameter.untyped_storage().data_ptr(): 0 for parameter in model.network.parameters()}
+    kept = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor)  # a storage that is alive has its address for itself
+        seen.setdefault(tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model.hidden(batch)
+    return sum(seen.values())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("data_type", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("rows", "length", "dropout"), [(3, 56, 0.0), (1, 200, 0.1)])
+@pytest.mark.parametrize("again", [False, True], ids=["kept", "computed again"])
+def test_autograd_keeps_no_more_than_is_counted_and_not_much_less(
+    tmp_path: Path, family: str, data_type: str, rows: int, length: int, dropout: float, again: bool
+) -> None:
+    kind, more = FAMILIES[family]
+    shape_of = {"hidden_size": 96, "intermediate_size": 224, "num_layers": 6, "sequence_length": length}
+    asked = {"global_batch_tokens": rows * length, "micro_batch_rows": rows, "data_type": data_type}
+    config = kind.model_validate(
+        {**SETTLED, **shape_of, **asked, **more, "dropout": dropout, "activation_checkpointing": again}
+    )
+    kept = kept_bytes(*begun(tmp_path, config))
+    shape = config.shape(VOCABULARY)
+    width = 4 if data_type == "float32" else 2
+    counted = dict(shape.activation_bytes(rows, length, width, recomputed=again, dropout=dropout > 0))
+    for part in ("logits", "dropout's noise", "attention mask" if again else "none"):
+        counted.pop(part, 0)  # of the loss, or kept by modules: no hook sees it
+    assert kept <= sum(counted.values()), counted
+    if again:  # one block is counted that exists for the moment only, and copies of weights that end with the pass
+        with_all = shape.activation_bytes(rows, length, width, recomputed=False, dropout=dropout > 0)
+        assert sum(counted.values()) < sum(with_all.values()) / 1.5
+    else:
+        assert kept >= 0.7 * sum(counted.values()), counted
+
+
+@pytest.mark.parametrize("length_of_target", [1, 40, 100, 160, 198])
+def test_pairs_of_any_lengths_that_share_a_row_keep_no_more(tmp_path: Path, length_of_target: int) -> None:
+    asked = {"sequence_length": 200, "global_batch_tokens": 400, "hidden_size": 96, "data_type": "float32"}
+    config = TextToTextConfig.model_validate({**SETTLED, **asked})
+    model, _ = begun(tmp_path, config)
+    source, target = np.ones(199 - length_of_target, np.int64), np.ones(length_of_target, np.int64)
+    kept = kept_bytes(model, Pairs([source] * 2, [target] * 2, [target] * 2))
+    counted = config.shape(VOCABULARY).activation_bytes(2, 200, 4, recomputed=False, dropout=False)
+    assert kept <= counted["activations"] + counted["attention scores"]
