@@ -55,6 +55,9 @@ class TrainConfig(StepConfig):
         }
     )
 
+    needs_transformers: ClassVar[bool] = False
+    """Whether the model is a module of `transformers`, whose libraries take memory."""
+
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
     tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
@@ -326,6 +329,8 @@ class SftConfig(TrainConfig):
 
 class Seq2SeqConfig(TrainConfig):
     """Encoder-decoders: a T5 from scratch, or the one that is named in `from`."""
+
+    needs_transformers: ClassVar[bool] = True
 
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
     adamw_learning_rate: float = Field(

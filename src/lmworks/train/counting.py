@@ -11,6 +11,9 @@ from lmworks.train.config import TrainConfig
 LIBRARIES_BYTES = {False: 350 * 2**20, True: 480 * 2**20}
 """Of a process that has loaded what training loads, without and with the compiler and what it has made."""
 
+TRANSFORMERS_BYTES = 105 * 2**20
+"""Of `transformers` on top."""
+
 GAPS = 1.15
 """Memory that an allocator holds beside what is asked of it: pages that are not full, blocks kept for later."""
 
@@ -23,7 +26,8 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
 
     `row_bytes` are what the data take.
 
-    Exact without a compiler but for the libraries and the gaps; with one, activations are counted too high.
+    Without a compiler, exact for decoders but for the libraries and the gaps, and up to a fifth too high for encoders
+    and encoder-decoders; with one, activations are counted too high.
     """
     width = FLOAT32 if config.data_type == "float32" else 2
     trained = config.trained_parts(shape)
@@ -43,7 +47,8 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     ]
     parts = max(moments, key=lambda moment: sum(moment.values()))
     gaps = int((GAPS - 1) * sum(parts.values()))
-    return {"libraries": LIBRARIES_BYTES[config.compile is True], **parts, "gaps": gaps, "data rows": row_bytes}
+    libraries = LIBRARIES_BYTES[config.compile is True] + config.needs_transformers * TRANSFORMERS_BYTES
+    return {"libraries": libraries, **parts, "gaps": gaps, "data rows": row_bytes}
 
 
 def size_in_words(count: float) -> str:

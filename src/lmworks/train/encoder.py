@@ -32,6 +32,10 @@ from lmworks.train.recompute import compute_again
 
 HIDDEN = -1
 """Stands in a batch for the mask, whose id the model knows."""
+PLACES = 32
+"""Positions go through the head in multiples of this, the last ones without weight: where every batch had another
+size, memory that one had freed did not serve the next, and the process grew by 240 MiB within 250 steps.
+"""
 ATTENTION = "inside-texts"
 """The name under which `transformers` finds `attend`."""
 
@@ -282,13 +286,15 @@ class EncoderObjective(PackedObjective):
     def loss(self, model: TrainableEncoder, batch: TextBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Only positions that something is said of go through the head."""
         targets = batch.targets.flatten()
-        (places,) = (targets >= 0).nonzero(as_tuple=True)
-        wanted = targets[places]
+        (said,) = (targets >= 0).nonzero(as_tuple=True)
+        missing = -len(said) % PLACES
+        places, weights = F.pad(said, (0, missing)), F.pad(torch.ones(len(said)), (0, missing))
+        wanted = targets[places].clamp(min=0)
         if batch.names:
             wanted = known_to(model, batch.names)[wanted]
         hidden = model.hidden(batch).flatten(0, 1)[places]
-        loss, right = model.cross_entropy(hidden, wanted, torch.ones(len(places)))
-        return loss, float(len(places)), {"accuracy": float(right)}
+        loss, right = model.cross_entropy(hidden, wanted, weights)
+        return loss, float(len(said)), {"accuracy": float(right)}
 
     @classmethod
     def begin(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 class EncoderTrainConfig(TrainConfig):
     """Fields of every objective of encoders."""
+
+    needs_transformers: ClassVar[bool] = True
 
     sequence_length: int = Field(
         default=256, ge=8, description="A paragraph or two. Texts share rows, so that short ones waste nothing."
