@@ -88,3 +88,28 @@ def test_pairs_of_any_lengths_that_share_a_row_keep_no_more(tmp_path: Path, leng
     kept = kept_bytes(model, Pairs([source] * 2, [target] * 2, [target] * 2))
     counted = config.shape(VOCABULARY).activation_bytes(2, 200, 4, recomputed=False, dropout=False)
     assert kept <= counted["activations"] + counted["attention scores"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_blocks_that_are_computed_again_give_the_same_gradients(tmp_path: Path, family: str) -> None:
+    kind, more = FAMILIES[family]
+    asked = {"sequence_length": 64, "global_batch_tokens": 128, "hidden_size": 32, "num_layers": 2, "dropout": 0.2}
+    gradients, calls = [], []
+    for again in (False, True):
+        values = {**SETTLED, **asked, **more, "data_type": "float32", "activation_checkpointing": again}
+        config = kind.model_validate(values)
+        model, batch = begun(tmp_path / str(again), config)
+        calls.append(0)
+
+        def count(*_: object) -> None:
+            calls[-1] += 1
+
+        for module in model.blocks.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.register_forward_pre_hook(count)
+        torch.manual_seed(0)
+        model.hidden(batch).sum().backward()
+        gradients.append({name: each.grad for name, each in model.module.named_parameters() if each.grad is not None})
+    assert calls[1] == 2 * calls[0]
+    assert gradients[0].keys() == gradients[1].keys()
+    assert all(torch.equal(gradients[0][name], gradients[1][name]) for name in gradients[0])

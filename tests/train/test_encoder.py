@@ -22,7 +22,7 @@ from lmworks.tokens.frame import frame_of
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.encoder import HIDDEN
+from lmworks.train.encoder import HIDDEN, PLACES
 from lmworks.train.objectives import OBJECTIVES
 from support import MemoryJournal, make_context
 
@@ -135,6 +135,25 @@ def test_fifteen_in_a_hundred_tokens_are_asked_for_by_seed_and_step(rows: dict[s
     again: Any = OBJECTIVES["masked-lm"](opened, 0, len(opened.tokens))
     assert torch.equal(again.batch(3, None).tokens, made.batch(3, None).tokens)
     assert not torch.equal(again.batch(4, None).tokens, made.batch(3, None).tokens)
+
+
+def test_what_fills_positions_up_has_no_weight(
+    bases: dict[str, ModelFolder], rows: dict[str, Shards], tokenizer: TokenizerFolder
+) -> None:
+    opened = rows["masked-lm"].open()
+    config = TASKS["masked-lm"][0].model_validate({**SMALL, "from": "x"})
+    objective = OBJECTIVES["masked-lm"](opened, 0, 4)
+    model = objective.begin(config, bases["modernbert"], opened, tokenizer.open(), compiled=False)
+    model.learn(False, label_smoothing=0.0)
+    batch = objective.first(3)
+    loss, weight, metrics = objective.loss(model, batch)
+    asked = batch.targets >= 0
+    assert weight == asked.sum() and weight % PLACES, "none would be filled up"
+    logits = model.head(model.model, model.hidden(batch)[asked])
+    assert loss.item() == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, batch.targets[asked], reduction="sum").item(), rel=1e-5
+    )
+    assert metrics["accuracy"] == (logits.argmax(-1) == batch.targets[asked]).sum()
 
 
 @pytest.mark.parametrize("objective", TASKS)
@@ -258,5 +277,7 @@ def test_what_cannot_be_trained_is_refused(
     transformers.ElectraModel(unknown).save_pretrained(tmp_path / "electra")
     with pytest.raises(UsageError, match="known: bert, modernbert"):
         tune(tmp_path / "c", "sequence-classification", ModelFolder(tmp_path / "electra", ""), packed, tokenizer)
+    with pytest.raises(LmworksError, match="adapters stand beside the matrices of decoders alone"):
+        tune(tmp_path / "e", "masked-lm", bases["bert"], rows["masked-lm"], tokenizer, adapter={"kind": "lora"})
     with pytest.raises(ValidationError, match="answers no prompts"):
         TASKS["masked-lm"][0].model_validate({**SMALL, "from": "scratch", "watch": "x"})

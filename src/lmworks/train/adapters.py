@@ -29,7 +29,9 @@ class AdaptedLinear(nn.Module):
 
     def __init__(self, base: nn.Linear, config: LoraConfig, generator: torch.Generator) -> None:
         super().__init__()
-        self.base, self.scale, self.dropout = base, config.alpha / config.rank, nn.Dropout(config.dropout)
+        self.base, self.scale = base, config.alpha / config.rank
+        # A dropout of nothing would still be compiled twice: to learn, and to measure.
+        self.dropout: nn.Module = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         bound = 1 / math.sqrt(base.in_features)
         self.lora_A = nn.Parameter(
             torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
