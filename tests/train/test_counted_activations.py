@@ -54,7 +54,7 @@ def kept_bytes(model: Trainable, batch: Any) -> int:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("data_type", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("rows", "length", "dropout"), [(3, 56, 0.0), (1, 200, 0.1)])
+@pytest.mark.parametrize(("rows", "length", "dropout"), [(3, 56, 0.0), (1, 200, 0.1), (2, 120, 0.1), (1, 72, 0.0)])
 @pytest.mark.parametrize("again", [False, True], ids=["kept", "computed again"])
 def test_autograd_keeps_no_more_than_is_counted_and_not_much_less(
     tmp_path: Path, family: str, data_type: str, rows: int, length: int, dropout: float, again: bool

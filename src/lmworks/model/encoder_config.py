@@ -99,6 +99,8 @@ class EncoderConfig:
         pairs, places = tokens * self.num_heads * sequence_length, tokens * sequence_length
         streams = 2 * FLOAT32 + 2 * FLOAT32 * 2 / hidden  # what two norms read, and their means and spreads
         products = (8 if narrow and not gated else 6) * width
+        if gated and rows == 1:  # values are a view then of what holds queries and keys, too
+            products += 2 * width
         middle = (4 if gated else 2) * inner * width
         noise = (hidden + inner if gated else 2 * hidden) * dropout  # elements that are zeroed or not, besides scores
         score = FLOAT32 + (width if narrow else 0) + dropout * (width if narrow else 2 * FLOAT32)

@@ -53,7 +53,7 @@ def require_fit(
     rows = min(config.micro_batch_rows, config.rows_per_step)
     fits = bisect_right(range(1, rows), memory_bytes, key=count)
     largest = sorted(parts.items(), key=lambda item: -item[1])
-    shown = " + ".join(f"{part} {size_in_words(size)}" for part, size in largest)
+    shown = " + ".join(f"{part} {size_in_words(size)}" for part, size in largest if size >= 2**20)
     raise UsageError(
         f"models.{step}: micro_batch_rows {rows} takes {size_in_words(sum(parts.values()))} of memory by counting, and "
         f"{size_in_words(memory_bytes)} are there: {shown}; {f'{fits} would fit: {MEND}' if fits else SMALLER}"
