@@ -55,3 +55,8 @@ def test_a_tuned_model_has_the_shape_of_its_base_and_none_is_refused() -> None:
     assert tuned.tuned_shape(shape) is shape and tuned.trained_parts(shape) == shape.parts
     with pytest.raises(Exception, match="`from` must name an earlier model"):
         tuned.shape(300)
+
+
+@pytest.mark.parametrize(("hidden_size", "heads"), [(64, 1), (128, 1), (192, 1), (320, 1), (384, 3), (576, 3)])
+def test_every_width_has_key_heads_that_divide_its_heads(hidden_size: int, heads: int) -> None:
+    assert config(hidden_size=hidden_size).shape(300).num_key_value_heads == heads

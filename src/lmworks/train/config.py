@@ -281,7 +281,7 @@ class CausalLMConfig(TrainConfig):
         default=None, ge=1, description="Unset: heads of 64, the size that kernels are made for."
     )
     num_key_value_heads: int | None = Field(
-        default=None, ge=1, description="Unset: half of num_heads; a smaller cache."
+        default=None, ge=1, description="Unset: half of num_heads, or the next divisor below; a smaller cache."
     )
     intermediate_size: int | None = Field(default=None, ge=1, description="Unset: 8/3 of hidden_size, as Llama.")
     qk_norm: bool = Field(default=True, description="Keeps attention stable at high rates (Qwen3).")
@@ -306,7 +306,8 @@ class CausalLMConfig(TrainConfig):
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
             num_heads=heads,
-            num_key_value_heads=self.num_key_value_heads or max(1, heads // 2),
+            num_key_value_heads=self.num_key_value_heads
+            or next(count for count in range(max(1, heads // 2), 0, -1) if heads % count == 0),
             head_size=self.hidden_size // heads,
             intermediate_size=self.intermediate_size or -(-self.hidden_size * 8 // 3 // 64) * 64,
             context_length=self.sequence_length,
