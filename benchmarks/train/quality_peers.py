@@ -66,7 +66,7 @@ def nanochat(
     os.environ["NANOCHAT_DTYPE"] = "bfloat16"
     sys.path.insert(0, str(clone))
     if not settings["compile"]:  # its optimizer asks for the compiler when it is imported
-        torch.compile = lambda function=None, **_: function or (lambda wrapped: wrapped)
+        torch.compile = lambda function=None, **_: function or (lambda wrapped: wrapped)  # type: ignore[assignment]
     import nanochat.dataloader as loader
     from nanochat.gpt import GPT, GPTConfig
 
@@ -146,7 +146,7 @@ def trainer(
             **{"torch_compile": settings["compile"], "disable_tqdm": True, "logging_strategy": "no"},
         )
 
-        class Stop(transformers.TrainerCallback):  # type: ignore[misc]
+        class Stop(transformers.TrainerCallback):
             def on_step_end(self, arguments: Any, state: Any, control: Any, **more: Any) -> None:
                 control.should_training_stop = progress() >= 1
 
@@ -158,7 +158,7 @@ def trainer(
                 row = torch.from_numpy(rows[index, :-1].astype(np.int64))
                 return {"input_ids": row, "labels": row}
 
-        class Timed(transformers.Trainer):  # type: ignore[misc]
+        class Timed(transformers.Trainer):
             def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
                 def share(step: int) -> float:
                     used = min(1.0, progress())

@@ -376,8 +376,12 @@ def test_memory_that_runs_out_after_all_is_said_in_words() -> None:
 
 
 def test_a_row_with_ids_outside_the_vocabulary_is_named(
-    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = rows.open().checked_digest("x")
+    monkeypatch.setattr("lmworks.tokens.shards.ROWS_AT_ONCE", 4)
+    assert rows.open().checked_digest("x") == whole
+
     def change(tokens: Any) -> None:
         tokens[5, 3] = 400
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,17 @@ def test_a_continued_run_keeps_its_threads(tokenizer: TokenizerFolder, rows: Sha
     pretrain(tmp_path, rows, tokenizer, context, steps=1)
     pretrain(tmp_path, rows, tokenizer, context, steps=1, threads=2)
     assert [record["threads"] for record in journal.lines if "threads" in record] == [1]
+
+
+def test_one_process_loads_nothing_that_only_many_need() -> None:
+    code = (
+        "import sys, torch, lmworks.train.checkpoints, lmworks.train.objectives, lmworks.train.optimizer\n"
+        "from lmworks.train.processes import Processes\n"
+        "Processes(torch.device('cpu')).spread([])\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch.distributed.tensor", "torch.distributed.fsdp", "sympy"} & set(loaded)
 
 
 def test_micro_batches_change_nothing_but_rounding(
