@@ -45,6 +45,30 @@ def test_one_run_that_went_wrong_does_not_bend_the_law() -> None:
     assert fit_law(x, losses).predict(8.0)[0] == pytest.approx(1.5 + 1.8 * 8**-0.2, rel=0.03)
 
 
+def test_a_slow_beginning_does_not_bend_the_law() -> None:
+    def loss(x: float | np.ndarray) -> float | np.ndarray:
+        return 1.0 + 1.6 * x**-0.18
+
+    x = 2.5 ** np.arange(-4.0, 1.0)
+    slow = loss(x) * (1 - 0.03 * np.array([1.0, 0.4, 0.0, 0.0, 0.0]))  # falls slower from run to run than later
+    for times in (2.0, 4.0, 8.0):
+        predicted, (low, high) = fit_law(x, slow).predict(times)
+        assert low <= loss(times) <= high
+        assert (high - low) / 2 / predicted <= 0.04
+
+
+def test_losses_that_fall_faster_and_faster_are_not_carried_below_zero() -> None:
+    law = fit_law(LADDER, 3.0 - 0.45 * np.log(LADDER * 16) ** 1.1 / 1.1)
+    assert law.predict(1e9)[1][0] >= 0
+
+
+def test_certainty_falls_with_distance() -> None:
+    law = fit_law(LADDER, 1.5 + 1.8 * LADDER**-0.2)
+    widths = [high - low for low, high in (law.predict(x)[1] for x in (1.0, 2.0, 4.0, 8.0, 64.0))]
+    assert widths == sorted(widths)
+    assert widths[-1] > 2 * widths[0]
+
+
 def test_enough_is_where_doubling_gains_too_little() -> None:
     law = fit_law(LADDER, 1.5 + 1.8 * LADDER**-0.2)
     enough, (low, high) = law.enough(0.02)
