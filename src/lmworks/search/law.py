@@ -23,11 +23,12 @@ from lmworks.pipeline.figure import Interval
 
 Floats = NDArray[np.float64]
 
-EXPONENT, EXPONENT_SPREAD = 0.18, 0.5
-"""Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), and one standard deviation of its logarithm:
-a factor of 1.6 either way holds data's exponents, and Hoffmann's 0.15."""
-NOISE, NOISE_RUNS = 0.003, 8
-"""Relative standard deviation of the loss over seeds in small runs, and how many runs this is worth as evidence."""
+EXPONENT, EXPONENT_SPREAD = 0.18, 0.4
+"""Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), and one standard deviation of its log:
+a factor of 1.5 either way holds Hoffmann's 0.15, and two of them data's exponents."""
+NOISE, NOISE_RUNS = 0.004, 8
+"""Relative standard deviation of the losses of small runs over seeds and shapes about a smooth curve, as on two texts,
+and how many runs this is worth as evidence."""
 MISFIT = 0.003
 """Relative standard deviation from the law, for each e-fold of distance from the largest run."""
 DRAWS = 10_000
