@@ -3,8 +3,8 @@
     python benchmarks/train/scaling.py FOLDER [--source DIR] [--seed N] [--hidden N] [--layers N] [--steps N]
 
 FOLDER keeps the store, so that a stopped run goes on. The judged run is the one without options: the documentation of
-cloud services, seed 11. What `lmworks.search.law` assumes (exponent, noise, weights) was chosen on another text (Python
-sources: `--source DIR`) and other seeds. Held-out runs take 1.5 to 8 times the compute of the ladder's largest.
+cloud services, seed 11. What `lmworks.search.law` and `scale` assume (exponent, noise, misfit, batches) was chosen on
+other texts (`--source DIR`) and other seeds. Held-out runs take 1.5 to 8 times the compute of the ladder's largest.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ models:
     data: split.train
     validation: split.validation
     sequence_length: 128
-    global_batch_tokens: 1024
-    micro_batch_rows: 8
+    global_batch_tokens: 2048
+    micro_batch_rows: 16
     validation_rows: 512
     checkpoint_steps: 500
     data_type: bfloat16
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--source")
-    for name, default in (("seed", 11), ("hidden", 128), ("layers", 2), ("steps", 4800)):
+    for name, default in (("seed", 11), ("hidden", 128), ("layers", 2), ("steps", 2400)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from xml.etree import ElementTree
 import pytest
 
 from e2e.small_recipe import lmworks, make_project, make_services, start
+from lmworks.pipeline.display import PlainDisplay
+from lmworks.search.runs import Runs
+from lmworks.search.scale import ladder
 
 pytestmark = pytest.mark.slow
 SMALL = {
@@ -146,12 +150,24 @@ def test_a_ladder_predicts_the_recipes_own_run(project: Path) -> None:
     assert said["points"][0]["tokens"] / said["points"][-1]["tokens"] == pytest.approx(
         (amounts[0] / amounts[-1]) ** 0.5, rel=0.05
     ), "tokens and operations a token fall alike"
+    assert said["points"][0]["steps"] > 400 / 5, "batches shrink, too, so that the smallest has steps to learn in"
+    assert said["points"][0]["global_batch_tokens"] < said["points"][-1]["global_batch_tokens"] < 128
     low, high = said["interval"]
     assert low < said["loss"] < high
     ElementTree.parse(project / ".lmworks" / "reports" / "small-pretrain-scale.svg")
     again = lmworks(project, "scale", "recipe.yaml", "pretrain", *SETTINGS, *more)
     assert "predicted" in again.stdout and "not built before" not in again.stderr
     assert reads_no_tests(project)
+
+
+def test_processes_share_out_the_small_batches_of_a_ladder(project: Path) -> None:
+    own = {**SMALL, "pretrain.hidden_size": "128", "pretrain.steps": "400", "pretrain.processes": "2"}
+    settings = [f"{name}={value}" for name, value in {**own, "pretrain.global_batch_tokens": "512"}.items()]
+    settings += ["pretrain.micro_batch_rows=2"]
+    runs = Runs(project / "recipe.yaml", settings, project / ".lmworks", "pretrain", PlainDisplay(sys.stderr))
+    rows = [int(str(each["global_batch_tokens"])) // 32 for each in ladder(runs, [1 / 64, 1 / 8, 1 / 2])]
+    assert rows[0] < rows[-1] < 16
+    assert all(each % (2 * 2) == 0 for each in rows)
 
 
 def test_more_data_lowers_the_loss_and_an_answer_is_given(project: Path) -> None:

@@ -45,6 +45,30 @@ def test_one_run_that_went_wrong_does_not_bend_the_law() -> None:
     assert fit_law(x, losses).predict(8.0)[0] == pytest.approx(1.5 + 1.8 * 8**-0.2, rel=0.03)
 
 
+def test_a_slow_beginning_does_not_bend_the_law() -> None:
+    def loss(x: float | np.ndarray) -> float | np.ndarray:
+        return 1.0 + 1.6 * x**-0.18
+
+    x = 2.5 ** np.arange(-8.0, 1.0)
+    late = loss(x) * (1 - 0.06 * np.array([1.0, 0.6, 0.3, *[0.0] * 6]))  # the first fall slower from run to run
+    for times in (2.0, 8.0):
+        predicted, (low, high) = fit_law(x, late).predict(times)
+        assert low <= loss(times) <= high
+        assert predicted == pytest.approx(loss(times), rel=0.025)
+
+
+def test_losses_that_fall_faster_and_faster_are_not_carried_below_zero() -> None:
+    law = fit_law(LADDER, 3.0 - 0.45 * np.log(LADDER * 16) ** 1.1 / 1.1)
+    assert law.predict(1e9)[1][0] >= 0
+
+
+def test_certainty_falls_with_distance_even_where_runs_lie_on_one_law() -> None:
+    x = np.geomspace(1 / 64, 1, 60)
+    law = fit_law(x, 1.0 + 1.6 * x**-0.18)
+    half = [(high - low) / 2 / loss for loss, (low, high) in (law.predict(times) for times in (1.0, 8.0, 64.0))]
+    assert half[0] < 0.005 and half[1] > 0.01 and half[2] > 0.02
+
+
 def test_enough_is_where_doubling_gains_too_little() -> None:
     law = fit_law(LADDER, 1.5 + 1.8 * LADDER**-0.2)
     enough, (low, high) = law.enough(0.02)

@@ -1,11 +1,11 @@
 """A power law with an offset, and what it says of amounts that nobody has tried.
 
 Loss = E + A / x^a (Kaplan et al. 2020, arXiv 2001.08361; with E, Hoffmann et al. 2022, arXiv 2203.15556, equation 2,
-along one path of sizes and tokens), where x is compute or data. E is no entropy of the text here: far above that, small
-runs fall nearly as the logarithm of x, which is the law with a small a and an E below zero, so that E is left free.
+along one path of sizes and tokens), where x is compute or data. No loss is below zero, so E is not; far above the
+entropy of a text, small runs fall nearly as the logarithm of x, and would have it so.
 Five points cannot hold three free values and say how sure they are, so the fit is Bayesian: what is known beforehand of
 the exponent and of how much one run differs from another with a new seed goes in, and intervals come out as quantiles
-of draws.
+of draws. No law is exact either: the further an amount is from the largest run, the less it is bound to it.
 
 Axes: P points, S draws.
 """
@@ -16,17 +16,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.figure import Interval
 
 Floats = NDArray[np.float64]
 
-EXPONENT, EXPONENT_SPREAD = 0.12, 0.7
-"""Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), a factor of two either way, one standard
-deviation of its logarithm: data's exponents, and those of other texts, lie there too."""
-NOISE, NOISE_RUNS = 0.003, 8
-"""Relative standard deviation of the loss over seeds in small runs, and how many runs this is worth as evidence."""
+EXPONENT, EXPONENT_SPREAD = 0.18, 0.4
+"""Compute's exponent α·β/(α+β) by Besiroglu et al. 2024 (arXiv 2404.10102), and one standard deviation of its log:
+a factor of 1.5 either way holds Hoffmann's 0.15, and two of them data's exponents."""
+NOISE, NOISE_RUNS = 0.004, 8
+"""Relative standard deviation of the losses of small runs over seeds and shapes about a smooth curve, as on two texts,
+and how many runs this is worth as evidence."""
+MISFIT = 0.003
+"""Relative standard deviation from the law, for each e-fold of distance from the largest run."""
 DRAWS = 10_000
 FEWEST = 200
 """Draws that must be left for quantiles of 95 %."""
@@ -40,6 +44,8 @@ class Law:
     """Draws of the three values and of the noise, in `unit`s of the amount."""
 
     unit: float
+    largest: float
+    """Amount of the largest run."""
     floor: Floats
     size: Floats
     exponent: Floats
@@ -55,7 +61,8 @@ class Law:
     def predict(self, amount: float) -> tuple[float, Interval]:
         """The median, and a 95 % interval for one run."""
         draws, generator = self.at(amount), np.random.default_rng(self.seed)
-        low, high = np.quantile(draws * (1 + self.noise * generator.standard_normal(len(draws))), [0.025, 0.975])
+        off = np.hypot(self.noise, _misfit(amount, self.largest))
+        low, high = np.quantile(draws * (1 + off * generator.standard_normal(len(draws))), [0.025, 0.975])
         return float(np.median(draws)), (float(low), float(high))
 
     def amount_for(self, loss: float) -> tuple[float, Interval]:
@@ -80,6 +87,10 @@ class Law:
         return f"loss = {floor:.2f} + {size:.2f} / ({amount} / {self.unit:.3g})^{exponent:.2f}"
 
 
+def _misfit(amounts: ArrayLike, largest: float) -> Floats:
+    return MISFIT * np.abs(np.log(np.asarray(amounts, float) / largest))
+
+
 def _quantiles(draws: Floats) -> tuple[float, Interval]:
     low, middle, high = (float(each) for each in np.quantile(draws, [0.025, 0.5, 0.975], method="nearest"))
     return middle, (low, high)
@@ -88,47 +99,50 @@ def _quantiles(draws: Floats) -> tuple[float, Interval]:
 def fit_law(amounts: ArrayLike, losses: ArrayLike, *, seed: int = 0) -> Law:
     """Fit to [P] amounts and losses, P >= 3.
 
-    With a given exponent the law is linear, so E and A are integrated out in closed form over a grid of exponents
-    (prior log-normal; flat in the losses at both ends; noise inverse gamma); draws with A below zero are left out.
-    Points far off count less (Huber's weights). Raises `LmworksError` where the losses do not fall.
+    With a given exponent the law is linear, so E, which is not below zero, and A are integrated out in closed form over
+    a grid of exponents and noises (priors log-normal and inverse gamma; flat in the losses at both ends).
+    Points far off count less (Huber's weights), and so do small runs, from which the law may differ. Raises
+    `LmworksError` where the losses do not fall.
     """
     x, y = np.asarray(amounts, float), np.asarray(losses, float)
     if len(x) < 3:
         raise LmworksError(f"{len(x)} runs: a law has three values; measure three amounts or more")
-    weights = np.ones_like(x)
+    near = 1 / (1 + (_misfit(x, x.max()) / NOISE) ** 2)
+    weights = near
     for _ in range(ROUNDS):
         law = _draw(x, y, weights, seed)
         off = np.abs(1 - np.array([np.median(law.at(each)) for each in x]) / y)
-        weights = np.minimum(1.0, ROBUST * max(NOISE, 1.48 * np.median(off)) / np.maximum(off, 1e-9))
+        weights = near * np.minimum(1.0, ROBUST * max(NOISE, 1.48 * np.median(off)) / np.maximum(off, 1e-9))
     return law
 
 
 def _draw(x: Floats, y: Floats, weights: Floats, seed: int) -> Law:
     generator, unit = np.random.default_rng(seed), float(np.exp(np.log(x).mean()))
-    grid = EXPONENT * np.exp(EXPONENT_SPREAD * np.linspace(-3, 3, 121))
+    grid, levels = EXPONENT * np.exp(EXPONENT_SPREAD * np.linspace(-3, 3, 121)), NOISE * np.geomspace(1 / 4, 64, 97)
     freedom = len(x) - 2 + NOISE_RUNS
-    scores, solved = [], []
+    scores, fitted = [], []
     for exponent in grid:
         bases = (x / unit) ** -exponent
         design = np.stack([np.ones_like(x), bases], 1) * (np.sqrt(weights) / y)[:, None]  # errors are relative
         target = np.sqrt(weights)
         spread = np.linalg.inv(design.T @ design)
-        best = spread @ design.T @ target
-        left = NOISE_RUNS * NOISE**2 + ((target - design @ best) ** 2).sum()
+        floor, size = spread @ design.T @ target
+        left = NOISE_RUNS * NOISE**2 + ((target - design @ [floor, size]) ** 2).sum()
         prior = -((np.log(exponent / EXPONENT) / EXPONENT_SPREAD) ** 2) / 2
-        flat = np.log(np.ptp(bases))
-        scores.append(prior + flat + np.linalg.slogdet(spread)[1] / 2 - freedom / 2 * np.log(left))
-        solved.append((best, np.linalg.cholesky(spread), left))
-    chances = np.exp(np.array(scores) - max(scores))
-    chosen = generator.choice(len(grid), DRAWS, p=chances / chances.sum())
-    noise = np.sqrt(np.array([solved[k][2] for k in chosen]) / generator.chisquare(freedom, DRAWS))
-    shake = generator.standard_normal((DRAWS, 2)) * noise[:, None]
-    values = np.array([solved[k][0] for k in chosen]) + np.einsum(
-        "sij,sj->si", np.array([solved[k][1] for k in chosen]), shake
-    )
-    kept = values[:, 1] > 0
+        shape = prior + np.log(np.ptp(bases)) + np.linalg.slogdet(spread)[1] / 2
+        above = log_ndtr(floor / np.sqrt(spread[0, 0]) / levels)  # the share of E that is not below zero
+        scores.append(shape - freedom * np.log(levels) - left / levels**2 / 2 + above)
+        lean = spread[0, 1] / spread[0, 0]
+        fitted.append((floor, spread[0, 0] ** 0.5, size, lean, (spread[1, 1] - lean * spread[0, 1]) ** 0.5))
+    chances = np.exp(np.array(scores) - np.max(scores)).ravel()
+    chosen, level = np.divmod(generator.choice(len(chances), DRAWS, p=chances / chances.sum()), len(levels))
+    noise, (mean, wide, size, lean, rest) = levels[level], np.array(fitted)[chosen].T
+    over = -ndtri(generator.uniform(size=DRAWS) * ndtr(mean / wide / noise))  # of a normal that is cut off at E = 0
+    floors = mean + wide * noise * over
+    sizes = size + lean * (floors - mean) + rest * noise * generator.standard_normal(DRAWS)
+    kept = sizes > 0
     if kept.sum() < FEWEST:
         raise LmworksError(
             "the losses do not fall as the runs grow, so that nothing can be said of larger ones; raise the amounts"
         )
-    return Law(unit, values[kept, 0], values[kept, 1], grid[chosen][kept], noise[kept], seed)
+    return Law(unit, float(x.max()), floors[kept], sizes[kept], grid[chosen][kept], noise[kept], seed)

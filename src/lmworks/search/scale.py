@@ -28,6 +28,10 @@ LARGEST = 1 / 8
 """Compute of the ladder's largest model, in that of the run which it predicts: the whole ladder is a fifth of it."""
 RATE_EXPONENT = 0.32
 """With which the best learning rate falls as tokens grow (Bjorck et al. 2024, arXiv 2409.19913)."""
+BATCH_EXPONENT = 2 * RATE_EXPONENT
+"""With which tokens a step grow with tokens: compute's 0.33 by Bi et al. 2024 (arXiv 2401.02954), doubled. As the best
+rate grows with the root of the batch, it then stays. Equal batches would leave the small runs so few steps that their
+losses belong to the beginning of training rather than to the law."""
 WIDTH_MULTIPLE = 4
 BEYOND = 1000
 """Times the data there is: no law is carried further."""
@@ -66,10 +70,12 @@ def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
     """Changed fields of models that take about these shares of the compute of the recipe's own, smallest first.
 
     Operations a token and tokens fall alike, as the square root of compute (Hoffmann et al. 2022, approach 2), exactly:
-    a law needs an even path, and takes any amount. So depth and the number of heads stay, and blocks their proportions;
-    shorter runs take higher rates.
+    a law needs an even path, and takes any amount. So depth and the number of heads stay, and blocks their proportions.
+    Shorter runs take smaller batches, in whole rows, and the rates that go with both.
     """
     whole, own, shape = flops(runs, {}), int(runs.config.steps), runs.shape({})
+    own_rows, processes = runs.config.rows_per_step, runs.config.processes
+    unit = runs.config.micro_batch_rows * processes if processes > 1 else 1  # processes share out whole micro-batches
     fixed = {"num_heads": shape.num_heads, "num_key_value_heads": shape.num_key_value_heads, "watch": None}
     multiple, hidden = lcm(WIDTH_MULTIPLE, 2 * shape.num_heads), shape.hidden_size
     names = ["learning_rate", *["adamw_learning_rate"] * (runs.config.optimizer == "muon")]
@@ -86,14 +92,19 @@ def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
         if not sizes:
             raise UsageError(f"{runs.model}: hidden_size {hidden} holds too few multiples of {multiple}; raise it")
         a_step, size = min(sizes, key=lambda each: abs(log(each[0] / (share**0.5 * whole / own))))
-        steps, sizes = round(own * a_step / (whole / own)), [each for each in sizes if each[0] > a_step]
+        sizes = [each for each in sizes if each[0] > a_step]
+        tokens = a_step / (whole / own)  # a share, like that of operations a token
+        rows = unit * max(1, round(own_rows * tokens**BATCH_EXPONENT / unit))
+        steps = round(own * own_rows * tokens / rows)
         if steps <= 2 * runs.config.warmup_steps:
             raise UsageError(
                 f"a model of {share:.2%} of the compute of {runs.model} would train for {steps} steps, with "
                 f"{runs.config.warmup_steps} of them to warm up; raise its steps"
             )
-        rates = {name: getattr(runs.config, name) * (own / steps) ** RATE_EXPONENT for name in names}
-        rungs.append({**size, **rates, "steps": steps, "validation_steps": steps})
+        faster = (rows / own_rows) ** 0.5 * tokens**-RATE_EXPONENT
+        rates = {name: getattr(runs.config, name) * faster for name in names}
+        batch = {"global_batch_tokens": rows * runs.config.sequence_length, "steps": steps}
+        rungs.append({**size, **rates, **batch, "validation_steps": steps})
     return rungs
 
 
