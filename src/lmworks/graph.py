@@ -26,6 +26,7 @@ from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.represent import RepresentConfig, represent
+from lmworks.data.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
 from lmworks.data.semantic import SemanticConfig, semantic_duplicates
 from lmworks.data.split import split
 from lmworks.data.verdicts import VerdictsConfig, verdicts
@@ -79,6 +80,8 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
     "pairs": (PairsConfig, pairs),
+    "conversations": (ConversationsConfig, conversations),
+    "preferences": (PreferencesConfig, preferences),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "bpe": (BpeConfig, bpe),
