@@ -37,7 +37,7 @@ class SamplesConfig(StepConfig):
     documents: Reference = Field(alias="from", description="Records ingested whole, with `text_field: .`.")
     form: str = Field(
         default="auto",
-        description="Of the records. `auto` takes that which most have: two forms in a file are nearly always a mistake.",
+        description="Of the records. `auto` takes that which most have: two forms in a file are most often a mistake.",
     )
     fields: dict[str, str] = Field(
         default={}, description="Fields called otherwise, as {usual name: name here}; none, for usual names."

@@ -324,6 +324,21 @@ class SftConfig(TrainConfig):
         default=0.01, gt=0, description="Half of pretraining's: the base is to be bent, not unlearned."
     )
     adamw_learning_rate: float = Field(default=0.002, gt=0, description="Higher rates lost more on validation text.")
+    long_samples: Literal["drop", "truncate", "split"] = Field(
+        default="drop",
+        description="What becomes of conversations longer than a row. A dropped one teaches nothing wrong; `truncate` "
+        "cuts the end off, `split` makes several of the exchanges that fit.",
+    )
+    largest_lost_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Of conversations that are dropped, truncated or train nothing, above which the check before "
+        "training refuses: one in five is rarely meant.",
+    )
+
+    def packing(self) -> dict[str, Any]:
+        return {"long_samples": self.long_samples}
 
 
 class Seq2SeqConfig(TrainConfig):
