@@ -60,6 +60,7 @@ from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
+from lmworks.train.preflight import NOT_CHECKED, check
 from lmworks.train.train import train
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
@@ -125,20 +126,34 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         nodes.append(node("tokenizer", stage, recipe.tokenizer.resolve(folder)))
     for name, config in recipe.models.items():
         if isinstance(config, TrainConfig):
-            *before, training = model_nodes(name, plan.resolved(name, config).resolve(folder), recipe.data)
+            config = plan.resolved(name, config).resolve(folder)
+            *before, training = model_nodes(name, config, recipe.data, recipe.models)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
         else:
             nodes.append(node(name, import_model, config.resolve(folder)))
+    nodes = _checked_first(nodes)
     if recipe.evaluate:
         for label, tasks in _labelled(recipe.evaluate.tasks):
             nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)
     return nodes
 
 
-def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) -> Iterator[Node]:
-    """Packing of a model's data, the examples watched, and the training itself."""
+def _checked_first(nodes: Sequence[Node]) -> list[Node]:
+    """All that needs no trained model before the first training: what is wrong with a later one is told at once."""
+    late: set[str] = set()
+    for each in nodes:
+        if each.stage is train or any(reference.partition(".")[0] in late for reference in each.references()):
+            late.add(each.name)
+    return sorted(nodes, key=lambda each: each.name in late)
+
+
+def model_nodes(
+    name: str, config: TrainConfig, data: Mapping[str, StepConfig], models: Mapping[str, StepConfig]
+) -> Iterator[Node]:
+    """Packing of a model's data, its check, the examples watched, and the training itself."""
     _, (pack_config, pack, pick) = OBJECTIVES[config.objective]
     rows: dict[str, str | None] = {}
+    config = config.model_copy(update={"step_name": name})
 
     def packing(use: str, reference: str) -> Node:
         fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
@@ -162,8 +177,16 @@ def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) 
             yield packing(use, reference)
     if config.watch:
         yield node(f"{name}/watch", pick, PickConfig(data=config.watch))
-    config = config.model_copy(update={"step_name": name})
-    yield node(name, train, config, **rows, watch=config.watch and f"{name}/watch")
+    after = []
+    if config.checked:
+        others = config.base if isinstance(models.get(config.base or ""), PretrainedModelConfig) else None
+        same = {
+            field: type(config).model_fields[field].default for field in NOT_CHECKED & type(config).model_fields.keys()
+        }
+        inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
+        yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
+        after = [f"{name}/check"]
+    yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)
 
 
 def evaluation_nodes(label: str, tasks: Sequence[TaskConfig], models: Sequence[str]) -> Iterator[Node]:

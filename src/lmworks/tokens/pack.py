@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -224,7 +224,7 @@ def pack_conversations(
         vocab_size=encoder.vocab_size,
         tokenizer_digest=encoder.digest,
         bytes_of_text=sum(len(encoder.decode(_trained(each)).encode()) for each in encoded),
-        **fates,
+        **dict[str, Any](fates),
     )
     return Result(counts={"conversations": len(encoded)} | counts)
 

@@ -84,6 +84,10 @@ class Tokenizer:
         """Text of ids without their special tokens; bytes that are no UTF-8 yet show as U+FFFD."""
         return self._backend.decode(list(ids), skip_special_tokens=True)
 
+    def spell(self, ids: Sequence[int]) -> str:
+        """Text of ids, to look at: special tokens stand there by their names."""
+        return self._backend.decode(list(ids), skip_special_tokens=False)
+
     @cached_property
     def _template(self) -> Any:
         from jinja2.sandbox import ImmutableSandboxedEnvironment

@@ -54,6 +54,8 @@ class TrainConfig(StepConfig):
         }
     )
 
+    checked: ClassVar[bool] = False
+    """Whether its rows are of chats, which `train/preflight.py` looks at before training begins."""
     can_be_rehearsed: ClassVar[bool] = True
     """Whether the plan can time a short training on made-up data; else it counts."""
 
@@ -317,6 +319,8 @@ class CausalLMConfig(TrainConfig):
 
 class SftConfig(TrainConfig):
     """Predict what the assistant says in conversations."""
+
+    checked: ClassVar[bool] = True
 
     base: Reference = Field(alias="from", description="The model to tune.")
     objective: Literal["sft"] = "sft"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lmworks.errors import UsageError
+from lmworks.errors import GateRefused
 from lmworks.model.config import FLOAT32, Shape
 from lmworks.train.config import TrainConfig
 
@@ -48,12 +48,12 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
 
 
 def require_fit(name: str, config: TrainConfig, parts: Mapping[str, int], memory_bytes: int) -> None:
-    """Raise `UsageError`, with the sum shown, if a training needs more than the machine has."""
+    """Raise `GateRefused`, with the sum shown, if a training needs more than the machine has."""
     if sum(parts.values()) <= memory_bytes:
         return
     largest = sorted(parts.items(), key=lambda item: -item[1])
     shown = " + ".join(f"{part} {size_in_words(count)}" for part, count in largest)
-    raise UsageError(
+    raise GateRefused(
         f"models.{name}: training would take {size_in_words(sum(parts.values()))} of memory and this machine has "
         f"{size_in_words(memory_bytes)}: {shown}. Lower micro_batch_rows (now {config.micro_batch_rows}; the "
         "result stays the same), sequence_length or hidden_size, or switch activation_checkpointing on"
