@@ -54,6 +54,7 @@ from lmworks.tokens.pack import (
     pack_pairs,
 )
 from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
+from lmworks.tokens.packaged import with_named_bases
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.unigram import UnigramConfig, unigram
 from lmworks.tokens.word import WordConfig, word
@@ -112,6 +113,7 @@ CLASSES = StepClasses(
     objectives={objective: config for objective, (config, _) in OBJECTIVES.items()}
     | {"pretrained": PretrainedModelConfig},
     tasks={kind: task.config for kind, task in TASKS.items()},
+    complete=with_named_bases,
 )
 
 
@@ -181,7 +183,9 @@ def model_nodes(
     if config.checked:
         others = config.base if isinstance(models.get(config.base or ""), PretrainedModelConfig) else None
         same = {
-            field: type(config).model_fields[field].default for field in NOT_CHECKED & type(config).model_fields.keys()
+            field: info.get_default(call_default_factory=True)
+            for field, info in type(config).model_fields.items()
+            if field in NOT_CHECKED
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)

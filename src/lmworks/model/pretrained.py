@@ -16,6 +16,7 @@ from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 from lmworks.tokens.learn import write_tokenizer
+from lmworks.tokens.packaged import place_of
 from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, Tokenizer, open_tokenizer
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class PretrainedModelConfig(StepConfig):
     not_in_key = frozenset({"path"})
 
     objective: Literal["pretrained"] = "pretrained"
-    path: str = Field(description="A Hugging Face folder with safetensors, or a .gguf file.")
+    path: str = Field(
+        description="A Hugging Face folder with safetensors, a .gguf file, or a name that `lmworks bases` lists."
+    )
     licence: str = Field(
         min_length=1, description="SPDX licence of the weights; stated by hand, since what files say is often wrong."
     )
@@ -46,7 +49,7 @@ class PretrainedModelConfig(StepConfig):
 
     def resolve(self, folder: Path) -> Self:
         """This config with the files that it names, as they are now."""
-        file = folder / self.path
+        file = place_of(self.path, folder)
         found = [file] if file.is_file() else sorted(path for kind in COPIED for path in file.glob(kind))
         weights = [path for path in found if path.suffix in (".safetensors", ".gguf")]
         if not weights or (file.is_dir() and not (file / "config.json").is_file()):

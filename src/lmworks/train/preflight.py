@@ -67,7 +67,7 @@ class Found:
     tokens: int = 0
     trained: int = 0
     shown: list[list[Piece]] = field(default_factory=list)
-    """The first samples."""
+    """The first of rows spread evenly: the longest stand in the first."""
 
 
 @stage(version=1)
@@ -119,7 +119,8 @@ def inspect(rows: PackedRows, encoder: Tokenizer) -> Found:
     import numpy as np
 
     found, assistants = Found(), dict[tuple[int, ...], bool]()
-    for tokens, weights in zip(rows.tokens, rows.weights, strict=True):
+    every = -(-len(rows.tokens) // SHOWN)
+    for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
         (filled,) = np.nonzero((tokens != encoder.end_of_text_id) | (weights > 0))
         end = int(filled[-1]) + 1 if len(filled) else 0
         (begins,) = np.nonzero(tokens[:end] == encoder.end_of_text_id)
@@ -128,6 +129,8 @@ def inspect(rows: PackedRows, encoder: Tokenizer) -> Found:
         found.doubled += len(begins) - len(starts)
         for start, stop in zip(starts, [*starts[1:], end], strict=True):
             sample = tokens[start:stop], weights[start:stop] > 0
+            if start == starts[0] and row % every == 0:
+                found.shown.append(_pieces(sample[0].tolist(), sample[1].tolist(), encoder))
             _inspect_sample(*sample, rows.labels is not None, encoder, assistants, found)
     return found
 
@@ -163,8 +166,6 @@ def _inspect_sample(
     found.tokens += len(tokens)
     found.trained += int(trained.sum())
     found.foreign += 0 if judged else int(trained.sum()) - spoken
-    if len(found.shown) < SHOWN:
-        found.shown.append(_pieces(tokens.tolist(), trained.tolist(), encoder))
 
 
 def _count_turn(trained: NDArray[Any], start: int, end: int | None, stop: int, found: Found) -> int:
@@ -246,7 +247,7 @@ def _faults_of_records(records: Sequence[tuple[str, Sequence[Mapping[str, str]]]
 
 def _faults_of_batches(config: TrainConfig, rows: PackedRows) -> Iterator[str]:
     """Over one pass, in the order of training."""
-    trains: NDArray[Any] = (rows.weights[:, 1:] > 0).any(axis=1)
+    trains = rows.weights[:, 1:].max(axis=1)
     size, masked, count = min(config.micro_batch_rows, config.rows_per_step), 0, 0
     for first in range(0, len(trains), config.rows_per_step):
         numbers = rows.numbers(config.seed, first, config.rows_per_step)
