@@ -127,6 +127,11 @@ def test_a_double_begin_is_refused(tmp_path: Path) -> None:
     assert "double begin: 20 samples begin with <|endoftext|> twice" in said
 
 
+def test_samples_that_nothing_keeps_apart_are_refused(tmp_path: Path) -> None:
+    said = Tuning(tmp_path, SOUND, CHAT_TEMPLATE.removeprefix("<|endoftext|>")).refused()
+    assert "samples run together" in said
+
+
 def test_a_template_that_asks_otherwise_than_it_was_trained_is_refused(tmp_path: Path) -> None:
     template = CHAT_TEMPLATE.replace("<|im_start|>assistant\n{%", "<|im_start|>assistant\n<think>{%")
     said = Tuning(tmp_path, SOUND, template).refused()

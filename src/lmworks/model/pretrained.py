@@ -65,7 +65,7 @@ class PretrainedModelConfig(StepConfig):
         return read_shape(self.file) if self.file.is_file() else approximate_config(self.file / "config.json")
 
 
-@stage(version=1)
+@stage(version=2)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
     """Copy a model folder of any family. A decoder's tokenizer gets what chats and documents need.
 
@@ -190,7 +190,10 @@ def _read_tokenizer(source: Path) -> tokenizers.Tokenizer:
 
 
 def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, context: Context) -> Tokenizer:
-    """Write it with the template that came with it, if that frames chats with our tokens; else with ours."""
+    """Write it with the template that came with it, if that frames chats with our tokens; else with ours.
+
+    Before it stands <|endoftext|>, unless it is there: in packed rows a sample begins with it.
+    """
     write_tokenizer(backend, out)
     ours, path = open_tokenizer(out), source / "tokenizer_config.json"
     config = json.loads(path.read_text()) if path.is_file() else {}
@@ -200,12 +203,14 @@ def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, con
     if not isinstance(template, str):
         return ours
     written = (out / "tokenizer_config.json").read_text()
-    (out / "tokenizer_config.json").write_text(
-        json.dumps(json.loads(written) | {"chat_template": template}, indent=2) + "\n"
-    )
-    theirs = open_tokenizer(out)
-    if frames_chats(theirs):
-        return theirs
+    for begin in ("", END_OF_TEXT):
+        config = json.loads(written) | {"chat_template": begin + template}
+        (out / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        theirs = open_tokenizer(out)
+        if not frames_chats(theirs):
+            break
+        if theirs.render_chat([{"role": "user", "content": "-"}]).startswith(END_OF_TEXT):
+            return theirs
     context.log("its chat template does not frame turns with <|im_start|> and <|im_end|>: ours is used in its place")
     (out / "tokenizer_config.json").write_text(written)
     return ours

@@ -97,7 +97,8 @@ class Tokenizer:
 
     def render_chat(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
         """The chat as one text, to look at. To feed a model, use `encode_chat`: text cannot be told from frame here."""
-        text: str = self._template.render(messages=messages, add_generation_prompt=add_generation_prompt)
+        names = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TURN}  # as `tokenizer_config.json` has them
+        text: str = self._template.render(messages=messages, add_generation_prompt=add_generation_prompt, **names)
         return text
 
     def encode_chat(

@@ -62,6 +62,8 @@ class Found:
     """Turns without <|im_end|>."""
     doubled: int = 0
     """Samples that begin with <|endoftext|> twice."""
+    joined: int = 0
+    """Rows that do not begin with <|endoftext|>: nothing keeps the samples in them apart."""
     foreign: int = 0
     """Trained tokens that no assistant says."""
     tokens: int = 0
@@ -123,16 +125,25 @@ def inspect(rows: PackedRows, encoder: Tokenizer) -> Found:
     for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
         (filled,) = np.nonzero((tokens != encoder.end_of_text_id) | (weights > 0))
         end = int(filled[-1]) + 1 if len(filled) else 0
-        (begins,) = np.nonzero(tokens[:end] == encoder.end_of_text_id)
-        doubles = set(begins[1:][np.diff(begins) == 1])
-        starts = [int(start) for start in begins if start + 1 not in doubles]
-        found.doubled += len(begins) - len(starts)
+        starts = _starts(tokens[:end], None if rows.labels is None else rows.labels[row][:end], encoder, found)
         for start, stop in zip(starts, [*starts[1:], end], strict=True):
             sample = tokens[start:stop], weights[start:stop] > 0
             if start == starts[0] and row % every == 0:
                 found.shown.append(_pieces(sample[0].tolist(), sample[1].tolist(), encoder))
             _inspect_sample(*sample, rows.labels is not None, encoder, assistants, found)
     return found
+
+
+def _starts(tokens: NDArray[Any], labels: NDArray[Any] | None, encoder: Tokenizer, found: Found) -> list[int]:
+    """Where samples begin in a row: at <|endoftext|>, or, of judged answers, where the label changes."""
+    import numpy as np
+
+    if labels is not None:
+        return [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist()]
+    begins = (tokens == encoder.end_of_text_id).astype(np.int8)
+    starts: list[int] = np.flatnonzero(np.diff(begins, prepend=0) == 1).tolist()
+    found.joined += not starts or starts[0] != 0
+    return starts or [0]
 
 
 def _inspect_sample(
@@ -149,6 +160,7 @@ def _inspect_sample(
     starts, ends = (
         np.flatnonzero(tokens == token).tolist() for token in (encoder.start_of_turn_id, encoder.end_of_turn_id)
     )
+    found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
     spoken, last, length = 0, list[tuple[int, int | None, int]](), len(encoder.encode("assistant")) + 1
     for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
         head = tuple(tokens[start + 1 : start + 1 + length].tolist())
@@ -223,6 +235,11 @@ def _faults_of_rows(found: Found) -> Iterator[str]:
         yield (
             f"- double begin: {found.doubled} samples begin with <|endoftext|> twice. Take one of them out of the chat "
             "template in tokenizer_config.json"
+        )
+    if found.joined:
+        yield (
+            f"- samples run together: {found.joined} rows do not begin with <|endoftext|>, at which attention begins "
+            "anew, so that each sample is learned as the end of those before it. Let the chat template begin with it"
         )
     if not found.turns:
         yield "- no assistant turn in any row: expected <|im_start|>assistant; the chat template frames turns otherwise"
