@@ -43,6 +43,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "turns").mkdir()
     turns = [[{"from": "human", "value": f"Rain {n}?"}, {"from": "gpt", "value": f"On day {n}."}] for n in range(12)]
     turns[5] = turns[5][::-1]
+    turns.append([turns[0][0], {"from": "gpt", "value": "On every day. " * 40}])
     lines = [json.dumps({"conversations": each}) + "\n" for each in turns]
     (tmp_path / "turns" / "lines.jsonl").write_text("".join(lines))
     (tmp_path / "recipe.yaml").write_text(RECIPE)
@@ -53,6 +54,7 @@ def test_a_check_shows_the_mask_and_what_was_found_and_trains_nothing(project: P
     said = lmworks(project, "check", "recipe.yaml", "tuned").stdout
     assert "⟦On day" in said
     assert "words of all 11 assistant turns in 11 samples are trained" in said
+    assert "of 12 conversations 1 dropped" in said
     assert "gradient norm" in said
     assert not list((project / ".lmworks" / "artifacts").glob("train/*"))
     told = lmworks(project, "show", "chats", "--store", ".lmworks", code=2).stderr
@@ -65,18 +67,11 @@ def test_a_check_shows_the_mask_and_what_was_found_and_trains_nothing(project: P
 
 
 def test_a_check_that_refuses_says_why_with_exit_code_3_and_so_does_a_build(project: Path) -> None:
-    short = [
-        "--set",
-        "tuned.sequence_length=8",
-        "--set",
-        "tuned.global_batch_tokens=32",
-        "--set",
-        "tuned.long_samples=truncate",
-    ]
+    strict = ["--set", "tuned.largest_lost_share=0.05"]
     for command in ("check", "build"):
-        said = lmworks(project, command, "recipe.yaml", *short, code=3).stderr
+        said = lmworks(project, command, "recipe.yaml", *strict, code=3).stderr
         assert "the check of tuned refuses" in said
-        assert "largest_lost_share" in said
+        assert "1 dropped of 12 conversations, more than 5%" in said
     assert not list((project / ".lmworks" / "artifacts").glob("train/*"))
 
 
