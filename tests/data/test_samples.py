@@ -175,6 +175,7 @@ def test_what_is_wrong_is_quarantined_with_its_place(tmp_path: Path, reason: str
     assert result.counts[f"quarantined: {reason}"] == 1
     assert entry["reason"].startswith(f"{reason}: ")
     assert (entry["path"], entry["record"]) == ("rows.jsonl", "2")
+    assert len((tmp_path / "out" / "ids.txt").read_text().split()) == 3, "erasing finds what the quarantine holds"
     assert any(example["reason"] == f"quarantined: {reason}" for example in result.examples)
 
 

@@ -29,7 +29,7 @@ LENGTH = 96
 def record(number: int, *words: str, system: bool = False) -> dict[str, Any]:
     turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(words)]
     before = [{"role": "system", "content": "Speak."}] if system else []
-    return {"id": f"{number:032x}", "document": None, "messages": before + turns}
+    return {"id": f"{number:032x}", "document": f"{number:x}", "messages": before + turns}
 
 
 SOUND = [record(n, f"What does S3 do {n}?", "It lists tags.", "And then?", "It returns.") for n in range(20)]
@@ -76,6 +76,7 @@ class Tuning:
 
 def test_sound_rows_pass_and_one_step_is_run(tmp_path: Path) -> None:
     result = Tuning(tmp_path, SOUND).check()
+    assert (tmp_path / "out" / "ids.txt").read_bytes() == (tmp_path / "rows" / "ids.txt").read_bytes()
     assert result.counts["records"] == result.counts["samples"] == 20
     assert result.counts["turns"] == 40
     assert not any(result.counts[name] for name in ("silent", "endless", "doubled", "foreign", "masked", "cut"))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from lmworks.data.conversations import write_conversations
-from lmworks.data.documents import Document, Documents, write_json_lines
+from lmworks.data.documents import Document, Documents, shard_ids, write_ids, write_json_lines
 from lmworks.data.forms import FORMS, JUDGEMENTS, Fault, Row, Sample, conversation, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.preferences import Preference, write_preferences
@@ -159,6 +159,7 @@ class _Reading:
             raise UsageError(self._nothing())
         write(kept)
         write_json_lines(out / "quarantine.jsonl", self.tally.quarantined)
+        write_ids(out, shard_ids(self.documents.path))  # of those set aside too: their texts are in the quarantine
         counts = {**self.tally.counts, "records": self.records, f"samples of form {self.form}": len(kept)}
         examples = [{"reason": f"form {self.form}", **each.as_json()} for each in kept[:3]]
         return Result(counts=counts, examples=[*self.tally.examples, *examples])

@@ -6,6 +6,7 @@ A wrong mask, template or stop token hides behind a healthy loss. All of this is
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,8 @@ def check(
         *_faults_of_templates(base, tokenizer, encoder, rows, records),
         *_faults_of_length(config, facts, len(records), found),
     ]
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(data.path / "ids.txt", out / "ids.txt")  # some of their texts are kept as examples
     measured: dict[str, float] = {}
     if base:
         faults += _faults_of_memory(config, base, encoder)
