@@ -82,7 +82,7 @@ def _look(place: Path, name: str, licence: str | None) -> Found:
                 {"from": "base", "data": "data", "adapter": LoraConfig(), "micro_batch_rows": 1, "data_type": "float32"}
             )
             tuned = sum(training_memory(shape, adapter, shape.vocab_size, 0).values())
-            served += shape.inference_bytes(1, 512) - FLOAT32 * shape.parameters
+            served += FLOAT32 * 2 * shape.num_layers * shape.num_key_value_heads * shape.head_size * 512
     except LmworksError as error:
         return Found(name, "", licence or "not stated", 0, disk, 0, 0, str(error))
     ours = family != "decoder" or place.is_file() or is_ours(place)
