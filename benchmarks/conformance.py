@@ -19,6 +19,7 @@ from lmworks.data.documents import Documents
 from lmworks.data.filters import detect_language
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.licences import PERMISSIVE
+from lmworks.data.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
 from lmworks.data.sources.dataset import adapters
 from lmworks.errors import GateRefused
 from lmworks.tokens.bpe import BpeConfig, bpe
@@ -126,6 +127,16 @@ PUBLISHED: dict[str, Sets] = {
 """By folder: how its files are read, and their records as counted by its publisher (of SQuAD its paragraphs, of the
 sets of running text its files)."""
 
+TUNING = {
+    "gsm8k": ("question-answer", 8_792, 0),
+    "self-instruct-seed-tasks": ("alpaca", 175, 0),
+    "sharegpt-format-conversations": ("sharegpt", 500, 0),
+    "code-alpaca-nc": ("alpaca", 499, 1),  # one has no output
+    "hh-rlhf-harmless": ("pair", 1_492, 8),  # four have an empty answer, in four the same side speaks twice
+    "banking77": ("labels", 13_083, 0),
+}
+"""By folder: the form that is told, samples, and records set aside; counted by hand with regular expressions."""
+
 
 def read(folder: Path, source: dict[str, object], gate: dict[str, object], name: str) -> Documents:
     """Ingest one source."""
@@ -232,11 +243,31 @@ def published(data: Path, folder: Path) -> dict[str, object]:
     return {"sets": len(here), "records": records, "wrong": wrong, "ok": not wrong}
 
 
+def tuning(data: Path, folder: Path) -> dict[str, object]:
+    """Tuning data of several published forms is told, converted, and what is wrong in it found."""
+    found = {}
+    for name, (kind, *_) in TUNING.items():
+        options = {**PUBLISHED[name][0][0], "text_field": "."}
+        licence = options.get("licence") or adapters()[str(options["dataset"])].licence
+        raw = read(
+            folder, {"kind": "dataset", **options, "path": str(data / name)}, {"allow": [licence]}, f"{name}-raw"
+        )
+        out, context, fields = folder / name, make_context(folder / f"{name}-forms"), {"from": "raw"}
+        if kind == "pair":
+            counts = preferences(PreferencesConfig.model_validate(fields), raw, out=out, context=context).counts
+        else:
+            counts = conversations(ConversationsConfig.model_validate(fields), raw, out=out, context=context).counts
+        form = next(each for each in counts if each.startswith("samples of form "))
+        bad = (out / "quarantine.jsonl").read_bytes().count(b"\n")
+        found[name] = (form.removeprefix("samples of form "), counts[form], bad)
+    return {**found, "ok": found == TUNING}
+
+
 def main() -> None:
     """Run every check."""
     data = Path(sys.argv[1]).resolve()
     found = {}
-    for check in (licences, policy, refusal, published, languages, round_trip):
+    for check in (licences, policy, refusal, published, tuning, languages, round_trip):
         with tempfile.TemporaryDirectory() as name:
             found[check.__name__] = check(data, Path(name))
     print(json.dumps(found))

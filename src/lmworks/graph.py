@@ -26,6 +26,7 @@ from lmworks.data.passages import PassagesConfig, repeated_passages
 from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.represent import RepresentConfig, represent
+from lmworks.data.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
 from lmworks.data.semantic import SemanticConfig, semantic_duplicates
 from lmworks.data.split import split
 from lmworks.data.verdicts import VerdictsConfig, verdicts
@@ -53,12 +54,14 @@ from lmworks.tokens.pack import (
     pack_pairs,
 )
 from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
+from lmworks.tokens.packaged import with_named_bases
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.unigram import UnigramConfig, unigram
 from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
+from lmworks.train.preflight import NOT_CHECKED, check
 from lmworks.train.train import train
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
@@ -79,6 +82,8 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
     "pairs": (PairsConfig, pairs),
+    "conversations": (ConversationsConfig, conversations),
+    "preferences": (PreferencesConfig, preferences),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "bpe": (BpeConfig, bpe),
@@ -108,6 +113,7 @@ CLASSES = StepClasses(
     objectives={objective: config for objective, (config, _) in OBJECTIVES.items()}
     | {"pretrained": PretrainedModelConfig},
     tasks={kind: task.config for kind, task in TASKS.items()},
+    complete=with_named_bases,
 )
 
 
@@ -122,20 +128,34 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         nodes.append(node("tokenizer", stage, recipe.tokenizer.resolve(folder)))
     for name, config in recipe.models.items():
         if isinstance(config, TrainConfig):
-            *before, training = model_nodes(name, plan.resolved(name, config).resolve(folder), recipe.data)
+            config = plan.resolved(name, config).resolve(folder)
+            *before, training = model_nodes(name, config, recipe.data, recipe.models)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
         else:
             nodes.append(node(name, import_model, config.resolve(folder)))
+    nodes = _checked_first(nodes)
     if recipe.evaluate:
         for label, tasks in _labelled(recipe.evaluate.tasks):
             nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)
     return nodes
 
 
-def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) -> Iterator[Node]:
-    """Packing of a model's data, the examples watched, and the training itself."""
+def _checked_first(nodes: Sequence[Node]) -> list[Node]:
+    """All that needs no trained model before the first training: what is wrong with a later one is told at once."""
+    late: set[str] = set()
+    for each in nodes:
+        if each.stage is train or any(reference.partition(".")[0] in late for reference in each.references()):
+            late.add(each.name)
+    return sorted(nodes, key=lambda each: each.name in late)
+
+
+def model_nodes(
+    name: str, config: TrainConfig, data: Mapping[str, StepConfig], models: Mapping[str, StepConfig]
+) -> Iterator[Node]:
+    """Packing of a model's data, its check, the examples watched, and the training itself."""
     _, (pack_config, pack, pick) = OBJECTIVES[config.objective]
     rows: dict[str, str | None] = {}
+    config = config.model_copy(update={"step_name": name})
 
     def packing(use: str, reference: str) -> Node:
         fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
@@ -159,8 +179,18 @@ def model_nodes(name: str, config: TrainConfig, data: Mapping[str, StepConfig]) 
             yield packing(use, reference)
     if config.watch:
         yield node(f"{name}/watch", pick, PickConfig(data=config.watch))
-    config = config.model_copy(update={"step_name": name})
-    yield node(name, train, config, **rows, watch=config.watch and f"{name}/watch")
+    after = []
+    if config.checked:
+        others = config.base if isinstance(models.get(config.base or ""), PretrainedModelConfig) else None
+        same = {
+            field: info.get_default(call_default_factory=True)
+            for field, info in type(config).model_fields.items()
+            if field in NOT_CHECKED
+        }
+        inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
+        yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
+        after = [f"{name}/check"]
+    yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)
 
 
 def evaluation_nodes(label: str, tasks: Sequence[TaskConfig], models: Sequence[str]) -> Iterator[Node]:

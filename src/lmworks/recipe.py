@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -162,6 +162,8 @@ class StepClasses:
     tokenizers: Mapping[str, type[StepConfig]]
     objectives: Mapping[str, type[StepConfig]]
     tasks: Mapping[str, type[StepConfig]]
+    complete: Callable[[dict[str, Any]], None] = lambda recipe: None
+    """Adds steps that a recipe names and need not write out."""
 
 
 @dataclass
@@ -201,6 +203,7 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
         raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
     for setting in settings:
         _override(tree, setting)
+    classes.complete(tree.value)
     schema = _recipe_class(classes)
     try:
         recipe = schema.model_validate(tree.value)

@@ -57,8 +57,29 @@ data:
   mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
+  turns:
+    kind: ingest
+    sources: [{kind: files, path: turns, licence: MIT, text_field: .}]
+    licences: {allow: [permissive]}
+  chats: {kind: conversations, from: turns}
+  pairs:
+    kind: ingest
+    sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
+    licences: {allow: [permissive]}
+  answers: {kind: preferences, from: pairs}
 models:
   base: {objective: pretrained, path: base, licence: Apache-2.0}
+  spoken:
+    objective: sft
+    from: base
+    tokenizer: base
+    data: chats
+    sequence_length: 64
+    global_batch_tokens: 256
+    steps: 2
+    data_type: float32
+    threads: 1
+    compile: false
   tuned:
     objective: causal-lm
     from: base
@@ -129,6 +150,12 @@ def make_notes(folder: Path) -> Path:
             json.dumps({"text": f"Someone {words} {note['text'][-30:]} {number}"}) for number, note in enumerate(notes)
         ]
         (folder / "examples" / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    for name, lines in (
+        ("turns", [{"prompt": f"Rain {n}?", "completion": f"On day {n}."} for n in range(12)]),
+        ("pairs", [{"prompt": "Rain?", "chosen": f"On {n}.", "rejected": "No."} for n in range(4)]),
+    ):
+        (folder / name).mkdir()
+        (folder / name / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     write_encoder(folder / "encoder", ["note", "about", "rain", "bread", "trains", "glass", "music", "tides", "wool"])
     write_published(folder / "base", "Llama")
     (folder / "labelled").mkdir()
@@ -189,7 +216,7 @@ def stages() -> list[tuple[Stage, type[StepConfig]]]:
     found = [(stage, config) for config, stage in (*graph.DATA.values(), *graph.TOKENIZERS.values())]
     found += [(pack, config) for _, (config, pack, _) in graph.OBJECTIVES.values()]
     found += [(graph.train, config) for config, _ in graph.OBJECTIVES.values()]
-    found.append((graph.import_model, graph.PretrainedModelConfig))
+    found += [(graph.import_model, graph.PretrainedModelConfig), (graph.check, graph.SftConfig)]
     return found + [(task.stage, task.config) for task in graph.TASKS.values()]
 
 

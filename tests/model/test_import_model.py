@@ -85,20 +85,23 @@ def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_
 
 
 @pytest.mark.parametrize(
-    ("turn", "kept"),
+    ("turn", "before"),
     [
-        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n", True),
-        ("[{{ m['role'] }}]{{ m['content'] }}<|im_start|>", False),
-        ("{{ raise_exception('no') }}", False),
+        ("<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n", "<|endoftext|>"),
+        ("{% if loop.first %}{{ bos_token }}{% endif %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>", ""),
+        ("[{{ m['role'] }}]{{ m['content'] }}<|im_start|>", None),
+        ("{{ raise_exception('no') }}", None),
     ],
 )
-def test_a_chat_template_is_kept_if_it_frames_turns_with_our_tokens(turn: str, kept: bool, tmp_path: Path) -> None:
+def test_a_chat_template_is_kept_if_it_frames_turns_with_our_tokens(
+    turn: str, before: str | None, tmp_path: Path
+) -> None:
     source = write_published(tmp_path / "source", "Llama")
     asking = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     template = "{% for m in messages %}" + turn + "{% endfor %}" + asking
     (source / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
     take(source, tmp_path / "out")
-    assert open_tokenizer(tmp_path / "out").chat_template == (template if kept else CHAT_TEMPLATE)
+    assert open_tokenizer(tmp_path / "out").chat_template == (CHAT_TEMPLATE if before is None else before + template)
 
 
 def test_a_decoder_that_has_our_tokens_is_copied_byte_for_byte(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.errors import UsageError
+from lmworks.errors import GateRefused
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.process import processor_name
 from lmworks.pipeline.store import Store
@@ -79,7 +79,7 @@ def test_a_family_that_the_plan_does_not_know_is_planned_by_what_it_counts(
 
 
 def test_what_cannot_fit_is_refused_with_the_sum(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(GateRefused) as refused:
         plan(tmp_path, "first.micro_batch_rows=100000", "first.global_batch_tokens=51200000")
     said = str(refused.value)
     assert "models.first" in said and "attention scores" in said and "GiB are there" in said

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from corpora import make_conversations, make_documents, make_tokenizer, pack_chats, pack_texts, texts
+from lmworks.data.conversations import Conversations
+from lmworks.data.documents import write_json_lines
 from lmworks.errors import LmworksError
 from lmworks.tokens import pack
 from lmworks.tokens.bulk import BulkEncoder
@@ -188,3 +190,72 @@ def test_an_epoch_is_a_permutation_and_places_depend_on_nothing_else() -> None:
     assert row_numbers(10, 1, 7, 8).tolist() == whole[7:15].tolist()
     assert whole[:10].tolist() != whole[10:20].tolist()
     assert whole.tolist() != row_numbers(10, 2, 0, 30).tolist()
+
+
+EXCHANGES = [("Does rain fall?", "It does, and often."), ("And snow?", "In winter."), ("And hail?", "Now and then.")]
+
+
+def pack_long(
+    folder: Path, tokenizer: TokenizerFolder, how: str, length: int, *lines: list[tuple[str, str]]
+) -> tuple[dict[str, int], list[str]]:
+    """Counts, and every conversation as packed."""
+    records = [
+        {
+            "id": str(number),
+            "document": None,
+            "messages": [
+                {"role": "system", "content": "Speak."},
+                *(
+                    {"role": role, "content": words}
+                    for exchange in exchanges
+                    for role, words in zip(("user", "assistant"), exchange, strict=True)
+                ),
+            ],
+        }
+        for number, exchanges in enumerate(lines)
+    ]
+    write_json_lines(folder / "conversations.jsonl", records)
+    config = PackConversationsConfig(conversations="x", sequence_length=length, long_samples=how)
+    out = folder / "out"
+    result = pack_conversations(config, Conversations(folder, ""), tokenizer, out, make_context(folder))
+    rows, words = Shards(out, "").open(), tokenizer.open()
+    stream = [token for row in rows.tokens.tolist() for token in row]
+    starts = [n for n, token in enumerate(stream) if token == 0 and stream[n + 1 : n + 2] not in ([], [0])]
+    return dict(result.counts), [words.decode(stream[start:stop]) for start, stop in pairwise([*starts, len(stream)])]
+
+
+def test_a_long_conversation_is_split_between_exchanges_with_the_systems_turn(
+    tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    whole, (text,) = pack_long(tmp_path / "whole", tokenizer, "split", 400, EXCHANGES)
+    assert whole["split"] == 0
+    length = len(tokenizer.open().encode(text)) + 3
+    counts, pieces = pack_long(tmp_path / "split", tokenizer, "split", length - 5, EXCHANGES)
+    assert (counts["split"], counts["conversations"]) == (1, 2)
+    assert all("Speak." in piece for piece in pieces)
+    assert sorted(answer in piece for piece in pieces for _, answer in EXCHANGES) == [False] * 3 + [True] * 3
+
+
+def test_an_exchange_that_fits_no_row_is_counted(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    long = [EXCHANGES[0], ("And?", "So it goes. " * 90), EXCHANGES[2]]
+    counts, pieces = pack_long(tmp_path, tokenizer, "split", 90, long)
+    assert (counts["split"], counts["exchanges_dropped"], counts["conversations"]) == (1, 1, 2)
+    assert not any("So it goes" in piece for piece in pieces)
+
+
+def test_a_truncated_conversation_loses_its_end_and_its_stop_token(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    long = [("And?", "So it goes. " * 90)]
+    counts, (piece,) = pack_long(tmp_path, tokenizer, "truncate", 60, long)
+    assert counts["truncated"] == 1
+    assert piece.count("So it goes") > 1
+    rows = Shards(tmp_path / "out", "").open()
+    assert rows.weights[0, -1] == 1
+    assert rows.tokens[0, -1] != tokenizer.open().end_of_turn_id
+
+
+def test_what_nothing_is_trained_of_is_left_out_and_counted(tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    long = [("So it goes. " * 900, "Yes.")]
+    counts, _ = pack_long(tmp_path / "cut", tokenizer, "truncate", 120, long, EXCHANGES[:1])
+    assert (counts["dropped"], counts["truncated"], counts["conversations"]) == (1, 0, 1)
+    counts, _ = pack_long(tmp_path / "empty", tokenizer, "drop", 120, [], EXCHANGES[:1])
+    assert (counts["untrained"], counts["conversations"]) == (1, 1)

@@ -12,6 +12,7 @@ from lmworks.cli.data import blend, data_report, data_sources, find_data, inspec
 from lmworks.cli.recipes import build, init, launch, plan, status, train
 from lmworks.cli.running import serve, watch
 from lmworks.cli.trials import bakeoff, scale, search
+from lmworks.cli.tuning import bases, check
 from lmworks.errors import LmworksError
 
 app = typer.Typer(
@@ -29,7 +30,7 @@ app.add_typer(data_app, name="data", help="Look into the data.")
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(init, plan, build, train, status, show, trace, report, serve, watch, launch),
-    *(export, erase, gc, search, scale, bakeoff),
+    *(bases, check, export, erase, gc, search, scale, bakeoff),
 )
 _DATA_COMMANDS: dict[str, Callable[..., None]] = {
     "find": find_data,

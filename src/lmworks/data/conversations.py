@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -53,9 +53,24 @@ class Conversation:
         }
 
 
+class Stored(Protocol):
+    """What is written as a line."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def document(self) -> str | None: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Conversations(Handle):
-    """A folder with `conversations.jsonl`."""
+    """A folder with `conversations.jsonl`: `id`, `messages` (the last an assistant's), `document`.
+
+    `answer` is there where a verifier can compare one: a label, or the short answer at the end of a long one.
+    """
 
     def iterate(self) -> Iterator[dict[str, Any]]:
         """Every conversation, in order."""
@@ -64,7 +79,7 @@ class Conversations(Handle):
                 yield json.loads(line)
 
 
-def write_conversations(folder: Path, conversations: list[Conversation]) -> None:
+def write_conversations(folder: Path, conversations: Sequence[Stored]) -> None:
     """Write conversations in the order of their ids, with the ids of the documents that they were made from."""
     ordered = sorted(conversations, key=lambda conversation: conversation.id)
     write_json_lines(folder / "conversations.jsonl", [conversation.as_json() for conversation in ordered])

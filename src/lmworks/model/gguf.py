@@ -80,6 +80,11 @@ def read_shape(file: Path) -> DecoderConfig:
     return _config(file, *_open(file))
 
 
+def stated_licence(file: Path) -> str | None:
+    """What a file says of its licence."""
+    return _open(file)[0].get("general.license")
+
+
 def _open(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields, and the tensors, which are mapped and read when they are asked for."""
     try:

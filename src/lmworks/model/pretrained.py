@@ -16,6 +16,7 @@ from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 from lmworks.tokens.learn import write_tokenizer
+from lmworks.tokens.packaged import place_of
 from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, Tokenizer, open_tokenizer
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class PretrainedModelConfig(StepConfig):
     not_in_key = frozenset({"path"})
 
     objective: Literal["pretrained"] = "pretrained"
-    path: str = Field(description="A Hugging Face folder with safetensors, or a .gguf file.")
+    path: str = Field(
+        description="A Hugging Face folder with safetensors, a .gguf file, or a name that `lmworks bases` lists."
+    )
     licence: str = Field(
         min_length=1, description="SPDX licence of the weights; stated by hand, since what files say is often wrong."
     )
@@ -46,7 +49,7 @@ class PretrainedModelConfig(StepConfig):
 
     def resolve(self, folder: Path) -> Self:
         """This config with the files that it names, as they are now."""
-        file = folder / self.path
+        file = place_of(self.path, folder)
         found = [file] if file.is_file() else sorted(path for kind in COPIED for path in file.glob(kind))
         weights = [path for path in found if path.suffix in (".safetensors", ".gguf")]
         if not weights or (file.is_dir() and not (file / "config.json").is_file()):
@@ -62,7 +65,7 @@ class PretrainedModelConfig(StepConfig):
         return read_shape(self.file) if self.file.is_file() else approximate_config(self.file / "config.json")
 
 
-@stage(version=1)
+@stage(version=2)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
     """Copy a model folder of any family. A decoder's tokenizer gets what chats and documents need.
 
@@ -187,7 +190,10 @@ def _read_tokenizer(source: Path) -> tokenizers.Tokenizer:
 
 
 def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, context: Context) -> Tokenizer:
-    """Write it with the template that came with it, if that frames chats with our tokens; else with ours."""
+    """Write it with the template that came with it, if that frames chats with our tokens; else with ours.
+
+    Before it stands <|endoftext|>, unless it is there: in packed rows a sample begins with it.
+    """
     write_tokenizer(backend, out)
     ours, path = open_tokenizer(out), source / "tokenizer_config.json"
     config = json.loads(path.read_text()) if path.is_file() else {}
@@ -197,12 +203,14 @@ def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, con
     if not isinstance(template, str):
         return ours
     written = (out / "tokenizer_config.json").read_text()
-    (out / "tokenizer_config.json").write_text(
-        json.dumps(json.loads(written) | {"chat_template": template}, indent=2) + "\n"
-    )
-    theirs = open_tokenizer(out)
-    if frames_chats(theirs):
-        return theirs
+    for begin in ("", END_OF_TEXT):
+        config = json.loads(written) | {"chat_template": begin + template}
+        (out / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+        theirs = open_tokenizer(out)
+        if not frames_chats(theirs):
+            break
+        if theirs.render_chat([{"role": "user", "content": "-"}]).startswith(END_OF_TEXT):
+            return theirs
     context.log("its chat template does not frame turns with <|im_start|> and <|im_end|>: ours is used in its place")
     (out / "tokenizer_config.json").write_text(written)
     return ours

@@ -42,6 +42,8 @@ class Node:
     config: StepConfig
     inputs: Mapping[str, str | list[str] | None] = field(default_factory=dict)
     """Stage parameter → reference ("clean", "split.train"), or a list of them."""
+    after: Sequence[str] = ()
+    """Steps that must have passed before, though nothing of them is read: no part of the key."""
     predicted: Mapping[str, Any] = field(default_factory=dict)
     """What the plan expects of it; kept in the manifest beside what it took."""
 
@@ -49,6 +51,7 @@ class Node:
         """Every reference of this node, in order."""
         for value in self.inputs.values():
             yield from [value] if isinstance(value, str) else value or []
+        yield from self.after
 
 
 class Display(Protocol):

@@ -17,6 +17,7 @@ from lmworks.release import dataflow
 from lmworks.release.built import Built, figures_of, read_json, read_lines
 from lmworks.release.card import card_text, parameters
 from lmworks.release.charts import Series, line_chart
+from lmworks.release.checks import checks
 from lmworks.release.croissant import write_data_cards
 from lmworks.release.outcome import compare, outcome
 from lmworks.release.picture import Box, picture
@@ -59,6 +60,7 @@ def render(built: Built) -> str:
             tasks=tasks(built),
             curves=curves(built),
             rewritings=rewritings(built),
+            checks=checks(built),
             samples=samples_of(built),
             data_steps=dataflow.data_steps(built),
             changed={},

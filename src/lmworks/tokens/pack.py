@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -17,7 +19,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
 from lmworks.tokens.bulk import BulkEncoder
 from lmworks.tokens.shards import token_type, write_rows
-from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
+from lmworks.tokens.tokenizer import Message, Tokenizer, TokenizerFolder
 
 if TYPE_CHECKING:
     from lmworks.tokens.shards import Rows
@@ -27,6 +29,13 @@ SAMPLED_SHARDS = 16
 BATCH_DOCUMENTS = 256
 BLOCK_TOKENS = 2**22
 """Joined at a time: 8 MB, 16 MB in a vocabulary of more than 65,536 ids."""
+
+
+Long = Literal["drop", "truncate", "split"]
+"""What becomes of a conversation that is longer than a row; `split` cuts between exchanges."""
+FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
+Encoded = tuple[list[int], list[bool]]
+"""Ids, and which of them are trained."""
 
 
 class PackConfig(StepConfig):
@@ -46,6 +55,7 @@ class PackConversationsConfig(PackConfig):
     """Rows for tuning."""
 
     conversations: Reference = Field(alias="from", description="Only what assistants say in these is trained.")
+    long_samples: Long = Field(default="drop", description="Set by the model that reads the rows.")
 
 
 class PackPairsConfig(PackConfig):
@@ -166,7 +176,7 @@ def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
         yield weights
 
 
-@stage(version=1)
+@stage(version=2)
 def pack_conversations(
     config: PackConversationsConfig,
     conversations: Conversations,
@@ -174,24 +184,25 @@ def pack_conversations(
     out: Path,
     context: Context,
 ) -> Result:
-    """Whole conversations in rows, the longest first, each into the fullest row that has room; none is ever cut.
+    """Conversations in rows, the longest first, each into the fullest row that has room.
 
-    Those longer than a row are dropped and counted. Rows are filled up with <|endoftext|> of weight 0.
+    What is longer than a row is dropped, truncated or split, and what nothing is trained of is left out; all are
+    counted. Rows are filled up with <|endoftext|> of weight 0.
     """
     import numpy as np
 
     encoder, width = tokenizer.open(), config.sequence_length + 1
-    encoded: list[tuple[list[int], list[bool]]] = []
+    encoded: list[Encoded] = []
     documents: list[str] = []
-    size = dropped = 0
+    fates = Counter(dropped=0, truncated=0, split=0, untrained=0)
     for record in conversations.iterate():
-        ids, trained = encoder.encode_chat(record["messages"])
-        if len(ids) > width:
-            dropped += 1
-            continue
-        encoded.append((ids, trained))
-        documents += [record["document"]] if record["document"] else []
-        size += sum(len(turn["content"].encode()) for turn in record["messages"] if turn["role"] == "assistant")
+        pieces = [encoder.encode_chat(record["messages"])]
+        if len(pieces[0][0]) > width:
+            pieces = _shortened(encoder, record["messages"], pieces[0], width, config.long_samples, fates)
+        elif not any(pieces[0][1]):
+            pieces, fates["untrained"] = [], fates["untrained"] + 1
+        encoded += pieces
+        documents += [record["document"]] if pieces and record["document"] else []
     rows = best_fit([len(ids) for ids, _ in encoded], width)
     tokens = np.full((len(rows), width), encoder.end_of_text_id, dtype=np.uint32)
     weights = np.zeros((len(rows), width), dtype=np.uint8)
@@ -212,10 +223,46 @@ def pack_conversations(
         trained_tokens=int(weights[:, 1:].sum()),
         vocab_size=encoder.vocab_size,
         tokenizer_digest=encoder.digest,
-        bytes_of_text=size,
-        dropped=dropped,
+        bytes_of_text=sum(len(encoder.decode(_trained(each)).encode()) for each in encoded),
+        **dict[str, Any](fates),
     )
     return Result(counts={"conversations": len(encoded)} | counts)
+
+
+def _shortened(
+    encoder: Tokenizer, messages: Sequence[Message], whole: Encoded, width: int, how: Long, fates: Counter[str]
+) -> list[Encoded]:
+    """What is kept of a conversation that is too long; nothing is that trains nothing."""
+    pieces: list[Encoded] = []
+    if how == "truncate":
+        pieces = [(whole[0][:width], whole[1][:width])]
+    elif how == "split":
+        pieces = list(_split(encoder, messages, width, fates))
+    pieces = [piece for piece in pieces if any(piece[1])]
+    fates[FATES[how] if pieces else "dropped"] += 1
+    return pieces
+
+
+def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: Counter[str]) -> Iterator[Encoded]:
+    """As many exchanges at a time as fit, with the system's turn before each; one that does not fit alone is lost."""
+    system = messages[: messages[0]["role"] == "system"]
+    starts = [number for number, message in enumerate(messages) if message["role"] == "user"]
+    first, fitting = starts[0], None
+    for start, stop in pairwise([*starts, len(messages)]):
+        piece = encoder.encode_chat([*system, *messages[first:stop]])
+        if len(piece[0]) > width and fitting:
+            yield fitting
+            first, piece = start, encoder.encode_chat([*system, *messages[start:stop]])
+        fitting = piece if len(piece[0]) <= width else None
+        if not fitting:
+            first = stop
+            fates["exchanges_dropped"] += 1
+    if fitting:
+        yield fitting
+
+
+def _trained(encoded: Encoded) -> list[int]:
+    return [token for token, is_trained in zip(*encoded, strict=True) if is_trained]
 
 
 @stage(version=1)

@@ -12,6 +12,7 @@ from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 from lmworks.tokens.learn import write_tokenizer
+from lmworks.tokens.packaged import place_of
 from lmworks.tokens.sentencepiece_model import read_model, to_backend
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
@@ -25,13 +26,15 @@ class PretrainedConfig(StepConfig):
     not_in_key = frozenset({"path"})
 
     kind: Literal["pretrained"] = "pretrained"
-    path: str = Field(description="A tokenizer.json, a folder that holds one, or a SentencePiece .model.")
+    path: str = Field(
+        description="A tokenizer.json, a folder that holds one, a SentencePiece .model, or a base of `lmworks bases`."
+    )
     file: Path = Field(default=Path(), exclude=True, description="Where it lies; set by `resolve`.")
     sha256: str = Field(default="", description="Digest of the file; set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
         """This config with the file that it names, as it is now."""
-        file = folder / self.path
+        file = place_of(self.path, folder)
         if file.is_dir():
             file /= "tokenizer.json"
         if not file.is_file():

@@ -84,6 +84,10 @@ class Tokenizer:
         """Text of ids without their special tokens; bytes that are no UTF-8 yet show as U+FFFD."""
         return self._backend.decode(list(ids), skip_special_tokens=True)
 
+    def spell(self, ids: Sequence[int]) -> str:
+        """Text of ids, to look at: special tokens stand there by their names."""
+        return self._backend.decode(list(ids), skip_special_tokens=False)
+
     @cached_property
     def _template(self) -> Any:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -93,7 +97,8 @@ class Tokenizer:
 
     def render_chat(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
         """The chat as one text, to look at. To feed a model, use `encode_chat`: text cannot be told from frame here."""
-        text: str = self._template.render(messages=messages, add_generation_prompt=add_generation_prompt)
+        names = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TURN}  # as `tokenizer_config.json` has them
+        text: str = self._template.render(messages=messages, add_generation_prompt=add_generation_prompt, **names)
         return text
 
     def encode_chat(

@@ -58,6 +58,9 @@ class TrainConfig(StepConfig):
     needs_transformers: ClassVar[bool] = False
     """Whether the model is a module of `transformers`, whose libraries take memory."""
 
+    checked: ClassVar[bool] = False
+    """Whether its rows are of chats, which `train/preflight.py` looks at before training begins."""
+
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
     tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
@@ -320,12 +323,29 @@ class CausalLMConfig(TrainConfig):
 class SftConfig(TrainConfig):
     """Predict what the assistant says in conversations."""
 
+    checked: ClassVar[bool] = True
+
     base: Reference = Field(alias="from", description="The model to tune.")
     objective: Literal["sft"] = "sft"
     learning_rate: float = Field(
         default=0.01, gt=0, description="Half of pretraining's: the base is to be bent, not unlearned."
     )
     adamw_learning_rate: float = Field(default=0.002, gt=0, description="Higher rates lost more on validation text.")
+    long_samples: Literal["drop", "truncate", "split"] = Field(
+        default="drop",
+        description="What becomes of conversations longer than a row. A dropped one teaches nothing wrong; `truncate` "
+        "cuts the end off, `split` makes several of the exchanges that fit.",
+    )
+    largest_lost_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Of conversations that are dropped, truncated or train nothing, above which the check before "
+        "training refuses: one in five is rarely meant.",
+    )
+
+    def packing(self) -> dict[str, Any]:
+        return {"long_samples": self.long_samples}
 
 
 class Seq2SeqConfig(TrainConfig):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.config import Shape
 from lmworks.train.config import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
@@ -41,7 +41,7 @@ def available_bytes() -> float:
 def require_fit(
     step: str, shape: Shape, config: TrainConfig, vocab_size: int, memory_bytes: float, row_bytes: int = 0
 ) -> dict[str, int]:
-    """Bytes of a training by part, or UsageError with the sum and how many rows would fit, if that is too much."""
+    """Bytes of a training by part, or GateRefused with the sum and how many rows would fit, if that is too much."""
 
     def count(rows: int) -> int:
         fewer = config.model_copy(update={"micro_batch_rows": rows})
@@ -54,7 +54,7 @@ def require_fit(
     fits = bisect_right(range(1, rows), memory_bytes, key=count)
     largest = sorted(parts.items(), key=lambda item: -item[1])
     shown = " + ".join(f"{part} {size_in_words(size)}" for part, size in largest if size >= 2**20)
-    raise UsageError(
+    raise GateRefused(
         f"models.{step}: micro_batch_rows {rows} takes {size_in_words(sum(parts.values()))} of memory by counting, and "
         f"{size_in_words(memory_bytes)} are there: {shown}; {f'{fits} would fit: {MEND}' if fits else SMALLER}"
     )

@@ -88,6 +88,18 @@ def train(
     return result
 
 
+def first_step(
+    config: TrainConfig, base: ModelFolder | None, data: Shards, tokenizer: TokenizerFolder, context: Context
+) -> tuple[dict[str, Any] | None, float]:
+    """What the history tells of the first step, None if it is a spike, and its seconds. Nothing of it is kept."""
+    only = config.model_copy(update={"steps": 1, "publish_checkpoints": [], "branch_step": None, "log_to": {}})
+    with _threads(int(config.threads)), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
+        run = Run(only, base, data, tokenizer, None, None, context.scratch, context, compiled=False)
+        with closing(run.live):
+            began = time.perf_counter()
+            return run.step(0), time.perf_counter() - began
+
+
 class Run:
     """One training run: everything that is made from the config, and where it stands."""
 

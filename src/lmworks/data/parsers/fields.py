@@ -8,6 +8,9 @@ from typing import Any
 
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
 
+WHOLE = "."
+"""In place of a field's name: the whole record, as JSON."""
+
 
 def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, reading: Reading) -> Record | Unreadable:
     """A record of the fields that the user named: text, licence, key, and those to keep."""
@@ -20,6 +23,8 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
         else:
             fault = f"field {reading.key_field!r} is no key: found {value!r:.60}"
     meta: dict[str, Any] = {name: row[name] for name in reading.keep if row.get(name) is not None}
+    if WHOLE in reading.text_fields:
+        meta["record"] = number
     if not fault and (meta or reading.key_field):
         meta, fault = _storable(meta, key)
     if not fault:
@@ -38,7 +43,7 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
     """The text of the fields named, or what is wrong with them."""
     parts: list[str] = []
     for name in names:
-        for value in values_at(row, name):
+        for value in [json.dumps(row, ensure_ascii=False, default=str)] if name == WHOLE else values_at(row, name):
             if not isinstance(value, str):
                 return "", f"field {name!r} is of type {type(value).__name__}"
             parts.append(value)

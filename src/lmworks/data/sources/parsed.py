@@ -54,8 +54,9 @@ class ParsedSource(SourceConfig):
     text_field: str | list[str] = Field(
         default="text",
         description="Field of a record that holds the text; of several, the texts are joined by an empty line. "
-        "`info.post` is a field inside a field, `messages.*.content` a field of every item of a list. The default is "
-        "the name that most published sets use.",
+        "`info.post` is a field inside a field, `messages.*.content` a field of every item of a list, `.` the whole "
+        "record as JSON, from which `conversations` and `preferences` are made. The default is the name that most "
+        "published sets use.",
     )
     key_field: str | None = Field(
         default=None,

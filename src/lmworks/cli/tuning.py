@@ -1,0 +1,63 @@
+"""Commands before a model is tuned: what it can begin with, and whether its data would train what it should."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, StoreOption, tell
+from lmworks.errors import UsageError
+
+
+def bases(
+    folders: Annotated[list[Path] | None, typer.Argument(help="Where to look; by default this folder.")] = None,
+    task: Annotated[str | None, typer.Option(help="What it is for: chat, classify …; a base is suggested.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List models within reach that a recipe can begin with: licence, size, memory, and what they suit.
+
+    Example: lmworks bases --task classify
+    """
+    from lmworks.plan.bases import bases_in, in_words, suggestion
+    from lmworks.plan.machine import this_machine
+
+    found = bases_in(folders or [Path()])
+    said = suggestion(found, task, this_machine().memory_bytes) if task else None
+    words = "\n".join([*in_words(found), *([said] if said else [])])
+    tell(words, {"bases": [each.as_json() for each in found], "suggestion": said}, as_json)
+
+
+def check(
+    recipe: RecipeArgument = None,
+    step: Annotated[str | None, typer.Argument(metavar="STEP", help="A tuned model; by default all of them.")] = None,
+    settings: SetOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check what a model will be tuned on before time is spent: masks, templates, losses, memory. `build` does too.
+
+    Exit code 3 when something must be mended first.
+
+    Example: lmworks check recipes/quickstart.yaml finetune
+    """
+    from lmworks.pipeline.display import make_display
+    from lmworks.release.checks import checked, in_words
+    from lmworks.workspace import open_workspace, run
+
+    workspace = open_workspace(recipe, settings or (), store)
+    names = [node.name for node in workspace.build.nodes if node.name.endswith("/check")]
+    wanted = [name for name in names if step is None or name == f"{step}/check"]
+    if not wanted:
+        known = ", ".join(name.removesuffix("/check") for name in names) or "none"
+        raise UsageError(f"no model {step or 'that is tuned'} in this recipe; models that are tuned: {known}")
+    with closing(make_display()) as display:
+        for name in wanted:
+            run(workspace, display, until=name, remember=False)
+    found = {name.removesuffix("/check"): workspace.build.artifacts[name] for name in wanted}
+    colour, plan = sys.stdout.isatty(), workspace.plan
+    words = [in_words(model, artifact, plan.prediction(model), colour=colour) for model, artifact in found.items()]
+    tell("\n".join(words), {model: checked(artifact) for model, artifact in found.items()}, as_json)

