@@ -12,7 +12,7 @@ from lmworks.model.config import LOSS_CHUNK
 from lmworks.train import losses
 from lmworks.train import packed as packing
 from lmworks.train.config import CausalLMConfig
-from lmworks.train.losses import chunked_cross_entropy
+from lmworks.train.losses import chunked_cross_entropy, token_log_probabilities
 from lmworks.train.optimizer import Optimizer, orthogonalise, rate_share
 from lmworks.train.packed import masked_attention, segments, visible_positions
 
@@ -86,6 +86,23 @@ def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(
     torch.testing.assert_close(right, (weights * ((hidden @ matrix.T).argmax(-1) == targets)).sum())
     for gradient, other in zip(torch.autograd.grad(3 * ours, (hidden, matrix)), expected, strict=True):
         torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [7, CHUNK + 5])
+@pytest.mark.parametrize("learned", [True, False])
+def test_log_probabilities_of_tokens_have_the_values_and_gradients_of_log_softmax(count: int, learned: bool) -> None:
+    torch.manual_seed(0)
+    hidden, matrix = torch.randn(count, 16, requires_grad=True), torch.randn(30, 16, requires_grad=learned)
+    targets, scale = torch.randint(0, 30, (count,)), torch.randn(count)
+    plain = (hidden @ matrix.T).log_softmax(-1).gather(-1, targets[:, None]).squeeze(-1)
+    ours = token_log_probabilities(hidden, matrix, targets)
+    torch.testing.assert_close(ours, plain, rtol=1e-6, atol=1e-6)
+    inputs = (hidden, matrix) if learned else (hidden,)
+    expected = torch.autograd.grad((plain * scale).sum(), inputs)
+    for gradient, other in zip(torch.autograd.grad((ours * scale).sum(), inputs), expected, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-5, atol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(token_log_probabilities(hidden, matrix, targets), plain, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (96, 32), (32, 96)])

@@ -121,3 +121,61 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         by = scale[0]
         learned = None if matrix_gradient is None else matrix_gradient * by
         return hidden_gradient * by.to(hidden_gradient.dtype), learned, None, None, None, None
+
+
+def token_log_probabilities(hidden: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
+    """ln p(target) of each position, float32 [N]: hidden [N,D], output_weight [V,D], targets [N].
+
+    As `cross_entropy` a position of its own, for losses that are no weighted sum of them.
+    """
+    found: Tensor = _TokenLogProbabilities.apply(hidden, output_weight, targets)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _TokenLogProbabilities(torch.autograd.Function):
+    """Beside a frozen matrix, gradients are found on the way forward; to learn the matrix, logits are computed again.
+
+    What each position counts is known on the way back only: there a gradient in hidden states is scaled, while that in
+    the matrix sums over positions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
+        matrix = output_weight.to(hidden.dtype)
+        ctx.learned = ctx.needs_input_grad[1]
+        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] and not ctx.learned else None
+        found = hidden.new_empty(len(hidden), dtype=torch.float32)
+        for start in range(0, len(hidden), CHUNK):
+            part = slice(start, start + CHUNK)
+            logits = (hidden[part] @ matrix.T).float()
+            total = logits.logsumexp(-1)
+            found[part] = logits.gather(-1, targets[part, None]).squeeze(-1) - total
+            if gradient is not None:
+                gradient[part] = _logit_gradient(logits, total, targets[part]).to(hidden.dtype) @ matrix
+        ctx.save_for_backward(*((hidden, output_weight, targets) if ctx.learned else (gradient,)))
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *scales: Tensor) -> tuple[Tensor | None, ...]:
+        (scale,) = scales
+        if not ctx.learned:
+            (gradient,) = ctx.saved_tensors
+            return (gradient * scale[:, None]).to(gradient.dtype), None, None
+        hidden, output_weight, targets = ctx.saved_tensors
+        matrix = output_weight.to(hidden.dtype)
+        hidden_gradient, turned = torch.empty_like(hidden), torch.zeros_like(output_weight.T)  # [D,V]
+        for start in range(0, len(hidden), CHUNK):
+            part = slice(start, start + CHUNK)
+            logits = (hidden[part] @ matrix.T).float()
+            gradient = _logit_gradient(logits, logits.logsumexp(-1), targets[part]) * scale[part, None]
+            gradient = gradient.to(hidden.dtype)
+            hidden_gradient[part] = gradient @ matrix
+            turned += hidden[part].T.contiguous() @ gradient
+        return hidden_gradient, turned.T.contiguous(), None
+
+
+def _logit_gradient(logits: Tensor, total: Tensor, targets: Tensor) -> Tensor:
+    """Of ln p(target) in logits [N,V], `total` [N] the logarithm of their sum of powers; overwrites them."""
+    gradient = logits.sub_(total[:, None]).exp_().neg_()
+    gradient[torch.arange(len(targets), device=targets.device), targets] += 1
+    return gradient
