@@ -105,7 +105,7 @@ class Objective(Protocol):
     rows_in_all: int
     """Rows in one pass over the data."""
 
-    def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None: ...
+    def __init__(self, rows: PackedRows, config: Any) -> None: ...
 
     def batch(self, step: int, model: Any) -> Any:
         """The data of a step, a `Splittable`: a function of the step alone."""
@@ -168,8 +168,9 @@ def write_made_up_rows(
 class PackedObjective:
     """Batches of packed rows in the order of seeded permutations, of each part where there are several."""
 
-    def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None:
-        self.rows, self.seed, self.rows_per_step, self.rows_in_all = rows, seed, rows_per_step, len(rows.tokens)
+    def __init__(self, rows: PackedRows, config: Any) -> None:
+        self.rows, self.config, self.rows_in_all = rows, config, len(rows.tokens)
+        self.seed, self.rows_per_step = config.seed, config.rows_per_step
 
     @staticmethod
     def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:

@@ -127,11 +127,11 @@ class Run:
         fingerprint = _fingerprint(config, self.tokenizer)
         rows = self._mixed(_rows(data, config, self.tokenizer, fingerprint))
         self.mixture = rows.mixture
-        self.objective: Objective = objective(rows, config.seed, config.rows_per_step)
+        self.objective: Objective = objective(rows, config)
         self.unseen: Objective | None = None
         if validation:
             held_out = _rows(validation, config, self.tokenizer, fingerprint)
-            self.unseen = objective(held_out, config.seed, config.rows_per_step)
+            self.unseen = objective(held_out, config)
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
         self.begin = partial(objective.begin, config, base, rows, self.tokenizer)
         self.device = training_device(config)

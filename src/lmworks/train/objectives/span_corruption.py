@@ -10,7 +10,7 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.config import SENTINELS
+from lmworks.train.config import SENTINELS, SpanCorruptionConfig
 from lmworks.train.objective import Ids, Watched
 from lmworks.train.seq2seq import Pairs, Rows, Seq2SeqObjective
 
@@ -21,8 +21,8 @@ MEAN_SPAN = 3
 class SpanCorruption(Seq2SeqObjective):
     """Each span of noise is replaced by a sentinel; the target is each sentinel and what it hides, and a last one."""
 
-    def __init__(self, rows: PackedRows, seed: int, rows_per_step: int) -> None:
-        super().__init__(rows, seed, rows_per_step)
+    def __init__(self, rows: PackedRows, config: SpanCorruptionConfig) -> None:
+        super().__init__(rows, config)
         self.noise = max(1, round(rows.sequence_length * NOISE_SHARE))
         self.spans = max(1, round(self.noise / MEAN_SPAN))
         if self.spans >= SENTINELS:
