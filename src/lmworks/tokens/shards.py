@@ -49,6 +49,8 @@ class PackedRows:
     labels: Rows | None = None
     """Number of the label of each token that has one, which are those of weight 1; None where rows are not labelled."""
     label_names: Sequence[str] = ()
+    margins: NDArray[np.float32] | None = None
+    """[rows, groups]: by how much the answers of each group of a row should differ; None where nothing is judged."""
 
     @property
     def trained_tokens(self) -> int:
@@ -94,7 +96,7 @@ class PackedRows:
 
 @dataclass(frozen=True)
 class Shards(Handle):
-    """A folder with `tokens.npy`, `weights.npy`, `ids.txt` and `shards.json`."""
+    """A folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`; of some data `labels.npy`, `margins.npy`."""
 
     def open(self) -> PackedRows:
         """Map the rows; nothing is read until it is used."""
@@ -103,7 +105,10 @@ class Shards(Handle):
         facts = json.loads((self.path / "shards.json").read_text())
         tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
         names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
-        labels = np.load(self.path / "labels.npy", mmap_mode="r") if facts.get("label_names") else None
+        labels, margins = (
+            np.load(path, mmap_mode="r") if path.exists() else None
+            for path in (self.path / "labels.npy", self.path / "margins.npy")
+        )
         return PackedRows(
             tokens,
             weights,
@@ -111,6 +116,7 @@ class Shards(Handle):
             parts=dict(facts.get("parts", ())),
             labels=labels,
             label_names=facts.get("label_names", ()),
+            margins=margins,
         )
 
 
@@ -125,9 +131,10 @@ def write_rows(
     trained_tokens: int,
     vocab_size: int,
     labels: tuple[Sequence[str], Rows] | None = None,
+    margins: NDArray[np.float32] | None = None,
     **facts: Any,
 ) -> dict[str, int]:
-    """Write the four files; gives the counts among the facts.
+    """Write the files of `Shards`; gives the counts among the facts.
 
     `tokens` and `weights` are blocks of [rows, sequence_length + 1], of which one at a time is in memory; `ids` are
     sorted.
@@ -142,6 +149,8 @@ def write_rows(
     if labels:
         facts["label_names"] = list(labels[0])
         _write_array(out / "labels.npy", shape, np.uint16, [labels[1]])
+    if margins is not None:
+        _write_array(out / "margins.npy", margins.shape, np.float32, [margins])
     write_ids(out, (name for name, _ in groupby(ids)))
     counts = {
         "rows": rows,
@@ -161,7 +170,9 @@ def token_type(vocab_size: int) -> type[np.integer[Any]]:
     return np.uint16 if vocab_size <= 1 << 16 else np.uint32
 
 
-def _write_array(path: Path, shape: tuple[int, int], kind: type[np.integer[Any]], blocks: Iterable[Rows]) -> None:
+def _write_array(
+    path: Path, shape: tuple[int, ...], kind: type[np.number[Any]], blocks: Iterable[NDArray[Any]]
+) -> None:
     """The file that `numpy.save` would write of all blocks in one array."""
     import numpy as np
 

@@ -23,7 +23,7 @@ from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainC
 from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
 from lmworks.train.memory import available_bytes, require_fit
 from lmworks.train.objective import Batch, PackedObjective, Trainable
-from lmworks.train.packed import masked_attention, segments, visible_positions
+from lmworks.train.packed import masked_attention, visible_positions
 from lmworks.train.recompute import compute_again
 
 
@@ -61,7 +61,7 @@ class TrainableDecoder:
     def hidden(self, batch: Batch) -> Tensor:
         """[B,T,D]; attention stays inside segments, and positions restart with each."""
         decoder, tokens = self.decoder, batch.inputs
-        number, positions = segments(tokens, self.end_of_text)
+        number, positions = batch.segments(self.end_of_text)
         visible = visible_positions(number, decoder.config.sliding_window, decoder.compute_type)
         x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
         cos, sin = rotations(positions, decoder.config, x.dtype)

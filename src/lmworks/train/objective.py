@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -15,6 +15,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows, write_rows
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.packed import segments
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -44,14 +45,18 @@ class Batch:
         """[B,T]"""
         return self.tokens[:, :-1].contiguous()
 
-    def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
-        return Batch(self.tokens.to(device), self.weights.to(device))
+    def segments(self, end_of_text: int) -> tuple[Tensor, Tensor]:
+        """Numbers and positions [B,T] of the segments of `inputs`: they begin with <|endoftext|>."""
+        return segments(self.inputs, end_of_text)
 
-    def split(self, rows: int) -> Iterator[Batch]:
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return type(self)(*(getattr(self, each.name).to(device) for each in fields(self)))
+
+    def split(self, rows: int) -> Iterator[Self]:
         """Micro-batches of so many rows."""
         for start in range(0, len(self.tokens), rows):
-            yield Batch(self.tokens[start : start + rows], self.weights[start : start + rows])
+            yield type(self)(*(getattr(self, each.name)[start : start + rows] for each in fields(self)))
 
 
 class Trainable(Protocol):

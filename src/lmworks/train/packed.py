@@ -19,8 +19,12 @@ LONGEST_KEPT = 2048
 
 def segments(tokens: Tensor, end_of_text: int) -> tuple[Tensor, Tensor]:
     """[B,T] tokens -> segment numbers and positions [B,T]; at every <|endoftext|> both begin anew."""
-    begins = tokens == end_of_text
-    index = torch.arange(tokens.shape[-1], device=tokens.device).expand_as(tokens)
+    return segments_of(tokens == end_of_text)
+
+
+def segments_of(begins: Tensor) -> tuple[Tensor, Tensor]:
+    """Where segments begin [B,T] -> segment numbers and positions [B,T]."""
+    index = torch.arange(begins.shape[-1], device=begins.device).expand_as(begins)
     starts = torch.where(begins, index, 0).cummax(-1).values
     return begins.cumsum(-1), index - starts
 

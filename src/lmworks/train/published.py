@@ -15,7 +15,6 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, save_adapters
 from lmworks.train.losses import chunked_cross_entropy
 from lmworks.train.objective import Batch
-from lmworks.train.packed import segments
 
 
 class TrainablePublished:
@@ -44,7 +43,7 @@ class TrainablePublished:
         A row that begins inside a document begins at position 0, as it does for our decoder.
         """
         tokens = batch.inputs
-        _, position = segments(tokens, self.end_of_text)
+        _, position = batch.segments(self.end_of_text)
         row = (position == 0).flatten().cumsum(0).view_as(tokens) - 1  # [B,T], one number a segment
         alone = tokens.new_full((int(row.max()) + 1, int(position.max()) + 1), self.end_of_text)
         alone[row, position] = tokens
