@@ -53,6 +53,7 @@ from lmworks.tokens.pack import (
     pack_documents,
     pack_pairs,
 )
+from lmworks.tokens.pack_preferences import PackPreferencesConfig, pack_preferences
 from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
 from lmworks.tokens.packaged import with_named_bases
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
@@ -62,6 +63,7 @@ from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.preflight import NOT_CHECKED, check
+from lmworks.train.preference_config import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
 from lmworks.train.train import train
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
@@ -96,6 +98,7 @@ TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
 }
 DOCUMENTS = (PackDocumentsConfig, pack_documents, pick_documents)
 CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations)
+PREFERENCES = (PackPreferencesConfig, pack_preferences, pick_conversations)
 PAIRS = (PackPairsConfig, pack_pairs, pick_conversations)
 OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
     "causal-lm": (CausalLMConfig, DOCUMENTS),
@@ -105,6 +108,12 @@ OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage,
     "token-classification": (TokenClassificationConfig, (PackLabelledConfig, pack_spans, pick_documents)),
     "span-corruption": (SpanCorruptionConfig, DOCUMENTS),
     "text-to-text": (TextToTextConfig, PAIRS),
+    "dpo": (DpoConfig, PREFERENCES),
+    "ipo": (IpoConfig, PREFERENCES),
+    "kto": (KtoConfig, PREFERENCES),
+    "orpo": (OrpoConfig, PREFERENCES),
+    "simpo": (SimpoConfig, PREFERENCES),
+    "reward": (RewardConfig, PREFERENCES),
 }
 
 CLASSES = StepClasses(

@@ -67,6 +67,8 @@ class DecoderConfig:
     sliding_window: int | None = None
     """Each position sees at most this many, itself included; None for all earlier ones (Mistral when set)."""
     tie_embeddings: bool = False
+    num_labels: int = 0
+    """Scores that are told of a text, by a head in place of the output matrix; a reward model has 1."""
 
     def __post_init__(self) -> None:
         if self.num_heads % self.num_key_value_heads:
@@ -75,6 +77,11 @@ class DecoderConfig:
             )
         if self.head_size % 2:
             raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")
+
+    @property
+    def outputs(self) -> int:
+        """Rows of the output matrix."""
+        return self.num_labels or self.vocab_size
 
     @property
     def block_matrices(self) -> int:
@@ -91,7 +98,7 @@ class DecoderConfig:
         table = self.vocab_size * self.hidden_size
         return {
             "embeddings": table,
-            "output": 0 if self.tie_embeddings else table,
+            "output": 0 if self.tie_embeddings else self.outputs * self.hidden_size,
             "matrices": self.num_layers * self.block_matrices,
             "norms and biases": self.num_layers * (norms + biases) + self.hidden_size,
         }
@@ -110,7 +117,7 @@ class DecoderConfig:
     def forward_flops_per_token(self, context: int) -> int:
         """Floating-point operations of one token's forward pass that sees `context` positions."""
         parts = self.parts
-        matrices = parts["matrices"] + parts["norms and biases"] - self.hidden_size + self.vocab_size * self.hidden_size
+        matrices = parts["matrices"] + parts["norms and biases"] - self.hidden_size + self.outputs * self.hidden_size
         attention = 2 * self.num_layers * self.num_heads * self.head_size * context
         return 2 * (matrices + attention)
 
@@ -143,13 +150,13 @@ class DecoderConfig:
         stream = tokens * (2 * self.head_size * width + 8 * hidden + 4) + 8 * (tokens + rows)  # rotations, norm, ids
         if recomputed:
             stream += self.num_layers * tokens * hidden * width
-        table = self.vocab_size * hidden
+        table = self.outputs * hidden
         return {
             "activations": stream + kept * inside,
             "attention scores": kept * scores,
             "attention mask": mask,
             "copies of weights": narrow * width * kept * self.block_matrices,
-            "logits": LOSS_CHUNK * self.vocab_size * (2 * width + 4 * FLOAT32) + table * (width + 2 * FLOAT32),
+            "logits": LOSS_CHUNK * self.outputs * (2 * width + 4 * FLOAT32) + table * (width + 2 * FLOAT32),
         }
 
     def cache_bytes(self, length: int, width: int = 4) -> int:

@@ -114,7 +114,10 @@ class Trunk(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The language model. `hidden` gives the last hidden states; logits are `hidden @ output_weight.T`."""
+    """The language model. `hidden` gives the last hidden states; logits are `hidden @ output_weight.T`.
+
+    Of a shape with labels, these are scores of the text up to each position.
+    """
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -122,7 +125,11 @@ class Decoder(nn.Module):
         self.compute_type = torch.float32
         """Type of the activations and of the matrix products."""
         self.model = Trunk(config)
-        self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+        head = Linear(config.hidden_size, config.outputs, bias=False)
+        if config.num_labels:
+            self.score = head
+        else:
+            self.lm_head = head
         if config.tie_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
 
@@ -134,7 +141,7 @@ class Decoder(nn.Module):
     @property
     def output_weight(self) -> Tensor:
         """[V,D]"""
-        return self.lm_head.weight
+        return (self.score if self.config.num_labels else self.lm_head).weight
 
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """[B,T] tokens at [B,T] positions -> [B,T,D] in `compute_type`."""
@@ -151,7 +158,7 @@ class Decoder(nn.Module):
         for name, parameter in self.named_parameters():
             if name.endswith("norm.weight"):
                 parameter.fill_(1.0)
-            elif name.endswith((".bias", "o_proj.weight", "down_proj.weight")):
+            elif name.endswith((".bias", "o_proj.weight", "down_proj.weight", "score.weight")):
                 parameter.zero_()
             elif name.endswith(("embed_tokens.weight", "lm_head.weight")):
                 parameter.normal_(0.0, 0.02, generator=generator)

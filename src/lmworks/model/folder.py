@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ ARCHITECTURES = {
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
 }
+WRITES, SCORED = "ForCausalLM", "ForSequenceClassification"
+DEFAULT_LABELS = 2
+"""That `transformers` takes a classifier to have whose config.json names none."""
 LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
@@ -64,8 +67,11 @@ def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
     return {"bos_token_id": begin, "eos_token_id": [begin, end], "pad_token_id": begin}
 
 
-def load_model(folder: Path, data_type: str = "float32") -> Decoder:
-    """Read a folder of this shape; weights and computation are in `data_type` ("float32", "bfloat16")."""
+def load_model(folder: Path, data_type: str = "float32", *, scores: bool = False) -> Decoder:
+    """Read a folder of this shape; weights and computation are in `data_type` ("float32", "bfloat16").
+
+    With `scores`, as a reward model, whose head begins as zero if the folder has none.
+    """
     import torch
     from safetensors.torch import load_file
 
@@ -73,6 +79,14 @@ def load_model(folder: Path, data_type: str = "float32") -> Decoder:
 
     config = read_config(folder)
     kind = getattr(torch, data_type)
+    if config.num_labels > scores:
+        raise LmworksError(
+            f"{folder}: a model that tells {config.num_labels} scores of a text and writes none; expected "
+            + ("a reward model, which tells one" if scores else "a language model: name the one that it began with")
+        )
+    fresh_head = scores and not config.num_labels
+    if fresh_head:
+        config = replace(config, num_labels=1, tie_embeddings=False)
     with torch.device("meta"):
         model = Decoder(config)
     weights: dict[str, torch.Tensor] = {}
@@ -80,6 +94,9 @@ def load_model(folder: Path, data_type: str = "float32") -> Decoder:
         weights |= {
             name: tensor.to(kind) for name, tensor in load_file(file).items() if not name.endswith(".inv_freq")
         }  # older folders hold the rotary frequencies, which follow from config.json
+    if fresh_head:
+        weights.pop("lm_head.weight", None)
+        weights["score.weight"] = torch.zeros(1, config.hidden_size, dtype=kind)
     if config.tie_embeddings:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -121,7 +138,7 @@ def read_config(folder: Path) -> DecoderConfig:
     ):
         if value != wanted:
             raise LmworksError(f"{path}: {field} is {value!r}; this decoder computes {wanted!r} only")
-    heads = found["num_attention_heads"]
+    heads, scored = found["num_attention_heads"], SCORED in "".join(found.get("architectures") or ())
     return DecoderConfig(
         vocab_size=found["vocab_size"],
         hidden_size=found["hidden_size"],
@@ -137,7 +154,8 @@ def read_config(folder: Path) -> DecoderConfig:
         qk_norm=kind == "qwen3",
         qkv_bias=kind == "qwen2",
         sliding_window=_window(path, found),
-        tie_embeddings=found.get("tie_word_embeddings", False),
+        tie_embeddings=found.get("tie_word_embeddings", False) and not scored,
+        num_labels=len(found.get("id2label") or range(DEFAULT_LABELS)) if scored else 0,
     )
 
 
@@ -198,7 +216,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
     if config.rope_scaling:
         rope = {"rope_type": "llama3", **dict(zip(LLAMA3_SCALING, config.rope_scaling, strict=True))}
     return {
-        "architectures": [ARCHITECTURES[kind]],
+        "architectures": [ARCHITECTURES[kind].replace(WRITES, SCORED) if config.num_labels else ARCHITECTURES[kind]],
         "model_type": kind,
         "vocab_size": config.vocab_size,
         "hidden_size": config.hidden_size,
@@ -213,6 +231,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
         "rms_norm_eps": config.norm_epsilon,
         "hidden_act": "silu",
         "tie_word_embeddings": config.tie_embeddings,
+        **({"id2label": {"0": "reward"}, "label2id": {"reward": 0}} if config.num_labels else {}),
         **_describe_window(kind, window, config.num_layers),
     }
 

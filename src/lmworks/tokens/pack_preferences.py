@@ -63,8 +63,8 @@ def pack_preferences(
     """Groups of answers in rows, the longest first, each into the fullest row that has room; none is ever cut.
 
     A group is a pair, or an answer judged alone with a mismatched one. Groups longer than a row are dropped and
-    counted, as are judgements of one answer where pairs are asked for. The last token of a row is filling, so that every
-    answer's last token has a hidden state; filling is <|endoftext|> of weight 0.
+    counted, as are judgements of one answer where pairs are asked for. The last token of a row is filling, so that
+    every answer's last token has a hidden state; filling is <|endoftext|> of weight 0.
     """
     import numpy as np
 

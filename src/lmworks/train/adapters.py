@@ -32,6 +32,7 @@ class AdaptedLinear(nn.Module):
         self.base, self.scale = base, config.alpha / config.rank
         # A dropout of nothing would still be compiled twice: to learn, and to measure.
         self.dropout: nn.Module = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
+        self.on = True
         bound = 1 / math.sqrt(base.in_features)
         self.lora_A = nn.Parameter(
             torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
@@ -39,9 +40,11 @@ class AdaptedLinear(nn.Module):
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, config.rank))
 
     def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.base(x)
+        if not self.on:
+            return output
         low = F.linear(self.dropout(x), self.lora_A.to(x.dtype))
-        output: Tensor = self.base(x) + F.linear(low, self.lora_B.to(x.dtype)) * self.scale
-        return output
+        return output + F.linear(low, self.lora_B.to(x.dtype)) * self.scale
 
 
 class Adapters:
@@ -58,14 +61,22 @@ class Adapters:
             known = ", ".join(sorted({_last(name) for name in linear})) or "none: this architecture has other layers"
             raise LmworksError(f"adapter.targets: no linear layer is called {config.targets}; the blocks have {known}")
         network.requires_grad_(False)
+        score = getattr(network, "score", None)  # a reward model's head is fresh: there is nothing to stand beside
         generator = torch.Generator().manual_seed(seed)
         self.network, self.config = network, config
         self.by_name = {name: AdaptedLinear(matrix, config, generator) for name, matrix in found.items()}
         for name, matrix in self.by_name.items():
             _put(network, name, matrix)
         weights = {f"{name}.{part}": getattr(matrix, part) for name, matrix in self.by_name.items() for part in PARTS}
+        if score is not None:
+            weights["score"] = score.weight.requires_grad_(True)
         self.trained = nn.ParameterDict({name.replace(".", "/"): weight for name, weight in weights.items()})
         """What is learned, and all that a checkpoint holds."""
+
+    def switch(self, *, on: bool) -> None:
+        """Whether the network computes with its adapters, or as it did without."""
+        for matrix in self.by_name.values():
+            matrix.on = on
 
     def save(self, folder: Path) -> None:
         """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
@@ -78,7 +89,8 @@ class Adapters:
         write_file(folder / "adapter_model.safetensors", save(tensors))
         config = {
             "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
+            "task_type": "SEQ_CLS" if "score" in self.trained else "CAUSAL_LM",
+            "modules_to_save": ["score"] if "score" in self.trained else None,
             "base_model_name_or_path": None,
             "r": self.config.rank,
             "lora_alpha": self.config.alpha,

@@ -254,6 +254,10 @@ class TrainConfig(StepConfig):
         """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
         return {"adapters": shape.adapter_parameters(self.adapter.rank)} if self.adapter else shape.parts
 
+    def frozen_parameters(self, shape: Shape) -> int:
+        """Parameters of further models that are held beside it and never move."""
+        return 0
+
     def beginning_bytes(self, vocab_size: int) -> int:
         """What making the model holds beside it, for the moment."""
         return 0

@@ -34,7 +34,10 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     rest = "adamw" if config.optimizer == "muon" else config.optimizer
     copies = {part: OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] for part in trained}
     state = sum(copies[part] * count for part, count in trained.items())
-    held = {"weights": FLOAT32 * shape.parameters, "optimizer state": FLOAT32 * state}
+    held = {
+        "weights": FLOAT32 * (shape.parameters + config.frozen_parameters(shape)),
+        "optimizer state": FLOAT32 * state,
+    }
     copy = FLOAT32 * (sum(trained.values()) + state)
     stepping = {**held, "gradients": FLOAT32 * sum(trained.values()), "copy for the checkpoint": copy}
     how = {"recomputed": config.activation_checkpointing, "dropout": config.dropout > 0}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from lmworks.data.conversations import Conversations
 from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Sampling
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
-from lmworks.model.folder import ModelFolder, is_ours, load_model, read_config, save_model
+from lmworks.model.folder import ARCHITECTURES, ModelFolder, is_ours, load_model, read_config, save_model
+from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, adapt, save_adapters
@@ -22,12 +26,13 @@ from lmworks.train.bigrams import begin_with_bigrams
 from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
 from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
 from lmworks.train.memory import available_bytes, require_fit
-from lmworks.train.objective import Batch, PackedObjective, Trainable
+from lmworks.train.objective import Batch, PackedObjective, Trainable, Watched
 from lmworks.train.packed import masked_attention, visible_positions
 from lmworks.train.recompute import compute_again
+from lmworks.train.reference import WithReference
 
 
-class TrainableDecoder:
+class TrainableDecoder(WithReference[Decoder]):
     """Offers what the trainer and objectives ask of a decoder."""
 
     def __init__(
@@ -99,16 +104,21 @@ class TrainableDecoder:
 class DecoderObjective(PackedObjective):
     """An objective that a decoder is trained for."""
 
-    @staticmethod
+    scores: ClassVar[bool] = False
+    """Whether a score of a text is learned, in place of what comes next in it."""
+
+    @classmethod
     def begin(
-        config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+        cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
         """A decoder: the base, or one of the shape in the config."""
         if base and not is_ours(base.path):
+            if cls.scores:
+                raise LmworksError(f"{base.path}: a reward model begins with one of {', '.join(ARCHITECTURES)}")
             return begin_published(config, base, tokenizer)
-        shape = read_config(base.path) if base else _shape(config, tokenizer)
+        shape = config.tuned_shape(read_config(base.path)) if base else _shape(config, tokenizer)
         require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
-        decoder = _loaded(base, config, tokenizer) if base else _fresh(config, rows, tokenizer)
+        decoder = _loaded(base, config, tokenizer, cls.scores) if base else _fresh(config, rows, tokenizer)
         decoder.compute_type = getattr(torch, config.data_type)
         model = TrainableDecoder(
             decoder,
@@ -119,6 +129,16 @@ class DecoderObjective(PackedObjective):
         )
         adapt(model, decoder, config)
         return model
+
+    @staticmethod
+    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
+        """Conversations without their last answer."""
+        found = []
+        for record in islice(Conversations(handle.path, handle.digest).iterate(), count):
+            *before, last = record["messages"]
+            prompt, _ = tokenizer.encode_chat(before, add_generation_prompt=True)
+            found.append(Watched(before[-1]["content"], prompt, last["content"]))
+        return found
 
 
 def _shape(config: TrainConfig, tokenizer: Tokenizer) -> DecoderConfig:
@@ -135,8 +155,8 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
     return decoder
 
 
-def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> Decoder:
-    decoder = load_model(base.path)
+def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, scores: bool) -> Decoder:
+    decoder = load_model(base.path, scores=scores)
     require_room(decoder.config, base, config, tokenizer)
     return decoder
 

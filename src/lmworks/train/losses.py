@@ -179,3 +179,13 @@ def _logit_gradient(logits: Tensor, total: Tensor, targets: Tensor) -> Tensor:
     gradient = logits.sub_(total[:, None]).exp_().neg_()
     gradient[torch.arange(len(targets), device=targets.device), targets] += 1
     return gradient
+
+
+@torch.no_grad()
+def token_divergence(hidden: Tensor, output_weight: Tensor, other: Tensor, other_weight: Tensor) -> Tensor:
+    """KL(p‖q) of each position's distribution, in nats [N]: hidden and other states [N,D], their matrices [V,D]."""
+    log_p, log_q = (
+        F.linear(states, matrix.to(states.dtype)).float().log_softmax(-1)
+        for states, matrix in ((hidden, output_weight), (other, other_weight))
+    )
+    return (log_p.exp() * (log_p - log_q)).sum(-1)

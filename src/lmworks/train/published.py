@@ -15,9 +15,10 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, save_adapters
 from lmworks.train.losses import chunked_cross_entropy
 from lmworks.train.objective import Batch
+from lmworks.train.reference import WithReference
 
 
-class TrainablePublished:
+class TrainablePublished(WithReference[PublishedDecoder]):
     """Offers what the trainer and objectives ask of a model."""
 
     def __init__(self, decoder: PublishedDecoder, *, end_of_text: int, data_type: torch.dtype) -> None:

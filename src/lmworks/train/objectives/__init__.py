@@ -5,7 +5,10 @@ from __future__ import annotations
 from lmworks.train.objective import Objective
 from lmworks.train.objectives.causal_lm import CausalLM
 from lmworks.train.objectives.classification import SequenceClassification, TokenClassification
+from lmworks.train.objectives.kto import Kto
 from lmworks.train.objectives.masked_lm import MaskedLM
+from lmworks.train.objectives.pairwise import Dpo, Ipo, Orpo, Simpo
+from lmworks.train.objectives.reward import Reward
 from lmworks.train.objectives.sft import Sft
 from lmworks.train.objectives.span_corruption import SpanCorruption
 from lmworks.train.objectives.text_to_text import TextToText
@@ -18,4 +21,10 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "token-classification": TokenClassification,
     "span-corruption": SpanCorruption,
     "text-to-text": TextToText,
+    "dpo": Dpo,
+    "ipo": Ipo,
+    "kto": Kto,
+    "orpo": Orpo,
+    "simpo": Simpo,
+    "reward": Reward,
 }

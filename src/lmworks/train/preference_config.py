@@ -1,0 +1,124 @@
+"""What a recipe says about learning from judgements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmworks.model.config import DecoderConfig
+from lmworks.recipe import Reference
+from lmworks.train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from lmworks.model.config import Shape
+
+
+class PreferenceConfig(TrainConfig):
+    """Fields of every objective that learns from judged answers."""
+
+    can_be_rehearsed: ClassVar[bool] = False
+    rates: ClassVar[tuple[float, float]] = (1e-6, 2e-5)
+    """AdamW's of all weights, as DPO's and SimPO's authors have it, and of adapters, which take some ten times more."""
+
+    base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
+    data: Reference = Field(description="Preferences: pairs of answers, one of them chosen.")
+    learning_rate: float = Field(gt=0, description="AdamW's; unset, 0.000001, and 0.00002 of an adapter.")
+    adamw_learning_rate: float = Field(default=1e-6, gt=0, description="Beside Muon, whose own rate must be stated.")
+    sequence_length: int = Field(
+        default=1024, ge=8, description="Both answers of a pair share a row, each with its prompt."
+    )
+    global_batch_tokens: int = Field(
+        default=16_384, ge=8, description="Some 32 to 64 pairs of answers of a paragraph, as DPO's authors have it."
+    )
+    micro_batch_rows: int = Field(default=2, ge=1, description="As many tokens at once as four rows of 512.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_rates(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or fields.get("optimizer", "adamw") != "adamw":
+            return fields
+        rate = cls.rates[fields.get("adapter") is not None]
+        return {"learning_rate": rate, **fields, "optimizer": "adamw"}
+
+
+class ReferencedConfig(PreferenceConfig):
+    """Those that hold the model against what it was."""
+
+    beta: float = Field(default=0.1, gt=0, description="The larger, the nearer to the base it stays; DPO's authors'.")
+
+    def frozen_parameters(self, shape: Shape) -> int:
+        """A copy of the base, unless adapters can be switched off."""
+        return 0 if self.adapter else shape.parameters
+
+
+class DpoConfig(ReferencedConfig):
+    """Direct preference optimisation."""
+
+    objective: Literal["dpo"] = "dpo"
+
+
+class IpoConfig(ReferencedConfig):
+    """Identity preference optimisation."""
+
+    objective: Literal["ipo"] = "ipo"
+
+
+class KtoConfig(ReferencedConfig):
+    """Kahneman-Tversky optimisation, of answers that are judged alone; both answers of a pair count as such."""
+
+    objective: Literal["kto"] = "kto"
+    data: Reference = Field(description="Preferences: answers that are good or bad, or pairs.")
+    chosen_weight: float = Field(default=1.0, gt=0, description="Raise it where good answers are few.")
+    rejected_weight: float = Field(default=1.0, gt=0, description="Raise it where bad answers are few.")
+    micro_batch_rows: int = Field(
+        default=8, ge=1, description="Over which the divergence is averaged: here it changes the result."
+    )
+
+    def packing(self) -> dict[str, Any]:
+        """Each answer beside a mismatched one."""
+        return {"alone": True}
+
+
+class OrpoConfig(PreferenceConfig):
+    """Odds ratio preference optimisation: tunes and aligns at once, and needs no reference."""
+
+    objective: Literal["orpo"] = "orpo"
+    rates = (8e-6, 8e-5)
+    odds_weight: float = Field(
+        default=0.1, gt=0, description="Of the odds ratio beside the likelihood; λ of the paper."
+    )
+
+
+class SimpoConfig(PreferenceConfig):
+    """Simple preference optimisation: likelihood a token, without a reference."""
+
+    objective: Literal["simpo"] = "simpo"
+    beta: float = Field(default=2.0, gt=0, description="Of the log-likelihood a token; the paper's lowest.")
+    target_margin: float = Field(default=1.0, ge=0, description="γ: by how much the chosen answer should lead.")
+
+
+class RewardConfig(PreferenceConfig):
+    """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952)."""
+
+    objective: Literal["reward"] = "reward"
+    rates = (1e-5, 1e-4)
+    margins: bool = Field(
+        default=True, description="Whether a pair's stated `margin` is asked of the scores; where none is stated, 0."
+    )
+
+    @model_validator(mode="after")
+    def _writes_nothing(self) -> Self:
+        if self.watch:
+            raise ValueError("a reward model answers no prompts; leave `watch` out")
+        return self
+
+    def tuned_shape(self, base: Shape) -> Shape:
+        """The base with a score in place of its output matrix."""
+        return replace(base, num_labels=1, tie_embeddings=False) if isinstance(base, DecoderConfig) else base
+
+    def trained_parts(self, shape: Shape) -> Mapping[str, int]:
+        """Beside adapters, the score."""
+        return {**super().trained_parts(shape), "output": shape.parts["output"]}
