@@ -8,8 +8,10 @@ from pathlib import Path
 
 from lmworks.data.conversations import Conversation, Conversations, write_conversations
 from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.data.preferences import Preference, Preferences, write_preferences
 from lmworks.tokens.bpe import BpeConfig, bpe
 from lmworks.tokens.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
+from lmworks.tokens.pack_preferences import PackPreferencesConfig, pack_preferences
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from support import make_context
@@ -59,6 +61,24 @@ def make_conversations(folder: Path, count: int = 40) -> Conversations:
     return Conversations(folder, "conversations")
 
 
+def make_preferences(folder: Path, count: int = 40, first: int = 0) -> Preferences:
+    """Pairs of answers to questions about things: what is chosen says "the", what is rejected says "no"."""
+    made = []
+    for number in range(first, first + count):
+        verb, thing = VERBS[number % 4], THINGS[number % 5]
+        question = {"role": "user", "content": f"What does {verb[:-1]}{thing.title()}{number} do?"}
+        answers = [{"role": "assistant", "content": f"{verb} {word} {thing} number {number}."} for word in ("the", "no")]
+        chosen, rejected = ([answer] for answer in answers)
+        name = f"{number:04d}"
+        made.append(
+            Preference(
+                id=name, prompt=[question], chosen=chosen, rejected=rejected, margin=number % 3 / 2, document=name
+            )
+        )
+    write_preferences(folder, made)
+    return Preferences(folder, "preferences")
+
+
 def make_tokenizer(folder: Path) -> TokenizerFolder:
     """A tokenizer of 400 ids, trained on the documents."""
     documents = make_documents(folder / "documents", texts())
@@ -80,4 +100,14 @@ def pack_chats(folder: Path, tokenizer: TokenizerFolder, sequence_length: int) -
     conversations = make_conversations(folder / "conversations")
     config = PackConversationsConfig(conversations="x", sequence_length=sequence_length)
     pack_conversations(config, conversations, tokenizer, folder / "rows", make_context(folder))
+    return Shards(folder / "rows", "rows")
+
+
+def pack_judged(
+    folder: Path, tokenizer: TokenizerFolder, sequence_length: int, preferences: Preferences, **config: object
+) -> Shards:
+    """Rows of judged answers."""
+    fields = {"from": "x", "sequence_length": sequence_length, **config}
+    made = PackPreferencesConfig.model_validate(fields)
+    pack_preferences(made, preferences, tokenizer, folder / "rows", make_context(folder))
     return Shards(folder / "rows", "rows")

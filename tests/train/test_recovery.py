@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import encoders
-from corpora import make_conversations, make_documents, pack_chats, pack_texts, texts
+from corpora import make_conversations, make_documents, make_preferences, pack_chats, pack_judged, pack_texts, texts
 from lmworks.errors import LmworksError, Stopped
 from lmworks.graph import OBJECTIVES
 from lmworks.model.decoder import Block
@@ -112,12 +112,22 @@ def pair_rows(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelFo
     return Shards(folder / "rows", "rows"), None
 
 
+def judged_rows(objective: str, folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelFolder | None]:
+    found = pack_texts(folder / "texts", tokenizer, texts(), 96)
+    run(folder / "base", found, tokenizer, steps=2, sequence_length=96)
+    preferences = make_preferences(folder / "preferences")
+    packed = pack_judged(folder, tokenizer, 96, preferences, alone=objective == "kto")
+    return packed, ModelFolder(folder / "base" / "out", "base")
+
+
+JUDGED = ("dpo", "ipo", "kto", "orpo", "simpo", "reward")
 MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | None]]] = {
     "causal-lm": text_rows,
     "sft": chat_rows,
     **{objective: partial(encoder_rows, objective) for objective in encoders.TASKS},
     "span-corruption": text_rows,
     "text-to-text": pair_rows,
+    **{objective: partial(judged_rows, objective) for objective in JUDGED},
 }
 """Data and base of each objective; a new objective adds itself here."""
 
@@ -129,7 +139,9 @@ def test_every_objective_stopped_and_continued_ends_with_the_same_bytes(
 ) -> None:
     assert objective in MAKE, f"say in MAKE above what {objective} is trained on"
     data, base = MAKE[objective](tmp_path, tokenizer)
-    more = {"objective": objective, "publish_checkpoints": [12]}
+    more: dict[str, Any] = {"objective": objective, "publish_checkpoints": [12]}
+    if objective in JUDGED:
+        more |= {"sequence_length": 96, "global_batch_tokens": 384, "learning_rate": 1e-3}
     run(tmp_path / "straight", data, tokenizer, base=base, **more)
     context = make_context(tmp_path / "stopped", MemoryJournal())
     with pytest.raises(Stopped):

@@ -105,7 +105,7 @@ class JudgedObjective(DecoderObjective):
         targets = batch.tokens[:, 1:].flatten()[trained]
         rows = torch.arange(len(batch.labels), device=trained.device)[:, None] * (int(batch.labels.max()) + 1)
         owners = (rows * len(SIDES) + batch.labels)[:, 1:].flatten()[trained]  # alike for the tokens of one answer
-        owners, sizes = torch.unique_consecutive(owners, return_counts=True)  # type: ignore[no-untyped-call]
+        owners, sizes = torch.unique_consecutive(owners, return_counts=True)
         hidden = model.hidden(batch).flatten(0, 1)[trained]
         log_p = _sums(token_log_probabilities(hidden, model.output_weight, targets), sizes)
         found = Answers(log_p, sizes.float(), torch.zeros_like(log_p))
@@ -134,7 +134,7 @@ class PairObjective(JudgedObjective):
         chosen, rejected = found.where(sides == CHOSEN), found.where(sides == REJECTED)
         losses, leads = self.pair_losses(chosen, rejected)
         pairs = float(len(losses))
-        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.sum())}
+        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
         if self.needs_reference:
             metrics["divergence"] = divergence * pairs
         return losses.sum(), pairs, metrics

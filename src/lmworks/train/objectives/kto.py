@@ -28,5 +28,5 @@ class Kto(JudgedObjective):
         leads = self.config.beta * (judged.log_ratio - shift) * torch.where(good, 1.0, -1.0)
         weights = torch.where(good, self.config.chosen_weight, self.config.rejected_weight)
         count = float(len(leads))
-        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.sum())}
+        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
         return (weights * (1 - leads.sigmoid())).sum(), count, {**metrics, "divergence": divergence * count}

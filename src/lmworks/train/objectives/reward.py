@@ -32,7 +32,7 @@ class Reward(JudgedObjective):
         chosen, rejected = (scores.float().squeeze(-1)[sides == side] for side in (CHOSEN, REJECTED))
         leads = chosen - rejected
         margins = batch.margins[rows, groups][sides == CHOSEN] if self.config.margins else torch.zeros_like(leads)
-        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.sum())}
+        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
         return -F.logsigmoid(leads - margins).sum(), float(len(leads)), metrics
 
     @staticmethod
