@@ -67,7 +67,9 @@ def make_preferences(folder: Path, count: int = 40, first: int = 0) -> Preferenc
     for number in range(first, first + count):
         verb, thing = VERBS[number % 4], THINGS[number % 5]
         question = {"role": "user", "content": f"What does {verb[:-1]}{thing.title()}{number} do?"}
-        answers = [{"role": "assistant", "content": f"{verb} {word} {thing} number {number}."} for word in ("the", "no")]
+        answers = [
+            {"role": "assistant", "content": f"{verb} {word} {thing} number {number}."} for word in ("the", "no")
+        ]
         chosen, rejected = ([answer] for answer in answers)
         name = f"{number:04d}"
         made.append(

@@ -24,7 +24,7 @@ def means(sums: Sequence[Sums]) -> dict[str, float]:
 
 
 def judge_fit(
-    trained: Sequence[Sums], unseen: Sequence[Sums], losses: Sequence[float], passes: float
+    trained: Sequence[Sums], unseen: Sequence[Sums], losses: Sequence[float], passes: float, weighed: str = "token"
 ) -> tuple[Figure, str]:
     """The gap between text just trained on and text never seen, and what it and the way of the loss mean.
 
@@ -43,7 +43,7 @@ def judge_fit(
         value=gap,
         n=sum(map(len, groups)),
         interval=interval,
-        unit="nats per token",
+        unit=f"nats per {weighed}",
         method="loss on the first validation rows less that on the rows last trained on, at the end, in micro-batches; "
         "Welch interval with the freedom of the smaller side",
     )
@@ -52,7 +52,7 @@ def judge_fit(
 
 def _in_words(gap: Figure, losses: Sequence[float], passes: float) -> str:
     ends = "" if gap.interval is None else f" [{gap.interval[0]:.3f}, {gap.interval[1]:.3f}]"
-    facts = f"gap {gap.value:.3f}{ends} nats a token after {passes:.1f} passes over the data"
+    facts = f"gap {gap.value:.3f}{ends} {gap.unit} after {passes:.1f} passes over the data"
     risen = losses[-1] / min(losses) - 1
     earlier = losses[max(0, len(losses) * 3 // 4 - 1)]
     falling = 1 - losses[-1] / earlier

@@ -109,6 +109,8 @@ class Objective(Protocol):
 
     rows_in_all: int
     """Rows in one pass over the data."""
+    weighed: str
+    """What the loss is a mean over: tokens, pairs."""
 
     def __init__(self, rows: PackedRows, config: Any) -> None: ...
 
@@ -172,6 +174,8 @@ def write_made_up_rows(
 
 class PackedObjective:
     """Batches of packed rows in the order of seeded permutations, of each part where there are several."""
+
+    weighed = "token"
 
     def __init__(self, rows: PackedRows, config: Any) -> None:
         self.rows, self.config, self.rows_in_all = rows, config, len(rows.tokens)

@@ -69,6 +69,7 @@ class Answers:
 class JudgedObjective(DecoderObjective):
     """Batches of judged answers."""
 
+    weighed = "pair"
     needs_reference: ClassVar[bool] = False
 
     def batch(self, step: int, model: Any) -> JudgedBatch:

@@ -384,14 +384,16 @@ class Run:
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
         figures, examples = [], []
         if losses and self.unseen:
-            method = "mean cross-entropy over the first packed validation rows, attention inside documents"
+            method = (
+                f"mean loss a {self.unseen.weighed} of the first packed validation rows, attention inside documents"
+            )
             figures.append(
                 Figure(
                     name="validation loss",
                     value=losses[-1] if self.position.best_loss is None else self.position.best_loss,
                     n=min(self.config.validation_rows, self.unseen.rows_in_all),
                     method=method,
-                    unit="nats per token",
+                    unit=f"nats per {self.unseen.weighed}",
                     context_length=self.config.sequence_length,
                     data_type=self.config.data_type,
                     device=self.device.type,
@@ -400,7 +402,7 @@ class Run:
             last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
             trained, unseen = self._measured(last), self._measured(self.unseen.first(self.config.validation_rows))
             passes = self.position.step * self.config.rows_per_step / self.objective.rows_in_all
-            gap, verdict = judge_fit(trained, unseen, losses, passes)
+            gap, verdict = judge_fit(trained, unseen, losses, passes, self.unseen.weighed)
             self.context.log(verdict)
             figures.append(gap)
             examples.append({"reason": "fit", "text": verdict})

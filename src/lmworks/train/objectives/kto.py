@@ -18,6 +18,7 @@ class Kto(JudgedObjective):
     that is negative. No gradient goes through it.
     """
 
+    weighed = "answer"
     needs_reference = True
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
