@@ -272,6 +272,21 @@ class Engine:
         return results
 
     @torch.inference_mode()
+    def scores(self, sequences: Sequence[Sequence[int]]) -> list[float]:
+        """What a reward model says of each sequence, at its end. Raises `LmworksError` for one that is too long."""
+        if max(map(len, sequences), default=0) > self.context_length:
+            raise LmworksError(f"a sequence of more than {self.context_length} tokens (the context): shorten it")
+        results = [0.0] * len(sequences)
+        for group in _groups({index: len(sequence) for index, sequence in enumerate(sequences)}, BATCH_TOKENS):
+            tokens, positions = _pad([sequences[index] for index in group], self.model.output_weight.device)
+            hidden = self.model.hidden(tokens, positions, _causal(self.model, tokens.shape[1]))
+            ends = torch.tensor([len(sequences[index]) - 1 for index in group])
+            found = _logits(hidden[torch.arange(len(group)), ends], self.model)[:, 0].tolist()
+            for index, score in zip(group, found, strict=True):
+                results[index] = score
+        return results
+
+    @torch.inference_mode()
     def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
         """Natural log p of each whole choice as the text after the prompt, whose keys and values are computed once."""
         longest = max((len(choice) for choice in choices), default=0)
@@ -319,6 +334,11 @@ def open_engine(folder: Path, data_type: str = "auto") -> Engine:
     from lmworks.model.published_decoder import load_published_decoder
 
     return PublishedEngine(load_published_decoder(folder, kind), tokenizer)
+
+
+def open_reward_model(folder: Path, data_type: str = "float32") -> Engine:
+    """The engine for a reward model, to ask for `scores`."""
+    return Engine(load_model(folder, data_type, scores=True), open_tokenizer(folder))
 
 
 def generation(request: Request) -> Generation:

@@ -116,8 +116,8 @@ def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
     """The two answers of each pair."""
     for record in records:
         if record.chosen and record.rejected:
-            chosen = _segment(encoder, record.prompt, record.chosen, CHOSEN)
-            rejected = _segment(encoder, record.prompt, record.rejected, REJECTED)
+            chosen = segment(encoder, record.prompt, record.chosen, CHOSEN)
+            rejected = segment(encoder, record.prompt, record.rejected, REJECTED)
             yield Group((chosen, rejected), record.margin or 0.0, record.document)
 
 
@@ -126,13 +126,11 @@ def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]
     for side, name in ((CHOSEN, "chosen"), (REJECTED, "rejected")):
         judged: list[tuple[Preference, Any]] = [(each, getattr(each, name)) for each in records if getattr(each, name)]
         for (record, answer), (_, other) in zip(judged, judged[1:] + judged[:1], strict=True):
-            segments = [
-                _segment(encoder, record.prompt, said, of) for said, of in ((answer, side), (other, MISMATCHED))
-            ]
+            segments = [segment(encoder, record.prompt, said, of) for said, of in ((answer, side), (other, MISMATCHED))]
             yield Group(segments, 0.0, record.document)
 
 
-def _segment(encoder: Tokenizer, prompt: Messages, answer: Messages, side: int) -> Segment:
+def segment(encoder: Tokenizer, prompt: Messages, answer: Messages, side: int) -> Segment:
     """Trained are the assistant's turns of the answer, not those of the prompt."""
     ids, trained = encoder.encode_chat([*prompt, *answer])
     before = sum(encoder.encode_chat(prompt)[1])

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lmworks.evaluate.items import TaskConfig
-from lmworks.evaluate.tasks import classification, documentation, perplexity, reverse_question, text_to_text
+from lmworks.evaluate.tasks import (
+    classification,
+    documentation,
+    perplexity,
+    preference_accuracy,
+    reverse_question,
+    text_to_text,
+)
 from lmworks.pipeline.stage import Stage
 
 
@@ -46,6 +53,11 @@ TASKS: Mapping[str, Task] = {
         reverse_question.ReverseQuestionConfig,
         reverse_question.evaluate_reverse_question,
         {"shared-words": reverse_question.evaluate_reverse_question_nearest},
+    ),
+    "preference-accuracy": Task(
+        preference_accuracy.PreferenceAccuracyConfig,
+        preference_accuracy.evaluate_preference_accuracy,
+        {"length": preference_accuracy.evaluate_preference_accuracy_length},
     ),
     "text-to-text": Task(
         text_to_text.TextToTextTaskConfig,

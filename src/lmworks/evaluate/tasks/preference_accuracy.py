@@ -1,0 +1,209 @@
+"""How often a model prefers the answer that people chose, and how sure it may be of that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.preferences import Messages, Preference, Preferences
+from lmworks.errors import UsageError
+from lmworks.evaluate.items import ACCURACY, Item, Metric, TaskConfig, contamination, score_in_chunks, write_items
+from lmworks.model.folder import ModelFolder, is_ours, read_config
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import Reference
+from lmworks.tokens.pack_preferences import CHOSEN, REJECTED, Segment, segment
+from lmworks.tokens.tokenizer import Tokenizer
+
+PAIRS_AT_ONCE = 32
+"""A chunk takes a model of 100 million parameters some seconds: what a kill costs."""
+SHOWN_CHARACTERS = 400
+BINS, RESAMPLES = 10, 1000
+PREFERENCE_LOSS = Metric(name="preference_loss", label="loss a pair", value="loss", unit="nats", higher_is_better=False)
+
+Leads = Callable[[Sequence[tuple[Segment, Segment]]], list[float]]
+"""By how much the first answer of each pair is preferred to the second."""
+
+
+class PreferenceAccuracyConfig(TaskConfig):
+    """Accuracy on pairs of answers; of a reward model, the calibration of its scores too."""
+
+    kind: Literal["preference-accuracy"] = "preference-accuracy"
+    reference: Reference | None = Field(
+        None,
+        description="What a model that writes began with: its reward is then ln p of an answer over what it was, as "
+        "DPO has it. Unset, it is ln p a token, as SimPO has it. A reward model tells its own.",
+    )
+
+
+@stage(version=1)
+def evaluate_preference_accuracy(
+    config: PreferenceAccuracyConfig,
+    model: ModelFolder,
+    data: Preferences,
+    train: Preferences | None,
+    reference: ModelFolder | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
+    from lmworks.generate.engine import open_engine, open_reward_model
+
+    scored = is_ours(model.path) and read_config(model.path).num_labels > 0
+    engine = (open_reward_model if scored else open_engine)(model.path, config.data_type)
+    if scored:
+        leads, how = _by_scores(engine), "difference of a reward model's scores"
+    elif reference:
+        leads = _by_ratios(engine, open_engine(reference.path, config.data_type))
+        how = "difference of log-probabilities over those of the reference"
+    else:
+        leads, how = _by_means(engine), "difference of log-probabilities a token"
+    pairs = [(each, _segments(each, engine.tokenizer)) for each in _pairs(config, data)]
+    fitting = [pair for pair in pairs if max(len(one.ids) for one in pair[1]) <= engine.context_length]
+
+    def score(chunk: Sequence[tuple[Preference, tuple[Segment, Segment]]]) -> list[Item]:
+        found = leads([both for _, both in chunk])
+        return [_item(each, lead) for (each, _), lead in zip(chunk, found, strict=True)]
+
+    items = score_in_chunks(context, fitting, PAIRS_AT_ONCE, score)
+    write_items(out / "items.jsonl", items)
+    known = {
+        "contamination": contamination(train, [item["cluster"] for item in items]),
+        "context_length": engine.context_length,
+        "data_type": config.data_type,
+        "device": engine.model.output_weight.device.type,
+    }
+    method = f"{how} above zero; {len(pairs) - len(fitting)} pairs longer than the context left out"
+    figures, examples = [ACCURACY.figure(items, method, chance=0.5, **known)], []
+    if scored:
+        calibration, table = calibrate(items, **known)
+        figures += [PREFERENCE_LOSS.figure(items, f"−ln σ({how})", **known), calibration]
+        examples.append({"reason": "calibration", "text": table})
+    return Result(figures=figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
+
+
+@stage(version=1)
+def evaluate_preference_accuracy_length(
+    config: PreferenceAccuracyConfig,
+    data: Preferences,
+    train: Preferences,
+    reference: ModelFolder | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Prefer the longer answer, or the shorter one, whichever was chosen oftener in the training pairs."""
+    known = [_length(each.chosen) - _length(each.rejected) for each in _pairs(config, train)]
+    sign = 1 if sum(map(_sign, known)) >= 0 else -1
+    items = [_item(each, sign * (_length(each.chosen) - _length(each.rejected))) for each in _pairs(config, data)]
+    write_items(out / "items.jsonl", items)
+    method = f"the {'longer' if sign > 0 else 'shorter'} answer in characters, as was chosen oftener in training"
+    seen = contamination(train, [item["cluster"] for item in items])
+    return Result(figures=[ACCURACY.figure(items, method, chance=0.5, contamination=seen)])
+
+
+def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
+    """Expected calibration error (Guo et al. 2017) of σ(lead) as the probability of being right, and its bins in words.
+
+    Bins hold equally many pairs. The interval is by resampling; the error of few pairs is above zero even of a model
+    that is calibrated.
+    """
+    import numpy as np
+
+    leads = np.array([item["lead"] for item in items])
+    sure, right = 1 / (1 + np.exp(-np.abs(leads))), np.array([item["score"] for item in items])
+
+    def error(chosen: Any) -> tuple[float, list[str]]:
+        bins = np.array_split(chosen[np.argsort(sure[chosen], kind="stable")], min(BINS, len(chosen)))
+        gaps = sum(len(each) * abs(sure[each].mean() - right[each].mean()) for each in bins)
+        words = [f"said {sure[each].mean():.0%}, right {right[each].mean():.0%} of {len(each)}" for each in bins]
+        return float(gaps / len(chosen)), words
+
+    value, words = error(np.arange(len(items)))
+    draws = np.random.default_rng(0).integers(0, len(items), (RESAMPLES, len(items)))
+    low, high = np.quantile([error(each)[0] for each in draws], (0.025, 0.975))
+    figure = Figure(
+        name="calibration_error",
+        value=value,
+        n=len(items),
+        method=f"mean distance of σ(|difference of scores|) from the share that is right, over {BINS} bins of equally "
+        "many pairs; 95 % bootstrap interval",
+        interval=(min(float(low), value), max(float(high), value)),
+        **evidence,
+    )
+    return figure, "; ".join(words)
+
+
+def _by_scores(engine: Any) -> Leads:
+    def leads(pairs: Sequence[tuple[Segment, Segment]]) -> list[float]:
+        found = engine.scores([one.ids for pair in pairs for one in pair])
+        return [chosen - rejected for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
+
+    return leads
+
+
+def _by_means(engine: Any) -> Leads:
+    def leads(pairs: Sequence[tuple[Segment, Segment]]) -> list[float]:
+        sums = _log_p(engine, pairs)
+        return [a / sum(one.trained) - b / sum(two.trained) for (a, b), (one, two) in zip(sums, pairs, strict=True)]
+
+    return leads
+
+
+def _by_ratios(engine: Any, reference: Any) -> Leads:
+    def leads(pairs: Sequence[tuple[Segment, Segment]]) -> list[float]:
+        now, before = _log_p(engine, pairs), _log_p(reference, pairs)
+        return [a - b - (c - d) for (a, b), (c, d) in zip(now, before, strict=True)]
+
+    return leads
+
+
+def _log_p(engine: Any, pairs: Sequence[tuple[Segment, Segment]]) -> list[tuple[float, float]]:
+    """Σ ln p of the trained tokens of both answers of each pair."""
+    every = [one for pair in pairs for one in pair]
+    firsts = [one.trained.index(True) for one in every]
+    found = engine.log_likelihoods([one.ids for one in every], firsts)
+    sums = [
+        math.fsum(score for score, counts in zip(scores, one.trained[first:], strict=True) if counts)
+        for one, first, scores in zip(every, firsts, found, strict=True)
+    ]
+    return list(zip(sums[::2], sums[1::2], strict=True))
+
+
+def _pairs(config: PreferenceAccuracyConfig, data: Preferences) -> list[Preference]:
+    found = [each for each in data.iterate() if each.chosen and each.rejected]
+    if not found:
+        raise UsageError(f"{config.data}: no pair of answers, of which one is chosen")
+    return found
+
+
+def _segments(each: Preference, tokenizer: Tokenizer) -> tuple[Segment, Segment]:
+    assert each.chosen and each.rejected  # noqa: S101 - `_pairs` sees to it
+    return segment(tokenizer, each.prompt, each.chosen, CHOSEN), segment(
+        tokenizer, each.prompt, each.rejected, REJECTED
+    )
+
+
+def _item(each: Preference, lead: float) -> Item:
+    chosen, rejected = (str(turns[-1]["content"])[:SHOWN_CHARACTERS] for turns in (each.chosen, each.rejected) if turns)
+    return {
+        "id": each.id,
+        "cluster": each.document or each.id,
+        "prompt": str(each.prompt[-1]["content"])[-SHOWN_CHARACTERS:],
+        "answer": chosen if lead > 0 else rejected,
+        "reference": chosen,
+        "score": (1 + _sign(lead)) / 2,
+        "lead": lead,
+        "loss": max(0.0, -lead) + math.log1p(math.exp(-abs(lead))),
+    }
+
+
+def _length(turns: Messages | None) -> int:
+    return sum(len(turn["content"]) for turn in turns or ())
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
