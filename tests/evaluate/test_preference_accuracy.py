@@ -32,6 +32,7 @@ CONFIG = PreferenceAccuracyConfig(data="x", train="y")
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     folder = tmp_path_factory.mktemp("base")
+    torch.manual_seed(0)
     save_model(disturbed(Decoder(SHAPE), 0.1), folder / "base", make_tokenizer(folder / "tokenizer").path)
     return ModelFolder(folder / "base", "base")
 

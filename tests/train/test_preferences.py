@@ -46,6 +46,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
 @pytest.fixture(scope="module")
 def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     folder = tmp_path_factory.mktemp("base") / "base"
+    torch.manual_seed(0)
     save_model(disturbed(Decoder(SHAPE), 0.1), folder, tokenizer.path)
     return ModelFolder(folder, "base")
 
