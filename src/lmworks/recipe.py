@@ -40,6 +40,8 @@ class StepConfig(BaseModel):
     """Names of the sub-folders of the step's output that other steps may refer to."""
     not_in_key: ClassVar[frozenset[str]] = frozenset()
     """Fields that are recorded but change no promise about the output, such as a number of threads."""
+    always_in_key: ClassVar[frozenset[str]] = frozenset()
+    """Fields that tell this class from others that the same stage takes, though they are at their default."""
 
     def output_parts(self) -> tuple[str, ...]:
         """The parts that this config makes, where that depends on its fields."""

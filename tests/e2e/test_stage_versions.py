@@ -54,6 +54,12 @@ data:
     kind: ingest
     sources: [{kind: files, path: examples, licence: MIT}]
     licences: {allow: [permissive]}
+  answers:
+    kind: ingest
+    sources: [{kind: files, path: answers, licence: MIT, text_field: .}]
+    licences: {allow: [permissive]}
+  better: {kind: preferences, from: answers}
+  chats: {kind: conversations, from: answers}
   mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
@@ -93,7 +99,14 @@ models:
     data_type: float32
     threads: 1
     compile: false
-"""
+  aligned: {objective: dpo, from: base, tokenizer: base, data: better, learning_rate: 0.001, SMALL}
+  judge: {objective: reward, from: base, tokenizer: base, data: better, learning_rate: 0.001, SMALL}
+evaluate:
+  models: [aligned, judge]
+  tasks: [{kind: preference-accuracy, data: better, train: better, reference: base}]
+""".replace(
+    "SMALL", "sequence_length: 128, global_batch_tokens: 512, steps: 6, data_type: float32, threads: 1, compile: false"
+)
 ENCODERS_RECIPE = """\
 name: readers
 use_case: holding on to what encoders make
@@ -156,6 +169,12 @@ def make_notes(folder: Path) -> Path:
     ):
         (folder / name).mkdir()
         (folder / name / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "answers").mkdir()
+    judged = [
+        {"prompt": f"Who wrote note {number}?", "chosen": f"Ada Example{number % 5} did.", "rejected": f"I, {number}."}
+        for number in range(40)
+    ]
+    (folder / "answers" / "judged.jsonl").write_text("".join(json.dumps(line) + "\n" for line in judged))
     write_encoder(folder / "encoder", ["note", "about", "rain", "bread", "trains", "glass", "music", "tides", "wool"])
     write_published(folder / "base", "Llama")
     (folder / "labelled").mkdir()

@@ -22,6 +22,8 @@ from lmworks.errors import LmworksError
 from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Result
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
@@ -311,3 +313,8 @@ def test_rates_of_alignment_are_small_unless_stated() -> None:
     assert rates == [1e-6, 2e-5, 1e-4] and settings("dpo").optimizer == "adamw"
     with pytest.raises(ValueError, match="leave `watch` out"):
         settings("reward", watch="x")
+
+
+def test_no_objective_is_taken_for_another_on_the_same_data() -> None:
+    keys = [canonical_json(key_config(settings(objective, learning_rate=0.1))) for objective in FORMULAS]
+    assert len(set(keys)) == len(keys)

@@ -61,6 +61,8 @@ class TrainConfig(StepConfig):
     checked: ClassVar[bool] = False
     """Whether its rows are of chats, which `train/preflight.py` looks at before training begins."""
 
+    always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
+
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
     tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
