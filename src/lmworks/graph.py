@@ -144,8 +144,11 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, import_model, config.resolve(folder)))
     nodes = _checked_first(nodes)
     if recipe.evaluate:
+        models = recipe.evaluate.models
+        writers = [name for name in models if getattr(recipe.models.get(name), "writes", True)]
         for label, tasks in _labelled(recipe.evaluate.tasks):
-            nodes += evaluation_nodes(label, tasks, recipe.evaluate.models)
+            of_scores = TASKS[tasks[0].kind].of_scores  # type: ignore[attr-defined]
+            nodes += evaluation_nodes(label, tasks, models if of_scores else writers)
     return nodes
 
 

@@ -63,6 +63,9 @@ class TrainConfig(StepConfig):
 
     always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
 
+    writes: ClassVar[bool] = True
+    """Whether what is trained writes text: else only tasks that ask for scores are asked of it."""
+
     base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
     data: Reference = Field(description="Documents or conversations to train on.")
     tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")

@@ -103,6 +103,8 @@ class SimpoConfig(PreferenceConfig):
 class RewardConfig(PreferenceConfig):
     """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952)."""
 
+    writes: ClassVar[bool] = False
+
     objective: Literal["reward"] = "reward"
     rates = (1e-5, 1e-4)
     margins: bool = Field(

@@ -28,6 +28,8 @@ class Task:
     stage: Stage
     baselines: Mapping[str, Stage] = field(default_factory=dict)
     """By the label that they are shown under."""
+    of_scores: bool = False
+    """Whether it can be asked of models that score texts and write none."""
 
 
 TASKS: Mapping[str, Task] = {
@@ -58,6 +60,7 @@ TASKS: Mapping[str, Task] = {
         preference_accuracy.PreferenceAccuracyConfig,
         preference_accuracy.evaluate_preference_accuracy,
         {"length": preference_accuracy.evaluate_preference_accuracy_length},
+        of_scores=True,
     ),
     "text-to-text": Task(
         text_to_text.TextToTextTaskConfig,
