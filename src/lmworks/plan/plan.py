@@ -245,7 +245,7 @@ class _Planner:
             low, high = (share * sum(seconds.values()) for share in ACCURACY[rate.source])
             predicted.append(Prediction(name, (low, high), seconds))
             if config.base is None:
-                per_token = shapes[name].training_flops_per_token(config.sequence_length)
+                per_token = config.flops_per_token(shapes[name])
                 flops = max(flops, steps * config.rows_per_step * config.sequence_length * per_token)
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
@@ -306,7 +306,7 @@ class _Planner:
         threads: int | None = None
         for name, shape in shapes.items():
             config = self.configs[name]
-            per_token = shape.training_flops_per_token(config.sequence_length)
+            per_token = config.flops_per_token(shape)
             chain = self._chain(name)
             runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
             if runs:

@@ -259,6 +259,10 @@ class TrainConfig(StepConfig):
         """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
         return {"adapters": shape.adapter_parameters(self.adapter.rank)} if self.adapter else shape.parts
 
+    def flops_per_token(self, shape: Shape) -> int:
+        """Floating-point operations to learn from a token."""
+        return shape.training_flops_per_token(self.sequence_length)
+
     def frozen_parameters(self, shape: Shape) -> int:
         """Parameters of further models that are held beside it and never move."""
         return 0
