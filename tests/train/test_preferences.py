@@ -57,7 +57,7 @@ def disturbed(model: Any, by: float) -> Any:
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += torch.empty_like(parameter).normal_(0, by, generator=generator)
+            parameter += by * torch.empty_like(parameter).normal_(generator=generator)
     return model
 
 
