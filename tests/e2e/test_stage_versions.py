@@ -59,7 +59,7 @@ data:
     sources: [{kind: files, path: answers, licence: MIT, text_field: .}]
     licences: {allow: [permissive]}
   better: {kind: preferences, from: answers}
-  chats: {kind: conversations, from: answers}
+  quoted: {kind: conversations, from: answers}
   mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
@@ -72,7 +72,7 @@ data:
     kind: ingest
     sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
     licences: {allow: [permissive]}
-  answers: {kind: preferences, from: pairs}
+  either: {kind: preferences, from: pairs}
 models:
   base: {objective: pretrained, path: base, licence: Apache-2.0}
   spoken:
