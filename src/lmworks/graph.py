@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lmworks.data.arithmetic import ArithmeticConfig, arithmetic
 from lmworks.data.classic import ClassicConfig, classic
 from lmworks.data.classifier import ClassifierConfig, classifier
 from lmworks.data.classify import ClassifyConfig, classify
@@ -54,6 +55,7 @@ from lmworks.tokens.pack import (
     pack_pairs,
 )
 from lmworks.tokens.pack_preferences import PackPreferencesConfig, pack_preferences
+from lmworks.tokens.pack_prompts import PackPromptsConfig, pack_prompts
 from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
 from lmworks.tokens.packaged import with_named_bases
 from lmworks.tokens.pretrained import PretrainedConfig, pretrained
@@ -63,6 +65,7 @@ from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.preflight import NOT_CHECKED, check
+from lmworks.train.policy_config import GrpoConfig, RejectionSamplingConfig, RlooConfig
 from lmworks.train.preference_config import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
 from lmworks.train.train import train
 
@@ -86,6 +89,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "pairs": (PairsConfig, pairs),
     "conversations": (ConversationsConfig, conversations),
     "preferences": (PreferencesConfig, preferences),
+    "arithmetic": (ArithmeticConfig, arithmetic),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "bpe": (BpeConfig, bpe),
@@ -100,6 +104,7 @@ DOCUMENTS = (PackDocumentsConfig, pack_documents, pick_documents)
 CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations)
 PREFERENCES = (PackPreferencesConfig, pack_preferences, pick_conversations)
 PAIRS = (PackPairsConfig, pack_pairs, pick_conversations)
+PROMPTS = (PackPromptsConfig, pack_prompts, pick_conversations)
 OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
     "causal-lm": (CausalLMConfig, DOCUMENTS),
     "sft": (SftConfig, CONVERSATIONS),
@@ -114,6 +119,9 @@ OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage,
     "orpo": (OrpoConfig, PREFERENCES),
     "simpo": (SimpoConfig, PREFERENCES),
     "reward": (RewardConfig, PREFERENCES),
+    "grpo": (GrpoConfig, PROMPTS),
+    "rloo": (RlooConfig, PROMPTS),
+    "rejection-sampling": (RejectionSamplingConfig, PROMPTS),
 }
 
 CLASSES = StepClasses(

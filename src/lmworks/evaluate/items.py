@@ -142,7 +142,7 @@ ACCURACY = Metric(name="accuracy", label="accuracy", is_share=True)
 BLEU = CorpusMetric(name="bleu", label="BLEU", value="bleu", of_sums=bleu_of)
 CHRF = CorpusMetric(name="chrf", label="chrF", value="chrf", of_sums=chrf_of)
 EXACT = Metric(name="exact_match", label="exact match", is_share=True)
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU)}
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT)}
 """By the name of the figure: what two evaluations are compared in."""
 
 

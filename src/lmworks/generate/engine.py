@@ -57,6 +57,10 @@ class Generation:
     ids: list[int]
     text: str
     finish_reason: FinishReason
+    end_id: int | None = None
+    """The token that ended it, where one did."""
+    log_probabilities: Sequence[float] = ()
+    """Of `ids`, and of the end token behind them, if they were asked for."""
 
 
 class Request:
@@ -66,6 +70,8 @@ class Request:
         self.prompt = prompt
         self.sampling = sampling
         self.ids: list[int] = []
+        self.end_id: int | None = None
+        self.log_probabilities: list[float] = []
         self.text = ""
         self.finish_reason: FinishReason | None = None
         self.noise = random.Random(sampling.seed)  # noqa: S311 - sampling, not secrets
@@ -83,7 +89,9 @@ class Request:
         """Take the next token; says what can be shown and whether the answer ended."""
         ended = token in self._ends
         text = ""
-        if not ended:
+        if ended:
+            self.end_id = token
+        else:
             self.ids.append(token)
             text = self._detokeniser.add(token)
         full = len(self.ids) >= self._limit
@@ -160,6 +168,10 @@ class Batch:
             return []
         logits = _logits(torch.cat(hidden), self._model)
         tokens = choose(logits, [r.sampling for r in self._running], [r.noise.random() for r in self._running])
+        if any(request.sampling.log_probabilities for request in self._running):
+            chosen = logits.gather(-1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0]
+            for request, value in zip(self._running, (chosen - logits.logsumexp(-1)).tolist(), strict=True):
+                request.log_probabilities.append(value)
         pieces = [(request, request.accept(token)) for request, token in zip(self._running, tokens, strict=True)]
         for request, piece in pieces:
             if piece.finish_reason:
@@ -344,7 +356,8 @@ def open_reward_model(folder: Path, data_type: str = "float32") -> Engine:
 def generation(request: Request) -> Generation:
     """The whole answer of a request that has ended."""
     assert request.finish_reason  # noqa: S101 - the batch is empty
-    return Generation(request.ids, request.text, request.finish_reason)
+    more = request.end_id, request.log_probabilities
+    return Generation(request.ids, request.text, request.finish_reason, *more)
 
 
 def _logits(hidden: Tensor, model: Decoder) -> Tensor:

@@ -27,6 +27,8 @@ class Sampling:
     seed: int = 0
     stop: tuple[str, ...] = ()
     """The answer ends before the first of these; several tokens may make up one."""
+    log_probabilities: bool = False
+    """Whether to keep ln p of each token under the model's own distribution, at temperature 1 and without cuts."""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1 or self.temperature < 0 or not 0 <= self.top_p <= 1 or self.top_k < 0 or "" in self.stop:

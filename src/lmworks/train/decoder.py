@@ -89,10 +89,14 @@ class TrainableDecoder(WithReference[Decoder]):
         more = self.label_smoothing, self.output_gradient
         return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
 
+    def engine(self, tokenizer: Tokenizer) -> Engine:
+        """What writes with the weights as they are, without a copy of them."""
+        return Engine(self.decoder, tokenizer)
+
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
         """What the model says to prompts, as it is now."""
         self.learn(False, label_smoothing=0.0)
-        answers = Engine(self.decoder, tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
+        answers = self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
         return [answer.text.strip() for answer in answers]
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Handle
+from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.shards import PackedRows, write_rows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.packed import segments
@@ -111,11 +111,22 @@ class Objective(Protocol):
     """Rows in one pass over the data."""
     weighed: str
     """What the loss is a mean over: tokens, pairs."""
+    other_measure: tuple[str, str] | None
+    """Method and unit of what stands for a loss on validation data, where it is not that on training data."""
 
     def __init__(self, rows: PackedRows, config: Any) -> None: ...
 
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context) -> None:
+        """See the model as it begins, before a stopped run's weights are restored."""
+
     def batch(self, step: int, model: Any) -> Any:
-        """The data of a step, a `Splittable`: a function of the step alone."""
+        """The data of a step, a `Splittable`: a function of the step, and of what it has stored in the scratch folder.
+
+        The model is as it is before the step.
+        """
+
+    def finished(self, line: Mapping[str, float]) -> str | None:
+        """Why the run ends after a step of which the history tells this, in words; None if it goes on."""
 
     def first(self, count: int) -> Any:
         """At most so many rows, always the same, to measure on."""
@@ -176,6 +187,7 @@ class PackedObjective:
     """Batches of packed rows in the order of seeded permutations, of each part where there are several."""
 
     weighed = "token"
+    other_measure: tuple[str, str] | None = None
 
     def __init__(self, rows: PackedRows, config: Any) -> None:
         self.rows, self.config, self.rows_in_all = rows, config, len(rows.tokens)
@@ -186,6 +198,12 @@ class PackedObjective:
         """Random tokens in segments of random length; all are trained."""
         tokens = made_up_tokens(sequence_length, rows, tokenizer)
         write_made_up_rows(out, tokens, np.ones_like(tokens), tokenizer)
+
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context) -> None:
+        """Nothing: the data of a step does not depend on the model."""
+
+    def finished(self, line: Mapping[str, float]) -> str | None:
+        """Never before the last step."""
 
     def batch(self, step: int, model: Any) -> Any:
         """Rows `step · rows_per_step` and on, as a `Batch`."""

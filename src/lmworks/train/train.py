@@ -142,6 +142,7 @@ class Run:
             raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
         if config.adapter and self.processes.mesh:
             raise LmworksError("adapters are trained by one process: leave `processes` at 1")
+        self.objective.prepare(self.model, self.tokenizer, context)
         self.processes.spread(self.model.blocks)
         facts = {
             "steps": self.steps,
@@ -209,7 +210,8 @@ class Run:
             done = self.position.step
             shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
             measured: dict[str, float] = {}
-            if self.unseen and (done % config.validation_steps == 0 or done == self.steps):
+            finished = self.objective.finished(line) if line else None
+            if self.unseen and (done % config.validation_steps == 0 or done == self.steps or finished):
                 with self.timed("validation"):
                     measured = self.validate()
             if line or measured:
@@ -220,7 +222,9 @@ class Run:
             if self.watched and done in samples_at:
                 with self.timed("sample"):
                     self.sample()
-            if measured and self._is_stale(measured["validation_loss"]):
+            if finished:
+                self.context.log(f"ends after {done} steps: {finished}")
+            if finished or (measured and self._is_stale(measured["validation_loss"])):
                 break
             publish = done in config.publish_checkpoints
             if publish or (done % config.checkpoint_steps == 0 and done < self.steps):
@@ -384,21 +388,22 @@ class Run:
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
         figures, examples = [], []
         if losses and self.unseen:
-            method = (
-                f"mean loss a {self.unseen.weighed} of the first packed validation rows, attention inside documents"
-            )
+            weighed = self.unseen.weighed
+            alike = f"mean loss a {weighed} of the first packed validation rows, attention inside documents"
+            method, unit = self.unseen.other_measure or (alike, f"nats per {weighed}")
             figures.append(
                 Figure(
                     name="validation loss",
                     value=losses[-1] if self.position.best_loss is None else self.position.best_loss,
                     n=min(self.config.validation_rows, self.unseen.rows_in_all),
                     method=method,
-                    unit=f"nats per {self.unseen.weighed}",
+                    unit=unit,
                     context_length=self.config.sequence_length,
                     data_type=self.config.data_type,
                     device=self.device.type,
                 )
             )
+        if losses and self.unseen and not self.unseen.other_measure:
             last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
             trained, unseen = self._measured(last), self._measured(self.unseen.first(self.config.validation_rows))
             passes = self.position.step * self.config.rows_per_step / self.objective.rows_in_all

@@ -9,6 +9,7 @@ from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import (
     classification,
     documentation,
+    exact_answer,
     perplexity,
     preference_accuracy,
     reverse_question,
@@ -62,6 +63,7 @@ TASKS: Mapping[str, Task] = {
         {"length": preference_accuracy.evaluate_preference_accuracy_length},
         of_scores=True,
     ),
+    "exact-answer": Task(exact_answer.ExactAnswerConfig, exact_answer.evaluate_exact_answer),
     "text-to-text": Task(
         text_to_text.TextToTextTaskConfig,
         text_to_text.evaluate_text_to_text,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from lmworks.train.objective import Objective
 from lmworks.train.objectives.causal_lm import CausalLM
 from lmworks.train.objectives.classification import SequenceClassification, TokenClassification
+from lmworks.train.objectives.grpo import Grpo
 from lmworks.train.objectives.kto import Kto
 from lmworks.train.objectives.masked_lm import MaskedLM
 from lmworks.train.objectives.pairwise import Dpo, Ipo, Orpo, Simpo
+from lmworks.train.objectives.rejection_sampling import RejectionSampling
 from lmworks.train.objectives.reward import Reward
+from lmworks.train.objectives.rloo import Rloo
 from lmworks.train.objectives.sft import Sft
 from lmworks.train.objectives.span_corruption import SpanCorruption
 from lmworks.train.objectives.text_to_text import TextToText
@@ -27,4 +30,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "orpo": Orpo,
     "simpo": Simpo,
     "reward": Reward,
+    "grpo": Grpo,
+    "rloo": Rloo,
+    "rejection-sampling": RejectionSampling,
 }

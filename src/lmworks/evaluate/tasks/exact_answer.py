@@ -1,0 +1,76 @@
+"""How many questions are answered exactly right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lmworks.data.conversations import Conversations
+from lmworks.evaluate.items import EXACT, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Result, stage
+
+QUESTIONS_AT_ONCE = 256
+TRUNCATED = Metric(
+    name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
+)
+DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct")
+
+
+class ExactAnswerConfig(QuestionsConfig):
+    """Exact answers to questions that have one."""
+
+    kind: Literal["exact-answer"] = "exact-answer"
+    prompt: Literal["chat"] = Field("chat", description="As users ask; a question has no other form.")
+    max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
+
+
+@stage(version=1)
+def evaluate_exact_answer(
+    config: ExactAnswerConfig,
+    model: ModelFolder,
+    data: Conversations,
+    train: Conversations | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Let a model answer greedily, and compare with the answer of the data, to the letter.
+
+    Distinct answers are counted beside it: a model that says one thing to everything is found out.
+    """
+    from lmworks.generate.engine import Sampling, open_engine
+
+    engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
+    questions, drawn = draw(list(data.iterate()), config)
+
+    def answer(some: Sequence[Question]) -> list[Item]:
+        found = engine.generate([chat_prompt(question, engine.tokenizer).ids for question in some], sampling)
+        return [
+            _item(question, each.text.strip(), each.end_id is None) for question, each in zip(some, found, strict=True)
+        ]
+
+    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item["answer"]] = counts.get(item["answer"], 0) + 1
+    items = [{**item, "distinct": 1 / counts[item["answer"]]} for item in items]
+    write_items(out / "items.jsonl", items)
+    known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
+    known["contamination"] = contamination(train, sources(questions))
+    method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
+    figures = [
+        EXACT.figure(items, f"answered exactly; {method}", **known),
+        DISTINCT.figure(items, f"distinct answers / answers; {method}", **known),
+        TRUNCATED.figure(items, f"answers cut at the limit; {method}", **known),
+    ]
+    return Result(figures=figures, examples=items[:6])
+
+
+def _item(question: Question, answer: str, truncated: bool) -> Item:
+    right = answer == question["messages"][1]["content"].strip() and not truncated
+    item = answered(question, answer, float(right))
+    return {**item, "cluster": question["service"] or question["id"], "truncated": truncated}

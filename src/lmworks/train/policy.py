@@ -1,0 +1,243 @@
+"""Rollouts: answers that the model itself gives, what they are worth, and how they are learned from.
+
+Axes: P prompts, G answers to each, R = P·G answers (rows), T time, K rewards.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lmworks.data.documents import write_file
+from lmworks.errors import LmworksError
+from lmworks.generate.engine import Engine, Generation, Sampling
+from lmworks.model.folder import ModelFolder, is_ours
+from lmworks.pipeline.stage import Context
+from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.decoder import DecoderObjective, TrainableDecoder
+from lmworks.train.losses import token_log_probabilities
+from lmworks.train.objective import Batch, packed_batch
+from lmworks.train.policy_config import PolicyConfig
+from lmworks.train.rewards import Answer
+
+
+@dataclass(frozen=True)
+class Rollout(Batch):
+    """Answers, a row each behind its prompt, and all that is known of them when they are drawn.
+
+    Those to one prompt stand together. Weights are 1 at the tokens of the answer, its end included.
+    """
+
+    drawn: Tensor
+    """[R,T] ln p of the answer's tokens as targets when they were drawn, by the engine; 0 elsewhere."""
+    before: Tensor
+    """[R,T] the same by the trainer's way forward, before anything is learned from them."""
+    reference: Tensor
+    """[R,T] the same by the model that the run began with."""
+    rewards: Tensor
+    """[R,K] weighted."""
+    distinct: Tensor
+    """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
+    advantages: Tensor
+    """[R]"""
+
+    @property
+    def answered(self) -> Tensor:
+        """[R,T] which targets are tokens of the answer."""
+        return self.weights[:, 1:] > 0
+
+
+class PolicyObjective(DecoderObjective):
+    """Draws answers, scores and stores them, and learns from them for `epochs` steps.
+
+    A rollout is a function of (weights, prompts, seed, its number), and stands in the scratch folder before anything
+    is learned from it: a run that goes on in the midst of it finds it there.
+    """
+
+    weighed = "answer"
+    other_measure: tuple[str, str] | None = (
+        "mean reward of greedy answers to the first validation prompts, with the sign turned",
+        "reward",
+    )
+    config: PolicyConfig
+
+    def __init__(self, rows: PackedRows, config: PolicyConfig) -> None:
+        super().__init__(rows, config)
+        self.number = -1
+        self.rollout: Rollout | None = None
+
+    @classmethod
+    def begin(
+        cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Any:
+        """The base, which remembers what it was; its answers must be drawn together, each with a seed of its own."""
+        if base and not is_ours(base.path):
+            raise LmworksError(
+                f"{base.path}: {config.objective} draws answers with the engine, which computes Llama, Mistral, Qwen2 "
+                "and Qwen3; begin with one of those"
+            )
+        model = super().begin(config, base, rows, tokenizer, compiled=compiled)
+        assert isinstance(model, TrainableDecoder)  # noqa: S101 - of such a base
+        model.keep_beginning()
+        return model
+
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context) -> None:
+        """See what earlier runs have drawn."""
+        self.tokenizer, self.context = tokenizer, context
+        self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
+
+    def finished(self, line: Mapping[str, float]) -> str | None:
+        """Whether the model has come too far from the one that it began as."""
+        limit = self.config.kl_limit
+        if limit is None or line["kl"] <= limit:
+            return None
+        return f"answers are {line['kl']:.2f} nats from those of `from`, beyond kl_limit {limit}"
+
+    def batch(self, step: int, model: Any) -> Rollout:
+        """The answers of this step: stored ones, or new ones of the model as it is."""
+        number = step // self.config.epochs
+        if number != self.number or self.rollout is None:
+            path = self._path(number)
+            if number not in self.stored or not path.exists():
+                _save(path, self._roll_out(number, model))
+                self.context.journal.append({"rollout": number})
+            self.number, self.rollout = number, _load(path)
+            kept = (self.config.keep_checkpoints + 1) * self.config.checkpoint_steps // self.config.epochs + 1
+            self._path(number - kept).unlink(missing_ok=True)
+        return self.rollout
+
+    def loss(self, model: Any, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum over answers of what is to fall, and sums of what the history tells; of prompts, the reward turned."""
+        if not isinstance(batch, Rollout):
+            answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
+            rewards = self._rewards(answers, batch)
+            return -rewards.sum(), float(len(rewards)), self._by_kind(rewards)
+        found = _log_probabilities(model, batch)
+        losses, clipped = self.answer_losses(found, batch)
+        length = batch.answered.sum(1)
+        metrics = {
+            **self._by_kind(batch.rewards),
+            "kl": float((batch.before - batch.reference).sum()),
+            "clipped": float(clipped.sum()),
+            "engine_mismatch": float(((batch.drawn - batch.before).abs().sum(1) / length).sum()),
+            "answer_tokens": float(length.sum()),
+            "distinct": float(batch.distinct.sum()),
+        }
+        return losses.sum(), float(len(losses)), metrics
+
+    @abstractmethod
+    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
+        """[P,G] how much better each answer is than others to its prompt: rewards and ln p − ln p(reference) [P,G]."""
+
+    @abstractmethod
+    def answer_losses(self, found: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor]:
+        """[R,T] ln p now -> [R] losses, and [R] shares that are clipped."""
+
+    def _path(self, number: int) -> Path:
+        return self.context.scratch / f"rollout-{number:06d}.safetensors"
+
+    def _roll_out(self, number: int, model: TrainableDecoder) -> Rollout:
+        """Draw answers to the prompts of this number, and find all that is kept of them."""
+        group = self.config.group_size
+        prompts = self.rows_per_step // group
+        chosen = self.rows.numbers(self.seed, number * prompts, prompts)
+        asked = packed_batch(self.rows, [row for row in chosen for _ in range(group)])
+        samplings = [
+            Sampling(self.config.answer_tokens, 1.0, seed=_seed(self.seed, number, row), log_probabilities=True)
+            for row in range(len(asked.tokens))
+        ]
+        answers = self._answers(model.engine(self.tokenizer), asked, samplings)
+        tokens = torch.full_like(asked.tokens, self.tokenizer.end_of_text_id)
+        weights, drawn = torch.zeros_like(asked.weights), torch.zeros_like(asked.weights)
+        for row, (answer, (prompt, _)) in enumerate(zip(answers, self._asked(asked), strict=True)):
+            whole = [*prompt, *answer.ids, *([] if answer.end_id is None else [answer.end_id])]
+            tokens[row, : len(whole)] = torch.tensor(whole)
+            weights[row, len(prompt) : len(whole)] = 1
+            drawn[row, len(prompt) : len(whole)] = torch.tensor(answer.log_probabilities)
+        rewards = self._rewards(answers, asked)
+        before = self._found(model, tokens, weights)
+        with model.reference():
+            reference = self._found(model, tokens, weights)
+        kl = (before - reference).sum(1).view(-1, group)
+        advantages = self.advantages(rewards.sum(1).view(-1, group), kl).flatten()
+        found = before, reference, rewards, _distinct(answers, group), advantages
+        return Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found)
+
+    def _found(self, model: TrainableDecoder, tokens: Tensor, weights: Tensor) -> Tensor:
+        """[R,T] ln p, found in the parts in which a step finds it, so that the first finds the very same."""
+        device = model.output_weight.device
+        parts = Batch(tokens, weights).split(self.config.micro_batch_rows)
+        return torch.cat([_log_probabilities(model, part.to(device)).detach().cpu() for part in parts])
+
+    def _asked(self, batch: Batch) -> Iterator[tuple[list[int], str]]:
+        """The prompt of each row, and the answer of the data."""
+        for tokens, weights in zip(batch.tokens.tolist(), batch.weights, strict=True):
+            start, end = int(weights.argmax()), int(weights.nonzero().max())
+            yield tokens[:start], self.tokenizer.decode(tokens[start:end])
+
+    def _answers(self, engine: Engine, batch: Batch, sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        return engine.generate([prompt for prompt, _ in self._asked(batch)], sampling)
+
+    def _rewards(self, answers: Sequence[Generation], batch: Batch) -> Tensor:
+        """[R,K]"""
+        judged = [
+            Answer(answer.text.strip(), reference, answer.end_id is not None)
+            for answer, (_, reference) in zip(answers, self._asked(batch), strict=True)
+        ]
+        scores = [[reward.weight * score for score in reward.scores(judged)] for reward in self.config.rewards]
+        return torch.tensor(scores).T.contiguous()
+
+    def _by_kind(self, rewards: Tensor) -> dict[str, float]:
+        """Sums of all rewards, and of each where there are several."""
+        kinds = [reward.kind for reward in self.config.rewards] if len(self.config.rewards) > 1 else []
+        several = {f"{kind} reward": float(rewards[:, place].sum()) for place, kind in enumerate(kinds)}
+        return {"reward": float(rewards.sum()), **several}
+
+
+def _log_probabilities(model: TrainableDecoder, batch: Batch) -> Tensor:
+    """[R,T] ln p of the answers' tokens, 0 elsewhere; gradients stay on, since a pass without is compiled anew."""
+    where = batch.weights[:, 1:] > 0
+    found = token_log_probabilities(model.hidden(batch)[where], model.output_weight, batch.tokens[:, 1:][where])
+    return torch.zeros(where.shape, device=found.device).masked_scatter(where, found)
+
+
+def clipped_objective(ratio: Tensor, advantages: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
+    """What is maximised (Schulman et al. 2017, equation 7), and where it is clipped; any shape."""
+    bounded = ratio.clamp(1 - clip_range, 1 + clip_range)
+    plain, held = ratio * advantages, bounded * advantages
+    return torch.minimum(plain, held), (held < plain).detach()
+
+
+def _seed(seed: int, number: int, row: int) -> int:
+    return int(np.random.SeedSequence([seed, number, row]).generate_state(1)[0])
+
+
+def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
+    """[R] 1 / how often each answer stands in its group."""
+    texts = [answer.text for answer in answers]
+    shares = []
+    for start in range(0, len(texts), group):
+        counts = Counter(texts[start : start + group])
+        shares += [1 / counts[text] for text in texts[start : start + group]]
+    return torch.tensor(shares)
+
+
+def _save(path: Path, rollout: Rollout) -> None:
+    from safetensors.torch import save
+
+    write_file(path, save({each.name: getattr(rollout, each.name) for each in fields(rollout)}))
+
+
+def _load(path: Path) -> Rollout:
+    from safetensors.torch import load_file
+
+    return Rollout(**load_file(path))

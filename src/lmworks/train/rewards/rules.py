@@ -1,0 +1,49 @@
+"""Rewards by rules that look at an answer alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lmworks.train.rewards.reward import Answer, AnswerReward
+
+
+def checked_pattern(pattern: str | None) -> str | None:
+    """The pattern. Raises ValueError if it is no regular expression."""
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    return pattern
+
+
+class RegexReward(AnswerReward):
+    """1 for an answer of a form, such as `<think>.*</think> [0-9]+`."""
+
+    kind: Literal["regex"] = "regex"
+    pattern: str = Field(description="What the whole answer must match; `.` is any character, ends of lines too.")
+
+    _checked = field_validator("pattern")(checked_pattern)
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        return [float(bool(re.fullmatch(self.pattern, each.text, re.DOTALL))) for each in answers]
+
+
+class LengthReward(AnswerReward):
+    """1 for an answer of a number of words."""
+
+    kind: Literal["length"] = "length"
+    least: int = Field(default=1, ge=0, description="Words; an empty answer is worth nothing.")
+    most: int = Field(ge=1, description="Words.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"least {self.least} is more than most {self.most}: no answer has such a length")
+        return self
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        return [float(self.least <= len(each.text.split()) <= self.most) for each in answers]
