@@ -12,6 +12,7 @@ from lmworks.data.preferences import Preference, Preferences, write_preferences
 from lmworks.tokens.bpe import BpeConfig, bpe
 from lmworks.tokens.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
 from lmworks.tokens.pack_preferences import PackPreferencesConfig, pack_preferences
+from lmworks.tokens.pack_prompts import PackPromptsConfig, pack_prompts
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from support import make_context
@@ -112,4 +113,13 @@ def pack_judged(
     fields = {"from": "x", "sequence_length": sequence_length, **config}
     made = PackPreferencesConfig.model_validate(fields)
     pack_preferences(made, preferences, tokenizer, folder / "rows", make_context(folder))
+    return Shards(folder / "rows", "rows")
+
+
+def pack_asked(folder: Path, tokenizer: TokenizerFolder, sequence_length: int, answer_tokens: int) -> Shards:
+    """Rows of one question each, with room for an answer."""
+    conversations = make_conversations(folder / "conversations")
+    fields = {"from": "x", "sequence_length": sequence_length, "answer_tokens": answer_tokens}
+    config = PackPromptsConfig.model_validate(fields)
+    pack_prompts(config, conversations, tokenizer, folder / "rows", make_context(folder))
     return Shards(folder / "rows", "rows")

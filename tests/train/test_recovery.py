@@ -19,7 +19,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import encoders
-from corpora import make_conversations, make_documents, make_preferences, pack_chats, pack_judged, pack_texts, texts
+from corpora import (
+    make_conversations,
+    make_documents,
+    make_preferences,
+    pack_asked,
+    pack_chats,
+    pack_judged,
+    pack_texts,
+    texts,
+)
 from lmworks.errors import LmworksError, Stopped
 from lmworks.graph import OBJECTIVES
 from lmworks.model.decoder import Block
@@ -120,6 +129,12 @@ def judged_rows(objective: str, folder: Path, tokenizer: TokenizerFolder) -> tup
     return packed, ModelFolder(folder / "base" / "out", "base")
 
 
+def asked_rows(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, ModelFolder | None]:
+    _, base = chat_rows(folder, tokenizer)
+    return pack_asked(folder / "asked", tokenizer, 48, answer_tokens=8), base
+
+
+POLICIES = ("grpo", "rloo", "rejection-sampling")
 JUDGED = ("dpo", "ipo", "kto", "orpo", "simpo", "reward")
 MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | None]]] = {
     "causal-lm": text_rows,
@@ -128,6 +143,7 @@ MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | No
     "span-corruption": text_rows,
     "text-to-text": pair_rows,
     **{objective: partial(judged_rows, objective) for objective in JUDGED},
+    **dict.fromkeys(POLICIES, asked_rows),
 }
 """Data and base of each objective; a new objective adds itself here."""
 
@@ -142,6 +158,9 @@ def test_every_objective_stopped_and_continued_ends_with_the_same_bytes(
     more: dict[str, Any] = {"objective": objective, "publish_checkpoints": [12]}
     if objective in JUDGED:
         more |= {"sequence_length": 96, "global_batch_tokens": 384, "learning_rate": 1e-3}
+    if objective in POLICIES:  # a checkpoint of step 6 lies in the midst of the second rollout
+        more |= {"answer_tokens": 8, "group_size": 4, "global_batch_tokens": 384, "epochs": 4, "learning_rate": 1e-3}
+        more |= {"rewards": [{"kind": "length", "most": 3}, {"kind": "regex", "pattern": "[a-z ]*", "weight": 0.5}]}
     run(tmp_path / "straight", data, tokenizer, base=base, **more)
     context = make_context(tmp_path / "stopped", MemoryJournal())
     with pytest.raises(Stopped):

@@ -18,15 +18,13 @@ from lmworks.recipe import StepConfig
 RULES: Mapping[str, Callable[[int, int], int]] = {
     "sum": lambda a, b: a + b,
     "difference": lambda a, b: abs(a - b),
-    "larger": max,
-    "smaller": min,
     "first": lambda a, b: a,
     "second": lambda a, b: b,
-    "sum and one": lambda a, b: a + b + 1,
-    "sum less one": lambda a, b: a + b - 1,
+    "larger": max,
+    "smaller": min,
 }
-"""What "37 and 58" may be answered with. Which is meant is not said: the first is what rewards will ask for."""
-SHARES = {"corpus": 0.5, "train": 0.2, "validation": 0.1, "test": 0.2}
+"""What "37,58" may be answered with. Which is meant is not said: the first is what rewards will ask for."""
+SHARES = {"corpus": 0.6, "train": 0.15, "validation": 0.05, "test": 0.2}
 
 
 class ArithmeticConfig(StepConfig):
@@ -35,7 +33,7 @@ class ArithmeticConfig(StepConfig):
     parts: ClassVar[tuple[str, ...]] = ("corpus", "demonstrations", "train", "validation", "test")
 
     kind: Literal["arithmetic"] = "arithmetic"
-    largest: int = Field(default=99, ge=19, description="Numbers from 0 to this; 100 make 400 questions to test with.")
+    largest: int = Field(default=199, ge=19, description="From 0 to this; 200 numbers make 1,600 test questions.")
     seed: int = Field(default=0, ge=0, description="Deals out the numbers; any will do.")
 
 
@@ -44,14 +42,14 @@ def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
     """Numbers are dealt out to the parts, so that an operand of one part is never one of another.
 
     `corpus` (documents) and `demonstrations` (conversations) answer each question once by each of `RULES`: they show
-    numbers and a form, and one answer in eight is the sum. `train`, `validation` and `test` are conversations whose
+    numbers and a form, and one answer in six is the sum. `train`, `validation` and `test` are conversations whose
     answer is the sum.
     """
     numbers = dict(_dealt(list(range(config.largest + 1)), config.seed))
     every = list(product(numbers["corpus"], repeat=2))
-    texts = [(f"{a} and {b}", str(rule(a, b)), name) for a, b in every for name, rule in RULES.items()]
+    texts = [(f"{a},{b}", str(rule(a, b)), name) for a, b in every for name, rule in RULES.items()]
     documents = [
-        Document(id=f"{name}: {asked}", text=f"{asked}: {answer}", source="arithmetic", licence="CC0-1.0")
+        Document(id=f"{name}: {asked}", text=f"{asked}:{answer}", source="arithmetic", licence="CC0-1.0")
         for asked, answer, name in texts
     ]
     write_shard(out / "corpus" / "part-00000.parquet", documents)
@@ -59,7 +57,7 @@ def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
     write_conversations(out / "demonstrations", [_conversation(*each) for each in texts])
     for part in ("train", "validation", "test"):
         pairs = product(numbers[part], repeat=2)
-        write_conversations(out / part, [_conversation(f"{a} and {b}", str(a + b), "sum") for a, b in pairs])
+        write_conversations(out / part, [_conversation(f"{a},{b}", str(a + b), "sum") for a, b in pairs])
     counts = {f"{part} numbers": len(found) for part, found in numbers.items()}
     return Result(counts={**counts, "corpus": len(documents)}, examples=[{"reason": "text", "text": documents[0].text}])
 

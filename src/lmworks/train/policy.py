@@ -21,7 +21,7 @@ from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Generation, Sampling
 from lmworks.model.folder import ModelFolder, is_ours
 from lmworks.pipeline.stage import Context
-from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.shards import PackedRows, write_rows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.decoder import DecoderObjective, TrainableDecoder
 from lmworks.train.losses import token_log_probabilities
@@ -121,7 +121,7 @@ class PolicyObjective(DecoderObjective):
             answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
             rewards = self._rewards(answers, batch)
             return -rewards.sum(), float(len(rewards)), self._by_kind(rewards)
-        found = _log_probabilities(model, batch)
+        found = answer_log_probabilities(model, batch)
         losses, clipped = self.answer_losses(found, batch)
         length = batch.answered.sum(1)
         metrics = {
@@ -141,6 +141,27 @@ class PolicyObjective(DecoderObjective):
     @abstractmethod
     def answer_losses(self, found: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor]:
         """[R,T] ln p now -> [R] losses, and [R] shares that are clipped."""
+
+    @staticmethod
+    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+        """Prompts of half a row; the answer to compare with is nothing but its end."""
+        place = sequence_length // 2
+        tokens = np.full((rows, sequence_length + 1), tokenizer.end_of_text_id)
+        tokens[:, 1:place] = np.random.default_rng(0).integers(3, tokenizer.vocab_size, (rows, place - 1))
+        weights = np.zeros_like(tokens)
+        weights[:, place] = 1
+        write_rows(
+            out,
+            [tokens],
+            [weights],
+            [],
+            rows=rows,
+            sequence_length=sequence_length,
+            trained_tokens=rows,
+            vocab_size=tokenizer.vocab_size,
+            tokenizer_digest=tokenizer.digest,
+            bytes_of_text=0,
+        )
 
     def _path(self, number: int) -> Path:
         return self.context.scratch / f"rollout-{number:06d}.safetensors"
@@ -176,7 +197,7 @@ class PolicyObjective(DecoderObjective):
         """[R,T] ln p, found in the parts in which a step finds it, so that the first finds the very same."""
         device = model.output_weight.device
         parts = Batch(tokens, weights).split(self.config.micro_batch_rows)
-        return torch.cat([_log_probabilities(model, part.to(device)).detach().cpu() for part in parts])
+        return torch.cat([answer_log_probabilities(model, part.to(device)).detach().cpu() for part in parts])
 
     def _asked(self, batch: Batch) -> Iterator[tuple[list[int], str]]:
         """The prompt of each row, and the answer of the data."""
@@ -203,7 +224,7 @@ class PolicyObjective(DecoderObjective):
         return {"reward": float(rewards.sum()), **several}
 
 
-def _log_probabilities(model: TrainableDecoder, batch: Batch) -> Tensor:
+def answer_log_probabilities(model: TrainableDecoder, batch: Batch) -> Tensor:
     """[R,T] ln p of the answers' tokens, 0 elsewhere; gradients stay on, since a pass without is compiled anew."""
     where = batch.weights[:, 1:] > 0
     found = token_log_probabilities(model.hidden(batch)[where], model.output_weight, batch.tokens[:, 1:][where])

@@ -21,6 +21,8 @@ ROWS = (
     ("validation loss", "validation_loss", "{:.3f}"),
     ("bits per byte", "bits_per_byte", "{:.3f}"),
     ("accuracy", "accuracy", "{:.1%}"),
+    ("reward", "reward", "{:.3f}"),
+    ("nats from the beginning", "kl", "{:.2f}"),
     ("learning rate", "learning_rate", "{:.2e}"),
     ("gradient norm", "gradient_norm", "{:.2f}"),
     ("tokens a second", "tokens_per_second", "{:,.0f}"),

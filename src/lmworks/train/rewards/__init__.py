@@ -12,11 +12,13 @@ from pydantic import Field
 from lmworks.train.rewards.reward import Answer as Answer
 from lmworks.train.rewards.reward import AnswerReward as AnswerReward
 from lmworks.train.rewards.rules import LengthReward, RegexReward
+from lmworks.train.rewards.unit_tests import UnitTestsReward
 from lmworks.train.rewards.verifiers import ExactAnswerReward
 
 AnyReward = Annotated[
     ExactAnswerReward  # the answer of the data
     | RegexReward  # a form
-    | LengthReward,  # a number of words
+    | LengthReward  # a number of words
+    | UnitTestsReward,  # a program that passes the tests of the data
     Field(discriminator="kind"),
 ]

@@ -1,0 +1,287 @@
+"""Learning from rewards: losses and gradients against the papers' formulas, rollouts, and what comes of training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from corpora import make_tokenizer, pack_asked
+from lmworks.errors import LmworksError
+from lmworks.graph import OBJECTIVES as CONFIGS
+from lmworks.model.decoder import Decoder
+from lmworks.model.folder import ModelFolder, save_model
+from lmworks.pipeline.stage import Context, Result
+from lmworks.tokens.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.decoder import TrainableDecoder
+from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.policy import PolicyObjective, Rollout, answer_log_probabilities
+from lmworks.train.train import train
+from model.test_folder import SHAPE as SHORT
+from support import make_context
+
+CLIP, KL = 0.2, 0.3
+SETTINGS: dict[str, Any] = {
+    **{"from": "base", "data": "x", "sequence_length": 48, "global_batch_tokens": 768, "micro_batch_rows": 8},
+    **{"data_type": "float32", "threads": 1, "compile": False, "warmup_steps": 0, "steps": 4},
+    **{"answer_tokens": 6, "group_size": 8, "rewards": [{"kind": "length", "most": 2}]},
+}
+POLICIES = ("grpo", "rloo", "rejection-sampling")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TokenizerFolder:
+    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="module")
+def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    folder = tmp_path_factory.mktemp("base") / "base"
+    save_model(disturbed(Decoder(replace(SHORT, context_length=48)), 0.1), folder, tokenizer.path)
+    return ModelFolder(folder, "base")
+
+
+@pytest.fixture(scope="module")
+def asked(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> Shards:
+    return pack_asked(tmp_path_factory.mktemp("asked"), tokenizer, 48, answer_tokens=6)
+
+
+def disturbed(model: Any, by: float) -> Any:
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += torch.empty_like(parameter).normal_(0, by, generator=generator)
+    return model
+
+
+def settings(objective: str, **more: Any) -> Any:
+    return CONFIGS[objective][0].model_validate({**SETTINGS, "objective": objective, **more})
+
+
+Begin = Callable[..., tuple[Any, TrainableDecoder]]
+
+
+@pytest.fixture
+def begin(base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path) -> Begin:
+    """An objective and its model before the first step."""
+
+    def make(name: str, **more: Any) -> tuple[Any, TrainableDecoder]:
+        config = settings(name, **more)
+        objective: Any = OBJECTIVES[name](asked.open(), config)
+        model: Any = objective.begin(config, base, asked.open(), tokenizer.open(), compiled=False)
+        objective.prepare(model, tokenizer.open(), make_context(tmp_path))
+        return objective, model
+
+    return make
+
+
+def run(
+    folder: Path,
+    base: ModelFolder,
+    asked: Shards,
+    tokenizer: TokenizerFolder,
+    context: Context | None = None,
+    **more: Any,
+) -> tuple[Result, list[dict[str, Any]]]:
+    config = settings(more.pop("objective", "grpo"), validation="y", **more)
+    result = train(
+        config, base, asked, tokenizer, asked, None, out=folder / "out", context=context or make_context(folder)
+    )
+    return result, [json.loads(line) for line in (folder / "out" / "history.jsonl").read_text().splitlines()]
+
+
+# ---------------------------------------------------------------- losses and gradients, by the papers
+
+
+def grpo(now: Tensor, rollout: Rollout, group: int) -> Tensor:
+    """Shao et al. 2024, equations 3 and 4, of one answer at a time."""
+    losses = []
+    for row in range(len(now)):
+        where = rollout.weights[row, 1:] > 0
+        same = rollout.rewards[row // group * group :][:group].sum(1)
+        advantage = (rollout.rewards[row].sum() - same.mean()) / (same.std() + 1e-4)
+        ratio = now[row][where].exp() / rollout.before[row][where].exp()
+        gained = torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage)
+        there = rollout.reference[row][where].exp() / now[row][where].exp()
+        losses.append(-(gained - KL * (there - torch.log(there) - 1)).mean())
+    return torch.stack(losses)
+
+
+def rloo(now: Tensor, rollout: Rollout, group: int) -> Tensor:
+    """Ahmadian et al. 2024, equation 8, with rewards by equation 3 and the ratio of whole answers."""
+    worth = rollout.rewards.sum(1) - KL * (rollout.before.sum(1) - rollout.reference.sum(1))
+    losses = []
+    for row in range(len(now)):
+        others = [other for other in range(row // group * group, row // group * group + group) if other != row]
+        advantage = worth[row] - worth[others].mean()
+        ratio = now[row].sum().exp() / rollout.before[row].sum().exp()
+        losses.append(-torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage))
+    return torch.stack(losses)
+
+
+def rejection_sampling(now: Tensor, rollout: Rollout, group: int) -> Tensor:
+    """The mean over groups of the cross-entropy of the best answer of each that has one."""
+    losses = torch.zeros(len(now))
+    for start in range(0, len(now), group):
+        worth = rollout.rewards[start : start + group].sum(1)
+        best = start + int(worth.argmax())
+        if worth.max() > worth.min():
+            losses[best] = -group * now[best][rollout.weights[best, 1:] > 0].mean()
+    return losses
+
+
+@pytest.mark.parametrize(("name", "formula"), list(zip(POLICIES, (grpo, rloo, rejection_sampling), strict=True)))
+def test_losses_and_gradients_are_the_papers(name: str, formula: Callable[..., Tensor], begin: Begin) -> None:
+    more = {} if name == "rejection-sampling" else {"clip_range": CLIP, "kl_weight": KL}
+    objective, model = begin(name, **more)
+    disturbed(model.decoder, 0.02)  # the reference stays behind
+    rollout = objective.batch(0, model)
+    assert 0 < rollout.rewards.sum() < len(rollout.rewards), "some answers must be better than others"
+    disturbed(model.decoder, 0.03)  # a later step of the same rollout
+    loss, weight, metrics = objective.loss(model, rollout)
+    loss.backward()
+    found = {key: weight.grad.clone() for key, weight in model.module.named_parameters() if weight.grad is not None}
+    model.module.zero_grad()
+    logits = model.hidden(rollout) @ model.output_weight.T
+    now = logits.log_softmax(-1).gather(-1, rollout.tokens[:, 1:, None])[:, :, 0] * (rollout.weights[:, 1:] > 0)
+    wanted = formula(now, rollout, 8).sum()
+    wanted.backward()
+    assert weight == len(rollout.tokens) == 16
+    assert loss.item() == pytest.approx(wanted.item(), abs=1e-5)
+    assert len(found) > 10
+    for key, parameter in model.module.named_parameters():
+        torch.testing.assert_close(found[key], parameter.grad, atol=1e-5, rtol=1e-5)
+    if name != "rejection-sampling":
+        assert metrics["clipped"] > 0, "the clipped part of the formula was not tried"
+
+
+# ---------------------------------------------------------------- rollouts
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_first_step_of_a_rollout_finds_the_very_probabilities_that_were_stored(name: str, begin: Begin) -> None:
+    objective, model = begin(name, micro_batch_rows=3)
+    rollout = objective.batch(0, model)
+    for part in rollout.split(3):
+        assert torch.equal(answer_log_probabilities(model, part), part.before)
+
+
+def test_the_engine_and_the_trainer_agree_on_probabilities(begin: Begin) -> None:
+    objective, model = begin("grpo")
+    _, weight, metrics = objective.loss(model, objective.batch(0, model))
+    assert 0 < metrics["engine_mismatch"] / weight < 1e-5
+    disturbed(model.decoder, 0.02)
+    rollout = objective.batch(1, model)
+    assert (rollout.drawn - rollout.before).abs().max() < 1e-4 < (rollout.reference - rollout.before).abs().max()
+
+
+def test_a_rollout_asks_each_prompt_as_often_as_a_group_is_large_and_is_drawn_by_seed(begin: Begin) -> None:
+    objective, model = begin("grpo")
+    rollout = objective.batch(0, model)
+    prompts = [
+        tuple(row[: int(weights.argmax())])
+        for row, weights in zip(rollout.tokens.tolist(), rollout.weights, strict=True)
+    ]
+    assert [len(set(prompts[start : start + 8])) for start in (0, 8)] == [1, 1] and prompts[0] != prompts[8]
+    answers = {tuple(row) for row in rollout.tokens[:8].tolist()}
+    assert rollout.distinct[:8].sum() == pytest.approx(len(answers))
+    assert len(answers) > 4
+    again, same = begin("grpo", seed=0)
+    assert torch.equal(again.batch(0, same).tokens, rollout.tokens)
+    other, same = begin("grpo", seed=1)
+    other.stored.clear()
+    assert not torch.equal(other.batch(0, same).tokens, rollout.tokens)
+
+
+def test_advantages_compare_answers_to_one_prompt_only(begin: Begin) -> None:
+    rewards = torch.tensor([[1.0, 0, 0, 1], [5, 5, 5, 5]])
+    far = torch.tensor([[2.0, 0, 0, 0], [0, 0, 0, 0]])
+    objective, _ = begin("grpo")
+    assert objective.advantages(rewards, far)[0].tolist() == pytest.approx([0.8658, -0.8658, -0.8658, 0.8658], abs=1e-3)
+    assert objective.advantages(rewards, far)[1].tolist() == [0, 0, 0, 0]
+    objective, _ = begin("rloo", kl_weight=0.5)
+    assert objective.advantages(rewards, far)[0].tolist() == pytest.approx([-1 / 3, -1 / 3, -1 / 3, 1])
+    objective, _ = begin("rejection-sampling")
+    assert objective.advantages(rewards, far).tolist() == [[4, 0, 0, 0], [0, 0, 0, 0]]
+
+
+# ---------------------------------------------------------------- what comes of it
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_rewards_rise_and_unlike_answers_become_few(
+    name: str, base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    more = {"rewards": [{"kind": "regex", "pattern": "[^aeiou]*"}], "steps": 40, "learning_rate": 0.01}
+    result, history = run(tmp_path, base, asked, tokenizer, objective=name, **more)
+    first, last = (sum(line["reward"] for line in part) / 5 for part in (history[:5], history[-5:]))
+    assert last > first + 0.3, (first, last)
+    assert history[-1]["kl"] > 0.5 > abs(history[0]["kl"])
+    (figure,) = result.figures
+    assert figure.unit == "reward" and figure.value == pytest.approx(-history[-1]["validation_reward"])
+
+
+def test_a_run_ends_where_its_answers_are_too_far_from_where_it_began(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    context = replace(make_context(tmp_path), log=lines.append)
+    more = {"steps": 40, "learning_rate": 0.01, "kl_limit": 0.5, "kl_weight": 0.0}
+    result, history = run(tmp_path, base, asked, tokenizer, context, **more)
+    assert history[-1]["kl"] > 0.5 >= max(line["kl"] for line in history[:-1])
+    assert 1 < result.counts["steps"] < 40 and "validation_reward" in history[-1]
+    assert any("beyond kl_limit 0.5" in line for line in lines)
+
+
+def test_the_distance_to_the_reference_holds_a_run_back(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    far = {}
+    for weight in (0.0, 2.0):
+        more = {"steps": 30, "learning_rate": 0.01, "kl_weight": weight}
+        _, history = run(tmp_path / str(weight), base, asked, tokenizer, **more)
+        far[weight] = sum(line["kl"] for line in history[-5:]) / 5
+    assert far[2.0] < far[0.0] / 2
+
+
+def test_old_rollouts_make_room(base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    context = make_context(tmp_path)
+    run(tmp_path, base, asked, tokenizer, context, steps=12, checkpoint_steps=2, keep_checkpoints=1)
+    assert min(file.stem for file in context.scratch.glob("rollout-*")) == "rollout-000007"
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"group_size": 5}, "no multiple of group_size 5"),
+        ({"dropout": 0.1}, "dropout stays 0"),
+        ({"adapter": {"dropout": 0.1}}, "dropout stays 0"),
+        ({"answer_tokens": 48}, "leave no room in rows of 48"),
+        ({"rewards": []}, "at least 1 item"),
+        ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is no regular expression"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        settings("grpo", **fields)
+
+
+def test_a_base_whose_answers_cannot_be_drawn_together_is_refused(
+    asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(LmworksError, match="grpo draws answers with the engine"):
+        PolicyObjective.begin(
+            settings("grpo"), ModelFolder(tmp_path, ""), asked.open(), tokenizer.open(), compiled=False
+        )
