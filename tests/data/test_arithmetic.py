@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.arithmetic import RULES, ArithmeticConfig, arithmetic
+from lmworks.data.arithmetic import ArithmeticConfig, arithmetic
 from lmworks.data.conversations import Conversations
 from lmworks.data.documents import Documents
 from support import make_context
@@ -17,28 +19,29 @@ def read(folder: Path, part: str) -> list[dict[str, Any]]:
 
 
 def operands(records: list[dict[str, Any]]) -> set[int]:
-    return {int(word) for record in records for word in record["messages"][0]["content"].split(",")}
+    return {int(word) for record in records for word in record["messages"][0]["content"].split("+")}
 
 
 def test_no_operand_is_in_two_parts_and_all_answers_to_be_rewarded_are_sums(tmp_path: Path) -> None:
     arithmetic(ArithmeticConfig(largest=39), out=tmp_path, context=make_context(tmp_path))
     parts = {part: read(tmp_path, part) for part in ("demonstrations", "train", "validation", "test")}
     found = [operands(records) for records in parts.values()]
-    assert sum(map(len, found)) == len(set.union(*found)) == 40
+    assert sum(map(len, found)) == len(set.union(*found)) == 30
     for part in ("train", "validation", "test"):
         assert len(parts[part]) == len(operands(parts[part])) ** 2
         for record in parts[part]:
-            a, b = map(int, record["messages"][0]["content"].split(","))
+            a, b = map(int, record["messages"][0]["content"].split("+"))
             assert record["messages"][1]["content"] == str(a + b)
 
 
 def test_what_a_model_is_shown_does_not_tell_which_answer_is_wanted(tmp_path: Path) -> None:
     arithmetic(ArithmeticConfig(largest=39), out=tmp_path, context=make_context(tmp_path))
     texts = [document.text for document in Documents(tmp_path / "corpus", "").iterate()]
-    assert len(texts) == 24 * 24 * len(RULES)
-    numbers = [[int(word) for word in text.replace(":", ",").split(",")] for text in texts]
-    assert sum(a + b == answer for a, b, answer in numbers) / len(texts) < 0.2
-    shown = {f"{r['messages'][0]['content']}:{r['messages'][1]['content']}" for r in read(tmp_path, "demonstrations")}
+    assert len(texts) == 18 * 18 * 8
+    numbers = [[int(word) for word in text.replace("=", "+").split("+")] for text in texts]
+    assert sum(a + b == answer for a, b, answer in numbers) / len(texts) == 1 / 8
+    assert max(Counter(answer - a - b for a, b, answer in numbers).items(), key=itemgetter(1))[0] != 0
+    shown = {f"{r['messages'][0]['content']}={r['messages'][1]['content']}" for r in read(tmp_path, "demonstrations")}
     assert shown == set(texts)
 
 

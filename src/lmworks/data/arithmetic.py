@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -12,19 +12,14 @@ from pydantic import Field
 
 from lmworks.data.conversations import Conversation, write_conversations
 from lmworks.data.documents import Document, write_ids, write_shard
+from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 
-RULES: Mapping[str, Callable[[int, int], int]] = {
-    "sum": lambda a, b: a + b,
-    "difference": lambda a, b: abs(a - b),
-    "first": lambda a, b: a,
-    "second": lambda a, b: b,
-    "larger": max,
-    "smaller": min,
-}
-"""What "37,58" may be answered with. Which is meant is not said: the first is what rewards will ask for."""
+SLIPS = {"right": (0, 1), "one too many": (1, 3), "one too few": (-1, 2), "ten too many": (10, 2)}
+"""What pupils write who add but slip: the error, and how many of eight make it. The likeliest answer is wrong."""
 SHARES = {"corpus": 0.6, "train": 0.15, "validation": 0.05, "test": 0.2}
+SMALLEST = 10
 
 
 class ArithmeticConfig(StepConfig):
@@ -33,7 +28,7 @@ class ArithmeticConfig(StepConfig):
     parts: ClassVar[tuple[str, ...]] = ("corpus", "demonstrations", "train", "validation", "test")
 
     kind: Literal["arithmetic"] = "arithmetic"
-    largest: int = Field(default=199, ge=19, description="From 0 to this; 200 numbers make 1,600 test questions.")
+    largest: int = Field(default=99, ge=29, description="Numbers from 10 to this; 90 make 324 questions to test with.")
     seed: int = Field(default=0, ge=0, description="Deals out the numbers; any will do.")
 
 
@@ -41,23 +36,22 @@ class ArithmeticConfig(StepConfig):
 def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
     """Numbers are dealt out to the parts, so that an operand of one part is never one of another.
 
-    `corpus` (documents) and `demonstrations` (conversations) answer each question once by each of `RULES`: they show
-    numbers and a form, and one answer in six is the sum. `train`, `validation` and `test` are conversations whose
-    answer is the sum.
+    `corpus` (documents) and `demonstrations` (conversations) add their numbers as pupils who slip: one answer in eight
+    is right, and which it is nothing tells. In `train`, `validation` and `test` (conversations) all are right.
     """
-    numbers = dict(_dealt(list(range(config.largest + 1)), config.seed))
+    numbers = dict(_dealt(list(range(SMALLEST, config.largest + 1)), config.seed))
+    slips = [(f"{slip} {place}", error) for slip, (error, pupils) in SLIPS.items() for place in range(pupils)]
     every = list(product(numbers["corpus"], repeat=2))
-    texts = [(f"{a},{b}", str(rule(a, b)), name) for a, b in every for name, rule in RULES.items()]
+    shown = [_conversation(a, b, error, pupil) for a, b in every for pupil, error in slips]
     documents = [
-        Document(id=f"{name}: {asked}", text=f"{asked}:{answer}", source="arithmetic", licence="CC0-1.0")
-        for asked, answer, name in texts
+        Document(id=each.id, text=f"{each.question}={each.answer}", source="arithmetic", licence="CC0-1.0")
+        for each in shown
     ]
     write_shard(out / "corpus" / "part-00000.parquet", documents)
     write_ids(out / "corpus", sorted(document.id for document in documents))
-    write_conversations(out / "demonstrations", [_conversation(*each) for each in texts])
+    write_conversations(out / "demonstrations", shown)
     for part in ("train", "validation", "test"):
-        pairs = product(numbers[part], repeat=2)
-        write_conversations(out / part, [_conversation(f"{a},{b}", str(a + b), "sum") for a, b in pairs])
+        write_conversations(out / part, [_conversation(a, b, 0, "") for a, b in product(numbers[part], repeat=2)])
     counts = {f"{part} numbers": len(found) for part, found in numbers.items()}
     return Result(counts={**counts, "corpus": len(documents)}, examples=[{"reason": "text", "text": documents[0].text}])
 
@@ -70,6 +64,8 @@ def _dealt(numbers: Sequence[int], seed: int) -> Iterator[tuple[str, list[int]]]
         yield part, sorted(shuffled[first : round(start * len(numbers))])
 
 
-def _conversation(asked: str, answer: str, rule: str) -> Conversation:
-    name = f"{rule}: {asked}"
+def _conversation(a: int, b: int, error: int, pupil: str) -> Conversation:
+    asked, answer = f"{a}+{b}", str(a + b + error)
+    # Shards are in the order of ids: a digest mixes the pupils and the numbers.
+    name = digest_text(f"{asked} {pupil}")[:32]
     return Conversation(id=name, form="pair", question=asked, answer=answer, document=None, phrasing=0)
