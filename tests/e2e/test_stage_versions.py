@@ -60,6 +60,7 @@ data:
     licences: {allow: [permissive]}
   better: {kind: preferences, from: answers}
   quoted: {kind: conversations, from: answers}
+  sums: {kind: arithmetic, largest: 29}
   mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
@@ -100,10 +101,15 @@ models:
     threads: 1
     compile: false
   aligned: {objective: dpo, from: base, tokenizer: base, data: better, learning_rate: 0.001, SMALL}
+  rewarded:
+    {objective: grpo, from: base, tokenizer: base, data: chats, rewards: [{kind: length, most: 5}], answer_tokens: 6,
+    group_size: 4, learning_rate: 0.001, SMALL}
   judge: {objective: reward, from: base, tokenizer: base, data: better, learning_rate: 0.001, SMALL}
 evaluate:
   models: [aligned, judge]
-  tasks: [{kind: preference-accuracy, data: better, train: better, reference: base}]
+  tasks:
+    - {kind: preference-accuracy, data: better, train: better, reference: base}
+    - {kind: exact-answer, data: chats, limit: 8, max_tokens: 8}
 """.replace(
     "SMALL", "sequence_length: 128, global_batch_tokens: 512, steps: 6, data_type: float32, threads: 1, compile: false"
 )

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from corpora import make_tokenizer, pack_asked
 from lmworks.errors import LmworksError
+from lmworks.generate.engine import CACHE_BYTES, MAX_ROWS, open_engine
 from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train import policy_config
 from lmworks.train.decoder import TrainableDecoder
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.policy import PolicyObjective, Rollout, answer_log_probabilities
@@ -256,6 +258,15 @@ def test_old_rollouts_make_room(base: ModelFolder, asked: Shards, tokenizer: Tok
     context = make_context(tmp_path)
     run(tmp_path, base, asked, tokenizer, context, steps=12, checkpoint_steps=2, keep_checkpoints=1)
     assert min(file.stem for file in context.scratch.glob("rollout-*")) == "rollout-000007"
+
+
+def test_the_cache_of_answers_is_counted_as_the_engine_makes_it(base: ModelFolder, tokenizer: TokenizerFolder) -> None:
+    engine = open_engine(base.path)
+    config = settings("grpo", global_batch_tokens=48 * 40, sequence_length=48)
+    batch = engine.batch(config.rows_per_step, config.sequence_length)
+    made = sum(tensor.nbytes for tensor in (batch._keys, batch._values))
+    assert config.drawing_bytes(engine.model.config) == made
+    assert (policy_config.MAX_ROWS, policy_config.CACHE_BYTES) == (MAX_ROWS, CACHE_BYTES)
 
 
 # ---------------------------------------------------------------- what is refused

@@ -267,6 +267,10 @@ class TrainConfig(StepConfig):
         """Parameters of further models that are held beside it and never move."""
         return 0
 
+    def drawing_bytes(self, shape: Shape) -> int:
+        """What drawing answers to learn from holds, for the moment."""
+        return 0
+
     def beginning_bytes(self, vocab_size: int) -> int:
         """What making the model holds beside it, for the moment."""
         return 0

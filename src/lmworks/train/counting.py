@@ -22,7 +22,7 @@ OPTIMIZER_COPIES = {"muon": 1, "sgd": 1, "adam": 2, "adamw": 2}
 
 
 def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int) -> dict[str, int]:
-    """Bytes by part at the moment when most is held: making the model, a step, an update, or writing a checkpoint.
+    """Bytes by part when most is held: making the model, drawing answers, a step, an update, or writing a checkpoint.
 
     `row_bytes` are what the data take.
 
@@ -47,6 +47,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
         {**stepping, **shape.activation_bytes(rows, config.sequence_length, width, **how)},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
         {**held, "copy for the checkpoint": 2 * copy},
+        {**held, "copy for the checkpoint": copy, "cache of answers": config.drawing_bytes(shape)},
     ]
     parts = max(moments, key=lambda moment: sum(moment.values()))
     gaps = int((GAPS - 1) * sum(parts.values()))

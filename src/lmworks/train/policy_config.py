@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.model.config import DecoderConfig
 from lmworks.recipe import Reference
-from lmworks.train.config import TrainConfig
+from lmworks.train.preference_config import AlignedConfig
 from lmworks.train.rewards import AnyReward
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
 
+MAX_ROWS, CACHE_BYTES = 64, 1 << 30
+"""Of the engine, which cannot be imported here: it brings torch."""
 
-class PolicyConfig(TrainConfig):
+
+class PolicyConfig(AlignedConfig):
     """Fields of every objective that draws answers and learns from what they are worth.
 
     A row is one prompt and one answer. A step learns from `global_batch_tokens` / `sequence_length` answers.
     """
 
-    can_be_rehearsed: ClassVar[bool] = False
-
-    base: Reference = Field(alias="from", description="Whose answers begin to be right at least now and then.")
+    data: Reference = Field(description="Conversations: their last answers are what new ones are judged by.")
     rewards: list[AnyReward] = Field(min_length=1, description="Their weighted sum is what an answer is worth.")
     group_size: int = Field(
         default=8, ge=2, description="Answers to each prompt, compared with each other; 4 to 64 are published."
@@ -39,25 +41,14 @@ class PolicyConfig(TrainConfig):
         description="Nats an answer from `from`, beyond which the run ends: a reward that can be cheated is cheated "
         "far from where the model began. Unset, none: an exact verifier cannot be.",
     )
-    optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
-        default="adamw",
-        description="Muon's updates have one size, however little an even group of answers has to say.",
+    global_batch_tokens: int = Field(
+        default=32_768, ge=8, description="64 answers, which are drawn together; published runs take some hundred."
     )
-    learning_rate: float = Field(default=0.0005, gt=0, description="Of AdamW; see docs/policy.md for those tried.")
-    adamw_learning_rate: float = Field(default=0.0005, gt=0, description="Beside Muon, for what it does not move.")
     schedule: Literal["linear", "cosine", "constant"] = Field(
         default="constant", description="A run is ended when the reward has risen enough, which nobody knows before."
     )
     steps: int = Field(default=200, ge=1, description="Hundreds, as published runs take; the history tells more.")
     validation_rows: int = Field(default=64, ge=1, description="Prompts that are answered greedily, all at once.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _adamw_has_a_rate(cls, fields: Any) -> Any:
-        """So that its default counts as stated, which `optimizer` asks for."""
-        default = cls.model_fields["learning_rate"].default
-        stated = not isinstance(fields, dict) or "optimizer" in fields
-        return fields if stated else {"learning_rate": default, **fields}
 
     @model_validator(mode="after")
     def _groups_are_whole(self) -> Self:
@@ -76,6 +67,17 @@ class PolicyConfig(TrainConfig):
     def frozen_parameters(self, shape: Shape) -> int:
         """The model as it began; with adapters, which can be switched off, it is there."""
         return 0 if self.adapter else shape.parameters
+
+    def flops_per_token(self, shape: Shape) -> int:
+        """Three ways forward more a rollout: answers are drawn, judged as they are and as they would have been."""
+        return super().flops_per_token(shape) * (self.epochs + 1) // self.epochs
+
+    def drawing_bytes(self, shape: Shape) -> int:
+        """The engine's cache of keys and values."""
+        if not isinstance(shape, DecoderConfig):
+            return 0
+        row = shape.inference_bytes(1, self.sequence_length) - shape.inference_bytes(0, self.sequence_length)
+        return row * max(1, min(self.rows_per_step, MAX_ROWS, CACHE_BYTES // row))
 
     def packing(self) -> dict[str, Any]:
         """Room for answers."""

@@ -16,24 +16,16 @@ if TYPE_CHECKING:
     from lmworks.model.config import Shape
 
 
-class PreferenceConfig(TrainConfig):
-    """Fields of every objective that learns from judged answers."""
+class AlignedConfig(TrainConfig):
+    """Fields of every objective that bends a tuned model, by small steps of AdamW unless another is stated."""
 
     can_be_rehearsed: ClassVar[bool] = False
     rates: ClassVar[tuple[float, float]] = (1e-6, 2e-5)
-    """AdamW's of all weights, as DPO's and SimPO's authors have it, and of adapters, which take some ten times more."""
+    """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more."""
 
     base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
-    data: Reference = Field(description="Preferences: pairs of answers, one of them chosen.")
     learning_rate: float = Field(gt=0, description="AdamW's; unset, 0.000001, and 0.00002 of an adapter.")
     adamw_learning_rate: float = Field(default=1e-6, gt=0, description="Beside Muon, whose own rate must be stated.")
-    sequence_length: int = Field(
-        default=1024, ge=8, description="Both answers of a pair share a row, each with its prompt."
-    )
-    global_batch_tokens: int = Field(
-        default=16_384, ge=8, description="Some 32 to 64 pairs of answers of a paragraph, as DPO's authors have it."
-    )
-    micro_batch_rows: int = Field(default=2, ge=1, description="As many tokens at once as four rows of 512.")
 
     @model_validator(mode="before")
     @classmethod
@@ -42,6 +34,19 @@ class PreferenceConfig(TrainConfig):
             return fields
         rate = cls.rates[fields.get("adapter") is not None]
         return {"learning_rate": rate, **fields, "optimizer": "adamw"}
+
+
+class PreferenceConfig(AlignedConfig):
+    """Fields of every objective that learns from judged answers."""
+
+    data: Reference = Field(description="Preferences: pairs of answers, one of them chosen.")
+    sequence_length: int = Field(
+        default=1024, ge=8, description="Both answers of a pair share a row, each with its prompt."
+    )
+    global_batch_tokens: int = Field(
+        default=16_384, ge=8, description="Some 32 to 64 pairs of answers of a paragraph, as DPO's authors have it."
+    )
+    micro_batch_rows: int = Field(default=2, ge=1, description="As many tokens at once as four rows of 512.")
 
 
 class ReferencedConfig(PreferenceConfig):
