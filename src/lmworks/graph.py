@@ -64,9 +64,9 @@ from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
-from lmworks.train.preflight import NOT_CHECKED, check
 from lmworks.train.policy_config import GrpoConfig, RejectionSamplingConfig, RlooConfig
 from lmworks.train.preference_config import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
+from lmworks.train.preflight import NOT_CHECKED, check
 from lmworks.train.train import train
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {

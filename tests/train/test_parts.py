@@ -88,7 +88,7 @@ def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(
         torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("count", [7, CHUNK + 5])
+@pytest.mark.parametrize("count", [7, LOSS_CHUNK + 5])
 @pytest.mark.parametrize("learned", [True, False])
 def test_log_probabilities_of_tokens_have_the_values_and_gradients_of_log_softmax(count: int, learned: bool) -> None:
     torch.manual_seed(0)

@@ -145,8 +145,8 @@ class _TokenLogProbabilities(torch.autograd.Function):
         ctx.learned = ctx.needs_input_grad[1]
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] and not ctx.learned else None
         found = hidden.new_empty(len(hidden), dtype=torch.float32)
-        for start in range(0, len(hidden), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(hidden), LOSS_CHUNK):
+            part = slice(start, start + LOSS_CHUNK)
             logits = (hidden[part] @ matrix.T).float()
             total = logits.logsumexp(-1)
             found[part] = logits.gather(-1, targets[part, None]).squeeze(-1) - total
@@ -164,8 +164,8 @@ class _TokenLogProbabilities(torch.autograd.Function):
         hidden, output_weight, targets = ctx.saved_tensors
         matrix = output_weight.to(hidden.dtype)
         hidden_gradient, turned = torch.empty_like(hidden), torch.zeros_like(output_weight.T)  # [D,V]
-        for start in range(0, len(hidden), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(hidden), LOSS_CHUNK):
+            part = slice(start, start + LOSS_CHUNK)
             logits = (hidden[part] @ matrix.T).float()
             gradient = _logit_gradient(logits, logits.logsumexp(-1), targets[part]) * scale[part, None]
             gradient = gradient.to(hidden.dtype)

@@ -76,7 +76,7 @@ class PolicyConfig(AlignedConfig):
         """The engine's cache of keys and values."""
         if not isinstance(shape, DecoderConfig):
             return 0
-        row = shape.inference_bytes(1, self.sequence_length) - shape.inference_bytes(0, self.sequence_length)
+        row = shape.cache_bytes(self.sequence_length)
         return row * max(1, min(self.rows_per_step, MAX_ROWS, CACHE_BYTES // row))
 
     def packing(self) -> dict[str, Any]:
