@@ -8,16 +8,18 @@ import sys
 import pytest
 
 from lmworks.evaluate.tasks import TASKS
+from lmworks.recipe import references
 
 
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_task_says_its_kind_and_its_stages_take_the_same_inputs(kind: str) -> None:
     task = TASKS[kind]
     assert task.config(data="questions.test").kind == kind
-    assert list(task.stage.inputs) == ["model", "data", "train"]
+    named = [name for name, _ in references(task.config(data="questions.test"))]
+    assert named[:2] == ["data", "train"] and list(task.stage.inputs) == ["model", *named]
     assert task.stage.inputs["train"].optional
     for baseline in task.baselines.values():
-        assert list(baseline.inputs) == ["data", "train"]
+        assert list(baseline.inputs) == named
     assert len({stage.name for stage in (task.stage, *task.baselines.values())}) == 1 + len(task.baselines)
 
 

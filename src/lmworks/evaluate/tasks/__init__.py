@@ -22,7 +22,8 @@ from lmworks.pipeline.stage import Stage
 class Task:
     """A config class, the stage that scores a model on it, and stages of the same config that score baselines.
 
-    A model's stage has the inputs `model`, `data`, `train`; a baseline's has `data` and `train`.
+    A model's stage has the inputs `model` and those that the config names, `data` and `train` first; a baseline's has
+    the latter.
     """
 
     config: type[TaskConfig]
