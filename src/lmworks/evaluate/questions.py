@@ -68,7 +68,7 @@ def answered(question: Question, answer: str, score: float) -> Item:
     asked, reference = question["messages"][:2]
     return {
         "id": question["id"],
-        "cluster": question["service"],
+        "cluster": question.get("service") or question["id"],  # only some data are about services
         "prompt": asked["content"],
         "answer": answer,
         "reference": reference["content"],

@@ -26,7 +26,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
 
     `row_bytes` are what the data take.
 
-    Without a compiler, exact for decoders but for the libraries and the gaps, and up to a fifth too high for encoders
+    Without a compiler, exact for decoders but for the libraries and the gaps, and up to a quarter too high for encoders
     and encoder-decoders; with one, activations are counted too high.
     """
     width = FLOAT32 if config.data_type == "float32" else 2

@@ -72,5 +72,4 @@ def evaluate_exact_answer(
 
 def _item(question: Question, answer: str, truncated: bool) -> Item:
     right = answer == question["messages"][1]["content"].strip() and not truncated
-    item = answered(question, answer, float(right))
-    return {**item, "cluster": question["service"] or question["id"], "truncated": truncated}
+    return {**answered(question, answer, float(right)), "truncated": truncated}

@@ -108,7 +108,7 @@ def _items(pairs: Sequence[Question], written: Any) -> list[Item]:
         answer, reference = text.strip(), pair["messages"][1]["content"]
         item = answered(pair, answer, float(answer == reference))
         counts = {"bleu": bleu_counts(reference, answer), "chrf": chrf_counts(reference, answer)}
-        items.append({**item, "cluster": pair["service"] or pair["id"], **counts})
+        items.append({**item, **counts})
     return items
 
 
