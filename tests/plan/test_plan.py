@@ -86,11 +86,11 @@ def test_what_cannot_fit_is_refused_with_the_sum(tmp_path: Path) -> None:
     assert all(words in said for words in ("micro_batch_rows 100000 ", "would fit", "activation_checkpointing"))
 
 
-def test_the_command_refuses_what_cannot_fit_as_a_bad_recipe(tmp_path: Path) -> None:
+def test_the_command_refuses_what_cannot_fit_as_a_gate(tmp_path: Path) -> None:
     plan(tmp_path)
     command = [sys.executable, "-m", "lmworks", "plan", "recipe.yaml", "--set", "first.hidden_size=640000"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2 and "weights" in done.stderr and "hidden_size" in done.stderr
+    assert done.returncode == 3 and "weights" in done.stderr and "hidden_size" in done.stderr
 
 
 RATE = Rate("rehearsed", 2048.0, 2.0, 1.0, 3.0, 0.5, 0.25, 0.125, 0.0625)

@@ -34,7 +34,7 @@ def begun(folder: Path, config: TrainConfig) -> tuple[Trainable, Any]:
     rows = Shards(folder / "rows", "").open()
     model = objective.begin(config, None, rows, tokenizer, compiled=False)
     model.learn(True, label_smoothing=0.0)
-    return model, objective(rows, 0, config.rows_per_step).batch(0, model)
+    return model, objective(rows, config).batch(0, model)
 
 
 def kept_bytes(model: Trainable, batch: Any) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,11 @@ def bases(folder: Path, tokenizer: TokenizerFolder, rows: dict[str, Shards]) -> 
     }
 
 
+def reading(rows_per_step: int) -> SimpleNamespace:
+    """All that these objectives ask of a config."""
+    return SimpleNamespace(seed=0, rows_per_step=rows_per_step)
+
+
 def history(model: ModelFolder) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (model.path / "history.jsonl").read_text().splitlines()]
 
@@ -58,7 +64,7 @@ def packed_logits(
     """Each text of the first rows, and what our computation in packed rows says at every position of it."""
     kind, opened = OBJECTIVES[objective], tokenizer.open()
     config = TASKS[objective][0].model_validate({**SMALL, "from": "x"})
-    made: Any = kind(rows.open(), 0, 4)
+    made: Any = kind(rows.open(), reading(4))
     model: Any = made.begin(config, base, rows.open(), opened, compiled=False)
     model.learn(False, label_smoothing=0.0)
     tokens = torch.from_numpy(rows.open().tokens[:4, :-1].astype(np.int64))
@@ -116,7 +122,7 @@ def test_a_model_written_by_transformers_is_read_with_equal_logits(
 
 def test_fifteen_in_a_hundred_tokens_are_asked_for_by_seed_and_step(rows: dict[str, Shards]) -> None:
     opened = rows["masked-lm"].open()
-    made: Any = OBJECTIVES["masked-lm"](opened, 0, len(opened.tokens))
+    made: Any = OBJECTIVES["masked-lm"](opened, reading(len(opened.tokens)))
     asked = hidden = kept = of_all = 0
     for step in range(20):
         batch = made.batch(step, None)
@@ -132,7 +138,7 @@ def test_fifteen_in_a_hundred_tokens_are_asked_for_by_seed_and_step(rows: dict[s
     assert asked / of_all == pytest.approx(0.15, abs=0.01)
     assert hidden / asked == pytest.approx(0.8, abs=0.02)
     assert kept / asked == pytest.approx(0.1, abs=0.02)
-    again: Any = OBJECTIVES["masked-lm"](opened, 0, len(opened.tokens))
+    again: Any = OBJECTIVES["masked-lm"](opened, reading(len(opened.tokens)))
     assert torch.equal(again.batch(3, None).tokens, made.batch(3, None).tokens)
     assert not torch.equal(again.batch(4, None).tokens, made.batch(3, None).tokens)
 
@@ -142,7 +148,7 @@ def test_what_fills_positions_up_has_no_weight(
 ) -> None:
     opened = rows["masked-lm"].open()
     config = TASKS["masked-lm"][0].model_validate({**SMALL, "from": "x"})
-    objective = OBJECTIVES["masked-lm"](opened, 0, 4)
+    objective = OBJECTIVES["masked-lm"](opened, reading(4))
     model = objective.begin(config, bases["modernbert"], opened, tokenizer.open(), compiled=False)
     model.learn(False, label_smoothing=0.0)
     batch = objective.first(3)

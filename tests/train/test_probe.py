@@ -21,6 +21,8 @@ from lmworks.train.config import (
 )
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.policy_config import GrpoConfig
+from lmworks.train.preference_config import DpoConfig, KtoConfig, RewardConfig
 
 SETTLED = {"data": "probe", "steps": 9, "sequence_length": 32, "global_batch_tokens": 64, "data_type": "float32"} | {
     "threads": 1,
@@ -33,10 +35,17 @@ FIRST = CausalLMConfig.model_validate(
 ENCODER = MaskedLMConfig.model_validate({"from": "scratch", "hidden_size": 64, "num_layers": 1, **SETTLED})
 PAIRS = TextToTextConfig.model_validate({"from": "scratch", "hidden_size": 64, "num_layers": 1, **SETTLED})
 TUNED = {"from": "first", **SETTLED}
+ANSWERED = {**TUNED, "rewards": [{"kind": "exact-answer"}], "group_size": 2, "answer_tokens": 4}
+AS_ANOTHER = {"ipo", "orpo", "simpo", "rloo", "rejection-sampling"}
+"""Whose made-up data are another's."""
 CHAINS: dict[str, list[TrainConfig]] = {
     "causal-lm": [FIRST],
     "sft": [FIRST, SftConfig.model_validate(TUNED)],
     "lora": [FIRST, SftConfig.model_validate({**TUNED, "adapter": {"kind": "lora", "rank": 2}})],
+    "dpo": [FIRST, DpoConfig.model_validate(TUNED)],
+    "kto": [FIRST, KtoConfig.model_validate(TUNED)],
+    "reward": [FIRST, RewardConfig.model_validate(TUNED)],
+    "grpo": [FIRST, GrpoConfig.model_validate(ANSWERED)],
     "masked-lm": [ENCODER],
     "sequence-classification": [ENCODER, SequenceClassificationConfig.model_validate(TUNED)],
     "token-classification": [ENCODER, TokenClassificationConfig.model_validate(TUNED)],
@@ -68,7 +77,7 @@ def test_a_rehearsal_measures_every_part_of_a_training(name: str) -> None:
 
 
 def test_every_objective_is_rehearsed() -> None:
-    assert set(OBJECTIVES) == {chain[-1].objective for chain in CHAINS.values()}
+    assert set(OBJECTIVES) - AS_ANOTHER == {chain[-1].objective for chain in CHAINS.values()}
 
 
 def test_the_memory_is_that_of_the_training_and_not_of_making_what_it_begins_with() -> None:

@@ -165,15 +165,21 @@ def made_up_tokens(sequence_length: int, rows: int, tokenizer: Tokenizer) -> Ids
 
 
 def write_made_up_rows(
-    out: Path, tokens: Ids, weights: Ids, tokenizer: Tokenizer, labels: tuple[Sequence[str], Ids] | None = None
+    out: Path,
+    tokens: Ids,
+    weights: Ids,
+    tokenizer: Tokenizer,
+    labels: tuple[Sequence[str], Ids] | None = None,
+    margins: np.ndarray[Any, np.dtype[np.float32]] | None = None,
 ) -> None:
-    """Write tokens, weights and numbers of labels, each [rows,T+1], as the packing of real data does."""
+    """Write tokens, weights and numbers of labels, each [rows,T+1], and margins [rows,groups], as packing does."""
     write_rows(
         out,
         [tokens],
         [weights],
         [],
         labels=labels,
+        margins=margins,
         rows=len(tokens),
         sequence_length=tokens.shape[1] - 1,
         trained_tokens=int(weights[:, 1:].sum()),

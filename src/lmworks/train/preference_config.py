@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 class AlignedConfig(TrainConfig):
     """Fields of every objective that bends a tuned model, by small steps of AdamW unless another is stated."""
 
-    can_be_rehearsed: ClassVar[bool] = False
     rates: ClassVar[tuple[float, float]] = (1e-6, 2e-5)
     """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import TrainConfig
 from lmworks.train.decoder import DecoderObjective, TrainableDecoder
 from lmworks.train.losses import token_divergence, token_log_probabilities
-from lmworks.train.objective import Batch, packed_batch
+from lmworks.train.objective import Batch, made_up_tokens, packed_batch, write_made_up_rows
 from lmworks.train.packed import segments_of
 from lmworks.train.published import TrainablePublished
 
@@ -71,6 +72,19 @@ class JudgedObjective(DecoderObjective):
 
     weighed = "pair"
     needs_reference: ClassVar[bool] = False
+    made_up_sides: ClassVar[tuple[int, int]] = (CHOSEN, REJECTED)
+
+    @classmethod
+    def write_made_up(cls, out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+        """A group of two answers a row, half of it each; a quarter of each is prompt."""
+        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        weights, labels = np.zeros_like(tokens), np.zeros_like(tokens)
+        half = sequence_length // 2
+        for number, side in enumerate(cls.made_up_sides):
+            labels[:, number * half : (number + 1) * half] = side
+            weights[:, number * half + half // 4 : (number + 1) * half] = 1
+        margins = np.zeros((rows, 1), np.float32)
+        write_made_up_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
 
     def batch(self, step: int, model: Any) -> JudgedBatch:
         """Rows `step · rows_per_step` and on."""

@@ -20,6 +20,7 @@ class Kto(JudgedObjective):
 
     weighed = "answer"
     needs_reference = True
+    made_up_sides = (CHOSEN, MISMATCHED)
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over the answers; metrics are the share on the right side of z, by how much, and the divergence."""
