@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from lmworks.pipeline.stage import Context
@@ -39,3 +40,8 @@ def make_context(folder: Path, journal: MemoryJournal | None = None) -> Context:
     return Context(
         scratch, journal or MemoryJournal(), Quiet(), check_stop=lambda: None, workers=1, log=lambda line: None
     )
+
+
+def reading(rows_per_step: int, seed: int = 0) -> SimpleNamespace:
+    """What an objective asks of a config to choose the rows of a step."""
+    return SimpleNamespace(seed=seed, rows_per_step=rows_per_step)

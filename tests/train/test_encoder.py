@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.encoder import HIDDEN, PLACES
 from lmworks.train.objectives import OBJECTIVES
-from support import MemoryJournal, make_context
+from support import MemoryJournal, make_context, reading
 
 ARCHITECTURES = ("bert", "modernbert")
 AUTO = {
@@ -47,11 +46,6 @@ def bases(folder: Path, tokenizer: TokenizerFolder, rows: dict[str, Shards]) -> 
         kind: tune(folder / kind, "masked-lm", None, rows["masked-lm"], tokenizer, architecture=kind)
         for kind in ARCHITECTURES
     }
-
-
-def reading(rows_per_step: int) -> SimpleNamespace:
-    """All that these objectives ask of a config."""
-    return SimpleNamespace(seed=0, rows_per_step=rows_per_step)
 
 
 def history(model: ModelFolder) -> list[dict[str, Any]]:

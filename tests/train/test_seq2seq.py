@@ -27,7 +27,7 @@ from lmworks.train.objectives.span_corruption import SpanCorruption
 from lmworks.train.objectives.text_to_text import TextToText
 from lmworks.train.seq2seq import Pairs, TrainableSeq2Seq
 from lmworks.train.train import train
-from support import make_context
+from support import make_context, reading
 
 SMALL = {
     "from": "scratch",
@@ -94,7 +94,7 @@ def test_a_pair_longer_than_a_row_is_left_out_and_none_is_cut(
     packed: Shards, pairs: Conversations, tokenizer: TokenizerFolder
 ) -> None:
     rows, encoder = packed.open(), tokenizer.open()
-    batch = TextToText(rows, 0, 8).first(100)
+    batch = TextToText(rows, reading(8)).first(100)
     read = [
         (encoder.decode(source), encoder.decode(target))
         for source, target in zip(batch.sources, batch.targets, strict=True)
@@ -105,7 +105,7 @@ def test_a_pair_longer_than_a_row_is_left_out_and_none_is_cut(
 
 
 def test_a_step_has_the_same_pairs_whenever_it_is_asked_and_those_of_like_length_together(packed: Shards) -> None:
-    objective, again = (TextToText(packed.open(), 3, 16) for _ in range(2))
+    objective, again = (TextToText(packed.open(), reading(16, seed=3)) for _ in range(2))
     model: Any = None
     again.batch(7, model)
     one, two, other = objective.batch(2, model), again.batch(2, model), objective.batch(3, model)
@@ -117,7 +117,7 @@ def test_a_step_has_the_same_pairs_whenever_it_is_asked_and_those_of_like_length
 
 
 def test_steps_share_out_their_pairs_by_length_and_read_each_once(packed: Shards) -> None:
-    objective, model = TextToText(packed.open(), 3, 4), cast(Any, None)
+    objective, model = TextToText(packed.open(), reading(4, seed=3)), cast(Any, None)
     steps = [objective.batch(step, model).sources for step in range(16)]
     drawn = objective.pairs(objective.rows.numbers(3, 0, 64), 0).sources
     assert sorted(row.tobytes() for row in chain(*steps)) == sorted(row.tobytes() for row in drawn)
@@ -128,7 +128,7 @@ def test_steps_share_out_their_pairs_by_length_and_read_each_once(packed: Shards
 
 def test_padding_changes_no_loss(packed: Shards, tokenizer: TokenizerFolder) -> None:
     rows = packed.open()
-    model, objective = fresh(tokenizer, rows), TextToText(rows, 0, 8)
+    model, objective = fresh(tokenizer, rows), TextToText(rows, reading(8))
     model.learn(False, label_smoothing=0)
     batch = objective.first(8)
     together = objective.loss(model, batch)
@@ -144,9 +144,9 @@ def test_what_a_sentinel_hides_stands_behind_it_in_the_target(length: int, seed:
     weights = np.ones_like(tokens)
     weights[1, length // 2 :] = 0
     rows = PackedRows(tokens, weights, length, 1000, "", 0)
-    objective = SpanCorruption(rows, seed, 4)
+    objective = SpanCorruption(rows, reading(4, seed))
     made = objective.batch(step, None)  # type: ignore[arg-type]
-    again = SpanCorruption(rows, seed, 4).batch(step, None)  # type: ignore[arg-type]
+    again = SpanCorruption(rows, reading(4, seed)).batch(step, None)  # type: ignore[arg-type]
     assert [row.tolist() for row in made.sources] == [row.tolist() for row in again.sources]
     spans = max(1, round(max(1, round(length * 0.15)) / 3))
     for source, target, weight in zip(made.sources, made.targets, made.weights, strict=True):
@@ -171,7 +171,7 @@ def test_what_a_sentinel_hides_stands_behind_it_in_the_target(length: int, seed:
 def test_more_spans_than_sentinels_are_refused() -> None:
     rows = PackedRows(np.zeros((1, 4097), int), np.zeros((1, 4097), int), 4096, 10, "", 0)
     with pytest.raises(LmworksError, match="sequence_length"):
-        SpanCorruption(rows, 0, 1)
+        SpanCorruption(rows, reading(1))
 
 
 def test_a_folder_of_ours_is_a_t5_with_equal_logits_and_tokens(
@@ -219,7 +219,7 @@ def test_a_published_t5_is_tuned_as_it_is(
     (tmp_path / "tokenizer.json").write_bytes((tokenizer.path / "tokenizer.json").read_bytes())
     settings_ = TextToTextConfig.model_validate({**SMALL, "from": "base"})
     model = TextToText.begin(settings_, ModelFolder(tmp_path, ""), rows, encoder, compiled=False)
-    batch = TextToText(rows, 0, 8).first(1)
+    batch = TextToText(rows, reading(8)).first(1)
     with torch.no_grad():
         labels = torch.tensor([[*batch.targets[0], 1]])
         found = theirs(input_ids=torch.tensor([[*batch.sources[0], 1]]), labels=labels).logits

@@ -20,7 +20,7 @@ from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import CausalLMConfig, SftConfig
 from lmworks.train.train import train
-from support import MemoryJournal, make_context
+from support import MemoryJournal, make_context, reading
 
 SMALL = {
     "data": "x",
@@ -175,7 +175,7 @@ def test_the_loss_of_tuning_counts_answers_only(base: ModelFolder, tokenizer: To
 
     packed = pack_chats(tmp_path / "chats", tokenizer, 48).open()
     model = TrainableDecoder(base.open(), end_of_text=0, compiled=False)
-    tuning, modelling = (OBJECTIVES[name](packed, 0, 4) for name in ("sft", "causal-lm"))
+    tuning, modelling = (OBJECTIVES[name](packed, reading(4)) for name in ("sft", "causal-lm"))
     batch = tuning.batch(0, model)
     total, weight, _ = tuning.loss(model, batch)
     assert weight == float(batch.weights[:, 1:].sum())
