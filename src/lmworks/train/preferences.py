@@ -5,6 +5,7 @@ Axes: B rows, T time, N trained positions, A answers, P pairs.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,9 +140,9 @@ class JudgedObjective(DecoderObjective):
 class PairObjective(JudgedObjective):
     """Pairs of answers: what is lost by each pair is a function of both answers' log-probabilities."""
 
+    @abstractmethod
     def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
         """Losses [P], and by how much the chosen answer leads [P]: above zero it is preferred."""
-        raise NotImplementedError
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over pairs; metrics are the share of pairs in their order, the lead, and the divergence a token."""
