@@ -21,11 +21,11 @@ from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Generation, Sampling
 from lmworks.model.folder import ModelFolder, is_ours
 from lmworks.pipeline.stage import Context
-from lmworks.tokens.shards import PackedRows, write_rows
+from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.decoder import DecoderObjective, TrainableDecoder
 from lmworks.train.losses import token_log_probabilities
-from lmworks.train.objective import Batch, packed_batch
+from lmworks.train.objective import Batch, packed_batch, write_made_up_rows
 from lmworks.train.policy_config import PolicyConfig
 from lmworks.train.rewards import Answer
 
@@ -150,18 +150,7 @@ class PolicyObjective(DecoderObjective):
         tokens[:, 1:place] = np.random.default_rng(0).integers(3, tokenizer.vocab_size, (rows, place - 1))
         weights = np.zeros_like(tokens)
         weights[:, place] = 1
-        write_rows(
-            out,
-            [tokens],
-            [weights],
-            [],
-            rows=rows,
-            sequence_length=sequence_length,
-            trained_tokens=rows,
-            vocab_size=tokenizer.vocab_size,
-            tokenizer_digest=tokenizer.digest,
-            bytes_of_text=0,
-        )
+        write_made_up_rows(out, tokens, weights, tokenizer)
 
     def _path(self, number: int) -> Path:
         return self.context.scratch / f"rollout-{number:06d}.safetensors"

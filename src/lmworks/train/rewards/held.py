@@ -13,6 +13,7 @@ import struct
 import sys
 
 NOT_HELD = 97
+"""The exit code of a system that cannot hold programs."""
 ALLOWED = (
     *(0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),  # read, write, close, stat, fstat, lstat, poll, lseek, mmap, …, brk
     *(13, 14, 15, 16, 17, 19, 20, 21, 24, 25, 28, 32, 33, 35),  # signals of its own, ioctl, pread, …, dup2, nanosleep

@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.errors import LmworksError
+from lmworks.train.rewards.held import NOT_HELD
 from lmworks.train.rewards.reward import Answer, AnswerReward
 
 PRINTED_BYTES = 1 << 20
@@ -62,10 +63,6 @@ class UnitTestsReward(AnswerReward):
                 "Linux on x86_64 with seccomp can. Take another reward here"
             )
         return code == 0 and lines[-1:] == [word.encode()]
-
-
-NOT_HELD = 97
-"""The code with which held.py says so."""
 
 
 def program_of(text: str) -> str:
