@@ -12,10 +12,10 @@ from transformers import BertConfig, BertForTokenClassification, BertModel
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
-def write_encoder(folder: Path, words: Sequence[str], positions: int = 32) -> Path:
-    """A randomly initialised encoder without attention: equal bags of words have equal embeddings."""
+def write_encoder(folder: Path, words: Sequence[str], positions: int = 32, layers: int = 0) -> Path:
+    """A randomly initialised encoder. Without layers it has no attention: equal bags of words have equal embeddings."""
     torch.manual_seed(0)
-    model = BertModel(_config(len(words), positions, 16))
+    model = BertModel(_config(len(words), positions, 16, layers))
     torch.nn.init.zeros_(model.embeddings.position_embeddings.weight)
     return _write(folder, words, model)
 
@@ -47,11 +47,11 @@ def write_classifier(folder: Path, labels: Mapping[str, str], positions: int = 3
     return folder
 
 
-def _config(words: int, positions: int, width: int) -> BertConfig:
+def _config(words: int, positions: int, width: int, layers: int = 0) -> BertConfig:
     return BertConfig(
         vocab_size=words + len(SPECIAL),
         hidden_size=width,
-        num_hidden_layers=0,
+        num_hidden_layers=layers,
         num_attention_heads=1,
         intermediate_size=width,
         max_position_embeddings=positions,
@@ -64,6 +64,7 @@ def _write(folder: Path, words: Sequence[str], model: torch.nn.Module) -> Path:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.add_special_tokens([word for word in vocabulary if word.startswith("[")])
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import transformers
 
 from data.tiny_encoders import write_encoder
 from lmworks.errors import UsageError
@@ -15,6 +16,7 @@ from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.plan.bases import bases_in, in_words, suggestion
 from lmworks.recipe import Recipe, load_recipe
 from lmworks.tokens.packaged import PACKAGED
+from lmworks.train.encoder_config import SequenceClassificationConfig
 from tiny import make_tiny_model
 
 RECIPE = """\
@@ -71,6 +73,18 @@ def test_a_named_encoder_brings_its_tokenizer(tmp_path: Path, package: Path) -> 
     assert recipe.tokenizer is not None
     assert recipe.tokenizer.resolve(tmp_path).file == package / "tokenizer.json"  # type: ignore[attr-defined]
     assert recipe.models["minilm"].resolve(tmp_path).file == package  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
+def test_a_published_encoder_is_counted_with_the_head_that_it_is_tuned_with(tmp_path: Path, kind: str) -> None:
+    sizes = {"vocab_size": 90, "hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24}
+    shape = transformers.AutoConfig.for_model(kind, **sizes, num_attention_heads=2, pad_token_id=0)
+    transformers.AutoModel.from_config(shape).save_pretrained(tmp_path / "base")
+    counted = PretrainedModelConfig(path="base", licence="MIT").resolve(tmp_path).shape(90)
+    tuned = SequenceClassificationConfig.model_validate({"from": "base", "data": "x"}).tuned_shape(counted)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "base")
+    assert tuned.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert tuned.training_flops_per_token(64) < counted.training_flops_per_token(64)
 
 
 def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:

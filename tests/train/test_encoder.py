@@ -240,19 +240,13 @@ def test_a_published_encoder_keeps_its_own_frame(tmp_path: Path, rows: dict[str,
     from data.tiny_encoders import write_encoder
 
     encoder = write_encoder(tmp_path / "encoder", ["creates", "the", "[MASK]", *THINGS], positions=64)
-    raw = json.loads((encoder / "tokenizer.json").read_text())
-    raw["added_tokens"] = [
-        {"id": number, "content": name, "special": True}
-        | dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-        for name, number in raw["model"]["vocab"].items()
-        if name.startswith("[")
-    ]
-    (encoder / "tokenizer.json").write_text(json.dumps(raw))
     taken = TokenizerFolder(tmp_path / "tokenizer", "t")
     pretrained(PretrainedConfig(path=str(encoder)).resolve(Path()), taken.path, make_context(tmp_path))
     packed, _ = pack(tmp_path / "rows", "sequence-classification", labelled(tmp_path / "d"), taken)
     assert (packed.open().tokens[packed.open().weights > 0] == 2).all()  # [CLS]
     model = tune(tmp_path, "sequence-classification", ModelFolder(encoder, "e"), packed, taken)
+    with pytest.raises(LmworksError, match="has no .*chat_template"):
+        TokenizerFolder(model.path, "t").open()
     theirs = transformers.AutoTokenizer.from_pretrained(model.path, local_files_only=True)
     assert theirs("the bucket")["input_ids"][0] == 2
     assert max(theirs.get_vocab().values()) < transformers.AutoConfig.from_pretrained(model.path).vocab_size

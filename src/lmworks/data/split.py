@@ -42,7 +42,8 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
     write_file(out / "groups.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
     for part, members in held_out.items():
         tally.counts[f"{part} groups"] = len(members)
-        context.log(f"{part} groups ({len(members)}): {', '.join(members[:100])}")
+        if config.by != "id":  # digests tell a reader nothing
+            context.log(f"{part} groups ({len(members)}): {', '.join(members[:100])}")
         tally.examples.append({"reason": f"{part} groups", "groups": members[:100]})
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self, get_args
 
 from lmworks.model.config import FLOAT32
 
@@ -26,6 +27,22 @@ class EncoderConfig:
     intermediate_size: int
     context_length: int
     num_labels: int = 0
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Self | None:
+        """The masked language model that a `config.json` describes; None if it is of another architecture."""
+        if found.get("model_type") not in get_args(Architecture):
+            return None
+        return cls(
+            architecture=found["model_type"],
+            task="masked-lm",
+            vocab_size=found["vocab_size"],
+            hidden_size=found["hidden_size"],
+            num_layers=found["num_hidden_layers"],
+            num_heads=found["num_attention_heads"],
+            intermediate_size=found["intermediate_size"],
+            context_length=found["max_position_embeddings"],
+        )
 
     @property
     def block_parameters(self) -> int:

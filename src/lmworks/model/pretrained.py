@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import UsageError
+from lmworks.model.encoder_config import EncoderConfig
 from lmworks.model.folder import ARCHITECTURES, approximate_config, is_ours, load_model, read_json, stored_parameters
 from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.pipeline.stage import Context, Result, stage
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import tokenizers
     from torch import Tensor
 
-    from lmworks.model.config import DecoderConfig
+    from lmworks.model.config import Shape
 
 COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
 """What is taken from a folder: no code, and no pickle."""
@@ -60,9 +61,12 @@ class PretrainedModelConfig(StepConfig):
         marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
         return self.model_copy(update={"file": file, "fingerprint": marks})
 
-    def shape(self, vocab_size: int) -> DecoderConfig:
+    def shape(self, vocab_size: int) -> Shape:
         """The shape to count with; of other architectures it is nearly right."""
-        return read_shape(self.file) if self.file.is_file() else approximate_config(self.file / "config.json")
+        if self.file.is_file():
+            return read_shape(self.file)
+        fields = self.file / "config.json"
+        return EncoderConfig.read(read_json(fields)) or approximate_config(fields)
 
 
 @stage(version=2)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.errors import LmworksError
-from lmworks.model.config import FLOAT32
+from lmworks.model.config import FLOAT32, DecoderConfig
 from lmworks.model.folder import is_ours, read_json, stored_parameters
 from lmworks.model.gguf import stated_licence
 from lmworks.model.pretrained import PretrainedModelConfig
@@ -77,7 +77,7 @@ def _look(place: Path, name: str, licence: str | None) -> Found:
         shape = config.shape(0)
         count = shape.parameters if place.is_file() else stored_parameters(place)
         tuned, served = 0, FLOAT32 * count
-        if family == "decoder":
+        if isinstance(shape, DecoderConfig) and family == "decoder":
             adapter = SftConfig.model_validate(
                 {"from": "base", "data": "data", "adapter": LoraConfig(), "micro_batch_rows": 1, "data_type": "float32"}
             )

@@ -50,12 +50,17 @@ class Tokenizer:
                 f"{error.filename}: {error.strerror}; a tokenizer folder holds {' and '.join(FILES)}"
             ) from error
         self.digest = hashlib.sha256(b"\0".join(raw)).hexdigest()
-        self.chat_template: str = json.loads(raw[1])["chat_template"]
+        settings = json.loads(raw[1])
         self._backend: tokenizers.Tokenizer = Backend.from_str(raw[0].decode())
         self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
-        if missing := [token for token in SPECIAL_TOKENS if token not in vocabulary]:
-            raise LmworksError(f"{folder}: the tokenizer has no {', '.join(missing)}; chats and documents need them")
+        missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
+        if missing := missing + ["chat_template"] * ("chat_template" not in settings):
+            raise LmworksError(
+                f"{folder}: the tokenizer has no {', '.join(missing)}; chats and documents need them (that of an encoder "
+                "is none: name the recipe's `tokenizer`)"
+            )
+        self.chat_template: str = settings["chat_template"]
         self.vocab_size = max(vocabulary.values()) + 1
         """Number of ids, special tokens included."""
         self.unknown_id = vocabulary.get(unknown_token(self._backend))

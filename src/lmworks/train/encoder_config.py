@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.encoder_config import Architecture
+from lmworks.model.config import Shape
+from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe import Reference
 from lmworks.train.config import TrainConfig
-
-if TYPE_CHECKING:
-    from lmworks.model.encoder_config import EncoderConfig
 
 
 class EncoderTrainConfig(TrainConfig):
@@ -49,8 +48,6 @@ class MaskedLMConfig(EncoderTrainConfig):
 
     def shape(self, vocab_size: int) -> EncoderConfig:
         """The encoder to build when there is no base; it needs one more id if the tokenizer knows no mask."""
-        from lmworks.model.encoder_config import EncoderConfig
-
         middle = self.hidden_size * 3 // 2 if self.architecture == "modernbert" else self.hidden_size * 4
         return EncoderConfig(
             architecture=self.architecture,
@@ -79,6 +76,10 @@ class ClassificationConfig(EncoderTrainConfig):
     @model_validator(mode="after")
     def _rates_are_of_the_optimizer(self) -> Self:
         return self  # the defaults above are AdamW's
+
+    def tuned_shape(self, base: Shape) -> Shape:
+        """The base with a head for labels; how many there are hardly matters."""
+        return replace(base, task=self.objective, num_labels=2) if isinstance(base, EncoderConfig) else base  # type: ignore[arg-type]
 
     def packing(self) -> dict[str, Any]:
         return {"label": self.label}  # type: ignore[attr-defined]
