@@ -9,9 +9,19 @@ from typing import Annotated, ClassVar, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from lmworks.recipe import Recipe, RecipeError, Reference, StepClasses, StepConfig, load_recipe, read_yaml, references
+from lmworks.recipe import (
+    NeedsConfig,
+    Recipe,
+    RecipeError,
+    Reference,
+    StepClasses,
+    StepConfig,
+    load_recipe,
+    read_yaml,
+    references,
+)
 
 
 class Files(StepConfig):
@@ -186,3 +196,9 @@ SCALARS = st.one_of(
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.lists(SCALARS, max_size=3), max_size=4))
 def test_json_is_read_as_what_it_is(value: dict[str, object]) -> None:
     assert read_yaml(json.dumps(value, ensure_ascii=False), "test").value == value
+
+
+def test_numbers_that_follow_from_others_may_be_stated_as_auto() -> None:
+    assert NeedsConfig.model_validate({"parameters": "auto", "tokens": "auto"}).parameters == "auto"
+    with pytest.raises(ValidationError, match="greater than or equal to 1000000"):
+        NeedsConfig.model_validate({"parameters": 3})

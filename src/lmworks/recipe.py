@@ -99,8 +99,8 @@ class NeedsConfig(StepConfig):
     prompt_tokens: int = Field(1000, ge=1, description="of a request; a page of instructions and passages")
     answer_tokens: int = Field(250, ge=1, description="of a request; two paragraphs")
     context_tokens: int = Field(2048, ge=8, description="longest prompt and answer; twice a usual request")
-    tokens: int | Literal["auto"] = Field(
-        "auto", ge=0, description="of your texts; counted from the sources' bytes, four a token"
+    tokens: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        "auto", description="of your texts; counted from the sources' bytes, four a token"
     )
     labelled_examples: int = Field(0, ge=0, description="pairs of input and right answer; few have any at first")
     budget_usd: float = Field(10_000, ge=0, description="for training and the first twelve months of use; a pilot")
@@ -126,8 +126,8 @@ class NeedsConfig(StepConfig):
     )
     growth_per_month: float = Field(0.05, ge=0, description="of requests, for twelve months; 1.8 times in a year")
     contracts: list[str] = Field(default_factory=list, description="clouds with a contract, by name; none binds you")
-    parameters: int | Literal["auto"] = Field(
-        "auto", ge=1_000_000, description="size of the model; auto follows from data, money and task"
+    parameters: Annotated[int, Field(ge=1_000_000)] | Literal["auto"] = Field(
+        "auto", description="size of the model; auto follows from data, money and task"
     )
 
 

@@ -86,6 +86,13 @@ def test_the_memory_is_that_of_the_training_and_not_of_making_what_it_begins_wit
     assert first > tuned + FIRST.beginning_bytes(6000) / 3, "the table of token pairs is the first model's"
 
 
+@pytest.mark.parametrize("name", ["causal-lm", "sft", "text-to-text"])
+def test_what_is_watched_is_answered_while_the_rehearsal_trains(name: str) -> None:
+    *before, last = CHAINS[name]
+    found = rehearse([*before, last.model_copy(update={"watch": "anything"})])
+    assert found["sample_seconds"] > 0 < found["first_sample_seconds"], "of several answers, not of one after the end"
+
+
 def test_a_rehearsal_chooses_among_threads_when_asked() -> None:
     assert rehearse([FIRST.model_copy(update={"threads": 3})])["threads"] == 3
     assert rehearse([FIRST.model_copy(update={"threads": 3})], most_threads=2)["threads"] in (1, 2)

@@ -57,8 +57,8 @@ class Tokenizer:
         missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
         if missing := missing + ["chat_template"] * ("chat_template" not in settings):
             raise LmworksError(
-                f"{folder}: the tokenizer has no {', '.join(missing)}; chats and documents need them (that of an encoder "
-                "is none: name the recipe's `tokenizer`)"
+                f"{folder}: the tokenizer has no {', '.join(missing)}; chats and documents need them (that of an "
+                "encoder is none: name the recipe's `tokenizer`)"
             )
         self.chat_template: str = settings["chat_template"]
         self.vocab_size = max(vocabulary.values()) + 1

@@ -18,21 +18,24 @@ from typing import Any
 
 import torch
 
+from lmworks.data.documents import Document, write_json_lines, write_shard
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
-from lmworks.pipeline.stage import Context
+from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.learn import write_tokenizer
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder
 from lmworks.train.config import TrainConfig, from_record
 from lmworks.train.objective import Trainable
 from lmworks.train.objectives import OBJECTIVES
-from lmworks.train.train import WATCHED_PROMPTS, WATCHED_TOKENS, train
+from lmworks.train.train import WATCHED_PROMPTS, train
 
 TURNS, PRODUCTS = 9, 20
 """About a second on two cores."""
 VALIDATIONS = 3
+MADE_UP_PROMPT = " ".join(f"w{number}" for number in range(3, 20))
+"""As long as a title or a short question."""
 
 
 class _Nowhere:
@@ -79,25 +82,33 @@ def rehearse(
     every = max(1, steps // VALIDATIONS)
     settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
     context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
-    trained, out = config.model_copy(update=settings), folder / "model"
+    trained = config.model_copy(update=settings)
+    watch = made_up_prompts(folder / "watch") if config.watch else None
     forget_peak_memory()  # of making what it begins with
     began = time.perf_counter()
-    found = dict(train(trained, base, data, tokenizer, data, None, out=out, context=context).measured)
+    found = dict(train(trained, base, data, tokenizer, data, watch, out=folder / "model", context=context).measured)
     found["begin_seconds"] = time.perf_counter() - began - found["running_seconds"]
-    if config.watch:
-        model = begin(config, ModelFolder(out, ""), data)
-        began = time.perf_counter()
-        model.answer(words, [list(range(3, 20))] * WATCHED_PROMPTS, WATCHED_TOKENS)
-        found["sample_seconds"] = time.perf_counter() - began
     return {**found, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
+
+
+def made_up_prompts(folder: Path) -> Handle:
+    """What is watched, in both forms that an objective may read: documents, and conversations."""
+    folder.mkdir()
+    text = f"{MADE_UP_PROMPT}\n{MADE_UP_PROMPT}"
+    document = Document(id="0", source="", text=text, licence="")
+    messages = [{"role": role, "content": MADE_UP_PROMPT} for role in ("user", "assistant")]
+    write_shard(folder / "part-00000.parquet", [document] * WATCHED_PROMPTS)
+    write_json_lines(folder / "conversations.jsonl", [{"messages": messages}] * WATCHED_PROMPTS)
+    return Handle(folder, "")
 
 
 def made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
     """Words that mean nothing, as many as the real one will have."""
-    from tokenizers import Tokenizer, models
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     words = [*SPECIAL_TOKENS, UNKNOWN, *(f"w{number}" for number in range(vocab_size))][:vocab_size]
     backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     backend.add_special_tokens(list(SPECIAL_TOKENS))
     write_tokenizer(backend, folder)
     return TokenizerFolder(folder, "")

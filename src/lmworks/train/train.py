@@ -50,7 +50,7 @@ PUBLISHED = "checkpoints"
 """Folder of published checkpoints beside a model."""
 
 
-@stage(version=5)
+@stage(version=6)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,
