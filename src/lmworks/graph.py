@@ -202,10 +202,10 @@ def model_nodes(
     after = []
     if config.checked:
         others = config.base if isinstance(models.get(config.base or ""), PretrainedModelConfig) else None
-        same = {
+        same = {"learning_rate": 1e-6} | {  # which has no default of its own in alignment
             field: info.get_default(call_default_factory=True)
             for field, info in type(config).model_fields.items()
-            if field in NOT_CHECKED
+            if field in NOT_CHECKED and not info.is_required()
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)

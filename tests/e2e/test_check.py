@@ -82,3 +82,41 @@ def test_memory_that_no_machine_has_is_refused_with_exit_code_3(project: Path) -
 
 def test_a_model_that_is_not_tuned_is_not_checked(project: Path) -> None:
     assert "models that are tuned: tuned" in lmworks(project, "check", "recipe.yaml", "base", code=2).stderr
+
+
+ALIGNED = (
+    RECIPE
+    + """\
+  aligned:
+    {objective: dpo, from: base, tokenizer: base, data: judged, sequence_length: 64, global_batch_tokens: 256, steps: 2,
+    data_type: float32, threads: 1, compile: false}
+  learned:
+    {objective: grpo, from: base, tokenizer: base, data: chats, rewards: [{kind: length, most: 2}], answer_tokens: 8,
+    group_size: 4, sequence_length: 64, global_batch_tokens: 512, steps: 2, data_type: float32, threads: 1,
+    compile: false}
+"""
+).replace(
+    "models:\n",
+    """\
+  raw_pairs:
+    kind: ingest
+    sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
+    licences: {allow: [permissive]}
+  judged: {kind: preferences, from: raw_pairs}
+models:
+""",
+)
+
+
+def test_judged_answers_and_prompts_are_checked_and_refused_before_anything_is_trained(project: Path) -> None:
+    (project / "pairs").mkdir()
+    pairs = [{"prompt": f"Rain {n}?", "chosen": f"On day {n}.", "rejected": "No."} for n in range(12)]
+    (project / "pairs" / "lines.jsonl").write_text("".join(json.dumps(each) + "\n" for each in pairs))
+    (project / "recipe.yaml").write_text(ALIGNED)
+    said = lmworks(project, "check", "recipe.yaml").stdout
+    assert "words of all 24 answers in 12 groups are trained" in said and "of 12 judgements 0 dropped" in said
+    assert "all 11 end as the chat template begins an answer" in said and "mean reward" in said
+    strict = ["--set", "learned.answer_tokens=4", "--set", "learned.rewards=[{kind: exact-answer}]"]
+    refused = lmworks(project, "build", "recipe.yaml", *strict, code=3).stderr
+    assert "the check of learned refuses" in refused and "answers out of reach" in refused
+    assert not list((project / ".lmworks" / "artifacts").glob("train/*"))

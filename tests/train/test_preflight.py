@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ import pytest
 
 from lmworks.data.conversations import Conversations
 from lmworks.data.documents import write_json_lines
+from lmworks.data.preferences import Preferences
 from lmworks.errors import GateRefused
+from lmworks.graph import OBJECTIVES, model_nodes
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Result
-from lmworks.tokens.pack import PackConversationsConfig, pack_conversations
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.stage import Handle, Result
+from lmworks.tokens.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
 from lmworks.train import preflight
-from lmworks.train.config import SftConfig
 from lmworks.train.preflight import check, in_words
+from lmworks.train.rewards import unit_tests
 from support import make_context
 from tiny import make_tiny_model
 
@@ -38,9 +42,11 @@ SOUND = [record(n, f"What does S3 do {n}?", "It lists tags.", "And then?", "It r
 class Tuning:
     """Conversations, packed for a small model of another's making."""
 
+    objective, file, length = "sft", "conversations.jsonl", LENGTH
+
     def __init__(self, folder: Path, records: list[dict[str, Any]], template: str = CHAT_TEMPLATE, **fields: Any):
         self.folder = folder
-        self.base = ModelFolder(make_tiny_model(folder / "base"), "base")
+        self.base = ModelFolder(make_tiny_model(folder / "base", context_length=self.length), "base")
         self.tokenizer = TokenizerFolder(self.base.path, "base")
         config = json.loads((self.base.path / "tokenizer_config.json").read_text()) | {"chat_template": template}
         (self.base.path / "tokenizer_config.json").write_text(json.dumps(config))
@@ -49,14 +55,24 @@ class Tuning:
             "threads": 1,
             "compile": False,
             "data_type": "float32",
-            "global_batch_tokens": 4 * LENGTH,
+            "global_batch_tokens": 4 * self.length,
         }
-        given = {"from": "base", "data": "x", "sequence_length": LENGTH, "micro_batch_rows": 2, **settings, **fields}
-        self.config = SftConfig.model_validate(given).model_copy(update={"step_name": "tuned"})
-        write_json_lines(folder / "samples" / "conversations.jsonl", records)
-        pack = {"conversations": "x", "sequence_length": LENGTH, **self.config.packing()}
-        samples, out, context = Conversations(folder / "samples", ""), folder / "rows", make_context(folder / "pack")
-        pack_conversations(PackConversationsConfig.model_validate(pack), samples, self.tokenizer, out, context)
+        kind, (pack_config, pack, _) = OBJECTIVES[self.objective]
+        given = {
+            "from": "base",
+            "data": "x",
+            "sequence_length": self.length,
+            "micro_batch_rows": 2,
+            **settings,
+            **fields,
+        }
+        given = {"objective": self.objective, **given}
+        self.config = kind.model_validate(given).model_copy(update={"step_name": "tuned"})
+        write_json_lines(folder / "samples" / self.file, records)
+        packing = {"from": "x", "sequence_length": self.length, **self.config.packing()}
+        handle = Preferences if self.file.startswith("pref") else Conversations
+        samples, out, context = handle(folder / "samples", ""), folder / "rows", make_context(folder / "pack")
+        pack(pack_config.model_validate(packing), samples, self.tokenizer, out, context)
         self.rows = Shards(out, "rows")
 
     def weights(self) -> Any:
@@ -65,7 +81,7 @@ class Tuning:
 
     def check(self) -> Result:
         context = make_context(self.folder / "check")
-        samples = Conversations(self.folder / "samples", "")
+        samples = Handle(self.folder / "samples", "")
         return check(self.config, self.base, self.rows, self.tokenizer, samples, self.folder / "out", context)
 
     def refused(self) -> str:
@@ -200,3 +216,198 @@ def test_a_base_without_gradients_is_refused(tmp_path: Path) -> None:
     path = tuning.base.path / "model.safetensors"
     save_file({name: tensor * 0 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
     assert "the first step moves nothing" in tuning.refused()
+
+
+# ---------------------------------------------------------------- judged answers
+
+
+def judgement(number: int, prompt: list[str], chosen: str | None, rejected: str | None) -> dict[str, Any]:
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(prompt)]
+    said = {
+        side: [{"role": "assistant", "content": text}] if text is not None else None
+        for side, text in (("chosen", chosen), ("rejected", rejected))
+    }
+    return {"id": f"{number:032x}", "document": f"{number:x}", "prompt": turns, **said}
+
+
+PAIRS = [
+    judgement(n, [f"Rain {n}?", "Yes.", "Why?"] if n % 3 == 0 else [f"Rain {n}?"], f"On day {n}.", "No idea.")
+    for n in range(20)
+]
+ALONE = [judgement(n, [f"Rain {n}?"], *((f"Day {n}.", None) if n % 2 else (None, f"No {n}."))) for n in range(20)]
+
+
+class Judging(Tuning):
+    """Judged answers, packed likewise."""
+
+    objective, file, length = "dpo", "preferences.jsonl", 2 * LENGTH
+
+
+class JudgingAlone(Judging):
+    objective = "kto"
+
+
+def test_sound_pairs_pass_and_one_step_is_run(tmp_path: Path) -> None:
+    result = Judging(tmp_path, PAIRS).check()
+    assert (result.counts["records"], result.counts["groups"], result.counts["turns"]) == (20, 20, 40)
+    assert not any(result.counts[name] for name in ("silent", "endless", "doubled", "foreign", "masked", "alike"))
+    assert result.measured["loss"] == pytest.approx(0.693, abs=1e-3) and result.measured["gradient_norm"] > 0
+    shown = [in_words(example["pieces"]) for example in result.examples]
+    assert any("⟦On day" in text for text in shown) and any("⟦No idea.<|im_end|>⟧" in text for text in shown)
+
+
+def test_answers_that_are_judged_alone_pass(tmp_path: Path) -> None:
+    result = JudgingAlone(tmp_path, ALONE).check()
+    assert (result.counts["records"], result.counts["samples"]) == (20, 40)
+    assert not result.counts["alike"] and result.measured["gradient_norm"] > 0
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("words", "lost mask: of 1 of 40 assistant turns no word is trained"),
+        ("stop", "untrained stop token: in 1 of 40 turns"),
+        ("prompt", "trained prompt: 1 trained tokens stand before the judged answers"),
+        ("earlier answer", "trained prompt: 1 trained tokens stand before the judged answers"),
+    ],
+)
+def test_a_spoilt_mask_of_either_answer_is_refused(tmp_path: Path, side: str, spoil: str, said: str) -> None:
+    tuning = Judging(tmp_path, PAIRS)
+    weights, rows = tuning.weights(), tuning.rows.open()
+    assert rows.labels is not None
+    encoder = tuning.tokenizer.open()
+    for row, labels in enumerate(rows.labels):
+        (place,) = np.nonzero(labels == (CHOSEN if side == "chosen" else REJECTED))
+        if (rows.tokens[row][place] == encoder.start_of_turn_id).sum() == 4:  # with an earlier answer
+            break
+    else:
+        raise AssertionError
+    trained = place[weights[row][place] > 0]
+    if spoil == "words":
+        weights[row, trained[:-1]] = 0
+    elif spoil == "stop":
+        weights[row, trained[-1]] = 0
+    else:
+        turns = place[rows.tokens[row][place] == encoder.start_of_turn_id]
+        weights[row, turns[0 if spoil == "prompt" else 1] + 3] = 1
+    weights.flush()
+    assert said in tuning.refused()
+
+
+def test_a_pair_whose_answers_are_one_is_refused(tmp_path: Path) -> None:
+    same = judgement(99, ["Rain?"], "No idea.", "No idea.")
+    assert "nothing preferred: in 1 of 21 pairs" in Judging(tmp_path / "data", [*PAIRS, same]).refused()
+    lost = CHAT_TEMPLATE.replace("message['content'] | trim", "message['content'] | trim if loop.first else 'So.'")
+    assert "see whether the chat template loses" in Judging(tmp_path / "template", PAIRS[1:3], lost).refused()
+
+
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        (Judging, [judgement(98, ["Rain 1?"], "No idea.", "On  day 1.")]),
+        (JudgingAlone, [judgement(98, ["Rain 1?"], None, "day 1.")]),
+    ],
+)
+def test_judgements_that_contradict_each_other_are_refused(
+    tmp_path: Path, kind: type[Judging], others: list[dict[str, Any]]
+) -> None:
+    said = kind(tmp_path, [*(PAIRS if kind is Judging else ALONE), *others]).refused()
+    assert "contradictory judgements: 1 say the contrary" in said and "preferences.jsonl:21" in said
+
+
+def test_pairs_with_a_double_begin_or_another_template_are_refused(tmp_path: Path) -> None:
+    said = Judging(tmp_path / "double", PAIRS[1:3], "<|endoftext|>" + CHAT_TEMPLATE).refused()
+    assert "double begin: 4 samples begin with <|endoftext|> twice" in said
+    template = CHAT_TEMPLATE.replace("<|im_start|>assistant\n{%", "<|im_start|>assistant\n<think>{%")
+    assert "template mismatch: preferences.jsonl:1" in Judging(tmp_path / "asked", PAIRS[1:3], template).refused()
+
+
+def test_pairs_that_are_too_long_for_their_rows_are_refused_above_a_share(tmp_path: Path) -> None:
+    long = [judgement(n, ["Why?"], "It lists tags. " * 40, "No.") for n in range(50, 58)]
+    said = Judging(tmp_path / "many", PAIRS[:12] + long).refused()
+    assert "too much is lost: 8 dropped of 20 judgements, more than 20%" in said
+    assert "long_samples" not in said
+    assert Judging(tmp_path / "few", PAIRS[:18] + long[:2]).check().counts["dropped"] == 2
+
+
+# ---------------------------------------------------------------- prompts
+
+
+class Asking(Tuning):
+    """Prompts, packed likewise."""
+
+    objective = "grpo"
+
+    def __init__(self, folder: Path, records: list[dict[str, Any]], template: str = CHAT_TEMPLATE, **fields: Any):
+        given = {"rewards": [{"kind": "length", "most": 2}], "group_size": 4, "answer_tokens": 16, **fields}
+        super().__init__(folder, records, template, **given)
+
+
+ASKED = [record(n, f"What does S3 do {n}?", "It lists.") for n in range(20)]
+
+
+def test_sound_prompts_pass_and_one_rollout_is_learned_from(tmp_path: Path) -> None:
+    result = Asking(tmp_path, ASKED).check()
+    assert result.counts["records"] == result.counts["prompts"] == 20
+    assert not any(result.counts[name] for name in ("unframed", "crowded", "beyond", "doubled"))
+    assert {"loss", "gradient_norm", "reward", "distinct", "answer_tokens"} <= set(result.measured)
+    told = in_words(result.examples[0]["pieces"])
+    assert told.startswith("<|endoftext|><|im_start|>user\nWhat does S3")
+    assert told.endswith("<|im_start|>assistant\n⟦It lists.<|im_end|>⟧")
+
+
+def test_a_rollout_that_teaches_nothing_is_told_and_not_refused(tmp_path: Path) -> None:
+    never = [{"kind": "regex", "pattern": "never this"}]
+    assert Asking(tmp_path, ASKED, rewards=never).check().measured["gradient_norm"] == 0
+
+
+def test_a_template_that_begins_no_answer_is_refused(tmp_path: Path) -> None:
+    template = CHAT_TEMPLATE.replace("add_generation_prompt", "false")
+    assert "no generation prompt: 20 of 20 prompts" in Asking(tmp_path / "none", ASKED, template).refused()
+    tuning = Asking(tmp_path / "spoilt", ASKED)
+    weights = tuning.weights()
+    weights[3, int(weights[3].argmax()) - 1] = 1
+    weights.flush()
+    assert "no generation prompt: 1 of 20 prompts" in tuning.refused()
+
+
+def test_prompts_without_room_for_answers_are_refused(tmp_path: Path) -> None:
+    tuning = Asking(tmp_path, ASKED)
+    tuning.config = tuning.config.model_copy(update={"answer_tokens": LENGTH - 8})
+    assert "no room for answers: 20 of 20 prompts leave less than answer_tokens 88" in tuning.refused()
+
+
+def test_answers_that_no_model_could_give_are_refused_where_only_they_count(tmp_path: Path) -> None:
+    exact = {"rewards": [{"kind": "exact-answer"}], "answer_tokens": 4}
+    said = Asking(tmp_path / "exact", ASKED, **exact).refused()
+    assert "answers out of reach: 20 of 20 answers of the data take more than answer_tokens 4" in said
+    found = {"rewards": [{"kind": "exact-answer", "pattern": "lists"}], "answer_tokens": 4}
+    assert Asking(tmp_path / "found", ASKED, **found).check().counts["beyond"] == 20
+
+
+def test_a_reward_that_cannot_be_computed_here_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv")
+    monkeypatch.setattr(unit_tests, "NOT_HELD", 1)  # as a program ends that a system does not hold
+    said = Asking(tmp_path, ASKED, rewards=[{"kind": "unit-tests"}], answer_tokens=32).refused()
+    assert "reward unit-tests: cannot be computed here" in said and "cannot keep programs from the network" in said
+
+
+@pytest.mark.parametrize("kind", [Judging, Asking])
+def test_memory_that_is_not_there_is_refused_before_alignment(
+    kind: type[Tuning], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning = kind(tmp_path, PAIRS if kind is Judging else ASKED)
+    monkeypatch.setattr(preflight, "available_bytes", lambda: 2.0**20)
+    assert "memory: training takes about" in tuning.refused()
+
+
+@pytest.mark.parametrize("kind", [Judging, Asking])
+def test_a_search_over_learning_rates_and_distances_checks_once(kind: type[Tuning]) -> None:
+    rewards = {"rewards": [{"kind": "length", "most": 2}]} if kind is Asking else {}
+    given = {"objective": kind.objective, "from": "base", "data": "x", **rewards}
+    keys = []
+    for more in ({}, {"learning_rate": 0.1, "beta" if kind is Judging else "kl_weight": 0.5, "steps": 7}):
+        config = OBJECTIVES[kind.objective][0].model_validate({**given, **more})
+        keys += [key_config(node.config) for node in model_nodes("tuned", config, {}, {}) if node.stage is check]
+    assert len(keys) == 2 and keys[0] == keys[1]

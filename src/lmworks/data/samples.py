@@ -201,14 +201,14 @@ class _Reading:
 
     def _without_contradictions(self, made: Iterator[_Made]) -> Iterator[_Made]:
         """Where one question has two verdicts nobody knows which is right: all of them are quarantined."""
-        kept, claims, contradicted = list(made), dict[str, set[str]](), dict[str, str]()
+        kept, claimed, contradicted = list(made), dict[str, set[str]](), dict[str, str]()
         for each in kept:
-            for subject, verdict in _claims(each.sample):
-                claims.setdefault(subject, set()).add(verdict)
+            for subject, verdict in claims(each.sample):
+                claimed.setdefault(subject, set()).add(verdict)
         for each in kept:
-            for subject, _ in _claims(each.sample):
-                if len(claims[subject]) > 1:
-                    contradicted[each.document] = " and ".join(sorted(claims[subject]))
+            for subject, _ in claims(each.sample):
+                if len(claimed[subject]) > 1:
+                    contradicted[each.document] = " and ".join(sorted(claimed[subject]))
         for document in self.documents.iterate() if contradicted else ():
             if verdicts := contradicted.get(document.id):
                 self._refuse(document, f"contradictory labels: the same prompt has {verdicts:.200}")
@@ -243,7 +243,7 @@ class _Reading:
         )
 
 
-def _claims(sample: Sample) -> Iterator[tuple[str, str]]:
+def claims(sample: Sample) -> Iterator[tuple[str, str]]:
     """What a sample says of what: an answer of a prompt, or which of two answers, or whether one is good."""
     prompt = _plain(sample.prompt)
     if sample.answer is not None:

@@ -9,8 +9,9 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.hidden import hide
 from lmworks.release.words import duration, number, size, visible_lines
-from lmworks.train.preflight import LOST, Piece
+from lmworks.train.preflight import LOST
 from lmworks.train.preflight import in_words as sample_in_words
+from lmworks.train.preflight_prompts import Piece
 
 
 def checked(artifact: Artifact) -> dict[str, Any]:
@@ -37,23 +38,54 @@ def checks(built: Built) -> dict[str, dict[str, Any]]:
 def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
     """What was looked at, and what was found there."""
     counts, step = artifact.manifest["counts"], artifact.manifest["run"]["measured"]
-    turns, cut = number(counts["turns"]), counts["cut"]
-    told = {
-        "mask": f"words of all {turns} assistant turns in {number(counts['samples'])} samples are trained, and no "
-        f"others: {counts['trained'] / max(1, counts['tokens']):.0%} of the tokens",
-        "stop token": f"<|im_end|> is trained in all turns{f' but {number(cut)} that are cut off' if cut else ''}",
-        "length": f"of {number(counts['records'])} conversations "
-        + ", ".join(f"{number(counts[name])} {name}" for name in LOST if name in counts),
-        "batches": f"each of {number(counts['micro_batches'])} micro-batches trains something",
-        "template": "the bytes that are served; no sample begins twice",
-    }
+    told = _prompts(counts) if "prompts" in counts else _answers(counts)
     if step:
         norm = number(step["gradient_norm"])
         told["one step"] = f"loss {number(step['loss'])}, gradient norm {norm}, {duration(step['step_seconds'])}"
+    if "reward" in step:
+        told["one rollout"] = (
+            f"mean reward {number(step['reward'])} of answers of {number(step['answer_tokens'])} tokens, "
+            f"{step['distinct']:.0%} of them unlike in their group"
+        )
+        if not step["gradient_norm"]:
+            told["one rollout"] += "; no answer was worth more than others to its prompt, which teaches nothing"
     if predicted:
         low, high = map(duration, predicted["seconds"])
         told["training"] = f"{size(predicted['memory_bytes'])} of memory, {low} to {high}, by the plan"
     return told
+
+
+def _answers(counts: Mapping[str, int]) -> dict[str, str]:
+    """Of rows whose answers are learned or compared."""
+    turns, cut, pairs = number(counts["turns"]), counts["cut"], counts.get("groups", 0)
+    samples = number(counts["samples"])
+    what = f"{turns} answers in {number(pairs)} groups" if pairs else f"{turns} assistant turns in {samples} samples"
+    return {
+        "mask": f"words of all {what} are trained, and no others: "
+        f" {counts['trained'] / max(1, counts['tokens']):.0%} of the tokens",
+        "stop token": f"<|im_end|> is trained in all turns{f' but {number(cut)} that are cut off' if cut else ''}",
+        "length": _length(counts, "judgements" if pairs else "conversations"),
+        "batches": f"each of {number(counts['micro_batches'])} micro-batches trains something",
+        "template": "the bytes that are served; no sample begins twice",
+    }
+
+
+def _prompts(counts: Mapping[str, int]) -> dict[str, str]:
+    """Of rows whose prompts are answered anew."""
+    mean = counts["tokens"] / max(1, counts["prompts"])
+    return {
+        "prompts": f"all {number(counts['prompts'])} end as the chat template begins an answer; {number(mean)} tokens, "
+        f"at most {number(counts['longest'])}",
+        "room": f"for answer_tokens behind each; {number(counts['beyond'])} answers of the data take more",
+        "length": _length(counts, "prompts"),
+        "rewards": "computed for the data's own answers",
+        "template": "the bytes that are served; no prompt begins twice",
+    }
+
+
+def _length(counts: Mapping[str, int], samples: str) -> str:
+    lost = ", ".join(f"{number(counts[name])} {name}" for name in LOST if name in counts)
+    return f"of {number(counts['records'])} {samples} {lost}"
 
 
 def in_words(model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool) -> str:

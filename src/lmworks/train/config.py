@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,6 +26,15 @@ SENTINELS = 100
 """As published T5 tokenizers have: marks of the spans that are taken out of a text."""
 Auto = Literal["auto"]
 Count = int | Auto
+LostShare = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        description="Of samples that are dropped, truncated or train nothing, above which the check before training "
+        "refuses: one in five is rarely meant.",
+    ),
+]
 
 
 class LoraConfig(StepConfig):
@@ -59,7 +68,7 @@ class TrainConfig(StepConfig):
     """Whether the model is a module of `transformers`, whose libraries take memory."""
 
     checked: ClassVar[bool] = False
-    """Whether its rows are of chats, which `train/preflight.py` looks at before training begins."""
+    """Whether its rows are of chats, judged answers or prompts, which `train/preflight.py` looks at before training."""
 
     always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
 
@@ -353,13 +362,7 @@ class SftConfig(TrainConfig):
         description="What becomes of conversations longer than a row. A dropped one teaches nothing wrong; `truncate` "
         "cuts the end off, `split` makes several of the exchanges that fit.",
     )
-    largest_lost_share: float = Field(
-        default=0.2,
-        ge=0,
-        le=1,
-        description="Of conversations that are dropped, truncated or train nothing, above which the check before "
-        "training refuses: one in five is rarely meant.",
-    )
+    largest_lost_share: LostShare = 0.2
 
     def packing(self) -> dict[str, Any]:
         return {"long_samples": self.long_samples}

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from lmworks.model.config import DecoderConfig
 from lmworks.recipe import Reference
-from lmworks.train.config import TrainConfig
+from lmworks.train.config import LostShare, TrainConfig
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
@@ -21,10 +21,12 @@ class AlignedConfig(TrainConfig):
 
     rates: ClassVar[tuple[float, float]] = (1e-6, 2e-5)
     """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more."""
+    checked: ClassVar[bool] = True
 
     base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
     learning_rate: float = Field(gt=0, description="AdamW's; unset, 0.000001, and 0.00002 of an adapter.")
     adamw_learning_rate: float = Field(default=1e-6, gt=0, description="Beside Muon, whose own rate must be stated.")
+    largest_lost_share: LostShare = 0.2
 
     @model_validator(mode="before")
     @classmethod

@@ -13,15 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.forms import Fault, check_turns
+from lmworks.data.forms import Fault, Sample, check_turns
+from lmworks.data.samples import claims
 from lmworks.errors import GateRefused
 from lmworks.model.folder import ModelFolder, approximate_config, is_ours, read_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.tokens.pack_preferences import REJECTED, SIDES
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
 from lmworks.train.config import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
 from lmworks.train.memory import MEND, available_bytes
+from lmworks.train.policy_config import PolicyConfig
+from lmworks.train.preflight_prompts import Piece, Prompts, pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,11 +43,14 @@ NOT_CHECKED = {
     *("steps", "learning_rate", "adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum"),
     *("weight_decay", "label_smoothing", "gradient_clip", "spike_ratio", "on_spike", "patience", "keep_best"),
     *("checkpoint_steps", "publish_checkpoints", "branch_step", "validation_steps", "validation_rows"),
+    *("beta", "odds_weight", "target_margin", "chosen_weight", "rejected_weight", "margins"),
+    *("kl_weight", "kl_limit", "clip_range"),
 }
 """Fields that a check does not depend on: a search over them checks once."""
 
-Piece = tuple[str, bool]
-"""Text, and whether it is trained."""
+
+Record = tuple[str, Sequence[Mapping[str, str]], int]
+"""Place and turns of a sample, and how many turns are its answer."""
 
 
 @dataclass
@@ -66,11 +73,20 @@ class Found:
     joined: int = 0
     """Rows that do not begin with <|endoftext|>: nothing keeps the samples in them apart."""
     foreign: int = 0
-    """Trained tokens that no assistant says."""
+    """Trained tokens that no assistant says, or that stand before a judged answer."""
+    groups: int = 0
+    """Of two answers, of which one is judged against the other."""
+    alike: int = 0
+    """Groups whose chosen answer is the rejected one, token by token."""
     tokens: int = 0
     trained: int = 0
     shown: list[list[Piece]] = field(default_factory=list)
     """The first of rows spread evenly: the longest stand in the first."""
+
+    def counts(self) -> dict[str, int]:
+        """Without texts, and without groups where there are none."""
+        found = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        return found if self.groups else {name: found[name] for name in found if name not in ("groups", "alike")}
 
 
 @stage(version=1)
@@ -89,38 +105,49 @@ def check(
     GateRefused with all that is wrong and how to mend it.
     """
     encoder, rows = tokenizer.open(), data.open()
-    found, facts = inspect(rows, encoder), json.loads((data.path / "shards.json").read_text())
-    records = list(_records(samples.path))
-    faults = [
-        *_faults_of_rows(found),
+    facts, records = json.loads((data.path / "shards.json").read_text()), list(_records(samples.path))
+    found: Found | Prompts
+    if isinstance(config, PolicyConfig):
+        found = Prompts.of(rows, encoder, config)
+        faults, lost, whole, samples_are = list(found.faults(config)), 0, len(records), "prompts"
+    else:
+        found = inspect(rows, encoder, one_turn=all(answer == 1 for _, _, answer in records))
+        faults = [
+            *_faults_of_rows(found),
+            *_faults_of_judgements(found, samples.path),
+            *_faults_of_batches(config, rows),
+        ]
+        samples_are = "judgements" if found.groups else "conversations"
+        lost, whole = found.masked, found.groups + int(facts["dropped"]) if found.groups else len(records)
+    faults += [
         *_faults_of_records(records),
-        *_faults_of_batches(config, rows),
         *_faults_of_templates(base, tokenizer, encoder, rows, records),
-        *_faults_of_length(config, facts, len(records), found),
+        *_faults_of_length(config, facts, whole, lost, samples_are),
     ]
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(data.path / "ids.txt", out / "ids.txt")  # some of their texts are kept as examples
-    measured: dict[str, float] = {}
     if base:
         faults += _faults_of_memory(config, base, encoder)
     if faults:
         for sample in found.shown:
             context.log(in_words(sample))
         raise GateRefused("\n".join([f"the check of {config.step_name or config.objective} refuses:", *faults]))
-    if base and config.processes == 1:
-        measured = _one_step(config, base, data, tokenizer, context)
+    measured = _one_step(config, base, data, tokenizer, context) if base and config.processes == 1 else {}
     counts = {
-        "records": len(records),
+        "records": whole,
         **{name: facts[name] for name in LOST if name in facts},
-        **{name: value for name, value in vars(found).items() if name != "shown"},
+        **found.counts(),
         "micro_batches": -(-len(rows.tokens) // min(config.micro_batch_rows, config.rows_per_step)),
     }
     examples = [{"reason": "sample", "pieces": sample} for sample in found.shown]
     return Result(counts=counts, examples=examples, measured=measured)
 
 
-def inspect(rows: PackedRows, encoder: Tokenizer) -> Found:
-    """Read every row: samples begin at <|endoftext|>, turns at <|im_start|>."""
+def inspect(rows: PackedRows, encoder: Tokenizer, *, one_turn: bool = True) -> Found:
+    """Read every row: samples begin at <|endoftext|>, turns at <|im_start|>.
+
+    Judged answers are of `one_turn` each, the last, or some are of several, and the turns before may be trained.
+    """
     import numpy as np
 
     found, assistants = Found(), dict[tuple[int, ...], bool]()
@@ -128,12 +155,18 @@ def inspect(rows: PackedRows, encoder: Tokenizer) -> Found:
     for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
         (filled,) = np.nonzero((tokens != encoder.end_of_text_id) | (weights > 0))
         end = int(filled[-1]) + 1 if len(filled) else 0
-        starts = _starts(tokens[:end], None if rows.labels is None else rows.labels[row][:end], encoder, found)
-        for start, stop in zip(starts, [*starts[1:], end], strict=True):
-            sample = tokens[start:stop], weights[start:stop] > 0
-            if start == starts[0] and row % every == 0:
-                found.shown.append(_pieces(sample[0].tolist(), sample[1].tolist(), encoder))
-            _inspect_sample(*sample, rows.labels is not None, encoder, assistants, found)
+        labels = None if rows.labels is None else rows.labels[row][:end]
+        starts = _starts(tokens[:end], labels, encoder, found)
+        samples = [slice(*each) for each in zip(starts, [*starts[1:], end], strict=True)]
+        for number, place in enumerate(samples):
+            sample = tokens[place], weights[place] > 0
+            if number <= (labels is not None) and row % every == 0:
+                found.shown.append(pieces(sample[0].tolist(), sample[1].tolist(), encoder))
+            _inspect_sample(*sample, labels is not None, one_turn, encoder, assistants, found)
+            if labels is not None and number % 2:
+                found.groups += 1
+                rejected = labels[place.start] % len(SIDES) == REJECTED
+                found.alike += bool(rejected and np.array_equal(tokens[samples[number - 1]], sample[0]))
     return found
 
 
@@ -153,6 +186,7 @@ def _inspect_sample(
     tokens: NDArray[Any],
     trained: NDArray[Any],
     judged: bool,
+    one_turn: bool,
     encoder: Tokenizer,
     assistants: dict[tuple[int, ...], bool],
     found: Found,
@@ -164,23 +198,23 @@ def _inspect_sample(
         np.flatnonzero(tokens == token).tolist() for token in (encoder.start_of_turn_id, encoder.end_of_turn_id)
     )
     found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
-    spoken, last, length = 0, list[tuple[int, int | None, int]](), len(encoder.encode("assistant")) + 1
+    turns, length = list[tuple[int, int | None, int]](), len(encoder.encode("assistant")) + 1
     for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
         head = tuple(tokens[start + 1 : start + 1 + length].tolist())
         if head not in assistants:
             assistants[head] = encoder.decode(head).startswith("assistant")
         if assistants[head]:
             inside = [end for end in ends if start < end < stop]
-            last = [(start, inside[-1] if inside else None, stop)]
-            if not judged:
-                spoken += _count_turn(trained, *last[0], found)
-    if judged and last:
-        spoken += _count_turn(trained, *last[0], found)
+            turns.append((start, inside[-1] if inside else None, stop))
+    before = turns[:-1] if judged else []
+    spoken = sum(_count_turn(trained, *turn, found) for turn in turns[len(before) :])
     found.samples += 1
     found.masked += not trained.any()
     found.tokens += len(tokens)
     found.trained += int(trained.sum())
-    found.foreign += 0 if judged else int(trained.sum()) - spoken
+    found.foreign += int(trained.sum()) - spoken
+    if not one_turn:
+        found.foreign -= sum(int(trained[start:stop].sum()) for start, _, stop in before)
 
 
 def _count_turn(trained: NDArray[Any], start: int, end: int | None, stop: int, found: Found) -> int:
@@ -191,17 +225,6 @@ def _count_turn(trained: NDArray[Any], start: int, end: int | None, stop: int, f
     found.cut += end is None
     found.endless += end is not None and not trained[end]
     return int(trained[start : stop if end is None else end + 1].sum())
-
-
-def _pieces(ids: Sequence[int], trained: Sequence[bool], encoder: Tokenizer) -> list[Piece]:
-    """A sample as text, cut where the mask changes."""
-    pieces: list[Piece] = []
-    start = 0
-    for stop in range(1, len(ids) + 1):
-        if stop == len(ids) or trained[stop] != trained[start]:
-            pieces.append((encoder.spell(ids[start:stop]), trained[start]))
-            start = stop
-    return pieces
 
 
 def in_words(sample: Sequence[Piece], *, colour: bool = False) -> str:
@@ -219,7 +242,12 @@ def _faults_of_rows(found: Found) -> Iterator[str]:
             f"- lost mask: of {found.silent} of {found.turns} assistant turns no word is trained. The chat template "
             "must frame turns with <|im_start|>assistant and <|im_end|>, or the rows are damaged: see the samples above"
         )
-    if found.foreign:
+    if found.foreign and found.groups:
+        yield (
+            f"- trained prompt: {found.foreign} trained tokens stand before the judged answers, in what both answers "
+            "follow: nobody has judged that. Pack the preferences anew: `--rebuild` their step"
+        )
+    elif found.foreign:
         yield (
             f"- lost mask: {found.foreign} trained tokens stand outside of assistant turns: the model would learn to "
             "speak for the user. Pack the conversations anew: `--rebuild` their step"
@@ -248,10 +276,30 @@ def _faults_of_rows(found: Found) -> Iterator[str]:
         yield "- no assistant turn in any row: expected <|im_start|>assistant; the chat template frames turns otherwise"
 
 
-def _faults_of_records(records: Sequence[tuple[str, Sequence[Mapping[str, str]]]]) -> Iterator[str]:
+def _faults_of_judgements(found: Found, samples: Path) -> Iterator[str]:
+    if found.alike:
+        yield (
+            f"- nothing preferred: in {found.alike} of {found.groups} pairs the chosen answer is the rejected one, "
+            "token by token. Leave them out, or see whether the chat template loses what they differ in"
+        )
+    seen, contradicted = dict[str, str](), list[str]()
+    for place, record in _lines(samples) if found.groups else ():
+        sample = Sample(**{name: record[name] for name in ("prompt", "chosen", "rejected")})
+        for subject, verdict in claims(sample):
+            if seen.setdefault(subject, verdict) != verdict:
+                contradicted.append(place)
+    if contradicted:
+        yield (
+            f"- contradictory judgements: {len(contradicted)} say the contrary of an earlier one on the same answers to"
+            f" the same prompt, first {contradicted[0]}. Leave both out where nobody knows which is right; a step of "
+            "kind `preferences` would have set them aside"
+        )
+
+
+def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
     reasons: Counter[str] = Counter()
     first: dict[str, str] = {}
-    for place, turns in records:
+    for place, turns, _ in records:
         try:
             check_turns(turns)
         except Fault as fault:
@@ -261,7 +309,7 @@ def _faults_of_records(records: Sequence[tuple[str, Sequence[Mapping[str, str]]]
     for reason, count in reasons.items():
         yield (
             f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Mend them where they "
-            "come from; a step of kind `conversations` would have set them aside"
+            "come from; a step of kind `conversations` or `preferences` would have set them aside"
         )
 
 
@@ -287,7 +335,7 @@ def _faults_of_templates(
     tokenizer: TokenizerFolder,
     encoder: Tokenizer,
     rows: PackedRows,
-    records: Sequence[tuple[str, Sequence[Mapping[str, str]]]],
+    records: Sequence[Record],
 ) -> Iterator[str]:
     """Served is the folder of the tokenizer: the trainer copies its bytes into the model's."""
     if rows.tokenizer_digest != encoder.digest:
@@ -309,7 +357,7 @@ def _faults_of_templates(
                 f"- template mismatch: {name} of the base ({theirs}) is not that of the tokenizer ({ours}), so ids or "
                 "turns mean something else to it. Take the base's own: `tokenizer:` with the name of the base"
             )
-    for place, turns in records[:COMPARED]:
+    for place, turns, _ in records[:COMPARED]:
         whole, _ = encoder.encode_chat(turns)
         asked, _ = encoder.encode_chat(turns[:-1], add_generation_prompt=True)
         if whole[: len(asked)] != asked:
@@ -321,14 +369,17 @@ def _faults_of_templates(
             return
 
 
-def _faults_of_length(config: TrainConfig, facts: Mapping[str, Any], records: int, found: Found) -> Iterator[str]:
-    lost = {name: int(facts.get(name, 0)) for name in ("dropped", "truncated", "untrained")} | {"masked": found.masked}
+def _faults_of_length(
+    config: TrainConfig, facts: Mapping[str, Any], whole: int, masked: int, samples: str
+) -> Iterator[str]:
+    lost = {name: int(facts.get(name, 0)) for name in ("dropped", "truncated", "untrained")} | {"masked": masked}
     most = getattr(config, "largest_lost_share", 1.0)
-    if sum(lost.values()) > most * records:
+    if sum(lost.values()) > most * whole:
         told = ", ".join(f"{count} {name}" for name, count in lost.items() if count)
+        other = "take `long_samples: split`, " if "long_samples" in type(config).model_fields else ""
         yield (
-            f"- too much is lost: {told} of {records} conversations, more than {most:.0%}. Raise sequence_length "
-            f"(now {config.sequence_length}), take `long_samples: split`, or state largest_lost_share"
+            f"- too much is lost: {told} of {whole} {samples}, more than {most:.0%}. Raise sequence_length (now "
+            f"{config.sequence_length}), {other}or state largest_lost_share"
         )
 
 
@@ -363,20 +414,28 @@ def _one_step(
     from lmworks.train.train import first_step
 
     line, seconds = first_step(config, base, data, tokenizer, context)
-    if line is None or not line["gradient_norm"]:
+    nothing = line and not line["gradient_norm"] and not isinstance(config, PolicyConfig)  # which may be bad luck
+    if line is None or nothing:
         raise GateRefused(
             f"the check of {config.step_name} refuses: the first step moves nothing: its gradient is "
             f"{'not a finite number; take float32, or another base' if line is None else 'zero; is all frozen?'}"
         )
-    return {"step_seconds": seconds, "loss": line["loss"], "gradient_norm": line["gradient_norm"]}
+    told = ("loss", "gradient_norm", "reward", "distinct", "answer_tokens")
+    return {"step_seconds": seconds, **{name: line[name] for name in told if name in line}}
 
 
-def _records(folder: Path) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
-    """Place and turns of each conversation, or of each judged answer."""
+def _lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and content of each record."""
     path = next(path for name in ("conversations", "preferences") if (path := folder / f"{name}.jsonl").is_file())
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             record = json.loads(line)
-            for answer in ["messages"] if "messages" in record else ["chosen", "rejected"]:
-                if turns := record[answer]:
-                    yield f"{path.name}:{number} ({record['id']})", [*record.get("prompt", ()), *turns]
+            yield f"{path.name}:{number} ({record['id']})", record
+
+
+def _records(folder: Path) -> Iterator[Record]:
+    """Each conversation, or each judged answer behind its prompt."""
+    for place, record in _lines(folder):
+        for answer in ["messages"] if "messages" in record else ["chosen", "rejected"]:
+            if turns := record[answer]:
+                yield place, [*record.get("prompt", ()), *turns], len(turns)

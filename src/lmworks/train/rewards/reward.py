@@ -27,6 +27,11 @@ class AnswerReward(StepConfig, ABC):
     kind: str
     weight: float = Field(default=1.0, description="Of this reward in their sum; alone, its size does not matter.")
 
+    @property
+    def copies(self) -> bool:
+        """Whether nothing is worth anything but the whole answer of the data."""
+        return False
+
     @abstractmethod
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """What each answer is worth, from 0 to 1 before the weight."""

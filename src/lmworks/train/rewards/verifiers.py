@@ -24,6 +24,10 @@ class ExactAnswerReward(AnswerReward):
 
     _checked = field_validator("pattern")(checked_pattern)
 
+    @property
+    def copies(self) -> bool:
+        return self.pattern is None
+
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         return [float(each.ended and self._is_right(each)) for each in answers]
 
