@@ -35,27 +35,27 @@ BASE = {**DECODER, "steps": 20}
 
 CASES: dict[str, tuple[int, dict[str, dict[str, Any]]]] = {
     "decoder": (
-        4096,
-        {"model": {**DECODER, "watch": "split.test", "hidden_size": 320, "num_layers": 4, "steps": 200}},
+        3072,
+        {"model": {**DECODER, "watch": "split.test", "hidden_size": 384, "num_layers": 3, "steps": 200}},
     ),
-    "sft": (2048, {"base": {**BASE, "hidden_size": 256, "num_layers": 3}, "model": {**SFT, "steps": 200}}),
+    "sft": (3072, {"base": {**BASE, "hidden_size": 320, "num_layers": 2}, "model": {**SFT, "steps": 200}}),
     "long context": (
-        4096,
-        {"model": {**DECODER, "hidden_size": 192, "num_layers": 3, "sequence_length": 2048, "micro_batch_rows": 1}
-         | {"global_batch_tokens": 4096, "steps": 60}},
+        3072,
+        {"model": {**DECODER, "hidden_size": 256, "num_layers": 2, "sequence_length": 1536, "micro_batch_rows": 1}
+         | {"global_batch_tokens": 4608, "steps": 60}},
     ),
     "encoder": (
-        4096,
-        {"model": {**DECODER, "objective": "masked-lm", "hidden_size": 256, "num_layers": 3, "steps": 200}},
+        3072,
+        {"model": {**DECODER, "objective": "masked-lm", "hidden_size": 320, "num_layers": 2, "steps": 200}},
     ),
     "encoder-decoder": (
-        4096,
-        {"model": {**DECODER, "objective": "span-corruption", "hidden_size": 256, "num_layers": 3, "steps": 100}},
+        3072,
+        {"model": {**DECODER, "objective": "span-corruption", "hidden_size": 192, "num_layers": 4, "steps": 100}},
     ),
     "lora": (
-        4096,
-        {"base": {**BASE, "hidden_size": 320, "num_layers": 4},
-         "model": {**SFT, "adapter": {"kind": "lora", "rank": 16}, "steps": 200}},
+        3072,
+        {"base": {**BASE, "hidden_size": 256, "num_layers": 3},
+         "model": {**SFT, "adapter": {"kind": "lora", "rank": 12}, "steps": 200}},
     ),
 }  # fmt: skip
 """Vocabulary and models of each judged recipe; `model` is what is predicted."""
