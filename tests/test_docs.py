@@ -10,7 +10,7 @@ import pytest
 
 from lmworks.cli import app
 from lmworks.graph import CLASSES
-from lmworks.recipe import load_recipe
+from lmworks.recipe_file import load_recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

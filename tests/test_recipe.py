@@ -11,17 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from lmworks.recipe import (
-    NeedsConfig,
-    Recipe,
-    RecipeError,
-    Reference,
-    StepClasses,
-    StepConfig,
-    load_recipe,
-    read_yaml,
-    references,
-)
+from lmworks.recipe import NeedsConfig, Recipe, RecipeError, Reference, StepConfig, references
+from lmworks.recipe_file import StepClasses, load_recipe, read_yaml
 
 
 class Files(StepConfig):

@@ -40,7 +40,8 @@ from lmworks.pipeline.build import Node
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
-from lmworks.recipe import Recipe, StepClasses, StepConfig, references
+from lmworks.recipe import Recipe, StepConfig, references
+from lmworks.recipe_file import StepClasses
 from lmworks.tokens.best_of import BestOfConfig, best_of
 from lmworks.tokens.bpe import BpeConfig, bpe
 from lmworks.tokens.character import CharacterConfig, character

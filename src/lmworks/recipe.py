@@ -1,24 +1,21 @@
-"""The recipe: one typed YAML file that holds the whole life of a model.
+"""The recipe's schema: one typed file holds the whole life of a model.
 
-The file is YAML 1.2 core: `no` is a word, `3e-4` is a number, a key stands once. Every value keeps its line, so that an
-error names file, line and field. Steps bring their own config classes; `graph.py` hands them in as `StepClasses`.
+Steps bring their own config classes, derived from `StepConfig`. `recipe_file.py` reads a file into a `Recipe`.
 """
 
 from __future__ import annotations
 
-import difflib
-import operator
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from lmworks.errors import UsageError
+
+
+class RecipeError(UsageError):
+    """The recipe does not say what it must; every fault found is listed."""
 
 
 class _NamesAStep:
@@ -156,280 +153,6 @@ class Recipe(StepConfig):
     serve: ServeConfig | None = Field(None, description="only a recipe that is served names the model to serve")
 
 
-@dataclass(frozen=True)
-class StepClasses:
-    """Config classes by the word that chooses them in the file."""
-
-    data: Mapping[str, type[StepConfig]]
-    tokenizers: Mapping[str, type[StepConfig]]
-    objectives: Mapping[str, type[StepConfig]]
-    tasks: Mapping[str, type[StepConfig]]
-    complete: Callable[[dict[str, Any]], None] = lambda recipe: None
-    """Adds steps that a recipe names and need not write out."""
-
-
-@dataclass
-class Tree:
-    """Plain values of a YAML file, with the line of each."""
-
-    value: Any
-    lines: dict[Location, int] = field(default_factory=dict)
-
-    def line(self, location: Location) -> int | None:
-        """The line of a value, or of the nearest value around it that has one."""
-        while location and location not in self.lines:
-            location = location[:-1]
-        return self.lines.get(location)
-
-
-class RecipeError(UsageError):
-    """The recipe does not say what it must; every fault found is listed."""
-
-
-def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) -> Recipe:
-    """Read, override and check a recipe.
-
-    `settings` are `a.b=value` texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`.
-    Raises `RecipeError` naming file, line and field of every fault.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RecipeError(
-            f"{path}: cannot be read ({error.strerror}); name an existing recipe, or make one with `lmworks init`"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
-    tree = read_yaml(text, str(path))
-    if not isinstance(tree.value, dict):
-        raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
-    for setting in settings:
-        _override(tree, setting)
-    classes.complete(tree.value)
-    schema = _recipe_class(classes)
-    try:
-        recipe = schema.model_validate(tree.value)
-    except ValidationError as error:
-        raise RecipeError("\n".join(_faults(error, tree, str(path), schema))) from None
-    if faults := [f"{_place(tree, str(path), where)}: {what}" for where, what in _reference_faults(recipe)]:
-        raise RecipeError("\n".join(faults))
-    return recipe
-
-
-def _recipe_class(classes: StepClasses) -> type[Recipe]:
-    """The recipe's schema with the known steps' classes in it."""
-
-    def choose(options: Mapping[str, type[StepConfig]], key: str) -> Any:
-        union: Any = reduce(operator.or_, options.values())
-        return Annotated[union, Field(discriminator=key)] if len(options) > 1 else union
-
-    def define(base: type[StepConfig], fields: Mapping[str, tuple[Any, Any]]) -> Any:
-        return create_model(base.__name__, __base__=base, **dict(fields))  # type: ignore[call-overload]
-
-    evaluate = define(EvaluateConfig, {"tasks": (list[choose(classes.tasks, "kind")], Field(min_length=1))})  # type: ignore[misc]
-    fields: dict[str, tuple[Any, Any]] = {
-        "data": (dict[str, choose(classes.data, "kind")], Field(min_length=1)),  # type: ignore[misc]
-        "tokenizer": (choose(classes.tokenizers, "kind") | None, None),
-        "models": (dict[str, choose(classes.objectives, "objective")], Field(default_factory=dict)),  # type: ignore[misc]
-        "evaluate": (evaluate | None, None),
-    }
-    recipe: type[Recipe] = define(Recipe, fields)
-    return recipe
-
-
-# ---------------------------------------------------------------- YAML 1.2 core
-
-_SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
-    (re.compile(r"null|Null|NULL|~|"), lambda text: None),
-    (re.compile(r"true|True|TRUE"), lambda text: True),
-    (re.compile(r"false|False|FALSE"), lambda text: False),
-    (re.compile(r"[-+]?[0-9]+"), int),
-    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
-    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
-    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
-    (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
-    (re.compile(r"\.(nan|NaN|NAN)"), lambda text: float("nan")),
-)
-"""YAML 1.2.2, section 10.3.2, the core schema's tag resolution."""
-
-
-def read_yaml(text: str, name: str) -> Tree:
-    """Read one YAML 1.2 document with core-schema scalars. Anchors are refused: values stand where they are used."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecipeError(f"{name}:{line}: not YAML: {error.problem or error}") from None
-    except YAMLError as error:
-        raise RecipeError(f"{name}: not YAML: {error}") from None
-    tree = Tree(None)
-    tree.value = _plain(root, (), tree, name, set()) if root is not None else None
-    return tree
-
-
-def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int]) -> Any:
-    line = node.start_mark.line + 1
-    if id(node) in seen:
-        raise RecipeError(f"{name}:{line}: anchors and aliases are not read; write the value out where it is used")
-    seen.add(id(node))
-    tree.lines.setdefault(location, line)
-    if node.id == "scalar":
-        if node.style in ("'", '"', "|", ">"):
-            return node.value
-        return next((make(node.value) for pattern, make in _SCALARS if pattern.fullmatch(node.value)), node.value)
-    if node.id == "sequence":
-        return [_plain(item, (*location, index), tree, name, seen) for index, item in enumerate(node.value)]
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key_line = key_node.start_mark.line + 1
-        if key_node.id != "scalar":
-            raise RecipeError(f"{name}:{key_line}: a field's name must be a word")
-        key = key_node.value
-        if key in result:
-            first = tree.lines[(*location, key)]
-            raise RecipeError(f"{name}:{key_line}: {key!r} stands twice (first in line {first}); keep one of them")
-        tree.lines[(*location, key)] = key_line
-        result[key] = _plain(value_node, (*location, key), tree, name, seen)
-    return result
-
-
-def _override(tree: Tree, setting: str) -> None:
-    path, equals, text = setting.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise RecipeError(f"--set {setting}: expected a.b=value, for example --set pretrain.steps=60")
-    if keys[0] not in Recipe.model_fields:
-        for section in ("models", "data"):
-            if keys[0] in (tree.value.get(section) or {}):
-                keys.insert(0, section)
-                break
-        else:
-            names = [*Recipe.model_fields, *(tree.value.get("models") or {}), *(tree.value.get("data") or {})]
-            raise RecipeError(f"--set {setting}: no field or step {keys[0]!r}{_nearest(keys[0], names)}")
-    place = tree.value
-    for index, key in enumerate(keys[:-1]):
-        step: Any = int(key) if isinstance(place, list) and key.isdigit() else key
-        if isinstance(place, dict):
-            place = place.setdefault(step, {})
-        elif isinstance(place, list) and isinstance(step, int) and step < len(place):
-            place = place[step]
-        else:
-            raise RecipeError(f"--set {setting}: {'.'.join(keys[: index + 1])} cannot be reached in this recipe")
-    if not isinstance(place, dict):
-        raise RecipeError(f"--set {setting}: {'.'.join(keys[:-1])} is {_kind(place)}, not a set of fields")
-    place[keys[-1]] = read_yaml(text, f"--set {setting}").value
-
-
-# ---------------------------------------------------------------- faults in words
-
-
-def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe]) -> Iterator[str]:
-    for fault in error.errors():
-        location = _in_tree(fault["loc"], tree.value)
-        where = ".".join(str(part) for part in location) or "recipe"
-        found = fault["input"]
-        match fault["type"]:
-            case "extra_forbidden":
-                inside = _class_at(schema, fault["loc"])
-                names = [info.alias or key for key, info in inside.model_fields.items()] if inside else []
-                what = f"unknown field {location[-1]!r}{_nearest(str(location[-1]), names)}"
-            case "missing":
-                location = (
-                    (*location, str(fault["loc"][-1])) if not location or location[-1] != fault["loc"][-1] else location
-                )
-                what = f"field {location[-1]!r} is missing"
-            case "union_tag_invalid":
-                key = str(fault["ctx"]["discriminator"]).strip("'")
-                names = re.findall(r"'([^']+)'", str(fault["ctx"]["expected_tags"]))
-                location = (*location, key)
-                what = f"no {key} {fault['ctx']['tag']!r}{_nearest(str(fault['ctx']['tag']), names)}"
-            case "union_tag_not_found":
-                what = f"field {fault['ctx']['discriminator']!s} is missing: it says which step this is"
-            case _:
-                what = f"{fault['msg'][0].lower()}{fault['msg'][1:]}; found {_kind(found)} {_short(found)}"
-        yield f"{_place(tree, name, location)}: {where}: {what}"
-
-
-def _place(tree: Tree, name: str, location: Location) -> str:
-    line = tree.line(location)
-    return f"{name}:{line}" if line else name
-
-
-def _in_tree(location: Sequence[str | int], value: Any) -> Location:
-    """Pydantic puts the chosen class into a location; keep only what stands in the file."""
-    kept: list[str | int] = []
-    for index, part in enumerate(location):
-        in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
-        if in_list or (isinstance(value, dict) and part in value):
-            value = value[part]
-        elif index < len(location) - 1:
-            continue
-        kept.append(part)
-    return tuple(kept)
-
-
-def _class_at(annotation: Any, location: Sequence[str | int]) -> type[BaseModel] | None:
-    """The config class that a fault's location lies in: follows fields, list items, map values and chosen kinds."""
-    choices = [annotation, *get_args(annotation)] if get_origin(annotation) is Annotated else [annotation]
-    choices = [item for choice in choices for item in (choice, *_union_members(choice))]
-    models = [item for item in choices if isinstance(item, type) and issubclass(item, BaseModel)]
-    if len(models) > 1 and location:
-        chosen = [model for model in models if location[0] in _tags(model)]
-        return _class_at(chosen[0], location[1:]) if chosen else None
-    if models:
-        if not location:
-            return models[0]
-        for name, info in models[0].model_fields.items():
-            if location[0] in (name, info.alias):
-                inner = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-                return _class_at(inner, location[1:]) if len(location) > 1 else models[0]
-        return models[0] if len(location) == 1 else None
-    for item in choices:
-        if get_origin(item) in (dict, list) and location:
-            return _class_at(get_args(item)[-1], location[1:])
-    return None
-
-
-def _union_members(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
-
-
-def _tags(model: type[BaseModel]) -> set[str]:
-    return {str(info.default) for name, info in model.model_fields.items() if name in ("kind", "objective")}
-
-
-def _nearest(word: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; expected one of {', '.join(sorted(set(names)))}" if names else ""
-
-
-def _kind(value: object) -> str:
-    names = {
-        dict: "fields",
-        list: "a list",
-        str: "the word",
-        bool: "the truth value",
-        int: "the number",
-        float: "the number",
-    }
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)
-
-
-def _short(value: object) -> str:
-    if value is None or isinstance(value, dict | list):
-        return ""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-# ---------------------------------------------------------------- references between steps
-
-
 def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
     """The fields of a config that name earlier steps, with what they name.
 
@@ -439,20 +162,20 @@ def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]
         value = getattr(config, key)
         if _is_marked(info.annotation, info.metadata):
             yield key, value
-        elif isinstance(value, dict) and (found := [name for _, name in _named(value, ())]):
+        elif isinstance(value, dict) and (found := [name for _, name in named_steps(value, ())]):
             yield key, found
 
 
-def _named(value: object, location: Location) -> Iterator[tuple[Location, str]]:
+def named_steps(value: object, location: Location) -> Iterator[tuple[Location, str]]:
     """Every reference in a config, or in configs by name, with where it stands in the file."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _named(inner, (*location, name))
+            yield from named_steps(inner, (*location, name))
     elif isinstance(value, StepConfig):
         for key, info in type(value).model_fields.items():
             inner, shown = getattr(value, key), (*location, info.alias or key)
             if not _is_marked(info.annotation, info.metadata):
-                yield from _named(inner, shown) if isinstance(inner, dict) else ()
+                yield from named_steps(inner, shown) if isinstance(inner, dict) else ()
             else:
                 yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
 
@@ -460,41 +183,3 @@ def _named(value: object, location: Location) -> Iterator[tuple[Location, str]]:
 def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
     marked = any(isinstance(item, _NamesAStep) for item in (*metadata, *getattr(annotation, "__metadata__", ())))
     return marked or any(_is_marked(choice) for choice in get_args(annotation))
-
-
-def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
-    parts: dict[str, tuple[str, ...]] = {}
-    for location, name, config in _steps(recipe):
-        if name in parts:
-            yield location, f"{'.'.join(map(str, location))}: another step is called {name!r}; rename one"
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*|", name):
-            yield location, f"{'.'.join(map(str, location))}: a step's name is letters, digits, - and _"
-        for shown, reference in _named(config, location):
-            if fault := _reference_fault(reference, parts):
-                yield shown, f"{'.'.join(map(str, shown))}: {fault}"
-        if name:
-            parts[name] = config.output_parts()
-
-
-def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
-    """Every config that may refer to steps, with the name it is referred to by, in the order of building."""
-    yield from ((("data", name), name, config) for name, config in recipe.data.items())
-    if recipe.tokenizer:
-        yield ("tokenizer",), "tokenizer", recipe.tokenizer
-    yield from ((("models", name), name, config) for name, config in recipe.models.items())
-    if recipe.evaluate:
-        yield ("evaluate",), "", recipe.evaluate
-        yield from ((("evaluate", "tasks", index), "", task) for index, task in enumerate(recipe.evaluate.tasks))
-    if recipe.serve:
-        yield ("serve",), "", recipe.serve
-
-
-def _reference_fault(reference: str, parts: Mapping[str, tuple[str, ...]]) -> str | None:
-    step, _, part = reference.partition(".")
-    if step not in parts:
-        return f"no earlier step {step!r}{_nearest(step, list(parts))}"
-    if part and part not in parts[step]:
-        return f"step {step!r} has no part {part!r}{_nearest(part, parts[step])}"
-    if not part and parts[step]:
-        return f"step {step!r} has parts; name one of {', '.join(f'{step}.{name}' for name in parts[step])}"
-    return None

@@ -20,7 +20,8 @@ from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
-from lmworks.recipe import Recipe, load_recipe
+from lmworks.recipe import Recipe
+from lmworks.recipe_file import load_recipe
 
 LAST = Path(".lmworks") / "last.json"
 """In the folder where a command ran: which recipe and store it used."""

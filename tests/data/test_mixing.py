@@ -12,7 +12,8 @@ from lmworks.errors import UsageError
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.build import key_config
 from lmworks.plan.plan import make_plan
-from lmworks.recipe import RecipeError, load_recipe, references
+from lmworks.recipe import RecipeError, references
+from lmworks.recipe_file import load_recipe
 from support import make_context
 
 RECIPE = """\

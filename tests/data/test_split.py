@@ -24,7 +24,8 @@ from lmworks.data.split import split
 from lmworks.errors import GateRefused, UsageError
 from lmworks.graph import CLASSES
 from lmworks.pipeline.stage import Result
-from lmworks.recipe import RecipeError, load_recipe
+from lmworks.recipe import RecipeError
+from lmworks.recipe_file import load_recipe
 from support import MemoryJournal, make_context
 
 

@@ -19,7 +19,7 @@ from lmworks.plan import plan as planning
 from lmworks.plan.machine import this_machine
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import Rate
-from lmworks.recipe import load_recipe
+from lmworks.recipe_file import load_recipe
 from lmworks.release.outcome import in_words, outcome
 from lmworks.train.config import CausalLMConfig
 

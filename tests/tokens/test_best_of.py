@@ -149,7 +149,7 @@ def test_kinds_of_candidates_are_part_of_the_key() -> None:
 
 def test_a_recipe_names_the_fault_in_a_candidate(tmp_path: Path) -> None:
     from lmworks.graph import CLASSES
-    from lmworks.recipe import load_recipe
+    from lmworks.recipe_file import load_recipe
 
     path = tmp_path / "recipe.yaml"
     recipe = """name: a

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 
 from lmworks.errors import UsageError
-from lmworks.recipe import StepConfig, read_yaml
+from lmworks.recipe import StepConfig
+from lmworks.recipe_file import read_yaml
 
 if TYPE_CHECKING:
     from license_expression import Licensing
