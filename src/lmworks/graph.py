@@ -177,6 +177,12 @@ def model_nodes(
     _, (pack_config, pack, pick) = OBJECTIVES[config.objective]
     rows: dict[str, str | None] = {}
     config = config.model_copy(update={"step_name": name})
+    for judge in config.judges:
+        if (objective := getattr(models.get(judge), "objective", "no model")) != "reward":
+            raise UsageError(
+                f"models.{name}.rewards: {judge!r} is of objective {objective}, which tells no score of an answer; "
+                "name a model of objective reward"
+            )
 
     def packing(use: str, reference: str) -> Node:
         fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
@@ -209,6 +215,7 @@ def model_nodes(
             if field in NOT_CHECKED and not info.is_required()
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
+        inputs |= {"rewards": None}  # judges are trained later
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
         after = [f"{name}/check"]
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)

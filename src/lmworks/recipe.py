@@ -156,26 +156,27 @@ class Recipe(StepConfig):
 def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
     """The fields of a config that name earlier steps, with what they name.
 
-    A field that holds configs by name is one of them if those name steps: its references are theirs, in order.
+    A field that holds configs, by name or in a list, is one of them if those name steps: its references are theirs, in
+    order.
     """
     for key, info in type(config).model_fields.items():
         value = getattr(config, key)
         if _is_marked(info.annotation, info.metadata):
             yield key, value
-        elif isinstance(value, dict) and (found := [name for _, name in named_steps(value, ())]):
+        elif isinstance(value, dict | list) and (found := [name for _, name in named_steps(value, ())]):
             yield key, found
 
 
 def named_steps(value: object, location: Location) -> Iterator[tuple[Location, str]]:
-    """Every reference in a config, or in configs by name, with where it stands in the file."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
+    """Every reference in a config, or in configs by name or in a list, with where it stands in the file."""
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from named_steps(inner, (*location, name))
     elif isinstance(value, StepConfig):
         for key, info in type(value).model_fields.items():
             inner, shown = getattr(value, key), (*location, info.alias or key)
             if not _is_marked(info.annotation, info.metadata):
-                yield from named_steps(inner, shown) if isinstance(inner, dict) else ()
+                yield from named_steps(inner, shown) if isinstance(inner, dict | list) else ()
             else:
                 yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
 

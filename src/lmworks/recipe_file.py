@@ -313,7 +313,6 @@ def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
     yield from ((("models", name), name, config) for name, config in recipe.models.items())
     if recipe.evaluate:
         yield ("evaluate",), "", recipe.evaluate
-        yield from ((("evaluate", "tasks", index), "", task) for index, task in enumerate(recipe.evaluate.tasks))
     if recipe.serve:
         yield ("serve",), "", recipe.serve
 

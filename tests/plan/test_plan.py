@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from lmworks.errors import GateRefused
+from lmworks.errors import GateRefused, UsageError
 from lmworks.graph import CLASSES, make_nodes
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.process import processor_name
 from lmworks.pipeline.store import Store
 from lmworks.plan import plan as planning
@@ -21,7 +23,8 @@ from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import Rate
 from lmworks.recipe_file import load_recipe
 from lmworks.release.outcome import in_words, outcome
-from lmworks.train.config import CausalLMConfig
+from lmworks.train.config import CausalLMConfig, TrainConfig
+from lmworks.train.policy_config import GrpoConfig
 
 RECIPE = """\
 name: small
@@ -49,6 +52,43 @@ def test_a_tuned_model_is_counted_as_its_base(tmp_path: Path) -> None:
     assert set(found.memory) == {"first", "second"}
     assert found.memory_bytes == max(sum(parts.values()) for parts in found.memory.values())
     assert Plan.from_json(json.loads(json.dumps(found.as_json()))) == found
+
+
+JUDGED = (
+    "models.judge={objective: reward, from: second, data: texts, compile: false, threads: 1}",
+    "models.learn={objective: grpo, from: second, data: texts, compile: false, threads: 1, "
+    "rewards: [{kind: length, most: 9}, {kind: model, model: JUDGE, weight: 2}]}",
+)
+
+
+def test_the_memory_of_a_model_that_judges_answers_is_counted(tmp_path: Path) -> None:
+    settings = [setting.replace("JUDGE", "judge") for setting in JUDGED]
+    found, alone = plan(tmp_path, *settings), plan(tmp_path, *settings, "learn.rewards=[{kind: length, most: 9}]")
+    more = found.memory["learn"]["weights"] - alone.memory["learn"]["weights"]
+    assert more == 4 * found.parameters["judge"] > 0
+    recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES, settings)
+    nodes = {node.name: node for node in make_nodes(recipe, found, tmp_path)}
+    assert nodes["learn"].inputs["rewards"] == ["judge"] and "judge" not in nodes["learn/check"].references()
+    config = nodes["learn"].config
+    assert isinstance(config, TrainConfig) and config.judge_parameters == found.parameters["judge"]
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"), [("second", "of objective sft, which tells no score"), ("nobody", "no earlier step")]
+)
+def test_a_judge_that_is_none_is_refused(tmp_path: Path, judge: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        settings = [setting.replace("JUDGE", judge) for setting in JUDGED]
+        found = plan(tmp_path, *settings)
+        make_nodes(load_recipe(tmp_path / "recipe.yaml", CLASSES, settings), found, tmp_path)
+
+
+def test_rewards_alike_but_for_their_kind_are_not_taken_for_each_other() -> None:
+    keys = [
+        canonical_json(key_config(GrpoConfig.model_validate({"from": "a", "data": "b", "rewards": [reward]})))
+        for reward in ({"kind": "regex", "pattern": "a"}, {"kind": "exact-answer", "pattern": "a"})
+    ]
+    assert keys[0] != keys[1]
 
 
 def test_another_vocabulary_is_another_plan(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from corpora import make_tokenizer, pack_asked
+from corpora import make_conversations, make_tokenizer, pack_asked
 from lmworks.errors import LmworksError
-from lmworks.generate.engine import CACHE_BYTES, MAX_ROWS, open_engine
+from lmworks.generate.engine import CACHE_BYTES, MAX_ROWS, open_engine, open_reward_model
 from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.decoder import Decoder
-from lmworks.model.folder import ModelFolder, save_model
+from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
@@ -29,6 +29,7 @@ from lmworks.train.policy import PolicyObjective, Rollout, answer_log_probabilit
 from lmworks.train.train import train
 from model.test_folder import SHAPE as SHORT
 from support import make_context
+from tiny import make_tiny_model
 
 CLIP, KL = 0.2, 0.3
 SETTINGS: dict[str, Any] = {
@@ -76,11 +77,11 @@ Begin = Callable[..., tuple[Any, TrainableDecoder]]
 def begin(base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path) -> Begin:
     """An objective and its model before the first step."""
 
-    def make(name: str, **more: Any) -> tuple[Any, TrainableDecoder]:
+    def make(name: str, judges: Sequence[ModelFolder] = (), **more: Any) -> tuple[Any, TrainableDecoder]:
         config = settings(name, **more)
         objective: Any = OBJECTIVES[name](asked.open(), config)
         model: Any = objective.begin(config, base, asked.open(), tokenizer.open(), compiled=False)
-        objective.prepare(model, tokenizer.open(), make_context(tmp_path))
+        objective.prepare(model, tokenizer.open(), make_context(tmp_path), judges)
         return objective, model
 
     return make
@@ -92,12 +93,12 @@ def run(
     asked: Shards,
     tokenizer: TokenizerFolder,
     context: Context | None = None,
+    judges: list[ModelFolder] | None = None,
     **more: Any,
 ) -> tuple[Result, list[dict[str, Any]]]:
     config = settings(more.pop("objective", "grpo"), validation="y", **more)
-    result = train(
-        config, base, asked, tokenizer, asked, None, out=folder / "out", context=context or make_context(folder)
-    )
+    context, out = context or make_context(folder), folder / "out"
+    result = train(config, base, asked, tokenizer, asked, None, out=out, context=context, rewards=judges)
     return result, [json.loads(line) for line in (folder / "out" / "history.jsonl").read_text().splitlines()]
 
 
@@ -273,6 +274,77 @@ def test_the_cache_of_answers_is_counted_as_the_engine_makes_it(base: ModelFolde
     assert (policy_config.MAX_ROWS, policy_config.CACHE_BYTES) == (MAX_ROWS, CACHE_BYTES)
 
 
+# ---------------------------------------------------------------- judges
+
+JUDGED = {"rewards": [{"kind": "model", "model": "judge"}]}
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    """A reward model with a tokenizer and a template of its own."""
+    folder = tmp_path_factory.mktemp("judge")
+    writer = make_tiny_model(folder / "writer")
+    settings = json.loads((writer / "tokenizer_config.json").read_text())
+    template = settings["chat_template"].replace("user", "asker")
+    template = template.replace("<|endoftext|>", "<|endoftext|><|im_start|>system\nJudge.<|im_end|>\n")
+    (writer / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": template}))
+    save_model(disturbed(load_model(writer, scores=True), 0.3), folder / "judge", writer)
+    return ModelFolder(folder / "judge", "judge")
+
+
+def test_a_judge_reads_each_chat_with_its_own_tokenizer_and_template(
+    begin: Begin, judge: ModelFolder, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    two = [{**JUDGED["rewards"][0], "weight": 0.5}, {"kind": "length", "most": 2, "weight": 0}]
+    objective, model = begin("grpo", judges=[judge], rewards=two)
+    rollout = objective.batch(0, model)
+    engine, words = open_reward_model(judge.path), tokenizer.open()
+    questions = [record["messages"][0]["content"] for record in make_conversations(tmp_path / "c").iterate()]
+    chats, answers = [], []
+    for tokens, weights in zip(rollout.tokens.tolist(), rollout.weights.bool(), strict=True):
+        start = int(weights.int().argmax())
+        asked = words.decode(tokens[:start])
+        (question,) = {each for each in questions if each in asked}
+        answers.append(words.decode([token for token, counts in zip(tokens, weights, strict=True) if counts]).strip())
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answers[-1]}]
+        chats.append(engine.tokenizer.encode_chat(turns)[0])
+    assert len(set(map(tuple, chats))) > 8
+    assert rollout.rewards[:, 0].tolist() == pytest.approx([score / 2 for score in engine.scores(chats)], abs=1e-5)
+    assert rollout.shown[:, 0].tolist() == [float(1 <= len(answer.split()) <= 2) for answer in answers]
+
+
+def test_what_a_judge_likes_becomes_likelier_and_the_judge_stays_as_it_is(
+    judge: ModelFolder, base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    before = (judge.path / "model.safetensors").read_bytes()
+    more = {**JUDGED, "steps": 40, "learning_rate": 0.01, "kl_weight": 0.0}
+    result, history = run(tmp_path, base, asked, tokenizer, judges=[judge], **more)
+    first, last = (sum(line["reward"] for line in part) / 5 for part in (history[:5], history[-5:]))
+    assert last > first + 0.5, (first, last)
+    assert result.counts["parameters"] == load_model(base.path).config.parameters
+    assert (judge.path / "model.safetensors").read_bytes() == before
+
+
+def test_a_second_judge_is_shown_and_teaches_nothing(
+    judge: ModelFolder, base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    looks_on = [*SETTINGS["rewards"], {"kind": "model", "model": "judge", "weight": 0}]
+    _, history = run(tmp_path / "watched", base, asked, tokenizer, judges=[judge], rewards=looks_on)
+    run(tmp_path / "alone", base, asked, tokenizer)
+    alone, watched = (tmp_path / name / "out" / "model.safetensors" for name in ("alone", "watched"))
+    assert alone.read_bytes() == watched.read_bytes()
+    assert all(line["judge reward"] and line["kl"] is not None for line in history)
+    assert "validation_judge reward" in history[-1]
+
+
+def test_a_chat_beyond_what_a_judge_reads_is_refused(begin: Begin, tmp_path: Path) -> None:
+    short = make_tiny_model(tmp_path / "short", context_length=16)
+    save_model(load_model(short, scores=True), tmp_path / "judge", short)
+    objective, model = begin("grpo", judges=[ModelFolder(tmp_path / "judge", "")], **JUDGED)
+    with pytest.raises(LmworksError, match="the reward model reads 16 tokens, and a prompt with its answer has"):
+        objective.batch(0, model)
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -284,6 +356,7 @@ def test_the_cache_of_answers_is_counted_as_the_engine_makes_it(base: ModelFolde
         ({"adapter": {"dropout": 0.1}}, "dropout stays 0"),
         ({"answer_tokens": 48}, "leave no room in rows of 48"),
         ({"rewards": []}, "at least 1 item"),
+        ({"rewards": [{"kind": "length", "most": 2, "weight": 0}]}, "all have weight 0"),
         ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is no regular expression"),
     ],
 )

@@ -242,15 +242,18 @@ def split_reference(reference: str) -> tuple[str, str]:
 def key_config(config: StepConfig) -> dict[str, Any]:
     """The fields that enter a key: those unlike their default, without references and recorded-only fields.
 
-    Those too that tell classes of one stage apart, which may have all else in common.
+    Those too that tell classes of one stage apart, and of a list their kinds: they may have all else in common.
     """
     naming = {name for name, _ in references(config)}
     dumped = config.model_dump(mode="json", exclude_defaults=True)
     dumped |= {name: getattr(config, name) for name in config.always_in_key}
     kept = {name: value for name, value in dumped.items() if name not in naming | config.not_in_key}
-    for name in naming:
-        if isinstance(inner := getattr(config, name), dict):
+    for name in naming | kept.keys():
+        inner = getattr(config, name)
+        if isinstance(inner, dict) and name in naming:
             kept[name] = [[key, key_config(value)] for key, value in inner.items()]  # in the order of the inputs
+        elif isinstance(inner, list) and inner and isinstance(inner[0], StepConfig):
+            kept[name] = [{"kind": getattr(each, "kind", None), **key_config(each)} for each in inner]
     return kept
 
 

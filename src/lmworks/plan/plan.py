@@ -96,7 +96,7 @@ class Plan:
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
-        return _filled(config, self.models[name])
+        return _with_judges(_filled(config, self.models[name]), self.parameters)
 
     def prediction(self, name: str) -> dict[str, Any]:
         """What a model's training is expected to take."""
@@ -228,6 +228,8 @@ class _Planner:
         models = self._shapes(self._shares(max(0.2 * budget, left)))
         shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
         there = self.vocab_size, self.machine.memory_bytes, int(ROW_SHARE * self.source_bytes)
+        parameters = {name: shape.parameters for name, shape in shapes.items()}
+        self.configs = {name: _with_judges(config, parameters) for name, config in self.configs.items()}
         memory = {name: require_fit(name, each, self._resolved(name, models), *there) for name, each in shapes.items()}
         rates = self._rates(shapes, models, measure)
         for name, rate in rates.items():
@@ -250,7 +252,6 @@ class _Planner:
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
         most = [EVALUATION_BYTES if self.recipe.evaluate else 0, *(sum(parts.values()) for parts in memory.values())]
-        parameters = {name: shape.parameters for name, shape in shapes.items()}
         classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         return Plan(key, *found, _bits_per_byte(flops))
@@ -311,7 +312,7 @@ class _Planner:
             runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
             if runs:
                 rates[name] = Rate.from_measured("own runs", runs)
-            elif measure and all(each in self.configs for each in chain):
+            elif measure and all(each in self.configs for each in chain) and not config.judges:
                 if threads and config.threads == "auto":
                     models[name]["threads"] = threads
                 most = self.speed.threads if config.threads == "auto" and not threads else None
@@ -345,6 +346,12 @@ class _Planner:
 def _filled(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
     """The config with each `auto` that has a value replaced by it."""
     return config.model_copy(update={name: value for name, value in values.items() if getattr(config, name) == "auto"})
+
+
+def _with_judges(config: TrainConfig, parameters: Mapping[str, int]) -> TrainConfig:
+    """The config with the size of the models that judge its answers, as far as it is known."""
+    sizes = sum(parameters.get(judge, 0) for judge in set(config.judges))
+    return config.model_copy(update={"judge_parameters": sizes}) if sizes else config
 
 
 def _affordable(rate: Rate, config: TrainConfig, seconds: float, *, first: bool) -> int:

@@ -206,6 +206,7 @@ class TrainConfig(StepConfig):
         "tracking address or project. Nowhere: nothing leaves this machine unasked.",
     )
     step_name: str = Field(default="", exclude=True, description="Of the recipe; set by the graph.")
+    judge_parameters: int = Field(default=0, exclude=True, description="Of all `judges`; set by the plan.")
     validation_rows: int = Field(default=16, ge=1, description="The same rows each time; enough to see a trend.")
 
     @field_validator("base", mode="before")
@@ -275,6 +276,11 @@ class TrainConfig(StepConfig):
     def frozen_parameters(self, shape: Shape) -> int:
         """Parameters of further models that are held beside it and never move."""
         return 0
+
+    @property
+    def judges(self) -> list[str]:
+        """Models of the recipe that tell what answers are worth, each as often as it is named."""
+        return []
 
     def drawing_bytes(self, shape: Shape) -> int:
         """What drawing answers to learn from holds, for the moment."""

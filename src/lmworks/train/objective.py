@@ -116,8 +116,8 @@ class Objective(Protocol):
 
     def __init__(self, rows: PackedRows, config: Any) -> None: ...
 
-    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context) -> None:
-        """See the model as it begins, before a stopped run's weights are restored."""
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
+        """See the model as it begins, before a stopped run's weights are restored, and models that judge answers."""
 
     def batch(self, step: int, model: Any) -> Any:
         """The data of a step, a `Splittable`: a function of the step, and of what it has stored in the scratch folder.
@@ -205,7 +205,7 @@ class PackedObjective:
         tokens = made_up_tokens(sequence_length, rows, tokenizer)
         write_made_up_rows(out, tokens, np.ones_like(tokens), tokenizer)
 
-    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context) -> None:
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
         """Nothing: the data of a step does not depend on the model."""
 
     def finished(self, line: Mapping[str, float]) -> str | None:

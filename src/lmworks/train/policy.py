@@ -22,7 +22,7 @@ from lmworks.generate.engine import Engine, Generation, Sampling
 from lmworks.model.folder import ModelFolder, is_ours
 from lmworks.pipeline.stage import Context
 from lmworks.tokens.shards import PackedRows
-from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.tokens.tokenizer import Message, Tokenizer
 from lmworks.train.decoder import DecoderObjective, TrainableDecoder
 from lmworks.train.losses import token_log_probabilities
 from lmworks.train.objective import Batch, packed_batch, write_made_up_rows
@@ -45,6 +45,8 @@ class Rollout(Batch):
     """[R,T] the same by the model that the run began with."""
     rewards: Tensor
     """[R,K] weighted."""
+    shown: Tensor
+    """[R,S] of rewards without a weight, from which nothing is learned."""
     distinct: Tensor
     """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
     advantages: Tensor
@@ -90,9 +92,11 @@ class PolicyObjective(DecoderObjective):
         model.keep_beginning()
         return model
 
-    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context) -> None:
-        """See what earlier runs have drawn."""
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
+        """Open the rewards, and see what earlier runs have drawn."""
         self.tokenizer, self.context = tokenizer, context
+        folders = dict(zip(self.config.judges, judges, strict=True))
+        self.scorers = [reward.opened(folders) for reward in self.config.rewards]
         self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
 
     def finished(self, line: Mapping[str, float]) -> str | None:
@@ -119,13 +123,13 @@ class PolicyObjective(DecoderObjective):
         """Sum over answers of what is to fall, and sums of what the history tells; of prompts, the reward turned."""
         if not isinstance(batch, Rollout):
             answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
-            rewards = self._rewards(answers, batch)
-            return -rewards.sum(), float(len(rewards)), self._by_kind(rewards)
+            rewards, shown = self._rewards(answers, batch)
+            return -rewards.sum(), float(len(rewards)), self._by_name(rewards, shown)
         found = answer_log_probabilities(model, batch)
         losses, clipped = self.answer_losses(found, batch)
         length = batch.answered.sum(1)
         metrics = {
-            **self._by_kind(batch.rewards),
+            **self._by_name(batch.rewards, batch.shown),
             "kl": float((batch.before - batch.reference).sum()),
             "clipped": float(clipped.sum()),
             "engine_mismatch": float(((batch.drawn - batch.before).abs().sum(1) / length).sum()),
@@ -173,13 +177,13 @@ class PolicyObjective(DecoderObjective):
             tokens[row, : len(whole)] = torch.tensor(whole)
             weights[row, len(prompt) : len(whole)] = 1
             drawn[row, len(prompt) : len(whole)] = torch.tensor(answer.log_probabilities)
-        rewards = self._rewards(answers, asked)
+        rewards, shown = self._rewards(answers, asked)
         before = self._found(model, tokens, weights)
         with model.reference():
             reference = self._found(model, tokens, weights)
         kl = (before - reference).sum(1).view(-1, group)
         advantages = self.advantages(rewards.sum(1).view(-1, group), kl).flatten()
-        found = before, reference, rewards, _distinct(answers, group), advantages
+        found = before, reference, rewards, shown, _distinct(answers, group), advantages
         return Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found)
 
     def _found(self, model: TrainableDecoder, tokens: Tensor, weights: Tensor) -> Tensor:
@@ -197,20 +201,42 @@ class PolicyObjective(DecoderObjective):
     def _answers(self, engine: Engine, batch: Batch, sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         return engine.generate([prompt for prompt, _ in self._asked(batch)], sampling)
 
-    def _rewards(self, answers: Sequence[Generation], batch: Batch) -> Tensor:
-        """[R,K]"""
+    def _rewards(self, answers: Sequence[Generation], batch: Batch) -> tuple[Tensor, Tensor]:
+        """[R,K] of those with a weight, weighted, and [R,S] of those without, as they are."""
         judged = [
-            Answer(answer.text.strip(), reference, answer.end_id is not None)
-            for answer, (_, reference) in zip(answers, self._asked(batch), strict=True)
+            Answer(answer.text.strip(), reference, answer.end_id is not None, turns(prompt, self.tokenizer))
+            for answer, (prompt, reference) in zip(answers, self._asked(batch), strict=True)
         ]
-        scores = [[reward.weight * score for score in reward.scores(judged)] for reward in self.config.rewards]
-        return torch.tensor(scores).T.contiguous()
+        learned, shown = list[list[float]](), list[list[float]]()
+        for reward, scorer in zip(self.config.rewards, self.scorers, strict=True):
+            scores = scorer.scores(judged)
+            if reward.weight:
+                learned.append([reward.weight * score for score in scores])
+            else:
+                shown.append(scores)
+        return torch.tensor(learned).T.contiguous(), torch.tensor(shown).view(len(shown), len(judged)).T.contiguous()
 
-    def _by_kind(self, rewards: Tensor) -> dict[str, float]:
-        """Sums of all rewards, and of each where there are several."""
-        kinds = [reward.kind for reward in self.config.rewards] if len(self.config.rewards) > 1 else []
-        several = {f"{kind} reward": float(rewards[:, place].sum()) for place, kind in enumerate(kinds)}
-        return {"reward": float(rewards.sum()), **several}
+    def _by_name(self, rewards: Tensor, shown: Tensor) -> dict[str, float]:
+        """Sums of all rewards with a weight, of each where there are several, and of those without."""
+        learned = [each.name for each in self.config.rewards if each.weight]
+        others = [each.name for each in self.config.rewards if not each.weight]
+        several = zip(learned if len(learned) > 1 else [], rewards.T, strict=False)
+        named = [*several, *zip(others, shown.T, strict=True)]
+        return {"reward": float(rewards.sum()), **{f"{name} reward": float(found.sum()) for name, found in named}}
+
+
+def turns(prompt: Sequence[int], tokenizer: Tokenizer) -> list[Message]:
+    """What was said in a prompt, read out of its frame: whoever reads it next has a frame of their own."""
+    found: list[Message] = []
+    start = None
+    for place, token in enumerate(prompt):
+        if token == tokenizer.start_of_turn_id:
+            start = place + 1
+        elif token == tokenizer.end_of_turn_id and start is not None:
+            role, _, content = tokenizer.decode(prompt[start:place]).partition("\n")
+            found.append({"role": role, "content": content})
+            start = None
+    return found
 
 
 def answer_log_probabilities(model: TrainableDecoder, batch: Batch) -> Tensor:

@@ -10,6 +10,7 @@ from lmworks.model.config import DecoderConfig
 from lmworks.recipe import Reference
 from lmworks.train.preference_config import AlignedConfig
 from lmworks.train.rewards import AnyReward
+from lmworks.train.rewards.judged import ModelReward
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
@@ -62,15 +63,22 @@ class PolicyConfig(AlignedConfig):
             raise ValueError("dropout stays 0 and processes 1: answers are drawn by the very model that learns")
         if self.answer_tokens >= self.sequence_length:
             raise ValueError(f"answer_tokens {self.answer_tokens} leave no room in rows of {self.sequence_length}")
+        if not any(reward.weight for reward in self.rewards):
+            raise ValueError("rewards: all have weight 0, so that nothing is learned; give one a weight")
         return self
 
+    @property
+    def judges(self) -> list[str]:
+        return [reward.model for reward in self.rewards if isinstance(reward, ModelReward)]
+
     def frozen_parameters(self, shape: Shape) -> int:
-        """The model as it began; with adapters, which can be switched off, it is there."""
-        return 0 if self.adapter else shape.parameters
+        """The model as it began, which is there with adapters, that can be switched off; and those who judge."""
+        return self.judge_parameters + (0 if self.adapter else shape.parameters)
 
     def flops_per_token(self, shape: Shape) -> int:
-        """Three ways forward more a rollout: answers are drawn, judged as they are and as they would have been."""
-        return super().flops_per_token(shape) * (self.epochs + 1) // self.epochs
+        """Three ways forward more a rollout: answers are drawn, found as they are and would have been; and judges'."""
+        learning = super().flops_per_token(shape)
+        return (learning * (self.epochs + 1) + 2 * self.judge_parameters) // self.epochs
 
     def drawing_bytes(self, shape: Shape) -> int:
         """The engine's cache of keys and values."""

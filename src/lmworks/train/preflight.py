@@ -26,6 +26,7 @@ from lmworks.train.counting import size_in_words, training_memory
 from lmworks.train.memory import MEND, available_bytes
 from lmworks.train.policy_config import PolicyConfig
 from lmworks.train.preflight_prompts import Piece, Prompts, pieces
+from lmworks.train.rewards import AnswerReward
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +133,9 @@ def check(
         for sample in found.shown:
             context.log(in_words(sample))
         raise GateRefused("\n".join([f"the check of {config.step_name or config.objective} refuses:", *faults]))
-    measured = _one_step(config, base, data, tokenizer, context) if base and config.processes == 1 else {}
+    measured, tried = dict[str, float](), _without_judges(config)
+    if base and tried and config.processes == 1:
+        measured = _one_step(tried, base, data, tokenizer, context)
     counts = {
         "records": whole,
         **{name: facts[name] for name in LOST if name in facts},
@@ -405,6 +408,14 @@ def _device_bytes(config: TrainConfig) -> float:
 
     device = training_device(config)
     return available_bytes() if device.type == "cpu" else float(torch.cuda.mem_get_info(device)[0])
+
+
+def _without_judges(config: TrainConfig) -> TrainConfig | None:
+    """The config without rewards by models, which are trained later; None if nothing is left to learn from."""
+    if not isinstance(config, PolicyConfig):
+        return config
+    known = [reward for reward in config.rewards if isinstance(reward, AnswerReward)]
+    return config.model_copy(update={"rewards": known}) if any(reward.weight for reward in known) else None
 
 
 def _one_step(

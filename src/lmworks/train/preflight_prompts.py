@@ -10,7 +10,7 @@ from lmworks.errors import LmworksError
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.policy_config import PolicyConfig
-from lmworks.train.rewards import Answer
+from lmworks.train.rewards import Answer, AnswerReward
 
 SHOWN = 4
 """Prompts that are shown; a wrong template is wrong in all."""
@@ -90,14 +90,16 @@ class Prompts:
                 f"{config.answer_tokens} in rows of {config.sequence_length}; the longest has {self.longest}. Raise "
                 "sequence_length, or pack them anew: `--rebuild` their step"
             )
-        if self.beyond > config.largest_lost_share * self.prompts and any(each.copies for each in config.rewards):
+        computed = [each for each in config.rewards if isinstance(each, AnswerReward)]
+        copied = any(each.copies and each.weight for each in computed)
+        if copied and self.beyond > config.largest_lost_share * self.prompts:
             yield (
                 f"- answers out of reach: {self.beyond} of {self.prompts} answers of the data take more than "
                 f"answer_tokens {config.answer_tokens} with their end, and what is cut is never exact. Raise it, "
                 "give `exact-answer` a pattern, or state largest_lost_share"
             )
         own = [Answer(text, text, ended=True) for text in self.answers]
-        for reward in config.rewards:
+        for reward in computed:
             try:
                 reward.scores(own)
             except LmworksError as error:

@@ -8,7 +8,7 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -60,8 +60,11 @@ def train(
     watch: Handle | None,
     out: Path,
     context: Context,
+    rewards: list[ModelFolder] | None = None,
 ) -> Result:
     """Train a model and write its folder, with `history.jsonl`, `samples.jsonl`, `training.json` and `checkpoints`.
+
+    `rewards` are models that judge its answers.
 
     A run that was killed goes on from its last checkpoint and ends with the same bytes as one that was not.
     """
@@ -71,7 +74,7 @@ def train(
         return run_processes(config, inputs, out, context)
     settings = _kept_settings(config, context)
     with _threads(settings["threads"]), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
-        run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"])
+        run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"], rewards or ())
         with run.timed("running"), run.checkpoints, closing(run.live):
             run.go()
         model, result = run.whole_model(), run.result()
@@ -114,6 +117,7 @@ class Run:
         out: Path,
         context: Context,
         compiled: bool,
+        judges: Sequence[ModelFolder] = (),
     ) -> None:
         from lmworks.train.checkpoints import Checkpoints
         from lmworks.train.live import Live
@@ -142,7 +146,7 @@ class Run:
             raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
         if config.adapter and self.processes.mesh:
             raise LmworksError("adapters are trained by one process: leave `processes` at 1")
-        self.objective.prepare(self.model, self.tokenizer, context)
+        self.objective.prepare(self.model, self.tokenizer, context, judges)
         self.processes.spread(self.model.blocks)
         facts = {
             "steps": self.steps,

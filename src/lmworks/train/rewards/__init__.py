@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lmworks.train.rewards.judged import ModelReward
 from lmworks.train.rewards.reward import Answer as Answer
 from lmworks.train.rewards.reward import AnswerReward as AnswerReward
 from lmworks.train.rewards.rules import LengthReward, RegexReward
@@ -19,6 +20,7 @@ AnyReward = Annotated[
     ExactAnswerReward  # the answer of the data
     | RegexReward  # a form
     | LengthReward  # a number of words
-    | UnitTestsReward,  # a program that passes the tests of the data
+    | UnitTestsReward  # a program that passes the tests of the data
+    | ModelReward,  # a reward model's score
     Field(discriminator="kind"),
 ]

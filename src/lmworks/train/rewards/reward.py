@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import Field
 
+from lmworks.model.folder import ModelFolder
 from lmworks.recipe import StepConfig
+from lmworks.tokens.tokenizer import Message
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,47 @@ class Answer:
     reference: str
     ended: bool
     """Whether the model ended it; else it was cut at the limit."""
+    prompt: Sequence[Message] = ()
+    """The turns before it."""
 
 
-class AnswerReward(StepConfig, ABC):
+class Scorer(Protocol):
+    """What tells the worth of answers."""
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        """What each answer is worth, before the weight."""
+
+
+class Reward(StepConfig, ABC):
     """Base of every reward."""
 
     kind: str
-    weight: float = Field(default=1.0, description="Of this reward in their sum; alone, its size does not matter.")
+    weight: float = Field(
+        default=1.0,
+        description="Of this reward in their sum; alone, its size does not matter. One of weight 0 teaches nothing and "
+        "is shown.",
+    )
+
+    @property
+    def name(self) -> str:
+        """By which the history tells it."""
+        return self.kind
+
+    @abstractmethod
+    def opened(self, judges: Mapping[str, ModelFolder]) -> Scorer:
+        """Ready to score, with the models of the recipe that it names."""
+
+
+class AnswerReward(Reward):
+    """Base of rewards that need no model."""
 
     @property
     def copies(self) -> bool:
         """Whether nothing is worth anything but the whole answer of the data."""
         return False
+
+    def opened(self, judges: Mapping[str, ModelFolder]) -> Scorer:
+        return self
 
     @abstractmethod
     def scores(self, answers: Sequence[Answer]) -> list[float]:
