@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.model.config import LOSS_CHUNK
+from lmworks.model.config import LOSS_CHUNK, loss_chunk
 from lmworks.train import losses
 from lmworks.train import packed as packing
 from lmworks.train.config import CausalLMConfig
-from lmworks.train.losses import chunked_cross_entropy, token_log_probabilities
+from lmworks.train.losses import chunked_cross_entropy, softmax_gradient, token_log_probabilities
 from lmworks.train.optimizer import Optimizer, orthogonalise, rate_share
 from lmworks.train.packed import masked_attention, segments, visible_positions
 
@@ -86,6 +86,47 @@ def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(
     torch.testing.assert_close(right, (weights * ((hidden @ matrix.T).argmax(-1) == targets)).sum())
     for gradient, other in zip(torch.autograd.grad(3 * ours, (hidden, matrix)), expected, strict=True):
         torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 5, LOSS_CHUNK + 5])
+def test_what_is_not_trained_never_meets_the_output_matrix(count: int) -> None:
+    torch.manual_seed(0)
+    hidden, matrix = torch.randn(count + 9, 16, requires_grad=True), torch.randn(30, 16, requires_grad=True)
+    targets, weights = torch.randint(0, 30, (count + 9,)), torch.rand(count + 9)
+    weights[torch.randperm(count + 9)[:9]] = 0
+    trained = weights > 0
+    with torch.no_grad():
+        hidden[~trained] = float("nan")
+    computed = []
+
+    def counted(logits: torch.Tensor, *more: torch.Tensor) -> Any:
+        computed.append(len(logits))
+        return softmax_gradient(logits, *more)
+
+    ours, right = chunked_cross_entropy(hidden, matrix, targets, weights, torch.tensor(0.1), counted)
+    alone = hidden[trained]
+    each = F.cross_entropy(alone @ matrix.T, targets[trained], reduction="none", label_smoothing=0.1)
+    torch.testing.assert_close(ours, (each * weights[trained]).sum())
+    assert float(right) == float(weights[trained] @ ((alone @ matrix.T).argmax(-1) == targets[trained]).float())
+    assert sum(computed) == -(-count // LOSS_CHUNK) * LOSS_CHUNK
+    expected = torch.autograd.grad((each * weights[trained]).sum(), (hidden, matrix))
+    for gradient, other in zip(torch.autograd.grad(ours, (hidden, matrix)), expected, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_large_vocabulary_is_gone_through_in_small_chunks() -> None:
+    assert [loss_chunk(size) for size in (400, 16_384, 49_152, 151_936, 262_144)] == [1024, 1024, 256, 128, 128]
+    hidden, matrix = torch.randn(300, 2), torch.randn(49_152, 2)
+    computed = []
+
+    def counted(logits: torch.Tensor, *more: torch.Tensor) -> Any:
+        computed.append(len(logits))
+        return softmax_gradient(logits, *more)
+
+    targets = torch.arange(300)
+    found = token_log_probabilities(hidden, matrix, targets, counted)
+    torch.testing.assert_close(found, (hidden @ matrix.T).log_softmax(-1)[targets, targets], rtol=1e-5, atol=1e-5)
+    assert computed == [256, 256]
 
 
 @pytest.mark.parametrize("count", [7, LOSS_CHUNK + 5])

@@ -10,10 +10,18 @@ QUERY_BLOCK = 128
 """Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
 
 LOSS_CHUNK = 1024
-"""Positions whose logits exist at once; larger chunks were no faster."""
+"""Positions whose logits exist at once, at the most; larger chunks were no faster."""
+
+LOSS_LOGITS = 2**24
+"""Logits that exist at once, about: of large vocabularies, chunks of fewer positions."""
 
 FLOAT32 = 4
 """Bytes of a number in which weights, gradients and optimizer state are kept."""
+
+
+def loss_chunk(vocab_size: int) -> int:
+    """Positions whose logits exist at once. A batch is filled up to whole chunks, so large ones waste most."""
+    return min(LOSS_CHUNK, max(128, LOSS_LOGITS // vocab_size // 128 * 128))
 
 
 class Shape(Protocol):
@@ -156,7 +164,8 @@ class DecoderConfig:
             "attention scores": kept * scores,
             "attention mask": mask,
             "copies of weights": narrow * width * kept * self.block_matrices,
-            "logits": LOSS_CHUNK * self.outputs * (2 * width + 4 * FLOAT32) + table * (width + 2 * FLOAT32),
+            "logits": loss_chunk(self.outputs) * self.outputs * (2 * width + 4 * FLOAT32)
+            + table * (width + 2 * FLOAT32),
         }
 
     def cache_bytes(self, length: int, width: int = 4) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmworks.model.config import FLOAT32, LOSS_CHUNK
+from lmworks.model.config import FLOAT32, loss_chunk
 
 BUCKETS = 32
 """Of relative positions, one bias a head each (Raffel et al. 2020, section 2.1)."""
@@ -109,5 +109,6 @@ class EncoderDecoderConfig:
             "activations": outside + kept * (source * (encoder + seen) + target * decoder),
             "attention scores": (kept + 2) * FLOAT32 * pairs,
             "copies of weights": narrow * width * self.num_layers * self.block_matrices,
-            "logits": LOSS_CHUNK * self.vocab_size * (2 * width + 4 * FLOAT32) + table * (width + 2 * FLOAT32),
+            "logits": loss_chunk(self.vocab_size) * self.vocab_size * (2 * width + 4 * FLOAT32)
+            + table * (width + 2 * FLOAT32),
         }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, adapt, save_adapters
 from lmworks.train.bigrams import begin_with_bigrams
 from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
-from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
+from lmworks.train.losses import best_output_gradient, chunked_cross_entropy, token_log_probabilities
 from lmworks.train.memory import available_bytes, require_fit
 from lmworks.train.objective import Batch, PackedObjective, Trainable, Watched
 from lmworks.train.packed import masked_attention, visible_positions
@@ -89,6 +89,10 @@ class TrainableDecoder(WithReference[Decoder]):
         more = self.label_smoothing, self.output_gradient
         return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
 
+    def log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """ln p(target), float32 [N]: hidden [N,D], targets [N]."""
+        return token_log_probabilities(hidden, self.output_weight, targets, self.output_gradient)
+
     def engine(self, tokenizer: Tokenizer) -> Engine:
         """What writes with the weights as they are, without a copy of them."""
         return Engine(self.decoder, tokenizer)
@@ -133,6 +137,12 @@ class DecoderObjective(PackedObjective):
         )
         adapt(model, decoder, config)
         return model
+
+    def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
+        """Cross-entropy of a `Batch`'s trained tokens, and the weight of those that are guessed."""
+        targets, weights = batch.tokens[:, 1:].flatten(), batch.weights[:, 1:].flatten()
+        loss, right = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
+        return loss, float(weights.sum()), {"accuracy": float(right)}
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:

@@ -5,14 +5,14 @@ Axes: N positions, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.model.config import LOSS_CHUNK
+from lmworks.model.config import loss_chunk
 
 SLICE = 2**18
 """Logits that are gone through at once without a compiler: a megabyte, which a core's own cache holds."""
@@ -23,7 +23,7 @@ OutputGradient = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor
 def softmax_gradient(
     logits: Tensor, targets: Tensor, weights: Tensor, smoothing: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """[N,V] logits -> weighted sums of cross-entropies and of right guesses; gradient [N,V] in the logits' type.
+    """[N,V] logits -> weight · −ln p [N], the weight of right guesses [N], and the gradient [N,V] in the logits' type.
 
     With smoothing ε the target is 1 − ε of the token that came and ε spread over all (Szegedy et al. 2016).
     """
@@ -33,15 +33,15 @@ def softmax_gradient(
     expected = (1 - smoothing) * came + smoothing * wide.mean(-1, keepdim=True)
     powers = (wide - top).exp_()
     total = powers.sum(-1, keepdim=True)
-    loss = (weights * (top + total.log() - expected).squeeze(-1)).sum()
-    right = (weights * (came >= top).squeeze(-1)).sum()
+    losses = weights * (top + total.log() - expected).squeeze(-1)
+    right = weights * (came >= top).squeeze(-1)
     spread = powers.mul_(weights[:, None] / total).sub_((smoothing / logits.shape[-1] * weights)[:, None])
     of_target = ((1 - smoothing) * weights)[:, None]
     if not torch.compiler.is_compiling():
-        return loss, right, spread.scatter_add_(-1, targets[:, None], -of_target).to(logits.dtype)
+        return losses, right, spread.scatter_add_(-1, targets[:, None], -of_target).to(logits.dtype)
     # The compiler joins this with the rest, and a scatter not. Of 32 bits, as many as the logits are compared at once.
     hit = torch.arange(logits.shape[-1], dtype=torch.int32, device=logits.device) == targets[:, None].int()
-    return loss, right, torch.where(hit, spread - of_target, spread).to(logits.dtype)
+    return losses, right, torch.where(hit, spread - of_target, spread).to(logits.dtype)
 
 
 def softmax_gradient_in_slices(
@@ -51,8 +51,8 @@ def softmax_gradient_in_slices(
     rows = max(1, SLICE // logits.shape[-1])
     slices = [slice(start, start + rows) for start in range(0, len(logits), rows)]
     found = [softmax_gradient(logits[part], targets[part], weights[part], smoothing) for part in slices]
-    loss, right, gradient = zip(*found, strict=True)
-    return torch.stack(loss).sum(), torch.stack(right).sum(), torch.cat(gradient)
+    losses, right, gradient = map(torch.cat, zip(*found, strict=True))
+    return losses, right, gradient
 
 
 def best_output_gradient(compiled: bool) -> OutputGradient:
@@ -70,19 +70,27 @@ def chunked_cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """Σ weight · −ln p(target), in nats, and Σ weight where the target is the likeliest token.
 
-    hidden [N,D], output_weight [V,D], targets [N], weights [N] float32; smoothing is a tensor of no axes, so that
-    another value compiles nothing anew.
+    hidden [N,D], output_weight [V,D], targets [N], weights [N] float32; positions of no weight never meet the matrix.
+    `smoothing` is a tensor of no axes, so that another value compiles nothing anew.
     """
-    missing = -len(targets) % LOSS_CHUNK  # every chunk has one shape, so that it is compiled once
-    hidden, targets, weights = (
-        F.pad(hidden, (0, 0, 0, missing)),
-        F.pad(targets, (0, missing)),
-        F.pad(weights, (0, missing)),
-    )
+    (trained,) = weights.nonzero(as_tuple=True)
+    if len(trained) < len(weights):
+        hidden, targets, weights = (each.index_select(0, trained) for each in (hidden, targets, weights))
+    hidden, targets, weights = (_in_whole_chunks(each, len(output_weight)) for each in (hidden, targets, weights))
     loss, right = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         hidden, output_weight, targets, weights, smoothing, output_gradient
     )
     return loss, right
+
+
+def _in_whole_chunks(values: Tensor, vocab_size: int) -> Tensor:
+    """[N,…] filled up with zeros: every chunk has one shape, so that it is compiled once."""
+    return F.pad(values, (0, 0) * (values.ndim - 1) + (0, -len(values) % loss_chunk(vocab_size)))
+
+
+def _chunks(hidden: Tensor, output_weight: Tensor) -> Iterator[slice]:
+    size = loss_chunk(len(output_weight))
+    return (slice(start, start + size) for start in range(0, len(hidden), size))
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -103,11 +111,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         hidden_gradient = torch.empty_like(hidden)
         learned: bool = ctx.needs_input_grad[1]  # not beside adapters
         turned = torch.zeros_like(output_weight.T) if learned else None  # [D,V]
-        for start in range(0, len(hidden), LOSS_CHUNK):
-            part = slice(start, start + LOSS_CHUNK)
-            loss, right, gradient = output_gradient(hidden[part] @ matrix.T, targets[part], weights[part], smoothing)
-            total += loss
-            hits += right
+        for part in _chunks(hidden, matrix):
+            losses, right, gradient = output_gradient(hidden[part] @ matrix.T, targets[part], weights[part], smoothing)
+            total += losses.sum()
+            hits += right.sum()
             hidden_gradient[part] = gradient @ matrix
             if turned is not None:  # a product this way round is faster than gradientᵀ · hidden by two fifths
                 turned += hidden[part].T.contiguous() @ gradient
@@ -123,13 +130,22 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return hidden_gradient * by.to(hidden_gradient.dtype), learned, None, None, None, None
 
 
-def token_log_probabilities(hidden: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
+def token_log_probabilities(
+    hidden: Tensor,
+    output_weight: Tensor,
+    targets: Tensor,
+    output_gradient: OutputGradient = softmax_gradient_in_slices,
+) -> Tensor:
     """ln p(target) of each position, float32 [N]: hidden [N,D], output_weight [V,D], targets [N].
 
     As `cross_entropy` a position of its own, for losses that are no weighted sum of them.
     """
-    found: Tensor = _TokenLogProbabilities.apply(hidden, output_weight, targets)  # type: ignore[no-untyped-call]
-    return found
+    count = len(targets)
+    hidden, targets = (_in_whole_chunks(each, len(output_weight)) for each in (hidden, targets))
+    found: Tensor = _TokenLogProbabilities.apply(  # type: ignore[no-untyped-call]
+        hidden, output_weight, targets, output_gradient
+    )
+    return found[:count]
 
 
 class _TokenLogProbabilities(torch.autograd.Function):
@@ -140,18 +156,18 @@ class _TokenLogProbabilities(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, output_weight: Tensor, targets: Tensor, output_gradient: OutputGradient
+    ) -> Tensor:
         matrix = output_weight.to(hidden.dtype)
-        ctx.learned = ctx.needs_input_grad[1]
+        ctx.learned, ctx.output_gradient = ctx.needs_input_grad[1], output_gradient
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] and not ctx.learned else None
         found = hidden.new_empty(len(hidden), dtype=torch.float32)
-        for start in range(0, len(hidden), LOSS_CHUNK):
-            part = slice(start, start + LOSS_CHUNK)
-            logits = (hidden[part] @ matrix.T).float()
-            total = logits.logsumexp(-1)
-            found[part] = logits.gather(-1, targets[part, None]).squeeze(-1) - total
+        alike, plain = torch.full_like(found, -1), found.new_zeros(())
+        for part in _chunks(hidden, matrix):
+            found[part], _, of_logits = output_gradient(hidden[part] @ matrix.T, targets[part], alike[part], plain)
             if gradient is not None:
-                gradient[part] = _logit_gradient(logits, total, targets[part]).to(hidden.dtype) @ matrix
+                gradient[part] = of_logits @ matrix
         ctx.save_for_backward(*((hidden, output_weight, targets) if ctx.learned else (gradient,)))
         return found
 
@@ -160,25 +176,16 @@ class _TokenLogProbabilities(torch.autograd.Function):
         (scale,) = scales
         if not ctx.learned:
             (gradient,) = ctx.saved_tensors
-            return (gradient * scale[:, None]).to(gradient.dtype), None, None
+            return (gradient * scale[:, None]).to(gradient.dtype), None, None, None
         hidden, output_weight, targets = ctx.saved_tensors
-        matrix = output_weight.to(hidden.dtype)
+        matrix, plain = output_weight.to(hidden.dtype), scale.new_zeros(())
         hidden_gradient, turned = torch.empty_like(hidden), torch.zeros_like(output_weight.T)  # [D,V]
-        for start in range(0, len(hidden), LOSS_CHUNK):
-            part = slice(start, start + LOSS_CHUNK)
-            logits = (hidden[part] @ matrix.T).float()
-            gradient = _logit_gradient(logits, logits.logsumexp(-1), targets[part]) * scale[part, None]
-            gradient = gradient.to(hidden.dtype)
+        for part in _chunks(hidden, matrix):
+            logits = hidden[part] @ matrix.T
+            _, _, gradient = ctx.output_gradient(logits, targets[part], -scale[part], plain)
             hidden_gradient[part] = gradient @ matrix
             turned += hidden[part].T.contiguous() @ gradient
-        return hidden_gradient, turned.T.contiguous(), None
-
-
-def _logit_gradient(logits: Tensor, total: Tensor, targets: Tensor) -> Tensor:
-    """Of ln p(target) in logits [N,V], `total` [N] the logarithm of their sum of powers; overwrites them."""
-    gradient = logits.sub_(total[:, None]).exp_().neg_()
-    gradient[torch.arange(len(targets), device=targets.device), targets] += 1
-    return gradient
+        return hidden_gradient, turned.T.contiguous(), None, None
 
 
 @torch.no_grad()

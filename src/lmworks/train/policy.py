@@ -24,7 +24,6 @@ from lmworks.pipeline.stage import Context
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Message, Tokenizer
 from lmworks.train.decoder import DecoderObjective, TrainableDecoder
-from lmworks.train.losses import token_log_probabilities
 from lmworks.train.objective import Batch, packed_batch, write_made_up_rows
 from lmworks.train.policy_config import PolicyConfig
 from lmworks.train.rewards import Answer
@@ -242,7 +241,7 @@ def turns(prompt: Sequence[int], tokenizer: Tokenizer) -> list[Message]:
 def answer_log_probabilities(model: TrainableDecoder, batch: Batch) -> Tensor:
     """[R,T] ln p of the answers' tokens, 0 elsewhere; gradients stay on, since a pass without is compiled anew."""
     where = batch.weights[:, 1:] > 0
-    found = token_log_probabilities(model.hidden(batch)[where], model.output_weight, batch.tokens[:, 1:][where])
+    found = model.log_probabilities(model.hidden(batch)[where], batch.tokens[:, 1:][where])
     return torch.zeros(where.shape, device=found.device).masked_scatter(where, found)
 
 

@@ -21,7 +21,7 @@ from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import TrainConfig
 from lmworks.train.decoder import DecoderObjective, TrainableDecoder
-from lmworks.train.losses import token_divergence, token_log_probabilities
+from lmworks.train.losses import token_divergence
 from lmworks.train.objective import Batch, made_up_tokens, packed_batch, write_made_up_rows
 from lmworks.train.packed import segments_of
 from lmworks.train.published import TrainablePublished
@@ -123,7 +123,7 @@ class JudgedObjective(DecoderObjective):
         owners = (rows * len(SIDES) + batch.labels)[:, 1:].flatten()[trained]  # alike for the tokens of one answer
         owners, sizes = torch.unique_consecutive(owners, return_counts=True)
         hidden = model.hidden(batch).flatten(0, 1)[trained]
-        log_p = _sums(token_log_probabilities(hidden, model.output_weight, targets), sizes)
+        log_p = _sums(model.log_probabilities(hidden, targets), sizes)
         found = Answers(log_p, sizes.float(), torch.zeros_like(log_p))
         divergence = 0.0
         if self.needs_reference:
@@ -131,7 +131,7 @@ class JudgedObjective(DecoderObjective):
             matrix, now = model.output_weight, hidden[watched].detach()
             with model.reference():
                 before = model.hidden(batch).flatten(0, 1)[trained]
-                known = _sums(token_log_probabilities(before, model.output_weight, targets), sizes)
+                known = _sums(model.log_probabilities(before, targets), sizes)
                 divergence = float(token_divergence(now, matrix, before[watched], model.output_weight).mean())
             found = replace(found, reference=known)
         return found, owners % len(SIDES), divergence

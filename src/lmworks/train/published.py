@@ -13,7 +13,7 @@ from lmworks.generate.sampling import Sampling
 from lmworks.model.published_decoder import PublishedDecoder, save_published_decoder
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, save_adapters
-from lmworks.train.losses import chunked_cross_entropy
+from lmworks.train.losses import chunked_cross_entropy, token_log_probabilities
 from lmworks.train.objective import Batch
 from lmworks.train.reference import WithReference
 
@@ -63,6 +63,10 @@ class TrainablePublished(WithReference[PublishedDecoder]):
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
         return chunked_cross_entropy(hidden, self.output_weight, targets, weights, self.label_smoothing)
+
+    def log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """ln p(target), float32 [N]: hidden [N,D], targets [N]."""
+        return token_log_probabilities(hidden, self.output_weight, targets)
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
         """What the model says to prompts, as it is now."""

@@ -158,11 +158,9 @@ class Seq2SeqObjective(PackedObjective, ABC):
         return self.pairs(range(min(count, self.rows_in_all)), -1)
 
     def loss(self, model: TrainableSeq2Seq, batch: Pairs) -> tuple[Tensor, float, dict[str, float]]:
-        """Only trained positions go through the output matrix."""
+        """Cross-entropy of the targets' trained tokens."""
         targets, weights = (each.flatten() for each in model.targets(batch))
-        (trained,) = weights.nonzero(as_tuple=True)
-        hidden = model.hidden(batch).flatten(0, 1)[trained]
-        loss, right = model.cross_entropy(hidden, targets[trained], weights[trained])
+        loss, right = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
         return loss, float(weights.sum()), {"accuracy": float(right)}
 
     @staticmethod

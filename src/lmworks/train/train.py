@@ -50,7 +50,7 @@ PUBLISHED = "checkpoints"
 """Folder of published checkpoints beside a model."""
 
 
-@stage(version=6)
+@stage(version=7)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,
