@@ -149,8 +149,11 @@ def test_log_probabilities_of_tokens_have_the_values_and_gradients_of_log_softma
 @pytest.mark.parametrize("shape", [(64, 64), (96, 32), (32, 96)])
 def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape) ** 3).float())
-    assert float(values.min()) > 0.6 and float(values.max()) < 1.25
+    matrix = torch.randn(shape) ** 3
+    values = torch.linalg.svdvals(orthogonalise(matrix).float())
+    within = torch.linalg.svdvals(matrix) > 0.004 * matrix.norm()  # smaller ones grow, and stay below the others
+    assert within.sum() > 0.9 * len(values)
+    assert float(values[within].min()) > 0.7 and float(values.max()) < 1.25
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
