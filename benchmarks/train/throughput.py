@@ -94,7 +94,7 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
     from lmworks.tokens.tokenizer import SPECIAL_TOKENS, TokenizerFolder
     from lmworks.train.config import CausalLMConfig
     from lmworks.train.freed_memory import freed_memory_kept
-    from lmworks.train.train import Run
+    from lmworks.train.run import Run
     from support import make_context
 
     fields = {

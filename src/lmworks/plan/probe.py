@@ -15,6 +15,7 @@ from typing import Any, Literal
 from lmworks.errors import LmworksError
 from lmworks.plan.machine import Machine
 from lmworks.train.config import TrainConfig, as_record
+from lmworks.train.run import SAMPLE_POINTS
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 """Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
@@ -38,9 +39,6 @@ NOT_REHEARSED: dict[str, Any] = {
     **{"publish_checkpoints": [], "log_to": {}},
 }
 """What a rehearsal leaves out: it changes what a training ends with or where it is told, not how long a step takes."""
-
-SAMPLE_POINTS = 8
-"""Times that watched prompts are answered, at the most (train/train.py)."""
 
 
 @dataclass(frozen=True)

@@ -404,7 +404,7 @@ def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer
 def _device_bytes(config: TrainConfig) -> float:
     import torch
 
-    from lmworks.train.train import training_device
+    from lmworks.train.run import training_device
 
     device = training_device(config)
     return available_bytes() if device.type == "cpu" else float(torch.cuda.mem_get_info(device)[0])

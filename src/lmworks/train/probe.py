@@ -29,7 +29,8 @@ from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder
 from lmworks.train.config import TrainConfig, from_record
 from lmworks.train.objective import Trainable
 from lmworks.train.objectives import OBJECTIVES
-from lmworks.train.train import WATCHED_PROMPTS, train
+from lmworks.train.run import WATCHED_PROMPTS
+from lmworks.train.train import train
 
 TURNS, PRODUCTS = 9, 20
 """About a second on two cores."""
