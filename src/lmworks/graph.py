@@ -63,7 +63,14 @@ from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.unigram import UnigramConfig, unigram
 from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
-from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
+from lmworks.train.config import (
+    CausalLMConfig,
+    DistillationConfig,
+    SftConfig,
+    SpanCorruptionConfig,
+    TextToTextConfig,
+    TrainConfig,
+)
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.policy_config import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
 from lmworks.train.preference_config import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
@@ -109,6 +116,7 @@ PROMPTS = (PackPromptsConfig, pack_prompts, pick_conversations)
 OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
     "causal-lm": (CausalLMConfig, DOCUMENTS),
     "sft": (SftConfig, CONVERSATIONS),
+    "distillation": (DistillationConfig, CONVERSATIONS),
     "masked-lm": (MaskedLMConfig, (PackTextsConfig, pack_texts, pick_documents)),
     "sequence-classification": (SequenceClassificationConfig, (PackLabelledConfig, pack_labelled, pick_documents)),
     "token-classification": (TokenClassificationConfig, (PackLabelledConfig, pack_spans, pick_documents)),
@@ -179,10 +187,15 @@ def model_nodes(
     rows: dict[str, str | None] = {}
     config = config.model_copy(update={"step_name": name})
     for judge in config.judges:
-        if (objective := getattr(models.get(judge), "objective", "no model")) != "reward":
+        objective = getattr(models.get(judge), "objective", "no model")
+        if config.judged_by_scores and objective != "reward":
             raise UsageError(
                 f"models.{name}.rewards: {judge!r} is of objective {objective}, which tells no score of an answer; "
                 "name a model of objective reward"
+            )
+        if not config.judged_by_scores and not getattr(models.get(judge), "writes", judge in models):
+            raise UsageError(
+                f"models.{name}.teacher: {judge!r} is of objective {objective}, which writes nothing; name a decoder"
             )
 
     def packing(use: str, reference: str) -> Node:
@@ -216,7 +229,7 @@ def model_nodes(
             if field in NOT_CHECKED and not info.is_required()
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
-        inputs |= {"rewards": None}  # judges are trained later
+        inputs |= {"rewards": None, "teacher": None}  # which may be trained later
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
         after = [f"{name}/check"]
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)

@@ -58,14 +58,15 @@ def run(
     context: Context | None = None,
     base: ModelFolder | None = None,
     watch: Handle | None = None,
+    teacher: ModelFolder | None = None,
     **more: Any,
 ) -> Result:
-    fields = {**SMALL, **({"from": "base"} if base else {}), **more}
+    fields = {**SMALL, **({"from": "base"} if base else {}), **({"teacher": "teacher"} if teacher else {}), **more}
     known = OBJECTIVES[fields["objective"]][0]
     names = {info.alias or name for name, info in known.model_fields.items()}
     config: TrainConfig = known.model_validate({name: value for name, value in fields.items() if name in names})
     context = context or make_context(folder)
-    return train(config, base, rows, tokenizer, rows, watch, out=folder / "out", context=context)
+    return train(config, base, rows, tokenizer, rows, watch, out=folder / "out", context=context, teacher=teacher)
 
 
 def stop_after(steps: int, context: Context, before: Callable[[], None] = lambda: None) -> Context:
@@ -139,6 +140,7 @@ JUDGED = ("dpo", "ipo", "kto", "orpo", "simpo", "reward")
 MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | None]]] = {
     "causal-lm": text_rows,
     "sft": chat_rows,
+    "distillation": chat_rows,
     **{objective: partial(encoder_rows, objective) for objective in encoders.TASKS},
     "span-corruption": text_rows,
     "text-to-text": pair_rows,
@@ -161,6 +163,8 @@ def test_every_objective_stopped_and_continued_ends_with_the_same_bytes(
     if objective in POLICIES:  # a checkpoint of step 6 lies in the midst of the second rollout
         more |= {"answer_tokens": 8, "group_size": 4, "global_batch_tokens": 384, "epochs": 4, "learning_rate": 1e-3}
         more |= {"rewards": [{"kind": "length", "most": 3}, {"kind": "regex", "pattern": "[a-z ]*", "weight": 0.5}]}
+    if objective == "distillation":
+        more["teacher"] = base
     run(tmp_path / "straight", data, tokenizer, base=base, **more)
     context = make_context(tmp_path / "stopped", MemoryJournal())
     with pytest.raises(Stopped):

@@ -67,6 +67,9 @@ class TrainConfig(StepConfig):
     needs_transformers: ClassVar[bool] = False
     """Whether the model is a module of `transformers`, whose libraries take memory."""
 
+    judged_by_scores: ClassVar[bool] = True
+    """Whether `judges` are reward models; else they write."""
+
     checked: ClassVar[bool] = False
     """Whether its rows are of chats, judged answers or prompts, which `train/preflight.py` looks at before training."""
 
@@ -279,7 +282,7 @@ class TrainConfig(StepConfig):
 
     @property
     def judges(self) -> list[str]:
-        """Models of the recipe that tell what answers are worth, each as often as it is named."""
+        """Models of the recipe that tell what answers are worth, or teach; each as often as it is named."""
         return []
 
     def drawing_bytes(self, shape: Shape) -> int:
@@ -372,6 +375,46 @@ class SftConfig(TrainConfig):
 
     def packing(self) -> dict[str, Any]:
         return {"long_samples": self.long_samples}
+
+
+class DistillationConfig(SftConfig):
+    """Learn conversations from a larger model beside them: what it expects at each token of the assistant."""
+
+    judged_by_scores: ClassVar[bool] = False
+
+    objective: Literal["distillation"] = "distillation"  # type: ignore[assignment]
+    teacher: Reference = Field(description="A larger model with the same tokenizer; it does not move.")
+    temperature: float = Field(
+        default=2.0,
+        gt=0,
+        description="At which both distributions are compared: above 1 what is unlikely counts more. DistilBERT's.",
+    )
+    label_share: float = Field(
+        default=0.3, ge=0, le=1, description="Of the word that came beside the teacher: DistilBERT's are two to five."
+    )
+    divergence: Literal["forward", "reverse"] = Field(
+        default="forward",
+        description="`forward` is Hinton's: all that the teacher expects. `reverse` (MiniLLM) lets a small student "
+        "keep to the likeliest of it.",
+    )
+
+    @model_validator(mode="after")
+    def _one_process(self) -> Self:
+        if self.processes > 1:
+            raise ValueError("processes stays 1: the teacher is not shared out among several")
+        return self
+
+    @property
+    def judges(self) -> list[str]:
+        return [self.teacher]
+
+    def frozen_parameters(self, shape: Shape) -> int:
+        """The teacher's."""
+        return self.judge_parameters
+
+    def flops_per_token(self, shape: Shape) -> int:
+        """A way forward more, of the teacher, nearly."""
+        return super().flops_per_token(shape) + 2 * self.judge_parameters
 
 
 class Seq2SeqConfig(TrainConfig):

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
+from torch.utils.checkpoint import checkpoint
 
 from lmworks.model.config import loss_chunk
 
@@ -196,3 +197,45 @@ def token_divergence(hidden: Tensor, output_weight: Tensor, other: Tensor, other
         for states, matrix in ((hidden, output_weight), (other, other_weight))
     )
     return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def chunked_divergence(
+    hidden: Tensor,
+    output_weight: Tensor,
+    other: Tensor,
+    other_weight: Tensor,
+    weights: Tensor,
+    *,
+    temperature: float,
+    reverse: bool,
+) -> Tensor:
+    """Σ weight · T² · KL(q‖p) of distributions at temperature T (Hinton et al. 2015, section 2), in nats.
+
+    p of hidden [N,D] and output_weight [V,D] is learned, q of `other` states and matrix is not; weights [N] float32.
+    `reverse` asks for KL(p‖q) instead (Gu et al. 2024, arXiv 2306.08543). Logits are computed again on the way back.
+    """
+    parts = [
+        checkpoint(
+            *(_divergence, hidden[part], output_weight, other[part], other_weight, weights[part], temperature, reverse),
+            use_reentrant=False,
+        )
+        for part in _chunks(hidden, output_weight)
+    ]
+    return torch.stack(parts).sum() if parts else hidden.sum() * 0.0
+
+
+def _divergence(
+    hidden: Tensor,
+    output_weight: Tensor,
+    other: Tensor,
+    other_weight: Tensor,
+    weights: Tensor,
+    temperature: float,
+    reverse: bool,
+) -> Tensor:
+    log_p, log_q = (
+        (F.linear(states, matrix.to(states.dtype)).float() / temperature).log_softmax(-1)
+        for states, matrix in ((hidden, output_weight), (other, other_weight))
+    )
+    first, second = (log_p, log_q) if reverse else (log_q, log_p)
+    return temperature**2 * (weights * (first.exp() * (first - second)).sum(-1)).sum()

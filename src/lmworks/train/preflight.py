@@ -411,9 +411,9 @@ def _device_bytes(config: TrainConfig) -> float:
 
 
 def _without_judges(config: TrainConfig) -> TrainConfig | None:
-    """The config without rewards by models, which are trained later; None if nothing is left to learn from."""
+    """The config without models that judge, which may be trained later; None if nothing is left to learn from."""
     if not isinstance(config, PolicyConfig):
-        return config
+        return None if config.judges else config
     known = [reward for reward in config.rewards if isinstance(reward, AnswerReward)]
     return config.model_copy(update={"rewards": known}) if any(reward.weight for reward in known) else None
 

@@ -34,10 +34,11 @@ def train(
     out: Path,
     context: Context,
     rewards: list[ModelFolder] | None = None,
+    teacher: ModelFolder | None = None,
 ) -> Result:
     """Train a model and write its folder, with `history.jsonl`, `samples.jsonl`, `training.json` and `checkpoints`.
 
-    `rewards` are models that judge its answers.
+    `rewards` are models that judge its answers, `teacher` one that is learned from.
 
     A run that was killed goes on from its last checkpoint and ends with the same bytes as one that was not.
     """
@@ -47,7 +48,8 @@ def train(
         return run_processes(config, inputs, out, context)
     settings = _kept_settings(config, context)
     with _threads(settings["threads"]), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
-        run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"], rewards or ())
+        judges = [*(rewards or ()), *([teacher] if teacher else ())]
+        run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"], judges)
         with run.timed("running"), run.checkpoints, closing(run.live):
             run.go()
         model, result = run.whole_model(), run.result()

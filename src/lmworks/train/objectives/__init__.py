@@ -5,6 +5,7 @@ from __future__ import annotations
 from lmworks.train.objective import Objective
 from lmworks.train.objectives.causal_lm import CausalLM
 from lmworks.train.objectives.classification import SequenceClassification, TokenClassification
+from lmworks.train.objectives.distillation import Distillation
 from lmworks.train.objectives.grpo import Grpo
 from lmworks.train.objectives.kto import Kto
 from lmworks.train.objectives.masked_lm import MaskedLM
@@ -20,6 +21,7 @@ from lmworks.train.objectives.text_to_text import TextToText
 OBJECTIVES: dict[str, type[Objective]] = {
     "causal-lm": CausalLM,
     "sft": Sft,
+    "distillation": Distillation,
     "masked-lm": MaskedLM,
     "sequence-classification": SequenceClassification,
     "token-classification": TokenClassification,

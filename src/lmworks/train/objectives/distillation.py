@@ -1,0 +1,57 @@
+"""Learn from all that a larger model expects, and not from the word alone that came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lmworks.errors import LmworksError
+from lmworks.model.folder import ModelFolder, is_ours, load_model
+from lmworks.pipeline.stage import Context
+from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
+from lmworks.train.config import DistillationConfig
+from lmworks.train.decoder import DecoderObjective, TrainableDecoder, begin_published
+from lmworks.train.losses import chunked_divergence
+
+
+class Distillation(DecoderObjective):
+    """Cross-entropy of the assistant's tokens, and the divergence from the teacher's distribution of each."""
+
+    config: DistillationConfig
+
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
+        """Open the teacher. Raises LmworksError for one that reads and writes other tokens."""
+        (folder,) = judges
+        theirs = TokenizerFolder(folder.path, "").open()
+        if theirs.digest != tokenizer.digest:
+            raise LmworksError(
+                f"{self.config.step_name}: the teacher {self.config.teacher} reads other tokens ({theirs.vocab_size} "
+                "ids), and what it expects of them says nothing here: give the student that tokenizer, or tune it on "
+                "answers that the teacher wrote"
+            )
+        if is_ours(folder.path):
+            decoder = load_model(folder.path)
+            decoder.compute_type = getattr(torch, self.config.data_type)
+            self.teacher: Any = TrainableDecoder(decoder, end_of_text=tokenizer.end_of_text_id, compiled=False)
+        else:
+            self.teacher = begin_published(self.config.model_copy(update={"adapter": None}), folder, tokenizer)
+        self.teacher.network.requires_grad_(False).eval().to(model.output_weight.device)
+
+    def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
+        """Both, by `label_share`; only trained positions go through the output matrices."""
+        (trained,) = batch.weights[:, 1:].flatten().nonzero(as_tuple=True)
+        targets, weights = (each[:, 1:].flatten()[trained] for each in (batch.tokens, batch.weights))
+        hidden = model.hidden(batch).flatten(0, 1)[trained]
+        with torch.no_grad():
+            taught = self.teacher.hidden(batch).flatten(0, 1)[trained]
+        of_labels, right = model.cross_entropy(hidden, targets, weights)
+        divergence = chunked_divergence(
+            *(hidden, model.output_weight, taught, self.teacher.output_weight, weights),
+            temperature=self.config.temperature,
+            reverse=self.config.divergence == "reverse",
+        )
+        share, told = self.config.label_share, {"accuracy": float(right), "divergence": float(divergence.detach())}
+        return share * of_labels + (1 - share) * divergence, float(weights.sum()), told
