@@ -65,7 +65,7 @@ from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
 from lmworks.train.config import CausalLMConfig, SftConfig, SpanCorruptionConfig, TextToTextConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
-from lmworks.train.policy_config import GrpoConfig, RejectionSamplingConfig, RlooConfig
+from lmworks.train.policy_config import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
 from lmworks.train.preference_config import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
 from lmworks.train.preflight import NOT_CHECKED, check
 from lmworks.train.train import train
@@ -123,6 +123,7 @@ OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage,
     "grpo": (GrpoConfig, PROMPTS),
     "rloo": (RlooConfig, PROMPTS),
     "rejection-sampling": (RejectionSamplingConfig, PROMPTS),
+    "ppo": (PpoConfig, PROMPTS),
 }
 
 CLASSES = StepClasses(

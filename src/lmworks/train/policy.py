@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -48,13 +48,19 @@ class Rollout(Batch):
     """[R,S] of rewards without a weight, from which nothing is learned."""
     distinct: Tensor
     """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
-    advantages: Tensor
-    """[R]"""
 
     @property
     def answered(self) -> Tensor:
         """[R,T] which targets are tokens of the answer."""
         return self.weights[:, 1:] > 0
+
+
+@dataclass(frozen=True)
+class Compared(Rollout):
+    """Answers that are held against others to the same prompt."""
+
+    advantages: Tensor
+    """[R]"""
 
 
 class PolicyObjective(DecoderObjective):
@@ -65,6 +71,7 @@ class PolicyObjective(DecoderObjective):
     """
 
     weighed = "answer"
+    learned_from: ClassVar[type[Rollout]]
     other_measure: tuple[str, str] | None = (
         "mean reward of greedy answers to the first validation prompts, with the sign turned",
         "reward",
@@ -113,7 +120,7 @@ class PolicyObjective(DecoderObjective):
             if number not in self.stored or not path.exists():
                 _save(path, self._roll_out(number, model))
                 self.context.journal.append({"rollout": number})
-            self.number, self.rollout = number, _load(path)
+            self.number, self.rollout = number, _load(path, self.learned_from)
             kept = (self.config.keep_checkpoints + 1) * self.config.checkpoint_steps // self.config.epochs + 1
             self._path(number - kept).unlink(missing_ok=True)
         return self.rollout
@@ -124,13 +131,12 @@ class PolicyObjective(DecoderObjective):
             answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
             rewards, shown = self._rewards(answers, batch)
             return -rewards.sum(), float(len(rewards)), self._by_name(rewards, shown)
-        found = answer_log_probabilities(model, batch)
-        losses, clipped = self.answer_losses(found, batch)
+        losses, more = self.rollout_losses(model, batch)
         length = batch.answered.sum(1)
         metrics = {
             **self._by_name(batch.rewards, batch.shown),
             "kl": float((batch.before - batch.reference).sum()),
-            "clipped": float(clipped.sum()),
+            **more,
             "engine_mismatch": float(((batch.drawn - batch.before).abs().sum(1) / length).sum()),
             "answer_tokens": float(length.sum()),
             "distinct": float(batch.distinct.sum()),
@@ -138,12 +144,12 @@ class PolicyObjective(DecoderObjective):
         return losses.sum(), float(len(losses)), metrics
 
     @abstractmethod
-    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
-        """[P,G] how much better each answer is than others to its prompt: rewards and ln p − ln p(reference) [P,G]."""
+    def weigh(self, model: Any, rollout: Rollout) -> Rollout:
+        """The rollout with all that is learned from it, as `learned_from` has it; nothing is learned yet."""
 
     @abstractmethod
-    def answer_losses(self, found: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor]:
-        """[R,T] ln p now -> [R] losses, and [R] shares that are clipped."""
+    def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
+        """[R] losses of a part of a rollout, and sums over answers of what the history tells."""
 
     @staticmethod
     def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
@@ -177,19 +183,18 @@ class PolicyObjective(DecoderObjective):
             weights[row, len(prompt) : len(whole)] = 1
             drawn[row, len(prompt) : len(whole)] = torch.tensor(answer.log_probabilities)
         rewards, shown = self._rewards(answers, asked)
-        before = self._found(model, tokens, weights)
+        answered = Batch(tokens, weights)
+        before = self.found(answer_log_probabilities, model, answered)
         with model.reference():
-            reference = self._found(model, tokens, weights)
-        kl = (before - reference).sum(1).view(-1, group)
-        advantages = self.advantages(rewards.sum(1).view(-1, group), kl).flatten()
-        found = before, reference, rewards, shown, _distinct(answers, group), advantages
-        return Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found)
+            reference = self.found(answer_log_probabilities, model, answered)
+        found = before, reference, rewards, shown, _distinct(answers, group)
+        return self.weigh(model, Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found))
 
-    def _found(self, model: TrainableDecoder, tokens: Tensor, weights: Tensor) -> Tensor:
-        """[R,T] ln p, found in the parts in which a step finds it, so that the first finds the very same."""
+    def found(self, what: Callable[[Any, Batch], Tensor], model: TrainableDecoder, rows: Batch) -> Tensor:
+        """[R,T] found in the parts in which a step finds it, so that the first finds the very same."""
         device = model.output_weight.device
-        parts = Batch(tokens, weights).split(self.config.micro_batch_rows)
-        return torch.cat([answer_log_probabilities(model, part.to(device)).detach().cpu() for part in parts])
+        parts = Batch(rows.tokens, rows.weights).split(self.config.micro_batch_rows)
+        return torch.cat([what(model, part.to(device)).detach().cpu() for part in parts])
 
     def _asked(self, batch: Batch) -> Iterator[tuple[list[int], str]]:
         """The prompt of each row, and the answer of the data."""
@@ -224,6 +229,31 @@ class PolicyObjective(DecoderObjective):
         return {"reward": float(rewards.sum()), **{f"{name} reward": float(found.sum()) for name, found in named}}
 
 
+class ComparingObjective(PolicyObjective):
+    """An answer becomes likelier for what it is worth beside others to the same prompt."""
+
+    learned_from = Compared
+
+    @abstractmethod
+    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
+        """[P,G] how much better each answer is than others to its prompt: rewards and ln p − ln p(reference) [P,G]."""
+
+    @abstractmethod
+    def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
+        """[R,T] ln p now -> [R] losses, and [R] shares that are clipped."""
+
+    def weigh(self, model: Any, rollout: Rollout) -> Compared:
+        """Groups stand together."""
+        worth, kl = rollout.rewards.sum(1), (rollout.before - rollout.reference).sum(1)
+        groups = (each.view(-1, self.config.group_size) for each in (worth, kl))
+        return Compared(**vars(rollout), advantages=self.advantages(*groups).flatten())
+
+    def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
+        """Of answers whole."""
+        losses, clipped = self.answer_losses(answer_log_probabilities(model, rollout), rollout)
+        return losses, {"clipped": float(clipped.sum())}
+
+
 def turns(prompt: Sequence[int], tokenizer: Tokenizer) -> list[Message]:
     """What was said in a prompt, read out of its frame: whoever reads it next has a frame of their own."""
     found: list[Message] = []
@@ -238,11 +268,16 @@ def turns(prompt: Sequence[int], tokenizer: Tokenizer) -> list[Message]:
     return found
 
 
-def answer_log_probabilities(model: TrainableDecoder, batch: Batch) -> Tensor:
+def answer_log_probabilities(model: TrainableDecoder, batch: Batch, hidden: Tensor | None = None) -> Tensor:
     """[R,T] ln p of the answers' tokens, 0 elsewhere; gradients stay on, since a pass without is compiled anew."""
     where = batch.weights[:, 1:] > 0
-    found = model.log_probabilities(model.hidden(batch)[where], batch.tokens[:, 1:][where])
-    return torch.zeros(where.shape, device=found.device).masked_scatter(where, found)
+    states = (model.hidden(batch) if hidden is None else hidden)[where]
+    return spread(model.log_probabilities(states, batch.tokens[:, 1:][where]), where)
+
+
+def spread(values: Tensor, where: Tensor) -> Tensor:
+    """[N] values at the N places of a mask [R,T], 0 elsewhere."""
+    return torch.zeros(where.shape, device=values.device).masked_scatter(where, values)
 
 
 def clipped_objective(ratio: Tensor, advantages: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
@@ -272,7 +307,7 @@ def _save(path: Path, rollout: Rollout) -> None:
     write_file(path, save({each.name: getattr(rollout, each.name) for each in fields(rollout)}))
 
 
-def _load(path: Path) -> Rollout:
+def _load(path: Path, kind: type[Rollout]) -> Rollout:
     from safetensors.torch import load_file
 
-    return Rollout(**load_file(path))
+    return kind(**load_file(path))

@@ -9,6 +9,7 @@ from lmworks.train.objectives.grpo import Grpo
 from lmworks.train.objectives.kto import Kto
 from lmworks.train.objectives.masked_lm import MaskedLM
 from lmworks.train.objectives.pairwise import Dpo, Ipo, Orpo, Simpo
+from lmworks.train.objectives.ppo import Ppo
 from lmworks.train.objectives.rejection_sampling import RejectionSampling
 from lmworks.train.objectives.reward import Reward
 from lmworks.train.objectives.rloo import Rloo
@@ -33,4 +34,5 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "grpo": Grpo,
     "rloo": Rloo,
     "rejection-sampling": RejectionSampling,
+    "ppo": Ppo,
 }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lmworks.train.policy import PolicyObjective, Rollout, clipped_objective
+from lmworks.train.policy import Compared, ComparingObjective, clipped_objective
 from lmworks.train.policy_config import GrpoConfig
 
 SMALL = 1e-4
 """Added to a group's deviation, as TRL does: a group of equal rewards then says nothing."""
 
 
-class Grpo(PolicyObjective):
+class Grpo(ComparingObjective):
     """An answer's advantage is its reward, normalised in its group; the distance to the reference is in the loss."""
 
     config: GrpoConfig
@@ -20,7 +20,7 @@ class Grpo(PolicyObjective):
         """[P,G] (r − mean) / deviation, with G − 1 in the variance's denominator."""
         return (rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True) + SMALL)
 
-    def answer_losses(self, found: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor]:
+    def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
         """Mean over an answer's tokens (equations 3 and 4)."""
         tokens, length = rollout.answered, rollout.answered.sum(1)
         ratio = (found - rollout.before).exp()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lmworks.train.policy import PolicyObjective, Rollout
+from lmworks.train.policy import Compared, ComparingObjective
 
 
-class RejectionSampling(PolicyObjective):
+class RejectionSampling(ComparingObjective):
     """Cross-entropy of the best answer to each prompt, of which others were worth less; nothing else is learned."""
 
     def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
@@ -16,6 +16,6 @@ class RejectionSampling(PolicyObjective):
         best = torch.zeros_like(rewards).scatter(1, rewards.argmax(1, keepdim=True), float(rewards.shape[1]))
         return best * (rewards.amax(1, keepdim=True) > rewards.amin(1, keepdim=True))
 
-    def answer_losses(self, found: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor]:
+    def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
         """Mean over an answer's tokens."""
         return -rollout.advantages * found.sum(1) / rollout.answered.sum(1), torch.zeros(len(found))

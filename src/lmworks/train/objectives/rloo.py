@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lmworks.train.policy import PolicyObjective, Rollout, clipped_objective
+from lmworks.train.policy import Compared, ComparingObjective, clipped_objective
 from lmworks.train.policy_config import RlooConfig
 
 
-class Rloo(PolicyObjective):
+class Rloo(ComparingObjective):
     """A whole answer is one action; the distance to the reference is taken from its reward."""
 
     config: RlooConfig
@@ -19,7 +19,7 @@ class Rloo(PolicyObjective):
         group = worth.shape[1]
         return group / (group - 1) * (worth - worth.mean(1, keepdim=True))
 
-    def answer_losses(self, found: Tensor, rollout: Rollout) -> tuple[Tensor, Tensor]:
+    def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
         """With the ratio of whole answers' probabilities."""
         ratio = (found - rollout.before).sum(1).exp()
         gained, clipped = clipped_objective(ratio, rollout.advantages, self.config.clip_range)
