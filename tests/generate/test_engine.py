@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -81,6 +82,21 @@ def test_requests_that_join_and_leave_do_not_change_each_other(engine: Engine) -
         batch.step()
     assert watched is not None
     assert (watched.ids, watched.text, watched.finish_reason) == (alone.ids, alone.text, alone.finish_reason)
+
+
+def test_a_prompt_that_several_ask_is_read_once_and_each_is_answered_as_if_alone(engine: Engine) -> None:
+    asked = [PROMPTS[0]] * 5 + [PROMPTS[2]] + [PROMPTS[1]] * 3
+    samplings = [replace(SAMPLED, seed=seed, log_probabilities=True) for seed in range(len(asked))]
+    read: list[tuple[int, ...]] = []
+    hook = engine.model.model.embed_tokens.register_forward_hook(lambda _, inputs, __: read.append(inputs[0].shape))
+    together = engine.generate(asked, samplings)
+    hook.remove()
+    assert read[0] == (3, max(map(len, PROMPTS[:3]))), "rows and tokens of the prompts"
+    alone = [engine.generate([prompt], [sampling])[0] for prompt, sampling in zip(asked, samplings, strict=True)]
+    assert [answer.ids for answer in together] == [answer.ids for answer in alone]
+    assert len({tuple(answer.ids) for answer in together[:5]}) > 1
+    for one, other in zip(together, alone, strict=True):
+        assert one.log_probabilities == pytest.approx(other.log_probabilities, abs=1e-5)
 
 
 def test_a_removed_request_gets_nothing_more(engine: Engine) -> None:

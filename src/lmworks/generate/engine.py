@@ -180,27 +180,35 @@ class Batch:
 
     def _admit(self) -> list[Request]:
         admitted: list[Request] = []
+        prompts: set[tuple[int, ...]] = set()
         longest = 0
         while self._waiting and len(self._running) + len(admitted) < self._rows:
+            prompts.add(tuple(self._waiting[0].prompt))
             longest = max(longest, len(self._waiting[0].prompt))
-            if admitted and longest * (len(admitted) + 1) > BATCH_TOKENS:
+            if admitted and longest * len(prompts) > BATCH_TOKENS:
                 break
             admitted.append(self._waiting.popleft())
         return admitted
 
     def _prefill(self, requests: Sequence[Request]) -> Tensor:
-        """Fill the rows behind the running ones; [B,D] hidden states of each prompt's last token."""
+        """Fill the rows behind the running ones; [B,D] hidden states of each prompt's last token.
+
+        A prompt that several ask is read once, and its keys and values are copied to their rows.
+        """
         first, end = len(self._running), len(self._running) + len(requests)
-        tokens, positions = _pad([request.prompt for request in requests], self._keys.device)
+        prompts = list(dict.fromkeys(tuple(request.prompt) for request in requests))
+        number = {prompt: place for place, prompt in enumerate(prompts)}
+        asked = torch.tensor([number[tuple(request.prompt)] for request in requests], device=self._keys.device)
+        tokens, positions = _pad(prompts, self._keys.device)
         causal = _causal(self._model, tokens.shape[1])
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            self._keys[layer, first:end, :, : k.shape[2]] = k
-            self._values[layer, first:end, :, : v.shape[2]] = v
+            self._keys[layer, first:end, :, : k.shape[2]] = k[asked]
+            self._values[layer, first:end, :, : v.shape[2]] = v[asked]
             return causal(layer, q, k, v)
 
-        hidden = self._model.hidden(tokens, positions, attend)  # [B,T,D]
-        return hidden[torch.arange(len(requests)), torch.tensor([len(request.prompt) - 1 for request in requests])]
+        hidden = self._model.hidden(tokens, positions, attend)  # [P,T,D] of P prompts
+        return hidden[asked, torch.tensor([len(request.prompt) - 1 for request in requests])]
 
     def _decode(self) -> Tensor:
         """[B,D] hidden states of each running request's newest token."""
