@@ -12,7 +12,6 @@ both losses, the largest difference of a gradient as a share of the largest grad
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,10 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+from trl_sides import disturbed, gradient_difference, make_base, settings
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from corpora import make_tokenizer, pack_asked
+from corpora import pack_asked
 from lmworks.graph import OBJECTIVES as CONFIGS
-from lmworks.model.config import DecoderConfig
-from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
@@ -35,16 +32,6 @@ from lmworks.train.policy import Rollout
 from support import make_context
 
 GROUP, LENGTH, ANSWER, CLIP, KL = 8, 48, 12, 0.2, 0.3
-SHAPE = DecoderConfig(
-    vocab_size=400,
-    hidden_size=64,
-    num_layers=2,
-    num_heads=4,
-    num_key_value_heads=2,
-    head_size=16,
-    intermediate_size=96,
-    context_length=LENGTH,
-)
 THEIRS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "grpo": (GRPOTrainer, GRPOConfig, {"loss_type": "grpo", "use_bias_correction_kl": False}),
     "rloo": (RLOOTrainer, RLOOConfig, {}),
@@ -55,9 +42,7 @@ def main() -> None:
     """Compare and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tokenizer = make_tokenizer(folder / "tokenizer")
-        torch.manual_seed(0)
-        save_model(disturbed(Decoder(SHAPE), 0.1), folder / "base", tokenizer.path)
+        tokenizer = make_base(folder, LENGTH)
         print(json.dumps({objective: compare(objective, folder, tokenizer) for objective in THEIRS}))
 
 
@@ -81,32 +66,25 @@ def compare(objective: str, folder: Path, tokenizer: TokenizerFolder) -> dict[st
     learned = AutoModelForCausalLM.from_pretrained(network)
     other = theirs(objective, learned, rollout, network)
     other.backward()  # type: ignore[no-untyped-call]
-    for weight in (model.decoder.model.embed_tokens.weight, learned.get_input_embeddings().weight):
-        weight.grad[tokenizer.open().end_of_text_id] = 0  # `transformers` gives a token that also pads no gradient
-    pairs = [(dict(learned.named_parameters())[name].grad, w.grad) for name, w in model.module.named_parameters()]
-    largest = max(float(a.abs().max()) for a, _ in pairs)
     return {
         "answers": count,
         "loss": loss.item() / count,
         "trl": other.item(),
-        "gradient_difference": max(float((a - b).abs().max()) for a, b in pairs) / largest,
+        "gradient_difference": gradient_difference(model.module, learned, tokenizer.open().end_of_text_id),
         "clipped": metrics["clipped"] / count,
     }
 
 
 def theirs(objective: str, learned: Any, rollout: Rollout, folder: Path) -> Tensor:
     """TRL's loss on the rollout: prompts padded on the left, answers on the right, as it holds them."""
-    trainer_class, config_class, settings = THEIRS[objective]
+    trainer_class, config_class, more = THEIRS[objective]
     arguments = config_class(
-        output_dir=str(folder),
+        **settings(str(folder)),
         beta=KL,
         epsilon=CLIP,
         num_generations=GROUP,
         per_device_train_batch_size=GROUP,
-        report_to=[],
-        use_cpu=True,
-        bf16=False,
-        **settings,
+        **more,
     )
     trainer = trainer_class(
         model=learned,
@@ -148,15 +126,6 @@ def theirs(objective: str, learned: Any, rollout: Rollout, folder: Path) -> Tens
     learned.train()
     loss: Tensor = trainer._compute_loss(learned, inputs)
     return loss
-
-
-def disturbed(model: Any, by: float) -> Any:
-    """The model with noise on every weight, always the same."""
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += torch.empty_like(parameter).normal_(0, by, generator=generator)
-    return model
 
 
 if __name__ == "__main__":

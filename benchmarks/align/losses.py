@@ -12,7 +12,6 @@ the largest difference of a gradient, as a share of the largest gradient.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +24,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, RewardConfig, RewardTrainer
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+from trl_sides import Inputs, disturbed, gradient_difference, make_base, padded, settings
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from corpora import make_preferences, make_tokenizer, pack_judged
+from corpora import make_preferences, pack_judged
 from lmworks.graph import OBJECTIVES as CONFIGS
-from lmworks.model.config import DecoderConfig
-from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.tokens.pack_preferences import CHOSEN, MISMATCHED, REJECTED, SIDES
 from lmworks.tokens.shards import PackedRows
@@ -38,26 +35,13 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
 
 LENGTH, PAIRS, BETA, WEIGHT, MARGIN = 128, 5, 0.3, 0.4, 0.6
-SHAPE = DecoderConfig(
-    vocab_size=400,
-    hidden_size=64,
-    num_layers=2,
-    num_heads=4,
-    num_key_value_heads=2,
-    head_size=16,
-    intermediate_size=96,
-    context_length=LENGTH,
-)
-Inputs = dict[str, Tensor]
 
 
 def main() -> None:
     """Compare and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tokenizer = make_tokenizer(folder / "tokenizer")
-        torch.manual_seed(0)
-        save_model(disturbed(Decoder(SHAPE), 0.1), folder / "base", tokenizer.path)
+        tokenizer = make_base(folder, LENGTH)
         found = {objective: compare(objective, folder, tokenizer) for objective in THEIRS}
     print(json.dumps({"pairs": PAIRS, **found}))
 
@@ -81,49 +65,11 @@ def compare(objective: str, folder: Path, tokenizer: TokenizerFolder) -> dict[st
     words = AutoTokenizer.from_pretrained(beginning)
     other = theirs(learned, reference, words, rows, str(folder / "out"))
     other.backward()  # type: ignore[no-untyped-call]
-    for weight in (model.decoder.model.embed_tokens.weight, learned.get_input_embeddings().weight):
-        weight.grad[tokenizer.open().end_of_text_id] = 0  # `transformers` gives a token that also pads no gradient
-    pairs = [(dict(learned.named_parameters())[name].grad, w.grad) for name, w in model.module.named_parameters()]
-    largest = max(float(a.abs().max()) for a, _ in pairs)
     return {
         "loss": float(loss) / count,
         "trl": float(other),
-        "gradient_difference": max(float((a - b).abs().max()) for a, b in pairs) / largest,
+        "gradient_difference": gradient_difference(model.module, learned, tokenizer.open().end_of_text_id),
     }
-
-
-def disturbed(model: Any, by: float) -> Any:
-    """The model with noise on every weight, always the same."""
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += torch.empty_like(parameter).normal_(0, by, generator=generator)
-    return model
-
-
-def padded(rows: PackedRows, *sides: int) -> Inputs:
-    """The answers of some sides, each in a row of its own: tokens, what is read of them, and what is trained."""
-    found = []
-    for side in sides:
-        for tokens, weights, labels in zip(rows.tokens, rows.weights, rows.labels, strict=True):
-            for label in sorted(set(labels[labels % len(SIDES) == side].tolist())):
-                place = labels == label
-                found.append((torch.tensor(tokens[place]).long(), torch.tensor(weights[place]).long()))
-    longest = max(len(ids) for ids, _ in found)
-
-    def fill(parts: list[Tensor]) -> Tensor:
-        return torch.stack([torch.nn.functional.pad(part, (0, longest - len(part))) for part in parts])
-
-    return {
-        "input_ids": fill([ids for ids, _ in found]),
-        "attention_mask": fill([torch.ones_like(ids) for ids, _ in found]),
-        "completion_mask": fill([trained for _, trained in found]),
-    }
-
-
-def settings(out: str) -> dict[str, Any]:
-    """Of every trainer."""
-    return {"output_dir": out, "report_to": [], "use_cpu": True, "bf16": False, "gradient_checkpointing": False}
 
 
 def some(label: bool = False) -> Dataset:
