@@ -102,7 +102,8 @@ class PolicyObjective(DecoderObjective):
         """Open the rewards, and see what earlier runs have drawn."""
         self.tokenizer, self.context = tokenizer, context
         folders = dict(zip(self.config.judges, judges, strict=True))
-        self.scorers = [reward.opened(folders) for reward in self.config.rewards]
+        device = str(model.output_weight.device)
+        self.scorers = [reward.opened(folders, device) for reward in self.config.rewards]
         self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
 
     def finished(self, line: Mapping[str, float]) -> str | None:

@@ -21,7 +21,10 @@ class Distillation(DecoderObjective):
     """Cross-entropy of the assistant's tokens, and the divergence from the teacher's distribution of each."""
 
     config: DistillationConfig
-    other_measure = ("what is learned: cross-entropy and divergence from the teacher, by label_share", "nats per token")
+    other_measure: tuple[str, str] | None = (
+        "what is learned: cross-entropy and divergence from the teacher, by label_share",
+        "nats per token",
+    )
 
     def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
         """Open the teacher. Raises LmworksError for one that reads and writes other tokens."""

@@ -26,10 +26,12 @@ class ModelReward(Reward):
     def name(self) -> str:
         return self.model
 
-    def opened(self, judges: Mapping[str, ModelFolder]) -> Scorer:
+    def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
         from lmworks.generate.engine import open_reward_model
 
-        return Judge(open_reward_model(judges[self.model].path))
+        engine = open_reward_model(judges[self.model].path)
+        engine.model.to(device)
+        return Judge(engine)
 
 
 class Judge:

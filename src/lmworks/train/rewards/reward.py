@@ -49,8 +49,8 @@ class Reward(StepConfig, ABC):
         return self.kind
 
     @abstractmethod
-    def opened(self, judges: Mapping[str, ModelFolder]) -> Scorer:
-        """Ready to score, with the models of the recipe that it names."""
+    def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
+        """Ready to score, with the models of the recipe that it names, where the model is that learns."""
 
 
 class AnswerReward(Reward):
@@ -61,7 +61,7 @@ class AnswerReward(Reward):
         """Whether nothing is worth anything but the whole answer of the data."""
         return False
 
-    def opened(self, judges: Mapping[str, ModelFolder]) -> Scorer:
+    def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
         return self
 
     @abstractmethod
