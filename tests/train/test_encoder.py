@@ -170,6 +170,30 @@ def test_the_loss_falls(
     assert lines[-1]["validation_accuracy"] > lines[0]["accuracy"]
 
 
+@pytest.mark.parametrize(
+    ("objective", "counted"), [("sequence-classification", "text"), ("token-classification", "token")]
+)
+def test_the_loss_is_a_mean_over_what_has_a_label(
+    tmp_path: Path,
+    tokenizer: TokenizerFolder,
+    rows: dict[str, Shards],
+    bases: dict[str, ModelFolder],
+    objective: str,
+    counted: str,
+) -> None:
+    opened = rows[objective].open()
+    config = TASKS[objective][0].model_validate({**SMALL, "from": "x"})
+    made = OBJECTIVES[objective](opened, reading(4))
+    model = made.begin(config, bases["bert"], opened, tokenizer.open(), compiled=False)
+    model.learn(False, label_smoothing=0.0)
+    _, weight, _ = made.loss(model, made.first(4))
+    tokens = opened.tokens[:4, :-1]
+    texts = int((tokens == tokenizer.open().end_of_turn_id).sum())
+    inside = int((tokens > tokenizer.open().end_of_turn_id).sum())
+    assert weight == (texts if counted == "text" else inside) and inside > 4 * texts
+    assert made.weighed == counted
+
+
 def test_a_run_that_was_killed_ends_with_the_same_bytes(
     tmp_path: Path, tokenizer: TokenizerFolder, rows: dict[str, Shards], bases: dict[str, ModelFolder]
 ) -> None:

@@ -15,6 +15,7 @@ class SequenceClassification(EncoderObjective):
     """Cross-entropy of the label of each text."""
 
     auto_class = "AutoModelForSequenceClassification"
+    weighed = "text"
 
     @staticmethod
     def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:

@@ -1,0 +1,114 @@
+"""Which bag of words is the strongest on services that it has not seen, and what helps it: JSON lines.
+
+    lmworks build recipes/categories.yaml --until tokenizer --store FOLDER
+    python benchmarks/train/bags_of_words.py FOLDER
+
+Each is logistic regression on TF-IDF, learned from the training services of recipes/categories.yaml: once to tell the
+labels of the validation services, and five times without a fifth of the training services, to tell theirs. The first
+is the baseline that reports show; the others are held against it in paired intervals over services. Test services are
+not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import Normalizer
+
+from lmworks.data.documents import Document, Documents
+from lmworks.evaluate.statistics import compare_paired
+from lmworks.tokens.tokenizer import TokenizerFolder
+
+FOLDS = 5
+WORDS: dict[str, Any] = {"min_df": 2, "sublinear_tf": True}
+
+
+def main() -> None:
+    """Score every bag."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("store", type=Path, help="of the build")
+    store: Path = parser.parse_args().store
+    (parts,) = store.glob("artifacts/split/*/payload")
+    tokenizer = TokenizerFolder(next(store.glob("artifacts/bpe/*/payload")), "tokenizer").open()
+    train, validation = (list(Documents(parts / part, part).iterate()) for part in ("train", "validation"))
+
+    encode = lru_cache(maxsize=None)(tokenizer.encode)
+
+    def tokens(most: int | None) -> Callable[[str], list[str]]:
+        return lambda text: [str(token) for token in encode(text)[:most]]
+
+    words = TfidfVectorizer(**WORDS)
+    topics = make_pipeline(TfidfVectorizer(**WORDS), TruncatedSVD(200, random_state=0), Normalizer())
+    bags: dict[str, tuple[Any, bool]] = {
+        "words and pairs of words (the baseline)": (TfidfVectorizer(ngram_range=(1, 2), **WORDS), False),
+        "words": (words, False),
+        "words, services equal": (words, True),
+        "the encoder's tokens, services equal": (TfidfVectorizer(analyzer=tokens(None), **WORDS), True),
+        "the encoder's first 62 tokens, services equal": (TfidfVectorizer(analyzer=tokens(62), **WORDS), True),
+        "200 latent topics, services equal": (topics, True),
+        "words and 200 latent topics, services equal": (FeatureUnion([("words", words), ("topics", topics)]), True),
+    }
+    fold_of = folds(train)
+    baseline: list[list[bool]] = []
+    for name, (bag, equal) in bags.items():
+        told = [right(bag, equal, train, validation), [False] * len(train)]
+        for fold in range(FOLDS):
+            asked = [number for number, each in enumerate(train) if fold_of[each.meta["folder"]] == fold]
+            known = [each for each in train if fold_of[each.meta["folder"]] != fold]
+            for number, is_right in zip(asked, right(bag, equal, known, [train[n] for n in asked]), strict=True):
+                told[1][number] = is_right
+        baseline = baseline or told
+        print(
+            json.dumps(
+                {
+                    "bag": name,
+                    "validation": compared(told[0], baseline[0], validation),
+                    "folds": compared(told[1], baseline[1], train),
+                }
+            ),
+            flush=True,
+        )
+
+
+def folds(documents: Sequence[Document]) -> dict[str, int]:
+    """A fold for each service, the services of each label spread over all folds."""
+    labels = {each.meta["folder"]: each.meta["label"] for each in documents}
+    draws = np.random.default_rng(0)
+    services = draws.permutation(sorted(labels)).tolist()
+    return {service: place % FOLDS for place, service in enumerate(sorted(services, key=labels.__getitem__))}
+
+
+def right(bag: Any, equal: bool, known: Sequence[Document], asked: Sequence[Document]) -> list[bool]:
+    """Whether the label of each text asked is told; with `equal`, each service known counts as much as another."""
+    sizes = Counter(each.meta["folder"] for each in known)
+    weights = np.array([1 / sizes[each.meta["folder"]] if equal else 1.0 for each in known])
+    model = make_pipeline(bag, LogisticRegression(C=10, max_iter=1000))
+    weighing = {"logisticregression__sample_weight": weights / weights.mean()}
+    model.fit([each.text for each in known], [each.meta["label"] for each in known], **weighing)
+    told = model.predict([each.text for each in asked])
+    return [bool(label == each.meta["label"]) for label, each in zip(told, asked, strict=True)]
+
+
+def compared(scores: Sequence[bool], baseline: Sequence[bool], documents: Sequence[Document]) -> dict[str, Any]:
+    """Accuracy, and by how many points it is above the baseline's."""
+    paired = compare_paired(scores, baseline, clusters=[each.meta["folder"] for each in documents])
+    low, high = paired.interval or (float("nan"), float("nan"))
+    return {
+        "accuracy": round(100 * float(np.mean(scores)), 1),
+        "above_baseline": [round(100 * value, 1) for value in (paired.difference, low, high)],
+    }
+
+
+if __name__ == "__main__":
+    main()
