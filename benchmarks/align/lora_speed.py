@@ -8,7 +8,8 @@ Each case has a process of its own, in which one step is taken at a time, in an 
 with the same adapters and take the same conversations, or pairs, at the same step: 4 rows of 256 tokens. TRL gets our
 rows as rows of its own packing (`packed`, the padding-free way of its "bfd"), or their conversations as a padded batch;
 the trainers are TRL's whole. `as shipped` computes activations again, as TRL does unless told otherwise; its other
-cases do not, which is faster. Weights are float32, products bfloat16 on both sides.
+cases do not, which is faster. Weights are float32, products bfloat16 on both sides; `helped` has frozen weights in
+bfloat16, and keeps freed memory as our trainer does.
 
 Prints one JSON line: by case trained tokens a second of wall and of processor time (medians of rounds after the first
 two), losses step by step and peak memory (VmHWM); by peer the median of its time over ours, and the largest difference
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -34,11 +36,12 @@ from typing import Any
 
 ROWS, LENGTH, QUESTIONS, PAIRS, WARM = 4, 256, 2000, 600, 2
 RATE = 2e-4
+OURS = "lmworks compiled", "lmworks eager"
 CASES = {
     f"{objective} {side}": (objective, *side.split(" ", 1))
     for objective, sides in {
-        "sft": ("lmworks compiled", "lmworks eager", "trl packed", "trl padded", "trl packed, as shipped"),
-        "dpo": ("lmworks compiled", "lmworks eager", "trl padded"),
+        "sft": (*OURS, "trl packed", "trl padded", "trl packed, as shipped", "trl packed, helped"),
+        "dpo": (*OURS, "trl padded", "trl padded, helped"),
     }.items()
     for side in sides
 }
@@ -121,6 +124,7 @@ def trl(objective: str, how: str, given: argparse.Namespace, say: Say) -> None:
     from trl_sides import padded, settings
 
     from lmworks.tokens.pack_preferences import CHOSEN, REJECTED
+    from lmworks.train.freed_memory import freed_memory_kept
 
     class Turns(TrainerCallback):
         def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -138,9 +142,9 @@ def trl(objective: str, how: str, given: argparse.Namespace, say: Say) -> None:
             if "loss" in logs:
                 say({**dict(zip(BY, self.taken, strict=True)), "loss": logs["loss"]})
 
-    packed = how.startswith("packed")
+    packed, helped = how.startswith("packed"), "helped" in how
     model = PeftModel.from_pretrained(
-        AutoModelForCausalLM.from_pretrained(given.model, dtype=torch.float32),
+        AutoModelForCausalLM.from_pretrained(given.model, dtype=torch.bfloat16 if helped else torch.float32),
         given.folder / "adapter",
         is_trainable=True,
     )
@@ -176,7 +180,8 @@ def trl(objective: str, how: str, given: argparse.Namespace, say: Say) -> None:
             processing_class=words,
         )
     trainer.add_callback(Turns())
-    trainer.train()
+    with freed_memory_kept() if helped else nullcontext():
+        trainer.train()
 
 
 def step_rows(given: argparse.Namespace, objective: str, step: int) -> Any:
