@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
 from lmworks.data.documents import Document, Documents
@@ -57,7 +57,6 @@ def main() -> None:
         "the encoder's tokens, services equal": (TfidfVectorizer(analyzer=tokens(None), **WORDS), True),
         "the encoder's first 62 tokens, services equal": (TfidfVectorizer(analyzer=tokens(62), **WORDS), True),
         "200 latent topics, services equal": (topics, True),
-        "words and 200 latent topics, services equal": (FeatureUnion([("words", words), ("topics", topics)]), True),
     }
     fold_of = folds(train)
     baseline: list[list[bool]] = []
