@@ -1,10 +1,11 @@
-"""Predict five larger runs from a ladder of five small ones, and see how they come out: one JSON line.
+"""Predict five larger runs from a ladder of five small models, and see how they come out: one JSON line.
 
     python benchmarks/train/scaling.py FOLDER [--source DIR] [--seed N] [--hidden N] [--layers N] [--steps N]
 
 FOLDER keeps the store, so that a stopped run goes on. The judged run is the one without options: the documentation of
-cloud services, seed 11. What `lmworks.search.law` and `scale` assume (exponent, noise, misfit, batches) was chosen on
-other texts (`--source DIR`) and other seeds. Held-out runs take 1.5 to 8 times the compute of the ladder's largest.
+cloud services, seed 11. What `lmworks.search.law` and `scale` assume (exponent, noise, wandering, batches) was
+chosen on other texts (`--source DIR`) and seeds. Held-out runs take 1.5 to 8 times the compute of the ladder's largest,
+with the seed alone. `covered` counts intervals that hold and are no wider than WIDEST either way.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from lmworks.pipeline.display import PlainDisplay
 from lmworks.plan.machine import this_machine
 from lmworks.search.law import fit_law
 from lmworks.search.runs import Runs
-from lmworks.search.scale import LARGEST, RUNGS, flops, ladder
+from lmworks.search.scale import LARGEST, RUNGS, SEEDS, flops, ladder, with_seeds
 
 HELD_OUT = (1.5, 2, 3, 5, 8)
 """About the compute, in that of the ladder's largest."""
+WIDEST = 0.04
+"""Half of an interval, in shares of the prediction, beyond which it says too little to count as holding."""
 BOTOCORE = "[{kind: botocore}]"
 RECIPE = """\
 name: scaling
@@ -60,7 +63,7 @@ def write_recipe(folder: Path, source: str | None) -> Path:
 
 
 def main() -> None:
-    """Train ten models, and print."""
+    """Train the ladder and the larger models, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--source")
@@ -75,8 +78,10 @@ def main() -> None:
     began = time.time()
     runs = Runs(recipe, settings, None, "pretrain", PlainDisplay(sys.stderr))
     rungs = ladder(runs, [LARGEST * share for share in RUNGS])
-    amounts, small = [flops(runs, each) for each in rungs], [runs.train(each) for each in rungs]
-    law = fit_law(amounts, [each.loss for each in small])
+    amounts, small = [flops(runs, each) for each in rungs], [with_seeds(runs, each, SEEDS) for each in rungs]
+    across = [amount for amount in amounts for _ in range(SEEDS)]
+    law = fit_law(across, [each.loss for alike in small for each in alike])
+    last = sum(each.loss for each in small[-1]) / SEEDS
     held_out = []
     for changed in ladder(runs, [LARGEST * times for times in HELD_OUT]):
         run, amount = runs.train(changed), flops(runs, changed)
@@ -89,19 +94,21 @@ def main() -> None:
                 "predicted": round(loss, 4),
                 "interval": [round(low, 4), round(high, 4)],
                 "half_width": round((high - low) / 2 / loss, 4),
-                "covered": low <= run.loss <= high,
+                "holds": low <= run.loss <= high,
                 "error": round(loss / run.loss - 1, 4),
-                "last_rung_error": round(small[-1].loss / run.loss - 1, 4),
+                "last_rung_error": round(last / run.loss - 1, 4),
             }
         )
     found = {
         "ladder": [
-            [f"{amount:.3g}", round(each.loss, 4), round(each.seconds, 1)]
-            for amount, each in zip(amounts, small, strict=True)
+            [f"{amount:.3g}", *(round(each.loss, 4) for each in alike)]
+            for amount, alike in zip(amounts, small, strict=True)
         ],
+        "ladder_seconds": round(sum(each.seconds for alike in small for each in alike), 1),
         "law": law.in_words("operations"),
         "held_out": held_out,
-        "covered": sum(each["covered"] for each in held_out),
+        "hold": sum(each["holds"] for each in held_out),
+        "covered": sum(each["holds"] and each["half_width"] <= WIDEST for each in held_out),
         "largest_half_width": max(each["half_width"] for each in held_out),
         "mean_error": round(sum(abs(each["error"]) for each in held_out) / len(held_out), 4),
         "last_rung_mean_error": round(sum(abs(each["last_rung_error"]) for each in held_out) / len(held_out), 4),

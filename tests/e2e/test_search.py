@@ -143,7 +143,9 @@ def test_a_range_that_means_nothing_is_refused(project: Path, over: str, fault: 
 
 def test_a_ladder_predicts_the_recipes_own_run(project: Path) -> None:
     more = ["--set", "pretrain.steps=400", "--set", "pretrain.hidden_size=128"]
+    more += ["--seeds", "2"]
     said = found(project, "scale", "recipe.yaml", "pretrain", *SETTINGS, *more, "--json")
+    assert all(len(set(each["losses"])) == 2 for each in said["points"]), "each model with two seeds"
     amounts = [each["flops"] for each in said["points"]]
     assert [each / amounts[-1] for each in amounts] == pytest.approx([2.5**-k for k in (4, 3, 2, 1, 0)], rel=0.3)
     assert said["flops"] / amounts[-1] == pytest.approx(8, rel=0.2)

@@ -54,7 +54,7 @@ def test_a_slow_beginning_does_not_bend_the_law() -> None:
     for times in (2.0, 8.0):
         predicted, (low, high) = fit_law(x, late).predict(times)
         assert low <= loss(times) <= high
-        assert predicted == pytest.approx(loss(times), rel=0.025)
+        assert predicted == pytest.approx(loss(times), rel=0.035)
 
 
 def test_losses_that_fall_faster_and_faster_are_not_carried_below_zero() -> None:
@@ -66,7 +66,20 @@ def test_certainty_falls_with_distance_even_where_runs_lie_on_one_law() -> None:
     x = np.geomspace(1 / 64, 1, 60)
     law = fit_law(x, 1.0 + 1.6 * x**-0.18)
     half = [(high - low) / 2 / loss for loss, (low, high) in (law.predict(times) for times in (1.0, 8.0, 64.0))]
-    assert half[0] < 0.005 and half[1] > 0.01 and half[2] > 0.02
+    assert half[0] < 0.008 and half[1] > 0.01 and half[2] > 0.02
+
+
+def test_seeds_of_a_ladder_narrow_its_interval_as_far_as_the_law_is_exact() -> None:
+    def half(seeds: int) -> float:
+        x = np.repeat(2.5 ** np.arange(-4.0, 1.0), seeds)
+        random = np.random.default_rng(5)
+        losses = (1.0 + 1.6 * x**-0.18) * (1 + 0.009 * random.standard_normal(len(x)))
+        loss, (low, high) = fit_law(x, losses).predict(8.0)
+        return (high - low) / 2 / loss
+
+    one, three, many = (half(seeds) for seeds in (1, 3, 200))
+    assert three < 0.85 * one
+    assert many > 0.022, "seeds tell nothing of how the slope goes on"
 
 
 def test_enough_is_where_doubling_gains_too_little() -> None:

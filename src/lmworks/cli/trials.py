@@ -48,6 +48,7 @@ def scale(
     model: ModelArgument,
     data: Annotated[bool, typer.Option("--data", help="Vary the data, not the model's size.")] = False,
     minutes: Annotated[float, typer.Option(min=0.01, help="What the ladder may take, by the plan's speed.")] = 10.0,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each of the ladder's models.")] = 3,
     gain: Annotated[float, typer.Option(help="Data is enough when doubling it gains less than this share.")] = 0.01,
     target: Annotated[float | None, typer.Option(help="Data is enough when this loss is reached.")] = None,
     settings: SetOption = None,
@@ -64,7 +65,8 @@ def scale(
     from lmworks.search.scale import scale as predict
 
     runs = Runs(recipe, settings or (), store, model, PlainDisplay(sys.stderr))
-    _show_outcome(data_curve(runs, gain=gain, target=target) if data else predict(runs, minutes=minutes), as_json)
+    found = data_curve(runs, gain=gain, target=target) if data else predict(runs, minutes=minutes, seeds=seeds)
+    _show_outcome(found, as_json)
 
 
 def bakeoff(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from math import lcm, log
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
 from lmworks.release.charts import Series, line_chart
 from lmworks.search.law import Law, fit_law
-from lmworks.search.runs import Outcome, Runs
+from lmworks.search.runs import Outcome, Runs, Trained
 from lmworks.tokens.shards import Shards, permutation, write_rows
 
 RUNGS = tuple(2.5**-rung for rung in range(4, -1, -1))
@@ -25,7 +24,10 @@ factors of 2, and leave the smallest model steps enough."""
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Of the data, in a curve."""
 LARGEST = 1 / 8
-"""Compute of the ladder's largest model, in that of the run which it predicts: the whole ladder is a fifth of it."""
+"""Compute of the ladder's largest model, in that of the run which it predicts: all five are a fifth of it."""
+SEEDS = 3
+"""Of each model. Models of 30,000 to 181,000 parameters differ by 0.9 % from seed to seed. In made-up ladders with that
+noise, predictions at 8 times the compute are off by 3.7 % (one standard deviation) from one seed, 2.5 % from three."""
 RATE_EXPONENT = 0.32
 """With which the best learning rate falls as tokens grow (Bjorck et al. 2024, arXiv 2409.19913)."""
 BATCH_EXPONENT = 2 * RATE_EXPONENT
@@ -39,31 +41,39 @@ PATIENCE = 3
 """Validations without gain after which a run on little data has nothing left to learn from it."""
 
 
-def scale(runs: Runs, *, minutes: float) -> Outcome:
+def scale(runs: Runs, *, minutes: float, seeds: int = SEEDS) -> Outcome:
     """Train five small models and predict the recipe's own. `minutes` bounds the ladder by the plan's speed.
 
     Raises `UsageError` for a model that is no fresh decoder.
     """
     whole = flops(runs, {})
-    allowed = minutes * 60 * runs.plain.plan.speed.flops_per_second / (LARGEST * sum(RUNGS) * whole)
+    allowed = minutes * 60 * runs.plain.plan.speed.flops_per_second / (LARGEST * sum(RUNGS) * whole * seeds)
     rungs = ladder(runs, [LARGEST * share * min(1.0, allowed) for share in RUNGS])
-    amounts, trained = [flops(runs, each) for each in rungs], [runs.train(each) for each in rungs]
-    losses = [each.loss for each in trained]
-    law = fit_law(amounts, losses)
+    amounts, trained = [flops(runs, each) for each in rungs], [with_seeds(runs, each, seeds) for each in rungs]
+    across = [amount for amount in amounts for _ in range(seeds)]
+    losses = [each.loss for alike in trained for each in alike]
+    law = fit_law(across, losses)
     loss, (low, high) = law.predict(whole)
-    words = [f"{'operations':>12} {'parameters':>12} {'tokens':>12}  validation loss (nats a token)"]
-    for amount, each in zip(amounts, trained, strict=True):
-        words.append(f"{amount:>12.3g} {each.parameters:>12,} {each.tokens:>12,}  {each.loss:.4f}")
+    words = [f"{'operations':>12} {'parameters':>12} {'tokens':>12}  validation loss of each seed (nats a token)"]
+    for amount, alike in zip(amounts, trained, strict=True):
+        found = "  ".join(f"{each.loss:.4f}" for each in alike)
+        words.append(f"{amount:>12.3g} {alike[0].parameters:>12,} {alike[0].tokens:>12,}  {found}")
     words += [
         f"law: {law.in_words('operations')}",
         f"{runs.model} as the recipe has it, {whole:.3g} operations ({whole / amounts[-1]:.1f} times the ladder's "
         f"largest): {loss:.4f} predicted, 95 % interval {low:.4f} to {high:.4f}",
     ]
     points = [
-        {**rung, "flops": amount, **asdict(each)} for rung, amount, each in zip(rungs, amounts, trained, strict=True)
+        {**rung, "flops": amount, "tokens": alike[0].tokens, "losses": [each.loss for each in alike]}
+        for rung, amount, alike in zip(rungs, amounts, trained, strict=True)
     ]
     figures = {"points": points, "flops": whole, "loss": loss, "interval": [low, high]}
-    return runs.report("scale", figures, words, _picture("operations", amounts, losses, law, whole))
+    return runs.report("scale", figures, words, _picture("operations", across, losses, law, whole))
+
+
+def with_seeds(runs: Runs, changed: dict[str, object], seeds: int) -> list[Trained]:
+    """A model trained again and again: with the recipe's seed and those that follow."""
+    return [runs.train({**changed, "seed": runs.config.seed + number}) for number in range(seeds)]
 
 
 def ladder(runs: Runs, shares: Sequence[float]) -> list[dict[str, object]]:
