@@ -48,7 +48,7 @@ def scale(
     model: ModelArgument,
     data: Annotated[bool, typer.Option("--data", help="Vary the data, not the model's size.")] = False,
     minutes: Annotated[float, typer.Option(min=0.01, help="What the ladder may take, by the plan's speed.")] = 10.0,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each of the ladder's models.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each of the ladder's models.")] = 3,
     gain: Annotated[float, typer.Option(help="Data is enough when doubling it gains less than this share.")] = 0.01,
     target: Annotated[float | None, typer.Option(help="Data is enough when this loss is reached.")] = None,
     settings: SetOption = None,
