@@ -214,28 +214,14 @@ def chunked_divergence(
     p of hidden [N,D] and output_weight [V,D] is learned, q of `other` states and matrix is not; weights [N] float32.
     `reverse` asks for KL(p‖q) instead (Gu et al. 2024, arXiv 2306.08543). Logits are computed again on the way back.
     """
-    parts = [
-        checkpoint(
-            *(_divergence, hidden[part], output_weight, other[part], other_weight, weights[part], temperature, reverse),
-            use_reentrant=False,
+
+    def of_chunk(part: slice) -> Tensor:
+        log_p, log_q = (
+            (F.linear(states[part], matrix.to(states.dtype)).float() / temperature).log_softmax(-1)
+            for states, matrix in ((hidden, output_weight), (other, other_weight))
         )
-        for part in _chunks(hidden, output_weight)
-    ]
+        first, second = (log_p, log_q) if reverse else (log_q, log_p)
+        return temperature**2 * (weights[part] * (first.exp() * (first - second)).sum(-1)).sum()
+
+    parts = [checkpoint(of_chunk, part, use_reentrant=False) for part in _chunks(hidden, output_weight)]
     return torch.stack(parts).sum() if parts else hidden.sum() * 0.0
-
-
-def _divergence(
-    hidden: Tensor,
-    output_weight: Tensor,
-    other: Tensor,
-    other_weight: Tensor,
-    weights: Tensor,
-    temperature: float,
-    reverse: bool,
-) -> Tensor:
-    log_p, log_q = (
-        (F.linear(states, matrix.to(states.dtype)).float() / temperature).log_softmax(-1)
-        for states, matrix in ((hidden, output_weight), (other, other_weight))
-    )
-    first, second = (log_p, log_q) if reverse else (log_q, log_p)
-    return temperature**2 * (weights * (first.exp() * (first - second)).sum(-1)).sum()
