@@ -219,6 +219,10 @@ def test_the_prediction_goes_with_the_step_and_is_told_beside_the_outcome(tmp_pa
     }
     time, memory, speed = outcome(manifest)
     assert (time[0], time[3]) == ("time of first", "MORE") and memory[3] == "as predicted"
+    for peak, before, verdict in ((1.5, 0, "MORE"), (1.5, 1.4, "as predicted"), (1.5, 0.3, "MORE"), (0.7, 0.5, "less")):
+        held = {"peak_memory_bytes": peak, "memory_before_bytes": before}
+        run = manifest["run"] | {name: share * predicted["memory_bytes"] for name, share in held.items()}
+        assert list(outcome({**manifest, "run": run}))[1][3] == verdict, "libraries of earlier steps serve this one too"
     assert speed[2] == "100" and "predicted from counting" in speed[3]
     assert "memory of first" in in_words([memory]) and in_words([]) == ""
     manifest["counts"] = {"steps": 9}

@@ -36,11 +36,18 @@ def outcome(manifest: Mapping[str, Any]) -> Iterator[Row]:
     measured, most = run["measured"], predicted["memory_bytes"]
     whole = measured.get("steps_of_this_run") == manifest["counts"].get("steps")
     yield compare(f"time of {step}", predicted["seconds"], run["seconds"] if whole else None, duration)
-    alone = run["peak_memory_bytes"] - max(0, run["memory_before_bytes"] - BARE_BYTES)
-    yield compare(f"memory of {step}", (LEAST_MEMORY * most, most), alone, size)
+    yield _memory(f"memory of {step}", most, run["peak_memory_bytes"], run["memory_before_bytes"] - BARE_BYTES)
     speed, actual = predicted["tokens_per_second"], measured["tokens_per_second"]
     verdict = f"{actual / speed - 1:+.0%}; predicted from {SOURCES[predicted['source']]}"
     yield f"tokens per second of {step}", number(speed), number(actual), verdict
+
+
+def _memory(name: str, most: float, peak: float, before: float) -> Row:
+    """From what came on top to the peak: `before` were leavings, and libraries, which the prediction holds, too."""
+    low, least = LEAST_MEMORY * most, peak - max(0.0, before)
+    actual = size(peak) if least == peak else f"{size(least)} to {size(peak)}"
+    verdict = "less" if peak < low else "MORE" if least > most else "as predicted"
+    return name, f"{size(low)} to {size(most)}", actual, verdict
 
 
 def in_words(rows: Iterable[Row]) -> str:
