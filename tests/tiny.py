@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -62,3 +63,12 @@ def make_tiny_model(folder: Path, *, context_length: int = 128, seed: int = 0, w
             parameter.data.normal_(0.0, 0.2, generator=generator)
     save_model(model, folder, source)
     return folder
+
+
+def disturbed(model: Any, by: float) -> Any:
+    """The model with noise on every weight, always the same."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += by * torch.empty_like(parameter).normal_(generator=generator)
+    return model

@@ -21,7 +21,7 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
-from trl_sides import disturbed, gradient_difference, make_base, settings
+from trl_sides import gradient_difference, make_base, settings
 
 from corpora import pack_asked
 from lmworks.graph import OBJECTIVES as CONFIGS
@@ -30,6 +30,7 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.policy import Rollout
 from support import make_context
+from tiny import disturbed
 
 GROUP, LENGTH, ANSWER, CLIP, KL = 8, 48, 12, 0.2, 0.3
 THEIRS: dict[str, tuple[Any, Any, dict[str, Any]]] = {

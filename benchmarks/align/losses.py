@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, RewardConfig, RewardTrainer
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
-from trl_sides import Inputs, disturbed, gradient_difference, make_base, padded, settings
+from trl_sides import Inputs, gradient_difference, make_base, padded, settings
 
 from corpora import make_preferences, pack_judged
 from lmworks.graph import OBJECTIVES as CONFIGS
@@ -33,6 +33,7 @@ from lmworks.tokens.pack_preferences import CHOSEN, MISMATCHED, REJECTED, SIDES
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
+from tiny import disturbed
 
 LENGTH, PAIRS, BETA, WEIGHT, MARGIN = 128, 5, 0.3, 0.4, 0.6
 

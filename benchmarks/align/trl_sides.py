@@ -17,6 +17,7 @@ from lmworks.model.folder import save_model
 from lmworks.tokens.pack_preferences import SIDES
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import TokenizerFolder
+from tiny import disturbed
 
 Inputs = dict[str, Tensor]
 
@@ -37,15 +38,6 @@ def make_base(folder: Path, length: int) -> TokenizerFolder:
     torch.manual_seed(0)
     save_model(disturbed(Decoder(shape), 0.1), folder / "base", tokenizer.path)
     return tokenizer
-
-
-def disturbed(model: Any, by: float) -> Any:
-    """The model with noise on every weight, always the same."""
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += torch.empty_like(parameter).normal_(0, by, generator=generator)
-    return model
 
 
 def settings(out: str, **more: Any) -> dict[str, Any]:

@@ -63,18 +63,12 @@ from lmworks.tokens.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.unigram import UnigramConfig, unigram
 from lmworks.tokens.word import WordConfig, word
 from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
-from lmworks.train.config import (
-    CausalLMConfig,
-    DistillationConfig,
-    SftConfig,
-    SpanCorruptionConfig,
-    TextToTextConfig,
-    TrainConfig,
-)
+from lmworks.train.config import CausalLMConfig, DistillationConfig, SftConfig, TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.policy_config import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
 from lmworks.train.preference_config import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
 from lmworks.train.preflight import NOT_CHECKED, check
+from lmworks.train.seq2seq_config import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.train import train
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {

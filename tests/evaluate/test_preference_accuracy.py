@@ -24,7 +24,8 @@ from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.pipeline.stage import Result
 from support import make_context
-from train.test_preferences import SHAPE, align, disturbed
+from tiny import disturbed
+from train.test_preferences import SHAPE, align
 
 CONFIG = PreferenceAccuracyConfig(data="x", train="y")
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from lmworks.tokens.shards import Shards
-from lmworks.train.config import SpanCorruptionConfig, TextToTextConfig, TrainConfig
+from lmworks.train.config import TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig
 from lmworks.train.objective import Trainable
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.probe import made_up_tokenizer
 from lmworks.train.seq2seq import Pairs
+from lmworks.train.seq2seq_config import SpanCorruptionConfig, TextToTextConfig
 
 SETTLED = {"from": "scratch", "data": "x", "steps": 1, "threads": 1, "compile": False, "num_heads": 2}
 FAMILIES = {

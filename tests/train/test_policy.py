@@ -30,7 +30,7 @@ from lmworks.train.policy import PolicyObjective, Rollout, answer_log_probabilit
 from lmworks.train.train import train
 from model.test_folder import SHAPE as SHORT
 from support import make_context
-from tiny import make_tiny_model
+from tiny import disturbed, make_tiny_model
 
 CLIP, KL = 0.2, 0.3
 SETTINGS: dict[str, Any] = {
@@ -58,14 +58,6 @@ def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def asked(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> Shards:
     return pack_asked(tmp_path_factory.mktemp("asked"), tokenizer, 48, answer_tokens=6)
-
-
-def disturbed(model: Any, by: float) -> Any:
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += torch.empty_like(parameter).normal_(0, by, generator=generator)
-    return model
 
 
 def settings(objective: str, **more: Any) -> Any:
@@ -218,8 +210,8 @@ def test_ppo_has_the_losses_and_gradients_of_its_papers(begin: Begin) -> None:
         advantages = advantages_one_by_one(rewards, values, discount, lam)
         known.append((advantages, advantages + values))
     every = torch.cat([advantages for advantages, _ in known])
-    hidden = model.hidden(rollout)
-    logits, value = hidden @ model.output_weight.T, (hidden @ model.value.weight.T + model.value.bias)[:, :, 0]
+    hidden, head = model.hidden(rollout), model.module["value"]
+    logits, value = hidden @ model.output_weight.T, (hidden @ head.weight.T + head.bias)[:, :, 0]
     now = logits.log_softmax(-1).gather(-1, rollout.tokens[:, 1:, None])[:, :, 0]
     total, errors = torch.zeros(()), torch.zeros(())
     for row, (advantages, returns) in enumerate(known):

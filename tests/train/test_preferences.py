@@ -30,6 +30,7 @@ from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.train import train
 from model.test_folder import SHAPE as SHORT
 from support import make_context
+from tiny import disturbed
 
 LENGTH = 128
 SHAPE = replace(SHORT, context_length=LENGTH)
@@ -51,14 +52,6 @@ def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -
     torch.manual_seed(0)
     save_model(disturbed(Decoder(SHAPE), 0.1), folder, tokenizer.path)
     return ModelFolder(folder, "base")
-
-
-def disturbed(model: Any, by: float) -> Any:
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += by * torch.empty_like(parameter).normal_(generator=generator)
-    return model
 
 
 def settings(objective: str, **more: Any) -> Any:

@@ -11,18 +11,12 @@ from typing import Any
 
 import pytest
 
-from lmworks.train.config import (
-    CausalLMConfig,
-    SftConfig,
-    SpanCorruptionConfig,
-    TextToTextConfig,
-    TrainConfig,
-    as_record,
-)
+from lmworks.train.config import CausalLMConfig, SftConfig, TrainConfig, as_record
 from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.policy_config import GrpoConfig
 from lmworks.train.preference_config import DpoConfig, KtoConfig, RewardConfig
+from lmworks.train.seq2seq_config import SpanCorruptionConfig, TextToTextConfig
 
 SETTLED = {"data": "probe", "steps": 9, "sequence_length": 32, "global_batch_tokens": 64, "data_type": "float32"} | {
     "threads": 1,

@@ -14,7 +14,7 @@ from lmworks.generate.engine import Sampling, open_engine
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published_decoder import load_published_decoder
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.config import CausalLMConfig, SftConfig
+from lmworks.train.config import CausalLMConfig, DistillationConfig, SftConfig
 from lmworks.train.objective import packed_batch
 from lmworks.train.published import TrainablePublished
 from lmworks.train.train import train
@@ -61,6 +61,20 @@ def test_a_gpt2_is_tuned_on_chats_and_loads_in_transformers_again(tmp_path: Path
     answer = [token for token in found[0, len(ids) :].tolist() if token not in stops]
     (ours,) = engine.generate([ids], Sampling(max_tokens=12))
     assert ours.ids == answer and ours.text == engine.tokenizer.decode(answer)
+
+
+@pytest.mark.parametrize(("rate", "learned"), [(1e-9, False), (0.02, True)])
+def test_a_published_model_teaches(rate: float, learned: bool, tmp_path: Path) -> None:
+    """Itself, whose expectations it has until labels lead it away from them."""
+    base, tokenizer = base_of("GPT-2", tmp_path)
+    rows = pack_chats(tmp_path / "chats", tokenizer, 64)
+    rates = {"learning_rate": rate, "adamw_learning_rate": rate}
+    config = DistillationConfig.model_validate({**SMALL, **rates, "teacher": "base", "label_share": 1.0, "steps": 5})
+    context = make_context(tmp_path)
+    train(config, base, rows, tokenizer, rows, None, out=tmp_path / "out", context=context, teacher=base)
+    lines = (tmp_path / "out" / "history.jsonl").read_text().splitlines()
+    divergence = json.loads(lines[-1])["validation_divergence"]
+    assert divergence > 0.1 if learned else abs(divergence) < 1e-5
 
 
 def test_a_published_model_is_pretrained_further(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from lmworks.model.folder import ModelFolder
 from lmworks.tokens.pack import PackPairsConfig, pack_pairs
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.config import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.objectives.span_corruption import SpanCorruption
 from lmworks.train.objectives.text_to_text import TextToText
 from lmworks.train.seq2seq import Pairs, TrainableSeq2Seq
+from lmworks.train.seq2seq_config import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.train import train
 from support import make_context, reading
 

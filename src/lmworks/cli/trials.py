@@ -48,7 +48,7 @@ def scale(
     model: ModelArgument,
     data: Annotated[bool, typer.Option("--data", help="Vary the data, not the model's size.")] = False,
     minutes: Annotated[float, typer.Option(min=0.01, help="What the ladder may take, by the plan's speed.")] = 10.0,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each of the ladder's models.")] = 3,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each small model; unset, 3.")] = None,
     gain: Annotated[float, typer.Option(help="Data is enough when doubling it gains less than this share.")] = 0.01,
     target: Annotated[float | None, typer.Option(help="Data is enough when this loss is reached.")] = None,
     settings: SetOption = None,
@@ -61,11 +61,11 @@ def scale(
     """
     from lmworks.pipeline.display import PlainDisplay
     from lmworks.search.runs import Runs
-    from lmworks.search.scale import data_curve
+    from lmworks.search.scale import SEEDS, data_curve
     from lmworks.search.scale import scale as predict
 
     runs = Runs(recipe, settings or (), store, model, PlainDisplay(sys.stderr))
-    found = data_curve(runs, gain=gain, target=target) if data else predict(runs, minutes=minutes, seeds=seeds)
+    found = data_curve(runs, gain=gain, target=target) if data else predict(runs, minutes=minutes, seeds=seeds or SEEDS)
     _show_outcome(found, as_json)
 
 

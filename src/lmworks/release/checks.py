@@ -11,7 +11,7 @@ from lmworks.release.hidden import hide
 from lmworks.release.words import duration, number, size, visible_lines
 from lmworks.train.preflight import LOST
 from lmworks.train.preflight import in_words as sample_in_words
-from lmworks.train.preflight_prompts import Piece
+from lmworks.train.preflight_rows import Piece
 
 
 def checked(artifact: Artifact) -> dict[str, Any]:

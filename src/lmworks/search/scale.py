@@ -41,7 +41,7 @@ PATIENCE = 3
 """Validations without gain after which a run on little data has nothing left to learn from it."""
 
 
-def scale(runs: Runs, *, minutes: float, seeds: int = SEEDS) -> Outcome:
+def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
     """Train five small models and predict the recipe's own. `minutes` bounds the ladder by the plan's speed.
 
     Raises `UsageError` for a model that is no fresh decoder.
@@ -64,7 +64,8 @@ def scale(runs: Runs, *, minutes: float, seeds: int = SEEDS) -> Outcome:
         f"largest): {loss:.4f} predicted, 95 % interval {low:.4f} to {high:.4f}",
     ]
     points = [
-        {**rung, "flops": amount, "tokens": alike[0].tokens, "losses": [each.loss for each in alike]}
+        {**rung, "flops": amount, "parameters": alike[0].parameters, "tokens": alike[0].tokens}
+        | {"losses": [each.loss for each in alike]}
         for rung, amount, alike in zip(rungs, amounts, trained, strict=True)
     ]
     figures = {"points": points, "flops": whole, "loss": loss, "interval": [low, high]}

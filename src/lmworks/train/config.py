@@ -15,15 +15,12 @@ from lmworks.recipe import Reference, StepConfig
 
 if TYPE_CHECKING:
     from lmworks.model.config import DecoderConfig, Shape
-    from lmworks.model.seq2seq_config import EncoderDecoderConfig
 
 LIVE = "live.jsonl"
 """In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
 LARGEST_PAIR_VOCABULARY = 16_384
 """Up to it a fresh decoder begins with counts of token pairs; beyond, their table takes more than a gigabyte."""
 
-SENTINELS = 100
-"""As published T5 tokenizers have: marks of the spans that are taken out of a text."""
 Auto = Literal["auto"]
 Count = int | Auto
 LostShare = Annotated[
@@ -355,13 +352,12 @@ class CausalLMConfig(TrainConfig):
         )
 
 
-class SftConfig(TrainConfig):
-    """Predict what the assistant says in conversations."""
+class ChatConfig(TrainConfig):
+    """Fields of every objective that learns what the assistant says in conversations."""
 
     checked: ClassVar[bool] = True
 
     base: Reference = Field(alias="from", description="The model to tune.")
-    objective: Literal["sft"] = "sft"
     learning_rate: float = Field(
         default=0.01, gt=0, description="Half of pretraining's: the base is to be bent, not unlearned."
     )
@@ -377,12 +373,18 @@ class SftConfig(TrainConfig):
         return {"long_samples": self.long_samples}
 
 
-class DistillationConfig(SftConfig):
+class SftConfig(ChatConfig):
+    """Predict what the assistant says."""
+
+    objective: Literal["sft"] = "sft"
+
+
+class DistillationConfig(ChatConfig):
     """Learn conversations from a larger model beside them: what it expects at each token of the assistant."""
 
     judged_by_scores: ClassVar[bool] = False
 
-    objective: Literal["distillation"] = "distillation"  # type: ignore[assignment]
+    objective: Literal["distillation"] = "distillation"
     teacher: Reference = Field(description="A larger model with the same tokenizer; it does not move.")
     temperature: float = Field(
         default=2.0,
@@ -415,62 +417,6 @@ class DistillationConfig(SftConfig):
     def flops_per_token(self, shape: Shape) -> int:
         """A way forward more, of the teacher, nearly."""
         return super().flops_per_token(shape) + 2 * self.judge_parameters
-
-
-class Seq2SeqConfig(TrainConfig):
-    """Encoder-decoders: a T5 from scratch, or the one that is named in `from`."""
-
-    needs_transformers: ClassVar[bool] = True
-
-    learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
-    adamw_learning_rate: float = Field(
-        default=0.03,
-        gt=0,
-        description="Near the decoder's: on pairs, 0.005 was slower than 0.02.",
-    )
-    hidden_size: int = Field(
-        default=256, ge=8, description="With three layers, what two cores train in minutes; half of it for few pairs."
-    )
-    micro_batch_rows: int = Field(
-        default=48, ge=1, description="Pairs of sentences whose targets fill a chunk of 1024."
-    )
-    num_layers: int = Field(default=3, ge=1, description="Of the encoder, and as many of the decoder.")
-    num_heads: int | None = Field(default=None, ge=1, description="Unset: heads of 64, as T5.")
-    intermediate_size: int | None = Field(default=None, ge=1, description="Unset: 8/3 of hidden_size: T5 1.1's share.")
-    tie_embeddings: bool = Field(
-        default=False, description="T5 1.1 has an output matrix of its own; tie for few pairs."
-    )
-
-    def shape(self, vocab_size: int) -> EncoderDecoderConfig:
-        """The encoder-decoder to build when there is no base, for a tokenizer of so many ids."""
-        from lmworks.model.seq2seq_config import EncoderDecoderConfig
-
-        heads = self.num_heads or max(1, self.hidden_size // 64)
-        return EncoderDecoderConfig(
-            vocab_size=vocab_size + SENTINELS,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            num_heads=heads,
-            head_size=self.hidden_size // heads,
-            intermediate_size=self.intermediate_size or -(-self.hidden_size * 8 // 3 // 64) * 64,
-            tie_embeddings=self.tie_embeddings,
-        )
-
-
-class SpanCorruptionConfig(Seq2SeqConfig):
-    """Write what was taken out of documents."""
-
-    objective: Literal["span-corruption"] = "span-corruption"
-    micro_batch_rows: int = Field(default=4, ge=1, description="Rows of 512 whose activations stay in a CPU's cache.")
-
-
-class TextToTextConfig(Seq2SeqConfig):
-    """Write the target of a source."""
-
-    objective: Literal["text-to-text"] = "text-to-text"
-    sequence_length: int = Field(
-        default=128, ge=8, description="Source and target together; a pair of sentences of 60 words fits."
-    )
 
 
 def as_record(config: TrainConfig) -> dict[str, Any]:

@@ -40,8 +40,6 @@ class TrainableDecoder(WithReference[Decoder]):
     ) -> None:
         self.decoder = self.network = decoder
         self.module: nn.Module = decoder
-        self.value: nn.Linear
-        """Of an objective that expects rewards: told at hidden states."""
         self.adapters: Adapters | None = None
         self.end_of_text = end_of_text
         for block in decoder.blocks if dropout else ():

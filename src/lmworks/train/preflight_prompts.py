@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -10,16 +10,12 @@ from lmworks.errors import LmworksError
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.policy_config import PolicyConfig
+from lmworks.train.preflight_rows import SHOWN, Piece, pieces
 from lmworks.train.rewards import Answer, AnswerReward
 
-SHOWN = 4
-"""Prompts that are shown; a wrong template is wrong in all."""
 SCORED = 8
 """Of the data's own answers, which every reward is asked for before one is drawn."""
 TURN = ({"role": "user", "content": "?"},)
-
-Piece = tuple[str, bool]
-"""Text, and whether it is trained."""
 
 
 @dataclass
@@ -110,14 +106,3 @@ def begin_of_answer(encoder: Tokenizer) -> list[int]:
     """What the template writes where an assistant is to speak."""
     whole, before = (encoder.encode_chat(TURN, add_generation_prompt=asked)[0] for asked in (True, False))
     return whole[len(before) :] if whole[: len(before)] == before else []
-
-
-def pieces(ids: Sequence[int], trained: Sequence[bool], encoder: Tokenizer) -> list[Piece]:
-    """A sample as text, cut where the mask changes."""
-    found: list[Piece] = []
-    start = 0
-    for stop in range(1, len(ids) + 1):
-        if stop == len(ids) or trained[stop] != trained[start]:
-            found.append((encoder.spell(ids[start:stop]), trained[start]))
-            start = stop
-    return found

@@ -26,11 +26,11 @@ from lmworks.model.published import load_published, save_published
 from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.config import SENTINELS, Seq2SeqConfig
 from lmworks.train.losses import best_output_gradient, chunked_cross_entropy
 from lmworks.train.memory import available_bytes, require_fit
 from lmworks.train.objective import Ids, PackedObjective, Trainable
 from lmworks.train.recompute import compute_again
+from lmworks.train.seq2seq_config import SENTINELS, Seq2SeqConfig
 
 Rows = np.ndarray[Any, np.dtype[np.integer[Any]]]
 KNOWN = ("t5", "mt5")

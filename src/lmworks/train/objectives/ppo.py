@@ -51,16 +51,16 @@ class Ppo(PolicyObjective):
     ) -> Any:
         """The base, and beside it a head that is learned with it and not saved: at first it expects nothing."""
         model = super().begin(config, base, rows, tokenizer, compiled=compiled)
-        model.value = nn.Linear(model.decoder.config.hidden_size, 1)
-        for weight in model.value.parameters():
+        value = nn.Linear(model.decoder.config.hidden_size, 1)
+        for weight in value.parameters():
             nn.init.zeros_(weight)
-        model.module = nn.ModuleDict({"policy": model.module, "value": model.value})
+        model.module = nn.ModuleDict({"policy": model.module, "value": value})
         return model
 
     def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
         """The head stands where the model does."""
         super().prepare(model, tokenizer, context, judges)
-        model.value.to(model.output_weight.device)
+        model.module.to(model.output_weight.device)
 
     def weigh(self, model: Any, rollout: Rollout) -> Valued:
         """Values as expected now, and advantages by them."""
@@ -101,7 +101,7 @@ def answer_values(model: TrainableDecoder, batch: Batch, hidden: Tensor | None =
     """[R,T] what the value head expects before each token of the answers, in float32; 0 elsewhere."""
     where = batch.weights[:, 1:] > 0
     states = (model.hidden(batch) if hidden is None else hidden)[where]
-    return spread(model.value(states.float())[:, 0], where)
+    return spread(model.module.get_submodule("value")(states.float())[:, 0], where)
 
 
 def generalised_advantages(

@@ -10,9 +10,9 @@ from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.config import SENTINELS, SpanCorruptionConfig
 from lmworks.train.objective import Ids, Watched
 from lmworks.train.seq2seq import Pairs, Rows, Seq2SeqObjective
+from lmworks.train.seq2seq_config import SENTINELS, SpanCorruptionConfig
 
 NOISE_SHARE = 0.15
 MEAN_SPAN = 3
