@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.plan.machine import this_machine
@@ -82,7 +83,7 @@ def main() -> None:
     across = [amount for amount in amounts for _ in range(SEEDS)]
     law = fit_law(across, [each.loss for alike in small for each in alike])
     last = sum(each.loss for each in small[-1]) / SEEDS
-    held_out = []
+    held_out: list[dict[str, Any]] = []
     for changed in ladder(runs, [LARGEST * times for times in HELD_OUT]):
         run, amount = runs.train(changed), flops(runs, changed)
         loss, (low, high) = law.predict(amount)
