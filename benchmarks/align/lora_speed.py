@@ -37,10 +37,11 @@ from typing import Any
 ROWS, LENGTH, QUESTIONS, PAIRS, WARM = 4, 256, 2000, 600, 2
 RATE = 2e-4
 OURS = "lmworks compiled", "lmworks eager"
+MORE = ("lmworks eager, dora",)
 CASES = {
     f"{objective} {side}": (objective, *side.split(" ", 1))
     for objective, sides in {
-        "sft": (*OURS, "trl packed", "trl padded", "trl packed, as shipped", "trl packed, helped"),
+        "sft": (*OURS, *MORE, "trl packed", "trl padded", "trl packed, as shipped", "trl packed, helped"),
         "dpo": (*OURS, "trl padded", "trl padded, helped"),
     }.items()
     for side in sides
@@ -49,12 +50,12 @@ BY = ("wall", "processor")
 Say = Callable[[dict[str, float]], None]
 
 
-def config(objective: str, steps: int, threads: int) -> Any:
+def config(objective: str, steps: int, threads: int, kind: str = "lora") -> Any:
     """What is trained, and how."""
     from lmworks.graph import OBJECTIVES
 
     fields = {
-        **{"from": "x", "data": "x", "objective": objective, "adapter": {"kind": "lora"}, "learning_rate": RATE},
+        **{"from": "x", "data": "x", "objective": objective, "adapter": {"kind": kind}, "learning_rate": RATE},
         **{"sequence_length": LENGTH, "global_batch_tokens": ROWS * LENGTH, "micro_batch_rows": ROWS, "steps": steps},
         **{"schedule": "constant", "warmup_steps": 0, "data_type": "bfloat16", "threads": threads, "compile": False},
     }
@@ -103,7 +104,7 @@ def lmworks(objective: str, how: str, given: argparse.Namespace, say: Say) -> No
     folder = given.folder / "scratch" / how
     inputs = ModelFolder(given.model, ""), Shards(given.folder / objective, ""), TokenizerFolder(given.model, "")
     with freed_memory_kept():
-        wanted = config(objective, given.rounds, given.threads)
+        wanted = config(objective, given.rounds, given.threads, "dora" if "dora" in how else "lora")
         run = Run(wanted, *inputs, None, None, folder, make_context(folder), how == "compiled")
         say({})
         for step, _ in enumerate(sys.stdin):

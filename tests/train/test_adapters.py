@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -13,13 +14,15 @@ from transformers import AutoModelForCausalLM
 from corpora import pack_chats
 from lmworks.errors import LmworksError, Stopped
 from lmworks.generate.engine import open_engine
+from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.adapters import Adapters
+from lmworks.train.adapters import PARTS, Adapters
 from lmworks.train.config import CausalLMConfig, LoraConfig, SftConfig
+from lmworks.train.counting import training_memory
 from lmworks.train.train import train
 from model.test_folder import SHAPE, logits
 from model.test_folder import TOKENS as SOME_TOKENS
@@ -45,7 +48,7 @@ SMALL: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     folder = tmp_path_factory.mktemp("base") / "base"
-    save_model(fresh(), folder, tokenizer.path)
+    save_model(fresh(SHAPE), folder, tokenizer.path)
     return ModelFolder(folder, "base")
 
 
@@ -54,13 +57,13 @@ def rows(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -
     return pack_chats(tmp_path_factory.mktemp("chats"), tokenizer, 64)
 
 
-def fresh() -> Decoder:
-    decoder = Decoder(SHAPE)
+def fresh(shape: DecoderConfig) -> Decoder:
+    decoder = Decoder(shape)
     generator = torch.Generator().manual_seed(0)
     decoder.initialise(generator)
     with torch.no_grad():
         for parameter in decoder.parameters():
-            if parameter.ndim > 1:
+            if parameter.ndim > 1 or shape.qkv_bias:
                 parameter.normal_(0, 0.1, generator=generator)
     return decoder
 
@@ -87,9 +90,11 @@ def test_the_merged_model_is_the_base_and_the_adapter(base: ModelFolder, rows: S
     assert open_engine(tmp_path / "out").log_likelihoods([[5, 6, 7]], [1])
 
 
-def test_peft_loads_the_adapter_with_equal_logits(base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_peft_loads_the_adapter_with_equal_logits(kind: str, base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
-    tune(base, rows, make_context(tmp_path), tmp_path / "out", adapter={"rank": 4, "targets": ["q_proj", "down_proj"]})
+    adapter = {"kind": kind, "rank": 4, "targets": ["q_proj", "down_proj"]}
+    tune(base, rows, make_context(tmp_path), tmp_path / "out", adapter=adapter)
     model = peft.PeftModel.from_pretrained(
         AutoModelForCausalLM.from_pretrained(base.path), tmp_path / "out" / "adapter"
     )
@@ -99,19 +104,29 @@ def test_peft_loads_the_adapter_with_equal_logits(base: ModelFolder, rows: Shard
     assert float((found - logits(load_model(base.path))).abs().max()) > 1e-2
 
 
-def test_gradients_are_those_of_peft(base: ModelFolder) -> None:
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_loss_and_gradients_are_those_of_peft(
+    kind: Literal["lora", "dora"], bias: bool, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
     peft = pytest.importorskip("peft")
-    ours = load_model(base.path)
-    adapters = Adapters(ours, ours.blocks, LoraConfig(rank=4, alpha=12), seed=0)
-    config = peft.LoraConfig(r=4, lora_alpha=12, target_modules="all-linear", task_type="CAUSAL_LM")
-    theirs = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(base.path), config)
+    save_model(fresh(dataclasses.replace(SHAPE, qkv_bias=bias)), tmp_path, tokenizer.path)
+    ours = load_model(tmp_path)
+    adapters = Adapters(ours, ours.blocks, LoraConfig(kind=kind, rank=4, alpha=12), seed=0)
+    config = peft.LoraConfig(
+        r=4, lora_alpha=12, target_modules="all-linear", task_type="CAUSAL_LM", use_dora=kind == "dora"
+    )
+    theirs = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(tmp_path), config)
     generator = torch.Generator().manual_seed(1)
     matched = {}
     with torch.no_grad():
         for name, adapter in adapters.by_name.items():
-            for part in ("lora_A", "lora_B"):
+            for part in PARTS[kind]:
                 weight = theirs.get_parameter(f"base_model.model.{name}.{part}.default.weight")
-                weight.normal_(0, 0.1, generator=generator)
+                if weight.ndim > 1:
+                    weight.normal_(0, 0.1, generator=generator)
+                else:
+                    weight *= 1 + 0.1 * torch.randn(weight.shape, generator=generator)
                 getattr(adapter, part).copy_(weight)
                 matched[name, part] = weight
     assert sum(p.requires_grad for p in theirs.parameters()) == len(matched)
@@ -121,8 +136,11 @@ def test_gradients_are_those_of_peft(base: ModelFolder) -> None:
 
     visible, positions = visible_positions(number, None), torch.arange(SOME_TOKENS.shape[1]).expand_as(SOME_TOKENS)
     hidden = ours.hidden(SOME_TOKENS, positions, lambda _, q, k, v: masked_attention(q, k, v, visible))
+    losses = []
     for found in (hidden @ ours.output_weight.T, theirs(SOME_TOKENS).logits):
-        torch.nn.functional.cross_entropy(found.flatten(0, 1), targets).backward()
+        losses.append(torch.nn.functional.cross_entropy(found.flatten(0, 1), targets))
+        losses[-1].backward()
+    assert torch.allclose(losses[0], losses[1], atol=1e-5)
     for (name, part), weight in matched.items():
         gradient = getattr(adapters.by_name[name], part).grad
         assert torch.allclose(gradient, weight.grad, atol=1e-5), (name, part)
@@ -130,10 +148,37 @@ def test_gradients_are_those_of_peft(base: ModelFolder) -> None:
     assert all(parameter.grad is None for name, parameter in ours.named_parameters() if ".lora_" not in name)
 
 
+def test_merged_magnitudes_are_learned_apart_and_are_counted(base: ModelFolder, rows: Shards, tmp_path: Path) -> None:
+    """What is measured, served and saved is the merged matrix; what was trained is the one with its adapter."""
+    values = {"adapter": {"kind": "dora", "rank": 4, "alpha": 8}}
+    counts = tune(base, rows, make_context(tmp_path), tmp_path / "out", **values).counts
+    config = SftConfig.model_validate({**SMALL, **values})
+    assert counts["trained parameters"] == config.trained_parts(SHAPE)["adapters"]
+    plain = SftConfig.model_validate(SMALL)
+    needed, less = (training_memory(SHAPE, each, SHAPE.vocab_size, 0) for each in (config, plain))
+    assert sum(needed.values()) > sum(less.values()) and "outputs before magnitudes" in needed
+    merged, adapter = load_model(tmp_path / "out"), load_file(tmp_path / "out/adapter/adapter_model.safetensors")
+    unmerged = load_model(base.path)
+    assert config.adapter
+    adapters = Adapters(unmerged, unmerged.blocks, config.adapter, seed=1)
+    begun = {name: weight.detach().clone() for name, weight in adapters.trained.items()}
+    with torch.no_grad():
+        for name, weight in adapters.trained.items():
+            stored = f"base_model.model.{name.replace('/', '.')}"
+            weight.copy_(adapter[stored if weight.ndim == 1 else f"{stored}.weight"])
+            if weight.ndim == 1:
+                assert not torch.equal(weight, begun[name])
+    assert float((logits(unmerged) - logits(merged)).abs().max()) < 1e-4
+    adapters.switch(on=False)
+    assert torch.equal(logits(unmerged), logits(load_model(base.path)))
+
+
+@pytest.mark.parametrize("kind", ["lora", "dora"])
 def test_a_stopped_run_ends_with_the_same_bytes_and_its_checkpoint_holds_adapters_alone(
-    base: ModelFolder, rows: Shards, tmp_path: Path
+    kind: str, base: ModelFolder, rows: Shards, tmp_path: Path
 ) -> None:
-    tune(base, rows, make_context(tmp_path / "whole"), tmp_path / "whole" / "out")
+    values = {"adapter": {"kind": kind, "rank": 4, "alpha": 8}}
+    tune(base, rows, make_context(tmp_path / "whole"), tmp_path / "whole" / "out", **values)
     journal, asked = MemoryJournal(), []
 
     def stop() -> None:
@@ -143,11 +188,12 @@ def test_a_stopped_run_ends_with_the_same_bytes_and_its_checkpoint_holds_adapter
 
     context = make_context(tmp_path / "cut", journal)
     with pytest.raises(Stopped):
-        tune(base, rows, Context(context.scratch, journal, context.progress, stop), tmp_path / "cut" / "out")
+        cut = Context(context.scratch, journal, context.progress, stop)
+        tune(base, rows, cut, tmp_path / "cut" / "out", **values)
     *_, checkpoint = sorted(context.scratch.glob("step-*.safetensors"))
     assert checkpoint.stat().st_size < 0.7 * (base.path / "model.safetensors").stat().st_size
     assert all("/lora_" in name or ".lora_" in name for name in load_file(checkpoint))
-    tune(base, rows, context, tmp_path / "cut" / "out")
+    tune(base, rows, context, tmp_path / "cut" / "out", **values)
     for path in ("model.safetensors", "adapter/adapter_model.safetensors", "history.jsonl"):
         assert (tmp_path / "cut" / "out" / path).read_bytes() == (tmp_path / "whole" / "out" / path).read_bytes()
 

@@ -38,6 +38,14 @@ class Shape(Protocol):
     def adapter_parameters(self, rank: int) -> int:
         """Parameters of low-rank adapters beside every matrix inside blocks."""
 
+    @property
+    def num_layers(self) -> int:
+        """Blocks."""
+
+    @property
+    def block_outputs(self) -> int:
+        """Rows of the matrices of one block."""
+
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Floating-point operations to learn from one token, forward and backward."""
 
@@ -121,6 +129,12 @@ class DecoderConfig:
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         attention = 2 * (self.hidden_size + heads) + 2 * (self.hidden_size + keys)
         return rank * self.num_layers * (attention + 3 * (self.hidden_size + self.intermediate_size))
+
+    @property
+    def block_outputs(self) -> int:
+        """Rows of the matrices of one block."""
+        heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
+        return heads + 2 * keys + 2 * self.hidden_size + 2 * self.intermediate_size
 
     def forward_flops_per_token(self, context: int) -> int:
         """Floating-point operations of one token's forward pass that sees `context` positions."""

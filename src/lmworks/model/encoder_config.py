@@ -96,6 +96,11 @@ class EncoderConfig:
         middle = (2 + self._is_gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (8 * self.hidden_size + middle)
 
+    @property
+    def block_outputs(self) -> int:
+        """Rows of the matrices of one block."""
+        return 5 * self.hidden_size + (1 + self._is_gated) * self.intermediate_size
+
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Forward and backward; each row is attended to whole. Only hidden tokens, 15 %, reach the output matrix."""
         matrices = self.num_layers * self.block_parameters

@@ -73,6 +73,13 @@ class EncoderDecoderConfig:
         feed_forward = (2 + self.gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (3 * attention + 2 * feed_forward)
 
+    @property
+    def block_outputs(self) -> int:
+        """Rows of the matrices of one block of the encoder and one of the decoder."""
+        attention = 3 * self.num_heads * self.head_size + self.hidden_size
+        feed_forward = self.hidden_size + (1 + self.gated) * self.intermediate_size
+        return 3 * attention + 2 * feed_forward
+
     def forward_flops_per_token(self, context: int) -> int:
         """Mean over a pair of `context` tokens: source through the encoder, target through the decoder."""
         blocks = self.num_layers * (self.encoder_block_parameters + self.decoder_block_parameters)

@@ -1,5 +1,8 @@
 """Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A.
 
+With magnitudes (Liu et al. 2024, "DoRA", equation 5) each row of W + (alpha/r)·B·A gives its direction alone, and its
+length is learned apart.
+
 Axes: I inputs, O outputs, R rank.
 """
 
@@ -20,12 +23,15 @@ from lmworks.errors import LmworksError
 if TYPE_CHECKING:
     from lmworks.train.config import LoraConfig, TrainConfig
 
-PARTS = ("lora_A", "lora_B")
+PARTS = {"lora": ("lora_A", "lora_B"), "dora": ("lora_A", "lora_B", "lora_magnitude_vector")}
 """As PEFT's files name them."""
 
 
 class AdaptedLinear(nn.Module):
-    """A frozen matrix, with A [R,I], which begins random, and B [O,R], which begins as zero: the base is the start."""
+    """A frozen matrix, with A [R,I], which begins random, and B [O,R], which begins as zero: the base is the start.
+
+    Of DoRA, with lengths of rows [O], too.
+    """
 
     def __init__(self, base: nn.Linear, config: LoraConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -38,6 +44,7 @@ class AdaptedLinear(nn.Module):
             torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
         )
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, config.rank))
+        self.lora_magnitude_vector = nn.Parameter(base.weight.norm(dim=1)) if config.kind == "dora" else None
 
     def forward(self, x: Tensor) -> Tensor:
         output: Tensor = self.base(x)
@@ -45,8 +52,30 @@ class AdaptedLinear(nn.Module):
             return output
         low = F.linear(self.dropout(x), (self.scale * self.lora_A).to(x.dtype))
         # A product that adds: outputs are long, and a pass for the scale and one for the sum took as long as it does.
-        added = torch.addmm(output.flatten(0, -2), low.flatten(0, -2), self.lora_B.to(x.dtype).T)
-        return added.view_as(output)
+        added = torch.addmm(output.flatten(0, -2), low.flatten(0, -2), self.lora_B.to(x.dtype).T).view_as(output)
+        if self.lora_magnitude_vector is None:
+            return added
+        # Lengths are held for constants (section 4.3): gradients pass through directions and magnitudes alone.
+        share = self.lora_magnitude_vector / self.whole().detach().norm(dim=1)
+        scaled: Tensor = added * share  # in float32: bfloat16 would round small changes away
+        if self.base.bias is not None:
+            scaled = scaled + (1 - share) * self.base.bias
+        return scaled.to(x.dtype)
+
+    def whole(self) -> Tensor:
+        """[O,I] W + (alpha/r)·B·A"""
+        product: Tensor = self.scale * (self.lora_B @ self.lora_A)
+        return self.base.weight + product
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """The matrix that computes the same without an adapter."""
+        if self.lora_magnitude_vector is None:
+            self.base.weight += self.scale * (self.lora_B @ self.lora_A)
+            return self.base
+        whole = self.whole()
+        self.base.weight.copy_(whole * (self.lora_magnitude_vector / whole.norm(dim=1))[:, None])
+        return self.base
 
 
 class Adapters:
@@ -69,7 +98,8 @@ class Adapters:
         self.by_name = {name: AdaptedLinear(matrix, config, generator) for name, matrix in found.items()}
         for name, matrix in self.by_name.items():
             _put(network, name, matrix)
-        weights = {f"{name}.{part}": getattr(matrix, part) for name, matrix in self.by_name.items() for part in PARTS}
+        parts = PARTS[config.kind]
+        weights = {f"{name}.{part}": getattr(matrix, part) for name, matrix in self.by_name.items() for part in parts}
         if score is not None:
             weights["score"] = score.weight.requires_grad_(True)
         self.trained = nn.ParameterDict({name.replace(".", "/"): weight for name, weight in weights.items()})
@@ -85,7 +115,7 @@ class Adapters:
         from safetensors.torch import save
 
         tensors = {
-            f"base_model.model.{name.replace('/', '.')}.weight": weight.detach()
+            f"base_model.model.{name.replace('/', '.')}{'.weight' if weight.ndim > 1 else ''}": weight.detach()
             for name, weight in self.trained.items()
         }
         write_file(folder / "adapter_model.safetensors", save(tensors))
@@ -99,16 +129,16 @@ class Adapters:
             "lora_dropout": self.config.dropout,
             "target_modules": sorted({_last(name) for name in self.by_name}),
             "bias": "none",
+            **({"use_dora": True} if self.config.kind == "dora" else {}),
             "inference_mode": True,
         }
         write_file(folder / "adapter_config.json", (json.dumps(config, indent=2) + "\n").encode())
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Add each product to its matrix; the network is then as any other."""
+        """Make each matrix and what stands beside it one; the network is then as any other."""
         for name, matrix in self.by_name.items():
-            matrix.base.weight += matrix.scale * (matrix.lora_B @ matrix.lora_A)
-            _put(self.network, name, matrix.base)
+            _put(self.network, name, matrix.merged())
 
 
 def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:

@@ -42,9 +42,13 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     stepping = {**held, "gradients": FLOAT32 * sum(trained.values()), "copy for the checkpoint": copy}
     how = {"recomputed": config.activation_checkpointing, "dropout": config.dropout > 0}
     rows = min(config.micro_batch_rows, config.rows_per_step)
+    activations = dict(shape.activation_bytes(rows, config.sequence_length, width, **how))
+    if config.adapter and config.adapter.kind == "dora":
+        kept = 1 if config.activation_checkpointing else shape.num_layers
+        activations["outputs before magnitudes"] = width * rows * config.sequence_length * kept * shape.block_outputs
     moments = [
         {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
-        {**stepping, **shape.activation_bytes(rows, config.sequence_length, width, **how)},
+        {**stepping, **activations},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
         {**held, "copy for the checkpoint": 2 * copy},
         {**held, "copy for the checkpoint": copy, "cache of answers": config.drawing_bytes(shape)},
