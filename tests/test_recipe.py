@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from lmworks.recipe import NeedsConfig, Recipe, RecipeError, Reference, StepConfig, references
-from lmworks.recipe_file import StepClasses, load_recipe, read_yaml
+from lmworks.recipe_file import StepClasses, load_recipe
+from lmworks.yaml_file import read_yaml
 
 
 class Files(StepConfig):

@@ -6,7 +6,7 @@ A new data step, tokenizer, objective or task is its own file and one line in a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from lmworks.data.verdicts import VerdictsConfig, verdicts
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
@@ -160,7 +161,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         writers = [name for name in models if getattr(recipe.models.get(name), "writes", True)]
         for label, tasks in _labelled(recipe.evaluate.tasks):
             of_scores = TASKS[tasks[0].kind].of_scores  # type: ignore[attr-defined]
-            nodes += evaluation_nodes(label, tasks, models if of_scores else writers)
+            nodes += evaluation_nodes(label, tasks, models if of_scores else writers, transfer(recipe.models, plan))
     return nodes
 
 
@@ -229,7 +230,31 @@ def model_nodes(
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)
 
 
-def evaluation_nodes(label: str, tasks: Sequence[TaskConfig], models: Sequence[str]) -> Iterator[Node]:
+def transfer(models: Mapping[str, StepConfig], plan: Plan) -> Iterator[Relation]:
+    """Each variant of a model beside the one from scratch, which has the shortest way to a model that began so."""
+    firsts = {name: getattr(config, "same_operations_as", None) or name for name, config in models.items()}
+    for first in dict.fromkeys(firsts.values()):
+        group = [name for name, of in firsts.items() if of == first]
+        ways = {name: way for name in group if (way := _way_to_scratch(name, models))}
+        shortest = [name for name, way in ways.items() if way == min(ways.values())]
+        if len(group) > 1 and len(shortest) == 1:
+            note = f"{plan.operations[first]:.1e} operations of training each"
+            others = (name for name in group if name not in shortest)
+            yield from (Relation(kind="transfer", model=name, beside=shortest[0], note=note) for name in others)
+
+
+def _way_to_scratch(name: str, models: Mapping[str, StepConfig]) -> int:
+    """Trainings from the first weights to a model; 0 if others trained the first."""
+    config = models[name]
+    if not isinstance(config, TrainConfig):
+        return 0
+    before = _way_to_scratch(config.base, models) if config.base else 0
+    return before + 1 if before or not config.base else 0
+
+
+def evaluation_nodes(
+    label: str, tasks: Sequence[TaskConfig], models: Sequence[str], relations: Iterable[Relation]
+) -> Iterator[Node]:
     """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
     first = tasks[0]
     task = TASKS[first.kind]  # type: ignore[attr-defined]
@@ -246,6 +271,7 @@ def evaluation_nodes(label: str, tasks: Sequence[TaskConfig], models: Sequence[s
         labels=list(systems),
         baselines=list(baselines),
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
+        relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
     )
     yield node(f"evaluate/{label}", compare, comparing)
 

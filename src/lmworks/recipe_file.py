@@ -1,7 +1,7 @@
 """Reading a recipe file, and saying what is wrong with it.
 
-The file is YAML 1.2 core: `no` is a word, `3e-4` is a number, a key stands once. Every value keeps its line, so that an
-error names file, line and field. `graph.py` hands in the steps' config classes as `StepClasses`.
+`yaml_file.py` keeps the line of every value, so that an error names file, line and field. `graph.py` hands in the
+steps' config classes as `StepClasses`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from types import UnionType
@@ -19,6 +19,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from lmworks.recipe import EvaluateConfig, Location, Recipe, RecipeError, StepConfig, named_steps
+from lmworks.variants import expand_variants, place_of_variant
+from lmworks.yaml_file import Tree, read_yaml
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,6 @@ class StepClasses:
     tasks: Mapping[str, type[StepConfig]]
     complete: Callable[[dict[str, Any]], None] = lambda recipe: None
     """Adds steps that a recipe names and need not write out."""
-
-
-@dataclass
-class Tree:
-    """Plain values of a YAML file, with the line of each."""
-
-    value: Any
-    lines: dict[Location, int] = field(default_factory=dict)
-
-    def line(self, location: Location) -> int | None:
-        """The line of a value, or of the nearest value around it that has one."""
-        while location and location not in self.lines:
-            location = location[:-1]
-        return self.lines.get(location)
 
 
 def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) -> Recipe:
@@ -66,6 +54,7 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
         raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
     for setting in settings:
         _override(tree, setting)
+    expand_variants(tree, str(path))
     classes.complete(tree.value)
     schema = _recipe_class(classes)
     try:
@@ -98,63 +87,7 @@ def _recipe_class(classes: StepClasses) -> type[Recipe]:
     return recipe
 
 
-# ---------------------------------------------------------------- YAML 1.2 core
-
-_SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
-    (re.compile(r"null|Null|NULL|~|"), lambda text: None),
-    (re.compile(r"true|True|TRUE"), lambda text: True),
-    (re.compile(r"false|False|FALSE"), lambda text: False),
-    (re.compile(r"[-+]?[0-9]+"), int),
-    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
-    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
-    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
-    (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
-    (re.compile(r"\.(nan|NaN|NAN)"), lambda text: float("nan")),
-)
-"""YAML 1.2.2, section 10.3.2, the core schema's tag resolution."""
-
-
-def read_yaml(text: str, name: str) -> Tree:
-    """Read one YAML 1.2 document with core-schema scalars. Anchors are refused: values stand where they are used."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecipeError(f"{name}:{line}: not YAML: {error.problem or error}") from None
-    except YAMLError as error:
-        raise RecipeError(f"{name}: not YAML: {error}") from None
-    tree = Tree(None)
-    tree.value = _plain(root, (), tree, name, set()) if root is not None else None
-    return tree
-
-
-def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int]) -> Any:
-    line = node.start_mark.line + 1
-    if id(node) in seen:
-        raise RecipeError(f"{name}:{line}: anchors and aliases are not read; write the value out where it is used")
-    seen.add(id(node))
-    tree.lines.setdefault(location, line)
-    if node.id == "scalar":
-        if node.style in ("'", '"', "|", ">"):
-            return node.value
-        return next((make(node.value) for pattern, make in _SCALARS if pattern.fullmatch(node.value)), node.value)
-    if node.id == "sequence":
-        return [_plain(item, (*location, index), tree, name, seen) for index, item in enumerate(node.value)]
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key_line = key_node.start_mark.line + 1
-        if key_node.id != "scalar":
-            raise RecipeError(f"{name}:{key_line}: a field's name must be a word")
-        key = key_node.value
-        if key in result:
-            first = tree.lines[(*location, key)]
-            raise RecipeError(f"{name}:{key_line}: {key!r} stands twice (first in line {first}); keep one of them")
-        tree.lines[(*location, key)] = key_line
-        result[key] = _plain(value_node, (*location, key), tree, name, seen)
-    return result
+# ---------------------------------------------------------------- settings
 
 
 def _override(tree: Tree, setting: str) -> None:
@@ -162,6 +95,9 @@ def _override(tree: Tree, setting: str) -> None:
     keys = path.strip().split(".")
     if not equals or not all(keys):
         raise RecipeError(f"--set {setting}: expected a.b=value, for example --set pretrain.steps=60")
+    model = keys[1:2] if keys[0] == "models" else keys[:1]
+    if model and (written := place_of_variant(tree.value, model[0])):
+        keys = ["models", *written, *keys[keys.index(model[0]) + 1 :]]
     if keys[0] not in Recipe.model_fields:
         for section in ("models", "data"):
             if keys[0] in (tree.value.get(section) or {}):
@@ -170,7 +106,7 @@ def _override(tree: Tree, setting: str) -> None:
         else:
             names = [*Recipe.model_fields, *(tree.value.get("models") or {}), *(tree.value.get("data") or {})]
             raise RecipeError(f"--set {setting}: no field or step {keys[0]!r}{_nearest(keys[0], names)}")
-    place = tree.value
+    place: Any = tree.value
     for index, key in enumerate(keys[:-1]):
         step: Any = int(key) if isinstance(place, list) and key.isdigit() else key
         if isinstance(place, dict):

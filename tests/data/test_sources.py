@@ -315,7 +315,7 @@ def test_the_list_of_data_sets_states_licence_stage_and_size() -> None:
 
 
 def test_the_recipe_in_the_documentation_is_one() -> None:
-    from lmworks.recipe_file import read_yaml
+    from lmworks.yaml_file import read_yaml
 
     page = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
     block = page.split("\n    raw:\n")[1].split("\n\n")[0]

@@ -115,3 +115,26 @@ def test_other_items_are_an_error(tmp_path: Path) -> None:
 def test_one_model_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     _, record = compared(tmp_path, evaluation(tmp_path / "only", NOISE[0], **MODEL))
     assert (record["pairs"], record["verdicts"]) == ([], [])
+
+
+def test_a_transfer_gain_is_told_by_which_way_the_metric_is_better(tmp_path: Path) -> None:
+    scratch = evaluation(tmp_path / "scratch", (1.5 + NOISE[0]) * (10 + np.arange(N)), BITS_PER_BYTE, **MODEL)
+    full = evaluation(tmp_path / "full", (1.2 + NOISE[0] + NOISE[1]) * (10 + np.arange(N)), BITS_PER_BYTE, **MODEL)
+    worse = evaluation(tmp_path / "lora", (1.7 + NOISE[0] + NOISE[1]) * (10 + np.arange(N)), BITS_PER_BYTE, **MODEL)
+    same = evaluation(tmp_path / "same", (1.5 + NOISE[0] + NOISE[2]) * (10 + np.arange(N)), BITS_PER_BYTE, **MODEL)
+    relations = [
+        {"kind": "transfer", "model": model, "beside": "scratch", "note": "1e+12 operations each"}
+        for model in ("full", "lora", "same")
+    ]
+    _, record = compared(tmp_path, scratch, full, worse, same, relations=relations)
+    gained, lost, unknown, *_ = record["verdicts"]
+    (pair,) = [pair for pair in record["pairs"] if {pair["a"], pair["b"]} == {"full", "scratch"}]
+    low, high = pair["interval"]
+    assert low < -0.3 < high < 0
+    assert gained == (
+        f"transfer gain: full is better than scratch by {-pair['difference']:.3f} bits per byte "
+        f"[{-high:+.3f}, {-low:+.3f}], {scratch.figures()[0].value:.3f} to {full.figures()[0].value:.3f}, n=120, "
+        "p<0.001; 1e+12 operations each"
+    )
+    assert lost.startswith("no transfer gain: lora is worse than scratch by 0.19") and " [+0.1" in lost
+    assert unknown.startswith("transfer gain not known: same is ") and "adjusted p" in unknown

@@ -147,3 +147,15 @@ def test_baselines_score_the_same_documents(documents: Documents, tmp_path: Path
     inside, removed = str(ngram.contamination).split("; ")
     assert inside == "5 of 7 documents asked about are in the training data"
     assert removed == "2 near duplicates of held-out documents were removed from it"
+
+
+def test_models_of_different_contexts_are_measured_at_one(documents: Documents, tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "m", context_length=64)
+    model = ModelFolder(make_tiny_model(tmp_path / "larger", context_length=128), "d")
+    short, limited = (
+        run(each, documents, tmp_path / each.path.name / "out", context_length=64)
+        for each in (ModelFolder(folder, "d"), model)
+    )
+    assert short.figures == limited.figures and short.figures[0].context_length == 64
+    whole = run(model, documents, tmp_path / "whole")
+    assert whole.figures[0].context_length == 128 and whole.figures[0].value != limited.figures[0].value

@@ -12,10 +12,10 @@ from small_store import build_store, make_nodes, write_sources
 
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Store
-from lmworks.recipe_file import read_yaml
 from lmworks.release.built import Built
 from lmworks.release.card import card_facts, card_text
 from lmworks.release.templates import markdown
+from lmworks.yaml_file import read_yaml
 
 
 def card_of(store: Store, name: str) -> str:

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from lmworks.errors import UsageError
 from lmworks.recipe import StepConfig
-from lmworks.recipe_file import read_yaml
+from lmworks.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from license_expression import Licensing

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.items import METRICS, Evaluation, Item, Metric
+from lmworks.evaluate.relations import LEVEL, Relation
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 Condition = Literal["context_length", "stride", "prompt_digest", "data_type", "device"]
 CONDITIONS: tuple[Condition, ...] = ("context_length", "stride", "prompt_digest", "data_type", "device")
 """Must agree between two models; a baseline has none of them."""
-LEVEL = 0.05
-"""A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
 
 
 class CompareConfig(StepConfig):
@@ -34,6 +33,7 @@ class CompareConfig(StepConfig):
     labels: list[str] = Field(min_length=1, description="What each evaluation is called, in the same order.")
     baselines: list[str] = Field(default=[], description="Labels of what is no model; their winning is said first.")
     may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is what is being compared.")
+    relations: list[Relation] = Field(default=[], description="Pairs of labels of which more is said.")
 
 
 class System(NamedTuple):
@@ -69,7 +69,10 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
             _check_same_items(a, b)
             tested.append((a, b, metric.compare(a.items, b.items)))
     adjusted = holm([outcome.p for _, _, outcome in tested])
-    verdicts = _verdicts(metric, systems, tested, adjusted) + refused
+    told = [
+        line for relation in config.relations for line in _told(metric, relation, zip(tested, adjusted, strict=True))
+    ]
+    verdicts = _verdicts(metric, systems, tested, adjusted, told) + refused
     pairs: list[dict[str, Any]] = [
         {"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p}
         for (a, b, outcome), p in zip(tested, adjusted, strict=True)
@@ -122,8 +125,9 @@ def _verdicts(
     systems: Sequence[System],
     tested: Sequence[tuple[System, System, Comparison]],
     adjusted: Sequence[float],
+    told: Sequence[str],
 ) -> list[str]:
-    """One line a pair, models among themselves first; before them all, whether a baseline is best."""
+    """Whether a baseline is best; what is `told` of relations; then one line a pair, models among themselves first."""
     lines = []
     best = min(systems, key=lambda system: _rank(metric, system))
     models = [system for system in systems if not system.is_baseline]
@@ -138,13 +142,33 @@ def _verdicts(
     tests = sorted(
         zip(tested, adjusted, strict=True), key=lambda test: test[0][0].is_baseline or test[0][1].is_baseline
     )
-    return lines + [_sentence(metric, a, b, outcome, p) for (a, b, outcome), p in tests]
+    return [*lines, *told, *(_sentence(metric, a, b, outcome, p) for (a, b, outcome), p in tests)]
+
+
+def _told(
+    metric: Metric, relation: Relation, tests: Iterable[tuple[tuple[System, System, Comparison], float]]
+) -> Iterator[str]:
+    """What a relation says, if its two were compared."""
+    for (a, b, outcome), p in tests:
+        if {a.label, b.label} == {relation.model, relation.beside}:
+            sign = 1 if a.label == relation.model else -1
+            before, after = (b, a) if sign > 0 else (a, b)
+            figures = before.figure.value, after.figure.value
+            turned = replace(
+                outcome,
+                difference=sign * outcome.difference,
+                interval=outcome.interval and (sign * outcome.interval[0], sign * outcome.interval[1]),
+            )
+            yield relation.sentence(metric, figures, turned, p, _evidence(outcome, p))
+
+
+def _evidence(outcome: Comparison, p: float) -> str:
+    return f"n={outcome.n}, " + ("p<0.001" if p < 0.001 else f"adjusted p={p:.2g}")
 
 
 def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float) -> str:
     interval = " [{:+.3f}, {:+.3f}]".format(*outcome.interval) if outcome.interval else ""
-    chance = "p<0.001" if p < 0.001 else f"adjusted p={p:.2g}"
-    found = f"{outcome.difference:+.3f} {metric.label}{interval}, n={outcome.n}, {chance}"
+    found = f"{outcome.difference:+.3f} {metric.label}{interval}, {_evidence(outcome, p)}"
     if p < LEVEL:
         return f"{a.label} beats {b.label}: {found}"
     return (

@@ -61,7 +61,7 @@ NO_MATTER = {
     *("base", "data", "tokenizer", "validation", "watch", "proportions", "steps", "seed", "learning_rate"),
     *("adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum", "weight_decay", "label_smoothing"),
     *("gradient_clip", "spike_ratio", "on_spike", "patience", "checkpoint_steps", "validation_steps", "keep_best"),
-    *("keep_checkpoints", "publish_checkpoints", "branch_step"),
+    *("keep_checkpoints", "publish_checkpoints", "branch_step", "same_operations_as"),
 }
 """Fields that change neither how long a step takes nor its memory."""
 
@@ -93,6 +93,8 @@ class Plan:
     classes: Mapping[str, str]
     """Models of one class take equal steps: digest of shape and settings."""
     bits_per_byte: tuple[float, float] | None
+    operations: Mapping[str, float] = field(default_factory=dict)
+    """Of each training, in floating point."""
 
     def resolved(self, name: str, config: TrainConfig) -> TrainConfig:
         """A model's config with each `auto` replaced."""
@@ -134,8 +136,9 @@ class Plan:
             shown = "".join(f"; {field.replace('_', ' ')} {value}" for field, value in values.items())
             size = f"{self.parameters[name] / 1e6:.1f}M parameters" if name in self.parameters else "the base's size"
             rate = self.rates.get(name)
+            budget = f"; {self.operations[name]:.1e} operations" if name in self.operations else ""
             fast = f"; {rate.tokens_per_second:,.0f} tokens/s, {rate.source}" if rate else ""
-            lines.append(f"  {name:10} {size}{shown}{fast}")
+            lines.append(f"  {name:10} {size}{shown}{budget}{fast}")
         low, high = (sum(item.seconds[end] for item in self.predicted) for end in (0, 1))
         parts = ", ".join(f"{item.step} {_minutes(item.seconds)}" for item in self.predicted)
         lines.append(f"  time       {_minutes((low, high))} in all: {parts}")
@@ -237,28 +240,31 @@ class _Planner:
                 memory[name] = _measured_memory(memory[name], rate.peak_memory_bytes)
         shares = self._shares(max(0.2 * budget, left - (time.monotonic() - began)))
         predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
-        flops = 0.0
+        operations: dict[str, float] = {}
         for number, (name, rate) in enumerate(rates.items()):
             config = self.configs[name]
-            if config.steps == "auto":
+            per_step = config.rows_per_step * config.sequence_length * config.flops_per_token(shapes[name])
+            if config.same_operations_as:
+                models[name]["steps"] = max(1, round(operations[config.same_operations_as] / per_step))
+            elif config.steps == "auto":
                 models[name]["steps"] = _affordable(rate, config, shares[name], first=not number)
             steps = int(models[name].get("steps", config.steps)) - (config.branch_step or 0)
             seconds = rate.parts(config, steps, first=not number)
             low, high = (share * sum(seconds.values()) for share in ACCURACY[rate.source])
             predicted.append(Prediction(name, (low, high), seconds))
-            if config.base is None:
-                per_token = config.flops_per_token(shapes[name])
-                flops = max(flops, steps * config.rows_per_step * config.sequence_length * per_token)
+            operations[name] = float(steps * per_step)
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
         most = [EVALUATION_BYTES if self.recipe.evaluate else 0, *(sum(parts.values()) for parts in memory.values())]
         classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
-        return Plan(key, *found, _bits_per_byte(flops))
+        flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
+        return Plan(key, *found, _bits_per_byte(flops), operations)
 
     def _shares(self, seconds: float) -> dict[str, float]:
-        """Seconds of training for each model."""
-        weights = {name: 1.0 if config.base is None else TUNING_WEIGHT for name, config in self.configs.items()}
+        """Seconds of training for each model; a variant takes about as many as the first."""
+        firsts = {name: self.configs[config.same_operations_as or name] for name, config in self.configs.items()}
+        weights = {name: 1.0 if first.base is None else TUNING_WEIGHT for name, first in firsts.items()}
         return {name: seconds * weight / sum(weights.values()) for name, weight in weights.items()}
 
     def _shapes(self, seconds: Mapping[str, float]) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.recipe_file import read_yaml
+from lmworks.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)

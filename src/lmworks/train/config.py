@@ -61,7 +61,7 @@ class TrainConfig(StepConfig):
     not_in_key: ClassVar[frozenset[str]] = frozenset(
         {
             *("threads", "compile", "processes", "tensor_parallel", "device"),
-            *("keep_checkpoints", "log_to", "step_name"),
+            *("keep_checkpoints", "log_to", "step_name", "same_operations_as"),
         }
     )
 
@@ -209,6 +209,11 @@ class TrainConfig(StepConfig):
         description="Where the values of each step go, besides the file that `lmworks watch` follows: a file, folder, "
         "tracking address or project. Nowhere: nothing leaves this machine unasked.",
     )
+    same_operations_as: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Set where a model has `variants`: the first of them, whose operations `steps` are to come to.",
+    )
     step_name: str = Field(default="", exclude=True, description="Of the recipe; set by the graph.")
     judge_parameters: int = Field(default=0, exclude=True, description="Of all `judges`; set by the plan.")
     validation_rows: int = Field(default=16, ge=1, description="The same rows each time; enough to see a trend.")
@@ -277,8 +282,11 @@ class TrainConfig(StepConfig):
         return {"adapters": shape.adapter_parameters(self.adapter.rank) + magnitudes}
 
     def flops_per_token(self, shape: Shape) -> int:
-        """Floating-point operations to learn from a token."""
-        return shape.training_flops_per_token(self.sequence_length)
+        """Floating-point operations to learn from a token; frozen weights, beside adapters, have no gradient."""
+        whole = shape.training_flops_per_token(self.sequence_length)
+        if not self.adapter:
+            return whole
+        return whole - shape.training_flops_per_token(0) // 3 + 6 * shape.adapter_parameters(self.adapter.rank)
 
     def frozen_parameters(self, shape: Shape) -> int:
         """Parameters of further models that are held beside it and never move."""

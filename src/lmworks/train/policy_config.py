@@ -77,8 +77,8 @@ class PolicyConfig(AlignedConfig):
 
     def flops_per_token(self, shape: Shape) -> int:
         """Three ways forward more a rollout: answers are drawn, found as they are and would have been; and judges'."""
-        learning = super().flops_per_token(shape)
-        return (learning * (self.epochs + 1) + 2 * self.judge_parameters) // self.epochs
+        rollout = shape.training_flops_per_token(self.sequence_length) + 2 * self.judge_parameters
+        return super().flops_per_token(shape) + rollout // self.epochs
 
     def drawing_bytes(self, shape: Shape) -> int:
         """The engine's cache of keys and values."""

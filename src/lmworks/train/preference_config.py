@@ -57,7 +57,7 @@ class ReferencedConfig(PreferenceConfig):
 
     def flops_per_token(self, shape: Shape) -> int:
         """A way forward more, of the reference; a way forward is a third of learning."""
-        return 4 * super().flops_per_token(shape) // 3
+        return super().flops_per_token(shape) + shape.training_flops_per_token(self.sequence_length) // 3
 
     def frozen_parameters(self, shape: Shape) -> int:
         """A copy of the base, unless adapters can be switched off."""

@@ -15,7 +15,7 @@ from lmworks.data.sources.files import FolderOfFiles
 from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import UsageError
 from lmworks.recipe import RecipeError
-from lmworks.recipe_file import read_yaml
+from lmworks.yaml_file import read_yaml
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)
 _SPDX = {name.lower(): name for name in PERMISSIVE}

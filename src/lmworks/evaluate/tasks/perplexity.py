@@ -40,6 +40,12 @@ class PerplexityConfig(TaskConfig):
     """Bits per byte and perplexity of documents."""
 
     kind: Literal["perplexity"] = "perplexity"
+    context_length: int | None = Field(
+        None,
+        ge=2,
+        description="Tokens that are seen at the most: models of different contexts can be compared at one. Unset, "
+        "all that the model was trained to see.",
+    )
     stride: int | None = Field(
         None,
         ge=1,
@@ -56,6 +62,7 @@ def evaluate_perplexity(
     from lmworks.generate.engine import open_engine
 
     engine = open_engine(model.path, config.data_type)
+    engine.context_length = min(engine.context_length, config.context_length or engine.context_length)
     stride = config.stride or engine.context_length * 3 // 4
     if stride >= engine.context_length:
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")

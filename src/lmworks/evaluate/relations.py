@@ -1,0 +1,40 @@
+"""What one measured model is to another, said in plain words before the tests of all pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from lmworks.evaluate.items import Metric
+from lmworks.recipe import StepConfig
+
+if TYPE_CHECKING:
+    from lmworks.evaluate.statistics import Comparison
+
+LEVEL = 0.05
+"""A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
+
+
+class Relation(StepConfig):
+    """A model and one that it is set beside; made by the graph."""
+
+    kind: Literal["transfer"]
+    """Beside the variant that began from scratch: what the base is worth."""
+    model: str
+    beside: str
+    note: str = ""
+    """What is equal between them."""
+
+    def sentence(
+        self, metric: Metric, figures: tuple[float, float], outcome: Comparison, p: float, evidence: str
+    ) -> str:
+        """`figures` are those of `beside` and of the model, `outcome` how far the second is above; `p` is adjusted."""
+        is_better = (outcome.difference > 0) == metric.higher_is_better
+        sign = 1 if outcome.difference > 0 else -1
+        ends = sorted(sign * end for end in outcome.interval or ())
+        between = " [{:+.3f}, {:+.3f}]".format(*ends) if ends else ""
+        verdict = "transfer gain not known" if p >= LEVEL else "transfer gain" if is_better else "no transfer gain"
+        return (
+            f"{verdict}: {self.model} is {'better' if is_better else 'worse'} than {self.beside} by "
+            f"{abs(outcome.difference):.3f} {metric.label}{between}, {figures[0]:.3f} to {figures[1]:.3f}, {evidence}; "
+            f"{self.note}"
+        )
