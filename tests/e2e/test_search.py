@@ -84,6 +84,31 @@ def test_a_search_begins_with_the_recipe_and_goes_on(project: Path) -> None:
     assert reads_no_tests(project)
 
 
+def test_a_tuned_model_is_searched_without_a_word_about_ranges(project: Path) -> None:
+    settings = {**SMALL, "pretrain.steps": 4, "finetune.steps": 8, "finetune.validation": "questions.validation"}
+    settings |= {"pretrain.sequence_length": 192, "finetune.adapter.rank": 8}
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    said = found(project, "search", "recipe.yaml", "finetune", *words, "--trials", "3", "--json")
+    assert said["over"] == [
+        "learning_rate=5e-05..0.0008:log",
+        "global_batch_tokens=384,768,1536",
+        "weight_decay=0.0,0.1",
+        "models.finetune.adapter.dropout=0.0,0.1",
+        "models.finetune.adapter.rank=2,8,32",
+    ]
+    own = {"learning_rate": 0.0002, "global_batch_tokens": "768", "weight_decay": "0.0"}
+    first, *others = (each["values"] for each in said["trials"])
+    assert first == {**own, "models.finetune.adapter.dropout": "0.0", "models.finetune.adapter.rank": "8"}
+    manifests = (
+        json.loads(path.read_text()) for path in (project / ".lmworks/artifacts/train").glob("*/manifest.json")
+    )
+    tuned = [each["counts"] for each in manifests if each["config"].get("adapter")]
+    assert len(others) == 2 and len(tuned) == 3 and {each["tokens"] for each in tuned} == {8 * 768}
+    steps = {"384": 16, "768": 8, "1536": 4}
+    best = dict(each.removeprefix("models.finetune.").split("=") for each in said["settings"])
+    assert int(best["steps"]) == steps[best["global_batch_tokens"]]
+
+
 def test_the_best_settings_build_the_model_that_was_found(project: Path) -> None:
     best = found(project, *SEARCH, *RATES, "--trials", "3")["settings"]
     chosen = [word for each in best for word in ("--set", each)]

@@ -21,8 +21,12 @@ def search(
     recipe: FileArgument,
     model: ModelArgument,
     over: Annotated[
-        list[str], typer.Option(metavar="FIELD=RANGE", help="LOW..HIGH, LOW..HIGH:log or A,B,C; may be repeated.")
-    ],
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=RANGE",
+            help="LOW..HIGH, LOW..HIGH:log or A,B,C; may be repeated. Unset: rate, batch, regularisation, rank.",
+        ),
+    ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier commands among them.")] = 20,
     minutes: Annotated[float | None, typer.Option(min=0, help="Begin no trial after these.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Trials at once; each on its share of the cores.")] = 1,
@@ -35,12 +39,13 @@ def search(
     """Search settings for the lowest validation loss. The same command goes on where it was stopped.
 
     Example: lmworks search recipes/quickstart.yaml pretrain --over learning_rate=0.01..0.05:log --set pretrain.steps=99
+    Example: lmworks search recipes/quickstart.yaml finetune --set finetune.steps=99
     """
     from lmworks.pipeline.ray_workers import parse_place
     from lmworks.search.study import search as find
 
     options: Any = {"trials": trials, "minutes": minutes, "workers": workers, "ray": parse_place(on), "seed": seed}
-    _show_outcome(find(recipe, settings or (), store, model, over, **options), as_json)
+    _show_outcome(find(recipe, settings or (), store, model, over or (), **options), as_json)
 
 
 def scale(

@@ -82,6 +82,13 @@ class Runs:
         text = value if isinstance(value, str) else json.dumps(value)
         return f"{field if '.' in field else f'models.{self.model}.{field}'}={text}"
 
+    def own(self, field: str) -> Any:
+        """What the recipe has for a field that `setting` takes; None where it is of no model or not set."""
+        value: Any = self.config
+        for name in field.removeprefix(f"models.{self.model}.").split("."):
+            value = getattr(value, name, None)
+        return value
+
     def open(self, changed: Mapping[str, object]) -> Workspace:
         """The recipe with changed fields."""
         settings = [*self.settings, *(self.setting(*item) for item in changed.items())]

@@ -97,14 +97,15 @@ def search(
     ray: str | None = None,
     seed: int = 0,
 ) -> Outcome:
-    """Go on with the study of these ranges until it has so many trials.
+    """Go on with the study of these ranges until it has so many trials; of none, of the usual ones.
 
     The first trial has the recipe's own values where the ranges hold them. `workers` trials run at once, each on its
     share of the cores; on Ray where `ray` says so. Raises `UsageError` for a range of no field, `LmworksError` if no
     trial ended.
     """
-    ranges, runs = map(parse_range, over), Runs(path, settings, store, model, PlainDisplay(sys.stderr))
-    for field, values in ranges:
+    runs = Runs(path, settings, store, model, PlainDisplay(sys.stderr))
+    over = over or usual_ranges(runs)
+    for field, values in map(parse_range, over):
         with suppress(ValueError):  # of a shape that cannot be: its trial fails alone
             runs.open({field: values.choices[0] if hasattr(values, "choices") else values.low})
     nodes = [[node.name, key_config(node.config)] for node in runs.plain.build.nodes]
@@ -121,6 +122,38 @@ def search(
             for _ in execute(work, [job] * workers, workers):
                 pass
     return _outcome(job, runs)
+
+
+def usual_ranges(runs: Runs) -> list[str]:
+    """Of rate, batch, regularisation and rank, around what the recipe has; what its objective refuses is left out."""
+    config, adapter = runs.config, runs.config.adapter
+    batch, inside = config.global_batch_tokens, f"models.{runs.model}.adapter"
+    choices: dict[str, set[int] | set[float]] = {
+        "global_batch_tokens": {max(config.sequence_length, batch // 2), batch, 2 * batch},
+        "weight_decay": {0.0, 0.1, config.weight_decay},
+        "dropout": {0.0, 0.1, config.dropout},
+    }
+    if adapter:
+        del choices["dropout"]
+        choices[f"{inside}.dropout"] = {0.0, 0.1, adapter.dropout}
+        choices[f"{inside}.rank"] = {max(1, adapter.rank // 4), adapter.rank, 4 * adapter.rank}
+    over = [f"learning_rate={config.learning_rate / 4:g}..{config.learning_rate * 4:g}:log"]
+    for field, values in choices.items():
+        with suppress(ValueError, UsageError):
+            for value in values:
+                runs.open({field: value})
+            over.append(f"{field}={','.join(map(str, sorted(values)))}")
+    return over
+
+
+def with_steps(runs: Runs, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings; where batches vary, with steps that read as many tokens as the recipe: larger ones would read more."""
+    batch = values.get("global_batch_tokens")
+    if batch is None or "steps" in values:
+        return values
+    share = runs.config.global_batch_tokens / int(batch)
+    counts = {"steps": runs.config.steps, "validation_steps": runs.config.validation_steps}
+    return {**values, **{name: max(1, round(int(count) * share)) for name, count in counts.items()}}
 
 
 def work(job: Job) -> int:
@@ -162,9 +195,10 @@ def _try(job: Job, runs: Runs, study: Study, trial: Trial) -> None:
         if share < 1 and trial.should_prune():
             raise _Pruned
 
+    changed = with_steps(runs, values)
     try:
-        run = runs.train(values, seen=None if job.vocabulary_varies else seen)
-        score = runs.bits_per_byte(values) if job.vocabulary_varies else run.loss
+        run = runs.train(changed, seen=None if job.vocabulary_varies else seen)
+        score = runs.bits_per_byte(changed) if job.vocabulary_varies else run.loss
     except _Pruned:
         study.tell(trial, state=TrialState.PRUNED)
     except (Stopped, KeyboardInterrupt):
@@ -201,7 +235,7 @@ def _beside_others(job: Job, runs: Runs) -> Iterator[None]:
         else:
             study = job.open()
             if not study.trials:
-                own = {name: getattr(runs.config, name, None) for name, _ in map(parse_range, job.over)}
+                own = {name: runs.own(name) for name, _ in map(parse_range, job.over)}
                 ranges = {name for name, values in map(parse_range, job.over) if hasattr(values, "low")}
                 known = {name: value for name, value in own.items() if value is not None}
                 study.enqueue_trial({name: value if name in ranges else str(value) for name, value in known.items()})
@@ -240,8 +274,8 @@ def _outcome(job: Job, runs: Runs) -> Outcome:
     if len(ended) >= ENOUGH_FOR_IMPORTANCE and len(job.over) > 1:
         importance = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     measure = "bits per byte of validation data" if job.vocabulary_varies else "validation loss, nats a token"
-    settings = [runs.setting(name, value) for name, value in ended[0]["values"].items()]
-    words = [f"{'trial':>5} {'score':>8} {'seconds':>8} {'parameters':>11}  settings"]
+    settings = [runs.setting(name, value) for name, value in with_steps(runs, ended[0]["values"]).items()]
+    words = [f"over {' '.join(job.over)}", f"{'trial':>5} {'score':>8} {'seconds':>8} {'parameters':>11}  settings"]
     for each in [*ended, *(each for each in trials if each["state"] != "complete")]:
         known = f"{each['state']:>29}"
         if each["state"] == "complete":
@@ -255,7 +289,14 @@ def _outcome(job: Job, runs: Runs) -> Outcome:
     shown = [Series("Pareto front", drawn[0]), Series("trials", drawn[1], joined=False)]
     picture = line_chart(f"Quality against time: {job.model}", "seconds of training", measure, shown)
     numbers = [each["number"] for each in front]
-    figures = {"measure": measure, "settings": settings, "front": numbers, "importance": importance, "trials": trials}
+    figures = {
+        "over": list(job.over),
+        "measure": measure,
+        "settings": settings,
+        "front": numbers,
+        "importance": importance,
+        "trials": trials,
+    }
     return runs.report("search", figures, words, picture)
 
 
