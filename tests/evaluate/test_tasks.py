@@ -14,8 +14,9 @@ from lmworks.recipe import references
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_task_says_its_kind_and_its_stages_take_the_same_inputs(kind: str) -> None:
     task = TASKS[kind]
-    assert task.config(data="questions.test").kind == kind
-    named = [name for name, _ in references(task.config(data="questions.test"))]
+    config = task.config(**{name: "x" for name, field in task.config.model_fields.items() if field.is_required()})
+    assert config.kind == kind  # type: ignore[attr-defined]
+    named = [name for name, _ in references(config)]
     assert named[:2] == ["data", "train"] and list(task.stage.inputs) == ["model", *named]
     assert task.stage.inputs["train"].optional
     for baseline in task.baselines.values():

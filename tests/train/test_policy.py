@@ -419,6 +419,24 @@ def test_a_second_judge_is_shown_and_teaches_nothing(
     assert "validation_judge reward" in history[-1]
 
 
+def test_a_run_ends_where_who_looks_on_likes_answers_no_better(
+    base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    """Many words are learned, and few are wanted."""
+    parting = [{"kind": "length", "least": 3, "most": 9}, {"kind": "regex", "pattern": r"\S+(\s+\S+)?", "weight": 0}]
+    more = {"rewards": parting, "learning_rate": 0.01, "kl_weight": 0.0, "validation_steps": 3}
+    _, history = run(tmp_path / "best", base, asked, tokenizer, **more, steps=40, patience=5, best_by="regex")
+    measured = [line for line in history if "validation_reward" in line]
+    liked = [line["validation_regex reward"] for line in measured]
+    best = liked.index(max(liked))
+    assert len(measured) == best + 1 + 5 < 13, "it ends five validations after the best"
+    assert measured[-1]["validation_reward"] > measured[best]["validation_reward"], "although the reward rises"
+    assert liked[-1] < liked[best]
+    run(tmp_path / "until", base, asked, tokenizer, **more, steps=measured[best]["step"])
+    ended, until = (tmp_path / name / "out" / "model.safetensors" for name in ("best", "until"))
+    assert ended.read_bytes() == until.read_bytes()
+
+
 def test_a_chat_beyond_what_a_judge_reads_is_refused(begin: Begin, tmp_path: Path) -> None:
     short = make_tiny_model(tmp_path / "short", context_length=16)
     save_model(load_model(short, scores=True), tmp_path / "judge", short)
@@ -428,6 +446,9 @@ def test_a_chat_beyond_what_a_judge_reads_is_refused(begin: Begin, tmp_path: Pat
 
 
 # ---------------------------------------------------------------- what is refused
+
+
+LOOKED_ON = [{"kind": "regex", "pattern": "x"}, {"kind": "length", "most": 2, "weight": 0}]
 
 
 @pytest.mark.parametrize(
@@ -440,6 +461,8 @@ def test_a_chat_beyond_what_a_judge_reads_is_refused(begin: Begin, tmp_path: Pat
         ({"rewards": []}, "at least 1 item"),
         ({"rewards": [{"kind": "length", "most": 2, "weight": 0}]}, "all have weight 0"),
         ({"rewards": [{"kind": "regex", "pattern": "("}]}, "is no regular expression"),
+        ({"best_by": "length", "patience": 2, "validation": "y"}, "'length' is no reward of weight 0"),
+        ({"best_by": "length", "rewards": LOOKED_ON}, "state these"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(fields: dict[str, Any], said: str) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field
 from lmworks.errors import LmworksError
 from lmworks.evaluate.items import METRICS, Evaluation, Item, Metric
 from lmworks.evaluate.relations import LEVEL, Relation
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.figure import Figure, Interval
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
@@ -49,7 +49,8 @@ class System(NamedTuple):
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
-    Pairs measured under different conditions are refused. p-values are adjusted for the number of pairs.
+    Pairs measured under different conditions are refused. p-values are adjusted for the number of pairs. What puts all
+    scores in doubt is said first.
     """
     from lmworks.evaluate.statistics import holm
 
@@ -72,14 +73,16 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
     told = [
         line for relation in config.relations for line in _told(metric, relation, zip(tested, adjusted, strict=True))
     ]
-    verdicts = _verdicts(metric, systems, tested, adjusted, told) + refused
+    wins = [_wins(metric, a, b) for a, b, _ in tested] if metric.counts_wins else []
+    verdicts = _doubts(metric, evaluations) + _verdicts(metric, systems, tested, adjusted, told) + refused
+    verdicts += [f"{each.name}: {each.value:.0%}{_interval(each.interval, '.0%')} of {each.n}" for each in wins]
     pairs: list[dict[str, Any]] = [
         {"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p}
         for (a, b, outcome), p in zip(tested, adjusted, strict=True)
     ]
     record = {"metric": metric.name, "pairs": pairs, "refused": refused, "verdicts": verdicts}
     write_atomically(out / "comparison.json", canonical_json(record) + "\n")
-    return Result(figures=[_figure(metric, *test, p) for test, p in zip(tested, adjusted, strict=True)])
+    return Result(figures=[_figure(metric, *test, p) for test, p in zip(tested, adjusted, strict=True)] + wins)
 
 
 def _rank(metric: Metric, system: System) -> float:
@@ -118,6 +121,37 @@ def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float)
         unit=metric.unit,
         interval=outcome.interval,
     )
+
+
+def _wins(metric: Metric, a: System, b: System) -> Figure:
+    """How often a is above b; a tie counts half."""
+    from lmworks.evaluate.statistics import bootstrap
+
+    pairs = zip(metric.values(a.items), metric.values(b.items), strict=True)
+    wins = [((first > second) - (first < second) + 1) / 2 for first, second in pairs]
+    return Figure(
+        name=f"wins: {a.label} over {b.label}",
+        value=sum(wins) / len(wins),
+        n=len(wins),
+        method=f"share of items with more {metric.label}, ties half; 95 % bootstrap interval",
+        interval=bootstrap(wins, clusters=[item["cluster"] for item in a.items]),
+        chance=0.5,
+    )
+
+
+def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
+    """What puts all values in doubt, in words."""
+    if metric.holds_if is None:
+        return []
+    held = [each for evaluation in evaluations for each in evaluation.figures() if each.name == metric.holds_if]
+    if not held:
+        return [f"in doubt, all of it: {metric.holds_if} was not measured; give the task `train`"]
+    return [
+        f"in doubt, all of it: {each.name} is {each.value:+.3f}{_interval(each.interval, '+.3f')}, n={each.n}, "
+        "not shown to be above zero"
+        for each in held
+        if not each.interval or each.interval[0] <= 0
+    ]
 
 
 def _verdicts(
@@ -167,11 +201,14 @@ def _evidence(outcome: Comparison, p: float) -> str:
 
 
 def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float) -> str:
-    interval = " [{:+.3f}, {:+.3f}]".format(*outcome.interval) if outcome.interval else ""
-    found = f"{outcome.difference:+.3f} {metric.label}{interval}, {_evidence(outcome, p)}"
+    found = f"{outcome.difference:+.3f} {metric.label}{_interval(outcome.interval, '+.3f')}, {_evidence(outcome, p)}"
     if p < LEVEL:
         return f"{a.label} beats {b.label}: {found}"
     return (
         f"{a.label} and {b.label} cannot be told apart: {found}; "
         f"a true difference of {outcome.minimum_detectable:.3f} would show in 4 of 5 cases"
     )
+
+
+def _interval(found: Interval | None, form: str) -> str:
+    return f" [{found[0]:{form}}, {found[1]:{form}}]" if found else ""

@@ -60,6 +60,10 @@ class Metric:
     higher_is_better: bool = True
     is_share: bool = False
     """Values are 0 and 1: the interval is Wilson's."""
+    counts_wins: bool = False
+    """Differences say little in themselves: a comparison tells how often one value is above the other, too."""
+    holds_if: str | None = None
+    """A figure of one of the evaluations that lies above zero if values mean what they should; else all is in doubt."""
 
     def values(self, items: Sequence[Item]) -> list[float]:
         """The summed field of every item."""
@@ -142,7 +146,13 @@ ACCURACY = Metric(name="accuracy", label="accuracy", is_share=True)
 BLEU = CorpusMetric(name="bleu", label="BLEU", value="bleu", of_sums=bleu_of)
 CHRF = CorpusMetric(name="chrf", label="chrF", value="chrf", of_sums=chrf_of)
 EXACT = Metric(name="exact_match", label="exact match", is_share=True)
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT)}
+TRUNCATED = Metric(
+    name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
+)
+JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE)
+}
 """By the name of the figure: what two evaluations are compared in."""
 
 

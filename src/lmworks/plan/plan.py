@@ -61,7 +61,7 @@ NO_MATTER = {
     *("base", "data", "tokenizer", "validation", "watch", "proportions", "steps", "seed", "learning_rate"),
     *("adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum", "weight_decay", "label_smoothing"),
     *("gradient_clip", "spike_ratio", "on_spike", "patience", "checkpoint_steps", "validation_steps", "keep_best"),
-    *("keep_checkpoints", "publish_checkpoints", "branch_step", "same_operations_as"),
+    *("keep_checkpoints", "publish_checkpoints", "branch_step", "same_operations_as", "best_by"),
 }
 """Fields that change neither how long a step takes nor its memory."""
 

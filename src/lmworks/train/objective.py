@@ -128,6 +128,9 @@ class Objective(Protocol):
     def finished(self, line: Mapping[str, float]) -> str | None:
         """Why the run ends after a step of which the history tells this, in words; None if it goes on."""
 
+    def to_lower(self, measured: Mapping[str, float]) -> float:
+        """What is least of the best weights, of what was measured on validation data."""
+
     def first(self, count: int) -> Any:
         """At most so many rows, always the same, to measure on."""
 
@@ -210,6 +213,10 @@ class PackedObjective:
 
     def finished(self, line: Mapping[str, float]) -> str | None:
         """Never before the last step."""
+
+    def to_lower(self, measured: Mapping[str, float]) -> float:
+        """The loss."""
+        return measured["validation_loss"]
 
     def batch(self, step: int, model: Any) -> Any:
         """Rows `step · rows_per_step` and on, as a `Batch`."""

@@ -80,6 +80,8 @@ class PolicyObjective(DecoderObjective):
 
     def __init__(self, rows: PackedRows, config: PolicyConfig) -> None:
         super().__init__(rows, config)
+        if config.best_by:
+            self.other_measure = f"{config.best_by} of greedy answers, which looks on, with the sign turned", "reward"
         self.number = -1
         self.rollout: Rollout | None = None
 
@@ -112,6 +114,11 @@ class PolicyObjective(DecoderObjective):
         if limit is None or line["kl"] <= limit:
             return None
         return f"answers are {line['kl']:.2f} nats from those of `from`, beyond kl_limit {limit}"
+
+    def to_lower(self, measured: Mapping[str, float]) -> float:
+        """What one who looks on says, with the sign turned, or what is learned from."""
+        judge = self.config.best_by
+        return -measured[f"validation_{judge} reward"] if judge else super().to_lower(measured)
 
     def batch(self, step: int, model: Any) -> Rollout:
         """The answers of this step: stored ones, or new ones of the model as it is."""

@@ -42,6 +42,12 @@ class PolicyConfig(AlignedConfig):
         description="Nats an answer from `from`, beyond which the run ends: a reward that can be cheated is cheated "
         "far from where the model began. Unset, none: an exact verifier cannot be.",
     )
+    best_by: str | None = Field(
+        default=None,
+        description="A reward of weight 0, by the name that the history shows: `patience` and `keep_best` go by it, on "
+        "prompts of `validation`, instead of by what is learned from. So a run ends where a judge that only looks on "
+        "likes answers no better, however the reward rises. Unset, none: a run may have no such judge.",
+    )
     global_batch_tokens: int = Field(
         default=32_768, ge=8, description="64 answers, which are drawn together; published runs take some hundred."
     )
@@ -65,6 +71,11 @@ class PolicyConfig(AlignedConfig):
             raise ValueError(f"answer_tokens {self.answer_tokens} leave no room in rows of {self.sequence_length}")
         if not any(reward.weight for reward in self.rewards):
             raise ValueError("rewards: all have weight 0, so that nothing is learned; give one a weight")
+        looks_on = [reward.name for reward in self.rewards if not reward.weight]
+        if self.best_by is not None and self.best_by not in looks_on:
+            raise ValueError(f"best_by: {self.best_by!r} is no reward of weight 0; those are {looks_on}")
+        if self.best_by is not None and not (self.validation and (self.patience or self.keep_best)):
+            raise ValueError("best_by tells what `patience` or `keep_best` go by, on `validation`: state these")
         return self
 
     @property

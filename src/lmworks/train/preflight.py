@@ -42,7 +42,7 @@ NOT_CHECKED = {
     *("weight_decay", "label_smoothing", "gradient_clip", "spike_ratio", "on_spike", "patience", "keep_best"),
     *("checkpoint_steps", "publish_checkpoints", "branch_step", "validation_steps", "validation_rows"),
     *("beta", "odds_weight", "target_margin", "chosen_weight", "rejected_weight", "margins"),
-    *("kl_weight", "kl_limit", "clip_range", "value_weight", "value_clip_range", "discount", "gae_lambda"),
+    *("kl_weight", "kl_limit", "best_by", "clip_range", "value_weight", "value_clip_range", "discount", "gae_lambda"),
     *("temperature", "label_share", "divergence"),
 }
 """Fields that a check does not depend on: a search over them checks once."""

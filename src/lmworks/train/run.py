@@ -169,7 +169,7 @@ class Run:
                     self.sample()
             if finished:
                 self.context.log(f"ends after {done} steps: {finished}")
-            if finished or (measured and self._is_stale(measured["validation_loss"])):
+            if finished or (measured and self._is_stale(self.objective.to_lower(measured))):
                 break
             publish = done in config.publish_checkpoints
             if publish or (done % config.checkpoint_steps == 0 and done < self.steps):

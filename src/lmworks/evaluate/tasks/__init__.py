@@ -10,6 +10,7 @@ from lmworks.evaluate.tasks import (
     classification,
     documentation,
     exact_answer,
+    judged_answers,
     perplexity,
     preference_accuracy,
     reverse_question,
@@ -63,6 +64,11 @@ TASKS: Mapping[str, Task] = {
         preference_accuracy.evaluate_preference_accuracy,
         {"length": preference_accuracy.evaluate_preference_accuracy_length},
         of_scores=True,
+    ),
+    "judged-answers": Task(
+        judged_answers.JudgedAnswersConfig,
+        judged_answers.evaluate_judged_answers,
+        {"chosen": judged_answers.evaluate_judged_answers_chosen},
     ),
     "exact-answer": Task(exact_answer.ExactAnswerConfig, exact_answer.evaluate_exact_answer),
     "text-to-text": Task(

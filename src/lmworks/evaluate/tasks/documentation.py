@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from lmworks.data.conversations import Conversations
-from lmworks.evaluate.items import ROUGE_L, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import (
+    ROUGE_L,
+    TRUNCATED,
+    Item,
+    Metric,
+    contamination,
+    evidence,
+    score_in_chunks,
+    write_items,
+)
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l
 from lmworks.evaluate.questions import (
     Prompt,
@@ -31,9 +40,6 @@ FORM = "document"
 QUESTIONS_AT_ONCE = 64
 """As many as the engine decodes together."""
 EMPTY = Metric(name="empty_answers", label="empty answers", value="empty", higher_is_better=False, is_share=True)
-TRUNCATED = Metric(
-    name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
-)
 
 
 class DocumentationConfig(QuestionsConfig):

@@ -9,15 +9,12 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.conversations import Conversations
-from lmworks.evaluate.items import EXACT, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import EXACT, TRUNCATED, Item, Metric, contamination, evidence, score_in_chunks, write_items
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
 
 QUESTIONS_AT_ONCE = 256
-TRUNCATED = Metric(
-    name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
-)
 DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct")
 
 

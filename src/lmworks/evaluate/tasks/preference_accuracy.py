@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.preferences import Messages, Preference, Preferences
+from lmworks.data.preferences import Preference, Preferences
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, Item, Metric, TaskConfig, contamination, score_in_chunks, write_items
 from lmworks.model.folder import ModelFolder, is_ours, read_config
@@ -18,6 +18,9 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference
 from lmworks.tokens.pack_preferences import CHOSEN, REJECTED, Segment, segment
 from lmworks.tokens.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from lmworks.generate.engine import Engine
 
 PAIRS_AT_ONCE = 32
 """A chunk takes a model of 100 million parameters some seconds: what a kill costs."""
@@ -63,7 +66,7 @@ def evaluate_preference_accuracy(
     else:
         leads, how = _by_means(engine), "difference of log-probabilities a token"
     pairs = [(each, _segments(each, engine.tokenizer)) for each in _pairs(config, data)]
-    fitting = [pair for pair in pairs if max(len(one.ids) for one in pair[1]) <= engine.context_length]
+    fitting = [pair for pair in pairs if _fits(pair[1], engine)]
 
     def score(chunk: Sequence[tuple[Preference, tuple[Segment, Segment]]]) -> list[Item]:
         found = leads([both for _, both in chunk])
@@ -96,13 +99,24 @@ def evaluate_preference_accuracy_length(
     context: Context,
 ) -> Result:
     """Prefer the longer answer, or the shorter one, whichever was chosen oftener in the training pairs."""
-    known = [_length(each.chosen) - _length(each.rejected) for each in _pairs(config, train)]
-    sign = 1 if sum(map(_sign, known)) >= 0 else -1
-    items = [_item(each, sign * (_length(each.chosen) - _length(each.rejected))) for each in _pairs(config, data)]
+    items, side = items_by_length(_pairs(config, data), _pairs(config, train))
     write_items(out / "items.jsonl", items)
-    method = f"the {'longer' if sign > 0 else 'shorter'} answer in characters, as was chosen oftener in training"
+    method = f"the {side} answer in characters, as was chosen oftener in training"
     seen = contamination(train, [item["cluster"] for item in items])
     return Result(figures=[ACCURACY.figure(items, method, chance=0.5, contamination=seen)])
+
+
+def items_by_scores(pairs: Sequence[Preference], engine: Engine) -> list[Item]:
+    """Pairs within the context, judged by a reward model."""
+    fitting = [(each, both) for each in pairs if _fits(both := _segments(each, engine.tokenizer), engine)]
+    leads = _by_scores(engine)([both for _, both in fitting])
+    return [_item(each, lead) for (each, _), lead in zip(fitting, leads, strict=True)]
+
+
+def items_by_length(pairs: Sequence[Preference], train: Sequence[Preference]) -> tuple[list[Item], str]:
+    """Pairs judged by length, and which one is preferred, as in training: the longer or the shorter."""
+    sign = 1 if sum(_sign(_longer(each)) for each in train) >= 0 else -1
+    return [_item(each, sign * _longer(each)) for each in pairs], "longer" if sign > 0 else "shorter"
 
 
 def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
@@ -201,8 +215,14 @@ def _item(each: Preference, lead: float) -> Item:
     }
 
 
-def _length(turns: Messages | None) -> int:
-    return sum(len(turn["content"]) for turn in turns or ())
+def _longer(each: Preference) -> int:
+    """By how many characters the chosen answer is longer."""
+    chosen, rejected = (sum(len(turn["content"]) for turn in turns or ()) for turns in (each.chosen, each.rejected))
+    return chosen - rejected
+
+
+def _fits(both: tuple[Segment, Segment], engine: Engine) -> bool:
+    return max(len(one.ids) for one in both) <= engine.context_length
 
 
 def _sign(value: float) -> int:
