@@ -157,12 +157,26 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, import_model, config.resolve(folder)))
     nodes = _checked_first(nodes)
     if recipe.evaluate:
-        models = recipe.evaluate.models
-        writers = [name for name in models if getattr(recipe.models.get(name), "writes", True)]
         for label, tasks in _labelled(recipe.evaluate.tasks):
-            of_scores = TASKS[tasks[0].kind].of_scores  # type: ignore[attr-defined]
-            nodes += evaluation_nodes(label, tasks, models if of_scores else writers, transfer(recipe.models, plan))
+            models = _asked(tasks[0], recipe.models, recipe.evaluate.models)
+            nodes += evaluation_nodes(label, tasks, models, transfer(recipe.models, plan))
     return nodes
+
+
+def _asked(config: TaskConfig, models: Mapping[str, StepConfig], named: Sequence[str]) -> list[str]:
+    """Those of the models named that a task can be asked of. Raises UsageError if none has the objective needed."""
+    kind: str = config.kind  # type: ignore[attr-defined]
+    task, asked = TASKS[kind], []
+    for name in named:
+        objective, writes = (getattr(models.get(name), *each) for each in (("objective", None), ("writes", True)))
+        if (writes or task.of_scores) and (task.objective in (None, objective) or objective == "pretrained"):
+            asked.append(name)
+    if task.objective and not asked:
+        raise UsageError(
+            f"evaluate.models: found {', '.join(named)}; the task {kind} is asked of models of objective "
+            f"{task.objective}: name one, or leave the task out"
+        )
+    return asked
 
 
 def _checked_first(nodes: Sequence[Node]) -> list[Node]:

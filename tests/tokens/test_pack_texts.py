@@ -9,6 +9,7 @@ import pytest
 from corpora import make_tokenizer, texts
 from encoders import LENGTH, labelled, pack
 from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.data.spans import spans_of
 from lmworks.errors import LmworksError, UsageError
 from lmworks.tokens.pack_texts import tags
 from lmworks.tokens.tokenizer import TokenizerFolder
@@ -64,18 +65,16 @@ def test_spans_become_tags(tmp_path: Path, tokenizer: TokenizerFolder) -> None:
     assert rows.labels is not None
     assert rows.label_names[0] == "B-thing"
     assert np.count_nonzero((rows.labels == 0) & (rows.weights > 0)) <= len(texts())
-    document = Document(id="1", text="Ada Byron wrote", source="t", licence="MIT")
-    words = [(0, 3), (3, 9), (9, 15)]
-    spans = [{"start": 0, "end": 9, "label": "person"}]
-    assert tags(document, spans, words) == ["B-person", "I-person", "O"]
+    assert tags([("person", 0, 9)], [(0, 3), (3, 9), (9, 15)]) == ["B-person", "I-person", "O"]
 
 
 @pytest.mark.parametrize(
     "spans", ["Ada", [{"start": 0}], [{"start": 0, "end": 99, "label": "x"}], [{"start": 3, "end": 3, "label": "x"}]]
 )
 def test_spans_that_do_not_fit_their_text_are_refused(spans: object) -> None:
-    with pytest.raises(UsageError, match="document 1: "):
-        tags(Document(id="1", text="Ada Byron", source="t", licence="MIT"), spans, [(0, 3)])
+    with pytest.raises(UsageError, match="document 1: ") as error:
+        spans_of(Document(id="1", text="Ada Byron", source="t", licence="MIT", meta={"spans": spans}), "spans")
+    assert "Ada" not in str(error.value), "what a field holds may be personal"
 
 
 def test_documents_without_labels_are_refused(tmp_path: Path, tokenizer: TokenizerFolder) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from lmworks.evaluate.metrics import bleu_of, chrf_of
+from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle
@@ -150,8 +150,11 @@ TRUNCATED = Metric(
     name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
 )
 JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
+SPAN_F1 = CorpusMetric(name="span_f1", label="span F1", value="spans", of_sums=span_f1_of)
+SPAN_PRECISION = CorpusMetric(name="span_precision", label="span precision", value="spans", of_sums=span_precision_of)
+SPAN_RECALL = CorpusMetric(name="span_recall", label="span recall", value="spans", of_sums=span_recall_of)
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE)
+    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE, SPAN_F1)
 }
 """By the name of the figure: what two evaluations are compared in."""
 

@@ -47,6 +47,35 @@ def longest_common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
     return len(a) - row.bit_count()
 
 
+def span_counts(wanted: Sequence[tuple[str, int, int]], given: Sequence[tuple[str, int, int]]) -> list[int]:
+    """Spans (label, start, end) that are right to the character, that were given, and that were wanted."""
+    return [len({*wanted} & {*given}), len({*given}), len({*wanted})]
+
+
+def span_precision_of(sums: Floats) -> Floats:
+    """[…,3] sums of `span_counts` -> […] right / given; 1 where nothing was given."""
+    return _share(sums[..., 0], sums[..., 1])
+
+
+def span_recall_of(sums: Floats) -> Floats:
+    """[…,3] sums of `span_counts` -> […] right / wanted; 1 where nothing was wanted."""
+    return _share(sums[..., 0], sums[..., 2])
+
+
+def span_f1_of(sums: Floats) -> Floats:
+    """[…,3] sums of `span_counts` -> […] F1 of CoNLL-2003 (Tjong Kim Sang and De Meulder), 2 right / (given + wanted).
+
+    1 where nothing was wanted and nothing given.
+    """
+    return _share(2 * sums[..., 0], sums[..., 1] + sums[..., 2])
+
+
+def _share(right: Floats, of: Floats) -> Floats:
+    import numpy as np
+
+    return np.where(of > 0, right / np.maximum(of, 1), 1.0)
+
+
 CHARACTER_ORDERS = 6
 
 

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from lmworks.data.documents import Document, Documents
-from lmworks.errors import LmworksError, UsageError
+from lmworks.data.spans import Span as LabelledSpan
+from lmworks.data.spans import spans_of
+from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference
 from lmworks.tokens.frame import frame_of
@@ -80,29 +82,16 @@ def pack_spans(
     """Spans, `{"start": 0, "end": 5, "label": "name"}` in characters, make tokens B-name, I-name or O."""
 
     def say(document: Document, offsets: Sequence[Span]) -> Said | None:
-        spans = document.meta.get(config.label)
-        return None if spans is None else ("", tags(document, spans, offsets))
+        spans = spans_of(document, config.label)
+        return None if spans is None else ("", tags(spans, offsets))
 
     return _pack_labelled(config, documents, tokenizer.open(), out, context, say)
 
 
-def tags(document: Document, spans: Any, offsets: Sequence[Span]) -> list[str]:
-    """The tag of each token: the first that touches a span is B, the others I. Raises UsageError for bad spans."""
+def tags(spans: Sequence[LabelledSpan], offsets: Sequence[Span]) -> list[str]:
+    """The tag of each token: the first that touches a span is B, the others I."""
     found = [OUTSIDE] * len(offsets)
-    try:
-        ordered = sorted((int(span["start"]), int(span["end"]), str(span["label"])) for span in spans)
-    except (TypeError, KeyError, ValueError) as error:
-        raise UsageError(
-            f"document {document.id}: spans are {spans!r:.80}; expected a list with `start`, `end`, `label` each"
-        ) from error
-    free = 0
-    for start, end, label in ordered:
-        if not free <= start < end <= len(document.text):
-            raise UsageError(
-                f"document {document.id}: a span from {start} to {end} is empty, outside of {len(document.text)} "
-                "characters, or overlaps another; offsets count characters of the text as it was ingested"
-            )
-        free = end
+    for label, start, end in spans:
         touched = [place for place, (first, last) in enumerate(offsets) if first < end and last > start]
         for place in touched:
             found[place] = f"{'B' if place == touched[0] else 'I'}-{label}"

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lmworks.data.documents import Document, Documents, read_shard, write_file
 from lmworks.data.identity import PRIVACY_KEY, key_digest
-from lmworks.data.privacy.entities import EntitiesConfig, EntityKind, Spans, find_entities, linked
+from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
@@ -77,7 +77,7 @@ class AnonymiseConfig(StepConfig):
 
         return [detector for detector in DETECTORS if self.action_of(detector.kind) != "keep"]
 
-    def guessed_kinds(self) -> list[EntityKind]:
+    def guessed_kinds(self) -> list[Kind]:
         """The kinds that a model looks for."""
         return [kind for kind in self.entities.kinds if self.action_of(kind) != "keep"] if self.entities else []
 

@@ -10,6 +10,7 @@ from lmworks.evaluate.tasks import (
     classification,
     documentation,
     exact_answer,
+    extraction,
     judged_answers,
     perplexity,
     preference_accuracy,
@@ -33,6 +34,8 @@ class Task:
     """By the label that they are shown under."""
     of_scores: bool = False
     """Whether it can be asked of models that score texts and write none."""
+    objective: str | None = None
+    """The only objective whose models it is asked of, beside published ones."""
 
 
 TASKS: Mapping[str, Task] = {
@@ -48,6 +51,16 @@ TASKS: Mapping[str, Task] = {
             "majority": classification.evaluate_classification_majority,
             "bag-of-words": classification.evaluate_classification_words,
         },
+        objective="sequence-classification",
+    ),
+    "extraction": Task(
+        extraction.ExtractionConfig,
+        extraction.evaluate_extraction,
+        {
+            "rules": extraction.evaluate_extraction_rules,
+            "dictionary": extraction.evaluate_extraction_dictionary,
+        },
+        objective="token-classification",
     ),
     "documentation": Task(
         documentation.DocumentationConfig,
