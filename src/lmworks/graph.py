@@ -160,7 +160,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         writers = [name for name in models if getattr(recipe.models.get(name), "writes", True)]
         for label, tasks in _labelled(recipe.evaluate.tasks):
             of_scores = TASKS[tasks[0].kind].of_scores  # type: ignore[attr-defined]
-            nodes += evaluation_nodes(label, tasks, models if of_scores else writers)
+            measured = models if of_scores else writers
+            nodes += evaluation_nodes(label, tasks, measured, bases_among(measured, recipe.models))
     return nodes
 
 
@@ -229,13 +230,27 @@ def model_nodes(
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)
 
 
-def evaluation_nodes(label: str, tasks: Sequence[TaskConfig], models: Sequence[str]) -> Iterator[Node]:
+def bases_among(measured: Sequence[str], models: Mapping[str, StepConfig]) -> dict[str, str]:
+    """Model -> the model measured beside it that it was tuned from, at whatever remove."""
+    found: dict[str, str] = {}
+    for name in measured:
+        base = getattr(models.get(name), "base", None)
+        while base and base not in measured:
+            base = getattr(models.get(base), "base", None)
+        if base:
+            found[name] = base
+    return found
+
+
+def evaluation_nodes(
+    label: str, tasks: Sequence[TaskConfig], models: Sequence[str], bases: Mapping[str, str]
+) -> Iterator[Node]:
     """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
     first = tasks[0]
     task = TASKS[first.kind]  # type: ignore[attr-defined]
     systems: dict[str, tuple[Stage, TaskConfig, str | None]] = {}
     for config in tasks:
-        suffix = "" if config is first else f"-{config.prompt}-prompt"  # type: ignore[attr-defined]
+        suffix = "" if config is first else f"-{config.prompt_name}-prompt"  # type: ignore[attr-defined]
         systems |= {f"{model}{suffix}": (task.stage, config, model) for model in models}
     baselines = task.baselines if first.train else {}
     systems |= {name: (stage, first, None) for name, stage in baselines.items()}
@@ -246,6 +261,7 @@ def evaluation_nodes(label: str, tasks: Sequence[TaskConfig], models: Sequence[s
         labels=list(systems),
         baselines=list(baselines),
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
+        bases=dict(bases) if task.is_kept else {},
     )
     yield node(f"evaluate/{label}", compare, comparing)
 
@@ -255,7 +271,7 @@ def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfi
     alike: dict[str, list[TaskConfig]] = {}
     for task in tasks:
         if isinstance(task, TaskConfig):
-            alike.setdefault(canonical_json(task.model_dump(mode="json", exclude={"prompt"})), []).append(task)
+            alike.setdefault(canonical_json(task.model_dump(mode="json", exclude={"prompt", "shots"})), []).append(task)
     seen: Counter[str] = Counter()
     for first, *others in alike.values():
         label = f"{first.kind}-{first.data.replace('.', '-')}"  # type: ignore[attr-defined]

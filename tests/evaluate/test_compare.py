@@ -11,7 +11,7 @@ import pytest
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.compare import CompareConfig, compare
-from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L, Evaluation, Metric, write_items
+from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric, write_items
 from lmworks.evaluate.statistics import compare_paired, holm
 from lmworks.pipeline.stage import Result
 from support import make_context
@@ -115,3 +115,36 @@ def test_other_items_are_an_error(tmp_path: Path) -> None:
 def test_one_model_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     _, record = compared(tmp_path, evaluation(tmp_path / "only", NOISE[0], **MODEL))
     assert (record["pairs"], record["verdicts"]) == ([], [])
+
+
+def shares(seed: int, lost: int) -> Any:
+    """A thousand answers of which six hundred are right, and the same after `lost` of those are lost."""
+    right = np.random.default_rng(seed).permutation(1000) < 600
+    after = right.copy()
+    after[np.flatnonzero(right)[:lost]] = False
+    return right, after
+
+
+@pytest.mark.parametrize(
+    ("lost", "low", "first"),
+    [
+        (5, -0.02, "tuned keeps what base can, to within 2 points: -0.005"),
+        (14, -0.03, "tuned may have lost more than 2 points of what base can: -0.014"),
+    ],
+)
+def test_what_tuning_may_have_cost_is_said_first(tmp_path: Path, lost: int, low: float, first: str) -> None:
+    before, after = (
+        evaluation(tmp_path / name, scores, ACCURACY, **MODEL)
+        for name, scores in zip(("base", "tuned"), shares(0, lost), strict=True)
+    )
+    other = evaluation(tmp_path / "other", shares(1, 0)[0], ACCURACY, **MODEL)
+    baseline = evaluation(tmp_path / "words", np.ones(1000), ACCURACY)
+    _, record = compared(
+        tmp_path, before, after, other, baseline, baselines=["words"], bases={"tuned": "base", "other": "gone"}
+    )
+    said = record["verdicts"][0]
+    assert said.startswith(first), said
+    assert low - 0.01 < float(said.split("[")[1].split(",")[0]) < low + 0.01
+    assert record["lost"] == ([said] if lost > 10 else [])
+    assert record["verdicts"][1].startswith("words wins")
+    assert "what base can" not in " ".join(record["verdicts"][1:])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 Condition = Literal["context_length", "stride", "prompt_digest", "data_type", "device"]
 CONDITIONS: tuple[Condition, ...] = ("context_length", "stride", "prompt_digest", "data_type", "device")
 """Must agree between two models; a baseline has none of them."""
+LARGEST_LOSS = 0.02
+"""Of a share that a base gets right, which tuning may cost: more is said first."""
 LEVEL = 0.05
 """A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
 
@@ -34,6 +37,9 @@ class CompareConfig(StepConfig):
     labels: list[str] = Field(min_length=1, description="What each evaluation is called, in the same order.")
     baselines: list[str] = Field(default=[], description="Labels of what is no model; their winning is said first.")
     may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is what is being compared.")
+    bases: dict[str, str] = Field(
+        default={}, description="Tuned model -> its base, where what the base can do is not to be lost."
+    )
 
 
 class System(NamedTuple):
@@ -69,12 +75,15 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
             _check_same_items(a, b)
             tested.append((a, b, metric.compare(a.items, b.items)))
     adjusted = holm([outcome.p for _, _, outcome in tested])
-    verdicts = _verdicts(metric, systems, tested, adjusted) + refused
+    lost, kept = _retention(metric, config.bases, [(a, b) for a, b, _ in tested])
+    verdicts = lost + kept + _verdicts(metric, systems, tested, adjusted) + refused
     pairs: list[dict[str, Any]] = [
         {"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p}
         for (a, b, outcome), p in zip(tested, adjusted, strict=True)
     ]
     record = {"metric": metric.name, "pairs": pairs, "refused": refused, "verdicts": verdicts}
+    if config.bases:
+        record["lost"] = lost
     write_atomically(out / "comparison.json", canonical_json(record) + "\n")
     return Result(figures=[_figure(metric, *test, p) for test, p in zip(tested, adjusted, strict=True)])
 
@@ -115,6 +124,26 @@ def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float)
         unit=metric.unit,
         interval=outcome.interval,
     )
+
+
+def _retention(
+    metric: Metric, bases: Mapping[str, str], tested: Sequence[tuple[System, System]]
+) -> tuple[list[str], list[str]]:
+    """A line for each tuned model that is tested against its base: first of those that may have lost too much."""
+    lost, kept = [], []
+    for pair in tested:
+        for tuned, base in (pair, pair[::-1]):
+            if bases.get(tuned.label) != base.label:
+                continue
+            outcome = metric.compare(tuned.items, base.items)
+            low, high = outcome.interval or (-math.inf, math.inf)
+            found = f"{outcome.difference:+.3f} {metric.label} [{low:+.3f}, {high:+.3f}], n={outcome.n}"
+            points = f"{100 * LARGEST_LOSS:.0f} points"
+            if low < -LARGEST_LOSS:
+                lost.append(f"{tuned.label} may have lost more than {points} of what {base.label} can: {found}")
+            else:
+                kept.append(f"{tuned.label} keeps what {base.label} can, to within {points}: {found}")
+    return lost, kept
 
 
 def _verdicts(

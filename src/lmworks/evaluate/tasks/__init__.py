@@ -10,6 +10,8 @@ from lmworks.evaluate.tasks import (
     classification,
     documentation,
     exact_answer,
+    last_word,
+    multiple_choice,
     perplexity,
     preference_accuracy,
     reverse_question,
@@ -32,6 +34,8 @@ class Task:
     """By the label that they are shown under."""
     of_scores: bool = False
     """Whether it can be asked of models that score texts and write none."""
+    is_kept: bool = False
+    """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
 
 
 TASKS: Mapping[str, Task] = {
@@ -63,6 +67,10 @@ TASKS: Mapping[str, Task] = {
         preference_accuracy.evaluate_preference_accuracy,
         {"length": preference_accuracy.evaluate_preference_accuracy_length},
         of_scores=True,
+    ),
+    "last-word": Task(last_word.LastWordConfig, last_word.evaluate_last_word, is_kept=True),
+    "multiple-choice": Task(
+        multiple_choice.MultipleChoiceConfig, multiple_choice.evaluate_multiple_choice, is_kept=True
     ),
     "exact-answer": Task(exact_answer.ExactAnswerConfig, exact_answer.evaluate_exact_answer),
     "text-to-text": Task(
