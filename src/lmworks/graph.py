@@ -159,7 +159,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     if recipe.evaluate:
         for label, tasks in _labelled(recipe.evaluate.tasks):
             models = _asked(tasks[0], recipe.models, recipe.evaluate.models)
-            nodes += evaluation_nodes(label, tasks, models, transfer(recipe.models, plan))
+            relations = [*transfer(recipe.models, plan), *retention(models, recipe.models)]
+            nodes += evaluation_nodes(label, tasks, models, relations)
     return nodes
 
 
@@ -266,6 +267,16 @@ def _way_to_scratch(name: str, models: Mapping[str, StepConfig]) -> int:
     return before + 1 if before or not config.base else 0
 
 
+def retention(measured: Sequence[str], models: Mapping[str, StepConfig]) -> Iterator[Relation]:
+    """Each model beside the one measured with it that it was tuned from, at whatever remove."""
+    for name in measured:
+        base = getattr(models.get(name), "base", None)
+        while base and base not in measured:
+            base = getattr(models.get(base), "base", None)
+        if base:
+            yield Relation(kind="retention", model=name, beside=base)
+
+
 def evaluation_nodes(
     label: str, tasks: Sequence[TaskConfig], models: Sequence[str], relations: Iterable[Relation]
 ) -> Iterator[Node]:
@@ -274,7 +285,7 @@ def evaluation_nodes(
     task = TASKS[first.kind]  # type: ignore[attr-defined]
     systems: dict[str, tuple[Stage, TaskConfig, str | None]] = {}
     for config in tasks:
-        suffix = "" if config is first else f"-{config.prompt}-prompt"  # type: ignore[attr-defined]
+        suffix = "" if config is first else f"-{config.prompt_name}-prompt"  # type: ignore[attr-defined]
         systems |= {f"{model}{suffix}": (task.stage, config, model) for model in models}
     baselines = task.baselines if first.train else {}
     systems |= {name: (stage, first, None) for name, stage in baselines.items()}
@@ -285,7 +296,11 @@ def evaluation_nodes(
         labels=list(systems),
         baselines=list(baselines),
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
-        relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
+        relations=[
+            each
+            for each in relations
+            if {each.model, each.beside} <= systems.keys() and (each.kind != "retention" or task.is_kept)
+        ],
     )
     yield node(f"evaluate/{label}", compare, comparing)
 
@@ -295,7 +310,7 @@ def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfi
     alike: dict[str, list[TaskConfig]] = {}
     for task in tasks:
         if isinstance(task, TaskConfig):
-            alike.setdefault(canonical_json(task.model_dump(mode="json", exclude={"prompt"})), []).append(task)
+            alike.setdefault(canonical_json(task.model_dump(mode="json", exclude={"prompt", "shots"})), []).append(task)
     seen: Counter[str] = Counter()
     for first, *others in alike.values():
         label = f"{first.kind}-{first.data.replace('.', '-')}"  # type: ignore[attr-defined]

@@ -74,6 +74,10 @@ data:
     sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
     licences: {allow: [permissive]}
   either: {kind: preferences, from: pairs}
+  kept:
+    kind: ingest
+    sources: [{kind: files, path: kept, licence: MIT, text_field: .}]
+    licences: {allow: [permissive]}
 models:
   base: {objective: pretrained, path: base, licence: Apache-2.0}
   spoken:
@@ -110,6 +114,8 @@ evaluate:
   tasks:
     - {kind: preference-accuracy, data: better, train: better, reference: base}
     - {kind: exact-answer, data: chats, limit: 8, max_tokens: 8}
+    - {kind: last-word, data: kept}
+    - {kind: multiple-choice, data: kept}
 """.replace(
     "SMALL", "sequence_length: 128, global_batch_tokens: 512, steps: 6, data_type: float32, threads: 1, compile: false"
 )
@@ -171,9 +177,11 @@ def make_notes(folder: Path) -> Path:
             json.dumps({"text": f"Someone {words} {note['text'][-30:]} {number}"}) for number, note in enumerate(notes)
         ]
         (folder / "examples" / name / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    choice = {"query": "What fell on that day?", "choices": ["rain", "bread"], "gold": 0}
     for name, lines in (
         ("turns", [{"prompt": f"Rain {n}?", "completion": f"On day {n}."} for n in range(12)]),
         ("pairs", [{"prompt": "Rain?", "chosen": f"On {n}.", "rejected": "No."} for n in range(4)]),
+        ("kept", [{"context": f"On day {n} it", "continuation": "rained", **choice} for n in range(8)]),
     ):
         (folder / name).mkdir()
         (folder / name / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -11,7 +11,7 @@ import pytest
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.compare import CompareConfig, compare
-from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L, Evaluation, Metric, write_items
+from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric, write_items
 from lmworks.evaluate.statistics import compare_paired, holm
 from lmworks.pipeline.stage import Result
 from support import make_context
@@ -138,3 +138,37 @@ def test_a_transfer_gain_is_told_by_which_way_the_metric_is_better(tmp_path: Pat
     )
     assert lost.startswith("no transfer gain: lora is worse than scratch by 0.19") and " [+0.1" in lost
     assert unknown.startswith("transfer gain not known: same is ") and "adjusted p" in unknown
+
+
+def shares(seed: int, lost: int) -> Any:
+    """A thousand answers of which six hundred are right, and the same after `lost` of those are lost."""
+    right = np.random.default_rng(seed).permutation(1000) < 600
+    after = right.copy()
+    after[np.flatnonzero(right)[:lost]] = False
+    return right, after
+
+
+@pytest.mark.parametrize(
+    ("lost", "low", "first"),
+    [
+        (5, -0.02, "tuned keeps what base can, to within 2 points: -0.005"),
+        (14, -0.03, "tuned may have lost more than 2 points of what base can: -0.014"),
+    ],
+)
+def test_what_tuning_may_have_cost_is_said_first(tmp_path: Path, lost: int, low: float, first: str) -> None:
+    before, after = (
+        evaluation(tmp_path / name, scores, ACCURACY, **MODEL)
+        for name, scores in zip(("base", "tuned"), shares(0, lost), strict=True)
+    )
+    other = evaluation(tmp_path / "other", shares(1, 0)[0], ACCURACY, **MODEL)
+    baseline = evaluation(tmp_path / "words", np.ones(1000), ACCURACY)
+    relations = [
+        {"kind": "retention", "model": model, "beside": base} for model, base in (("tuned", "base"), ("other", "gone"))
+    ]
+    _, record = compared(tmp_path, before, after, other, baseline, baselines=["words"], relations=relations)
+    (said,) = (line for line in record["verdicts"] if "what base can" in line)
+    assert said.startswith(first), said
+    assert low - 0.01 < float(said.split("[")[1].split(",")[0]) < low + 0.01
+    assert record.get("lost") == ([said] if lost > 10 else None)
+    assert [line == said or line.startswith("words wins") for line in record["verdicts"][:2]] == [True, True]
+    assert (record["verdicts"][0] == said) == (lost > 10)

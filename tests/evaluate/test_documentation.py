@@ -9,7 +9,7 @@ from evaluated import OPERATIONS, items_of, make_conversations
 
 from lmworks.data.conversations import Conversations
 from lmworks.errors import UsageError
-from lmworks.evaluate.metrics import rouge_l
+from lmworks.evaluate.metrics import rouge_l, words_of
 from lmworks.evaluate.tasks.documentation import (
     DocumentationConfig,
     evaluate_documentation,
@@ -49,7 +49,9 @@ def test_the_models_own_greedy_answers_are_scored(
         assert item["score"] == rouge_l(record["messages"][1]["content"], answer.text)
         assert (item["truncated"], item["empty"]) == (answer.finish_reason == "length", not answer.text.strip())
         assert (item["prompt"], item["cluster"]) == (record["messages"][0]["content"], record["service"])
-    score, empty, truncated = result.figures
+    score, empty, truncated, length = result.figures
+    words, wanted = ([len(words_of(item[side])) for item in items] for side in ("answer", "reference"))
+    assert length.value == pytest.approx(sum(words) / sum(wanted))
     assert score.value == pytest.approx(sum(item["score"] for item in items) / 7)
     assert truncated.value == pytest.approx(sum(item["truncated"] for item in items) / 7)
     assert empty.name == "empty_answers"

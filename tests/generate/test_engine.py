@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,11 +44,13 @@ def logits_of(engine: Engine, ids: list[int]) -> Tensor:
         return F.linear(hidden[0], engine.model.output_weight)
 
 
+@pytest.mark.parametrize("shared", [0, 40], ids=["nothing shared", "a beginning shared"])
 def test_cached_and_batched_decoding_equals_the_whole_forward_pass(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, shared: int
 ) -> None:
     """Rows of different lengths, which end at different steps and are moved when another ends."""
     samplings = [Sampling(4 + 3 * index, temperature=1.0, seed=index) for index in range(len(PROMPTS))]
+    prompts = [[*range(3, 3 + shared), *prompt] for prompt in PROMPTS]
     seen: dict[Sampling, list[Tensor]] = {sampling: [] for sampling in samplings}
 
     def watching(logits: Tensor, rows: Sequence[Sampling], noise: Sequence[float]) -> list[int]:
@@ -56,10 +59,26 @@ def test_cached_and_batched_decoding_equals_the_whole_forward_pass(
         return choose(logits, rows, noise)
 
     monkeypatch.setattr(engine_module, "choose", watching)
-    for prompt, sampling, generation in zip(PROMPTS, samplings, engine.generate(PROMPTS, samplings), strict=True):
+    for prompt, sampling, generation in zip(prompts, samplings, engine.generate(prompts, samplings), strict=True):
         rows = seen[sampling]
         expected = logits_of(engine, prompt + generation.ids)[len(prompt) - 1 :][: len(rows)]
         torch.testing.assert_close(torch.stack(rows), expected, atol=1e-5, rtol=0)
+
+
+def test_a_beginning_that_all_prompts_share_is_read_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    hidden = engine.model.hidden
+
+    def counting(tokens: Tensor, *rest: Any) -> Tensor:
+        read.append(tokens.numel())
+        return hidden(tokens, *rest)
+
+    monkeypatch.setattr(engine.model, "hidden", counting)
+    engine.generate([[*range(3, 103), last] for last in range(200, 208)], Sampling(1))
+    assert sum(read) == 100 + 8
+    read.clear()
+    engine.generate([[*range(3, 20), last] for last in range(200, 208)], Sampling(1))
+    assert sum(read) == 18 * 8  # too short to be worth a pass of its own
 
 
 def test_a_batch_of_eight_answers_as_eight_batches_of_one(engine: Engine) -> None:

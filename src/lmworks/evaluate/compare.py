@@ -71,16 +71,19 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
             tested.append((a, b, metric.compare(a.items, b.items)))
     adjusted = holm([outcome.p for _, _, outcome in tested])
     told = [
-        line for relation in config.relations for line in _told(metric, relation, zip(tested, adjusted, strict=True))
+        each for relation in config.relations for each in _told(metric, relation, zip(tested, adjusted, strict=True))
     ]
+    lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
     wins = [_wins(metric, a, b) for a, b, _ in tested] if metric.counts_wins else []
-    verdicts = _doubts(metric, evaluations) + _verdicts(metric, systems, tested, adjusted, told) + refused
+    verdicts = _doubts(metric, evaluations) + lost + _verdicts(metric, systems, tested, adjusted, others) + refused
     verdicts += [f"{each.name}: {each.value:.0%}{_interval(each.interval, '.0%')} of {each.n}" for each in wins]
     pairs: list[dict[str, Any]] = [
         {"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p}
         for (a, b, outcome), p in zip(tested, adjusted, strict=True)
     ]
     record = {"metric": metric.name, "pairs": pairs, "refused": refused, "verdicts": verdicts}
+    if lost:
+        record["lost"] = lost
     write_atomically(out / "comparison.json", canonical_json(record) + "\n")
     return Result(figures=[_figure(metric, *test, p) for test, p in zip(tested, adjusted, strict=True)] + wins)
 
@@ -181,19 +184,17 @@ def _verdicts(
 
 def _told(
     metric: Metric, relation: Relation, tests: Iterable[tuple[tuple[System, System, Comparison], float]]
-) -> Iterator[str]:
-    """What a relation says, if its two were compared."""
+) -> Iterator[tuple[bool, str]]:
+    """What a relation says, if its two were compared, and whether that is said before all else."""
     for (a, b, outcome), p in tests:
         if {a.label, b.label} == {relation.model, relation.beside}:
-            sign = 1 if a.label == relation.model else -1
-            before, after = (b, a) if sign > 0 else (a, b)
+            before, after = (b, a) if a.label == relation.model else (a, b)
             figures = before.figure.value, after.figure.value
-            turned = replace(
-                outcome,
-                difference=sign * outcome.difference,
-                interval=outcome.interval and (sign * outcome.interval[0], sign * outcome.interval[1]),
-            )
-            yield relation.sentence(metric, figures, turned, p, _evidence(outcome, p))
+            turned = outcome
+            if after is b:
+                interval = outcome.interval and (-outcome.interval[1], -outcome.interval[0])
+                turned = replace(outcome, difference=-outcome.difference, interval=interval)
+            yield relation.is_loss(turned), relation.sentence(metric, figures, turned, p, _evidence(outcome, p))
 
 
 def _evidence(outcome: Comparison, p: float) -> str:

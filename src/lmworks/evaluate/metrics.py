@@ -24,9 +24,14 @@ ROUGE_L_SIGNATURE = (
 _WORD = re.compile("[a-z0-9]+")
 
 
+def words_of(text: str) -> list[str]:
+    """The words that ROUGE-L counts."""
+    return _WORD.findall(text.lower())
+
+
 def rouge_l(reference: str, answer: str) -> float:
     """F1 of the longest common subsequence of words (Lin 2004), 0 to 1; equal to `rougeL` of `rouge-score` 0.1.2."""
-    wanted, given = _WORD.findall(reference.lower()), _WORD.findall(answer.lower())
+    wanted, given = words_of(reference), words_of(answer)
     common = longest_common_subsequence(wanted, given)
     return 2 * common / (len(wanted) + len(given)) if common else 0.0
 

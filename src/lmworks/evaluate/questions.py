@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lmworks.data.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Item, TaskConfig
 from lmworks.pipeline.files import digest_text
@@ -18,17 +19,37 @@ Question = Mapping[str, Any]
 """A line of `conversations.jsonl`."""
 
 
-class QuestionsConfig(TaskConfig):
-    """What tasks on conversations are asked."""
+class DrawnConfig(TaskConfig):
+    """What tasks on a sample of the data are asked."""
 
     kind: str
     limit: int | None = Field(200, ge=1, description="Questions drawn; 200 tell 0.04 from nothing in most cases.")
     seed: int = Field(0, description="Draws the questions: equal for all models, or they could not be compared.")
-    prompt: Literal["chat", "document"] = Field(
+
+
+class QuestionsConfig(DrawnConfig):
+    """What tasks on conversations are asked."""
+
+    prompt: Literal["chat", "few-shot", "document"] = Field(
         "chat",
-        description="The question in a chat, as users ask it; or the beginning of a document, which is fairer to a "
-        "model that has seen documents only.",
+        description="The question in a chat, as users ask it; behind questions of `train` with their answers, which "
+        "is what can be had of a model without tuning it; or the beginning of a document, which is fairer to a model "
+        "that has seen documents only.",
     )
+    shots: int = Field(
+        5, ge=1, description="Answered questions before a `few-shot` one: the usual number, which small models bear."
+    )
+
+    @model_validator(mode="after")
+    def _shots_come_from_train(self) -> Self:
+        if self.prompt == "few-shot" and not self.train:
+            raise ValueError("prompt few-shot shows answered questions of `train`: name the training conversations")
+        return self
+
+    @property
+    def prompt_name(self) -> str:
+        """What tells a model asked so from the same model asked otherwise."""
+        return f"{self.shots}-shot" if self.prompt == "few-shot" else self.prompt
 
 
 class Prompt(NamedTuple):
@@ -38,22 +59,41 @@ class Prompt(NamedTuple):
     text: str
 
 
-def draw(questions: Sequence[Question], config: QuestionsConfig) -> tuple[list[Question], str]:
+def draw(questions: Sequence[Question], config: DrawnConfig) -> tuple[list[Question], str]:
     """The questions to be asked, in their order, and how they were drawn, in words.
 
     They are drawn by a hash of their ids, so that a larger sample holds the smaller one.
     """
     if not questions:
         raise UsageError(f"{config.data}: no conversation that the task {config.kind!r} could ask")
-    ranked = sorted(questions, key=lambda record: digest_text(f"{config.seed} {record['id']}"))
-    chosen = {record["id"] for record in ranked[: config.limit]}
+    chosen = {record["id"] for record in _ranked(questions, config)[: config.limit]}
     how = f"{len(chosen)} of {len(questions)} questions, seed {config.seed}"
     return [record for record in questions if record["id"] in chosen], how
 
 
-def chat_prompt(question: Question, tokenizer: Tokenizer) -> Prompt:
+def shots(config: QuestionsConfig, train: Conversations | None, form: str | None = None) -> list[dict[str, str]]:
+    """The turns that stand before each question: training questions of a form with their answers, drawn likewise.
+
+    None unless the prompt is `few-shot`.
+    """
+    if config.prompt != "few-shot" or train is None:
+        return []
+    known = [record for record in train.iterate() if form in (None, record["form"])]
+    if len(known) < config.shots:
+        raise UsageError(
+            f"{config.train}: {len(known)} conversations that {config.kind!r} could show before a question; `shots` "
+            f"asks for {config.shots}: lower it, or name more conversations in `train`"
+        )
+    return [message for record in _ranked(known, config)[: config.shots] for message in record["messages"][:2]]
+
+
+def _ranked(questions: Sequence[Question], config: DrawnConfig) -> list[Question]:
+    return sorted(questions, key=lambda record: digest_text(f"{config.seed} {record['id']}"))
+
+
+def chat_prompt(question: Question, tokenizer: Tokenizer, before: Sequence[Mapping[str, str]] = ()) -> Prompt:
     """The chat up to where the answer begins."""
-    asked = question["messages"][:1]
+    asked = [*before, *question["messages"][:1]]
     return Prompt(tokenizer.encode_chat(asked, True)[0], tokenizer.render_chat(asked, True))
 
 

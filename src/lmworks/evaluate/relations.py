@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from lmworks.evaluate.items import Metric
@@ -12,22 +13,38 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 """A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
+LARGEST_LOSS = 0.02
+"""Of a share that a base gets right, which tuning may cost: more is said first."""
 
 
 class Relation(StepConfig):
     """A model and one that it is set beside; made by the graph."""
 
-    kind: Literal["transfer"]
-    """Beside the variant that began from scratch: what the base is worth."""
+    kind: Literal["transfer", "retention"]
+    """Beside the variant that began from scratch: what the base is worth. Or beside its base, in a share of what that
+    gets right without being tuned: what tuning cost."""
     model: str
     beside: str
     note: str = ""
     """What is equal between them."""
 
+    def is_loss(self, outcome: Comparison) -> bool:
+        """Whether tuning may have cost too much, which is said before all else."""
+        return self.kind == "retention" and (outcome.interval or (-math.inf,))[0] < -LARGEST_LOSS
+
     def sentence(
         self, metric: Metric, figures: tuple[float, float], outcome: Comparison, p: float, evidence: str
     ) -> str:
         """`figures` are those of `beside` and of the model, `outcome` how far the second is above; `p` is adjusted."""
+        if self.kind == "retention":
+            points = f"{100 * LARGEST_LOSS:.0f} points"
+            verdict = (
+                f"{self.model} may have lost more than {points} of what {self.beside} can"
+                if self.is_loss(outcome)
+                else f"{self.model} keeps what {self.beside} can, to within {points}"
+            )
+            between = " [{:+.3f}, {:+.3f}]".format(*outcome.interval) if outcome.interval else ""
+            return f"{verdict}: {outcome.difference:+.3f} {metric.label}{between}, n={outcome.n}"
         is_better = (outcome.difference > 0) == metric.higher_is_better
         sign = 1 if outcome.difference > 0 else -1
         ends = sorted(sign * end for end in outcome.interval or ())

@@ -35,6 +35,8 @@ CACHE_BYTES = 1 << 30
 """A cache takes no more than this, whatever the number of requests."""
 BATCH_TOKENS = 2048
 """Tokens, padding included, that go through the model at once; bounds memory and how long others wait for a prefill."""
+SHARED_TOKENS = 32
+"""A beginning that all prompts share is read once from this length on; a shorter one is not worth a pass of its own."""
 LOGIT_ROWS = 1024
 """Rows of logits that exist at once when likelihoods are computed."""
 
@@ -122,6 +124,8 @@ class Batch:
         self._tokenizer = tokenizer
         self._slots = slots
         self._rows = rows
+        self._shared: list[tuple[Tensor, Tensor]] = []  # keys and values [1,K,S,C] a layer, of S tokens
+        self._shared_length = 0
         self._running: list[Request] = []  # index = cache row
         self._waiting: deque[Request] = deque()
 
@@ -141,6 +145,13 @@ class Batch:
         request = Request(prompt, sampling, self._tokenizer, self._slots)
         self._waiting.append(request)
         return request
+
+    @torch.inference_mode()
+    def share(self, beginning: Sequence[int]) -> None:
+        """Read what all prompts begin with, and go on after, once for all; before the first step."""
+        tokens, positions = _pad([beginning], self._keys.device)
+        self._model.hidden(tokens, positions, _keep(self._shared, _causal(self._model, len(beginning))))
+        self._shared_length = len(beginning)
 
     @torch.inference_mode()
     def remove(self, request: Request) -> None:
@@ -184,7 +195,7 @@ class Batch:
         longest = 0
         while self._waiting and len(self._running) + len(admitted) < self._rows:
             prompts.add(tuple(self._waiting[0].prompt))
-            longest = max(longest, len(self._waiting[0].prompt))
+            longest = max(longest, len(self._waiting[0].prompt) - self._shared_length)
             if admitted and longest * len(prompts) > BATCH_TOKENS:
                 break
             admitted.append(self._waiting.popleft())
@@ -199,16 +210,24 @@ class Batch:
         prompts = list(dict.fromkeys(tuple(request.prompt) for request in requests))
         number = {prompt: place for place, prompt in enumerate(prompts)}
         asked = torch.tensor([number[tuple(request.prompt)] for request in requests], device=self._keys.device)
-        tokens, positions = _pad(prompts, self._keys.device)
+        shared = self._shared_length
+        tokens, positions = _pad([prompt[shared:] for prompt in prompts], self._keys.device)
+        after = slice(shared, shared + tokens.shape[1])
         causal = _causal(self._model, tokens.shape[1])
+        if shared:
+            positions = positions + shared
+            causal = _after(self._shared, _visible(positions[:1], after.stop, self._model.config.sliding_window))
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            self._keys[layer, first:end, :, : k.shape[2]] = k[asked]
-            self._values[layer, first:end, :, : v.shape[2]] = v[asked]
+            if shared:
+                keys, values = self._shared[layer]
+                self._keys[layer, first:end, :, :shared], self._values[layer, first:end, :, :shared] = keys, values
+            self._keys[layer, first:end, :, after] = k[asked]
+            self._values[layer, first:end, :, after] = v[asked]
             return causal(layer, q, k, v)
 
         hidden = self._model.hidden(tokens, positions, attend)  # [P,T,D] of P prompts
-        return hidden[asked, torch.tensor([len(request.prompt) - 1 for request in requests])]
+        return hidden[asked, torch.tensor([len(request.prompt) - shared - 1 for request in requests])]
 
     def _decode(self) -> Tensor:
         """[B,D] hidden states of each running request's newest token."""
@@ -250,6 +269,8 @@ class Engine:
             return []
         slots = max(len(prompt) + one.max_tokens for prompt, one in zip(prompts, each, strict=True))
         batch = self.batch(len(prompts), slots)
+        if SHARED_TOKENS <= len(shared := _shared(prompts)) < self.context_length:
+            batch.share(shared)
         # Neighbours of like length waste the least padding.
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         requests = {index: batch.add(prompts[index], each[index]) for index in order}
@@ -418,6 +439,13 @@ def _after(shared: list[tuple[Tensor, Tensor]], mask: Tensor | None) -> Attend:
         return _attention(q, k, v, mask)
 
     return attend
+
+
+def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
+    """What several prompts all begin with, short of the last token of the shortest: that one is asked what follows."""
+    first, *_, last = sorted(map(list, [*prompts, prompts[0]]))  # as in a dictionary: all others lie between
+    most = min(map(len, prompts)) - 1 if first != last else 0
+    return first[: next((place for place in range(most) if first[place] != last[place]), most)]
 
 
 def _pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -10,13 +10,16 @@ from lmworks.release.built import Built, figures_of, measures_model, read_json, 
 
 
 def verdicts(built: Built) -> dict[str, list[str]]:
-    """Task → what its paired tests say. Tasks where a baseline wins stand first."""
+    """Task → what its paired tests say. First stand tasks where tuning cost too much, then where a baseline wins."""
     found: dict[str, list[str]] = {}
+    lost: set[str] = set()
     for task, systems in built.evaluations().items():
         record = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
         if record.get("verdicts"):
             found[task] = record["verdicts"]
-    return dict(sorted(found.items(), key=lambda item: not _baseline_wins(built, *item)))
+        if record.get("lost"):
+            lost.add(task)
+    return dict(sorted(found.items(), key=lambda item: (item[0] not in lost, not _baseline_wins(built, *item))))
 
 
 def _baseline_wins(built: Built, task: str, lines: Sequence[str]) -> bool:

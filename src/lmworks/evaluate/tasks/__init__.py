@@ -12,6 +12,8 @@ from lmworks.evaluate.tasks import (
     exact_answer,
     extraction,
     judged_answers,
+    last_word,
+    multiple_choice,
     perplexity,
     preference_accuracy,
     reverse_question,
@@ -36,6 +38,8 @@ class Task:
     """Whether it can be asked of models that score texts and write none."""
     objective: str | None = None
     """The only objective whose models it is asked of, beside published ones."""
+    is_kept: bool = False
+    """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
 
 
 TASKS: Mapping[str, Task] = {
@@ -82,6 +86,10 @@ TASKS: Mapping[str, Task] = {
         judged_answers.JudgedAnswersConfig,
         judged_answers.evaluate_judged_answers,
         {"chosen": judged_answers.evaluate_judged_answers_chosen},
+    ),
+    "last-word": Task(last_word.LastWordConfig, last_word.evaluate_last_word, is_kept=True),
+    "multiple-choice": Task(
+        multiple_choice.MultipleChoiceConfig, multiple_choice.evaluate_multiple_choice, is_kept=True
     ),
     "exact-answer": Task(exact_answer.ExactAnswerConfig, exact_answer.evaluate_exact_answer),
     "text-to-text": Task(

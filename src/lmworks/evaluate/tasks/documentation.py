@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from lmworks.evaluate.items import (
     score_in_chunks,
     write_items,
 )
-from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l
+from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
     Prompt,
     Question,
@@ -28,18 +28,18 @@ from lmworks.evaluate.questions import (
     chat_prompt,
     document_prompt,
     draw,
+    shots,
     sources,
 )
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 
-if TYPE_CHECKING:
-    from lmworks.tokens.tokenizer import Tokenizer
-
 FORM = "document"
 QUESTIONS_AT_ONCE = 64
 """As many as the engine decodes together."""
 EMPTY = Metric(name="empty_answers", label="empty answers", value="empty", higher_is_better=False, is_share=True)
+LENGTH = Metric(name="answer_length", label="answer length", value="words", weight="wanted_words")
+"""An F1 of words is highest at about 1: a model that wins by its length alone is found out."""
 
 
 class DocumentationConfig(QuestionsConfig):
@@ -49,7 +49,7 @@ class DocumentationConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_documentation(
     config: DocumentationConfig,
     model: ModelFolder,
@@ -66,20 +66,26 @@ def evaluate_documentation(
 
     engine = open_engine(model.path, config.data_type)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
+    before = shots(config, train, FORM)
+
+    def prompt(question: Question) -> Prompt:
+        if config.prompt == "document":
+            return document_prompt(question["service"], question["operation"], engine.tokenizer)
+        return chat_prompt(question, engine.tokenizer, before)
 
     def answer(questions: Sequence[Question]) -> list[Item]:
-        answers = engine.generate([_prompt(config, question, engine.tokenizer).ids for question in questions], sampling)
+        answers = engine.generate([prompt(question).ids for question in questions], sampling)
         pairs = zip(questions, answers, strict=True)
         return [_item(question, each.text, each.finish_reason == "length") for question, each in pairs]
 
     questions, drawn = _questions(config, data)
     items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
-    method = f"{drawn}, {config.prompt} prompt, greedy answer of at most {config.max_tokens} tokens"
-    prompts = [_prompt(config, question, engine.tokenizer).text for question in questions]
+    method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
+    prompts = [prompt(question).text for question in questions]
     return _result(items, method, questions, train, out, **evidence(engine, prompts))
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -100,15 +106,11 @@ def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Q
     return draw([record for record in data.iterate() if record["form"] == FORM], config)
 
 
-def _prompt(config: DocumentationConfig, question: Question, tokenizer: Tokenizer) -> Prompt:
-    if config.prompt == "chat":
-        return chat_prompt(question, tokenizer)
-    return document_prompt(question["service"], question["operation"], tokenizer)
-
-
 def _item(question: Question, answer: str, truncated: bool) -> Item:
-    score = rouge_l(question["messages"][1]["content"], answer)
-    return {**answered(question, answer, score), "empty": not answer.strip(), "truncated": truncated}
+    reference = question["messages"][1]["content"]
+    counts = {"words": len(words_of(answer)), "wanted_words": len(words_of(reference))}
+    scored = answered(question, answer, rouge_l(reference, answer))
+    return {**scored, **counts, "empty": not answer.strip(), "truncated": truncated}
 
 
 def _result(
@@ -122,6 +124,7 @@ def _result(
             ROUGE_L.figure(items, f"mean {ROUGE_L_SIGNATURE}; {method}", **evidence_),
             EMPTY.figure(items, f"answers without a word; {method}", **evidence_),
             TRUNCATED.figure(items, f"answers cut at the limit; {method}", **evidence_),
+            LENGTH.figure(items, f"words of the answers / words of the references; {method}", **evidence_),
         ],
         examples=[*ranked[:3], *ranked[-3:]],
     )

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lmworks.data.conversations import Conversations
 from lmworks.evaluate.items import EXACT, TRUNCATED, Item, Metric, contamination, evidence, score_in_chunks, write_items
-from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
+from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots, sources
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
 
@@ -22,7 +22,7 @@ class ExactAnswerConfig(QuestionsConfig):
     """Exact answers to questions that have one."""
 
     kind: Literal["exact-answer"] = "exact-answer"
-    prompt: Literal["chat"] = Field("chat", description="As users ask; a question has no other form.")
+    prompt: Literal["chat", "few-shot"] = Field("chat", description="As users ask; a question has no other form.")
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
@@ -43,9 +43,13 @@ def evaluate_exact_answer(
 
     engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)
+    before = shots(config, train)
+
+    def prompt(question: Question) -> Prompt:
+        return chat_prompt(question, engine.tokenizer, before)
 
     def answer(some: Sequence[Question]) -> list[Item]:
-        found = engine.generate([chat_prompt(question, engine.tokenizer).ids for question in some], sampling)
+        found = engine.generate([prompt(question).ids for question in some], sampling)
         return [
             _item(question, each.text.strip(), each.end_id is None) for question, each in zip(some, found, strict=True)
         ]
@@ -56,9 +60,10 @@ def evaluate_exact_answer(
         counts[item["answer"]] = counts.get(item["answer"], 0) + 1
     items = [{**item, "distinct": 1 / counts[item["answer"]]} for item in items]
     write_items(out / "items.jsonl", items)
-    known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
+    known = evidence(engine, [prompt(question).text for question in questions])
     known["contamination"] = contamination(train, sources(questions))
-    method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
+    asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
+    method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens"
     figures = [
         EXACT.figure(items, f"answered exactly; {method}", **known),
         DISTINCT.figure(items, f"distinct answers / answers; {method}", **known),

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from lmworks.data.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.items import ACCURACY, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.choices import By, beside, likeliest
+from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
 from lmworks.evaluate.questions import (
     Question,
     QuestionsConfig,
@@ -20,6 +21,7 @@ from lmworks.evaluate.questions import (
     chat_prompt,
     document_prompt,
     draw,
+    shots,
     sources,
 )
 from lmworks.model.folder import ModelFolder
@@ -39,7 +41,7 @@ class ReverseQuestionConfig(QuestionsConfig):
 
     kind: Literal["reverse-question"] = "reverse-question"
     candidates: int = Field(60, ge=2, description="Names to choose from, at most; large services have hundreds.")
-    score: Literal["sum", "per-byte"] = Field(
+    score: By = Field(
         "sum",
         description="Log-likelihood of the text scored, or that a byte of it. The sum is the probability that the "
         "model writes it; the other one, which favours long names, is reported beside it.",
@@ -69,9 +71,10 @@ def evaluate_reverse_question(
     engine = open_engine(model.path, config.data_type)
     questions, names, method = _questions(config, data, train)
     sentences: Mapping[str, str] = {}
-    if config.prompt == "chat":
-        score, how = _as_answers(engine), "each name's log-likelihood as the answer"
-        prompts = [chat_prompt(question, engine.tokenizer).text for question in questions]
+    if config.prompt != "document":
+        before = shots(config, train, FORM)
+        score, how = _as_answers(engine, before), "each name's log-likelihood as the answer"
+        prompts = [chat_prompt(question, engine.tokenizer, before).text for question in questions]
     else:
         sentences = _sentences(data, questions)
         score, how = _as_titles(engine, sentences), "the first sentence's log-likelihood under each name as its title"
@@ -82,9 +85,8 @@ def evaluate_reverse_question(
         for question in asked:
             candidates = _candidates(config, question, names)
             sums = score(question, candidates)
-            scored = candidates if config.prompt == "chat" else [sentences[question["id"]]] * len(candidates)
-            per_byte = [each / len(text.encode()) for each, text in zip(sums, scored, strict=True)]
-            best = {"sum": _likeliest(candidates, sums), "per-byte": _likeliest(candidates, per_byte)}
+            scored = [sentences.get(question["id"], name) for name in candidates]
+            best = {by: candidates[place] for by, place in likeliest(sums, scored).items()}
             item = _item(question, candidates, best[config.score])
             items.append({**item, **{f"correct by {by}": name == question["operation"] for by, name in best.items()}})
         return items
@@ -92,14 +94,11 @@ def evaluate_reverse_question(
     items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, choose)
     write_items(out / "items.jsonl", items)
     known = {**evidence(engine, prompts), **_evidence(items, questions, train)}
-    method = f"{method}, {config.prompt} prompt, {how}"
-    other = "per-byte" if config.score == "sum" else "sum"
-    beside = Metric(
-        name=f"accuracy_by_{other}", label=f"accuracy by {other}", value=f"correct by {other}", is_share=True
-    )
+    method = f"{method}, {config.prompt_name} prompt, {how}"
+    other, metric = beside(config.score)
     figures = [
         ACCURACY.figure(items, f"{method}, {config.score}", **known),
-        beside.figure(items, f"{method}, {other}", **known),
+        metric.figure(items, f"{method}, {other}", **known),
     ]
     return Result(figures=figures, examples=items[:6])
 
@@ -142,17 +141,18 @@ def _candidates(config: ReverseQuestionConfig, question: Question, names: Mappin
     return sorted([question["operation"], *ranked[: config.candidates - 1]])
 
 
-def _as_answers(engine: Engine) -> Scorer:
+def _as_answers(engine: Engine, before: Sequence[Mapping[str, str]]) -> Scorer:
     def score(question: Question, candidates: Sequence[str]) -> list[float]:
-        prompt = chat_prompt(question, engine.tokenizer).ids
+        prompt = chat_prompt(question, engine.tokenizer, before).ids
         choices = []
         for name in candidates:
             ids, answer = engine.tokenizer.encode_chat(
-                [question["messages"][0], {"role": "assistant", "content": name}]
+                [*before, question["messages"][0], {"role": "assistant", "content": name}]
             )
             if ids[: len(prompt)] != prompt:
                 raise LmworksError("the chat template does not begin an answered chat as it begins an open one")
-            choices.append([token for token, is_answer in zip(ids, answer, strict=True) if is_answer])
+            after = slice(len(prompt), None)
+            choices.append([token for token, is_answer in zip(ids[after], answer[after], strict=True) if is_answer])
         return engine.score_choices(prompt, choices)
 
     return score
@@ -179,10 +179,6 @@ def _sentences(data: Conversations, questions: Sequence[Question]) -> dict[str, 
             "whose answer `prompt: document` scores; use `prompt: chat`"
         )
     return {question["id"]: explained[question["document"]] for question in questions}
-
-
-def _likeliest(candidates: Sequence[str], scores: Sequence[float]) -> str:
-    return candidates[max(range(len(scores)), key=scores.__getitem__)]
 
 
 def _item(question: Question, candidates: Sequence[str], chosen: str) -> Item:
