@@ -37,7 +37,7 @@ from typing import Any
 ROWS, LENGTH, QUESTIONS, PAIRS, WARM = 4, 256, 2000, 600, 2
 RATE = 2e-4
 OURS = "lmworks compiled", "lmworks eager"
-MORE = ("lmworks eager, dora",)
+MORE = "lmworks eager, dora", "lmworks compiled, q4_1", "lmworks eager, q4_1"
 CASES = {
     f"{objective} {side}": (objective, *side.split(" ", 1))
     for objective, sides in {
@@ -50,12 +50,13 @@ BY = ("wall", "processor")
 Say = Callable[[dict[str, float]], None]
 
 
-def config(objective: str, steps: int, threads: int, kind: str = "lora") -> Any:
+def config(objective: str, steps: int, threads: int, how: str = "") -> Any:
     """What is trained, and how."""
     from lmworks.graph import OBJECTIVES
 
+    adapter = {"kind": "dora" if "dora" in how else "lora", **({"quantise": "q4_1"} if "q4_1" in how else {})}
     fields = {
-        **{"from": "x", "data": "x", "objective": objective, "adapter": {"kind": kind}, "learning_rate": RATE},
+        **{"from": "x", "data": "x", "objective": objective, "adapter": adapter, "learning_rate": RATE},
         **{"sequence_length": LENGTH, "global_batch_tokens": ROWS * LENGTH, "micro_batch_rows": ROWS, "steps": steps},
         **{"schedule": "constant", "warmup_steps": 0, "data_type": "bfloat16", "threads": threads, "compile": False},
     }
@@ -104,8 +105,8 @@ def lmworks(objective: str, how: str, given: argparse.Namespace, say: Say) -> No
     folder = given.folder / "scratch" / how
     inputs = ModelFolder(given.model, ""), Shards(given.folder / objective, ""), TokenizerFolder(given.model, "")
     with freed_memory_kept():
-        wanted = config(objective, given.rounds, given.threads, "dora" if "dora" in how else "lora")
-        run = Run(wanted, *inputs, None, None, folder, make_context(folder), how == "compiled")
+        wanted = config(objective, given.rounds, given.threads, how)
+        run = Run(wanted, *inputs, None, None, folder, make_context(folder), how.startswith("compiled"))
         say({})
         for step, _ in enumerate(sys.stdin):
             began, used = time.perf_counter(), time.process_time()

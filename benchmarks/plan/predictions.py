@@ -2,7 +2,7 @@
 
     python benchmarks/plan/predictions.py [--calibrate] [--only NAME …] [--keep DIR]
 
-Six recipes that no constant of the plan was set on, or with `--calibrate` those that they were set on. Each plan is
+Seven recipes that no constant of the plan was set on, or with `--calibrate` those that they were set on. Each plan is
 measured and stored first; then, once its data are packed, the model is trained by `lmworks build` in a process of its
 own; then the plan is measured again in an empty store. The peak is the resident memory of the training process (VmHWM,
 mapped files included); processes that the compiler starts beside it end before training and are not in it. Memory holds
@@ -56,6 +56,11 @@ CASES: dict[str, tuple[int, dict[str, dict[str, Any]]]] = {
         3072,
         {"base": {**BASE, "hidden_size": 256, "num_layers": 3},
          "model": {**SFT, "adapter": {"kind": "lora", "rank": 12}, "steps": 200}},
+    ),
+    "lora in 4 bits": (
+        3072,
+        {"base": {**BASE, "hidden_size": 512, "num_layers": 3},
+         "model": {**SFT, "adapter": {"kind": "lora", "rank": 12, "quantise": "q4_1"}, "steps": 60}},
     ),
 }  # fmt: skip
 """Vocabulary and models of each judged recipe; `model` is what is predicted."""

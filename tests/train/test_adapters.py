@@ -17,6 +17,7 @@ from lmworks.generate.engine import open_engine
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
+from lmworks.model.quantised import pack, unpack
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
@@ -29,6 +30,8 @@ from model.test_folder import TOKENS as SOME_TOKENS
 from model.test_import_model import take, write_published
 from support import MemoryJournal, make_context
 
+BLOCKS = dataclasses.replace(SHAPE, intermediate_size=64)
+"""Whose rows are whole blocks of 32."""
 SMALL: dict[str, Any] = {
     "from": "base",
     "data": "x",
@@ -50,6 +53,18 @@ def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("base") / "base"
     save_model(fresh(SHAPE), folder, tokenizer.path)
     return ModelFolder(folder, "base")
+
+
+@pytest.fixture(scope="module")
+def in_blocks(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    """Whose matrices inside blocks came out of blocks of 4 bits."""
+    folder = tmp_path_factory.mktemp("blocks") / "base"
+    decoder = fresh(BLOCKS)
+    for name, weight in decoder.named_parameters():
+        if "_proj" in name:
+            weight.data = unpack(pack(weight.data), torch.float32)
+    save_model(decoder, folder, tokenizer.path)
+    return ModelFolder(folder, "blocks")
 
 
 @pytest.fixture(scope="module")
@@ -173,11 +188,11 @@ def test_merged_magnitudes_are_learned_apart_and_are_counted(base: ModelFolder, 
     assert torch.equal(logits(unmerged), logits(load_model(base.path)))
 
 
-@pytest.mark.parametrize("kind", ["lora", "dora"])
+@pytest.mark.parametrize("how", [{}, {"kind": "dora"}, {"quantise": "q4_1"}])
 def test_a_stopped_run_ends_with_the_same_bytes_and_its_checkpoint_holds_adapters_alone(
-    kind: str, base: ModelFolder, rows: Shards, tmp_path: Path
+    how: dict[str, str], base: ModelFolder, in_blocks: ModelFolder, rows: Shards, tmp_path: Path
 ) -> None:
-    values = {"adapter": {"kind": kind, "rank": 4, "alpha": 8}}
+    values, base = {"adapter": {**how, "rank": 4, "alpha": 8}}, in_blocks if "quantise" in how else base
     tune(base, rows, make_context(tmp_path / "whole"), tmp_path / "whole" / "out", **values)
     journal, asked = MemoryJournal(), []
 
@@ -208,11 +223,46 @@ def test_an_adapter_has_rates_of_its_own_and_a_base() -> None:
             CausalLMConfig.model_validate({**given, **values})
 
 
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_a_base_out_of_4_bit_blocks_is_held_in_them_without_a_loss_and_merged_in_16_bits(
+    kind: str, in_blocks: ModelFolder, rows: Shards, tmp_path: Path
+) -> None:
+    """Adapters beside some matrices, but all are held so."""
+    adapter = {"kind": kind, "rank": 4, "alpha": 8, "targets": ["q_proj", "down_proj"]}
+    lines, stored = [], []
+    for name, more in (("plain", {}), ("held", {"quantise": "q4_1"})):
+        out = tmp_path / name / "out"
+        tune(in_blocks, rows, make_context(tmp_path / name), out, adapter={**adapter, **more})
+        lines.append([json.loads(line)["loss"] for line in (out / "history.jsonl").read_text().splitlines()])
+        stored.append(load_file(out / "model.safetensors"))
+    assert lines[0] == pytest.approx(lines[1], rel=1e-5)
+    assert {weight.dtype for weight in stored[1].values()} == {torch.bfloat16}
+    for name, weight in stored[0].items():
+        assert torch.allclose(weight, stored[1][name].float(), rtol=2**-8, atol=1e-5), name
+    assert json.loads((tmp_path / "held/out/config.json").read_text())["dtype"] == "bfloat16"
+    merged, plain = (logits(load_model(tmp_path / name / "out")) for name in ("held", "plain"))
+    assert float((merged - plain).abs().max()) < 0.05 < float((plain - logits(load_model(in_blocks.path))).abs().max())
+
+
+def test_the_memory_of_weights_in_4_bits_is_as_counted(in_blocks: ModelFolder) -> None:
+    values: dict[str, Any] = {**SMALL, "adapter": {"rank": 4, "quantise": "q4_1"}}
+    config = SftConfig.model_validate(values)
+    assert config.adapter
+    decoder = load_model(in_blocks.path, None)
+    Adapters(decoder, decoder.blocks, config.adapter, seed=0)
+    frozen = [*(p for p in decoder.parameters() if not p.requires_grad), *decoder.buffers()]
+    assert config.weight_bytes(BLOCKS) == sum(tensor.nbytes for tensor in frozen)
+    parts = [training_memory(BLOCKS, each, 400, 0) for each in (config, SftConfig.model_validate(SMALL))]
+    assert sum(parts[0].values()) < sum(parts[1].values())
+
+
 def test_layers_of_other_architectures_get_adapters_where_they_are_linear(tmp_path: Path) -> None:
     for family in ("GPT-2", "Pythia"):
         take(write_published(tmp_path / f"{family} source", family), tmp_path / family)
     base = ModelFolder(tmp_path / "Pythia", "Pythia")
     chats = pack_chats(tmp_path / "chats", TokenizerFolder(base.path, "Pythia"), 64)
+    with pytest.raises(LmworksError, match=r"adapter.quantise holds matrices of llama, .* alone"):
+        tune(base, chats, make_context(tmp_path / "c"), tmp_path / "out", adapter={"quantise": "q4_1"})
     tune(base, chats, make_context(tmp_path), tmp_path / "out")
     adapter = load_file(tmp_path / "out" / "adapter" / "adapter_model.safetensors")
     before, after = (load_file(folder / "model.safetensors") for folder in (base.path, tmp_path / "out"))

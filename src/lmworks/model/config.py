@@ -18,6 +18,9 @@ LOSS_LOGITS = 2**24
 FLOAT32 = 4
 """Bytes of a number in which weights, gradients and optimizer state are kept."""
 
+PACKED_BITS = 5
+"""Of a weight in blocks of 4 bits (`model/quantised.py`)."""
+
 
 def loss_chunk(vocab_size: int) -> int:
     """Positions whose logits exist at once. A batch is filled up to whole chunks, so large ones waste most."""

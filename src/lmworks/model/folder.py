@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import FILES, open_tokenizer
 
 if TYPE_CHECKING:
+    import torch
+
     from lmworks.model.config import DecoderConfig
     from lmworks.model.decoder import Decoder
 
@@ -67,18 +70,18 @@ def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
     return {"bos_token_id": begin, "eos_token_id": [begin, end], "pad_token_id": begin}
 
 
-def load_model(folder: Path, data_type: str = "float32", *, scores: bool = False) -> Decoder:
+def load_model(folder: Path, data_type: str | None = "float32", *, scores: bool = False) -> Decoder:
     """Read a folder of this shape; weights and computation are in `data_type` ("float32", "bfloat16").
 
-    With `scores`, as a reward model, whose head begins as zero if the folder has none.
+    None leaves weights as they are stored: each stays in its file until it is read, and goes when it is replaced. With
+    `scores`, as a reward model, whose head begins as zero if the folder has none.
     """
     import torch
-    from safetensors.torch import load_file
 
     from lmworks.model.decoder import Decoder
 
     config = read_config(folder)
-    kind = getattr(torch, data_type)
+    kind = getattr(torch, data_type) if data_type else None
     if config.num_labels > scores:
         raise LmworksError(
             f"{folder}: a model that tells {config.num_labels} scores of a text and writes none; expected "
@@ -90,10 +93,9 @@ def load_model(folder: Path, data_type: str = "float32", *, scores: bool = False
     with torch.device("meta"):
         model = Decoder(config)
     weights: dict[str, torch.Tensor] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        weights |= {
-            name: tensor.to(kind) for name, tensor in load_file(file).items() if not name.endswith(".inv_freq")
-        }  # older folders hold the rotary frequencies, which follow from config.json
+    for name, tensor in _stored_tensors(folder):
+        if not name.endswith(".inv_freq"):  # older folders hold the rotary frequencies, which follow from config.json
+            weights[name] = tensor.to(kind)
     if fresh_head:
         weights.pop("lm_head.weight", None)
         weights["score.weight"] = torch.zeros(1, config.hidden_size, dtype=kind)
@@ -110,8 +112,20 @@ def load_model(folder: Path, data_type: str = "float32", *, scores: bool = False
     model.load_state_dict(weights, assign=True)
     if config.tie_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
-    model.compute_type = kind
+    model.compute_type = kind or torch.float32
     return model
+
+
+def _stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each of the files' tensors; mapped by itself, so that its pages go with it."""
+    from safetensors import safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as tensors:
+            names = list(tensors.keys())
+        for name in names:
+            with safe_open(file, "pt") as tensors:
+                yield name, tensors.get_tensor(name)
 
 
 def is_ours(folder: Path) -> bool:

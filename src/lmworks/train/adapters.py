@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
+from lmworks.model.quantised import QuantisedLinear
 
 if TYPE_CHECKING:
     from lmworks.train.config import LoraConfig, TrainConfig
@@ -33,7 +34,7 @@ class AdaptedLinear(nn.Module):
     Of DoRA, with lengths of rows [O], too.
     """
 
-    def __init__(self, base: nn.Linear, config: LoraConfig, generator: torch.Generator) -> None:
+    def __init__(self, base: nn.Linear | QuantisedLinear, config: LoraConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.base, self.scale = base, config.alpha / config.rank
         # A dropout of nothing would still be compiled twice: to learn, and to measure.
@@ -70,11 +71,12 @@ class AdaptedLinear(nn.Module):
     @torch.no_grad()
     def merged(self) -> nn.Linear:
         """The matrix that computes the same without an adapter."""
-        if self.lora_magnitude_vector is None:
-            self.base.weight += self.scale * (self.lora_B @ self.lora_A)
-            return self.base
         whole = self.whole()
-        self.base.weight.copy_(whole * (self.lora_magnitude_vector / whole.norm(dim=1))[:, None])
+        if self.lora_magnitude_vector is not None:
+            whole *= (self.lora_magnitude_vector / whole.norm(dim=1))[:, None]
+        if isinstance(self.base, QuantisedLinear):
+            return self.base.unpacked(whole)
+        self.base.weight.copy_(whole)
         return self.base
 
 
@@ -83,8 +85,13 @@ class Adapters:
 
     def __init__(self, network: nn.Module, blocks: nn.ModuleList, config: LoraConfig, seed: int) -> None:
         """Freeze `network` and put adapters into its blocks. Raises LmworksError if no matrix has a wanted name."""
-        inside = set(blocks.modules())
-        linear = {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear) and m in inside}
+        linear = _linear(network, blocks)
+        if config.quantise:
+            for name, matrix in linear.items():
+                linear[name] = QuantisedLinear(matrix, name)
+                _put(network, name, linear[name])
+            for parameter in network.parameters():
+                parameter.data = parameter.data.to(torch.float32, copy=True)  # in a file until now, whose pages go
         found = linear
         if config.targets != "all-linear":
             found = {name: matrix for name, matrix in linear.items() if _last(name) in config.targets}
@@ -136,9 +143,14 @@ class Adapters:
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Make each matrix and what stands beside it one; the network is then as any other."""
+        """Make one of each matrix and what stands beside it; what was held in 4 bits is then in 16."""
         for name, matrix in self.by_name.items():
             _put(self.network, name, matrix.merged())
+        if self.config.quantise:
+            for name, module in list(self.network.named_modules()):
+                if isinstance(module, QuantisedLinear):
+                    _put(self.network, name, module.unpacked())
+            self.network.to(torch.bfloat16)
 
 
 def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
@@ -153,6 +165,12 @@ def save_adapters(adapters: Adapters | None, folder: Path) -> None:
     if adapters:
         adapters.save(folder / "adapter")
         adapters.merge()
+
+
+def _linear(network: nn.Module, blocks: nn.ModuleList) -> dict[str, Any]:
+    """The matrices of blocks, by name."""
+    inside = set(blocks.modules())
+    return {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear) and m in inside}
 
 
 def _last(name: str) -> str:

@@ -35,7 +35,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     copies = {part: OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] for part in trained}
     state = sum(copies[part] * count for part, count in trained.items())
     held = {
-        "weights": FLOAT32 * (shape.parameters + config.frozen_parameters(shape)),
+        "weights": config.weight_bytes(shape) + FLOAT32 * config.frozen_parameters(shape),
         "optimizer state": FLOAT32 * state,
     }
     copy = FLOAT32 * (sum(trained.values()) + state)
@@ -46,11 +46,16 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     if config.adapter and config.adapter.kind == "dora":
         kept = 1 if config.activation_checkpointing else shape.num_layers
         activations["outputs before magnitudes"] = width * rows * config.sequence_length * kept * shape.block_outputs
+    merged = 0
+    if config.adapter and config.adapter.quantise:  # one matrix of numbers at a time; at the end, all in 16 bits
+        activations["copies of weights"] = FLOAT32 * shape.parts["matrices"] // shape.num_layers
+        merged = 2 * shape.parameters
     moments = [
         {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
         {**stepping, **activations},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
         {**held, "copy for the checkpoint": 2 * copy},
+        {**held, "merged model": 2 * merged},
         {**held, "copy for the checkpoint": copy, "cache of answers": config.drawing_bytes(shape)},
     ]
     parts = max(moments, key=lambda moment: sum(moment.values()))

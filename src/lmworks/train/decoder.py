@@ -170,7 +170,8 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
 
 
 def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, scores: bool) -> Decoder:
-    decoder = load_model(base.path, scores=scores)
+    quantised = config.adapter and config.adapter.quantise
+    decoder = load_model(base.path, None if quantised else "float32", scores=scores)
     require_room(decoder.config, base, config, tokenizer)
     return decoder
 
@@ -192,6 +193,10 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
 
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
+    if config.adapter and config.adapter.quantise:
+        raise LmworksError(
+            f"{base.path}: adapter.quantise holds matrices of {', '.join(ARCHITECTURES)} alone: leave it out"
+        )
     if config.dropout:
         raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
     data_type = getattr(torch, config.data_type)
