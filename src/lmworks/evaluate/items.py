@@ -150,8 +150,9 @@ TRUNCATED = Metric(
     name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
 )
 JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
+FOLLOWED = Metric(name="follows_rules", label="answers that follow the rules", is_share=True)
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE)
+    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE, FOLLOWED)
 }
 """By the name of the figure: what two evaluations are compared in."""
 

@@ -14,6 +14,7 @@ from lmworks.evaluate.tasks import (
     perplexity,
     preference_accuracy,
     reverse_question,
+    rules,
     text_to_text,
 )
 from lmworks.pipeline.stage import Stage
@@ -71,6 +72,7 @@ TASKS: Mapping[str, Task] = {
         {"chosen": judged_answers.evaluate_judged_answers_chosen},
     ),
     "exact-answer": Task(exact_answer.ExactAnswerConfig, exact_answer.evaluate_exact_answer),
+    "rules": Task(rules.RulesConfig, rules.evaluate_rules),
     "text-to-text": Task(
         text_to_text.TextToTextTaskConfig,
         text_to_text.evaluate_text_to_text,
