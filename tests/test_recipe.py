@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from lmworks.recipe import NeedsConfig, Recipe, RecipeError, Reference, StepConfig, references
+from lmworks.recipe import NeedsConfig, Recipe, RecipeError, Reference, StepConfig, references, steps_in_order
 from lmworks.recipe_file import StepClasses, load_recipe
 from lmworks.yaml_file import read_yaml
 
@@ -177,6 +178,26 @@ def test_references_are_found_in_every_form(tmp_path: Path) -> None:
     text = GOOD.replace("from: raw}", "from: raw, avoid: [raw]}")
     found = dict(references(load(tmp_path, text).data["clean"]))
     assert found == {"documents": "raw", "avoid": ["raw"]}
+
+
+class Write(StepConfig):
+    kind: Literal["write"] = "write"
+    model: Reference
+
+
+def test_data_that_a_model_makes_may_be_trained_on_by_a_later_one(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "  split: {", "  said: {kind: write, model: pretrain}\n  told: {kind: clean, from: said}\n  split: {"
+    )
+    text = text.replace("evaluate:", "  second: {objective: causal-lm, from: pretrain}\nevaluate:")
+    classes = replace(CLASSES, data={**CLASSES.data, "write": Write})
+    (tmp_path / "recipe.yaml").write_text(text)
+    recipe = load_recipe(tmp_path / "recipe.yaml", classes)
+    order = [name for _, name, _ in steps_in_order(recipe)]
+    assert order == ["raw", "clean", "split", "tokenizer", "pretrain", "said", "told", "second"]
+    (tmp_path / "recipe.yaml").write_text(text.replace("from: split.train", "from: said"))
+    with pytest.raises(RecipeError, match=r":9: tokenizer.from: no earlier step 'said'"):
+        load_recipe(tmp_path / "recipe.yaml", classes)
 
 
 PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "Co", "Zl", "Zp")), max_size=20)

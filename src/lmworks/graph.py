@@ -41,8 +41,10 @@ from lmworks.pipeline.build import Node
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
-from lmworks.recipe import Recipe, StepConfig, references
+from lmworks.recipe import Recipe, StepConfig, references, steps_in_order
 from lmworks.recipe_file import StepClasses
+from lmworks.teach.answers import AnswersConfig, answers
+from lmworks.teach.constitution import ConstitutionConfig, constitution
 from lmworks.tokens.best_of import BestOfConfig, best_of
 from lmworks.tokens.bpe import BpeConfig, bpe
 from lmworks.tokens.character import CharacterConfig, character
@@ -93,6 +95,8 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "conversations": (ConversationsConfig, conversations),
     "preferences": (PreferencesConfig, preferences),
     "arithmetic": (ArithmeticConfig, arithmetic),
+    "answers": (AnswersConfig, answers),
+    "constitution": (ConstitutionConfig, constitution),
 }
 TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "bpe": (BpeConfig, bpe),
@@ -141,15 +145,13 @@ CLASSES = StepClasses(
 
 def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     """The nodes of a recipe with the plan's values in them, in an order in which they can be built."""
-    nodes = [
-        node(name, DATA[config.kind][1], config.resolve(folder))  # type: ignore[attr-defined]
-        for name, config in recipe.data.items()
-    ]
-    if recipe.tokenizer:
-        stage = TOKENIZERS[recipe.tokenizer.kind][1]  # type: ignore[attr-defined]
-        nodes.append(node("tokenizer", stage, recipe.tokenizer.resolve(folder)))
-    for name, config in recipe.models.items():
-        if isinstance(config, TrainConfig):
+    nodes: list[Node] = []
+    for (section, *_), name, config in steps_in_order(recipe):
+        if section == "data":
+            nodes.append(node(name, DATA[config.kind][1], config.resolve(folder)))  # type: ignore[attr-defined]
+        elif section == "tokenizer":
+            nodes.append(node(name, TOKENIZERS[config.kind][1], config.resolve(folder)))  # type: ignore[attr-defined]
+        elif isinstance(config, TrainConfig):
             config = plan.resolved(name, config).resolve(folder)
             *before, training = model_nodes(name, config, recipe.data, recipe.models)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
@@ -157,7 +159,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, import_model, config.resolve(folder)))
     nodes = _checked_first(nodes)
     if recipe.evaluate:
-        for label, tasks in _labelled(recipe.evaluate.tasks):
+        for label, tasks in _labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
             models = _asked(tasks[0], recipe.models, recipe.evaluate.models)
             relations = [*transfer(recipe.models, plan), *retention(models, recipe.models)]
             nodes += evaluation_nodes(label, tasks, models, relations)

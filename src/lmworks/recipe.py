@@ -153,6 +153,41 @@ class Recipe(StepConfig):
     serve: ServeConfig | None = Field(None, description="only a recipe that is served names the model to serve")
 
 
+def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:
+    """Data steps that read a model, or what such a step has made."""
+    found: dict[str, StepConfig] = {}
+    for name, config in recipe.data.items():
+        if _steps_named(config) & (recipe.models.keys() | found.keys()):
+            found[name] = config
+    return found
+
+
+def steps_in_order(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
+    """Data, tokenizer and models, each with its place in the file and its name, in the order of building.
+
+    It is that of the file, but for data that models make: they come as soon as all that they read is there.
+    """
+    waiting, there = data_of_models(recipe), set[str]()
+    for name, config in recipe.data.items():
+        if name not in waiting:
+            there.add(name)
+            yield ("data", name), name, config
+    if recipe.tokenizer:
+        yield ("tokenizer",), "tokenizer", recipe.tokenizer
+    for model, trained in recipe.models.items():
+        there.add(model)
+        yield ("models", model), model, trained
+        for name, config in list(waiting.items()):
+            if _steps_named(config) <= there:
+                there.add(name)
+                yield ("data", name), name, waiting.pop(name)
+    yield from ((("data", name), name, config) for name, config in waiting.items())
+
+
+def _steps_named(config: StepConfig) -> set[str]:
+    return {reference.partition(".")[0] for _, reference in named_steps(config, ())}
+
+
 def references(config: BaseModel) -> Iterator[tuple[str, str | list[str] | None]]:
     """The fields of a config that name earlier steps, with what they name.
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from lmworks.recipe import EvaluateConfig, Location, Recipe, RecipeError, StepConfig, named_steps
+from lmworks.recipe import EvaluateConfig, Location, Recipe, RecipeError, StepConfig, named_steps, steps_in_order
 from lmworks.variants import expand_variants, place_of_variant
 from lmworks.yaml_file import Tree, read_yaml
 
@@ -243,10 +243,7 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
 
 def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
     """Every config that may refer to steps, with the name it is referred to by, in the order of building."""
-    yield from ((("data", name), name, config) for name, config in recipe.data.items())
-    if recipe.tokenizer:
-        yield ("tokenizer",), "tokenizer", recipe.tokenizer
-    yield from ((("models", name), name, config) for name, config in recipe.models.items())
+    yield from steps_in_order(recipe)
     if recipe.evaluate:
         yield ("evaluate",), "", recipe.evaluate
     if recipe.serve:

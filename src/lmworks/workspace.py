@@ -20,7 +20,7 @@ from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
-from lmworks.recipe import Recipe
+from lmworks.recipe import Recipe, data_of_models
 from lmworks.recipe_file import load_recipe
 
 LAST = Path(".lmworks") / "last.json"
@@ -65,7 +65,8 @@ def open_workspace(
         store, settings = store or last_store, [*last_settings, *settings]
     recipe = load_recipe(path, graph.CLASSES, settings)
     opened = Store(store or path.parent / ".lmworks")
-    measure = measure and recipe.plan.measure and until not in recipe.data
+    needs_none = recipe.data.keys() - data_of_models(recipe).keys()
+    measure = measure and recipe.plan.measure and until not in needs_none
     plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
     nodes = graph.make_nodes(recipe, plan, path.parent.resolve())
     previous = (opened.build(recipe.name) or {}).get("steps", {})

@@ -18,12 +18,12 @@ from lmworks.graph import OBJECTIVES, model_nodes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.stage import Handle, Result
+from lmworks.rewards import unit_tests
 from lmworks.tokens.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
 from lmworks.train import preflight
 from lmworks.train.preflight import check, in_words
-from lmworks.train.rewards import unit_tests
 from support import make_context
 from tiny import make_tiny_model
 

@@ -30,12 +30,14 @@ class Preference:
     document: str | None = None
     """Id of the document that the judgement was read from; those of one ranking share it."""
 
+    decided: Mapping[str, float] | None = None
+    """By how much each rule prefers the chosen answer, where rules judged."""
+
     def as_json(self) -> dict[str, Any]:
-        """The line of `preferences.jsonl`; a margin that nobody stated is left out."""
-        record = dict(vars(self))
-        if self.margin is None:
-            del record["margin"]
-        return record
+        """The line of `preferences.jsonl`; what nobody stated, of margin and rules, is left out."""
+        return {
+            name: value for name, value in vars(self).items() if value is not None or name not in ("margin", "decided")
+        }
 
 
 @dataclass(frozen=True)

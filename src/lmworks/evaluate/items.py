@@ -150,11 +150,12 @@ TRUNCATED = Metric(
     name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
 )
 JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
+FOLLOWED = Metric(name="follows_rules", label="answers that follow the rules", is_share=True)
 SPAN_F1 = CorpusMetric(name="span_f1", label="span F1", value="spans", of_sums=span_f1_of)
 SPAN_PRECISION = CorpusMetric(name="span_precision", label="span precision", value="spans", of_sums=span_precision_of)
 SPAN_RECALL = CorpusMetric(name="span_recall", label="span recall", value="spans", of_sums=span_recall_of)
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE, SPAN_F1)
+    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE, SPAN_F1, FOLLOWED)
 }
 """By the name of the figure: what two evaluations are compared in."""
 

@@ -65,7 +65,7 @@ def place_of(name: str, folder: Path) -> Path:
 
 
 def with_named_bases(recipe: dict[str, Any]) -> None:
-    """Add to the fields of a recipe the steps of the bases that its models name, where it has no steps so called.
+    """Add to the fields of a recipe the steps of the bases that its steps name, where it has no steps so called.
 
     A model that begins with such a decoder, at whatever remove, reads its tokenizer, and all read an encoder's, unless
     the recipe says otherwise.
@@ -74,7 +74,10 @@ def with_named_bases(recipe: dict[str, Any]) -> None:
     if not isinstance(models, dict):
         return
     steps = {name: fields for name, fields in models.items() if isinstance(fields, dict)}
-    named = {fields.get("from") for fields in steps.values()} - {*steps, *(recipe.get("data") or {})}
+    data: Any = recipe.get("data")
+    read = list(data.values()) if isinstance(data, dict) else []
+    named = {fields.get("model") for fields in read if isinstance(fields, dict)}
+    named = (named | {fields.get("from") for fields in steps.values()}) - {*steps, *(data or {})}
     used = {name: base for name, base in PACKAGED.items() if name in named}
     if not used:
         return

@@ -21,12 +21,12 @@ from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Generation, Sampling
 from lmworks.model.folder import ModelFolder, is_ours
 from lmworks.pipeline.stage import Context
+from lmworks.rewards import Answer
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Message, Tokenizer
 from lmworks.train.decoder import DecoderObjective, TrainableDecoder
 from lmworks.train.objective import Batch, packed_batch, write_made_up_rows
 from lmworks.train.policy_config import PolicyConfig
-from lmworks.train.rewards import Answer
 
 
 @dataclass(frozen=True)

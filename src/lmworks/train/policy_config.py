@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.model.config import DecoderConfig
 from lmworks.recipe import Reference
+from lmworks.rewards import AnyReward
+from lmworks.rewards.judged import ModelReward
 from lmworks.train.preference_config import AlignedConfig
-from lmworks.train.rewards import AnyReward
-from lmworks.train.rewards.judged import ModelReward
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
@@ -77,6 +78,10 @@ class PolicyConfig(AlignedConfig):
         if self.best_by is not None and not (self.validation and (self.patience or self.keep_best)):
             raise ValueError("best_by tells what `patience` or `keep_best` go by, on `validation`: state these")
         return self
+
+    def resolve(self, folder: Path) -> Self:
+        rewards = [reward.resolve(folder) for reward in self.rewards]
+        return super().resolve(folder).model_copy(update={"rewards": rewards})
 
     @property
     def judges(self) -> list[str]:

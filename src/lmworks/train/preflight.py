@@ -17,6 +17,7 @@ from lmworks.data.samples import claims
 from lmworks.errors import GateRefused
 from lmworks.model.folder import ModelFolder, approximate_config, is_ours, read_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.rewards import AnswerReward
 from lmworks.tokens.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
 from lmworks.train.config import TrainConfig
@@ -25,7 +26,6 @@ from lmworks.train.memory import MEND, available_bytes
 from lmworks.train.policy_config import PolicyConfig
 from lmworks.train.preflight_prompts import Prompts
 from lmworks.train.preflight_rows import Found, Piece, inspect
-from lmworks.train.rewards import AnswerReward
 
 if TYPE_CHECKING:
     pass

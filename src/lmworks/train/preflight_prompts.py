@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from lmworks.errors import LmworksError
+from lmworks.rewards import Answer, AnswerReward
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.policy_config import PolicyConfig
 from lmworks.train.preflight_rows import SHOWN, Piece, pieces
-from lmworks.train.rewards import Answer, AnswerReward
 
 SCORED = 8
 """Of the data's own answers, which every reward is asked for before one is drawn."""

@@ -17,6 +17,7 @@ from lmworks.evaluate.tasks import (
     perplexity,
     preference_accuracy,
     reverse_question,
+    rules,
     text_to_text,
 )
 from lmworks.pipeline.stage import Stage
@@ -92,6 +93,7 @@ TASKS: Mapping[str, Task] = {
         multiple_choice.MultipleChoiceConfig, multiple_choice.evaluate_multiple_choice, is_kept=True
     ),
     "exact-answer": Task(exact_answer.ExactAnswerConfig, exact_answer.evaluate_exact_answer),
+    "rules": Task(rules.RulesConfig, rules.evaluate_rules),
     "text-to-text": Task(
         text_to_text.TextToTextTaskConfig,
         text_to_text.evaluate_text_to_text,

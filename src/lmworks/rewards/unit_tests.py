@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.errors import LmworksError
-from lmworks.train.rewards.held import NOT_HELD
-from lmworks.train.rewards.reward import Answer, AnswerReward
+from lmworks.rewards.held import NOT_HELD
+from lmworks.rewards.reward import Answer, AnswerReward
 
 PRINTED_BYTES = 1 << 20
 SPARE_SECONDS = 5.0

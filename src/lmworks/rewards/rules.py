@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lmworks.train.rewards.reward import Answer, AnswerReward
+from lmworks.data.word_list import read_list, share_listed
+from lmworks.rewards.reward import Answer, AnswerReward
 
 
 def checked_pattern(pattern: str | None) -> str | None:
@@ -47,3 +49,20 @@ class LengthReward(AnswerReward):
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         return [float(self.least <= len(each.text.split()) <= self.most) for each in answers]
+
+
+class WordsReward(AnswerReward):
+    """1 for an answer with none of some words or phrases, such as those of a list of insults."""
+
+    kind: Literal["words"] = "words"
+    avoid: list[str] | str = Field(
+        min_length=1,
+        description="Words and phrases, compared without regard to case; or a file with one a line, beside the recipe.",
+    )
+
+    def resolve(self, folder: Path) -> Self:
+        """With the words of the file."""
+        return self.model_copy(update={"avoid": read_list(folder, self.avoid)})
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        return [float(share_listed(each.text, tuple(self.avoid))[0] == 0) for each in answers]

@@ -10,7 +10,7 @@ from pydantic import Field
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe import Reference
-from lmworks.train.rewards.reward import Answer, Reward, Scorer
+from lmworks.rewards.reward import Answer, Reward, Scorer
 
 if TYPE_CHECKING:
     from lmworks.generate.engine import Engine

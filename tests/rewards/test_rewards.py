@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lmworks.train.rewards import Answer, AnyReward
+from lmworks.rewards import Answer, AnyReward
 
 
 def worth(text: str, reference: str = "", *, ended: bool = True, **fields: object) -> float:

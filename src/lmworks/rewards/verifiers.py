@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from lmworks.train.rewards.reward import Answer, AnswerReward
-from lmworks.train.rewards.rules import checked_pattern
+from lmworks.rewards.reward import Answer, AnswerReward
+from lmworks.rewards.rules import checked_pattern
 
 
 class ExactAnswerReward(AnswerReward):

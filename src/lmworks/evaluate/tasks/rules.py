@@ -1,0 +1,76 @@
+"""How many answers follow rules that a program checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from lmworks.data.conversations import Conversations
+from lmworks.evaluate.items import FOLLOWED, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.rewards import Answer, AnyAnswerReward
+
+QUESTIONS_AT_ONCE = 64
+
+
+class RulesConfig(QuestionsConfig):
+    """Answers that follow rules."""
+
+    kind: Literal["rules"] = "rules"
+    prompt: Literal["chat"] = Field("chat", description="As users ask; a question has no other form.")
+    rules: list[Annotated[AnyAnswerReward, Field(discriminator="kind")]] = Field(
+        min_length=1, description="An answer follows them if it is worth 1 by each; weights do not matter."
+    )
+    max_tokens: int = Field(128, ge=1, description="Where an answer is cut; a paragraph or two.")
+
+    def resolve(self, folder: Path) -> Self:
+        return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
+
+
+@stage(version=1)
+def evaluate_rules(
+    config: RulesConfig,
+    model: ModelFolder,
+    data: Conversations,
+    train: Conversations | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Let a model answer greedily, and look at each answer by every rule."""
+    from lmworks.generate.engine import Sampling, open_engine
+
+    engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
+    questions, drawn = draw(list(data.iterate()), config)
+
+    def answer(some: Sequence[Question]) -> list[Item]:
+        found = engine.generate([chat_prompt(question, engine.tokenizer).ids for question in some], sampling)
+        said = [
+            Answer(each.text.strip(), _reference(question), each.end_id is not None, question["messages"][:1])
+            for question, each in zip(some, found, strict=True)
+        ]
+        followed = zip(*([score == 1 for score in rule.scores(said)] for rule in config.rules), strict=True)
+        return [
+            {**answered(question, each.text, float(all(by_rule))), "followed": [float(one) for one in by_rule]}
+            for question, each, by_rule in zip(some, said, followed, strict=True)
+        ]
+
+    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
+    write_items(out / "items.jsonl", items)
+    known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
+    known["contamination"] = contamination(train, sources(questions))
+    method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
+    figures = [FOLLOWED.figure(items, f"answers that follow all rules; {method}", **known)]
+    for number, rule in enumerate(config.rules if len(config.rules) > 1 else ()):
+        one = Metric(name=f"follows_rule_{number + 1}", label=rule.kind, is_share=True)
+        found = [{**item, "score": item["followed"][number]} for item in items]
+        figures.append(one.figure(found, f"answers that follow rule {number + 1}, {rule.kind}; {method}", **known))
+    return Result(figures=figures, examples=items[:6])
+
+
+def _reference(question: Question) -> str:
+    return str(question.get("answer") or question["messages"][1]["content"])

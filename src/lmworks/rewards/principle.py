@@ -1,0 +1,87 @@
+"""Reward by a model that is asked which of two answers follows a rule better (Bai et al. 2022, constitutional AI)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lmworks.errors import LmworksError
+from lmworks.model.folder import ModelFolder
+from lmworks.recipe import Reference
+from lmworks.rewards.reward import Answer, Reward, Scorer
+
+if TYPE_CHECKING:
+    from lmworks.generate.engine import Engine
+
+QUESTION = """\
+A rule for answers: {rule}
+
+The question was:
+{question}
+
+Answer A:
+{a}
+
+Answer B:
+{b}
+
+Which answer follows the rule better? Say A or B."""
+
+
+class PrincipleReward(Reward):
+    """How probable it is, for a model that is asked, that an answer follows a rule better than others to its prompt."""
+
+    kind: Literal["principle"] = "principle"
+    rule: str = Field(min_length=1, description="In words, such as: The answer admits what it does not know.")
+    model: Reference = Field(description="A model that writes; small ones without tuning judge at chance.")
+
+    @property
+    def name(self) -> str:
+        return self.rule
+
+    def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
+        from lmworks.generate.engine import open_engine
+
+        engine = open_engine(judges[self.model].path)
+        engine.model.to(device)
+        return Asked(engine, self.rule)
+
+
+class Asked:
+    """A model that compares answers two by two, each pair in both orders: what it owes to the order cancels."""
+
+    def __init__(self, engine: Engine, rule: str) -> None:
+        self.engine, self.rule = engine, rule
+        self.choices = [engine.tokenizer.encode(letter) for letter in "AB"]
+
+    def scores(self, answers: Sequence[Answer]) -> list[float]:
+        """The mean probability of being the better one of two, over all others to its prompt; 0.5 if there are none."""
+        groups = defaultdict[str, list[int]](list)
+        for place, answer in enumerate(answers):
+            groups[repr(answer.prompt)].append(place)
+        won = [list[float]() for _ in answers]
+        for places in groups.values():
+            for a, b in combinations(places, 2):
+                orders = self.first_is_better(answers[a], answers[b]), self.first_is_better(answers[b], answers[a])
+                better = (orders[0] + 1 - orders[1]) / 2
+                won[a].append(better)
+                won[b].append(1 - better)
+        return [sum(each) / len(each) if each else 0.5 for each in won]
+
+    def first_is_better(self, first: Answer, second: Answer) -> float:
+        """P(A) / (P(A) + P(B)) as the next words. Raises LmworksError for answers beyond the context."""
+        question = first.prompt[-1]["content"] if first.prompt else ""
+        text = QUESTION.format(rule=self.rule, question=question, a=first.text, b=second.text)
+        prompt, _ = self.engine.tokenizer.encode_chat([{"role": "user", "content": text}], True)
+        if len(prompt) + max(map(len, self.choices)) > self.engine.context_length:
+            raise LmworksError(
+                f"the judge reads {self.engine.context_length} tokens, and two answers with their question are "
+                f"{len(prompt)}: lower max_tokens of the answers, or name a judge that reads more"
+            )
+        a, b = self.engine.score_choices(prompt, self.choices)
+        return 1 / (1 + math.exp(min(700.0, b - a)))

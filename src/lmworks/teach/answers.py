@@ -1,0 +1,143 @@
+"""What a model says to the prompts of conversations, as conversations to tune on.
+
+A small model that is tuned on what a large one says learns from it whatever tokens either reads (Kim and Rush 2016,
+sequence-level distillation). Several answers to each prompt are candidates, which `constitution` ranks by rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.conversations import Conversations, write_conversations
+from lmworks.errors import LmworksError
+from lmworks.evaluate.items import Item, score_in_chunks
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.files import digest_text
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import Reference, StepConfig
+
+if TYPE_CHECKING:
+    from lmworks.generate.engine import Engine, Generation
+
+PROMPTS_AT_ONCE = 32
+"""A chunk of answers takes a model of 100 million parameters a minute or two: what a kill costs."""
+
+
+class AnswersConfig(StepConfig):
+    """Let a model answer prompts."""
+
+    kind: Literal["answers"] = "answers"
+    model: Reference = Field(description="Who answers: a model of the recipe that writes.")
+    data: Reference = Field(description="Conversations, of which all but the last answer is put before the model.")
+    samples: int = Field(default=1, ge=1, description="Answers to each prompt; one is what a student is tuned on.")
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        description="Unset, 0 for one sample, the likeliest answer as in the paper, and 1 for several, which differ.",
+    )
+    max_tokens: int = Field(default=128, ge=1, description="Where an answer is cut; a paragraph or two.")
+    cut: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="What becomes of answers that were cut: who is tuned on them never learns to end. Keep them where "
+        "rules are to rank them.",
+    )
+    limit: int | None = Field(default=None, ge=1, description="Prompts, drawn by their ids; unset, all.")
+    seed: int = Field(default=0, ge=0, description="Draws prompts and answers; any will do.")
+    data_type: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="Of the model's products: float32 gives equal answers on all processors, but for rare ties.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A conversation whose last answer a model wrote."""
+
+    id: str
+    asked: str
+    """Id of the conversation that it was asked in."""
+    messages: Sequence[dict[str, str]]
+    document: str | None
+    reference: str
+    """The answer of the data, or what a verifier compares with."""
+    ended: bool
+    """Whether the model ended it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of `conversations.jsonl`."""
+        return {"form": "written", **vars(self)}
+
+
+@stage(version=1)
+def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
+    """Write conversations that end with the model's own answers. Prompts without room for one are left out and counted.
+
+    Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
+    `LmworksError` if none is left.
+    """
+    from lmworks.generate.engine import open_engine
+
+    engine = open_engine(model.path, config.data_type)
+    ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
+    prompts = {record["id"]: engine.tokenizer.encode_chat(record["messages"][:-1], True)[0] for record in ranked}
+    room = engine.context_length - config.max_tokens
+    asked = [record for record in ranked if len(prompts[record["id"]]) <= room]
+
+    def write(some: Sequence[Any]) -> list[Item]:
+        found = _generate(engine, [prompts[record["id"]] for record in some], [record["id"] for record in some], config)
+        return [
+            vars(_written(record, sample, each, config.samples))
+            for record, drawn in zip(some, found, strict=True)
+            for sample, each in enumerate(drawn)
+        ]
+
+    made = [Written(**item) for item in score_in_chunks(context, asked, PROMPTS_AT_ONCE, write)]
+    kept = [each for each in made if each.messages[-1]["content"] and (each.ended or config.cut == "keep")]
+    counts = {
+        "prompts": len(asked),
+        "prompts without room": len(ranked) - len(asked),
+        "answers": len(kept),
+        "answers that were cut": sum(not each.ended for each in made),
+        "empty answers": sum(not each.messages[-1]["content"] for each in made),
+    }
+    if not kept:
+        raise LmworksError(
+            f"{config.model} wrote nothing to learn from: {counts}. Raise max_tokens (now {config.max_tokens}), or "
+            "`cut: keep` what does not end"
+        )
+    write_conversations(out, kept)
+    examples = [{"reason": f"answer of {config.model}", **each.as_json()} for each in kept[:3]]
+    return Result(counts=counts, examples=examples)
+
+
+def _generate(
+    engine: Engine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
+) -> list[list[Generation]]:
+    """Samples of each prompt."""
+    from lmworks.generate.engine import Sampling
+
+    temperature = float(config.samples > 1) if config.temperature is None else config.temperature
+    samplings = [
+        Sampling(config.max_tokens, temperature, seed=int(digest_text(f"{config.seed} {id_} {sample}")[:15], 16))
+        for id_ in ids
+        for sample in range(config.samples)
+    ]
+    found = engine.generate([prompt for prompt in prompts for _ in range(config.samples)], samplings)
+    return [found[start : start + config.samples] for start in range(0, len(found), config.samples)]
+
+
+def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> Written:
+    *before, last = record["messages"]
+    return Written(
+        id=record["id"] if samples == 1 else f"{record['id']}-{sample}",
+        asked=record["id"],
+        messages=[*before, {"role": "assistant", "content": answer.text.strip()}],
+        document=record["document"],
+        reference=str(record.get("answer") or last["content"]),
+        ended=answer.end_id is not None,
+    )

@@ -1,0 +1,126 @@
+"""Which of a model's answers follow rules better: judgements to align it by, without people (Bai et al. 2022)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from lmworks.data.conversations import Conversations
+from lmworks.data.preferences import Preference, write_preferences
+from lmworks.errors import LmworksError, UsageError
+from lmworks.evaluate.items import Item, score_in_chunks
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe import Reference, StepConfig
+from lmworks.rewards import Answer, AnyAnswerReward
+from lmworks.rewards.judged import ModelReward
+from lmworks.rewards.principle import PrincipleReward
+
+AnyRule = Annotated[AnyAnswerReward | ModelReward | PrincipleReward, Field(discriminator="kind")]
+PROMPTS_AT_ONCE = 16
+"""A judge of 100 million parameters compares their answers in a minute or two: what a kill costs."""
+
+
+class ConstitutionConfig(StepConfig):
+    """Judge answers by rules."""
+
+    kind: Literal["constitution"] = "constitution"
+    answers: Reference = Field(alias="from", description="A step `answers` with several samples of each prompt.")
+    rules: list[AnyRule] = Field(min_length=1, description="Their weighted sum is what an answer is worth.")
+    least_margin: float = Field(
+        default=0.0,
+        ge=0,
+        description="By how much the best answer must be worth more than the worst; 0 takes any difference.",
+    )
+
+    def resolve(self, folder: Path) -> Self:
+        return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
+
+
+@stage(version=1)
+def constitution(
+    config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
+) -> Result:
+    """Write preferences: of each prompt the best answer and the worst, and how much each rule prefers the former.
+
+    Prompts whose answers are worth the same teach nothing; they are counted. Raises `LmworksError` if all are so.
+    """
+    judging = [rule for rule in config.rules if isinstance(rule, ModelReward | PrincipleReward)]
+    folders = {rule.model: folder for rule, folder in zip(judging, rules or (), strict=True)}
+    scorers = [rule.opened(folders, "cpu") for rule in config.rules]
+    written = sorted(answers.iterate(), key=lambda record: (_asked(config, record), record["id"]))
+    prompts = [list(group) for _, group in groupby(written, key=lambda record: record["asked"])]
+
+    def judge(some: Sequence[list[dict[str, Any]]]) -> list[Item]:
+        every = [record for records in some for record in records]
+        judged = [_answer(record) for record in every]
+        found = [scorer.scores(judged) for scorer in scorers]
+        return [{**record, "scores": list(scores)} for record, *scores in zip(every, *found, strict=True)]
+
+    items = score_in_chunks(context, prompts, PROMPTS_AT_ONCE, judge)
+    pairs = list(_pairs(config, items))
+    names = _names(config)
+    counts = Counter({"prompts": len(prompts), "prompts that teach": len(pairs), "answers": len(items)})
+    for pair in pairs:
+        counts.update(f"decided by {name}" for name in names if (pair.decided or {}).get(name, 0) > 0)
+    if not pairs:
+        raise LmworksError(
+            f"{config.answers}: of {len(prompts)} prompts none has answers of different worth; draw more samples, or "
+            "mend the rules: one that every answer follows, or none, decides nothing"
+        )
+    write_preferences(out, pairs)
+    examples = [{"reason": "judged by rules", **pair.as_json()} for pair in pairs[:3]]
+    return Result(counts=counts, examples=examples)
+
+
+def _asked(config: ConstitutionConfig, record: dict[str, Any]) -> str:
+    if "asked" not in record:
+        raise UsageError(f"{config.answers}: its answers are not a model's; name a step of kind `answers`")
+    return str(record["asked"])
+
+
+def _answer(record: dict[str, Any]) -> Answer:
+    *before, last = record["messages"]
+    return Answer(last["content"], record["reference"], record["ended"], before)
+
+
+def _pairs(config: ConstitutionConfig, items: Sequence[Item]) -> Iterator[Preference]:
+    names = _names(config)
+    for prompt, group in groupby(items, key=lambda item: str(item["asked"])):
+        ranked = sorted(group, key=lambda item: (-_worth(config, item), item["id"]))
+        best, worst = ranked[0], ranked[-1]
+        margin = _worth(config, best) - _worth(config, worst)
+        if margin > config.least_margin:
+            weighted = [
+                rule.weight * (one - other)
+                for rule, one, other in zip(config.rules, best["scores"], worst["scores"], strict=True)
+            ]
+            *before, chosen = best["messages"]
+            yield Preference(
+                id=prompt,
+                prompt=before,
+                chosen=[chosen],
+                rejected=worst["messages"][-1:],
+                margin=margin,
+                document=best["document"],
+                decided=dict(zip(names, weighted, strict=True)),
+            )
+
+
+def _worth(config: ConstitutionConfig, item: Item) -> float:
+    return float(sum(rule.weight * score for rule, score in zip(config.rules, item["scores"], strict=True)))
+
+
+def _names(config: ConstitutionConfig) -> list[str]:
+    """Of the rules; numbered where two have one name."""
+    seen = Counter[str]()
+    names = []
+    for rule in config.rules:
+        seen[rule.name] += 1
+        names.append(rule.name if seen[rule.name] == 1 else f"{rule.name} {seen[rule.name]}")
+    return names

@@ -1,0 +1,93 @@
+"""A constitution on a tiny model, from its answers to a model that follows the rule more often."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.small_recipe import lmworks
+from lmworks.generate.engine import Sampling, open_engine
+from tiny import make_tiny_model
+
+pytestmark = pytest.mark.slow
+SMALL = "sequence_length: 128, global_batch_tokens: 768, data_type: float32, threads: 1, compile: false"
+RECIPE = """\
+name: rules
+use_case: answers that hold an s
+plan: {measure: false}
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: questions, licence: MIT, text_field: .}]
+    licences: {allow: [permissive]}
+  split: {kind: split, from: raw, test: 0.2, validation: 0.1}
+  train: {kind: conversations, from: split.train}
+  test: {kind: conversations, from: split.test}
+  candidates: {kind: answers, model: base, data: train, samples: 6, max_tokens: 12, cut: keep}
+  judged:
+    kind: constitution
+    from: candidates
+    rules: [{kind: regex, pattern: '.*s.*'}, {kind: words, avoid: [zebra], weight: 0.5}]
+  taught: {kind: answers, model: aligned, data: train, max_tokens: 12, limit: 30, cut: keep}
+models:
+  base: {objective: pretrained, path: base, licence: MIT}
+  aligned:
+    {objective: dpo, from: base, tokenizer: base, data: judged, steps: 40, learning_rate: 0.004, beta: 0.1, SMALL}
+  student:
+    {objective: sft, from: base, tokenizer: base, data: taught, steps: 2, SMALL}
+evaluate:
+  models: [base, aligned, student]
+  tasks: [{kind: rules, data: test, max_tokens: 12, rules: [{kind: regex, pattern: '.*s.*'}]}]
+""".replace("SMALL", SMALL)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rules")
+    make_tiny_model(folder / "base")
+    (folder / "questions").mkdir()
+    lines = [json.dumps({"question": f"What does bucket {number} do?", "answer": "It lists"}) for number in range(200)]
+    (folder / "questions" / "lines.jsonl").write_text("\n".join(lines))
+    (folder / "recipe.yaml").write_text(RECIPE)
+    lmworks(folder, "build", "recipe.yaml")
+    return folder
+
+
+def payload(folder: Path, step: str) -> Path:
+    return Path(lmworks(folder, "show", step, "--path").stdout.strip())
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_pairs_obey_the_rules_and_say_which_rule_decided(project: Path) -> None:
+    pairs = lines(payload(project, "judged") / "preferences.jsonl")
+    assert len(pairs) > 50
+    for pair in pairs:
+        chosen, rejected = (turns[-1]["content"] for turns in (pair["chosen"], pair["rejected"]))
+        assert "s" in chosen and "s" not in rejected
+        assert pair["decided"] == {"regex": 1, "words": 0} and pair["margin"] == 1
+    asked = lines(payload(project, "train") / "conversations.jsonl")
+    assert {pair["id"] for pair in pairs} <= {record["id"] for record in asked}
+    assert {pair["document"] for pair in pairs} <= {record["document"] for record in asked}
+
+
+def test_a_model_that_is_aligned_by_them_follows_the_rule_more_often(project: Path) -> None:
+    shares = {
+        name: json.loads((payload(project, f"evaluate/rules-test/{name}") / "figures.json").read_text())[0]["value"]
+        for name in ("base", "aligned")
+    }
+    assert shares["aligned"] > shares["base"] + 0.3, shares
+
+
+def test_a_student_is_tuned_on_what_its_teacher_says(project: Path) -> None:
+    (taught, *_), packed = lines(payload(project, "taught") / "conversations.jsonl"), payload(project, "student/data")
+    assert len((packed / "ids.txt").read_text().split()) == 30, "each answer is traced to the document of its prompt"
+    engine = open_engine(payload(project, "aligned"))
+    prompt, _ = engine.tokenizer.encode_chat(taught["messages"][:-1], True)
+    (said,) = engine.generate([prompt], Sampling(12))
+    assert taught["messages"][-1]["content"] == said.text.strip()
