@@ -30,6 +30,7 @@ from lmworks.data.represent import RepresentConfig, represent
 from lmworks.data.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
 from lmworks.data.semantic import SemanticConfig, semantic_duplicates
 from lmworks.data.split import split
+from lmworks.data.styles import StylesConfig, styles
 from lmworks.data.verdicts import VerdictsConfig, verdicts
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
@@ -92,6 +93,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
     "pairs": (PairsConfig, pairs),
+    "styles": (StylesConfig, styles),
     "conversations": (ConversationsConfig, conversations),
     "preferences": (PreferencesConfig, preferences),
     "arithmetic": (ArithmeticConfig, arithmetic),
@@ -297,6 +299,7 @@ def evaluation_nodes(
         evaluations=[f"evaluate/{label}/{name}" for name in systems],
         labels=list(systems),
         baselines=list(baselines),
+        also=first.also_compared(),
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
         relations=[
             each

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.small_recipe import lmworks, make_project
+from e2e.small_writing import build_writing
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,9 @@ def built(built_once: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(built_once, folder, symlinks=True)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recipes `content` and `summarize`, each built in a folder of its name; do not change it."""
+    return build_writing(tmp_path_factory.mktemp("writing"))

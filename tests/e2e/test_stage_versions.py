@@ -19,6 +19,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 from data.tiny_encoders import write_encoder
 from e2e.small_recipe import lmworks, make_project
+from e2e.small_writing import build_writing
 from e2e.test_translation import build_translation
 from lmworks import graph
 from lmworks.data.identity import document_id
@@ -207,10 +208,15 @@ def make_notes(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def artifacts(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Artifact]:
+def artifacts(built_once: Path, written: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Artifact]:
     """What the recipes make; of steps of one name, those of the last."""
-    translation = build_translation(tmp_path_factory.mktemp("translation"))
-    return [*made_by(translation), *made_by(built_once), *made_by(build_notes(tmp_path_factory.mktemp("notes")))]
+    translation, notes = (tmp_path_factory.mktemp(name) for name in ("translation", "notes"))
+    return made_by(*folders_of(written), build_translation(translation), built_once, build_notes(notes))
+
+
+def folders_of(written: Path) -> list[Path]:
+    """The projects that write."""
+    return [written / "content", written / "summarize"]
 
 
 def build_notes(folder: Path) -> Path:
@@ -228,9 +234,9 @@ def build_notes(folder: Path) -> Path:
     return folder
 
 
-def made_by(folder: Path) -> list[Artifact]:
-    """The artifacts of a project."""
-    return list(Store(folder / ".lmworks").all())
+def made_by(*folders: Path) -> list[Artifact]:
+    """The artifacts of projects."""
+    return [artifact for folder in folders for artifact in Store(folder / ".lmworks").all()]
 
 
 def described(artifacts: list[Artifact]) -> dict[str, dict[str, Any]]:
@@ -306,6 +312,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         project = make_project(Path(name) / "small")
         lmworks(project, "build", "recipe.yaml")
-        translation = made_by(build_translation(Path(name) / "translation"))
-        table = described([*translation, *made_by(project), *made_by(build_notes(Path(name) / "notes"))])
+        translation, notes = build_translation(Path(name) / "translation"), build_notes(Path(name) / "notes")
+        writing = folders_of(build_writing(Path(name) / "writing"))
+        table = described(made_by(*writing, translation, project, notes))
     TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")

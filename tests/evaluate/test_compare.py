@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lmworks.errors import LmworksError
+from lmworks.evaluate.comparable import METRICS
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric, write_items
 from lmworks.evaluate.statistics import compare_paired, holm
@@ -69,6 +70,30 @@ def test_a_baseline_that_wins_stands_in_the_first_line(tmp_path: Path) -> None:
         == f"copied wins: {0.6 + NOISE[1].mean():.3f} ROUGE-L, the best model, tuned, has {0.4 + NOISE[0].mean():.3f}"
     )
     assert record["verdicts"][1].startswith("copied beats tuned: +0.19")
+
+
+def test_further_figures_are_tested_and_a_baseline_that_wins_one_is_said_before_what_a_model_wins(
+    tmp_path: Path,
+) -> None:
+    made = []
+    for name, shift, evidence in (("tuned", 0.4, MODEL), ("copied", 0.2, {})):
+        items = [
+            {"id": f"q{index}", "cluster": f"q{index}", "rouge_1": shift + noise, "rouge_2": 0.9 - shift + other}
+            for index, (noise, other) in enumerate(zip(NOISE[0], NOISE[1], strict=True))
+        ]
+        (tmp_path / name).mkdir()
+        write_items(tmp_path / name / "items.jsonl", items)
+        figures = [METRICS[each].figure(items, "method", **evidence).as_json() for each in ("rouge_1", "rouge_2")]
+        (tmp_path / name / "figures.json").write_text(json.dumps(figures))
+        made.append(Evaluation(tmp_path / name, name))
+    result, record = compared(tmp_path, *made, baselines=["copied"], also=["rouge_2"])
+    first, second, third = record["verdicts"]
+    assert first.startswith("copied wins: 0.694 ROUGE-2") and "tuned, has 0.494" in first
+    assert second.startswith("tuned beats copied: +0.200 ROUGE-1 [")
+    assert third.startswith("copied beats tuned: +0.200 ROUGE-2 [")
+    assert record["metric"] == "rouge_1" and [pair["a"] for pair in record["pairs"]] == ["tuned"]
+    assert [pair["a"] for pair in record["also"]["rouge_2"]] == ["copied"]
+    assert {figure.name for figure in result.figures} == {"rouge_1: tuned - copied", "rouge_2: copied - tuned"}
 
 
 def test_a_baseline_that_may_owe_its_lead_to_chance_does_not_win(tmp_path: Path) -> None:

@@ -11,10 +11,14 @@ from lmworks.evaluate.tasks import TASKS
 from lmworks.recipe import references
 
 
+RULES = [{"kind": "length", "most": 9}]
+
+
 @pytest.mark.parametrize("kind", TASKS)
 def test_a_task_says_its_kind_and_its_stages_take_the_same_inputs(kind: str) -> None:
     task = TASKS[kind]
-    config = task.config(**{name: "x" for name, field in task.config.model_fields.items() if field.is_required()})
+    needed = [name for name, field in task.config.model_fields.items() if field.is_required()]
+    config = task.config(**{name: RULES if name == "rules" else "x" for name in needed})
     assert config.kind == kind  # type: ignore[attr-defined]
     named = [name for name, _ in references(config)]
     assert named[:2] == ["data", "train"] and list(task.stage.inputs) == ["model", *named]

@@ -46,7 +46,7 @@ def test_bleu_and_chrf_are_those_of_sacrebleu(pairs: list[tuple[str, str]]) -> N
         (bleu_counts, bleu_of, sacrebleu.corpus_bleu),
         (chrf_counts, chrf_of, sacrebleu.corpus_chrf),
     ):
-        sums = np.sum([counts(*pair) for pair in pairs], axis=0, dtype=float)
+        sums = np.sum([counts([reference], answer) for reference, answer in pairs], axis=0, dtype=float)
         assert float(score(sums)) == pytest.approx(theirs(answers, [references]).score, abs=1e-9)
 
 
@@ -119,7 +119,7 @@ def test_a_t5_a_decoder_and_the_baselines_are_compared_on_the_same_pairs(model: 
     shape = {"d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 2}
     t5 = T5ForConditionalGeneration(T5Config(vocab_size=320, eos_token_id=2, decoder_start_token_id=0, **shape))
     save_published(t5, tmp_path / "t5", model.path)
-    config = TextToTextTaskConfig(data="x", train="y", max_tokens=8, beams=4)
+    config = TextToTextTaskConfig(data="x", train="y", max_tokens=8, beams=4, timed=3)
     evaluated: dict[str, Evaluation] = {}
     for name, folder in (("t5", tmp_path / "t5"), ("decoder", model.path)):
         out = tmp_path / f"of-{name}"
@@ -127,6 +127,8 @@ def test_a_t5_a_decoder_and_the_baselines_are_compared_on_the_same_pairs(model: 
         context = make_context(out / "work")
         result = evaluate_text_to_text(config, ModelFolder(folder, ""), data, data, out=out, context=context)
         evaluated[name] = keep(result, out)
+        assert 0 < result.measured["median_seconds"] <= result.measured["p95_seconds"]
+        assert result.measured["median_processor_seconds"] > 0 and result.measured["timed_texts"] == 3
     known = AutoTokenizer.from_pretrained(tmp_path / "t5")
     differ = 0
     for item in items_of(tmp_path / "of-t5"):
@@ -143,7 +145,9 @@ def test_a_t5_a_decoder_and_the_baselines_are_compared_on_the_same_pairs(model: 
     answers = [pair["messages"][0]["content"] for pair in data.iterate()]
     wanted = [[pair["messages"][1]["content"] for pair in data.iterate()]]
     assert copied.value == pytest.approx(sacrebleu.corpus_bleu(answers, wanted).score)
-    assert copied.contamination == "5 of 5 documents asked about are in the training data"
+    assert copied.contamination == (
+        "5 of 5 documents asked about are in the training data; 5 of 5 sources stand in it, too"
+    )
     assert evaluated["word-table"].figures()[2].value > 0.5, "exact matches on what it learned from"
     out = tmp_path / "compared"
     out.mkdir()

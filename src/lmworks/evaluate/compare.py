@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field
 
 from lmworks.errors import LmworksError
-from lmworks.evaluate.items import METRICS, Evaluation, Item, Metric
+from lmworks.evaluate.comparable import METRICS
+from lmworks.evaluate.items import Evaluation, Item, Metric
 from lmworks.evaluate.relations import LEVEL, Relation
 from lmworks.pipeline.figure import Figure, Interval
 from lmworks.pipeline.files import canonical_json, write_atomically
@@ -32,6 +33,9 @@ class CompareConfig(StepConfig):
     evaluations: list[Reference] = Field(min_length=1, description="All on the same questions or documents.")
     labels: list[str] = Field(min_length=1, description="What each evaluation is called, in the same order.")
     baselines: list[str] = Field(default=[], description="Labels of what is no model; their winning is said first.")
+    also: list[str] = Field(
+        default=[], description="Names of figures beside the first that are compared, too; the first judges most tasks."
+    )
     may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is what is being compared.")
     relations: list[Relation] = Field(default=[], description="Pairs of labels of which more is said.")
 
@@ -45,20 +49,65 @@ class System(NamedTuple):
     items: list[Item]
 
 
+class Tests(NamedTuple):
+    """What the tests of one figure found."""
+
+    metric: Metric
+    systems: list[System]
+    tested: list[tuple[System, System, Comparison]]
+    adjusted: list[float]
+    """The p-value of each test, adjusted for the number of this figure's tests."""
+    refused: list[str]
+
+    def pairs(self) -> list[dict[str, Any]]:
+        """The tests as JSON."""
+        tests = zip(self.tested, self.adjusted, strict=True)
+        return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
+
+
 @stage(version=1)
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
-    Pairs measured under different conditions are refused. p-values are adjusted for the number of pairs. What puts all
-    scores in doubt is said first.
+    Pairs measured under different conditions are refused. p-values are adjusted for the number of pairs, figure by
+    figure: each is a question of its own. What puts all scores in doubt is said first.
     """
+    found = [_test(config, evaluations, name) for name in (evaluations[0].figures()[0].name, *config.also)]
+    metric, _, tested, adjusted, refused = found[0]
+    told = [
+        each for relation in config.relations for each in _told(metric, relation, zip(tested, adjusted, strict=True))
+    ]
+    lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
+    wins = [_wins(metric, a, b) for a, b, _ in tested] if metric.counts_wins else []
+    verdicts = _doubts(metric, evaluations) + lost + [line for each in found for line in _best(each)] + others
+    verdicts += [line for each in found for line in _sentences(each)] + refused
+    verdicts += [f"{each.name}: {each.value:.0%}{_interval(each.interval, '.0%')} of {each.n}" for each in wins]
+    record: dict[str, Any] = {
+        "metric": metric.name,
+        "pairs": found[0].pairs(),
+        "refused": refused,
+        "verdicts": verdicts,
+    }
+    if lost:
+        record["lost"] = lost
+    if config.also:
+        record["also"] = {each.metric.name: each.pairs() for each in found[1:]}
+    write_atomically(out / "comparison.json", canonical_json(record) + "\n")
+    figures = [
+        _figure(each.metric, *test, p) for each in found for test, p in zip(each.tested, each.adjusted, strict=True)
+    ]
+    return Result(figures=figures + wins)
+
+
+def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -> Tests:
+    """Every pair but two baselines, by the figure `name`."""
     from lmworks.evaluate.statistics import holm
 
+    metric = METRICS[name]
     systems = [
-        System(label, label in config.baselines, evaluation.figures()[0], evaluation.items())
+        System(label, label in config.baselines, _named(evaluation, name), evaluation.items())
         for label, evaluation in zip(config.labels, evaluations, strict=True)
     ]
-    metric = METRICS[systems[0].figure.name]
     tested: list[tuple[System, System, Comparison]] = []
     refused: list[str] = []
     for a, b in combinations(sorted(systems, key=lambda system: _rank(metric, system)), 2):
@@ -69,23 +118,12 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
         elif a.items and b.items:
             _check_same_items(a, b)
             tested.append((a, b, metric.compare(a.items, b.items)))
-    adjusted = holm([outcome.p for _, _, outcome in tested])
-    told = [
-        each for relation in config.relations for each in _told(metric, relation, zip(tested, adjusted, strict=True))
-    ]
-    lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
-    wins = [_wins(metric, a, b) for a, b, _ in tested] if metric.counts_wins else []
-    verdicts = _doubts(metric, evaluations) + lost + _verdicts(metric, systems, tested, adjusted, others) + refused
-    verdicts += [f"{each.name}: {each.value:.0%}{_interval(each.interval, '.0%')} of {each.n}" for each in wins]
-    pairs: list[dict[str, Any]] = [
-        {"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p}
-        for (a, b, outcome), p in zip(tested, adjusted, strict=True)
-    ]
-    record = {"metric": metric.name, "pairs": pairs, "refused": refused, "verdicts": verdicts}
-    if lost:
-        record["lost"] = lost
-    write_atomically(out / "comparison.json", canonical_json(record) + "\n")
-    return Result(figures=[_figure(metric, *test, p) for test, p in zip(tested, adjusted, strict=True)] + wins)
+    return Tests(metric, systems, tested, holm([outcome.p for _, _, outcome in tested]), refused)
+
+
+def _named(evaluation: Evaluation, name: str) -> Figure:
+    """The figure so called, or else the first, of which it is then said that it is another."""
+    return next((figure for figure in evaluation.figures() if figure.name == name), evaluation.figures()[0])
 
 
 def _rank(metric: Metric, system: System) -> float:
@@ -157,29 +195,27 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
     ]
 
 
-def _verdicts(
-    metric: Metric,
-    systems: Sequence[System],
-    tested: Sequence[tuple[System, System, Comparison]],
-    adjusted: Sequence[float],
-    told: Sequence[str],
-) -> list[str]:
-    """Whether a baseline is best; what is `told` of relations; then one line a pair, models among themselves first."""
-    lines = []
+def _best(tests: Tests) -> list[str]:
+    """Whether a baseline is best."""
+    metric, systems, tested, adjusted, _ = tests
     best = min(systems, key=lambda system: _rank(metric, system))
     models = [system for system in systems if not system.is_baseline]
-    if best.is_baseline and models:
-        first = min(models, key=lambda system: _rank(metric, system))
-        doubtful = any((a, b) == (best, first) and p >= LEVEL for (a, b, _), p in zip(tested, adjusted, strict=True))
-        lines.append(
-            f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
-            f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
-            + ("" if best.items else f" (no test: {best.figure.method})")
-        )
-    tests = sorted(
-        zip(tested, adjusted, strict=True), key=lambda test: test[0][0].is_baseline or test[0][1].is_baseline
-    )
-    return [*lines, *told, *(_sentence(metric, a, b, outcome, p) for (a, b, outcome), p in tests)]
+    if not best.is_baseline or not models:
+        return []
+    first = min(models, key=lambda system: _rank(metric, system))
+    doubtful = any((a, b) == (best, first) and p >= LEVEL for (a, b, _), p in zip(tested, adjusted, strict=True))
+    return [
+        f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
+        f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
+        + ("" if best.items else f" (no test: {best.figure.method})")
+    ]
+
+
+def _sentences(tests: Tests) -> list[str]:
+    """One line a pair, models among themselves first."""
+    both = zip(tests.tested, tests.adjusted, strict=True)
+    ordered = sorted(both, key=lambda test: test[0][0].is_baseline or test[0][1].is_baseline)
+    return [_sentence(tests.metric, a, b, outcome, p) for (a, b, outcome), p in ordered]
 
 
 def _told(

@@ -8,7 +8,7 @@ the same items, so that any two can be compared pair by pair.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -43,6 +43,10 @@ class TaskConfig(StepConfig):
         description="Of the model's products: figures in float32 are alike on all processors. Where a processor "
         "multiplies bfloat16, that takes half the time, and moves bits per byte by some 0.0002.",
     )
+
+    def also_compared(self) -> list[str]:
+        """Names of figures beside the first in which systems are compared, too."""
+        return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +145,7 @@ class CorpusMetric(Metric):
 BITS_PER_BYTE = Metric(
     name="bits_per_byte", label="bits per byte", value="bits", weight="bytes", unit="bits", higher_is_better=False
 )
-ROUGE_L = Metric(name="rouge_l", label="ROUGE-L")
+ROUGE_L = Metric(name="rouge_l", label="ROUGE-L", value="rouge_l")
 ACCURACY = Metric(name="accuracy", label="accuracy", is_share=True)
 BLEU = CorpusMetric(name="bleu", label="BLEU", value="bleu", of_sums=bleu_of)
 CHRF = CorpusMetric(name="chrf", label="chrF", value="chrf", of_sums=chrf_of)
@@ -154,10 +158,6 @@ FOLLOWED = Metric(name="follows_rules", label="answers that follow the rules", i
 SPAN_F1 = CorpusMetric(name="span_f1", label="span F1", value="spans", of_sums=span_f1_of)
 SPAN_PRECISION = CorpusMetric(name="span_precision", label="span precision", value="spans", of_sums=span_precision_of)
 SPAN_RECALL = CorpusMetric(name="span_recall", label="span recall", value="spans", of_sums=span_recall_of)
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (BITS_PER_BYTE, ROUGE_L, ACCURACY, BLEU, EXACT, JUDGE_SCORE, SPAN_F1, FOLLOWED)
-}
-"""By the name of the figure: what two evaluations are compared in."""
 
 
 @dataclass(frozen=True)

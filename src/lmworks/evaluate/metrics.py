@@ -1,10 +1,10 @@
-"""Scores of one answer against one reference, and of many by the sums of what was counted in each."""
+"""Scores of one answer against references, and of many by the sums of what was counted in each."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,24 @@ ROUGE_L_SIGNATURE = (
 )
 """The signature printed beside every ROUGE-L: variants of this metric differ by tens of per cent."""
 
+ROUGE_SIGNATURE = "lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2"
+
 _WORD = re.compile("[a-z0-9]+")
 
 
 def words_of(text: str) -> list[str]:
     """The words that ROUGE-L counts."""
     return _WORD.findall(text.lower())
+
+
+def rouge_n(reference: str, answer: str, order: int) -> float:
+    """F1 of shared n-grams of `order` words (Lin 2004), 0 to 1; equal to `rouge1`, … of `rouge-score` 0.1.2."""
+    wanted, given = (
+        Counter(tuple(words[start : start + order]) for start in range(len(words) - order + 1))
+        for words in map(words_of, (reference, answer))
+    )
+    common = (wanted & given).total()
+    return 2 * common / (wanted.total() + given.total()) if common else 0.0
 
 
 def rouge_l(reference: str, answer: str) -> float:
@@ -84,9 +96,12 @@ def _share(right: Floats, of: Floats) -> Floats:
 CHARACTER_ORDERS = 6
 
 
-def bleu_counts(reference: str, answer: str) -> list[int]:
-    """Words given and wanted, then n-grams that are right and that are given, of 1 to 4 words, by sacreBLEU."""
-    score = _sacrebleu().BLEU(effective_order=True).sentence_score(answer, [reference])
+def bleu_counts(references: Sequence[str], answer: str) -> list[int]:
+    """Words given and wanted, then n-grams that are right and that are given, of 1 to 4 words, by sacreBLEU.
+
+    An n-gram is right as often as it stands in any one reference, and the length wanted is that of the nearest.
+    """
+    score = _sacrebleu().BLEU(effective_order=True).sentence_score(answer, list(references))
     return [score.sys_len, score.ref_len, *score.counts, *score.totals]
 
 
@@ -102,8 +117,18 @@ def bleu_of(sums: Floats) -> Floats:
     return np.where((total > 0).all(-1) & (right > 0).any(-1), score, 0.0)
 
 
-def chrf_counts(reference: str, answer: str) -> list[int]:
-    """Given, wanted and right n-grams of 1 to 6 characters, order by order; spaces do not count."""
+def chrf_counts(references: Sequence[str], answer: str) -> list[int]:
+    """Given, wanted and right n-grams of 1 to 6 characters, order by order; spaces do not count.
+
+    Of several references the one with the best chrF2 is taken, as sacreBLEU does.
+    """
+    import numpy as np
+
+    counted = [_character_counts(reference, answer) for reference in references]
+    return counted[int(chrf_of(np.array(counted, float)).argmax())]
+
+
+def _character_counts(reference: str, answer: str) -> list[int]:
     texts = ["".join(text.split()) for text in (answer, reference)]
     counts: list[int] = []
     for order in range(1, CHARACTER_ORDERS + 1):
@@ -126,12 +151,16 @@ def chrf_of(sums: Floats) -> Floats:
     return score
 
 
-def sacrebleu_signatures() -> tuple[str, str]:
-    """What stands beside every BLEU and every chrF: variants of these metrics differ by several points."""
+def sacrebleu_signatures(references: Collection[int] = (1,)) -> tuple[str, str]:
+    """What stands beside every BLEU and every chrF: variants of these metrics differ by several points.
+
+    `references` are the numbers of references that items have.
+    """
     version = _sacrebleu().__version__
+    count = str(min(references)) if len(set(references)) == 1 else "var"
     return (
-        f"BLEU nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{version}",
-        f"chrF2 nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{version}",
+        f"BLEU nrefs:{count}|case:mixed|eff:no|tok:13a|smooth:exp|version:{version}",
+        f"chrF2 nrefs:{count}|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{version}",
     )
 
 

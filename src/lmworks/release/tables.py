@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lmworks.evaluate.items import METRICS
+from lmworks.evaluate.comparable import METRICS
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, figures_of, measures_model

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lmworks.evaluate.items import METRICS, Item, Metric
+from lmworks.evaluate.comparable import METRICS
+from lmworks.evaluate.items import Item, Metric
 from lmworks.release.built import Built, figures_of, measures_model, read_json, read_lines
 
 

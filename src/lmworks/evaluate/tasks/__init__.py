@@ -11,6 +11,7 @@ from lmworks.evaluate.tasks import (
     documentation,
     exact_answer,
     extraction,
+    facts_to_text,
     judged_answers,
     last_word,
     multiple_choice,
@@ -18,6 +19,7 @@ from lmworks.evaluate.tasks import (
     preference_accuracy,
     reverse_question,
     rules,
+    summary,
     text_to_text,
 )
 from lmworks.pipeline.stage import Stage
@@ -100,6 +102,23 @@ TASKS: Mapping[str, Task] = {
         {
             "copy-source": text_to_text.evaluate_text_to_text_copy,
             "word-table": text_to_text.evaluate_text_to_text_words,
+        },
+    ),
+    "facts-to-text": Task(
+        facts_to_text.FactsToTextConfig,
+        facts_to_text.evaluate_facts_to_text,
+        {
+            "template": facts_to_text.evaluate_facts_to_text_template,
+            "nearest-facts": facts_to_text.evaluate_facts_to_text_nearest,
+        },
+    ),
+    "summary": Task(
+        summary.SummaryConfig,
+        summary.evaluate_summary,
+        {
+            "lead-sentence": summary.evaluate_summary_lead,
+            "central-sentence": summary.evaluate_summary_central,
+            "learned-sentence": summary.evaluate_summary_learned,
         },
     ),
 }

@@ -49,7 +49,7 @@ class DocumentationConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=2)
+@stage(version=3)
 def evaluate_documentation(
     config: DocumentationConfig,
     model: ModelFolder,
@@ -85,7 +85,7 @@ def evaluate_documentation(
     return _result(items, method, questions, train, out, **evidence(engine, prompts))
 
 
-@stage(version=2)
+@stage(version=3)
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -108,9 +108,10 @@ def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Q
 
 def _item(question: Question, answer: str, truncated: bool) -> Item:
     reference = question["messages"][1]["content"]
+    score = rouge_l(reference, answer)
     counts = {"words": len(words_of(answer)), "wanted_words": len(words_of(reference))}
-    scored = answered(question, answer, rouge_l(reference, answer))
-    return {**scored, **counts, "empty": not answer.strip(), "truncated": truncated}
+    found = {"rouge_l": score, "empty": not answer.strip(), "truncated": truncated}
+    return {**answered(question, answer, score), **counts, **found}
 
 
 def _result(

@@ -1,18 +1,24 @@
-"""How like the targets what a model makes of sources is: BLEU, chrF and exact matches."""
+"""What a model makes of sources, beside what would be right: BLEU, chrF, ROUGE and what else is asked for.
+
+Tasks of this family differ in their baselines and in the metrics that they take unless told otherwise.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lmworks.data.conversations import Conversations
-from lmworks.evaluate.items import BLEU, CHRF, EXACT, Item, contamination, evidence, score_in_chunks, write_items
-from lmworks.evaluate.metrics import bleu_counts, chrf_counts, sacrebleu_signatures
+from lmworks.evaluate.items import Item, contamination, evidence, score_in_chunks, write_items
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
+from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
+from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
 from lmworks.model.folder import ARCHITECTURES, ModelFolder
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -22,17 +28,35 @@ SOURCES_AT_ONCE = 256
 Write = Callable[[Sequence[Question]], list[str]]
 
 
-class TextToTextTaskConfig(QuestionsConfig):
-    """BLEU of targets written for sources."""
+class WritingConfig(QuestionsConfig):
+    """What every task of this family is asked."""
 
-    kind: Literal["text-to-text"] = "text-to-text"
     limit: int | None = Field(None, ge=1, description="Pairs drawn; all, since BLEU is of a whole test set.")
     prompt: Literal["chat"] = Field("chat", description="A source has no other form; decoders are asked it in a chat.")
     max_tokens: int = Field(128, ge=1, description="Where a target is cut: longer than nearly all sentences.")
     beams: int = Field(4, ge=1, description="Of encoder-decoders, as in most published figures; decoders are greedy.")
+    metrics: list[TextMetricName] = Field(
+        default=["bleu", "chrf", "exact"], min_length=1, description="The first leads; all are compared in."
+    )
+    timed: int = Field(
+        default=0,
+        ge=0,
+        description="Sources whose texts are written one at a time once more, and timed: what one user waits for. "
+        "None, for it takes as long again. The times stand in the manifest's block `run`.",
+    )
+
+    def also_compared(self) -> list[str]:
+        figures = [metric.name for name in self.metrics for metric in TEXT_METRICS[name].figures]
+        return figures[1:]
 
 
-@stage(version=1)
+class TextToTextTaskConfig(WritingConfig):
+    """BLEU of targets written for sources."""
+
+    kind: Literal["text-to-text"] = "text-to-text"
+
+
+@stage(version=2)
 def evaluate_text_to_text(
     config: TextToTextTaskConfig,
     model: ModelFolder,
@@ -42,40 +66,79 @@ def evaluate_text_to_text(
     context: Context,
 ) -> Result:
     """Let a model write, and compare with the targets."""
-    pairs, drawn = draw(list(data.iterate()), config)
-    write, how, known = _writer(config, model.path, [_source(pair) for pair in pairs])
-    items = score_in_chunks(context, pairs, SOURCES_AT_ONCE, lambda some: _items(some, write(some)))
-    return _result(items, f"{drawn}, {how}, at most {config.max_tokens} tokens", pairs, train, out, **known)
+    return judge_model(config, model, data, train, out, context)
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_text_to_text_copy(
     config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
     """The same figures for the source as it is."""
-    pairs, drawn = draw(list(data.iterate()), config)
-    return _result(_items(pairs, map(_source, pairs)), f"{drawn}, the source copied", pairs, train, out)
+    return judge_baseline(config, data, train, out, str, "the source copied")
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_text_to_text_words(
     config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
     """The same figures for a word table learned from the training pairs."""
     from lmworks.evaluate.baselines.word_table import WordTable
 
+    table = WordTable.fit(learned_from(train))
+    how = "word by word as IBM model 1 learned from the training pairs"
+    return judge_baseline(config, data, train, out, table.translate, how)
+
+
+def judge_model(
+    config: WritingConfig,
+    model: ModelFolder,
+    data: Conversations,
+    train: Conversations | None,
+    out: Path,
+    context: Context,
+    **more: Any,
+) -> Result:
+    """The figures of a model. `more` goes to `Known`."""
     pairs, drawn = draw(list(data.iterate()), config)
-    table = WordTable.fit([(_source(pair), pair["messages"][1]["content"]) for pair in train.iterate()])
-    items = _items(pairs, [table.translate(_source(pair)) for pair in pairs])
-    return _result(items, f"{drawn}, word by word as IBM model 1 learned from the training pairs", pairs, train, out)
+    write, how, known = _writer(config, model.path, [pair["messages"][0]["content"] for pair in pairs])
+    texts = score_in_chunks(
+        context,
+        pairs,
+        SOURCES_AT_ONCE,
+        lambda some: [{"answer": text.strip()} for text in write(some)],
+    )
+    measured = _timed(write, pairs[: config.timed])
+    if measured:
+        context.log(
+            "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
+        )
+    method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
+    return _judged(
+        config, pairs, [text["answer"] for text in texts], method, train, out, more, conditions=known, measured=measured
+    )
 
 
-def _source(pair: Question) -> str:
-    text: str = pair["messages"][0]["content"]
-    return text
+def judge_baseline(
+    config: WritingConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    write: Callable[[str], str],
+    how: str,
+    **more: Any,
+) -> Result:
+    """The figures of a function from source to text."""
+    pairs, drawn = draw(list(data.iterate()), config)
+    texts = [write(source_of(pair)).strip() for pair in pairs]
+    return _judged(config, pairs, texts, f"{drawn}, {how}", train, out, more)
 
 
-def _writer(config: TextToTextTaskConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
+def learned_from(train: Conversations) -> list[tuple[str, str]]:
+    """(source, target) of the pairs that baselines learn from."""
+    return [(source_of(pair), text) for pair in train.iterate() for text in references_of(pair)]
+
+
+def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
     """How a model writes, in words too, and the conditions under which its figures hold."""
     if json.loads((folder / "config.json").read_text())["model_type"] in ARCHITECTURES:
         from lmworks.generate.engine import Sampling, open_engine
@@ -94,7 +157,7 @@ def _writer(config: TextToTextTaskConfig, folder: Path, asked: Sequence[str]) ->
     module, tokenizer = load_published(folder, "AutoModelForSeq2SeqLM", config.data_type), open_tokenizer(folder)
 
     def translate(pairs: Sequence[Question]) -> list[str]:
-        ids = tokenizer.encode_batch([_source(pair) for pair in pairs])
+        ids = tokenizer.encode_batch([pair["messages"][0]["content"] for pair in pairs])
         return [tokenizer.decode(row) for row in rewrite(module, ids, config.max_tokens, config.beams)]
 
     digest = digest_text(canonical_json(list(asked)))
@@ -102,25 +165,61 @@ def _writer(config: TextToTextTaskConfig, folder: Path, asked: Sequence[str]) ->
     return translate, f"likeliest of {config.beams} beams", known
 
 
-def _items(pairs: Sequence[Question], written: Any) -> list[Item]:
-    items = []
-    for pair, text in zip(pairs, written, strict=True):
-        answer, reference = text.strip(), pair["messages"][1]["content"]
-        item = answered(pair, answer, float(answer == reference))
-        counts = {"bleu": bleu_counts(reference, answer), "chrf": chrf_counts(reference, answer)}
-        items.append({**item, **counts})
-    return items
+def _timed(write: Write, pairs: Sequence[Question]) -> dict[str, float]:
+    """Seconds that a text takes alone, median and 95th percentile, after one that warms up.
+
+    Those of the processor, of all its cores together, hold where others use the machine, too.
+    """
+    if len(pairs) < 2:
+        return {}
+    taken: dict[str, list[float]] = {"seconds": [], "processor_seconds": []}
+    for pair in [*pairs[:1], *pairs]:
+        began = time.perf_counter(), time.process_time()
+        write([pair])
+        taken["seconds"].append(time.perf_counter() - began[0])
+        taken["processor_seconds"].append(time.process_time() - began[1])
+    found: dict[str, float] = {"timed_texts": len(pairs)}
+    for name, (_, *each) in taken.items():
+        found[f"median_{name}"] = statistics.median(each)
+        found[f"p95_{name}"] = statistics.quantiles(each, n=20, method="inclusive")[-1]
+    return found
 
 
-def _result(
-    items: Sequence[Item], method: str, pairs: Sequence[Question], train: Handle | None, out: Path, **known: Any
+def _judged(
+    config: WritingConfig,
+    pairs: Sequence[Question],
+    texts: Sequence[str],
+    method: str,
+    train: Handle | None,
+    out: Path,
+    more: dict[str, Any],
+    conditions: dict[str, Any] | None = None,
+    measured: dict[str, float] | None = None,
 ) -> Result:
+    learned = list(Conversations(train.path, "").iterate()) if train else []
+    known = Known(asked=pairs, train=learned, **more)
+    judges = [(TEXT_METRICS[name].figures, TEXT_METRICS[name].judge(known)) for name in config.metrics]
+    items: list[Item] = []
+    for pair, text in zip(pairs, texts, strict=True):
+        written = Written(source_of(pair), references_of(pair), text)
+        item = answered(pair, text, float(text in written.references))
+        for _, judge in judges:
+            item |= judge.fields(written)
+        items.append(item)
     write_items(out / "items.jsonl", items)
-    known["contamination"] = contamination(train, sources(pairs))
-    bleu, chrf = sacrebleu_signatures()
+    evidence_ = {**(conditions or {}), "contamination": _overlap(train, pairs, learned)}
     figures = [
-        BLEU.figure(items, f"{bleu}; {method}", **known),
-        CHRF.figure(items, f"{chrf}; {method}", **known),
-        EXACT.figure(items, f"written exactly as the target; {method}", **known),
+        metric.figure(items, f"{how}; {method}", **evidence_)
+        for metrics, judge in judges
+        for metric, how in zip(metrics, judge.methods, strict=True)
     ]
-    return Result(figures=figures, examples=list(items[:6]))
+    return Result(figures=figures, examples=list(items[:6]), measured=measured or {})
+
+
+def _overlap(train: Handle | None, pairs: Sequence[Question], learned: Iterable[Question]) -> str | None:
+    """What `contamination` finds, and equal sources, which other documents may hold."""
+    verdict = contamination(train, sources(pairs))
+    if verdict is None:
+        return None
+    seen = {source_of(pair) for pair in learned}
+    return f"{verdict}; {sum(source_of(pair) in seen for pair in pairs)} of {len(pairs)} sources stand in it, too"

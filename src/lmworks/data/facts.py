@@ -1,0 +1,69 @@
+"""Facts as a line of slots and values, and the plainest text that states them."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_BRACKETED = re.compile(r"\s*([^,;\[\]\n]+?)\s*\[([^\]]*)\]")
+_NEXT_SLOT = re.compile(r"[,;\n]\s*(?=[^,;:=\n]+[:=])")
+_SLOT_AND_VALUE = re.compile(r"([^:=]+?)\s*[:=]\s*(.*)", re.DOTALL)
+_NEW_WORD = re.compile(r"[_\s]+|(?<=[a-z])(?=[A-Z])")
+PREPOSITIONS = {"near", "in", "at", "by", "for", "from", "with", "on", "of", "within", "beside"}
+YES, NO = {"yes", "true"}, {"no", "false"}
+
+
+class Fact(NamedTuple):
+    """What is said of one thing."""
+
+    slot: str
+    value: str
+
+    @property
+    def is_yes_or_no(self) -> bool:
+        """Whether the value says only if the slot holds."""
+        return self.value.lower() in YES | NO
+
+    @property
+    def words(self) -> str:
+        """The slot's name in words: "familyFriendly" is "family friendly"."""
+        return " ".join(filter(None, _NEW_WORD.split(self.slot))).lower()
+
+
+def parse_facts(text: str) -> list[Fact]:
+    """Facts written as "name[Blue Spice], area[riverside]" or "name: Blue Spice, area: riverside", a line or several.
+
+    Of the second form a value ends where the next slot begins, so it may hold commas. Empty values are left out.
+    """
+    found = _BRACKETED.findall(text)
+    if not found:
+        parts = map(_SLOT_AND_VALUE.fullmatch, map(str.strip, _NEXT_SLOT.split(text)))
+        found = [part.groups() for part in parts if part]
+    return [Fact(slot.strip(), value.strip()) for slot, value in found if value.strip()]
+
+
+def verbalise(facts: list[Fact]) -> str:
+    """Every fact in a sentence that any facts could have: what a text must be better than.
+
+    The subject is the fact `name`, else the first; a slot that ends in type, kind or category says what it is.
+    """
+    if not facts:
+        return ""
+    subject = next((fact for fact in facts if fact.slot.lower() == "name"), facts[0])
+    others = [fact for fact in facts if fact is not subject]
+    kind = next((fact for fact in others if fact.words.split()[-1] in ("type", "kind", "category")), None)
+    said = [_predicate(fact) for fact in others if fact is not kind]
+    first = f"is {_article(kind.value)} {kind.value}" if kind else said.pop(0) if said else "is there"
+    return " ".join([f"{subject.value} {first}.", *(f"It {each}." for each in said)])
+
+
+def _predicate(fact: Fact) -> str:
+    if fact.is_yes_or_no:
+        return f"is {'' if fact.value.lower() in YES else 'not '}{fact.words}"
+    if fact.words in PREPOSITIONS:
+        return f"is {fact.words} {fact.value}"
+    return f"has the {fact.words} {fact.value}"
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"

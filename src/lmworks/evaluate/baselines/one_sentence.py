@@ -1,0 +1,53 @@
+"""Summaries by copying one sentence: the first, the most central, or the one that a linear classifier would take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lmworks.data.operations import sentences
+from lmworks.evaluate.metrics import rouge_n
+
+Pick = Callable[[str], str]
+
+
+def lead(text: str) -> str:
+    """The first sentence: hard to beat on news, where it is written to be read alone."""
+    return next(iter(sentences(text)), "")
+
+
+def central(text: str) -> str:
+    """The sentence that has most words in common with the others (mean ROUGE-1), of equals the first."""
+    found = sentences(text)
+    return max(found, key=lambda one: sum(rouge_n(other, one, 1) for other in found if other is not one), default="")
+
+
+def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
+    """From (text, summary): the sentence likeliest to be the one that has most in common with a summary (ROUGE-1).
+
+    A linear classifier of words, pairs of words and runs of letters tells such sentences from the others, with their
+    places, from the front and from the back, as words of theirs.
+    """
+    import numpy as np
+
+    from lmworks.data.hashed_linear import train
+
+    texts: list[str] = []
+    best: list[int] = []
+    for text, summary in pairs:
+        found = sentences(text)
+        scores = [rouge_n(summary, sentence, 1) for sentence in found]
+        texts += _placed(found)
+        best += [int(place == scores.index(max(scores))) for place in range(len(found))]
+    if len(set(best)) < 2:
+        return lead
+    *_, (model, _) = train(("other", "best"), texts, np.array(best))
+
+    def pick(text: str) -> str:
+        found = sentences(text)
+        return found[int(model.probabilities(_placed(found))[:, 1].argmax())] if found else ""
+
+    return pick
+
+
+def _placed(found: Sequence[str]) -> list[str]:
+    return [f"place{number} back{len(found) - number} {sentence}" for number, sentence in enumerate(found)]

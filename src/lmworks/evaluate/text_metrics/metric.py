@@ -1,0 +1,64 @@
+"""What a metric of written texts is: figures, and a judge that gives each text the fields that they sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lmworks.evaluate.items import Metric
+from lmworks.evaluate.questions import Question
+from lmworks.pipeline.stage import Handle
+
+Fields = dict[str, Any]
+
+
+class Written(NamedTuple):
+    """A text that a model wrote."""
+
+    source: str
+    references: Sequence[str]
+    """What would have been right; each by itself."""
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a judge may look at before the first text."""
+
+    asked: Sequence[Question]
+    train: Sequence[Question] = ()
+    style: Handle | None = None
+    """A classifier of texts."""
+    style_label: str = ""
+
+
+class Judge(NamedTuple):
+    """A metric that has looked."""
+
+    fields: Callable[[Written], Fields]
+    methods: Sequence[str]
+    """How each figure is reckoned, in words."""
+
+
+class TextMetric(NamedTuple):
+    """Figures that are made together."""
+
+    figures: Sequence[Metric]
+    judge: Callable[[Known], Judge]
+
+
+def written_by_people(pairs: Sequence[Question]) -> list[Written]:
+    """Every reference as if it were an answer: what a metric says of those who know."""
+    return [Written(source_of(pair), references_of(pair), text) for pair in pairs for text in references_of(pair)]
+
+
+def source_of(pair: Question) -> str:
+    """What a pair's text is to be made of, without the words that ask for it."""
+    text: str = pair.get("source") or pair["messages"][0]["content"]
+    return text
+
+
+def references_of(pair: Question) -> list[str]:
+    """All that would be right."""
+    return pair.get("references") or [pair["messages"][1]["content"]]

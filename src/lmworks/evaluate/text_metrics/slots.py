@@ -1,0 +1,71 @@
+"""Slot coverage: which of the facts a text states, and which it states that are not among them.
+
+A value is stated where its words stand in a row in the text; capitals and hyphens do not matter. What says it in other
+words, such as "cheap" for "less than £20", is not found, so the figures stand beside those of what people wrote. Yes
+and no are no words to look for, and are left out. A wrong value is one that other facts have and these do not; the
+values of these facts are taken out of the text first, so that "Indian" in the name of a place near by is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from lmworks.data.facts import parse_facts
+from lmworks.errors import UsageError
+from lmworks.evaluate.items import Metric
+from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written, source_of, written_by_people
+
+COVERAGE = Metric(name="slot_coverage", label="slot coverage", value="stated", weight="slots")
+WRONG = Metric(name="wrong_values", label="wrong values", value="wrong", higher_is_better=False)
+
+_WORD = re.compile(r"[^\W_]+|[£$€¥%]")
+
+
+def values_of(source: str) -> list[str]:
+    """The values of a line of facts that can be looked for, as words."""
+    return [words(fact.value) for fact in parse_facts(source) if not fact.is_yes_or_no and _WORD.search(fact.value)]
+
+
+def words(text: str) -> str:
+    """Lower-case words with a space between."""
+    return " ".join(_WORD.findall(text.casefold()))
+
+
+def count(values: Sequence[str], others: Iterable[str], answer: str) -> Fields:
+    """How many of `values` and of `others` an answer states; all are in words."""
+    text = f" {words(answer)} "
+    stated = [value for value in values if f" {value} " in text]
+    for value in sorted(stated, key=len, reverse=True):
+        text = text.replace(f" {value} ", " | ")
+    wrong = 0
+    for value in sorted(set(others) - set(values), key=lambda value: (-len(value), value)):
+        if f" {value} " in text:
+            text, wrong = text.replace(f" {value} ", " | "), wrong + 1
+    return {"slots": len(values), "stated": len(stated), "wrong": wrong}
+
+
+def _judge(known: Known) -> Judge:
+    others = {value for pair in (*known.train, *known.asked) for value in values_of(source_of(pair))}
+    if not any(values_of(source_of(pair)) for pair in known.asked):
+        raise UsageError(
+            "slots: no source holds facts, expected such as 'name[Blue Spice], area[riverside]' or 'name: Blue Spice, "
+            "area: riverside'; leave `slots` out of `metrics`"
+        )
+
+    def fields(text: Written) -> Fields:
+        return count(values_of(text.source), others, text.answer)
+
+    people = [fields(text) for text in written_by_people(known.asked)]
+    stated = sum(each["stated"] for each in people) / max(1, sum(each["slots"] for each in people))
+    wrong = sum(each["wrong"] for each in people) / len(people)
+    return Judge(
+        fields,
+        [
+            f"values stated word for word, yes and no left out; the references state {stated:.1%}",
+            f"values a text that other facts have, of {len(others)}; the references have {wrong:.3f}",
+        ],
+    )
+
+
+SLOTS = TextMetric([COVERAGE, WRONG], _judge)

@@ -1,0 +1,57 @@
+"""The recipes that write from facts and sum up say how good they are, and first where a baseline is better."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.small_recipe import lmworks
+from lmworks.data.conversations import Conversations
+
+pytestmark = pytest.mark.slow
+
+
+def artifact(folder: Path, step: str) -> Path:
+    return Path(lmworks(folder, "show", step, "--path").stdout.strip())
+
+
+def comparison(folder: Path, step: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((artifact(folder, step) / "comparison.json").read_text())
+    return record
+
+
+def first_line_of_report(folder: Path) -> str:
+    """What the report says before all else."""
+    report = (folder / ".lmworks" / "reports" / f"{folder.name}.html").read_text()
+    found = re.search(r'<ul class="verdicts"><li>(.*?)<span', report, re.DOTALL)
+    assert found
+    return html.unescape(found[1])
+
+
+def test_texts_from_facts_are_judged_by_all_that_people_wrote_and_the_baseline_is_said_first(written: Path) -> None:
+    sides = {part: list(Conversations(artifact(written / "content", part), "").iterate()) for part in ("train", "test")}
+    assert {len(pair["references"]) for pair in sides["test"]} == {2}
+    assert not {pair["source"] for pair in sides["test"]} & {pair["source"] for pair in sides["train"]}
+    compared = comparison(written / "content", "evaluate/facts-to-text-test")
+    assert compared["metric"] == "bleu" and {"slot_coverage", "wrong_values", "in_style"} <= compared["also"].keys()
+    assert all(pair["interval"] for pair in compared["pairs"])
+    assert compared["verdicts"][0].startswith("nearest-facts wins: "), compared["verdicts"]
+    assert any(line.startswith("template wins: 1.000 slot coverage") for line in compared["verdicts"])
+    assert first_line_of_report(written / "content").startswith("nearest-facts wins: ")
+    template = artifact(written / "content", "evaluate/facts-to-text-test/template")
+    figures = {each["name"]: each for each in json.loads((template / "figures.json").read_text())}
+    assert (figures["in_style"]["value"], figures["wrong_values"]["value"]) == (0, 0)
+    assert "of the references 100.0% are" in figures["in_style"]["method"]
+
+
+def test_summaries_are_judged_by_the_best_reference_beside_copied_sentences(written: Path) -> None:
+    compared = comparison(written / "summarize", "evaluate/summary-test")
+    assert compared["metric"] == "rouge_1" and compared["also"].keys() == {"rouge_2", "rouge_l"}
+    systems = {side for pair in compared["pairs"] for side in (pair["a"], pair["b"])}
+    assert systems == {"smollm2-135m", "summariser", "lead-sentence", "central-sentence", "learned-sentence"}
+    assert first_line_of_report(written / "summarize").startswith("learned-sentence wins: 1.000 ROUGE-1")
