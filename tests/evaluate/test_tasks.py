@@ -10,7 +10,6 @@ import pytest
 from lmworks.evaluate.tasks import TASKS
 from lmworks.recipe import references
 
-
 RULES = [{"kind": "length", "most": 9}]
 
 
