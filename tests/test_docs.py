@@ -13,7 +13,11 @@ from lmworks.graph import CLASSES
 from lmworks.recipe_file import load_recipe
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "recipes").glob("*/README.md")),
+]
 NAMED = sorted(
     {(page.name, *name) for page in PAGES for name in re.findall(r"`(src/[\w/]+\.py):([\w.]+)`", page.read_text())}
 )

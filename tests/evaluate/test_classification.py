@@ -17,6 +17,7 @@ from lmworks.evaluate.tasks.classification import (
     evaluate_classification_majority,
     evaluate_classification_words,
     macro_f1,
+    when_unsure_ones_are_handed_on,
 )
 from support import make_context
 
@@ -45,7 +46,7 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     context = make_context(tmp_path / "m")
     object.__setattr__(context, "log", told.append)
     result = evaluate_classification(CONFIG, model, test, train, tmp_path / "m", context)
-    accuracy, f1 = result.figures
+    accuracy, f1, *_ = result.figures
     assert accuracy.value > 0.6 > (accuracy.chance or 1)
     assert accuracy.interval and accuracy.interval[0] < accuracy.value <= accuracy.interval[1]
     assert "20 of 20 documents asked about are in the training data" in str(f1.contamination)  # their ids are
@@ -87,3 +88,23 @@ def test_documents_without_labels_are_refused(tmp_path: Path, parts: tuple[Docum
     config = CONFIG.model_copy(update={"label": "genre"})
     with pytest.raises(UsageError, match="no document has a field 'genre'"):
         evaluate_classification_words(config, parts[1], parts[0], tmp_path, make_context(tmp_path))
+
+
+def test_the_surest_answers_are_counted_alone() -> None:
+    items = [
+        {
+            "id": f"{number:02}",
+            "cluster": f"{number}",
+            "likely": 1 - number / 100,
+            "score": float(number not in (3, 8, 9)),
+        }
+        for number in range(10)
+    ]
+    figures = {figure.name: figure for figure in when_unsure_ones_are_handed_on(items, "guess")}
+    assert {name: (round(figure.value, 4), figure.n) for name, figure in figures.items()} == {
+        "accuracy of the 90% answered": (round(7 / 9, 4), 9),
+        "accuracy of the 80% answered": (7 / 8, 8),
+        "accuracy of the 70% answered": (round(6 / 7, 4), 7),
+    }
+    assert "at least 0.92" in figures["accuracy of the 90% answered"].method
+    assert not list(when_unsure_ones_are_handed_on([{**item, "likely": 0.3} for item in items], "always the same"))

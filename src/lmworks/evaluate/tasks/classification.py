@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,13 @@ TEXTS_AT_ONCE = 256
 """A chunk takes a small model some seconds: what a kill costs."""
 SHOWN_CHARACTERS = 400
 
-Guess = Callable[[Sequence[str]], list[str]]
-"""A label for each text."""
+SURE_SHARES = (0.9, 0.8, 0.7)
+"""Shares of the texts that are answered where the least sure ones go to a person."""
+CONFUSIONS = 10
+"""Pairs of labels told: those to look at first."""
+
+Guess = Callable[[Sequence[str]], list[tuple[str, float]]]
+"""A label for each text, and how likely it is held to be."""
 
 
 class ClassificationConfig(TaskConfig):
@@ -36,7 +42,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_classification(
     config: ClassificationConfig,
     model: ModelFolder,
@@ -61,11 +67,12 @@ def evaluate_classification(
         context.log(f"{cut} texts are longer than the {room} tokens that the model reads: their ends are not read")
     tokenizer.enable_truncation(room)
 
-    def guess(texts: Sequence[str]) -> list[str]:
-        found = [""] * len(texts)
+    def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
+        found = [("", 0.0)] * len(texts)
         for places, output, _ in batches(classifier, tokenizer.encode_batch(list(texts))):
-            for place, best in zip(places, torch.argmax(output.logits, -1).tolist(), strict=True):
-                found[place] = names[best]
+            likely, best = torch.softmax(output.logits.float(), -1).max(-1)
+            for place, label, sure in zip(places, best.tolist(), likely.tolist(), strict=True):
+                found[place] = names[label], sure
         return found
 
     method = f"the likeliest label; {cut} texts cut to {room} tokens"
@@ -74,16 +81,21 @@ def evaluate_classification(
     )
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
     """The commonest label of the training texts, whatever the text."""
-    ((best, _),) = Counter(each.meta[config.label] for each in _labelled(config, train)).most_common(1)
-    return _scored(config, data, train, out, context, lambda texts: [str(best)] * len(texts), "the commonest label")
+    known = _labelled(config, train)
+    ((best, count),) = Counter(each.meta[config.label] for each in known).most_common(1)
+
+    def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
+        return [(str(best), count / len(known))] * len(texts)
+
+    return _scored(config, data, train, out, context, guess, "the commonest label")
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -98,8 +110,13 @@ def evaluate_classification_words(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
     )
     bag.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
+
+    def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
+        likely = bag.predict_proba(texts)
+        return [(str(bag.classes_[best]), float(row[best])) for row, best in zip(likely, likely.argmax(1), strict=True)]
+
     method = "logistic regression (C 10) on TF-IDF of words and pairs of words in at least two texts"
-    return _scored(config, data, train, out, context, lambda texts: [str(each) for each in bag.predict(texts)], method)
+    return _scored(config, data, train, out, context, guess, method)
 
 
 def _labelled(config: ClassificationConfig, documents: Documents) -> list[Document]:
@@ -131,10 +148,11 @@ def _scored(
                 "cluster": str(document.id if config.cluster == "id" else document.meta.get(config.cluster)),
                 "prompt": document.text[:SHOWN_CHARACTERS],
                 "answer": answer,
+                "likely": round(likely, 6),
                 "reference": str(document.meta[config.label]),
                 "score": float(answer == str(document.meta[config.label])),
             }
-            for document, answer in zip(documents, guess([each.text for each in documents]), strict=True)
+            for document, (answer, likely) in zip(documents, guess([each.text for each in documents]), strict=True)
         ]
 
     items = score_in_chunks(context, asked, TEXTS_AT_ONCE, score)
@@ -144,12 +162,27 @@ def _scored(
     figures = [
         ACCURACY.figure(items, method, chance=1 / len(labels), **known),
         macro_f1(items, method, **known),
+        *when_unsure_ones_are_handed_on(items, method, **known),
     ]
-    return Result(
-        figures=figures,
-        counts=dict(Counter(f"label {item['reference']}" for item in items)),
-        examples=[item for item in items if not item["score"]][:6],
-    )
+    wrong = [item for item in items if not item["score"]]
+    confused = Counter(f"{item['reference']} taken for {item['answer']}" for item in wrong).most_common(CONFUSIONS)
+    counts = Counter(f"label {item['reference']}" for item in items)
+    return Result(figures=figures, counts={**counts, **dict(confused)}, examples=wrong[:6])
+
+
+def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidence: Any) -> Iterator[Figure]:
+    """Accuracy of the answers that are held likeliest, and how likely one must be held to be among them.
+
+    That limit is of these same items: on others, about as many are answered, and about as many of those are right.
+    """
+    ranked = sorted(items, key=lambda item: (-item["likely"], item["id"]))
+    if ranked[0]["likely"] == ranked[-1]["likely"]:
+        return  # whatever the text
+    for share in SURE_SHARES:
+        sure = ranked[: max(1, round(share * len(items)))]
+        how = f"{method}; answers held at least {sure[-1]['likely']:.2f}, the others left to a person"
+        figure = ACCURACY.figure(sure, how, **evidence)
+        yield replace(figure, name=f"accuracy of the {share:.0%} answered")
 
 
 RESAMPLES = 1000
