@@ -16,16 +16,17 @@ pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes" / "translation.yaml"
 WORDS = {"one": "eins", "two": "zwei", "red": "rot", "green": "gruen", "house": "haus", "tree": "baum", "old": "alt"}
 SMALLER = {
-    **{f"{model}.hidden_size": 32 for model in ("fill", "translate")},
-    **{f"{model}.num_layers": 1 for model in ("fill", "translate")},
-    **{f"{model}.threads": 1 for model in ("fill", "translate")},
-    **{f"{model}.compile": "false" for model in ("fill", "translate")},
-    **{f"{model}.data_type": "float32" for model in ("fill", "translate")},
-    "fill.sequence_length": 64,
-    "fill.steps": 5,
+    **{f"{model}.hidden_size": 32 for model in ("fill", "translate", "read")},
+    **{f"{model}.num_layers": 1 for model in ("fill", "translate", "read")},
+    **{f"{model}.threads": 1 for model in ("fill", "translate", "read", "decoder")},
+    **{f"{model}.compile": "false" for model in ("fill", "translate", "read", "decoder")},
+    **{f"{model}.data_type": "float32" for model in ("fill", "translate", "read", "decoder")},
+    **{f"{model}.sequence_length": 64 for model in ("fill", "read", "decoder")},
+    **{f"{model}.steps": 5 for model in ("fill", "read", "decoder")},
     "translate.steps": 100,
     "translate.sequence_length": 48,
     "translate.global_batch_tokens": 1536,
+    "evaluate.tasks": "[{kind: text-to-text, data: test, train: train, timed: 4, max_tokens: 24}]",
     "split.test": 20,
     "split.validation": 20,
     "tokenizer.vocab_size": 320,
@@ -54,6 +55,11 @@ def test_it_beats_copying_and_its_folder_translates_elsewhere(tmp_path: Path) ->
     compared = Path(lmworks(tmp_path, "show", "evaluate/text-to-text-test", "--path").stdout.strip())
     verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
     assert any(verdict.startswith("translate beats copy-source") for verdict in verdicts), verdicts
+    assert any(verdict.startswith("translate beats decoder") for verdict in verdicts), "it learned for a moment only"
+    for model in ("translate", "decoder"):
+        evaluated = Path(lmworks(tmp_path, "show", f"evaluate/text-to-text-test/{model}", "--path").stdout.strip())
+        measured = json.loads((evaluated.parent / "manifest.json").read_text())["run"]["measured"]
+        assert 0 < measured["median_seconds"] <= measured["p95_seconds"], "what one user waits for"
     folder = Path(lmworks(tmp_path, "show", "translate", "--path").stdout.strip())
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)
     written = model.generate(**tokenizer("one red house", return_tensors="pt"), max_new_tokens=20)[0]
