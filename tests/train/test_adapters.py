@@ -21,8 +21,9 @@ from lmworks.model.quantised import pack, unpack
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.adapter_config import LoraConfig
 from lmworks.train.adapters import PARTS, Adapters
-from lmworks.train.config import CausalLMConfig, LoraConfig, SftConfig
+from lmworks.train.config import CausalLMConfig, SftConfig
 from lmworks.train.counting import training_memory
 from lmworks.train.train import train
 from model.test_folder import SHAPE, logits

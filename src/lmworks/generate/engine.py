@@ -21,12 +21,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.errors import LmworksError
+from lmworks.generate.attention import attention, attention_after, causal_attention, joined, visible_slots
 from lmworks.generate.detokenise import Detokeniser
 from lmworks.generate.sampling import Sampling as Sampling
 from lmworks.generate.sampling import choose
 from lmworks.generate.stops import StopStrings
-from lmworks.model.decoder import Attend, Decoder
+from lmworks.model.decoder import Decoder
 from lmworks.model.folder import is_ours, load_model
+from lmworks.model.prefix import KeysAndValues, keep, length_of, load_prefix
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 
 MAX_ROWS = 64
@@ -113,9 +115,10 @@ class Request:
 class Batch:
     """Requests decoded together. They come and go between steps; each is answered as if it were alone."""
 
-    def __init__(self, model: Decoder, tokenizer: Tokenizer, rows: int, slots: int) -> None:
+    def __init__(self, model: Decoder, tokenizer: Tokenizer, rows: int, slots: int, prefix: KeysAndValues = ()) -> None:
         config = model.config
-        shape = (config.num_layers, rows, config.num_key_value_heads, slots, config.head_size)
+        self._first = length_of(prefix)
+        shape = (config.num_layers, rows, config.num_key_value_heads, self._first + slots, config.head_size)
         weight = model.output_weight
         # Zeros, since a masked NaN is still a NaN.
         self._keys = torch.zeros(shape, dtype=model.compute_type, device=weight.device)
@@ -124,7 +127,7 @@ class Batch:
         self._tokenizer = tokenizer
         self._slots = slots
         self._rows = rows
-        self._shared: list[tuple[Tensor, Tensor]] = []  # keys and values [1,K,S,C] a layer, of S tokens
+        self._shared = prefix  # and, behind it, what all prompts begin with: so many tokens
         self._shared_length = 0
         self._running: list[Request] = []  # index = cache row
         self._waiting: deque[Request] = deque()
@@ -136,7 +139,7 @@ class Batch:
 
     def add(self, prompt: Sequence[int], sampling: Sampling) -> Request:
         """Put a request in line. Raises `LmworksError` for a prompt that leaves no room for an answer."""
-        context = self._model.config.context_length
+        context = self._model.config.context_length - self._first
         if not 0 < len(prompt) < context:
             raise LmworksError(
                 f"the prompt has {len(prompt)} tokens; a context of {context} takes from 1 to {context - 1}, "
@@ -150,8 +153,10 @@ class Batch:
     def share(self, beginning: Sequence[int]) -> None:
         """Read what all prompts begin with, and go on after, once for all; before the first step."""
         tokens, positions = _pad([beginning], self._keys.device)
-        self._model.hidden(tokens, positions, _keep(self._shared, _causal(self._model, len(beginning))))
-        self._shared_length = len(beginning)
+        kept: list[tuple[Tensor, Tensor]] = []
+        attend = keep(kept, causal_attention(self._model, len(beginning), self._shared))
+        self._model.hidden(tokens, self._first + positions, attend)
+        self._shared, self._shared_length = joined(self._shared, kept), len(beginning)
 
     @torch.inference_mode()
     def remove(self, request: Request) -> None:
@@ -163,9 +168,10 @@ class Batch:
         row = self._running.index(request)
         last = self._running.pop()
         if last is not request:
-            moved = (slice(None), len(self._running), slice(None), slice(last.position))
-            self._keys[:, row, :, : last.position] = self._keys[moved]
-            self._values[:, row, :, : last.position] = self._values[moved]
+            end = self._first + last.position
+            moved = (slice(None), len(self._running), slice(None), slice(end))
+            self._keys[:, row, :, :end] = self._keys[moved]
+            self._values[:, row, :, :end] = self._values[moved]
             self._running[row] = last
 
     @torch.inference_mode()
@@ -210,57 +216,56 @@ class Batch:
         prompts = list(dict.fromkeys(tuple(request.prompt) for request in requests))
         number = {prompt: place for place, prompt in enumerate(prompts)}
         asked = torch.tensor([number[tuple(request.prompt)] for request in requests], device=self._keys.device)
-        shared = self._shared_length
-        tokens, positions = _pad([prompt[shared:] for prompt in prompts], self._keys.device)
-        after = slice(shared, shared + tokens.shape[1])
-        causal = _causal(self._model, tokens.shape[1])
-        if shared:
-            positions = positions + shared
-            causal = _after(self._shared, _visible(positions[:1], after.stop, self._model.config.sliding_window))
+        skipped, start = self._shared_length, length_of(self._shared)
+        tokens, positions = _pad([prompt[skipped:] for prompt in prompts], self._keys.device)
+        slots = slice(start, start + tokens.shape[1])
+        causal = causal_attention(self._model, tokens.shape[1], self._shared)
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            if shared:
+            if start:
                 keys, values = self._shared[layer]
-                self._keys[layer, first:end, :, :shared], self._values[layer, first:end, :, :shared] = keys, values
-            self._keys[layer, first:end, :, after] = k[asked]
-            self._values[layer, first:end, :, after] = v[asked]
+                self._keys[layer, first:end, :, :start], self._values[layer, first:end, :, :start] = keys, values
+            self._keys[layer, first:end, :, slots] = k[asked]
+            self._values[layer, first:end, :, slots] = v[asked]
             return causal(layer, q, k, v)
 
-        hidden = self._model.hidden(tokens, positions, attend)  # [P,T,D] of P prompts
-        return hidden[asked, torch.tensor([len(request.prompt) - shared - 1 for request in requests])]
+        hidden = self._model.hidden(tokens, start + positions, attend)  # [P,T,D] of P prompts
+        return hidden[asked, torch.tensor([len(request.prompt) - skipped - 1 for request in requests])]
 
     def _decode(self) -> Tensor:
         """[B,D] hidden states of each running request's newest token."""
         count, device = len(self._running), self._keys.device
         tokens = torch.tensor([[request.ids[-1]] for request in self._running], device=device)
-        positions = torch.tensor([[request.position] for request in self._running], device=device)
-        longest = max(request.position for request in self._running) + 1
-        mask = _visible(positions, longest, self._model.config.sliding_window)
+        positions = self._first + torch.tensor([[request.position] for request in self._running], device=device)
+        longest = self._first + max(request.position for request in self._running) + 1
+        mask = visible_slots(positions, longest, self._model.config.sliding_window)
         rows, slots = torch.arange(count, device=device), positions[:, 0]
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             keys, values = self._keys[layer], self._values[layer]
             keys[rows, :, slots] = k[:, :, 0]
             values[rows, :, slots] = v[:, :, 0]
-            return _attention(q, keys[:count, :, :longest], values[:count, :, :longest], mask)
+            return attention(q, keys[:count, :, :longest], values[:count, :, :longest], mask)
 
         return self._model.hidden(tokens, positions, attend)[:, 0]
 
 
 class Engine:
-    """A model and its tokenizer, ready to write and to judge text."""
+    """A model and its tokenizer, ready to write and to judge text; with what was learned to stand before every text."""
 
-    def __init__(self, model: Decoder, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: Decoder, tokenizer: Tokenizer, prefix: KeysAndValues = ()) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self.context_length = model.config.context_length
+        self.prefix = prefix
+        self.context_length = model.config.context_length - length_of(prefix)
 
     def batch(self, rows: int, slots: int | None = None) -> Batch:
         """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""
         config = self.model.config
         slots = min(slots or self.context_length, self.context_length)
         row = config.cache_bytes(slots)
-        return Batch(self.model, self.tokenizer, max(1, min(rows, MAX_ROWS, CACHE_BYTES // row)), slots)
+        rows = max(1, min(rows, MAX_ROWS, CACHE_BYTES // row))
+        return Batch(self.model, self.tokenizer, rows, slots, self.prefix)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         """Answer every prompt. Raises `LmworksError` when one leaves no room in the context."""
@@ -301,8 +306,7 @@ class Engine:
         results: list[list[float]] = [[] for _ in sequences]
         lengths = {i: len(sequence) for i, sequence in enumerate(sequences) if len(sequence) > first[i]}
         for group in _groups(lengths, BATCH_TOKENS):
-            tokens, positions = _pad([sequences[index] for index in group], self.model.output_weight.device)
-            hidden = self.model.hidden(tokens, positions, _causal(self.model, tokens.shape[1]))
+            tokens, hidden = self._read([sequences[index] for index in group])
             spans = [(first[index], lengths[index]) for index in group]
             scores = self._log_probabilities(
                 torch.cat([hidden[row, start - 1 : end - 1] for row, (start, end) in enumerate(spans)]),
@@ -319,8 +323,7 @@ class Engine:
             raise LmworksError(f"a sequence of more than {self.context_length} tokens (the context): shorten it")
         results = [0.0] * len(sequences)
         for group in _groups({index: len(sequence) for index, sequence in enumerate(sequences)}, BATCH_TOKENS):
-            tokens, positions = _pad([sequences[index] for index in group], self.model.output_weight.device)
-            hidden = self.model.hidden(tokens, positions, _causal(self.model, tokens.shape[1]))
+            _, hidden = self._read([sequences[index] for index in group])
             ends = torch.tensor([len(sequences[index]) - 1 for index in group])
             found = _logits(hidden[torch.arange(len(group)), ends], self.model)[:, 0].tolist()
             for index, score in zip(group, found, strict=True):
@@ -337,17 +340,18 @@ class Engine:
                 f"prompt, and together at most {self.context_length} (the context)"
             )
         device, window = self.model.output_weight.device, self.model.config.sliding_window
-        shared: list[tuple[Tensor, Tensor]] = []  # keys and values [1,K,P,C] a layer, of the prompt but its last token
+        shared = self.prefix  # and of the prompt, but of its last token
         if len(prompt_ids) > 1:
-            prompt, positions = _pad([prompt_ids[:-1]], device)
-            self.model.hidden(prompt, positions, _keep(shared, _causal(self.model, prompt.shape[1])))
-        cached = len(prompt_ids) - 1
+            kept: list[tuple[Tensor, Tensor]] = []
+            self._read([prompt_ids[:-1]], kept)
+            shared = joined(shared, kept)
+        cached = length_of(shared)
         results = [0.0] * len(choices)
         for group in _groups({i: cached + len(choice) for i, choice in enumerate(choices) if choice}, BATCH_TOKENS):
             tokens, positions = _pad([[prompt_ids[-1], *choices[index]] for index in group], device)
             positions = positions[:, :-1] + cached
-            mask = _visible(positions[:1], cached + positions.shape[1], window)
-            hidden = self.model.hidden(tokens[:, :-1], positions, _after(shared, mask))
+            mask = visible_slots(positions[:1], cached + positions.shape[1], window)
+            hidden = self.model.hidden(tokens[:, :-1], positions, attention_after(shared, mask))
             sizes = [len(choices[index]) for index in group]
             scores = self._log_probabilities(
                 torch.cat([hidden[row, :size] for row, size in enumerate(sizes)]),
@@ -356,6 +360,15 @@ class Engine:
             for index, part in zip(group, torch.split(scores, sizes), strict=True):
                 results[index] = part.double().sum().item()
         return results
+
+    def _read(
+        self, sequences: Sequence[Sequence[int]], kept: list[tuple[Tensor, Tensor]] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens [B,T], filled up on the right, and hidden states [B,T,D]; keys and values are put into `kept`."""
+        tokens, positions = _pad(sequences, self.model.output_weight.device)
+        causal = causal_attention(self.model, tokens.shape[1], self.prefix)
+        attend = causal if kept is None else keep(kept, causal)
+        return tokens, self.model.hidden(tokens, length_of(self.prefix) + positions, attend)
 
     def _log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """[N,D] hidden states, [N] next tokens -> [N] natural log p, with few rows of logits alive at once."""
@@ -370,7 +383,8 @@ def open_engine(folder: Path, data_type: str = "auto") -> Engine:
     """The engine for a model folder. `auto` is float32: figures then do not depend on the processor's short types."""
     kind, tokenizer = "float32" if data_type == "auto" else data_type, open_tokenizer(folder)
     if is_ours(folder):
-        return Engine(load_model(folder, kind), tokenizer)
+        model = load_model(folder, kind)
+        return Engine(model, tokenizer, load_prefix(folder, model))
     from lmworks.generate.published import PublishedEngine
     from lmworks.model.published_decoder import load_published_decoder
 
@@ -392,53 +406,6 @@ def generation(request: Request) -> Generation:
 def _logits(hidden: Tensor, model: Decoder) -> Tensor:
     """[N,D] -> [N,V] in float32."""
     return F.linear(hidden, model.output_weight.to(hidden.dtype)).float()
-
-
-def _attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
-    """q[B,H,T,C], k and v[B,K,S,C], mask[B,1,T,S] (True: seen) -> [B,H,T,C]"""
-    return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=q.shape[1] != k.shape[1]
-    )
-
-
-def _visible(positions: Tensor, slots: int, window: int | None) -> Tensor | None:
-    """Which of the slots 0 … `slots`-1 the queries at positions[B,T] see, [B,1,T,S]; None when each sees all."""
-    distance = positions[:, None, :, None] - torch.arange(slots, device=positions.device)
-    mask = distance >= 0
-    if window is not None:
-        mask &= distance < window
-    return None if bool(mask.all()) else mask
-
-
-def _causal(model: Decoder, length: int) -> Attend:
-    """Attention of whole sequences, all beginning at position 0."""
-    window = model.config.sliding_window
-    mask = None
-    if window is not None and window < length:
-        mask = _visible(torch.arange(length, device=model.output_weight.device)[None], length, window)
-    return lambda layer, q, k, v: _attention(q, k, v, mask, causal=mask is None)
-
-
-def _keep(kept: list[tuple[Tensor, Tensor]], attend: Attend) -> Attend:
-    """`attend`, keeping each layer's keys and values."""
-
-    def keeping(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        kept.append((k, v))
-        return attend(layer, q, k, v)
-
-    return keeping
-
-
-def _after(shared: list[tuple[Tensor, Tensor]], mask: Tensor | None) -> Attend:
-    """Attention of rows that all follow one prefix, whose keys and values [1,K,P,C] a layer may be empty."""
-
-    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if shared:
-            keys, values = (part.expand(len(k), -1, -1, -1) for part in shared[layer])
-            k, v = torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
-        return _attention(q, k, v, mask)
-
-    return attend
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:

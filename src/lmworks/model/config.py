@@ -41,6 +41,9 @@ class Shape(Protocol):
     def adapter_parameters(self, rank: int) -> int:
         """Parameters of low-rank adapters beside every matrix inside blocks."""
 
+    def prefix_size(self, kind: str) -> int:
+        """Parameters of a place that is learned before every text, as a `prompt` or a `prefix`."""
+
     @property
     def num_layers(self) -> int:
         """Blocks."""
@@ -138,6 +141,10 @@ class DecoderConfig:
         """Rows of the matrices of one block."""
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         return heads + 2 * keys + 2 * self.hidden_size + 2 * self.intermediate_size
+
+    def prefix_size(self, kind: str) -> int:
+        """Parameters of a place that is learned before every text: an embedding, or keys and values of every layer."""
+        return self.hidden_size if kind == "prompt" else self.cache_bytes(1, 1)
 
     def forward_flops_per_token(self, context: int) -> int:
         """Floating-point operations of one token's forward pass that sees `context` positions."""

@@ -96,6 +96,10 @@ class EncoderConfig:
         middle = (2 + self._is_gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (8 * self.hidden_size + middle)
 
+    def prefix_size(self, kind: str) -> int:
+        """Nothing can be learned before its texts."""
+        return 0
+
     @property
     def block_outputs(self) -> int:
         """Rows of the matrices of one block."""

@@ -29,6 +29,10 @@ ARCHITECTURES = {
 WRITES, SCORED = "ForCausalLM", "ForSequenceClassification"
 DEFAULT_LABELS = 2
 """That `transformers` takes a classifier to have whose config.json names none."""
+ADAPTER = "adapter"
+"""Folder, in PEFT's form, of what was learned beside a model."""
+PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
+"""Kinds that stand before every text and not in the weights, with PEFT's names."""
 LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
@@ -126,6 +130,22 @@ def _stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
         for name in names:
             with safe_open(file, "pt") as tensors:
                 yield name, tensors.get_tensor(name)
+
+
+def prefix_kind(folder: Path) -> str | None:
+    """What kind stands before every text of a model; None where its weights are all of it."""
+    path = folder / ADAPTER / "adapter_config.json"
+    found = read_json(path)["peft_type"] if path.is_file() else None
+    return next((kind for kind, name in PREFIXES.items() if name == found), None)
+
+
+def require_whole(folder: Path) -> None:
+    """Raise LmworksError if more than weights makes the model."""
+    if kind := prefix_kind(folder):
+        raise LmworksError(
+            f"{folder}: its adapter of kind {kind!r} stands before every text, in no weight: lmworks and PEFT can "
+            "measure and serve it; to export it or begin with it, tune with an adapter of kind lora or dora"
+        )
 
 
 def is_ours(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
-from lmworks.model.folder import describe, read_config
+from lmworks.model.folder import describe, read_config, require_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -275,6 +275,7 @@ def write_gguf(folder: Path, file: Path, file_type: str = "f16") -> None:
     import numpy as np
     from safetensors import safe_open
 
+    require_whole(folder)
     config = read_config(folder)
     if config.sliding_window or config.rope_scaling:
         raise LmworksError(f"{folder}: no sliding window and no rope scaling can be written for this architecture")

@@ -73,6 +73,10 @@ class EncoderDecoderConfig:
         feed_forward = (2 + self.gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (3 * attention + 2 * feed_forward)
 
+    def prefix_size(self, kind: str) -> int:
+        """Nothing can be learned before its texts."""
+        return 0
+
     @property
     def block_outputs(self) -> int:
         """Rows of the matrices of one block of the encoder and one of the decoder."""

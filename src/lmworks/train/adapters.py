@@ -19,10 +19,13 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
+from lmworks.model.folder import ADAPTER
 from lmworks.model.quantised import QuantisedLinear
 
 if TYPE_CHECKING:
-    from lmworks.train.config import LoraConfig, TrainConfig
+    from lmworks.train.adapter_config import LoraConfig
+    from lmworks.train.config import TrainConfig
+    from lmworks.train.prefix import Prefix
 
 PARTS = {"lora": ("lora_A", "lora_B"), "dora": ("lora_A", "lora_B", "lora_magnitude_vector")}
 """As PEFT's files name them."""
@@ -155,15 +158,15 @@ class Adapters:
 
 def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
     """Give a trainable model the adapters of the config, if there are any: only those are learned."""
-    if config.adapter:
-        model.adapters = Adapters(network, model.blocks, config.adapter, config.seed)
+    if config.lora:
+        model.adapters = Adapters(network, model.blocks, config.lora, config.seed)
         model.module = model.adapters.trained
 
 
-def save_adapters(adapters: Adapters | None, folder: Path) -> None:
+def save_adapters(adapters: Adapters | Prefix | None, folder: Path) -> None:
     """Write adapters, if there are any, into `folder/adapter`, and merge them into the model."""
     if adapters:
-        adapters.save(folder / "adapter")
+        adapters.save(folder / ADAPTER)
         adapters.merge()
 
 

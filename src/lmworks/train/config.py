@@ -13,6 +13,7 @@ from lmworks.data.mixing import Proportions
 from lmworks.errors import LmworksError
 from lmworks.model.config import FLOAT32, PACKED_BITS
 from lmworks.recipe import Reference, StepConfig
+from lmworks.train.adapter_config import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
 
 if TYPE_CHECKING:
     from lmworks.model.config import DecoderConfig, Shape
@@ -33,32 +34,6 @@ LostShare = Annotated[
         "refuses: one in five is rarely meant.",
     ),
 ]
-
-
-class LoraConfig(StepConfig):
-    """Freeze the base and learn a product of two thin matrices beside each of its matrices."""
-
-    kind: Literal["lora", "dora"] = Field(
-        default="lora",
-        description="`dora` learns the length of each row apart from its direction (Liu et al. 2024): better at equal "
-        "rank in its paper, most at low ones, for more time and memory.",
-    )
-    rank: int = Field(
-        default=16, ge=1, description="A hundredth of the weights or less; more changed little in LoRA's paper."
-    )
-    alpha: float = Field(
-        default=32, gt=0, description="The product counts alpha/rank: twice, as QLoRA's authors have it."
-    )
-    targets: Literal["all-linear"] | list[str] = Field(
-        default="all-linear",
-        description="Adapters on every matrix of the blocks reach full tuning (Dettmers et al. 2023); on some do not.",
-    )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="On the adapter's input; as for the whole model.")
-    quantise: Literal["q4_1"] | None = Field(
-        default=None,
-        description="How frozen matrices are held: unset, in float32, as others load them. `q4_1`, the blocks of GGUF "
-        "files, takes 5 bits a weight: from a file of that type nothing is lost, from others what 4 bits round away.",
-    )
 
 
 class TrainConfig(StepConfig):
@@ -99,11 +74,12 @@ class TrainConfig(StepConfig):
         description="Of `data`; set by the graph where it is a mix.",
     )
 
-    adapter: LoraConfig | None = Field(
+    adapter: AdapterConfig | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
         description="Unset, all weights are learned. With an adapter AdamW moves at a rate of 0.0002, QLoRA's, unless "
-        "stated: Muon's updates have the size of whole matrices, and B begins as zero.",
+        "stated: Muon's updates have the size of whole matrices, and B begins as zero. Prompts move at 0.03 and "
+        "prefixes at 0.01, as in PEFT's examples.",
     )
 
     objective: str
@@ -232,9 +208,10 @@ class TrainConfig(StepConfig):
     @model_validator(mode="before")
     @classmethod
     def _adapters_have_rates_of_their_own(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and fields.get("adapter") is not None and "optimizer" not in fields:
-            return {"learning_rate": 2e-4, **fields, "optimizer": "adamw"}
-        return fields
+        adapter = fields.get("adapter") if isinstance(fields, dict) else None
+        if adapter is None or "optimizer" in fields:
+            return fields
+        return {"learning_rate": RATES.get(kind_of(adapter), 2e-4), **fields, "optimizer": "adamw"}
 
     @model_validator(mode="after")
     def _rates_are_of_the_optimizer(self) -> Self:
@@ -282,14 +259,26 @@ class TrainConfig(StepConfig):
 
     def trained_parts(self, shape: Shape) -> Mapping[str, int]:
         """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
-        if not self.adapter:
+        if isinstance(self.adapter, PrefixConfig):
+            return {"adapters": self.adapter.tokens * shape.prefix_size(self.adapter.kind)}
+        if not self.lora:
             return shape.parts
-        magnitudes = shape.num_layers * shape.block_outputs if self.adapter.kind == "dora" else 0
-        return {"adapters": shape.adapter_parameters(self.adapter.rank) + magnitudes}
+        magnitudes = shape.num_layers * shape.block_outputs if self.lora.kind == "dora" else 0
+        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes}
+
+    @property
+    def lora(self) -> LoraConfig | None:
+        """The adapters beside matrices, if there are such."""
+        return self.adapter if isinstance(self.adapter, LoraConfig) else None
+
+    @property
+    def tokens_before(self) -> int:
+        """Places that are learned before every text."""
+        return self.adapter.tokens if isinstance(self.adapter, PrefixConfig) else 0
 
     def weight_bytes(self, shape: Shape) -> int:
         """What the weights of the model take that is trained."""
-        packed = shape.parts["matrices"] if self.adapter and self.adapter.quantise else 0
+        packed = shape.parts["matrices"] if self.lora and self.lora.quantise else 0
         return FLOAT32 * (shape.parameters - packed) + packed * PACKED_BITS // 8
 
     def flops_per_token(self, shape: Shape) -> int:
@@ -297,7 +286,8 @@ class TrainConfig(StepConfig):
         whole = shape.training_flops_per_token(self.sequence_length)
         if not self.adapter:
             return whole
-        return whole - shape.training_flops_per_token(0) // 3 + 6 * shape.adapter_parameters(self.adapter.rank)
+        beside = 6 * shape.adapter_parameters(self.lora.rank) if self.lora else 0
+        return whole - shape.training_flops_per_token(0) // 3 + beside
 
     def frozen_parameters(self, shape: Shape) -> int:
         """Parameters of further models that are held beside it and never move."""

@@ -42,12 +42,12 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     stepping = {**held, "gradients": FLOAT32 * sum(trained.values()), "copy for the checkpoint": copy}
     how = {"recomputed": config.activation_checkpointing, "dropout": config.dropout > 0}
     rows = min(config.micro_batch_rows, config.rows_per_step)
-    activations = dict(shape.activation_bytes(rows, config.sequence_length, width, **how))
-    if config.adapter and config.adapter.kind == "dora":
+    activations = dict(shape.activation_bytes(rows, config.sequence_length + config.tokens_before, width, **how))
+    if config.lora and config.lora.kind == "dora":
         kept = 1 if config.activation_checkpointing else shape.num_layers
         activations["outputs before magnitudes"] = width * rows * config.sequence_length * kept * shape.block_outputs
     merged = 0
-    if config.adapter and config.adapter.quantise:  # one matrix of numbers at a time; at the end, all in 16 bits
+    if config.lora and config.lora.quantise:  # one matrix of numbers at a time; at the end, all in 16 bits
         activations["copies of weights"] = FLOAT32 * shape.parts["matrices"] // shape.num_layers
         merged = 2 * shape.parameters
     moments = [

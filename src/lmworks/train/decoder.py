@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from lmworks.data.conversations import Conversations
@@ -17,10 +18,20 @@ from lmworks.errors import LmworksError
 from lmworks.generate.engine import Engine, Sampling
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
-from lmworks.model.folder import ARCHITECTURES, ModelFolder, is_ours, load_model, read_config, save_model
+from lmworks.model.folder import (
+    ARCHITECTURES,
+    ModelFolder,
+    is_ours,
+    load_model,
+    read_config,
+    require_whole,
+    save_model,
+)
+from lmworks.model.prefix import KeysAndValues, length_of
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.adapter_config import PrefixConfig
 from lmworks.train.adapters import Adapters, adapt, save_adapters
 from lmworks.train.bigrams import begin_with_bigrams
 from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
@@ -28,6 +39,7 @@ from lmworks.train.losses import best_output_gradient, chunked_cross_entropy, to
 from lmworks.train.memory import available_bytes, require_fit
 from lmworks.train.objective import Batch, PackedObjective, Trainable, Watched
 from lmworks.train.packed import masked_attention, visible_positions
+from lmworks.train.prefix import Prefix
 from lmworks.train.recompute import compute_again
 from lmworks.train.reference import WithReference
 
@@ -40,7 +52,7 @@ class TrainableDecoder(WithReference[Decoder]):
     ) -> None:
         self.decoder = self.network = decoder
         self.module: nn.Module = decoder
-        self.adapters: Adapters | None = None
+        self.adapters: Adapters | Prefix | None = None
         self.end_of_text = end_of_text
         for block in decoder.blocks if dropout else ():
             block.dropout = nn.Dropout(dropout)
@@ -68,12 +80,19 @@ class TrainableDecoder(WithReference[Decoder]):
         decoder, tokens = self.decoder, batch.inputs
         number, positions = batch.segments(self.end_of_text)
         visible = visible_positions(number, decoder.config.sliding_window, decoder.compute_type)
+        prefix = self.prefix()
+        if prefix:  # which every segment sees whole, and stands behind
+            positions, visible = length_of(prefix) + positions, F.pad(visible, (length_of(prefix), 0))
         x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
         cos, sin = rotations(positions, decoder.config, x.dtype)
-        for block in decoder.blocks:
-            x = self.run_block(block, x, cos, sin, visible)
+        for layer, block in enumerate(decoder.blocks):
+            x = self.run_block(block, x, cos, sin, visible, *(prefix[layer] if prefix else ()))
         output: Tensor = decoder.model.norm(x)
         return output
+
+    def prefix(self) -> KeysAndValues:
+        """What stands before every text, as it is now."""
+        return self.adapters.keys_and_values() if isinstance(self.adapters, Prefix) else ()
 
     def training_flops_per_token(self, sequence_length: int) -> float:
         """Floating-point operations, forward and backward."""
@@ -95,7 +114,8 @@ class TrainableDecoder(WithReference[Decoder]):
 
     def engine(self, tokenizer: Tokenizer) -> Engine:
         """What writes with the weights as they are, without a copy of them."""
-        return Engine(self.decoder, tokenizer)
+        with torch.no_grad():
+            return Engine(self.decoder, tokenizer, self.prefix())
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
         """What the model says to prompts, as it is now."""
@@ -135,6 +155,9 @@ class DecoderObjective(PackedObjective):
             dropout=config.dropout,
             recompute=config.activation_checkpointing,
         )
+        if isinstance(config.adapter, PrefixConfig):
+            model.adapters = Prefix(decoder, config.adapter, config.seed)
+            model.module = model.adapters.trained
         adapt(model, decoder, config)
         return model
 
@@ -170,7 +193,8 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
 
 
 def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, scores: bool) -> Decoder:
-    quantised = config.adapter and config.adapter.quantise
+    quantised = config.lora and config.lora.quantise
+    require_whole(base.path)
     decoder = load_model(base.path, None if quantised else "float32", scores=scores)
     require_room(decoder.config, base, config, tokenizer)
     return decoder
@@ -178,10 +202,11 @@ def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, scores
 
 def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> None:
     """Raise LmworksError if the data has longer rows or more kinds of tokens than the base reads."""
-    if shape.context_length < config.sequence_length or shape.vocab_size < tokenizer.vocab_size:
+    asked = config.tokens_before + config.sequence_length
+    if shape.context_length < asked or shape.vocab_size < tokenizer.vocab_size:
         raise LmworksError(
             f"{base.path}: the model reads {shape.context_length} tokens of {shape.vocab_size} kinds,"
-            f" the data has {config.sequence_length} of {tokenizer.vocab_size}; lower sequence_length or take the"
+            f" the data has {asked} of {tokenizer.vocab_size}; lower sequence_length or take the"
             " model's own tokenizer"
         )
 
@@ -193,7 +218,11 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
 
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
-    if config.adapter and config.adapter.quantise:
+    if config.tokens_before:
+        raise LmworksError(
+            f"{base.path}: a prompt or prefix is learned before texts of {', '.join(ARCHITECTURES)} alone"
+        )
+    if config.lora and config.lora.quantise:
         raise LmworksError(
             f"{base.path}: adapter.quantise holds matrices of {', '.join(ARCHITECTURES)} alone: leave it out"
         )
@@ -207,11 +236,15 @@ def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer
     return model
 
 
-def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor) -> Tensor:
-    """One layer; nothing but tensors changes from layer to layer."""
-    output: Tensor = block(x, cos, sin, partial(_attend, visible), 0)
+def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, *before: Tensor) -> Tensor:
+    """One layer, with the keys and values that stand before; nothing but tensors changes from layer to layer."""
+    output: Tensor = block(x, cos, sin, partial(_attend, visible, before), 0)
     return output
 
 
-def _attend(visible: Tensor, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def _attend(visible: Tensor, before: tuple[Tensor, ...], layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    if before:
+        k, v = (
+            torch.cat((first.expand(len(k), -1, -1, -1), own), 2) for first, own in zip(before, (k, v), strict=True)
+        )
     return masked_attention(q, k, v, visible)

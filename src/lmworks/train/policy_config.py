@@ -66,7 +66,7 @@ class PolicyConfig(AlignedConfig):
                 f"global_batch_tokens {self.global_batch_tokens} / sequence_length {self.sequence_length} are {rows} "
                 f"answers a step, no multiple of group_size {self.group_size}"
             )
-        if self.dropout or (self.adapter and self.adapter.dropout) or self.processes > 1:
+        if self.dropout or (self.lora and self.lora.dropout) or self.processes > 1:
             raise ValueError("dropout stays 0 and processes 1: answers are drawn by the very model that learns")
         if self.answer_tokens >= self.sequence_length:
             raise ValueError(f"answer_tokens {self.answer_tokens} leave no room in rows of {self.sequence_length}")

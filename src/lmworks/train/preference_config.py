@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from lmworks.model.config import DecoderConfig
 from lmworks.recipe import Reference
+from lmworks.train.adapter_config import RATES, kind_of
 from lmworks.train.config import LostShare, TrainConfig
 
 if TYPE_CHECKING:
@@ -20,11 +21,16 @@ class AlignedConfig(TrainConfig):
     """Fields of every objective that bends a tuned model, by small steps of AdamW unless another is stated."""
 
     rates: ClassVar[tuple[float, float]] = (1e-6, 2e-5)
-    """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more."""
+    """AdamW's of all weights, as the methods' authors have it, and of adapters, which take some ten times more.
+
+    Nobody has published one of prompts and prefixes.
+    """
     checked: ClassVar[bool] = True
 
     base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
-    learning_rate: float = Field(gt=0, description="AdamW's; unset, 0.000001, and 0.00002 of an adapter.")
+    learning_rate: float = Field(
+        gt=0, description="AdamW's; unset, 0.000001, and 0.00002 of LoRA; of a prompt or prefix it is stated."
+    )
     adamw_learning_rate: float = Field(default=1e-6, gt=0, description="Beside Muon, whose own rate must be stated.")
     largest_lost_share: LostShare = 0.2
 
@@ -33,7 +39,10 @@ class AlignedConfig(TrainConfig):
     def _small_rates(cls, fields: Any) -> Any:
         if not isinstance(fields, dict) or fields.get("optimizer", "adamw") != "adamw":
             return fields
-        rate = cls.rates[fields.get("adapter") is not None]
+        adapter = fields.get("adapter")
+        if adapter is not None and kind_of(adapter) in RATES:
+            return {**fields, "optimizer": "adamw"}
+        rate = cls.rates[adapter is not None]
         return {"learning_rate": rate, **fields, "optimizer": "adamw"}
 
 
@@ -125,6 +134,8 @@ class RewardConfig(PreferenceConfig):
     def _writes_nothing(self) -> Self:
         if self.watch:
             raise ValueError("a reward model answers no prompts; leave `watch` out")
+        if self.tokens_before:
+            raise ValueError("a reward model learns a score, too: its adapter is of kind lora or dora")
         return self
 
     def tuned_shape(self, base: Shape) -> Shape:

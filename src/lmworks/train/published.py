@@ -15,6 +15,7 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.adapters import Adapters, save_adapters
 from lmworks.train.losses import chunked_cross_entropy, token_log_probabilities
 from lmworks.train.objective import Batch
+from lmworks.train.prefix import Prefix
 from lmworks.train.reference import WithReference
 
 
@@ -25,7 +26,7 @@ class TrainablePublished(WithReference[PublishedDecoder]):
         self.decoder, self.end_of_text, self.data_type = decoder, end_of_text, data_type
         self.network: nn.Module = decoder.module
         self.module: nn.Module = decoder.module
-        self.adapters: Adapters | None = None
+        self.adapters: Adapters | Prefix | None = None
         self.label_smoothing = torch.zeros(())
 
     @property

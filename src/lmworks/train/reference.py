@@ -12,6 +12,7 @@ from torch import nn
 
 from lmworks.model.decoder import Decoder
 from lmworks.train.adapters import Adapters
+from lmworks.train.prefix import Prefix
 
 if TYPE_CHECKING:
     from lmworks.model.published_decoder import PublishedDecoder
@@ -24,7 +25,7 @@ class WithReference(Generic[AnyDecoder]):
 
     decoder: AnyDecoder
     network: nn.Module
-    adapters: Adapters | None
+    adapters: Adapters | Prefix | None
     beginning: AnyDecoder
     """A frozen copy of the decoder; with adapters there is none, since they can be switched off."""
 

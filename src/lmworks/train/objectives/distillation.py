@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ModelFolder, is_ours, load_model
+from lmworks.model.folder import ModelFolder, is_ours, load_model, require_whole
 from lmworks.pipeline.stage import Context
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.config import DistillationConfig
@@ -37,6 +37,7 @@ class Distillation(DecoderObjective):
                 "answers that the teacher wrote"
             )
         if is_ours(folder.path):
+            require_whole(folder.path)
             decoder = load_model(folder.path)
             decoder.compute_type = getattr(torch, self.config.data_type)
             self.teacher: Any = TrainableDecoder(decoder, end_of_text=tokenizer.end_of_text_id, compiled=False)

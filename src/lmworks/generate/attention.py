@@ -1,0 +1,61 @@
+"""Who sees whom while text is read and written.
+
+Axes: B batch (rows), T time, S cached positions, H heads, K key-value heads, C head size, P places of a prefix.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from lmworks.model.decoder import Attend, Decoder
+from lmworks.model.prefix import KeysAndValues, length_of
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    """q[B,H,T,C], k and v[B,K,S,C], mask[B,1,T,S] (True: seen) -> [B,H,T,C]"""
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=q.shape[1] != k.shape[1]
+    )
+
+
+def visible_slots(positions: Tensor, slots: int, window: int | None) -> Tensor | None:
+    """Which of the slots 0 … `slots`-1 the queries at positions[B,T] see, [B,1,T,S]; None when each sees all."""
+    distance = positions[:, None, :, None] - torch.arange(slots, device=positions.device)
+    mask = distance >= 0
+    if window is not None:
+        mask &= distance < window
+    return None if bool(mask.all()) else mask
+
+
+def causal_attention(model: Decoder, length: int, prefix: KeysAndValues = ()) -> Attend:
+    """Attention of whole sequences, all beginning at position 0, or behind a prefix."""
+    window = model.config.sliding_window
+    mask = None
+    if prefix:
+        first = length_of(prefix)
+        positions = torch.arange(first, first + length, device=model.output_weight.device)
+        return attention_after(prefix, visible_slots(positions[None], first + length, window))
+    if window is not None and window < length:
+        mask = visible_slots(torch.arange(length, device=model.output_weight.device)[None], length, window)
+    return lambda layer, q, k, v: attention(q, k, v, mask, causal=mask is None)
+
+
+def joined(first: KeysAndValues, second: KeysAndValues) -> KeysAndValues:
+    """Those of two texts, of which the second was read behind the first."""
+    if not first:
+        return second
+    return [(torch.cat((a, c), 2), torch.cat((b, d), 2)) for (a, b), (c, d) in zip(first, second, strict=True)]
+
+
+def attention_after(shared: KeysAndValues, mask: Tensor | None) -> Attend:
+    """Attention of rows that all follow one prefix, whose keys and values [1,K,P,C] a layer may be empty."""
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if shared:
+            keys, values = (part.expand(len(k), -1, -1, -1) for part in shared[layer])
+            k, v = torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2)
+        return attention(q, k, v, mask)
+
+    return attend
