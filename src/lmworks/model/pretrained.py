@@ -14,6 +14,7 @@ from lmworks.errors import UsageError
 from lmworks.model.encoder_config import EncoderConfig
 from lmworks.model.folder import ARCHITECTURES, approximate_config, is_ours, load_model, read_json, stored_parameters
 from lmworks.model.gguf import read_gguf, read_shape
+from lmworks.model.peft_folder import CONFIG, WEIGHTS, put_on
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 from lmworks.tokens.learn import write_tokenizer
@@ -33,16 +34,22 @@ COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", 
 class PretrainedModelConfig(StepConfig):
     """Take a published model; nothing is learned."""
 
-    not_in_key = frozenset({"path"})
+    not_in_key = frozenset({"path", "adapter"})
 
     objective: Literal["pretrained"] = "pretrained"
     path: str = Field(
         description="A Hugging Face folder with safetensors, a .gguf file, or a name that `lmworks bases` lists."
     )
     licence: str = Field(
-        min_length=1, description="SPDX licence of the weights; stated by hand, since what files say is often wrong."
+        min_length=1,
+        description="SPDX licence of the weights, with an adapter of both; stated by hand, since what files say is "
+        "often wrong.",
+    )
+    adapter: str | None = Field(
+        default=None, description="A PEFT folder of what others have tuned on it, to put onto it; unset, none."
     )
     file: Path = Field(default=Path(), exclude=True, description="Where it lies; set by `resolve`.")
+    adapter_file: Path | None = Field(default=None, exclude=True, description="Where that lies; set by `resolve`.")
     fingerprint: list[tuple[str, int, int]] = Field(
         default=[],
         description="Name, size and time of each file, set by `resolve`: hashing gigabytes would delay each command.",
@@ -58,8 +65,13 @@ class PretrainedModelConfig(StepConfig):
                 f"{file}: no pretrained model; expected a .gguf file, or a folder with config.json and *.safetensors "
                 "(pickled .bin and .pt files are never read: `save_pretrained` of transformers writes safetensors)"
             )
+        adapter = None if self.adapter is None else folder / self.adapter
+        if adapter:
+            found += [adapter / CONFIG, adapter / WEIGHTS]
+            if absent := [path.name for path in found[-2:] if not path.is_file()]:
+                raise UsageError(f"{adapter}: no {' and no '.join(absent)}; expected a folder that PEFT has saved")
         marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
-        return self.model_copy(update={"file": file, "fingerprint": marks})
+        return self.model_copy(update={"file": file, "adapter_file": adapter, "fingerprint": marks})
 
     def shape(self, vocab_size: int) -> Shape:
         """The shape to count with; of other architectures it is nearly right."""
@@ -71,7 +83,7 @@ class PretrainedModelConfig(StepConfig):
 
 @stage(version=2)
 def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> Result:
-    """Copy a model folder of any family. A decoder's tokenizer gets what chats and documents need.
+    """Copy a model folder of any family, with an adapter put onto it. A decoder's tokenizer gets what chats need.
 
     A decoder's weights grow by a row for each token that its tokenizer lacked. Raises LmworksError for an architecture
     that nobody here knows.
@@ -90,6 +102,8 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
 
         require_known(source)
     added = {"tokens added": _equip(source, out, found, context)} if is_decoder(found) else {}
+    if config.adapter_file:
+        added["matrices adapted"] = put_on(out, config.adapter_file)
     return Result(counts={"parameters": stored_parameters(out), **added})
 
 
