@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lmworks.evaluate.compare import CompareConfig
-from lmworks.graph import CLASSES, make_nodes
+from lmworks.graph import CLASSES, make_nodes, tuning
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.recipe import Recipe, RecipeError
 from lmworks.recipe_file import load_recipe
@@ -77,8 +77,13 @@ def test_gains_are_told_over_the_one_from_scratch_with_the_budget(tmp_path: Path
     (comparison,) = [node.config for node in make_nodes(recipe, found, tmp_path) if node.name.count("/") == 1][-1:]
     assert isinstance(comparison, CompareConfig)
     pairs = [(each.kind, each.model, each.beside) for each in comparison.relations]
-    assert pairs == [("transfer", "own-full", "own-scratch"), ("transfer", "own-lora", "own-scratch")]
-    assert comparison.relations[0].note == f"{found.operations['own-full']:.1e} operations of training each"
+    assert pairs == [
+        ("tuning", "own-full", "base"),
+        ("tuning", "own-lora", "base"),
+        ("transfer", "own-full", "own-scratch"),
+        ("transfer", "own-lora", "own-scratch"),
+    ]
+    assert comparison.relations[-1].note == f"{found.operations['own-full']:.1e} operations of training each"
 
 
 def test_a_setting_reaches_one_variant_or_all(tmp_path: Path) -> None:
@@ -112,3 +117,12 @@ def test_a_fault_is_told_where_it_stands_in_the_file(tmp_path: Path, old: str, n
 def test_what_is_no_set_of_variants_is_refused(tmp_path: Path, variants: str) -> None:
     with pytest.raises(RecipeError, match=r":14: models.own.variants: expected two or more"):
         load(tmp_path, RECIPE, f"own.variants={variants}")
+
+
+def test_a_model_is_set_beside_the_nearest_measured_one_that_it_began_with() -> None:
+    def model(base: str) -> CausalLMConfig:
+        return CausalLMConfig.model_validate({"from": base, "data": "texts", "steps": 1})
+
+    models = {"a": model("scratch"), "b": model("a"), "c": model("b"), "d": model("c")}
+    found = [(each.model, each.beside) for each in tuning(["a", "b", "d"], models, "tuning")]
+    assert found == [("b", "a"), ("d", "b")]

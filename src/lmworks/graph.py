@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from lmworks.data.arithmetic import ArithmeticConfig, arithmetic
 from lmworks.data.classic import ClassicConfig, classic
@@ -163,8 +164,9 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     if recipe.evaluate:
         for label, tasks in _labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
             models = _asked(tasks[0], recipe.models, recipe.evaluate.models)
-            relations = [*transfer(recipe.models, plan), *retention(models, recipe.models)]
-            nodes += evaluation_nodes(label, tasks, models, relations)
+            is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
+            tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
+            nodes += evaluation_nodes(label, tasks, models, [*tuned, *transfer(recipe.models, plan)])
     return nodes
 
 
@@ -220,10 +222,10 @@ def model_nodes(
     for use, reference in (("data", config.data), ("validation", config.validation)):
         rows[use] = reference and f"{name}/{use}"
         if reference and use == "data" and isinstance(mixed := data.get(reference), MixConfig):
-            if pack is not pack_documents:
+            if pack not in (pack_documents, pack_conversations):
                 raise UsageError(
-                    f"models.{name}.data: {reference!r} is a mix of documents, and {config.objective} is trained on "
-                    "conversations; name a step that makes them"
+                    f"models.{name}.data: {reference!r} is a mix, and {config.objective} is trained on other data "
+                    "than documents and conversations; name a step that makes it"
                 )
             packed = {part: packing(f"data/{part}", each.documents) for part, each in mixed.documents.items()}
             yield from packed.values()
@@ -249,6 +251,18 @@ def model_nodes(
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)
 
 
+def tuning(
+    measured: Sequence[str], models: Mapping[str, StepConfig], kind: Literal["tuning", "retention"]
+) -> Iterator[Relation]:
+    """Each model beside the nearest one measured with it that it began with: what it learned, and forgot."""
+    for name in measured:
+        base = getattr(models.get(name), "base", None)
+        while base and base not in measured:
+            base = getattr(models.get(base), "base", None)
+        if base:
+            yield Relation(kind=kind, model=name, beside=base)
+
+
 def transfer(models: Mapping[str, StepConfig], plan: Plan) -> Iterator[Relation]:
     """Each variant of a model beside the one from scratch, which has the shortest way to a model that began so."""
     firsts = {name: getattr(config, "same_operations_as", None) or name for name, config in models.items()}
@@ -271,16 +285,6 @@ def _way_to_scratch(name: str, models: Mapping[str, StepConfig]) -> int:
     return before + 1 if before or not config.base else 0
 
 
-def retention(measured: Sequence[str], models: Mapping[str, StepConfig]) -> Iterator[Relation]:
-    """Each model beside the one measured with it that it was tuned from, at whatever remove."""
-    for name in measured:
-        base = getattr(models.get(name), "base", None)
-        while base and base not in measured:
-            base = getattr(models.get(base), "base", None)
-        if base:
-            yield Relation(kind="retention", model=name, beside=base)
-
-
 def evaluation_nodes(
     label: str, tasks: Sequence[TaskConfig], models: Sequence[str], relations: Iterable[Relation]
 ) -> Iterator[Node]:
@@ -301,11 +305,7 @@ def evaluation_nodes(
         baselines=list(baselines),
         also=first.also_compared(),
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
-        relations=[
-            each
-            for each in relations
-            if {each.model, each.beside} <= systems.keys() and (each.kind != "retention" or task.is_kept)
-        ],
+        relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
     )
     yield node(f"evaluate/{label}", compare, comparing)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.data.conversations import Conversations
+from lmworks.data.documents import Document, Documents, write_ids, write_json_lines, write_shard
 from lmworks.data.mixing import MixConfig, mix
 from lmworks.errors import UsageError
 from lmworks.graph import CLASSES, make_nodes
@@ -79,12 +80,36 @@ def test_a_model_on_a_mix_is_trained_on_rows_of_each_part(tmp_path: Path) -> Non
     }
 
 
-def test_conversations_are_not_mixed(tmp_path: Path) -> None:
-    tuned = "  tuned: {objective: sft, from: pretrain, data: mixed, steps: 3}\n"
-    recipe = load_recipe(write_recipe(tmp_path, RECIPE + tuned), CLASSES)
+def test_judgements_are_not_mixed(tmp_path: Path) -> None:
+    aligned = "  aligned: {objective: dpo, from: pretrain, data: mixed, steps: 3}\n"
+    recipe = load_recipe(write_recipe(tmp_path, RECIPE + aligned), CLASSES)
     plan = make_plan(recipe, tmp_path, tmp_path / "store", measure=False)
-    with pytest.raises(UsageError, match="'mixed' is a mix of documents, and sft is trained on conversations"):
+    with pytest.raises(UsageError, match="'mixed' is a mix, and dpo is trained on other data than documents and"):
         make_nodes(recipe, plan, tmp_path)
+
+
+def write_chats(folder: Path, *names: str) -> Documents:
+    """A part of conversations, which have no documents but the first."""
+    folder.mkdir()
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "I."}]
+    lines = [{"id": name, "messages": turns, "document": name if name == names[0] else None} for name in names]
+    write_json_lines(folder / "conversations.jsonl", lines)
+    return Documents(folder, "")
+
+
+def test_conversations_are_mixed_and_keep_their_documents(tmp_path: Path) -> None:
+    parts = [write_chats(tmp_path / "a", "2", "1"), write_chats(tmp_path / "b", "1")]
+    config = MixConfig.model_validate({"parts": {"x": {"from": "a", "weight": 1}, "y": {"from": "b", "weight": 3}}})
+    (tmp_path / "out").mkdir()
+    result = mix(config, parts, tmp_path / "out", make_context(tmp_path))
+    mixed = Conversations(tmp_path / "out", "")
+    assert [line["id"] for line in mixed.iterate()] == ["x/1", "x/2", "y/1"]
+    assert (tmp_path / "out" / "ids.txt").read_text().split() == ["1", "2"]
+    assert result.counts == {"x conversations": 2, "y conversations": 1}
+    with pytest.raises(UsageError, match="mix: y are conversations and x documents"):
+        mix(config, [make_part(tmp_path / "c", ["01"]), parts[1]], tmp_path / "out", make_context(tmp_path))
+    with pytest.raises(UsageError, match="here are no conversations; name a step that makes them"):
+        list(Conversations(tmp_path / "c", "").iterate())
 
 
 def test_weights_but_no_names_of_steps_are_in_a_key() -> None:

@@ -109,6 +109,17 @@ def make_services(folder: Path, count: int = 10) -> None:
         write_service(folder, f"{thing}-{number}", thing.title(), operations, shapes)
 
 
+def make_library(folder: Path) -> None:
+    """Sources of a library, as they lie in an installed Python: 80 modules in seven packages."""
+    draw = random.Random(5)
+    names = ["weights", "samples", "labels", "kernel", "score", "rows", "axis", "fold"]
+    for number in range(80):
+        path = folder / "python" / "site-packages" / "sklearn" / f"part{number % 7}" / f"_module{number}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [f"    {draw.choice(names)} = compute_{draw.choice(names)}({draw.choice(names)})" for _ in range(9)]
+        path.write_text("\n".join([f"def fit_{number}(self):", *lines, f"    return {draw.choice(names)}"]) + "\n")
+
+
 def write_service(
     folder: Path, name: str, service: str, operations: dict[str, object], shapes: dict[str, object]
 ) -> None:

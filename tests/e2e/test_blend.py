@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -11,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from e2e.small_recipe import lmworks, make_services
+from e2e.small_recipe import lmworks, make_library, make_services
 
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes" / "domain-and-general.yaml"
@@ -42,13 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("blend")
     shutil.copy(RECIPE, folder)
     make_services(folder / "services")
-    draw = random.Random(5)
-    names = ["weights", "samples", "labels", "kernel", "score", "rows", "axis", "fold"]
-    for number in range(80):
-        path = folder / "library" / "python" / "site-packages" / "sklearn" / f"part{number % 7}" / f"_module{number}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [f"    {draw.choice(names)} = compute_{draw.choice(names)}({draw.choice(names)})" for _ in range(9)]
-        path.write_text("\n".join([f"def fit_{number}(self):", *lines, f"    return {draw.choice(names)}"]) + "\n")
+    make_library(folder / "library")
     return folder
 
 

@@ -32,12 +32,13 @@ data:
     from: candidates
     rules: [{kind: regex, pattern: '.*s.*'}, {kind: words, avoid: [zebra], weight: 0.5}]
   taught: {kind: answers, model: aligned, data: train, max_tokens: 12, limit: 30, cut: keep}
+  both: {kind: mix, parts: {new: {from: taught, weight: 3}, old: {from: train, weight: 1}}}
 models:
   base: {objective: pretrained, path: base, licence: MIT}
   aligned:
     {objective: dpo, from: base, tokenizer: base, data: judged, steps: 40, learning_rate: 0.004, beta: 0.1, SMALL}
   student:
-    {objective: sft, from: base, tokenizer: base, data: taught, steps: 2, SMALL}
+    {objective: sft, from: base, tokenizer: base, data: both, steps: 2, SMALL}
 evaluate:
   models: [base, aligned, student]
   tasks: [{kind: rules, data: test, max_tokens: 12, rules: [{kind: regex, pattern: '.*s.*'}]}]
@@ -84,9 +85,24 @@ def test_a_model_that_is_aligned_by_them_follows_the_rule_more_often(project: Pa
     assert shares["aligned"] > shares["base"] + 0.3, shares
 
 
+def test_what_was_learned_before_is_read_again_beside_it(project: Path) -> None:
+    packed = json.loads((payload(project, "student/data") / "shards.json").read_text())
+    parts = [
+        json.loads((payload(project, f"student/data/{name}") / "shards.json").read_text()) for name in ("new", "old")
+    ]
+    assert packed["parts"] == [["new", parts[0]["rows"]], ["old", parts[1]["rows"]]]
+    assert packed["dropped"] == 0 and packed["trained_tokens"] == sum(part["trained_tokens"] for part in parts)
+    record = json.loads((payload(project, "evaluate/rules-test") / "comparison.json").read_text())
+    told = [line for line in record["verdicts"] if "from which it was trained" in line]
+    assert {line.split(": ")[1].split(" is ")[0] for line in told} == {"aligned", "student"}
+    assert any(
+        line.startswith("learned: aligned is better than base, from which it was trained, by 0.8") for line in told
+    )
+
+
 def test_a_student_is_tuned_on_what_its_teacher_says(project: Path) -> None:
-    (taught, *_), packed = lines(payload(project, "taught") / "conversations.jsonl"), payload(project, "student/data")
-    assert len((packed / "ids.txt").read_text().split()) == 30, "each answer is traced to the document of its prompt"
+    (taught, *_) = lines(payload(project, "taught") / "conversations.jsonl")
+    assert len((payload(project, "student/data/new") / "ids.txt").read_text().split()) == 30, "documents of the prompts"
     engine = open_engine(payload(project, "aligned"))
     prompt, _ = engine.tokenizer.encode_chat(taught["messages"][:-1], True)
     (said,) = engine.generate([prompt], Sampling(12))

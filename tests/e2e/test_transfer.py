@@ -1,9 +1,8 @@
-"""The recipe for what a base is worth, on a small made-up cloud and a library beside it."""
+"""The recipe for what a base is worth, on a small made-up cloud."""
 
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from pathlib import Path
 
@@ -14,29 +13,18 @@ from e2e.small_recipe import lmworks, make_services
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes" / "transfer.yaml"
 SMALL = (
-    *("plan.measure=false", "services.sources=[{kind: botocore, path: services}]", "library.sources.0.path=library"),
-    *("tokenizer.vocab_size=400", "base.steps=12", "writer.steps=8"),
+    *("plan.measure=false", "services.sources=[{kind: botocore, path: services}]"),
+    *("products.sources=[{kind: botocore, path: products}]", "tokenizer.vocab_size=400", "base.steps=12"),
     *(f"{model}.{field}" for model in ("base", "writer") for field in ("data_type=float32", "threads=1")),
     *("base.sequence_length=128", "writer.sequence_length=128", "base.hidden_size=64", "writer-scratch.hidden_size=64"),
-    *("base.num_layers=1", "writer-scratch.num_layers=1", "writer.global_batch_tokens=512"),
+    *("base.num_layers=1", "writer-scratch.num_layers=1", "writer.global_batch_tokens=512", "writer.steps=8"),
 )
-
-
-def write_library(folder: Path) -> None:
-    """Modules of seven packages."""
-    draw = random.Random(5)
-    names = ["weights", "samples", "labels", "kernel", "score", "rows", "axis", "fold"]
-    for number in range(80):
-        path = folder / "python" / "site-packages" / "sklearn" / f"part{number % 7}" / f"_module{number}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [f"    {draw.choice(names)} = compute_{draw.choice(names)}({draw.choice(names)})" for _ in range(9)]
-        path.write_text("\n".join([f"def fit_{number}(self):", *lines, f"    return {draw.choice(names)}"]) + "\n")
 
 
 def test_three_ways_are_trained_at_equal_operations_and_their_gain_is_told(tmp_path: Path) -> None:
     shutil.copy(RECIPE, tmp_path)
     make_services(tmp_path / "services")
-    write_library(tmp_path / "library")
+    make_services(tmp_path / "products", 6)
     lmworks(tmp_path, "build", RECIPE.name, *(word for setting in SMALL for word in ("--set", setting)))
     facts = {
         name: json.loads(lmworks(tmp_path, "show", f"writer-{name}", "--json").stdout) for name in ("full", "lora")

@@ -197,3 +197,26 @@ def test_what_tuning_may_have_cost_is_said_first(tmp_path: Path, lost: int, low:
     assert record.get("lost") == ([said] if lost > 10 else None)
     assert [line == said or line.startswith("words wins") for line in record["verdicts"][:2]] == [True, True]
     assert (record["verdicts"][0] == said) == (lost > 10)
+
+
+def test_what_training_made_of_a_model_is_told_beside_what_it_began_with(tmp_path: Path) -> None:
+    sizes = 10 + np.arange(N)
+    before = evaluation(tmp_path / "before", (1.0 + NOISE[0]) * sizes, BITS_PER_BYTE, **MODEL)
+    noisy = NOISE[0] + 20 * NOISE[1] - 20 * NOISE[1].mean()
+    after = {
+        "learned": 0.9 + NOISE[0],
+        "kept": 1.01 + NOISE[0] + NOISE[1] / 50,
+        "forgot": 1.1 + NOISE[0],
+        "not known whether it forgot": 1.0 + noisy,
+    }
+    made = [
+        evaluation(tmp_path / name.split()[0], bits * sizes, BITS_PER_BYTE, **MODEL) for name, bits in after.items()
+    ]
+    relations = [{"kind": "tuning", "model": each.path.name, "beside": "before"} for each in made]
+    _, record = compared(tmp_path, before, *made, relations=relations)
+    for verdict, line in zip(after, record["verdicts"], strict=False):
+        model = verdict.split()[0]
+        better = model == "learned" or (model == "not" and "better" in line)
+        start = f"{verdict}: {model} is {'better' if better else 'worse'} than before, from which it was trained, by "
+        assert line.startswith(start), line
+        assert "1.0" in line and not line.endswith("; ")

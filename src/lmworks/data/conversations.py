@@ -15,6 +15,7 @@ from pydantic import Field
 from lmworks.data import phrasings
 from lmworks.data.documents import Document, Documents, write_ids, write_json_lines
 from lmworks.data.operations import OperationText, action_of, parse_operation, summary
+from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe import Reference, StepConfig
 
@@ -73,10 +74,17 @@ class Conversations(Handle):
     """
 
     def iterate(self) -> Iterator[dict[str, Any]]:
-        """Every conversation, in order."""
+        """Every conversation, in order. Raises `UsageError` for a step that makes documents."""
+        if not is_conversations(self):
+            raise UsageError(f"{self.path}: here are no conversations; name a step that makes them")
         with (self.path / "conversations.jsonl").open(encoding="utf-8") as lines:
             for line in lines:
                 yield json.loads(line)
+
+
+def is_conversations(made: Handle) -> bool:
+    """Whether a step has made conversations."""
+    return (made.path / "conversations.jsonl").exists()
 
 
 def write_conversations(folder: Path, conversations: Sequence[Stored]) -> None:

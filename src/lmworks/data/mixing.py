@@ -1,16 +1,19 @@
-"""Mix: several sets of documents as one, and in which proportions a model reads them."""
+"""Mix: several sets of documents or conversations as one, and in which proportions a model reads them."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from lmworks.data.documents import Documents, shard_ids, write_ids
+from lmworks.data.conversations import Conversations, is_conversations
+from lmworks.data.documents import Documents, shard_ids, write_ids, write_json_lines
+from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
 
@@ -47,7 +50,7 @@ class Proportions(Course):
 class MixPart(StepConfig):
     """One part of a mixture."""
 
-    documents: Reference = Field(alias="from", description="The documents of this part.")
+    documents: Reference = Field(alias="from", description="The documents, or conversations, of this part.")
     weight: float | None = Field(
         default=None, ge=0, description="Share of the tokens that are read, in any unit; unset: by size."
     )
@@ -60,7 +63,7 @@ class MixPart(StepConfig):
 
 
 class MixConfig(Course):
-    """Mix sets of documents."""
+    """Mix sets of documents, or of conversations."""
 
     kind: Literal["mix"] = "mix"
     documents: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")], MixPart] = Field(
@@ -103,12 +106,19 @@ class MixConfig(Course):
 
 @stage(version=1)
 def mix(config: MixConfig, documents: list[Documents], out: Path, context: Context) -> Result:
-    """The shards of all parts, one part after another; each document once.
+    """The shards of all parts, one part after another; each document once. Of conversations, the lines of all.
 
     Proportions change nothing here: they hold for a model whose `data` this step is, which is trained on rows of each
-    part in turn. Whatever else reads this step, such as a tokenizer, reads each document once.
+    part in turn. Whatever else reads this step, such as a tokenizer, reads each document once. Raises `UsageError` for
+    parts of both forms.
     """
     counts: dict[str, int] = {}
+    talking = [name for name, part in zip(config.documents, documents, strict=True) if is_conversations(part)]
+    if talking:
+        if silent := config.documents.keys() - set(talking):
+            raise UsageError(f"mix: {', '.join(talking)} are conversations and {', '.join(sorted(silent))} documents")
+        parts = dict(zip(config.documents, documents, strict=True))
+        return _mix_conversations({name: Conversations(part.path, part.digest) for name, part in parts.items()}, out)
     shards = [shard for part in documents for shard in part.shards()]
     for number, shard in enumerate(shards):
         context.check_stop()
@@ -117,6 +127,15 @@ def mix(config: MixConfig, documents: list[Documents], out: Path, context: Conte
         counts[f"{name} documents"] = part.count()
     write_ids(out, (name for name, _ in groupby(shard_ids(out))))
     return Result(counts=counts)
+
+
+def _mix_conversations(parts: Mapping[str, Conversations], out: Path) -> Result:
+    """Lines of all parts, in the order of their ids, before which stands the part's name."""
+    named = {name: [{**line, "id": f"{name}/{line['id']}"} for line in part.iterate()] for name, part in parts.items()}
+    lines = sorted((line for each in named.values() for line in each), key=lambda line: str(line["id"]))
+    write_json_lines(out / "conversations.jsonl", lines)
+    write_ids(out, sorted({line["document"] for line in lines if line.get("document")}))
+    return Result(counts={f"{name} conversations": len(each) for name, each in named.items()})
 
 
 def _link(source: Path, target: Path) -> None:

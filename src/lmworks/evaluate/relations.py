@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lmworks.evaluate.items import Metric
@@ -15,14 +16,16 @@ LEVEL = 0.05
 """A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
 LARGEST_LOSS = 0.02
 """Of a share that a base gets right, which tuning may cost: more is said first."""
+KEPT = 0.02
+"""Of the figure before: a loss that is surely smaller is called kept."""
 
 
 class Relation(StepConfig):
     """A model and one that it is set beside; made by the graph."""
 
-    kind: Literal["transfer", "retention"]
-    """Beside the variant that began from scratch: what the base is worth. Or beside its base, in a share of what that
-    gets right without being tuned: what tuning cost."""
+    kind: Literal["transfer", "tuning", "retention"]
+    """`transfer`: beside the variant from scratch, what the base is worth. `tuning`: beside what it began with, what
+    training made of it. `retention`: the same, in a share of what a base gets right without being tuned."""
     model: str
     beside: str
     note: str = ""
@@ -49,9 +52,24 @@ class Relation(StepConfig):
         sign = 1 if outcome.difference > 0 else -1
         ends = sorted(sign * end for end in outcome.interval or ())
         between = " [{:+.3f}, {:+.3f}]".format(*ends) if ends else ""
-        verdict = "transfer gain not known" if p >= LEVEL else "transfer gain" if is_better else "no transfer gain"
+        verdict = _transfer(is_better, p) if self.kind == "transfer" else _tuning(figures[0], is_better, ends, p)
+        other = self.beside if self.kind == "transfer" else f"{self.beside}, from which it was trained,"
         return (
-            f"{verdict}: {self.model} is {'better' if is_better else 'worse'} than {self.beside} by "
-            f"{abs(outcome.difference):.3f} {metric.label}{between}, {figures[0]:.3f} to {figures[1]:.3f}, {evidence}; "
-            f"{self.note}"
+            f"{verdict}: {self.model} is {'better' if is_better else 'worse'} than {other} by "
+            f"{abs(outcome.difference):.3f} {metric.label}{between}, {figures[0]:.3f} to {figures[1]:.3f}, {evidence}"
+            f"{'; ' * bool(self.note)}{self.note}"
         )
+
+
+def _transfer(is_better: bool, p: float) -> str:
+    return "transfer gain not known" if p >= LEVEL else "transfer gain" if is_better else "no transfer gain"
+
+
+def _tuning(before: float, is_better: bool, ends: Sequence[float], p: float) -> str:
+    """`ends` are of how much better, or worse, it became."""
+    if is_better and p < LEVEL:
+        return "learned"
+    most = (-ends[0] if is_better else ends[1]) if ends else math.inf
+    if most <= KEPT * abs(before):
+        return "kept"
+    return "not known whether it forgot" if p >= LEVEL else "forgot"

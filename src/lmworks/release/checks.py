@@ -9,7 +9,7 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.hidden import hide
 from lmworks.release.words import duration, number, size, visible_lines
-from lmworks.train.preflight import LOST
+from lmworks.tokens.shards import LOST
 from lmworks.train.preflight import in_words as sample_in_words
 from lmworks.train.preflight_rows import Piece
 

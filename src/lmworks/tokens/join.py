@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
-from lmworks.tokens.shards import Shards, write_rows
+from lmworks.tokens.shards import LOST, Shards, write_rows
 
 if TYPE_CHECKING:
     from lmworks.tokens.shards import Rows
@@ -40,6 +40,7 @@ def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Contex
                 context.check_stop()
                 yield array[start : start + ROWS_AT_ONCE]
 
+    lost = {name: sum(fact[name] for fact in facts) for name in LOST if all(name in fact for fact in facts)}
     sizes = [(name, len(part.tokens)) for name, part in zip(config.names, opened, strict=True)]
     counts = write_rows(
         out,
@@ -53,5 +54,6 @@ def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Contex
         tokenizer_digest=opened[0].tokenizer_digest,
         bytes_of_text=sum(part.bytes_of_text for part in opened),
         parts=sizes,
+        **lost,
     )
     return Result(counts=counts | {f"{name} rows": size for name, size in sizes})

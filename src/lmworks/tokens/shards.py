@@ -120,6 +120,10 @@ class Shards(Handle):
         )
 
 
+LOST = ("dropped", "truncated", "split", "untrained")
+"""What packing counts of conversations that it did not take whole."""
+
+
 def write_rows(
     out: Path,
     tokens: Iterable[Rows],

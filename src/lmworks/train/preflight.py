@@ -18,7 +18,7 @@ from lmworks.errors import GateRefused
 from lmworks.model.folder import ModelFolder, approximate_config, is_ours, read_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.rewards import AnswerReward
-from lmworks.tokens.shards import PackedRows, Shards
+from lmworks.tokens.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
 from lmworks.train.config import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
@@ -30,8 +30,6 @@ from lmworks.train.preflight_rows import Found, Piece, inspect
 if TYPE_CHECKING:
     pass
 
-LOST = ("dropped", "truncated", "split", "untrained")
-"""What packing counts of conversations that it did not take whole."""
 COMPARED = 64
 """Conversations encoded as the server does."""
 TEMPLATE_FILE = "chat_template.jinja"
