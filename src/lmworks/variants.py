@@ -18,8 +18,9 @@ def place_of_variant(recipe: Mapping[str, Any], model: str) -> list[str] | None:
     models = recipe.get("models")
     for group, fields in models.items() if isinstance(models, dict) else ():
         variants = fields.get("variants") if isinstance(fields, dict) else None
-        if isinstance(variants, dict) and model.removeprefix(f"{group}-") in variants and model.startswith(f"{group}-"):
-            return [group, "variants", model.removeprefix(f"{group}-")]
+        for variant in variants if isinstance(variants, dict) else ():
+            if model == f"{group}-{variant}":
+                return [group, "variants", variant]
     return None
 
 

@@ -38,7 +38,7 @@ class PrincipleReward(Reward):
 
     kind: Literal["principle"] = "principle"
     rule: str = Field(min_length=1, description="In words, such as: The answer admits what it does not know.")
-    model: Reference = Field(description="A model that writes; small ones without tuning judge at chance.")
+    model: Reference = Field(description="A model that writes; look at what it prefers before you trust it.")
 
     @property
     def name(self) -> str:

@@ -68,7 +68,14 @@ class Runs:
         self.config = self.plain.plan.resolved(model, config)
         planned = [(name, *item) for name, values in self.plain.plan.models.items() for item in values.items()]
         autos = [item for item in planned if getattr(self.plain.recipe.models[item[0]], item[1]) == "auto"]
-        self.settings = [*settings, *(self.setting(f"models.{name}.{field}", value) for name, field, value in autos)]
+        self.settings = [
+            *settings,
+            *(
+                self.setting(f"models.{name}.{field}", value)
+                for name, field, value in autos
+                if field != "steps" or not getattr(self.plain.recipe.models[name], "same_operations_as", None)
+            ),
+        ]
 
     @cached_property
     def vocab_size(self) -> int:

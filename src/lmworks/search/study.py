@@ -235,10 +235,14 @@ def _beside_others(job: Job, runs: Runs) -> Iterator[None]:
         else:
             study = job.open()
             if not study.trials:
-                own = {name: runs.own(name) for name, _ in map(parse_range, job.over)}
-                ranges = {name for name, values in map(parse_range, job.over) if hasattr(values, "low")}
-                known = {name: value for name, value in own.items() if value is not None}
-                study.enqueue_trial({name: value if name in ranges else str(value) for name, value in known.items()})
+                first = dict[str, Any]()
+                for name, values in map(parse_range, job.over):
+                    value = runs.own(name)
+                    if hasattr(values, "low"):
+                        first |= {} if value is None else {name: value}
+                    elif str(value) in values.choices:
+                        first[name] = str(value)
+                study.enqueue_trial(first)
             for trial in study.get_trials(states=(TrialState.RUNNING,)):
                 _put_back(study, trial.number, trial.params, job)
         fcntl.flock(lock, fcntl.LOCK_SH)
