@@ -170,8 +170,7 @@ def _in_tree(location: Sequence[str | int], value: Any) -> Location:
 
 def _class_at(annotation: Any, location: Sequence[str | int]) -> type[BaseModel] | None:
     """The config class that a fault's location lies in: follows fields, list items, map values and chosen kinds."""
-    choices = [annotation, *get_args(annotation)] if get_origin(annotation) is Annotated else [annotation]
-    choices = [item for choice in choices for item in (choice, *_union_members(choice))]
+    choices = list(_choices(annotation))
     models = [item for item in choices if isinstance(item, type) and issubclass(item, BaseModel)]
     if len(models) > 1 and location:
         chosen = [model for model in models if location[0] in _tags(model)]
@@ -190,8 +189,12 @@ def _class_at(annotation: Any, location: Sequence[str | int]) -> type[BaseModel]
     return None
 
 
-def _union_members(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+def _choices(annotation: Any) -> Iterator[Any]:
+    """An annotation, and all that it wraps or offers."""
+    yield annotation
+    origin, inside = get_origin(annotation), get_args(annotation)
+    for each in inside[:1] if origin is Annotated else inside if origin in (Union, UnionType) else ():
+        yield from _choices(each)
 
 
 def _tags(model: type[BaseModel]) -> set[str]:
