@@ -56,10 +56,12 @@ def test_it_beats_copying_and_its_folder_translates_elsewhere(tmp_path: Path) ->
     verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
     assert any(verdict.startswith("translate beats copy-source") for verdict in verdicts), verdicts
     assert any(verdict.startswith("translate beats decoder") for verdict in verdicts), "it learned for a moment only"
+    report = (tmp_path / ".lmworks" / "reports" / "translation.html").read_text()
     for model in ("translate", "decoder"):
         evaluated = Path(lmworks(tmp_path, "show", f"evaluate/text-to-text-test/{model}", "--path").stdout.strip())
         measured = json.loads((evaluated.parent / "manifest.json").read_text())["run"]["measured"]
         assert 0 < measured["median_seconds"] <= measured["p95_seconds"], "what one user waits for"
+        assert f"{model} takes {measured['median_seconds']:.3f} s for a text alone (median of 4;" in report
     folder = Path(lmworks(tmp_path, "show", "translate", "--path").stdout.strip())
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)
     written = model.generate(**tokenizer("one red house", return_tensors="pt"), max_new_tokens=20)[0]

@@ -73,6 +73,21 @@ def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
         )
 
 
+def waiting(built: Built) -> dict[str, list[str]]:
+    """Task → how long a text takes alone, by system, where that was timed."""
+    found: dict[str, list[str]] = {}
+    for task, systems in built.evaluations().items():
+        for system, artifact in systems.items():
+            taken = artifact.manifest["run"]["measured"]
+            if "median_seconds" in taken:
+                found.setdefault(task, []).append(
+                    f"{system} takes {taken['median_seconds']:.3f} s for a text alone (median of "
+                    f"{taken['timed_texts']:.0f}; 95 of 100 at most {taken['p95_seconds']:.3f} s), of the processor "
+                    f"{taken['median_processor_seconds']:.3f} s ({taken['p95_processor_seconds']:.3f} s)"
+                )
+    return found
+
+
 def label_of(figure: Figure) -> str:
     """A figure's name for people."""
     return METRICS[figure.name].label if figure.name in METRICS else figure.name.replace("_", " ")
