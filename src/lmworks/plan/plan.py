@@ -10,7 +10,7 @@ import json
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -24,8 +24,9 @@ from lmworks.pipeline.store import Store
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed
+from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed, writing_seconds
 from lmworks.recipe import Recipe, StepConfig
+from lmworks.teach.answers import AnswersConfig
 from lmworks.train.config import TrainConfig
 from lmworks.train.counting import size_in_words
 from lmworks.train.memory import require_fit
@@ -253,6 +254,7 @@ class _Planner:
             low, high = (share * sum(seconds.values()) for share in ACCURACY[rate.source])
             predicted.append(Prediction(name, (low, high), seconds))
             operations[name] = float(steps * per_step)
+        predicted += self._writing(models)
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
         most = [EVALUATION_BYTES if self.recipe.evaluate else 0, *(sum(parts.values()) for parts in memory.values())]
@@ -260,6 +262,15 @@ class _Planner:
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
         return Plan(key, *found, _bits_per_byte(flops), operations)
+
+    def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
+        """Of data that models write, where it is stated how many prompts there are at the most."""
+        for name, config in self.recipe.data.items():
+            if isinstance(config, AnswersConfig) and config.limit and (shape := self._shape(config.model, models)):
+                tokens = config.limit * config.samples * config.max_tokens
+                seconds = writing_seconds(tokens, shape.parameters, config.data_type, self.machine)
+                low, high = ACCURACY["counted"]
+                yield Prediction(name, (low * seconds, high * seconds))
 
     def _shares(self, seconds: float) -> dict[str, float]:
         """Seconds of training for each model; a variant takes about as many as the first."""
