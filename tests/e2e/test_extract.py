@@ -11,6 +11,7 @@ import pytest
 
 from data.tiny_encoders import stand_in_for_minilm
 from e2e.small_recipe import lmworks
+from lmworks.data.documents import Documents
 
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes" / "extract.yaml"
@@ -18,6 +19,7 @@ NAMES, PLACES = ["ada", "bo", "cy", "di", "ed", "flo"], ["rome", "oslo", "lima",
 OTHER = ["lives", "paid", "wrote", "left", "for", "in", "the", "old", "new", "very"]
 SETTINGS = (
     *("plan.measure=false", "extractor.learning_rate=0.01", "extractor.threads=1", "extractor.compile=false"),
+    "data.private={kind: anonymise, from: split.test, model: extractor, entities: {kinds: [person]}}",
     *("extractor.sequence_length=32", "extractor.global_batch_tokens=512", "extractor.steps=100"),
 )
 
@@ -48,5 +50,7 @@ def test_spans_are_found_in_sentences_of_other_templates(tmp_path: Path, monkeyp
     verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
     assert any(verdict.startswith("extractor beats rules") for verdict in verdicts), verdicts
     assert any("dictionary" in verdict for verdict in verdicts), verdicts
+    private = Documents(Path(lmworks(tmp_path, "show", "private", "--path").stdout.strip()), "")
+    assert sum("[PERSON]" in document.text for document in private.iterate()) > 50, "by the model of the same recipe"
     groups = json.loads((Path(lmworks(tmp_path, "show", "split", "--path").stdout.strip()) / "groups.json").read_text())
     assert groups["by"] == "template" and len(groups["test"]) == 10

@@ -39,7 +39,7 @@ def run(folder: Path, documents: Documents, **config: Any) -> tuple[Result, Path
     """Anonymise into `folder`/out."""
     resolved = AnonymiseConfig(documents="raw", **config).resolve(folder)
     out = folder / "out"
-    return anonymise(resolved, documents, out=out, context=make_context(folder)), out
+    return anonymise(resolved, documents, None, out=out, context=make_context(folder)), out
 
 
 def test_what_is_found_is_redacted_by_kind_and_counted(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_equal_input_gives_equal_bytes_in_any_number_of_processes(tmp_path: Path
     for workers in (1, 2):
         out = tmp_path / f"out{workers}"
         context = replace(make_context(tmp_path / f"work{workers}"), workers=workers)
-        anonymise(config, raw, out=out, context=context)
+        anonymise(config, raw, None, out=out, context=context)
         payloads.append(payload_bytes(out))
     assert payloads[0] == payloads[1]
 

@@ -11,6 +11,7 @@ import pytest
 from data_support import documents_of, payload_bytes, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tiny_encoders import write_classifier, write_encoder
 
 from lmworks.data.documents import Document, Documents, write_shard
@@ -19,7 +20,7 @@ from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.entities import find_entities, linked
 from lmworks.data.privacy.findings import Finding, join_overlaps
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.stage import Result
+from lmworks.pipeline.stage import Handle, Result
 from support import MemoryJournal, make_context
 
 KINDS = ("person", "place", "organisation")
@@ -50,7 +51,7 @@ def run(folder: Path, documents: Documents, model: Path, **config: Any) -> tuple
     entities = {"model": str(model), **config.pop("entities", {})}
     resolved = AnonymiseConfig(documents="raw", entities=entities, **config).resolve(folder)
     out = folder / "out"
-    return anonymise(resolved, documents, out=out, context=make_context(folder)), out
+    return anonymise(resolved, documents, None, out=out, context=make_context(folder)), out
 
 
 def test_words_are_joined_to_names_up_to_the_next_that_begins(model: Path) -> None:
@@ -125,6 +126,26 @@ def test_one_person_has_one_surrogate(tmp_path: Path, model: Path) -> None:
     assert place == again and company not in second and "Paris" not in second
 
 
+def test_a_model_of_the_recipe_looks_besides_for_what_it_was_taught(tmp_path: Path) -> None:
+    labels = {"jane": "B-PERSON", "elm": "B-STREET_ADDRESS", "road": "I-STREET_ADDRESS", "gold": "B-CREDIT_CARD"}
+    model = Handle(write_classifier(tmp_path / "model", labels), "digest")
+    raw = documents_of(tmp_path / "raw", "Jane, Elm Road, jane@example.com, Gold")
+    config = AnonymiseConfig(documents="raw", model="extractor", entities={"kinds": ["person", "address", "card"]})
+    result = anonymise(config.resolve(tmp_path), raw, model, out=tmp_path / "out", context=make_context(tmp_path))
+    assert texts(tmp_path / "out") == ["[PERSON], [ADDRESS], [EMAIL], [CARD]"]
+    assert "recall of planted address" in {figure.name for figure in result.figures}
+    moved = config.model_copy(update={"action": "surrogate"}).resolve(tmp_path)
+    anonymise(moved, raw, model, out=tmp_path / "moved", context=make_context(tmp_path / "c"))
+    (text,) = texts(tmp_path / "moved")
+    assert "Elm" not in text and text.split(", ")[1][0].isdigit(), "a made-up street and number"
+
+
+def test_one_model_is_named(tmp_path: Path) -> None:
+    for fields in ({"entities": {"kinds": ["person"]}}, {"model": "extractor", "entities": {"model": "ner"}}):
+        with pytest.raises(ValidationError, match="`entities` needs one model"):
+            AnonymiseConfig.model_validate({"from": "raw", **fields})
+
+
 def test_a_part_of_a_name_is_that_persons() -> None:
     text = "Doe and Jane Doe"
     assert [finding.whole for finding in linked(text, [("person", 0, 3), ("person", 8, 16)])] == ["Jane Doe"] * 2
@@ -146,11 +167,11 @@ def test_nothing_that_is_written_holds_a_name_and_a_killed_run_goes_on(tmp_path:
 
     context = replace(make_context(tmp_path / "again", journal), check_stop=stop)
     with pytest.raises(KeyboardInterrupt):
-        anonymise(config, raw, out=tmp_path / "again" / "out", context=context)
+        anonymise(config, raw, None, out=tmp_path / "again" / "out", context=context)
     assert sum("unit" in line for line in journal.lines) == 2
     scratch = b"".join(payload_bytes(tmp_path / "again").values())
     context = replace(context, check_stop=lambda: None, workers=2)
-    anonymise(config, raw, out=tmp_path / "again" / "out", context=context)
+    anonymise(config, raw, None, out=tmp_path / "again" / "out", context=context)
     assert payload_bytes(tmp_path / "again" / "out") == payload_bytes(out)
     assert b"Jane" not in scratch + b"".join(payload_bytes(out).values()) + json.dumps(result.examples).encode()
 

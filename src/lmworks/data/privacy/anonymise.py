@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lmworks.data.documents import Document, Documents, read_shard, write_file
 from lmworks.data.identity import PRIVACY_KEY, key_digest
@@ -20,7 +20,7 @@ from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe import Reference, StepConfig
 
 SHOWN_AROUND = 40
@@ -53,13 +53,26 @@ class AnonymiseConfig(StepConfig):
         "they are of kind `person`, and the first is the document's `subject` if it has none. None by default: which "
         "fields do so, only the user knows.",
     )
+    model: Reference | None = Field(
+        default=None,
+        description="A token-classification model of this recipe that looks besides for persons, places, organisations "
+        "or what `entities.kinds` names. None by default: it is slow, and errs more than patterns do.",
+    )
     entities: EntitiesConfig | None = Field(
         default=None,
-        description="Persons, places and organisations by a model. None by default: it is slow, and errs more than "
-        "patterns do.",
+        description="What a model looks for and where, and the model if it is no other step's. None by default: "
+        "without a `model` nothing but patterns is asked.",
     )
     privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates; set by `resolve`.")
     folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+
+    @model_validator(mode="after")
+    def _has_one_model(self) -> Self:
+        if self.entities and bool(self.model) == bool(self.entities.model):
+            raise ValueError(
+                "`entities` needs one model: a step of the recipe as `model`, or a folder as `entities.model`"
+            )
+        return self
 
     def resolve(self, folder: Path) -> Self:
         """This config with the digests of the key beside the recipe and of the model: others give other texts."""
@@ -79,17 +92,24 @@ class AnonymiseConfig(StepConfig):
 
     def guessed_kinds(self) -> list[Kind]:
         """The kinds that a model looks for."""
-        return [kind for kind in self.entities.kinds if self.action_of(kind) != "keep"] if self.entities else []
+        entities = self.entities or (EntitiesConfig() if self.model else None)
+        return [kind for kind in entities.kinds if self.action_of(kind) != "keep"] if entities else []
 
-    def entities_of(self, texts: Sequence[str]) -> list[Spans]:
-        """What the model finds in texts, which is nothing without a model or kinds to look for."""
-        if not (self.entities and self.guessed_kinds()):
+    def entities_of(self, trained: Path | None, texts: Sequence[str]) -> list[Spans]:
+        """What the model finds in texts, which is nothing without a model or kinds to look for.
+
+        `trained` is the folder of the recipe's model, if it is that one.
+        """
+        place = trained or (self.entities and self.entities.model and self.folder / self.entities.model)
+        if not (place and self.guessed_kinds()):
             return [[] for _ in texts]
-        return find_entities(self.folder / self.entities.model, self.guessed_kinds(), texts)
+        return find_entities(place, self.guessed_kinds(), texts)
 
 
 @stage(version=2)
-def anonymise(config: AnonymiseConfig, documents: Documents, out: Path, context: Context) -> Result:
+def anonymise(
+    config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
+) -> Result:
     """Treat what is found in every text, and in the texts of its `meta` but for the path that names its origin.
 
     A document's `subject` becomes a pseudonym. Dates move by one number of days a subject, without one a document.
@@ -99,23 +119,27 @@ def anonymise(config: AnonymiseConfig, documents: Documents, out: Path, context:
     key = PRIVACY_KEY.load(config.folder)
     parts, spans = context.scratch / "index", context.scratch / "spans"
     shards = list(enumerate(documents.shards()))
-    if config.entities and config.guessed_kinds():
+    entities_of = partial(config.entities_of, model.path if model else None)
+    if config.guessed_kinds():
         one_process = replace(context, workers=1)  # the model computes in threads of its own
-        finding = partial(_find_on_shard, config, config.entities.sources, spans)
+        finding = partial(_find_on_shard, entities_of, config.entities.sources if config.entities else None, spans)
         map_units(shards, finding, spans, one_process, parts=(), step="entities")
     tally = map_units(shards, partial(_on_shard, config, key, parts, spans), out, context)
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
-    figures = measure(documents, config.detectors(), config.entities_of, config.guessed_kinds())
+    figures = measure(documents, config.detectors(), entities_of, config.guessed_kinds())
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 
 
 def _find_on_shard(
-    config: AnonymiseConfig, sources: Sequence[str] | None, folder: Path, numbered: tuple[int, Path]
+    entities_of: Callable[[Sequence[str]], list[Spans]],
+    sources: Sequence[str] | None,
+    folder: Path,
+    numbered: tuple[int, Path],
 ) -> tuple[Parts, Tally]:
     """Store where the entities of one shard stand, without their text."""
     number, shard = numbered
     some = [document for document in read_shard(shard) if sources is None or document.source in sources]
-    found = iter(config.entities_of([text for document in some for text in _strings(document)]))
+    found = iter(entities_of([text for document in some for text in _strings(document)]))
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
     write_file(folder / f"{number:05d}.json", json.dumps(spans).encode())
     return {}, Tally()

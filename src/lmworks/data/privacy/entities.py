@@ -1,4 +1,4 @@
-"""Persons, places and organisations, which no pattern knows, by a token-classification model that the user supplies."""
+"""Persons, places and what else no pattern knows, by a token-classification model of the user or of the recipe."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ LABELS: Mapping[str, Kind] = {
     **dict.fromkeys(("LOC", "LOCATION", "GPE"), "place"),
     **dict.fromkeys(("ORG", "ORGANIZATION"), "organisation"),
     **{"EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "CREDIT_CARD": "card", "IBAN_CODE": "iban"},
+    **dict.fromkeys(("STREET_ADDRESS", "ADDR"), "address"),
     **{"US_SSN": "national_id", "IP_ADDRESS": "ip", "DATE_TIME": "date", "DATE_OF_BIRTH": "birth_date"},
 }
 """What labels of CoNLL-2003, OntoNotes and Presidio mean, in upper case; a kind's own name means the kind."""
@@ -31,12 +32,15 @@ Spans = list[tuple[Kind, int, int]]
 class EntitiesConfig(StepConfig):
     """Which names are looked for, where, and by which model."""
 
-    model: str = Field(
+    model: str | None = Field(
+        default=None,
         description="Folder of a Hugging Face token-classification model with labels such as B-PER, relative to the "
-        "recipe."
+        "recipe. None where the step's `model` names one of the recipe.",
     )
     kinds: list[Kind] = Field(
-        default=["person", "place", "organisation"], min_length=1, description="All that such models know of persons."
+        default=["person", "place", "organisation"],
+        min_length=1,
+        description="All that most such models know of persons; name what yours was taught besides, such as `address`.",
     )
     sources: list[str] | None = Field(
         default=None,
@@ -46,6 +50,8 @@ class EntitiesConfig(StepConfig):
 
     def resolve(self, folder: Path) -> Self:
         """This config with the digest of the model: other weights find other names."""
+        if self.model is None:
+            return self
         return self.model_copy(update={"digest": model_digest(folder / self.model, "entities.model")})
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 Kind = Literal[
     "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date", "person",
-    "place", "organisation",
+    "place", "organisation", "address",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -48,6 +48,7 @@ SENTENCES: Mapping[Kind, tuple[str, ...]] = {
     "person": ("My name is {}.", "{} called yesterday.", "Please give it to {} at the desk.", "Regards, {}"),
     "place": ("She lives in {}.", "The train to {} was late.", "They moved from {} last year.", "Weather in {}: mild."),
     "organisation": ("He works for {}.", "{} opened a branch here.", "An invoice from {} is due.", "Sold by {}."),
+    "address": ("She lives at {}.", "Address: {}", "Please deliver it to {} before noon.", "My address is {}."),
 }
 """What stands around a value; `{label}` is the name of a national number."""
 
@@ -216,4 +217,5 @@ _MAKERS: Mapping[Kind, Callable[[Faker], str]] = {
     "person": lambda faker: f"{faker.first_name()} {faker.last_name()}",
     "place": lambda faker: faker.city(),
     "organisation": lambda faker: faker.company(),
+    "address": lambda faker: faker.street_address(),
 }

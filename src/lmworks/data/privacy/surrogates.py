@@ -27,7 +27,7 @@ def normalise_value(kind: str, value: str) -> str:
     """One form of all the ways in which a value is written."""
     if kind == "person":
         value = given_name_first(value)
-    if kind in ("email", "person", "subject", "ip", "place", "organisation"):
+    if kind in ("email", "person", "subject", "ip", "place", "organisation", "address"):
         return " ".join(value.casefold().split())
     if kind in ("birth_date", "date"):
         day = read_date(value)
@@ -68,8 +68,8 @@ def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
         return _email(key, normal)
     if kind == "person":
         return _name(key, finding)
-    if kind in ("place", "organisation"):
-        return _city_or_company(key, kind, normal)
+    if kind in ("place", "organisation", "address"):
+        return _made_up(key, kind, normal)
     new = _drawn(key, kind, normal, _kept(finding, normal), finding.check)
     return new and _in_the_form_of(value, new, "[0-9]" if kind == "phone" else r"[^\W_]")
 
@@ -100,10 +100,11 @@ def _name(key: bytes, finding: Finding) -> str:
 
 
 @functools.lru_cache(maxsize=100_000)
-def _city_or_company(key: bytes, kind: Kind, normal: str) -> str:
+def _made_up(key: bytes, kind: Kind, normal: str) -> str:
     faker = _faker()
     faker.seed_instance(int.from_bytes(_seed(key, "surrogate", kind, normal)))
-    return str(faker.city() if kind == "place" else faker.company())
+    makers = {"place": faker.city, "organisation": faker.company, "address": faker.street_address}
+    return str(makers[kind]())
 
 
 @functools.cache
