@@ -17,7 +17,7 @@ from lmworks.generate.engine import open_engine
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
-from lmworks.model.quantised import pack, unpack
+from lmworks.model.quantised import pack_nf4, pack_q4_1, unpack_nf4, unpack_q4_1
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
@@ -33,6 +33,8 @@ from support import MemoryJournal, make_context
 
 BLOCKS = dataclasses.replace(SHAPE, intermediate_size=64)
 """Whose rows are whole blocks of 32."""
+WIDE = dataclasses.replace(BLOCKS, hidden_size=64)
+"""Whose rows are whole blocks of 64."""
 SMALL: dict[str, Any] = {
     "from": "base",
     "data": "x",
@@ -63,7 +65,7 @@ def in_blocks(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFacto
     decoder = fresh(BLOCKS)
     for name, weight in decoder.named_parameters():
         if "_proj" in name:
-            weight.data = unpack(pack(weight.data), torch.float32)
+            weight.data = unpack_q4_1(*pack_q4_1(weight.data))
     save_model(decoder, folder, tokenizer.path)
     return ModelFolder(folder, "blocks")
 
@@ -243,6 +245,23 @@ def test_a_base_out_of_4_bit_blocks_is_held_in_them_without_a_loss_and_merged_in
     assert json.loads((tmp_path / "held/out/config.json").read_text())["dtype"] == "bfloat16"
     merged, plain = (logits(load_model(tmp_path / name / "out")) for name in ("held", "plain"))
     assert float((merged - plain).abs().max()) < 0.05 < float((plain - logits(load_model(in_blocks.path))).abs().max())
+
+
+def test_a_base_in_normal_floats_is_rounded_and_learned_beside(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
+) -> None:
+    save_model(fresh(WIDE), tmp_path / "base", tokenizer.path)
+    base = ModelFolder(tmp_path / "base", "wide")
+    values = {"adapter": {"rank": 4, "alpha": 8, "quantise": "nf4"}}
+    tune(base, rows, make_context(tmp_path), tmp_path / "out", **values)
+    lines = [json.loads(line)["loss"] for line in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
+    assert lines[-1] < 0.9 * lines[0]
+    before, after = (load_file(folder / "model.safetensors") for folder in (base.path, tmp_path / "out"))
+    adapter = load_file(tmp_path / "out/adapter/adapter_model.safetensors")
+    for name in (name for name in before if "_proj" in name):
+        a, b = (adapter[f"base_model.model.{name.removesuffix('weight')}lora_{part}.weight"] for part in "AB")
+        held = unpack_nf4(*pack_nf4(before[name]))
+        assert torch.allclose(after[name].float(), held + 2 * b @ a, rtol=2**-8, atol=1e-5) and after[name].ndim == 2
 
 
 def test_the_memory_of_weights_in_4_bits_is_as_counted(in_blocks: ModelFolder) -> None:

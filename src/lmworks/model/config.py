@@ -18,8 +18,8 @@ LOSS_LOGITS = 2**24
 FLOAT32 = 4
 """Bytes of a number in which weights, gradients and optimizer state are kept."""
 
-PACKED_BITS = 5
-"""Of a weight in blocks of 4 bits (`model/quantised.py`)."""
+PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}
+"""Of a weight in 4 bits, with its share of the scales (`model/quantised.py`)."""
 
 
 def loss_chunk(vocab_size: int) -> int:

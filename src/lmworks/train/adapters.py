@@ -91,7 +91,7 @@ class Adapters:
         linear = _linear(network, blocks)
         if config.quantise:
             for name, matrix in linear.items():
-                linear[name] = QuantisedLinear(matrix, name)
+                linear[name] = QuantisedLinear(matrix, name, config.quantise)
                 _put(network, name, linear[name])
             for parameter in network.parameters():
                 parameter.data = parameter.data.to(torch.float32, copy=True)  # in a file until now, whose pages go

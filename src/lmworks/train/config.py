@@ -278,8 +278,10 @@ class TrainConfig(StepConfig):
 
     def weight_bytes(self, shape: Shape) -> int:
         """What the weights of the model take that is trained."""
-        packed = shape.parts["matrices"] if self.lora and self.lora.quantise else 0
-        return FLOAT32 * (shape.parameters - packed) + packed * PACKED_BITS // 8
+        if not (self.lora and self.lora.quantise):
+            return FLOAT32 * shape.parameters
+        packed = shape.parts["matrices"]
+        return FLOAT32 * (shape.parameters - packed) + int(packed * PACKED_BITS[self.lora.quantise] / 8)
 
     def flops_per_token(self, shape: Shape) -> int:
         """Floating-point operations to learn from a token; frozen weights, beside adapters, have no gradient."""
