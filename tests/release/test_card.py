@@ -61,6 +61,12 @@ def test_a_model_that_was_not_measured_says_so(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"), plan=None)
     assert "Nothing has been measured: nothing is known about how good it is." in card_of(store, "pretrain")
+    assert "peft" not in card_of(store, "pretrain")
+    adapter = store.named("pretrain").payload / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"peft_type": "PROMPT_TUNING"}')
+    loading = 'from_pretrained(folder)\nmodel = PeftModel.from_pretrained(model, f"{folder}/adapter")'
+    assert loading in card_of(store, "pretrain"), "what is in no weight is loaded, too"
 
 
 def test_facts_for_the_chat_page(built: Store) -> None:

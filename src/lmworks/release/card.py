@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lmworks.data.documents import Documents
-from lmworks.model.folder import approximate_config
+from lmworks.model.folder import approximate_config, prefix_kind
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.lineage import ancestors
 from lmworks.pipeline.store import Artifact, Store
@@ -35,6 +35,7 @@ def card_text(built: Built, artifact: Artifact) -> str:
             artifact=artifact,
             shape=approximate_config(artifact.payload / "config.json"),
             config=read_json(artifact.payload / "config.json"),
+            prefix=prefix_kind(artifact.payload),
             training=read_json(artifact.payload / "training.json"),
             origins=origins,
             trained_on=dataflow.trained_on(built, artifact),
