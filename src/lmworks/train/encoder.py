@@ -253,7 +253,10 @@ def known_to(model: TrainableEncoder, names: Sequence[str]) -> Tensor:
     """The model's number of each label. Raises LmworksError if it was trained on none of that name."""
     known = model.model.config.label2id
     if strange := [name for name in names if name not in known]:
-        raise LmworksError(f"no text with label {', '.join(strange[:5])} was trained on; known: {', '.join(known)}")
+        raise LmworksError(
+            f"no text with label {', '.join(strange[:5])} was trained on; known: {', '.join(known)}. "
+            "Hold out other groups (`split`), or leave out `validation`"
+        )
     return torch.tensor([known[name] for name in names])
 
 
