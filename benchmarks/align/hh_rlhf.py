@@ -10,7 +10,7 @@ Two recipes are written to WORK and built there by `lmworks build`; what is fini
 `judge.yaml`: a reward model on A, stopped where its loss on A's held-out pairs was least, and tested once, beside
 length, on all of B, from which nothing of it was learned or chosen. `aligned.yaml`: DPO on A, and a second reward model
 on B. Both models answer B's held-out prompts, which none was trained on; the second reward model judges. Its own
-accuracy is told on A's training pairs, which it never saw; its last step was chosen on A's held-out pairs.
+accuracy is told on A's training pairs, which it never saw.
 
 Prints one JSON line: of each model its validations; of each evaluation its figures, comparisons and verdicts; how far
 the first reward model goes by length, and at equal length how far the aligned model's score lies above the base's.
@@ -36,10 +36,11 @@ TRAINED = {
     **{"validation_steps": 12, "validation_rows": 200, "checkpoint_steps": 12, "threads": 1, "compile": True},
 }
 JUDGE = {**TRAINED, "objective": "reward", "keep_best": True}
-DPO = {**TRAINED, "objective": "dpo", "beta": 0.1, "steps": 24}
+SECOND = {**TRAINED, "objective": "reward", "steps": 36, "validation_steps": 36}
+"""Shorter, to save time: the first one's loss fell by 0.005 in its last quarter. Nothing of it is chosen."""
+DPO = {**TRAINED, "objective": "dpo", "beta": 0.05, "learning_rate": 6e-4, "steps": 36, "validation_steps": 36}
 KL_BOUND = 0.2
-"""Nats a token from the base on held-out answers, set before anything was trained: published runs end at some 10 nats
-an answer of 60 tokens."""
+"""Nats a token from the base on held-out answers, set before anything was trained."""
 
 
 def deal(pairs: Path, folder: Path) -> dict[str, int]:
@@ -81,7 +82,7 @@ def recipes() -> dict[str, dict[str, Any]]:
         },
         "aligned": {
             "data": data(a_train="a/train", a_held="a/held", b_train="b/train", b_held="b/held"),
-            "models": {"judge-b": {**JUDGE, "data": "b-train"}, "aligned": {**DPO, "data": "a-train"}},
+            "models": {"judge-b": {**SECOND, "data": "b-train"}, "aligned": {**DPO, "data": "a-train"}},
             "evaluate": {"models": [BASE, "aligned"], "tasks": [{**answers, "limit": None}]},
         },
     }
@@ -183,6 +184,8 @@ def main() -> None:
             else:
                 label = "judged-answers-b-held"
                 report[name] |= evaluated(asked.work, label, [BASE, "aligned", "chosen"])
+                last = report[name]["history"]["aligned"][-1]
+                report[name]["within KL_BOUND"] = last["validation_divergence"] <= KL_BOUND
                 report[name]["at equal length"] = at_equal_length(asked.work, label, "aligned", BASE)
     print(json.dumps(report))
 
