@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -16,9 +16,10 @@ from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 
-SLIPS = {"right": (0, 1), "one too many": (1, 3), "one too few": (-1, 2), "ten too many": (10, 2)}
-"""What pupils write who add but slip: the error, and how many of eight make it. The likeliest answer is wrong."""
-SHARES = {"corpus": 0.6, "train": 0.15, "validation": 0.05, "test": 0.2}
+SLIPS = {"right": (0, 1), "one too many": (1, 4), "two too many": (2, 2), "one too few": (-1, 1)}
+"""What pupils write who add but slip: the error, and how many of eight make it. Half of them make the same one: the
+likeliest answer is wrong. No slip ends in the right digit, or a model that confuses tens would find the answer."""
+SHARES = {"corpus": 0.5, "train": 0.25, "validation": 0.05, "test": 0.2}
 SMALLEST = 10
 
 
@@ -32,7 +33,7 @@ class ArithmeticConfig(StepConfig):
     seed: int = Field(default=0, ge=0, description="Deals out the numbers; any will do.")
 
 
-@stage(version=1)
+@stage(version=2)
 def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
     """Numbers are dealt out to the parts, so that an operand of one part is never one of another.
 
@@ -57,11 +58,16 @@ def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
 
 
 def _dealt(numbers: Sequence[int], seed: int) -> Iterator[tuple[str, list[int]]]:
+    """Numbers are new to a part, digits are not: in each ten that are dealt every last digit comes once."""
     shuffled = random.Random(seed).sample(numbers, len(numbers))  # noqa: S311 - no secrets
+    alike: dict[int, list[int]] = {}
+    for number in shuffled:
+        alike.setdefault(number % 10, []).append(number)
+    dealt = [number for ten in zip_longest(*alike.values()) for number in ten if number is not None]
     start = 0.0
     for part, share in SHARES.items():
-        first, start = round(start * len(numbers)), start + share
-        yield part, sorted(shuffled[first : round(start * len(numbers))])
+        first, start = round(start * len(dealt)), start + share
+        yield part, sorted(dealt[first : round(start * len(dealt))])
 
 
 def _conversation(a: int, b: int, error: int, pupil: str) -> Conversation:
