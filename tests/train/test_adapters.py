@@ -191,6 +191,15 @@ def test_merged_magnitudes_are_learned_apart_and_are_counted(base: ModelFolder, 
     assert torch.equal(logits(unmerged), logits(load_model(base.path)))
 
 
+def test_rows_of_zeros_have_no_direction_and_stay_as_they_are() -> None:
+    """A fresh decoder has such, and the plan rehearses with one."""
+    decoder = Decoder(SHAPE)
+    decoder.initialise(torch.Generator().manual_seed(0))
+    before = logits(decoder)
+    Adapters(decoder, decoder.blocks, LoraConfig(kind="dora", rank=4), seed=0)
+    assert torch.allclose(logits(decoder), before, atol=1e-6)
+
+
 @pytest.mark.parametrize("how", [{}, {"kind": "dora"}, {"quantise": "q4_1"}])
 def test_a_stopped_run_ends_with_the_same_bytes_and_its_checkpoint_holds_adapters_alone(
     how: dict[str, str], base: ModelFolder, in_blocks: ModelFolder, rows: Shards, tmp_path: Path

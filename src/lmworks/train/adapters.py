@@ -60,7 +60,7 @@ class AdaptedLinear(nn.Module):
         if self.lora_magnitude_vector is None:
             return added
         # Lengths are held for constants (section 4.3): gradients pass through directions and magnitudes alone.
-        share = self.lora_magnitude_vector / self.whole().detach().norm(dim=1)
+        share = self.lora_magnitude_vector / _lengths(self.whole().detach())
         scaled: Tensor = added * share  # in float32: bfloat16 would round small changes away
         if self.base.bias is not None:
             scaled = scaled + (1 - share) * self.base.bias
@@ -76,7 +76,7 @@ class AdaptedLinear(nn.Module):
         """The matrix that computes the same without an adapter."""
         whole = self.whole()
         if self.lora_magnitude_vector is not None:
-            whole *= (self.lora_magnitude_vector / whole.norm(dim=1))[:, None]
+            whole *= (self.lora_magnitude_vector / _lengths(whole))[:, None]
         if isinstance(self.base, QuantisedLinear):
             return self.base.unpacked(whole)
         self.base.weight.copy_(whole)
@@ -168,6 +168,12 @@ def save_adapters(adapters: Adapters | Prefix | None, folder: Path) -> None:
     if adapters:
         adapters.save(folder / ADAPTER)
         adapters.merge()
+
+
+def _lengths(matrix: Tensor) -> Tensor:
+    """[O] of rows; one of zeros, as fresh models have, stays zero."""
+    lengths: Tensor = matrix.norm(dim=1)
+    return lengths.clamp(min=1e-30)
 
 
 def _linear(network: nn.Module, blocks: nn.ModuleList) -> dict[str, Any]:
