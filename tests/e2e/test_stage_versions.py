@@ -70,6 +70,8 @@ data:
     sources: [{kind: files, path: turns, licence: MIT, text_field: .}]
     licences: {allow: [permissive]}
   chats: {kind: conversations, from: turns}
+  drafts: {kind: answers, model: base, data: chats, samples: 3, limit: 8, max_tokens: 8, cut: keep}
+  ruled: {kind: constitution, from: drafts, rules: [{kind: length, most: 2}, {kind: length, most: 4}, {kind: length, most: 6}, {kind: regex, pattern: '[^e]*'}]}
   pairs:
     kind: ingest
     sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
@@ -115,6 +117,8 @@ evaluate:
   tasks:
     - {kind: preference-accuracy, data: better, train: better, reference: base}
     - {kind: exact-answer, data: chats, limit: 8, max_tokens: 8}
+    - {kind: rules, data: chats, limit: 8, max_tokens: 8, rules: [{kind: length, most: 3}]}
+    - {kind: judged-answers, data: better, train: better, judge: judge, limit: 8, max_tokens: 8}
     - {kind: last-word, data: kept}
     - {kind: multiple-choice, data: kept}
 """.replace(
