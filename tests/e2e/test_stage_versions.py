@@ -71,7 +71,10 @@ data:
     licences: {allow: [permissive]}
   chats: {kind: conversations, from: turns}
   drafts: {kind: answers, model: base, data: chats, samples: 3, limit: 8, max_tokens: 8, cut: keep}
-  ruled: {kind: constitution, from: drafts, rules: [{kind: length, most: 2}, {kind: length, most: 4}, {kind: length, most: 6}, {kind: regex, pattern: '[^e]*'}]}
+  ruled:
+    kind: constitution
+    from: drafts
+    rules: [{kind: length, most: 2}, {kind: length, most: 4}, {kind: length, most: 6}, {kind: regex, pattern: '[^e]*'}]
   pairs:
     kind: ingest
     sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
