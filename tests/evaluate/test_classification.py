@@ -51,6 +51,10 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     assert accuracy.interval and accuracy.interval[0] < accuracy.value <= accuracy.interval[1]
     assert "20 of 20 documents asked about are in the training data" in str(f1.contamination)  # their ids are
     assert any("are longer than the 48 tokens that the model reads" in line for line in told)
+    assert accuracy.context_length == 48
+    short = labelled(tmp_path / "short", [text.split("\n\n")[1] for text in texts(20)])
+    whole = evaluate_classification(CONFIG, model, short, None, tmp_path / "s", make_context(tmp_path / "s"))
+    assert whole.figures[0].context_length is None, "what was read whole may be compared with any model's"
     evaluate_classification_words(CONFIG, test, train, tmp_path / "w", make_context(tmp_path / "w"))
     ours, theirs = (Evaluation(tmp_path / name, "").path / "items.jsonl" for name in "mw")
     assert [line.split('"id":')[1][:6] for line in ours.read_text().splitlines()] == [

@@ -82,6 +82,11 @@ class Conversations(Handle):
                 yield json.loads(line)
 
 
+def wanted_answer(record: Mapping[str, Any]) -> str:
+    """What an answer to a conversation is held against: its `answer`, for a verifier, or else its last turn."""
+    return str(record.get("answer") or record["messages"][-1]["content"])
+
+
 def is_conversations(made: Handle) -> bool:
     """Whether a step has made conversations."""
     return (made.path / "conversations.jsonl").exists()

@@ -13,8 +13,8 @@ from pydantic import Field
 from lmworks.errors import LmworksError
 from lmworks.evaluate.comparable import METRICS
 from lmworks.evaluate.items import Evaluation, Item, Metric
-from lmworks.evaluate.relations import LEVEL, Relation
-from lmworks.pipeline.figure import Figure, Interval
+from lmworks.evaluate.relations import LEVEL, Relation, between
+from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
@@ -81,7 +81,7 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
     wins = [_wins(metric, a, b) for a, b, _ in tested] if metric.counts_wins else []
     verdicts = _doubts(metric, evaluations) + lost + [line for each in found for line in _best(each)] + others
     verdicts += [line for each in found for line in _sentences(each)] + refused
-    verdicts += [f"{each.name}: {each.value:.0%}{_interval(each.interval, '.0%')} of {each.n}" for each in wins]
+    verdicts += [f"{each.name}: {each.value:.0%}{between(each.interval, '.0%')} of {each.n}" for each in wins]
     record: dict[str, Any] = {
         "metric": metric.name,
         "pairs": found[0].pairs(),
@@ -188,7 +188,7 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
     if not held:
         return [f"in doubt, all of it: {metric.holds_if} was not measured; give the task `train`"]
     return [
-        f"in doubt, all of it: {each.name} is {each.value:+.3f}{_interval(each.interval, '+.3f')}, n={each.n}, "
+        f"in doubt, all of it: {each.name} is {each.value:+.3f}{between(each.interval)}, n={each.n}, "
         "not shown to be above zero"
         for each in held
         if not each.interval or each.interval[0] <= 0
@@ -238,14 +238,10 @@ def _evidence(outcome: Comparison, p: float) -> str:
 
 
 def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float) -> str:
-    found = f"{outcome.difference:+.3f} {metric.label}{_interval(outcome.interval, '+.3f')}, {_evidence(outcome, p)}"
+    found = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, {_evidence(outcome, p)}"
     if p < LEVEL:
         return f"{a.label} beats {b.label}: {found}"
     return (
         f"{a.label} and {b.label} cannot be told apart: {found}; "
         f"a true difference of {outcome.minimum_detectable:.3f} would show in 4 of 5 cases"
     )
-
-
-def _interval(found: Interval | None, form: str) -> str:
-    return f" [{found[0]:{form}}, {found[1]:{form}}]" if found else ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lmworks.evaluate.items import Metric
+from lmworks.pipeline.figure import Interval
 from lmworks.recipe import StepConfig
 
 if TYPE_CHECKING:
@@ -46,30 +46,34 @@ class Relation(StepConfig):
                 if self.is_loss(outcome)
                 else f"{self.model} keeps what {self.beside} can, to within {points}"
             )
-            between = " [{:+.3f}, {:+.3f}]".format(*outcome.interval) if outcome.interval else ""
-            return f"{verdict}: {outcome.difference:+.3f} {metric.label}{between}, n={outcome.n}"
+            return f"{verdict}: {outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
         is_better = (outcome.difference > 0) == metric.higher_is_better
         sign = 1 if outcome.difference > 0 else -1
-        ends = sorted(sign * end for end in outcome.interval or ())
-        between = " [{:+.3f}, {:+.3f}]".format(*ends) if ends else ""
+        low, high = outcome.interval or (-math.inf, math.inf)
+        ends = (low, high) if sign > 0 else (-high, -low)
         verdict = _transfer(is_better, p) if self.kind == "transfer" else _tuning(figures[0], is_better, ends, p)
         other = self.beside if self.kind == "transfer" else f"{self.beside}, from which it was trained,"
         return (
             f"{verdict}: {self.model} is {'better' if is_better else 'worse'} than {other} by "
-            f"{abs(outcome.difference):.3f} {metric.label}{between}, {figures[0]:.3f} to {figures[1]:.3f}, {evidence}"
-            f"{'; ' * bool(self.note)}{self.note}"
+            f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends)}, "
+            f"{figures[0]:.3f} to {figures[1]:.3f}, {evidence}{'; ' * bool(self.note)}{self.note}"
         )
+
+
+def between(interval: Interval | None, form: str = "+.3f") -> str:
+    """An interval behind its value, in words."""
+    return f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else ""
 
 
 def _transfer(is_better: bool, p: float) -> str:
     return "transfer gain not known" if p >= LEVEL else "transfer gain" if is_better else "no transfer gain"
 
 
-def _tuning(before: float, is_better: bool, ends: Sequence[float], p: float) -> str:
+def _tuning(before: float, is_better: bool, ends: Interval, p: float) -> str:
     """`ends` are of how much better, or worse, it became."""
     if is_better and p < LEVEL:
         return "learned"
-    most = (-ends[0] if is_better else ends[1]) if ends else math.inf
+    most = -ends[0] if is_better else ends[1]
     if most <= KEPT * abs(before):
         return "kept"
     return "not known whether it forgot" if p >= LEVEL else "forgot"

@@ -31,6 +31,8 @@ DEFAULT_LABELS = 2
 """That `transformers` takes a classifier to have whose config.json names none."""
 ADAPTER = "adapter"
 """Folder, in PEFT's form, of what was learned beside a model."""
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+"""PEFT's names of the files in it."""
 PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
 """Kinds that stand before every text and not in the weights, with PEFT's names."""
 LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
@@ -134,7 +136,7 @@ def _stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 
 def prefix_kind(folder: Path) -> str | None:
     """What kind stands before every text of a model; None where its weights are all of it."""
-    path = folder / ADAPTER / "adapter_config.json"
+    path = folder / ADAPTER / ADAPTER_CONFIG
     found = read_json(path)["peft_type"] if path.is_file() else None
     return next((kind for kind, name in PREFIXES.items() if name == found), None)
 

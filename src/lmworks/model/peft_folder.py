@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ADAPTER, PREFIXES, is_ours, read_config, read_json
+from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_ours, read_config, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 REFUSED = {
     "bias": "none",
     "fan_in_fan_out": False,
@@ -35,22 +34,22 @@ def put_on(base: Path, adapter: Path) -> int:
 
     Raises LmworksError for kinds that are not known, and adapters of another base.
     """
-    config = read_json(adapter / CONFIG)
+    config = read_json(adapter / ADAPTER_CONFIG)
     kind = config.get("peft_type")
-    if not (adapter / WEIGHTS).is_file():
-        raise LmworksError(f"{adapter}: no {WEIGHTS}; pickled .bin files are never read: save the adapter anew")
+    if not (adapter / ADAPTER_WEIGHTS).is_file():
+        raise LmworksError(f"{adapter}: no {ADAPTER_WEIGHTS}; pickled .bin files are never read: save the adapter anew")
     before = kind in PREFIXES.values() and is_ours(base) and not config.get("prefix_projection")
     if before and not read_config(base).sliding_window:
         (base / ADAPTER).mkdir()
-        for name in (CONFIG, WEIGHTS):
+        for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
             shutil.copyfile(adapter / name, base / ADAPTER / name)
         return 0
     more = [name for name, plain in REFUSED.items() if (config.get(name) or plain) != plain]
     if kind != "LORA" or more:
         raise LmworksError(
-            f"{adapter / CONFIG}: peft_type {kind!r}{' with ' + ', '.join(more) if more else ''}; expected LORA, also "
-            "with use_dora, beside matrices alone; or PROMPT_TUNING or PREFIX_TUNING, without a projection, for Llama, "
-            "Mistral, Qwen2 or Qwen3 without a sliding window"
+            f"{adapter / ADAPTER_CONFIG}: peft_type {kind!r}{' with ' + ', '.join(more) if more else ''}; expected "
+            "LORA, also with use_dora, beside matrices alone; or PROMPT_TUNING or PREFIX_TUNING, without a projection, "
+            "for Llama, Mistral, Qwen2 or Qwen3 without a sliding window"
         )
     return _merge(base, adapter, config)
 
@@ -60,7 +59,7 @@ def _merge(base: Path, adapter: Path, config: Mapping[str, Any]) -> int:
     from safetensors.torch import load_file, save_file
 
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
-    for name, tensor in load_file(adapter / WEIGHTS).items():
+    for name, tensor in load_file(adapter / ADAPTER_WEIGHTS).items():
         path, _, part = name.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
         parts[f"{path}.weight"][part] = tensor.float()
     changed = set()

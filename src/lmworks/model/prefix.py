@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Attend, Decoder, rotations
-from lmworks.model.folder import ADAPTER, PREFIXES, prefix_kind
+from lmworks.model.folder import ADAPTER, ADAPTER_WEIGHTS, PREFIXES, prefix_kind
 
 KeysAndValues = Sequence[tuple[Tensor, Tensor]]
 """[1,K,P,C] twice a layer, rotated as they stand at positions 0 to P-1; empty where nothing stands before."""
@@ -96,5 +96,5 @@ def load_prefix(folder: Path, model: Decoder) -> KeysAndValues:
     kind = prefix_kind(folder)
     if kind is None:
         return ()
-    learned = load_file(folder / ADAPTER / "adapter_model.safetensors")["prompt_embeddings"]
+    learned = load_file(folder / ADAPTER / ADAPTER_WEIGHTS)["prompt_embeddings"]
     return keys_and_values(kind, learned.to(model.output_weight.device), model)

@@ -12,9 +12,18 @@ from pydantic import Field
 
 from lmworks.errors import UsageError
 from lmworks.model.encoder_config import EncoderConfig
-from lmworks.model.folder import ARCHITECTURES, approximate_config, is_ours, load_model, read_json, stored_parameters
+from lmworks.model.folder import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    ARCHITECTURES,
+    approximate_config,
+    is_ours,
+    load_model,
+    read_json,
+    stored_parameters,
+)
 from lmworks.model.gguf import read_gguf, read_shape
-from lmworks.model.peft_folder import CONFIG, WEIGHTS, put_on
+from lmworks.model.peft_folder import put_on
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import StepConfig
 from lmworks.tokens.learn import write_tokenizer
@@ -67,7 +76,7 @@ class PretrainedModelConfig(StepConfig):
             )
         adapter = None if self.adapter is None else folder / self.adapter
         if adapter:
-            found += [adapter / CONFIG, adapter / WEIGHTS]
+            found += [adapter / ADAPTER_CONFIG, adapter / ADAPTER_WEIGHTS]
             if absent := [path.name for path in found[-2:] if not path.is_file()]:
                 raise UsageError(f"{adapter}: no {' and no '.join(absent)}; expected a folder that PEFT has saved")
         marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]

@@ -21,7 +21,7 @@ from lmworks.release.checks import checks
 from lmworks.release.croissant import write_data_cards
 from lmworks.release.outcome import compare, outcome
 from lmworks.release.picture import Box, picture
-from lmworks.release.tables import tasks, waiting
+from lmworks.release.tables import latencies, tasks
 from lmworks.release.templates import environment
 from lmworks.release.verdicts import samples_of, verdicts
 from lmworks.release.vocabularies import comparison
@@ -58,7 +58,7 @@ def render(built: Built) -> str:
             facts=_facts(built, origins),
             absent=_absent(built),
             tasks=tasks(built),
-            waiting=waiting(built),
+            latencies=latencies(built),
             curves=curves(built),
             rewritings=rewritings(built),
             checks=checks(built),

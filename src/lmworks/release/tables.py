@@ -73,7 +73,7 @@ def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
         )
 
 
-def waiting(built: Built) -> dict[str, list[str]]:
+def latencies(built: Built) -> dict[str, list[str]]:
     """Task → how long a text takes alone, by system, where that was timed."""
     found: dict[str, list[str]] = {}
     for task, systems in built.evaluations().items():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations, write_conversations
+from lmworks.data.conversations import Conversations, wanted_answer, write_conversations
 from lmworks.errors import LmworksError
 from lmworks.evaluate.items import Item, score_in_chunks
 from lmworks.model.folder import ModelFolder
@@ -132,12 +132,11 @@ def _generate(
 
 
 def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> Written:
-    *before, last = record["messages"]
     return Written(
         id=record["id"] if samples == 1 else f"{record['id']}-{sample}",
         asked=record["id"],
-        messages=[*before, {"role": "assistant", "content": answer.text.strip()}],
+        messages=[*record["messages"][:-1], {"role": "assistant", "content": answer.text.strip()}],
         document=record["document"],
-        reference=str(record.get("answer") or last["content"]),
+        reference=wanted_answer(record),
         ended=answer.end_id is not None,
     )

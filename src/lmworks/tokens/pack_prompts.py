@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.conversations import Conversations, wanted_answer
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference
 from lmworks.tokens.pack import PackConfig
@@ -34,9 +34,8 @@ def pack_prompts(
     encoder, width = tokenizer.open(), config.sequence_length + 1
     rows, documents, dropped = [], [], 0
     for record in conversations.iterate():
-        *before, last = record["messages"]
-        prompt, _ = encoder.encode_chat(before, add_generation_prompt=True)
-        answer = [*encoder.encode(str(record.get("answer") or last["content"]).strip()), encoder.end_of_turn_id]
+        prompt, _ = encoder.encode_chat(record["messages"][:-1], add_generation_prompt=True)
+        answer = [*encoder.encode(wanted_answer(record).strip()), encoder.end_of_turn_id]
         if len(prompt) + max(len(answer), config.answer_tokens) > width:
             dropped += 1
             continue

@@ -47,7 +47,7 @@ class PrefixConfig(StepConfig):
 
 
 RATES = {"prompt": 0.03, "prefix": 0.01}
-"""Of PEFT's examples; other adapters have QLoRA's."""
+"""Of PEFT's examples (peft_prompt_tuning_clm, peft_prefix_tuning_seq2seq), on larger models; others have QLoRA's."""
 
 
 def kind_of(adapter: Any) -> str:

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ADAPTER
+from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from lmworks.model.quantised import QuantisedLinear
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Adapters:
             f"base_model.model.{name.replace('/', '.')}{'.weight' if weight.ndim > 1 else ''}": weight.detach()
             for name, weight in self.trained.items()
         }
-        write_file(folder / "adapter_model.safetensors", save(tensors))
+        write_file(folder / ADAPTER_WEIGHTS, save(tensors))
         config = {
             "peft_type": "LORA",
             "task_type": "SEQ_CLS" if "score" in self.trained else "CAUSAL_LM",
@@ -142,7 +142,7 @@ class Adapters:
             **({"use_dora": True} if self.config.kind == "dora" else {}),
             "inference_mode": True,
         }
-        write_file(folder / "adapter_config.json", (json.dumps(config, indent=2) + "\n").encode())
+        write_file(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
     @torch.no_grad()
     def merge(self) -> None:

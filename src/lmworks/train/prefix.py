@@ -12,6 +12,7 @@ from torch import nn
 from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
+from lmworks.model.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from lmworks.model.prefix import KeysAndValues, keys_and_values, peft_config, read, stored
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ class Prefix:
         from safetensors.torch import save
 
         tensors = {name: weight.detach() for name, weight in self.trained.items()}
-        write_file(folder / "adapter_model.safetensors", save(tensors))
+        write_file(folder / ADAPTER_WEIGHTS, save(tensors))
         config = peft_config(self.config.kind, self.config.tokens, self.decoder.config)
-        write_file(folder / "adapter_config.json", (json.dumps(config, indent=2) + "\n").encode())
+        write_file(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
     def merge(self) -> None:
         """Nothing: no weights say the same."""

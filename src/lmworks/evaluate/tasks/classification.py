@@ -42,7 +42,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=2)
+@stage(version=3)
 def evaluate_classification(
     config: ClassificationConfig,
     model: ModelFolder,
@@ -76,9 +76,10 @@ def evaluate_classification(
         return found
 
     method = f"the likeliest label; {cut} texts cut to {room} tokens"
-    return _scored(
-        config, data, train, out, context, guess, method, context_length=room, data_type=config.data_type, device="cpu"
-    )
+    known: dict[str, Any] = {"data_type": config.data_type, "device": "cpu"}
+    if cut:  # else all texts were read whole, and models of any length may be compared
+        known["context_length"] = room
+    return _scored(config, data, train, out, context, guess, method, **known)
 
 
 @stage(version=2)
