@@ -18,6 +18,7 @@ from lmworks.data.classify import ClassifyConfig, classify
 from lmworks.data.conversations import PromptsConfig, operations_to_prompts
 from lmworks.data.curate import CurateConfig, curate
 from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
+from lmworks.data.doubtful_labels import DoubtfulLabelsConfig, doubtful_labels
 from lmworks.data.groups import SplitConfig
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.label import LabelConfig, label
@@ -91,6 +92,7 @@ DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "verdicts": (VerdictsConfig, verdicts),
     "represent": (RepresentConfig, represent),
     "label": (LabelConfig, label),
+    "doubtful-labels": (DoubtfulLabelsConfig, doubtful_labels),
     "mix": (MixConfig, mix),
     "operations-to-prompts": (PromptsConfig, operations_to_prompts),
     "pairs": (PairsConfig, pairs),

@@ -64,6 +64,7 @@ data:
   sums: {kind: arithmetic, largest: 29}
   mixed: {kind: mix, parts: {notes: {from: unseen, weight: 2}, examples: {from: examples, weight: 1}}}
   taste: {kind: classifier, from: [examples]}
+  doubted: {kind: doubtful-labels, from: examples, label: folder}
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
   turns:
     kind: ingest

@@ -16,7 +16,7 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
-from lmworks.release.charts import Series, line_chart, ticks
+from lmworks.release.charts import Bar, Series, interval_chart, line_chart, ticks
 from lmworks.release.picture import Box, picture
 from lmworks.release.report import render, write_report
 from lmworks.release.tables import may_compare, tasks
@@ -111,7 +111,9 @@ def test_figures_of_different_conditions_never_share_a_table(built: Store) -> No
 
 
 def test_the_report_says_that_split_tables_are_not_comparable(page: Page) -> None:
-    assert "Measured under other conditions than the table above: not comparable with it." in page.text
+    assert (
+        "Measured under other conditions than the table above: compare the two only where the findings do." in page.text
+    )
     assert "pretrain and finetune are not compared: context length is 512 in one, 256 in the other" in page.text
 
 
@@ -264,3 +266,10 @@ def test_every_step_stands_below_its_inputs_in_the_picture() -> None:
     assert len(heights) == 5
     assert all(heights[above] < heights[below] for above, below in arrows)
     assert drawn.count("marker-end") == 6
+
+
+def test_a_long_name_is_drawn_whole_beside_its_interval() -> None:
+    name = "smollm2-135m-5-shot-prompt"
+    drawn = str(interval_chart("ROUGE-L", "ROUGE-L", [Bar(name, 0.1, (0.05, 0.2), "0.1", True)]))
+    (end,) = re.findall(rf'x="([\d.]+)" y="[\d.]+" text-anchor="end">{name}', drawn)
+    assert float(end) > 8 * len(name)  # a bold letter is some 8 units wide, and what is left of 0 is cut

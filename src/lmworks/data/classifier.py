@@ -51,8 +51,8 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     from lmworks.data.hashed_linear import EPOCHS, train
 
     tally = Tally()
-    examples = heapq.nsmallest(MOST_EXAMPLES, _labelled(documents, config.label, tally))
-    labels = _checked_labels(Counter(label for _, _, label, _ in examples), tally)
+    examples = heapq.nsmallest(MOST_EXAMPLES, labelled(documents, config.label, tally))
+    labels = checked_labels("classifier", Counter(label for _, _, label, _ in examples), tally)
     targets = np.array([labels.index(label) for _, _, label, _ in examples])
     held = np.array([int(digest[-8:], 16) < HELD_OUT * 2**32 for digest, *_ in examples])
     texts = [text for *_, text in examples]
@@ -78,7 +78,7 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     )
 
 
-def _labelled(steps: Sequence[Documents], field: str, tally: Tally) -> Iterator[tuple[str, str, str, str]]:
+def labelled(steps: Sequence[Documents], field: str, tally: Tally) -> Iterator[tuple[str, str, str, str]]:
     """Digest, id, label and text of each document that has a label."""
     for documents in steps:
         for document in documents.iterate():
@@ -100,11 +100,12 @@ def label_of(document: Document, field: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _checked_labels(counts: Counter[str], tally: Tally) -> list[str]:
+def checked_labels(step: str, counts: Counter[str], tally: Tally) -> list[str]:
+    """The labels in order. Raises `LmworksError` for fewer than two, or too few examples of one."""
     few = {label: count for label, count in counts.items() if count < LEAST_EXAMPLES}
     if len(counts) < 2 or few:
         raise LmworksError(
-            f"classifier: found {dict(counts)} and {tally.counts['without a label']} documents without a label; "
+            f"{step}: found {dict(counts)} and {tally.counts['without a label']} documents without a label; "
             f"expected two labels or more with {LEAST_EXAMPLES} examples each. Mend `label`, or give more examples."
         )
     return sorted(counts)
