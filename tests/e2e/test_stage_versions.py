@@ -290,12 +290,16 @@ TWO_ITEMS = 0.26
 """Of the eight that the small recipe asks: those whose answers are nearly even turn on another processor."""
 
 
-def is_the_same(output: str | list[float], expected: str | list[float]) -> bool:
+CLOSE = {"evaluate-text-to-text": 0.3}
+"""Relative, 0.03 for others: of its twenty sentences one that is written otherwise moves BLEU by a fifth."""
+
+
+def is_the_same(output: str | list[float], expected: str | list[float], close: float = 0.03) -> bool:
     """Equal digests, or figures that agree closely."""
     if isinstance(output, str) or isinstance(expected, str):
         return output == expected
     shares = all(0 <= value <= 1 for value in expected)
-    return output == pytest.approx(expected, rel=0.03, abs=TWO_ITEMS if shares else None)
+    return output == pytest.approx(expected, rel=close, abs=TWO_ITEMS if shares else None)
 
 
 @pytest.mark.slow
@@ -309,7 +313,7 @@ def test_a_stage_that_makes_something_else_has_another_version(artifacts: list[A
         assert now["defaults"] == before["defaults"], f"the defaults of {name} changed: raise its version"
         for step, output in now["outputs"].items():
             expected = before["outputs"][step]
-            assert is_the_same(output, expected), (
+            assert is_the_same(output, expected, CLOSE.get(name, 0.03)), (
                 f"{name} makes {output} of step {step}, not {expected}: raise its version"
             )
 
