@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -143,6 +144,18 @@ def test_losses_and_the_sample_as_it_was_rewritten(page: Page) -> None:
     assert "loss, nats per token" in text and "bits per byte (validation)" in text
     places = [text.index(part) for part in ("of of of the", "Lists the the queue.", "Returns a list of your queues.")]
     assert places == sorted(places)
+
+
+def test_what_sorts_texts_has_a_loss_a_text_and_no_bits_per_byte(built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    for path in (tmp_path / "store" / "artifacts" / "train").glob("*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        manifest["config"]["objective"] = "sequence-classification"
+        manifest["figures"][0]["unit"] = "nats per text"
+        path.write_text(json.dumps(manifest))
+    text = Page(write_report(Store(tmp_path / "store")).read_text()).text
+    assert "loss, nats per text" in text and re.search(r"Last validation loss [\d.]+ nats per text", text)
+    assert "bits per byte (validation)" not in text and "that is about" not in text
 
 
 def test_good_and_bad_samples(page: Page) -> None:
