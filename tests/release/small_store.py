@@ -34,6 +34,7 @@ class ToyConfig(StepConfig):
 
 
 class TrainConfig(StepConfig):
+    objective: str = "causal-lm"
     learning_rate: float = 0.02
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -93,7 +94,7 @@ def test_texts_of_data_and_model_are_shown_as_they_are_and_never_as_markup(page:
 def test_a_baseline_that_wins_is_said_first(page: Page) -> None:
     first = page.text.index("copy-nearest wins: 0.4")
     assert first < page.text.index("pretrain and finetune are not compared") < page.text.index("How good it is")
-    assert first < page.text.index("finetune beats pretrain")
+    assert first < page.text.index("finetune beats pretrain") < page.text.index("How good it is"), "what else it is"
 
 
 def test_a_figure_stands_with_n_interval_chance_context_and_method(page: Page) -> None:
@@ -101,6 +102,7 @@ def test_a_figure_stands_with_n_interval_chance_context_and_method(page: Page) -
     assert "ROUGE-L · higher is better · context 512 tokens" in text
     assert "finetune 0.391 0.370 to 0.414 1,140 0.06 documentation, 95 % interval by bootstrap" in text
     assert "copy-nearest baseline 0.412" in text
+    assert page.words.count("chance") == 1, "no column where nobody knows what guessing scores"
     assert "near-duplicates of test documents were dropped from training" in text
     assert "documentation, 95 % interval by bootstrap over services" in text
 
@@ -145,6 +147,18 @@ def test_losses_and_the_sample_as_it_was_rewritten(page: Page) -> None:
     assert "loss, nats per token" in text and "bits per byte (validation)" in text
     places = [text.index(part) for part in ("of of of the", "Lists the the queue.", "Returns a list of your queues.")]
     assert places == sorted(places)
+
+
+def test_what_sorts_texts_has_a_loss_a_text_and_no_bits_per_byte(built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    for path in (tmp_path / "store" / "artifacts" / "train").glob("*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        manifest["config"]["objective"] = "sequence-classification"
+        manifest["figures"][0]["unit"] = "nats per text"
+        path.write_text(json.dumps(manifest))
+    text = Page(write_report(Store(tmp_path / "store")).read_text()).text
+    assert "loss, nats per text" in text and re.search(r"Last validation loss [\d.]+ nats per text", text)
+    assert "bits per byte (validation)" not in text and "that is about" not in text
 
 
 def test_good_and_bad_samples(page: Page) -> None:

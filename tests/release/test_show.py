@@ -52,6 +52,7 @@ def test_numbers_have_the_digits_that_their_spread_supports() -> None:
     assert number(0.59512, 0.11) == "0.595"
     assert number(0.59512, 0.0008) == "0.5951"
     assert number(107.31, 36.0) == "107"
+    assert number(19.926, 1.18) == "19.9" and number(19.926, 0.94) == "19.9" and number(19.926, 2.1) == "20"
     assert number(1234567) == "1,234,567"
     assert number(0.0) == "0"
     assert number(2.45) == "2.45"

@@ -79,8 +79,8 @@ def render(built: Built) -> str:
 def _facts(built: Built, origins: Sequence[dataflow.Origin]) -> dict[str, str]:
     """What a reader wants to know first."""
     facts = {}
-    if sizes := dict.fromkeys(number(parameters(artifact)) for artifact in built.models.values()):
-        facts["Parameters"] = ", ".join(sizes)
+    if sizes := sorted({parameters(artifact) for artifact in built.models.values()}):
+        facts["Parameters"] = " to ".join(map(number, dict.fromkeys((sizes[0], sizes[-1]))))
     if origins:
         facts["Documents read"] = number(sum(origin.documents for origin in origins))
     seconds = sum(artifact.manifest["run"]["seconds"] for artifact in built.artifacts.values())
@@ -115,6 +115,8 @@ class Curve:
     steps: int
     tokens: int
     last: dict[str, float]
+    unit: str
+    """Of the loss."""
     bits_per_byte: float | None
     """Of the last validation loss, where each byte of text is trained once."""
 
@@ -134,10 +136,11 @@ def curves(built: Built) -> list[Curve]:
         ]
         bits = _nats_per_bit_a_byte(built, name)
         right = ("bits per byte (validation)", bits) if bits else None
-        chart = line_chart(f"Loss of {name}", "tokens", "loss, nats per token", lines, right)
+        unit = next((each.unit for each in figures_of(artifact) if each.name == "validation loss"), None) or "nats"
+        chart = line_chart(f"Loss of {name}", "tokens", f"loss, {unit}", lines, right)
         last = {line.name: line.points[-1][1] for line in lines if line.points}
         said = last["validation"] / bits if bits and "validation" in last else None
-        found.append(Curve(name, chart, history[-1]["step"], history[-1]["tokens"], last, said))
+        found.append(Curve(name, chart, history[-1]["step"], history[-1]["tokens"], last, unit, said))
     return found
 
 
@@ -150,10 +153,12 @@ def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _nats_per_bit_a_byte(built: Built, model: str) -> float | None:
     """Loss in nats per token that equals one bit per byte of the validation text; None where not every token counts."""
+    if built.models[model].manifest["config"].get("objective") != "causal-lm":
+        return None
     artifact = built.artifacts.get(f"{model}/validation")
     facts = read_json(artifact.payload / "shards.json") if artifact else {}
     trained, size = facts.get("trained_tokens"), facts.get("bytes_of_text")
-    if not artifact or "conversations" in artifact.stage or not trained or not size:
+    if not trained or not size:
         return None
     return float(math.log(2) * size / trained)
 

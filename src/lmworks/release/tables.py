@@ -12,7 +12,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, figures_of, measures_model
 from lmworks.release.charts import Bar, interval_chart
-from lmworks.release.words import conditions_of, value_of
+from lmworks.release.words import conditions_of, number, value_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class Comparable:
     conditions: dict[str, str]
     methods: dict[str, list[str]]
     """How it was measured → for whom."""
+    has_chance: bool
+    """Whether guessing is known to score something."""
     contamination: dict[str, list[str]]
     """What is known of it → for whom."""
 
@@ -69,22 +71,21 @@ def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
             better="" if metric is None else "higher" if metric.higher_is_better else "lower",
             conditions=conditions,
             methods=methods,
+            has_chance=any(figure.chance is not None for _, figure, _ in rows),
             contamination=contamination,
         )
 
 
-def latencies(built: Built) -> dict[str, list[str]]:
-    """Task → how long a text takes alone, by system, where that was timed."""
-    found: dict[str, list[str]] = {}
+def latencies(built: Built) -> dict[str, list[list[str]]]:
+    """Task → how long a text takes alone, a row a system, where that was timed."""
+    found: dict[str, list[list[str]]] = {}
     for task, systems in built.evaluations().items():
         for system, artifact in systems.items():
             taken = artifact.manifest["run"]["measured"]
             if "median_seconds" in taken:
-                found.setdefault(task, []).append(
-                    f"{system} takes {taken['median_seconds']:.3f} s for a text alone (median of "
-                    f"{taken['timed_texts']:.0f}; 95 of 100 at most {taken['p95_seconds']:.3f} s), of the processor "
-                    f"{taken['median_processor_seconds']:.3f} s ({taken['p95_processor_seconds']:.3f} s)"
-                )
+                names = [f"{which}_{of}seconds" for of in ("", "processor_") for which in ("median", "p95")]
+                row = [system, number(taken["timed_texts"]), *(f"{taken[name]:.3f} s" for name in names)]
+                found.setdefault(task, []).append(row)
     return found
 
 

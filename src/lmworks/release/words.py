@@ -10,10 +10,13 @@ from lmworks.pipeline.figure import Figure
 
 
 def number(value: float, spread: float | None = None) -> str:
-    """A number to the first digit of its spread, below 10 with three decimals or more; else its first four digits."""
+    """A number to the first digit of its spread, or the second where that is 1; else its first four digits.
+
+    Below 10 it has three decimals or more.
+    """
     if not spread:
         return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
-    decimals = max(-floor(log10(spread)), 3 if abs(value) < 10 else 0)
+    decimals = max(-floor(log10(spread / 2)), 3 if abs(value) < 10 else 0)
     return f"{value:,.{min(decimals, 6)}f}"
 
 
