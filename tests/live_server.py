@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -56,9 +56,11 @@ class Live:
 
 
 @contextmanager
-def serving(engine: Engine, **limits: int) -> Iterator[Live]:
-    service = Service(engine, MODEL, **limits)
-    config = uvicorn.Config(create_app(service, KEY, PAGE), log_config=None, access_log=False, lifespan="on")
+def serving(engine: Engine, *others: str, **limits: int) -> Iterator[Live]:
+    """With `others`, models that the engine has beside `MODEL`."""
+    service = Service(engine, [MODEL, *others], **limits)
+    pages = [PAGE, *(replace(PAGE, name=name) for name in others)]
+    config = uvicorn.Config(create_app(service, KEY, pages), log_config=None, access_log=False, lifespan="on")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -12,9 +12,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
-from lmworks.model.folder import save_model
+from lmworks.model.folder import load_model, save_model
 from lmworks.tokens.learn import TOKENIZER_CONFIG
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
+from lmworks.train.adapter_config import LoraConfig
+from lmworks.train.adapters import Adapters, save_adapters
 
 TEXT = [
     "S3 CreateBucket creates a new bucket. Lists the monitors in the account. What does it do? Größe, naïve, 日本語.",
@@ -37,7 +39,9 @@ def train_backend(special_tokens: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def make_tiny_model(folder: Path, *, context_length: int = 128, seed: int = 0, window: int | None = None) -> Path:
+def make_tiny_model(
+    folder: Path, *, context_length: int = 128, seed: int = 0, window: int | None = None, qkv_bias: bool = False
+) -> Path:
     """A two-layer decoder with grouped queries and a byte-level tokenizer of 320 ids; returns `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = train_backend(SPECIAL_TOKENS)
@@ -55,13 +59,26 @@ def make_tiny_model(folder: Path, *, context_length: int = 128, seed: int = 0, w
         intermediate_size=48,
         context_length=context_length,
         sliding_window=window,
+        qkv_bias=qkv_bias,
     )
     generator = torch.Generator().manual_seed(seed)
     model = Decoder(config)
     for parameter in model.parameters():
-        if parameter.ndim > 1:
+        if parameter.ndim > 1 or qkv_bias:
             parameter.data.normal_(0.0, 0.2, generator=generator)
     save_model(model, folder, source)
+    return folder
+
+
+def make_adapted(base: Path, folder: Path, **adapter: Any) -> Path:
+    """A model folder as training with an adapter leaves it: what was learned is merged, and beside in `adapter/`."""
+    model = load_model(base)
+    adapters = Adapters(model, model.blocks, LoraConfig(**adapter), seed=0)
+    generator = torch.Generator().manual_seed(len(str(adapter)))
+    for weight in adapters.trained.values():
+        weight.data += 0.2 * torch.empty_like(weight).normal_(generator=generator)
+    save_adapters(adapters, folder)
+    save_model(model, folder, base)
     return folder
 
 

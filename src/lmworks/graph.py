@@ -169,7 +169,24 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
             nodes += evaluation_nodes(label, tasks, models, [*tuned, *transfer(recipe.models, plan)])
+    if recipe.serve and isinstance(recipe.serve.model, list):
+        _check_served(recipe.serve.model, recipe.models)
     return nodes
+
+
+def _check_served(named: Sequence[str], models: Mapping[str, StepConfig]) -> None:
+    """Raise UsageError unless several models that are served together stand on one base."""
+    bases = {}
+    for name in named:
+        config = models.get(name)
+        beside = isinstance(config, TrainConfig) and config.lora and not config.lora.quantise
+        bases[name] = getattr(config, "base", None) if beside else name
+    if len(set(bases.values())) > 1:
+        found = ", ".join(f"{name} on {base}" if base != name else f"{name} itself" for name, base in bases.items())
+        raise UsageError(
+            f"serve.model: found {found}; several models are served together if each is the same base, or an "
+            "adapter of kind lora or dora on it, without `quantise`"
+        )
 
 
 def _asked(config: TaskConfig, models: Mapping[str, StepConfig], named: Sequence[str]) -> list[str]:

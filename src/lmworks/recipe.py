@@ -69,7 +69,9 @@ class PlanConfig(StepConfig):
 class ServeConfig(StepConfig):
     """What `lmworks serve` serves."""
 
-    model: Reference
+    model: Reference | list[Reference] = Field(
+        description="a step; or several that are LoRA or DoRA on one base, whose weights are then held once"
+    )
     examples: Reference | None = Field(
         None, description="conversations offered on the chat page; none are needed to serve"
     )

@@ -78,15 +78,17 @@ def test_adapters_of_another_base_and_of_more_than_matrices_are_refused_by_name(
     with pytest.raises(LmworksError, match="peft_type 'IA3'; expected LORA"):
         take(base, tmp_path / "adapter", tmp_path / "b" / "out")
     path.write_text(json.dumps({**plain, "use_dora": True}))
-    with pytest.raises(
-        LmworksError, match=r"stand lora_A, lora_B of .*; expected lora_A, lora_B, lora_magnitude_vector"
-    ):
+    with pytest.raises(LmworksError, match="stand lora_A, lora_B; expected lora_A, lora_B, lora_magnitude_vector"):
         take(base, tmp_path / "adapter", tmp_path / "c" / "out")
     path.write_text(json.dumps(plain))
     other = tmp_path / "other"
     save_model(random_decoder(replace(SHAPE, num_layers=1)), other, base)
     with pytest.raises(LmworksError, match=r"an adapter of another base: this one has no model\.layers\.1\."):
         take(other, tmp_path / "adapter", tmp_path / "d" / "out")
+    wide = tmp_path / "wide"
+    save_model(random_decoder(replace(SHAPE, intermediate_size=56)), wide, base)
+    with pytest.raises(LmworksError, match=r"of \[\d+, \d+\] stand A and B of .*; expected such as fit"):
+        take(wide, tmp_path / "adapter", tmp_path / "f" / "out")
     (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
     with pytest.raises(UsageError, match=r"no adapter_model\.safetensors; expected a folder that PEFT has saved"):
         take(base, tmp_path / "adapter", tmp_path / "e" / "out")

@@ -30,7 +30,7 @@ def raw(live: Live, method: str, target: str, headers: dict[str, str] | None = N
 
 
 def test_every_route_but_two_asks_for_the_key(live: Live, engine: Engine) -> None:
-    app = create_app(Service(engine, "any"), KEY, PAGE)
+    app = create_app(Service(engine, ["any"]), KEY, [PAGE])
     routes = [(route.path, method) for route in app.routes for method in [*route.methods, "OPTIONS"]]  # type: ignore[attr-defined]
     assert len(routes) > 12
     for path, method in routes:

@@ -154,7 +154,7 @@ from live_server import KEY, PAGE
 from lmworks.generate.engine import open_engine
 from lmworks.serve.run import run
 from lmworks.serve.service import Service
-run(Service(open_engine(Path(sys.argv[1])), "m"), KEY, PAGE, port=0, started=lambda url: print(url, flush=True))
+run(Service(open_engine(Path(sys.argv[1])), ["m"]), KEY, [PAGE], port=0, started=lambda url: print(url, flush=True))
 """
 
 

@@ -35,7 +35,7 @@ def show(
 
 
 def trace(
-    artifact: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the served model.")] = None,
+    artifact: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the first served model.")] = None,
     answer: Annotated[
         str | None, typer.Option(help="Find the training passages that share most text with this answer.")
     ] = None,
@@ -50,7 +50,7 @@ def trace(
     from lmworks.workspace import open_store
 
     opened = open_store(store)
-    found = opened.named(artifact) if artifact else opened.served()
+    found = opened.named(artifact) if artifact else opened.served()[0]
     traced = trace_lineage(opened, found) if answer is None else trace_answer(opened, found, answer)
     tell(traced.in_words(), traced.as_json(), as_json)
 

@@ -10,20 +10,26 @@ from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption
 
 
 def serve(
-    model: Annotated[str | None, typer.Argument(help=f"{ARTIFACT_HELP} By default the recipe's serve.model.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...", help=f"{ARTIFACT_HELP} By default the recipe's serve.model. Several: of one base."
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve a model: an OpenAI-compatible API and a chat page, on this machine only.
+    """Serve a model, or adapters on one base: an OpenAI-compatible API and a chat page, on this machine only.
 
     Example: lmworks serve finetune --port 8000
     """
-    from lmworks.release.serving import serve_artifact
+    from lmworks.release.serving import serve_artifacts
     from lmworks.workspace import open_store
 
     opened = open_store(store)
-    serve_artifact(opened, opened.named(model) if model else opened.served(), port=port, as_json=as_json)
+    named = [opened.named(name) for name in models] if models else opened.served()
+    serve_artifacts(opened, named, port=port, as_json=as_json)
 
 
 def watch(

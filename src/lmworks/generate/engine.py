@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,13 +22,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.errors import LmworksError
+from lmworks.generate.adapters import Adapters
 from lmworks.generate.attention import attention, attention_after, causal_attention, joined, visible_slots
 from lmworks.generate.detokenise import Detokeniser
 from lmworks.generate.sampling import Sampling as Sampling
 from lmworks.generate.sampling import choose
 from lmworks.generate.stops import StopStrings
 from lmworks.model.decoder import Decoder
-from lmworks.model.folder import is_ours, load_model
+from lmworks.model.folder import is_ours, load_model, require_whole
 from lmworks.model.prefix import KeysAndValues, keep, length_of, load_prefix
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 
@@ -70,9 +72,17 @@ class Generation:
 class Request:
     """One prompt on its way through a batch."""
 
-    def __init__(self, prompt: Sequence[int], sampling: Sampling, tokenizer: Tokenizer, context_length: int) -> None:
+    def __init__(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        tokenizer: Tokenizer,
+        context_length: int,
+        model: str = "",
+    ) -> None:
         self.prompt = prompt
         self.sampling = sampling
+        self.model = model
         self.ids: list[int] = []
         self.end_id: int | None = None
         self.log_probabilities: list[float] = []
@@ -83,6 +93,11 @@ class Request:
         self._ends = (tokenizer.end_of_turn_id, tokenizer.end_of_text_id)
         self._detokeniser = Detokeniser(tokenizer.decode)
         self._stops = StopStrings(sampling.stop)
+
+    @property
+    def reading(self) -> tuple[str, tuple[int, ...]]:
+        """What decides its keys and values: who reads, and what."""
+        return self.model, tuple(self.prompt)
 
     @property
     def position(self) -> int:
@@ -115,7 +130,15 @@ class Request:
 class Batch:
     """Requests decoded together. They come and go between steps; each is answered as if it were alone."""
 
-    def __init__(self, model: Decoder, tokenizer: Tokenizer, rows: int, slots: int, prefix: KeysAndValues = ()) -> None:
+    def __init__(
+        self,
+        model: Decoder,
+        tokenizer: Tokenizer,
+        rows: int,
+        slots: int,
+        prefix: KeysAndValues = (),
+        adapters: Adapters | None = None,
+    ) -> None:
         config = model.config
         self._first = length_of(prefix)
         shape = (config.num_layers, rows, config.num_key_value_heads, self._first + slots, config.head_size)
@@ -124,6 +147,7 @@ class Batch:
         self._keys = torch.zeros(shape, dtype=model.compute_type, device=weight.device)
         self._values = torch.zeros_like(self._keys)
         self._model = model
+        self._adapters = adapters
         self._tokenizer = tokenizer
         self._slots = slots
         self._rows = rows
@@ -137,21 +161,24 @@ class Batch:
         """Whether a step would do anything."""
         return bool(self._running or self._waiting)
 
-    def add(self, prompt: Sequence[int], sampling: Sampling) -> Request:
-        """Put a request in line. Raises `LmworksError` for a prompt that leaves no room for an answer."""
+    def add(self, prompt: Sequence[int], sampling: Sampling, model: str = "") -> Request:
+        """Put a request in line, for one of the engine's models; unnamed, for the base.
+
+        Raises `LmworksError` for a prompt that leaves no room for an answer.
+        """
         context = self._model.config.context_length - self._first
         if not 0 < len(prompt) < context:
             raise LmworksError(
                 f"the prompt has {len(prompt)} tokens; a context of {context} takes from 1 to {context - 1}, "
                 "which leaves one for the answer: shorten the prompt"
             )
-        request = Request(prompt, sampling, self._tokenizer, self._slots)
+        request = Request(prompt, sampling, self._tokenizer, self._slots, model)
         self._waiting.append(request)
         return request
 
     @torch.inference_mode()
     def share(self, beginning: Sequence[int]) -> None:
-        """Read what all prompts begin with, and go on after, once for all; before the first step."""
+        """Read what all prompts begin with, once for all, before the first step; by the base, for it alone."""
         tokens, positions = _pad([beginning], self._keys.device)
         kept: list[tuple[Tensor, Tensor]] = []
         attend = keep(kept, causal_attention(self._model, len(beginning), self._shared))
@@ -197,10 +224,10 @@ class Batch:
 
     def _admit(self) -> list[Request]:
         admitted: list[Request] = []
-        prompts: set[tuple[int, ...]] = set()
+        prompts = set()
         longest = 0
         while self._waiting and len(self._running) + len(admitted) < self._rows:
-            prompts.add(tuple(self._waiting[0].prompt))
+            prompts.add(self._waiting[0].reading)
             longest = max(longest, len(self._waiting[0].prompt) - self._shared_length)
             if admitted and longest * len(prompts) > BATCH_TOKENS:
                 break
@@ -210,14 +237,14 @@ class Batch:
     def _prefill(self, requests: Sequence[Request]) -> Tensor:
         """Fill the rows behind the running ones; [B,D] hidden states of each prompt's last token.
 
-        A prompt that several ask is read once, and its keys and values are copied to their rows.
+        A prompt that several ask of one model is read once, and its keys and values are copied to their rows.
         """
         first, end = len(self._running), len(self._running) + len(requests)
-        prompts = list(dict.fromkeys(tuple(request.prompt) for request in requests))
+        prompts = list(dict.fromkeys(request.reading for request in requests))
         number = {prompt: place for place, prompt in enumerate(prompts)}
-        asked = torch.tensor([number[tuple(request.prompt)] for request in requests], device=self._keys.device)
+        asked = torch.tensor([number[request.reading] for request in requests], device=self._keys.device)
         skipped, start = self._shared_length, length_of(self._shared)
-        tokens, positions = _pad([prompt[skipped:] for prompt in prompts], self._keys.device)
+        tokens, positions = _pad([prompt[skipped:] for _, prompt in prompts], self._keys.device)
         slots = slice(start, start + tokens.shape[1])
         causal = causal_attention(self._model, tokens.shape[1], self._shared)
 
@@ -229,7 +256,8 @@ class Batch:
             self._values[layer, first:end, :, slots] = v[asked]
             return causal(layer, q, k, v)
 
-        hidden = self._model.hidden(tokens, start + positions, attend)  # [P,T,D] of P prompts
+        with self._asked(model for model, _ in prompts):
+            hidden = self._model.hidden(tokens, start + positions, attend)  # [P,T,D] of P prompts
         return hidden[asked, torch.tensor([len(request.prompt) - skipped - 1 for request in requests])]
 
     def _decode(self) -> Tensor:
@@ -247,16 +275,26 @@ class Batch:
             values[rows, :, slots] = v[:, :, 0]
             return attention(q, keys[:count, :, :longest], values[:count, :, :longest], mask)
 
-        return self._model.hidden(tokens, positions, attend)[:, 0]
+        with self._asked(request.model for request in self._running):
+            return self._model.hidden(tokens, positions, attend)[:, 0]
+
+    def _asked(self, models: Iterable[str]) -> AbstractContextManager[None]:
+        return self._adapters.asked(list(models)) if self._adapters else nullcontext()
 
 
 class Engine:
-    """A model and its tokenizer, ready to write and to judge text; with what was learned to stand before every text."""
+    """A model and its tokenizer, ready to write and to judge text; with what was learned to stand before every text.
 
-    def __init__(self, model: Decoder, tokenizer: Tokenizer, prefix: KeysAndValues = ()) -> None:
+    Adapters are other models on it, which a batch can ask; all else is asked of the base.
+    """
+
+    def __init__(
+        self, model: Decoder, tokenizer: Tokenizer, prefix: KeysAndValues = (), adapters: Adapters | None = None
+    ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.prefix = prefix
+        self.adapters = adapters
         self.context_length = model.config.context_length - length_of(prefix)
 
     def batch(self, rows: int, slots: int | None = None) -> Batch:
@@ -265,7 +303,7 @@ class Engine:
         slots = min(slots or self.context_length, self.context_length)
         row = config.cache_bytes(slots)
         rows = max(1, min(rows, MAX_ROWS, CACHE_BYTES // row))
-        return Batch(self.model, self.tokenizer, rows, slots, self.prefix)
+        return Batch(self.model, self.tokenizer, rows, slots, self.prefix, self.adapters)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         """Answer every prompt. Raises `LmworksError` when one leaves no room in the context."""
@@ -389,6 +427,16 @@ def open_engine(folder: Path, data_type: str = "auto") -> Engine:
     from lmworks.model.published_decoder import load_published_decoder
 
     return PublishedEngine(load_published_decoder(folder, kind), tokenizer)
+
+
+def open_adapted(base: Path, adapters: Mapping[str, Path | None]) -> Engine:
+    """The engine for several models on one base, whose weights are held once: model → PEFT folder, None for the base.
+
+    Raises `LmworksError` for adapters of another base, and for a base that is more than the weights of our decoder.
+    """
+    require_whole(base)
+    model = load_model(base)
+    return Engine(model, open_tokenizer(base), adapters=Adapters(model, adapters))
 
 
 def open_reward_model(folder: Path, data_type: str = "float32") -> Engine:

@@ -9,7 +9,8 @@ import math
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,21 +30,70 @@ REFUSED = {
 """Fields of LoRA's config that say it is more than products beside matrices, with the value that says it is not."""
 
 
+@dataclass(frozen=True)
+class LowRank:
+    """What stands beside a matrix W [O,I]: W + scale·B·A, and of DoRA the lengths of its rows."""
+
+    place: str
+    """Folder and matrix, for errors."""
+    a: Tensor
+    """[R,I]"""
+    b: Tensor
+    """[O,R]"""
+    scale: float
+    lengths: Tensor | None
+    """[O]"""
+
+    def factors(self, matrix: Tensor) -> Tensor | None:
+        """[O], by which DoRA stretches each row of the sum. Raises LmworksError for a matrix of another shape."""
+        whole = self._sum(matrix)
+        return None if self.lengths is None else self.lengths / row_lengths(whole)
+
+    def whole(self, matrix: Tensor) -> Tensor:
+        """[O,I] in float32, which computes the same alone. Raises LmworksError for a matrix of another shape."""
+        factors, whole = self.factors(matrix), self._sum(matrix)
+        return whole if factors is None else whole * factors[:, None]
+
+    def _sum(self, matrix: Tensor) -> Tensor:
+        sizes = [list(self.a.shape), list(self.b.shape)]
+        if [sizes[1][0], sizes[0][1]] != list(matrix.shape) or sizes[0][0] != sizes[1][1]:
+            raise LmworksError(f"{self.place} of {list(matrix.shape)} stand A and B of {sizes}; expected such as fit")
+        whole: Tensor = matrix.float() + self.scale * (self.b @ self.a)
+        return whole
+
+
+def row_lengths(matrix: Tensor) -> Tensor:
+    """[O] of rows [O,I]; one of zeros, as fresh models have, stays zero."""
+    lengths: Tensor = matrix.norm(dim=1)
+    return lengths.clamp(min=1e-30)
+
+
 def put_on(base: Path, adapter: Path) -> int:
     """Put the adapter in a PEFT folder onto a model folder; how many matrices it changes.
 
     Raises LmworksError for kinds that are not known, and adapters of another base.
     """
     config = read_json(adapter / ADAPTER_CONFIG)
-    kind = config.get("peft_type")
     if not (adapter / ADAPTER_WEIGHTS).is_file():
         raise LmworksError(f"{adapter}: no {ADAPTER_WEIGHTS}; pickled .bin files are never read: save the adapter anew")
-    before = kind in PREFIXES.values() and is_ours(base) and not config.get("prefix_projection")
+    before = config.get("peft_type") in PREFIXES.values() and is_ours(base) and not config.get("prefix_projection")
     if before and not read_config(base).sliding_window:
         (base / ADAPTER).mkdir()
         for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
             shutil.copyfile(adapter / name, base / ADAPTER / name)
         return 0
+    return _merge(base, adapter)
+
+
+def read_low_rank(adapter: Path) -> dict[str, LowRank]:
+    """What a PEFT folder holds, by the names of the matrices that it stands beside.
+
+    Raises LmworksError for kinds other than LoRA and DoRA.
+    """
+    from safetensors.torch import load_file
+
+    config = read_json(adapter / ADAPTER_CONFIG)
+    kind = config.get("peft_type")
     more = [name for name, plain in REFUSED.items() if (config.get(name) or plain) != plain]
     if kind != "LORA" or more:
         raise LmworksError(
@@ -51,47 +101,46 @@ def put_on(base: Path, adapter: Path) -> int:
             "LORA, also with use_dora, beside matrices alone; or PROMPT_TUNING or PREFIX_TUNING, without a projection, "
             "for Llama, Mistral, Qwen2 or Qwen3 without a sliding window"
         )
-    return _merge(base, adapter, config)
-
-
-def _merge(base: Path, adapter: Path, config: Mapping[str, Any]) -> int:
-    from safetensors import safe_open
-    from safetensors.torch import load_file, save_file
-
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in load_file(adapter / ADAPTER_WEIGHTS).items():
         path, _, part = name.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
         parts[f"{path}.weight"][part] = tensor.float()
+    return {name: _low_rank(f"{adapter}: beside {name}", name, found, config) for name, found in parts.items()}
+
+
+def _low_rank(place: str, name: str, parts: Mapping[str, Tensor], config: Mapping[str, Any]) -> LowRank:
+    expected = {"lora_A", "lora_B", *(["lora_magnitude_vector"] if config.get("use_dora") else [])}
+    if parts.keys() != expected:
+        raise LmworksError(f"{place} stand {', '.join(sorted(parts))}; expected {', '.join(sorted(expected))}")
+    rank, path = len(parts["lora_A"]), name.removesuffix(".weight")
+    alphas = config.get("alpha_pattern") or {}
+    alpha = next((alphas[key] for key in alphas if re.match(rf"(.*\.)?({key})$", path)), config["lora_alpha"])
+    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    lengths = parts.get("lora_magnitude_vector")
+    return LowRank(place, parts["lora_A"], parts["lora_B"], scale, None if lengths is None else lengths.flatten())
+
+
+def require_matrices(adapter: Path, beside: Iterable[str], there: Container[str]) -> None:
+    """Raise LmworksError if an adapter stands beside matrices that a base has not."""
+    if missing := sorted(name for name in beside if name not in there):
+        raise LmworksError(f"{adapter}: an adapter of another base: this one has no {', '.join(missing[:3])}")
+
+
+def _merge(base: Path, adapter: Path) -> int:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    beside = read_low_rank(adapter)
     changed = set()
     for file in sorted(base.glob("*.safetensors")):
         with safe_open(file, "pt") as stored:
             named = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no dict
             metadata = stored.metadata()
-        found = parts.keys() & named.keys()
+        found = beside.keys() & named.keys()
         for name in found:
-            named[name] = _merged(adapter, name, named[name], parts[name], config)
+            named[name] = beside[name].whole(named[name]).to(named[name].dtype)
         if found:
             save_file({name: tensor.clone() for name, tensor in named.items()}, file, metadata=metadata)
         changed |= found
-    if missing := sorted(parts.keys() - changed):
-        raise LmworksError(f"{adapter}: an adapter of another base: this one has no {', '.join(missing[:3])}")
+    require_matrices(adapter, beside, changed)
     return len(changed)
-
-
-def _merged(adapter: Path, name: str, matrix: Tensor, parts: Mapping[str, Tensor], config: Mapping[str, Any]) -> Tensor:
-    """[O,I] with what is learned beside it."""
-    expected = {"lora_A", "lora_B", *(["lora_magnitude_vector"] if config.get("use_dora") else [])}
-    sizes = [list(parts[part].shape) for part in ("lora_A", "lora_B") if part in parts]
-    if parts.keys() != expected or [sizes[1][0], sizes[0][1]] != list(matrix.shape) or sizes[0][0] != sizes[1][1]:
-        raise LmworksError(
-            f"{adapter}: beside {name} of {list(matrix.shape)} stand {', '.join(sorted(parts))} of {sizes}; expected "
-            f"{', '.join(sorted(expected))} that fit"
-        )
-    rank, path = sizes[0][0], name.removesuffix(".weight")
-    alphas = config.get("alpha_pattern") or {}
-    alpha = next((alphas[key] for key in alphas if re.match(rf"(.*\.)?({key})$", path)), config["lora_alpha"])
-    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    whole: Tensor = matrix.float() + scale * (parts["lora_B"] @ parts["lora_A"])
-    if config.get("use_dora"):
-        whole *= (parts["lora_magnitude_vector"].flatten() / whole.norm(dim=1))[:, None]
-    return whole.to(matrix.dtype)

@@ -31,16 +31,25 @@ def ancestors(store: Store, artifact: Artifact) -> list[Ancestor]:
             return
         links = []
         for name, record in _inputs(item.manifest):
-            parent = store.find(record["stage"], record["key"]) or _of_equal_content(store, record)
-            if parent is None:
-                name = f"{record['step']} ({record['key'][:12]})"
-                raise LmworksError(f"{item.manifest['step']}: its input {name} is no longer in the store")
-            visit(parent)
+            visit(_parent(store, item, record))
             links.append((name, record["step"], record.get("part", "")))
         found[item.folder] = Ancestor(item, item.manifest["step"], tuple(links))
 
     visit(artifact)
     return list(found.values())
+
+
+def input_of(store: Store, artifact: Artifact, name: str) -> Artifact:
+    """What an artifact was made from, by the input's name. Raises LmworksError if it is no longer in the store."""
+    return _parent(store, artifact, artifact.manifest["inputs"][name][0])
+
+
+def _parent(store: Store, artifact: Artifact, record: dict[str, str]) -> Artifact:
+    parent = store.find(record["stage"], record["key"]) or _of_equal_content(store, record)
+    if parent is None:
+        name = f"{record['step']} ({record['key'][:12]})"
+        raise LmworksError(f"{artifact.manifest['step']}: its input {name} is no longer in the store")
+    return parent
 
 
 def _of_equal_content(store: Store, record: dict[str, str]) -> Artifact | None:

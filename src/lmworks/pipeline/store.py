@@ -159,12 +159,13 @@ class Store:
         known = ", ".join(steps) or "none: nothing was built in this store"
         raise UsageError(f"no step or digest {name!r}; steps of the last build: {known}")
 
-    def served(self) -> Artifact:
-        """The model that the last build's recipe serves."""
+    def served(self) -> list[Artifact]:
+        """The models that the last build's recipe serves."""
         build = self.build() or {}
         if not build.get("serve"):
             raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
-        return self.named(build["serve"]["model"])
+        named = build["serve"]["model"]
+        return [self.named(name) for name in ([named] if isinstance(named, str) else named)]
 
 
 @contextmanager

@@ -1,51 +1,88 @@
-"""From a model in the store to a running server with its card and examples."""
+"""From models in the store to a running server with their cards and examples."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lmworks.data.conversations import Conversations
 from lmworks.errors import UsageError
+from lmworks.model.folder import ADAPTER
+from lmworks.pipeline.lineage import input_of
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.card import card_facts
+from lmworks.tokens.tokenizer import FILES
 
 EXAMPLES_PER_FORM = 3
 
 
-def serve_artifact(store: Store, artifact: Artifact, *, port: int, as_json: bool) -> None:
-    """Serve a model on this machine until a signal to stop. Raises `UsageError` when the artifact is no model."""
-    if not is_model(artifact):
-        raise UsageError(
-            f"{artifact.manifest['step']} is made by {artifact.stage}: it is no model and cannot be served"
-        )
-    from lmworks.generate.engine import open_engine
+def serve_artifacts(store: Store, artifacts: Sequence[Artifact], *, port: int, as_json: bool) -> None:
+    """Serve a model on this machine until a signal to stop, or several that are adapters on one base.
+
+    Raises `UsageError` when an artifact is no model, and when several are more than that.
+    """
+    for artifact in artifacts:
+        if not is_model(artifact):
+            raise UsageError(
+                f"{artifact.manifest['step']} is made by {artifact.stage}: it is no model and cannot be served"
+            )
+    from lmworks.generate.engine import open_adapted, open_engine
     from lmworks.serve.access import load_or_make_key
     from lmworks.serve.content import Examples, PageContent
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
 
-    facts = card_facts(store, artifact)
-    examples = [Examples(form, prompts) for form, prompts in _examples(store, artifact)]
+    pages = {}
+    for artifact in artifacts:
+        facts, examples = card_facts(store, artifact), _examples(store, artifact)
+        pages[facts["name"]] = PageContent(**facts, examples=[Examples(form, prompts) for form, prompts in examples])
+    if len(pages) < len(artifacts):
+        raise UsageError(f"a model is named twice; found {len(artifacts)} models called {', '.join(pages)}")
+    names = list(pages)
+    if len(names) == 1:
+        engine = open_engine(artifacts[0].payload)
+    else:
+        base = base_of(store, artifacts)
+        adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
+        engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)))
     key = load_or_make_key(store.root)
 
     def started(address: str) -> None:
         if as_json:
-            print(json.dumps({"address": address, "model": facts["name"], "key": key}), flush=True)
+            print(json.dumps({"address": address, "models": names, "key": key}), flush=True)
         else:
             print(
-                f"serving {facts['name']}\n  chat page  {address}\n  API        {address}v1\n  key        {key}",
+                f"serving {', '.join(names)}\n  chat page  {address}\n  API        {address}v1\n  key        {key}",
                 flush=True,
             )
 
-    run(
-        Service(open_engine(artifact.payload), facts["name"]),
-        key,
-        PageContent(**facts, examples=examples),
-        port=port,
-        started=started,
-    )
+    run(Service(engine, names), key, list(pages.values()), port=port, started=started)
+
+
+def base_of(store: Store, models: Sequence[Artifact]) -> Artifact:
+    """The base that each of several models is, or is a LoRA or DoRA on. Raises `UsageError` where there is no such."""
+    bases = {model.manifest["step"]: _base_of(store, model) for model in models}
+    first, *others = {base.digest(): base for base in bases.values()}.values()
+    if others:
+        found = ", ".join(f"{step} on {base.manifest['step']}" for step, base in bases.items())
+        raise UsageError(f"several models are served together if they are adapters on one base; found {found}")
+    for model in models:
+        if any(model.manifest["files"][name]["sha256"] != first.manifest["files"][name]["sha256"] for name in FILES):
+            raise UsageError(f"{model.manifest['step']}: has another tokenizer than its base; serve it alone")
+    return first
+
+
+def _base_of(store: Store, model: Artifact) -> Artifact:
+    adapter = model.manifest["config"].get("adapter")
+    if not adapter or model.stage == "import-model":  # which is the base and an adapter of others in one
+        return model
+    if adapter["kind"] not in ("lora", "dora") or adapter["quantise"]:
+        raise UsageError(
+            f"{model.manifest['step']}: its adapter is {adapter}; served together are lora and dora that were learned "
+            "beside a base as it is: serve this one alone"
+        )
+    return input_of(store, model, "base")
 
 
 def _examples(store: Store, artifact: Artifact) -> Iterator[tuple[str, list[str]]]:

@@ -24,6 +24,9 @@ access_log = logging.getLogger("lmworks.access")
 OPEN_PATHS = ("/livez", "/readyz")
 """All that is answered without a key; they say nothing but yes or no."""
 
+MODEL_ASKED = "lmworks.model"
+"""Where a request's scope says which of the models served it asks, once that is known."""
+
 SECURITY_HEADERS = [
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
@@ -137,7 +140,8 @@ class Gate:
             # Neither query nor body: prompts, keys and answers stay out of the log.
             milliseconds = round(1000 * (time.perf_counter() - began))
             path = quote(request.scope["path"][:200])
-            access_log.info("%s %s %s %d %d ms", request_id, request.method, path, status, milliseconds)
+            model = request.scope.get(MODEL_ASKED, "-")
+            access_log.info("%s %s %s %d %d ms %s", request_id, request.method, path, status, milliseconds, model)
 
     def _answerer(self, request: Request) -> ASGIApp:
         path = request.scope["path"]

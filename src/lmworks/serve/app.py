@@ -1,4 +1,4 @@
-"""The HTTP application: OpenAI's API over one model, and the chat page."""
+"""The HTTP application: OpenAI's API over the models served, and the chat page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from lmworks.serve.access import Access, Gate
+from lmworks.serve.access import MODEL_ASKED, Access, Gate
 from lmworks.serve.content import PageContent, page_files, sign_in_page
 from lmworks.serve.errors import ApiError
 from lmworks.serve.protocol import (
@@ -39,8 +39,8 @@ BODY_SECONDS = 30.0
 """A body that takes longer to arrive is not waited for."""
 
 
-def create_app(service: Service, key: str, page: PageContent) -> FastAPI:
-    """The application for one model. `key` opens every route but /livez and /readyz."""
+def create_app(service: Service, key: str, pages: Sequence[PageContent]) -> FastAPI:
+    """The application for a service's models, with a page's content each. `key` opens all but /livez and /readyz."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -49,7 +49,7 @@ def create_app(service: Service, key: str, page: PageContent) -> FastAPI:
         await asyncio.to_thread(service.stop)
 
     access = Access(key)
-    routes = Routes(service, access, page)
+    routes = Routes(service, access, pages)
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(Gate, access=access, sign_in=sign_in_page())
     app.add_exception_handler(ApiError, _api_error)
@@ -83,11 +83,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
 class Routes:
     """The endpoints."""
 
-    def __init__(self, service: Service, access: Access, page: PageContent) -> None:
+    def __init__(self, service: Service, access: Access, pages: Sequence[PageContent]) -> None:
         self._service = service
         self._access = access
         self._files = page_files()
-        self._files["content.json"] = JSONResponse(page.as_json() | {"model": service.model})
+        shown = zip(service.models, pages, strict=True)
+        self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} for model, page in shown])
 
     async def live(self, request: Request) -> Response:
         """The process answers."""
@@ -119,18 +120,19 @@ class Routes:
         return found
 
     async def models(self, request: Request) -> Response:
-        """The one model."""
-        return JSONResponse({"object": "list", "data": [self._model()]})
+        """All models."""
+        return JSONResponse({"object": "list", "data": [self._model(name) for name in self._service.models]})
 
     async def model(self, request: Request) -> Response:
-        """The one model, by name."""
-        self._check_model(request.path_params["model"])
-        return JSONResponse(self._model())
+        """One model, by name."""
+        name = request.path_params["model"]
+        self._check_model(request, name)
+        return JSONResponse(self._model(name))
 
     async def chat_completions(self, request: Request) -> Response:
         """Answer a chat."""
         wanted = read(ChatRequest, await _json_body(request))
-        self._check_model(wanted.model)
+        self._check_model(request, wanted.model)
         messages = [message.plain() for message in wanted.messages]
         tokenizer = self._service.engine.tokenizer
         prompt, _ = await asyncio.to_thread(tokenizer.encode_chat, messages, add_generation_prompt=True)
@@ -139,7 +141,7 @@ class Routes:
     async def completions(self, request: Request) -> Response:
         """Go on with a text."""
         wanted = read(CompletionRequest, await _json_body(request))
-        self._check_model(wanted.model)
+        self._check_model(request, wanted.model)
         prompts = [await asyncio.to_thread(self._encode, prompt) for prompt in wanted.prompts()]
         if not prompts:
             raise ApiError(400, "prompt: the list is empty", param="prompt")
@@ -164,8 +166,8 @@ class Routes:
         if len(requests) > self._service.capacity:
             raise ApiError(400, f"at most {self._service.capacity} answers in one request", param="n")
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
-        writer = Writer(self._service, shape, sum(map(len, prompts)), include_usage)
-        answer = self._service.submit(requests)
+        writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage)
+        answer = self._service.submit(requests, wanted.model)
         if wanted.stream:
             return EventStream(answer, writer)
         return await _unless_gone(request, answer, writer)
@@ -178,25 +180,25 @@ class Routes:
             raise ApiError(400, f"prompt: expected token ids from 0 to {tokenizer.vocab_size - 1}", param="prompt")
         return prompt
 
-    def _model(self) -> dict[str, Any]:
-        service = self._service
-        return {"id": service.model, "object": "model", "created": service.created, "owned_by": "lmworks"}
+    def _model(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._service.created, "owned_by": "lmworks"}
 
-    def _check_model(self, name: str) -> None:
-        if name != self._service.model:
+    def _check_model(self, request: Request, name: str) -> None:
+        if name not in self._service.models:
             raise ApiError(
                 404,
-                f"no model {name[:100]!r} here; this server has {self._service.model!r}",
+                f"no model {name[:100]!r} here; this server has {', '.join(map(repr, self._service.models))}",
                 param="model",
                 code="model_not_found",
             )
+        request.scope[MODEL_ASKED] = name
 
 
 @dataclass
 class Writer:
     """Turns the pieces of an answer into JSON, whole or as events."""
 
-    service: Service
+    model: str
     shape: Shape
     prompt_tokens: int
     include_usage: bool
@@ -205,7 +207,7 @@ class Writer:
         self._head = {
             "id": self.shape.prefix + secrets.token_hex(12),
             "created": int(time.time()),
-            "model": self.service.model,
+            "model": self.model,
         }
 
     async def whole(self, answer: Answer) -> Response:

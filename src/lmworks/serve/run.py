@@ -7,7 +7,7 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 
@@ -23,7 +23,7 @@ DRAIN_SECONDS = 20
 def run(
     service: Service,
     key: str,
-    page: PageContent,
+    pages: Sequence[PageContent],
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
@@ -37,7 +37,7 @@ def run(
     logging.getLogger("lmworks").setLevel(logging.INFO)  # one line a request
     with listen(host, port) as listener:
         config = uvicorn.Config(
-            create_app(service, key, page),
+            create_app(service, key, pages),
             log_config=None,
             access_log=False,
             server_header=False,

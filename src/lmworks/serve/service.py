@@ -1,4 +1,4 @@
-"""One model being served: a worker thread that decodes all requests together, and the answers it hands to HTTP.
+"""Models being served on one base: a worker thread that decodes all requests together, and the answers for HTTP.
 
 The event loop never computes and the worker never waits for a client. What the loop asks of the worker goes through one
 inbox of small functions; what the worker finds out comes back through each answer's queue.
@@ -25,8 +25,11 @@ Found = TypeVar("Found")
 class Answer:
     """The pieces of one or several requests as they come. Whoever submitted them must `close` it."""
 
-    def __init__(self, requests: Sequence[tuple[Sequence[int], Sampling]], close: Callable[[Answer], None]) -> None:
+    def __init__(
+        self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str, close: Callable[[Answer], None]
+    ) -> None:
         self.requests = requests
+        self.model = model
         self._close = close
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[tuple[int, Piece] | ApiError] = asyncio.Queue()
@@ -51,11 +54,11 @@ class Answer:
 
 
 class Service:
-    """A model with a name, a worker and a bounded number of places."""
+    """Models by their names, a worker and a bounded number of places."""
 
-    def __init__(self, engine: Engine, model: str, *, rows: int = 16, waiting: int = 64) -> None:
+    def __init__(self, engine: Engine, models: Sequence[str], *, rows: int = 16, waiting: int = 64) -> None:
         self.engine = engine
-        self.model = model
+        self.models = models
         self.created = int(time.time())
         self.capacity = rows + waiting
         """Requests inside at once: `rows` of them are decoded together, the others wait."""
@@ -73,13 +76,13 @@ class Service:
         self._worker.start()
         self.ready = True
 
-    def submit(self, requests: Sequence[tuple[Sequence[int], Sampling]]) -> Answer:
-        """Take (prompt, sampling) pairs, all or none. Raises `ApiError` 503 when there is no place."""
+    def submit(self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str) -> Answer:
+        """Take (prompt, sampling) pairs for a model, all or none. Raises `ApiError` 503 when there is no place."""
         if not self.ready:
             raise stopping()
         if sum(len(answer.requests) for answer in self._answers) + len(requests) > self.capacity:
             raise overloaded()
-        answer = Answer(requests, self._close)
+        answer = Answer(requests, model, self._close)
         self._answers.add(answer)
         self._inbox.put(lambda: self._begin(answer))
         return answer
@@ -133,7 +136,7 @@ class Service:
 
     def _begin(self, answer: Answer) -> None:
         for index, (prompt, sampling) in enumerate(answer.requests):
-            self._owners[self._batch.add(prompt, sampling)] = (answer, index)
+            self._owners[self._batch.add(prompt, sampling, answer.model)] = (answer, index)
 
     def _end(self, answer: Answer) -> None:
         for request in [request for request, (owner, _) in self._owners.items() if owner is answer]:

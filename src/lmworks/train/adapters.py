@@ -20,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 from lmworks.data.documents import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from lmworks.model.peft_folder import row_lengths
 from lmworks.model.quantised import QuantisedLinear
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class AdaptedLinear(nn.Module):
         if self.lora_magnitude_vector is None:
             return added
         # Lengths are held for constants (section 4.3): gradients pass through directions and magnitudes alone.
-        share = self.lora_magnitude_vector / _lengths(self.whole().detach())
+        share = self.lora_magnitude_vector / row_lengths(self.whole().detach())
         scaled: Tensor = added * share  # in float32: bfloat16 would round small changes away
         if self.base.bias is not None:
             scaled = scaled + (1 - share) * self.base.bias
@@ -76,7 +77,7 @@ class AdaptedLinear(nn.Module):
         """The matrix that computes the same without an adapter."""
         whole = self.whole()
         if self.lora_magnitude_vector is not None:
-            whole *= (self.lora_magnitude_vector / _lengths(whole))[:, None]
+            whole *= (self.lora_magnitude_vector / row_lengths(whole))[:, None]
         if isinstance(self.base, QuantisedLinear):
             return self.base.unpacked(whole)
         self.base.weight.copy_(whole)
@@ -168,12 +169,6 @@ def save_adapters(adapters: Adapters | Prefix | None, folder: Path) -> None:
     if adapters:
         adapters.save(folder / ADAPTER)
         adapters.merge()
-
-
-def _lengths(matrix: Tensor) -> Tensor:
-    """[O] of rows; one of zeros, as fresh models have, stays zero."""
-    lengths: Tensor = matrix.norm(dim=1)
-    return lengths.clamp(min=1e-30)
 
 
 def _linear(network: nn.Module, blocks: nn.ModuleList) -> dict[str, Any]:

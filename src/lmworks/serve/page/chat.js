@@ -1,11 +1,12 @@
 // The chat page. What the model writes is only ever inserted as text.
 
 const element = (id) => document.getElementById(id);
-const [start, log, composer, prompt, send, stop, card, about] = [
-  "start", "log", "composer", "prompt", "send", "stop", "card", "about",
+const [start, log, composer, prompt, send, stop, card, about, choice] = [
+  "start", "log", "composer", "prompt", "send", "stop", "card", "about", "choice",
 ].map(element);
 
-const content = await (await fetch("/page/content.json")).json();
+const models = await (await fetch("/page/content.json")).json();
+let content = models[0];
 let messages = [];
 let running = null; // the AbortController of the answer being written
 
@@ -26,6 +27,12 @@ function size(count) {
 }
 
 // ---------------------------------------------------------------- card and examples
+
+function showModel() {
+  for (const id of ["facts", "figures", "examples"]) element(id).replaceChildren();
+  showCard();
+  showExamples();
+}
 
 function showCard() {
   document.title = content.name;
@@ -209,5 +216,12 @@ prompt.addEventListener("keydown", (event) => {
 stop.addEventListener("click", () => running?.abort());
 about.addEventListener("click", () => toggleCard(!card.classList.contains("shown")));
 element("new-chat").addEventListener("click", newChat);
-showCard();
-showExamples();
+for (const { model } of models) choice.append(new Option(model));
+element("choose").hidden = models.length === 1;
+element("name").hidden = models.length > 1;
+choice.addEventListener("change", () => {
+  content = models[choice.selectedIndex];
+  newChat();
+  showModel();
+});
+showModel();
