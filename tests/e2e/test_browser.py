@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from live_server import KEY, PAGE, Live, serving
-from lmworks.generate.engine import open_engine
-from tiny import make_tiny_model
+from live_server import KEY, MODEL, PAGE, Live, serving
+from lmworks.generate.engine import open_adapted, open_engine
+from tiny import make_adapted, make_tiny_model
 
 pytestmark = pytest.mark.slow
 
@@ -173,3 +173,26 @@ def test_faults_are_told_politely_and_the_chat_goes_on(page: Page) -> None:
     page.get_by_role("button", name="New chat").click()
     ask(page, "Still there?")
     expect(page.locator(".text")).not_to_be_empty()
+
+
+def test_of_several_models_one_is_chosen_and_its_card_shown(browser: Browser, tmp_path: Path) -> None:
+    base = make_tiny_model(tmp_path / "base", context_length=1024)
+    engine = open_adapted(base, {MODEL: None, "legal": make_adapted(base, tmp_path / "legal", rank=4) / "adapter"})
+    with serving(engine, "legal") as server:
+        page = browser.new_page(base_url=server.url)
+        page.goto("/")
+        sign_in(page, KEY)
+        ask(page, "What is it?")
+        expect(page.locator(".notes")).to_have_count(1, timeout=30_000)
+        page.get_by_label("Model", exact=True).select_option("legal")
+        expect(page.locator("#log")).to_be_empty()
+        facts = page.get_by_role("complementary", name="About this model").locator("dd")
+        expect(facts.first).to_have_text("legal")
+        expect(facts).to_have_count(4)
+        expect(page.get_by_role("heading", name=PAGE.examples[0].title)).to_have_count(1)
+        with page.expect_request("**/v1/chat/completions") as asked:
+            ask(page, "What is it?")
+        assert asked.value.post_data_json["model"] == "legal"
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.close()
