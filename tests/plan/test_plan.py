@@ -54,6 +54,12 @@ def test_a_tuned_model_is_counted_as_its_base(tmp_path: Path) -> None:
     assert Plan.from_json(json.loads(json.dumps(found.as_json()))) == found
 
 
+def test_a_model_that_goes_on_is_planned_no_size_of_its_own(tmp_path: Path) -> None:
+    found = plan(tmp_path, "models.third={objective: causal-lm, from: first, data: texts, steps: 2}")
+    assert not {"hidden_size", "num_layers"} & found.models["third"].keys()
+    assert found.parameters["third"] == found.parameters["first"]
+
+
 def test_the_time_in_which_a_model_writes_data_is_counted_where_the_prompts_are(tmp_path: Path) -> None:
     answers = "data.said={kind: answers, model: first, data: texts, max_tokens: 50, samples: 2, LIMIT}"
     limited = plan(tmp_path, answers.replace("LIMIT", "limit: 1000"))

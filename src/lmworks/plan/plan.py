@@ -282,10 +282,10 @@ class _Planner:
         """Sizes and settings that follow from counting; `steps` come last."""
         models: dict[str, dict[str, Any]] = {name: {} for name in self.configs}
         for name, config in self.configs.items():
-            width = getattr(config, "hidden_size", None)
+            width = None if config.base else getattr(config, "hidden_size", None)  # else it has its base's
             if width == "auto":
                 width = models[name]["hidden_size"] = _hidden_size(seconds[name] * self.speed.flops_per_second)
-            if getattr(config, "num_layers", None) == "auto" and isinstance(width, int):
+            if isinstance(width, int) and getattr(config, "num_layers", None) == "auto":
                 models[name]["num_layers"] = max(2, width * 3 // 256)
             for setting in ("data_type", "threads", "compile"):
                 if getattr(config, setting) == "auto":
