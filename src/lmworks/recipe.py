@@ -69,7 +69,7 @@ class PlanConfig(StepConfig):
 class ServeConfig(StepConfig):
     """What `lmworks serve` serves."""
 
-    model: Reference | list[Reference] = Field(
+    model: Reference | Annotated[list[Reference], Field(min_length=1)] = Field(
         description="a step; or several that are LoRA or DoRA on one base, whose weights are then held once"
     )
     examples: Reference | None = Field(
