@@ -4,13 +4,14 @@
 
 PAIRS is a .jsonl of Anthropic's HH-RLHF (measured: the first 1,500 of `harmless-base/test.jsonl.gz`). The dialogues are
 dealt by a hash of their first human turn to halves A and B, so that no dialogue's beginning is on both sides, and a
-fifth of each half is held out. A pair is the last human turn with its two answers: people saw the turns before it too.
-Two recipes are written to WORK and built there by `lmworks build`; what is finished is kept.
+fifth of each half is held out; of the rest of B a fifth is what its reward model is stopped by. A pair is the last
+human turn with its two answers: people saw the turns before it too. Two recipes are written to WORK and built there by
+`lmworks build`; what is finished is kept.
 
 `judge.yaml`: a reward model on A, stopped where its loss on A's held-out pairs was least, and tested once, beside
 length, on all of B, from which nothing of it was learned or chosen. `aligned.yaml`: DPO on A, and a second reward model
-on B. Both models answer B's held-out prompts, which none was trained on; the second reward model judges. Its own
-accuracy is told on A's training pairs, which it never saw.
+on B. Both models answer B's held-out prompts, on which none was trained or chosen; the second reward model judges. Its
+own accuracy is told on all of A, which it never saw.
 
 Prints one JSON line: of each model its validations; of each evaluation its figures, comparisons and verdicts; how far
 the first reward model goes by length, and at equal length how far the aligned model's score lies above the base's.
@@ -36,21 +37,21 @@ TRAINED = {
     **{"validation_steps": 12, "validation_rows": 200, "checkpoint_steps": 12, "threads": 1, "compile": True},
 }
 JUDGE = {**TRAINED, "objective": "reward", "keep_best": True}
-SECOND = {**TRAINED, "objective": "reward", "steps": 36, "validation_steps": 36}
-"""Shorter, to save time: the first one's loss fell by 0.005 in its last quarter. Nothing of it is chosen."""
 DPO = {**TRAINED, "objective": "dpo", "beta": 0.05, "learning_rate": 6e-4, "steps": 36, "validation_steps": 36}
 KL_BOUND = 0.2
 """Nats a token from the base on held-out answers, set before anything was trained."""
 
 
 def deal(pairs: Path, folder: Path) -> dict[str, int]:
-    """Write the parts `a/train`, `a/held`, `b/train` and `b/held`; how many pairs each has."""
-    parts: dict[str, list[str]] = {f"{half}/{part}": [] for half in "ab" for part in ("train", "held")}
+    """Write `a/train`, `a/held`, `b/train`, `b/stop` and `b/held`; how many pairs each has."""
+    parts: dict[str, list[str]] = {part: [] for part in ("a/train", "a/held", "b/train", "b/stop", "b/held")}
     for line in pairs.read_text("utf-8").splitlines():
         record = json.loads(line)
         begins, last = record["chosen"].split(ANSWER)[0].strip(), max(0, record["chosen"].rfind(TURN))
         number = int(hashlib.sha256(begins.encode()).hexdigest(), 16)
         part = f"{'ab'[number % 2]}/{'train' if number // 2 % 5 else 'held'}"
+        if part == "b/train" and number // 10 % 5 == 0:
+            part = "b/stop"
         cut = {side: record[side][last:] for side in ("chosen", "rejected")}
         parts[part].append(json.dumps(cut, ensure_ascii=False) + "\n")
     for part, lines in parts.items():
@@ -73,7 +74,7 @@ def data(**parts: str) -> dict[str, Any]:
 def recipes() -> dict[str, dict[str, Any]]:
     """By name. Both are of the same steps, so that what one has built the other finds."""
     task = {"train": "a-train", "data_type": "bfloat16"}
-    answers = {**task, "kind": "judged-answers", "data": "b-held", "judge": "judge-b", "judged": "a-train"}
+    answers = {**task, "kind": "judged-answers", "data": "b-held", "judge": "judge-b", "judged": "a"}
     return {
         "judge": {
             "data": data(a_train="a/train", a_held="a/held", b="b"),
@@ -81,8 +82,13 @@ def recipes() -> dict[str, dict[str, Any]]:
             "evaluate": {"models": ["judge-a"], "tasks": [{**task, "kind": "preference-accuracy", "data": "b"}]},
         },
         "aligned": {
-            "data": data(a_train="a/train", a_held="a/held", b_train="b/train", b_held="b/held"),
-            "models": {"judge-b": {**SECOND, "data": "b-train"}, "aligned": {**DPO, "data": "a-train"}},
+            "data": data(
+                a="a", a_train="a/train", a_held="a/held", b_train="b/train", b_stop="b/stop", b_held="b/held"
+            ),
+            "models": {
+                "judge-b": {**JUDGE, "data": "b-train", "validation": "b-stop"},
+                "aligned": {**DPO, "data": "a-train"},
+            },
             "evaluate": {"models": [BASE, "aligned"], "tasks": [{**answers, "limit": None}]},
         },
     }
