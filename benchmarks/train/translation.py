@@ -2,12 +2,12 @@
 JSON line.
 
     python benchmarks/train/translation.py DATA [--part validation] [--models translate decoder] [--threads 2]
-        [--set model.field=value ...]
+        [--folder FOLDER] [--set model.field=value ...]
 
 DATA holds lines in two languages, as Multi30k does: `train_5k.en`, `train_5k.de`, `val.*` and `test_2016_flickr.*`.
-English is translated into German. The recipe is built as a user builds it, in a folder that is thrown away, but the
-parts are those of the data instead of drawn ones. `--models` leaves out the others and what only they begin with.
-Settings are to be chosen on `--part validation`.
+English is translated into German. The recipe is built as a user builds it, but the parts are those of the data instead
+of drawn ones; its store and report stay in `--folder`, if that is named. `--models` leaves out the others and what only
+they begin with. Settings are to be chosen on `--part validation`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ def main() -> None:
     parser.add_argument("--part", default="test", choices=("validation", "test"))
     parser.add_argument("--models", nargs="+", default=["translate", "decoder"], choices=("translate", "decoder"))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="new, or of an earlier run with equal data")
     parser.add_argument("--set", nargs="*", default=[], help="model.field=value")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder: Path = asked.folder or Path(name)
         for part, file in FILES.items():
             _write_pairs(asked.data, asked.part if file == FILES["test"] else part, folder / part)
         recipe = _recipe(asked.models, asked.threads)
@@ -80,7 +81,7 @@ def _recipe(asked: list[str], threads: int) -> dict[str, Any]:
 
 
 def _write_pairs(data: Path, part: str, folder: Path) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     source, target = ((data / f"{FILES[part]}.{code}").read_text("utf-8").splitlines() for code in ("en", "de"))
     pairs = [{"source": one, "target": other} for one, other in zip(source, target, strict=True)]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), "utf-8")
