@@ -1,5 +1,4 @@
-"""The models of recipes/translation.yaml on few pairs, beside copying and a word table, in BLEU on pairs never seen: one
-JSON line.
+"""The models of recipes/translation.yaml on few pairs, beside copying and a word table, in BLEU: one JSON line.
 
     python benchmarks/train/translation.py DATA [--part validation] [--models translate decoder] [--threads 2]
         [--folder FOLDER] [--set model.field=value ...]
