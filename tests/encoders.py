@@ -54,11 +54,16 @@ def labelled(folder: Path, found: list[str] | None = None) -> Documents:
 
 
 def pack(
-    folder: Path, objective: str, documents: Documents, tokenizer: TokenizerFolder, context: Context | None = None
+    folder: Path,
+    objective: str,
+    documents: Documents,
+    tokenizer: TokenizerFolder,
+    context: Context | None = None,
+    **values: Any,
 ) -> tuple[Shards, Result]:
     """Rows for an objective."""
     _, config, stage = TASKS[objective]
-    fields = {"documents": "x", "sequence_length": LENGTH, "label": LABELS.get(objective)}
+    fields = {"documents": "x", "sequence_length": LENGTH, "label": LABELS.get(objective), **values}
     fields = {name: value for name, value in fields.items() if value is not None}
     result = stage(config.model_validate(fields), documents, tokenizer, folder, context or make_context(folder / "c"))
     return Shards(folder, folder.name), result

@@ -4,7 +4,9 @@ import random
 from pathlib import Path
 
 import pytest
+import torch
 from sklearn.metrics import f1_score
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from corpora import make_tokenizer, texts
 from encoders import labelled, pack, tune
@@ -19,6 +21,7 @@ from lmworks.evaluate.tasks.classification import (
     macro_f1,
     when_unsure_ones_are_handed_on,
 )
+from lmworks.model.folder import ModelFolder
 from support import make_context
 
 CONFIG = ClassificationConfig(data="x", train="y")
@@ -52,6 +55,7 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     assert "20 of 20 documents asked about are in the training data" in str(f1.contamination)  # their ids are
     assert any("are longer than the 48 tokens that the model reads" in line for line in told)
     assert accuracy.context_length == 48
+    _every_part_is_read(tmp_path / "split", model, test)
     short = labelled(tmp_path / "short", [text.split("\n\n")[1] for text in texts(20)])
     whole = evaluate_classification(CONFIG, model, short, None, tmp_path / "s", make_context(tmp_path / "s"))
     assert whole.figures[0].context_length is None, "what was read whole may be compared with any model's"
@@ -60,6 +64,23 @@ def test_a_tuned_encoder_is_scored_on_the_items_of_its_baselines(
     assert [line.split('"id":')[1][:6] for line in ours.read_text().splitlines()] == [
         line.split('"id":')[1][:6] for line in theirs.read_text().splitlines()
     ]
+
+
+def _every_part_is_read(folder: Path, model: ModelFolder, test: Documents) -> None:
+    config = CONFIG.model_copy(update={"long_samples": "split"})
+    result = evaluate_classification(config, model, test, None, folder, make_context(folder))
+    assert result.figures[0].context_length is None and "read in parts of 48 tokens" in result.figures[0].method
+    tokenizer = AutoTokenizer.from_pretrained(model.path)
+    classifier = AutoModelForSequenceClassification.from_pretrained(model.path).eval()
+    texts = {each.id: each.text for each in test.iterate()}
+    for item in list(Evaluation(folder, "").items())[:3]:
+        ids = tokenizer(texts[item["id"]], add_special_tokens=False)["input_ids"]
+        parts = [ids[start : start + 46] for start in range(0, len(ids), 46)]
+        rows = [torch.tensor([[tokenizer.cls_token_id, *part, tokenizer.sep_token_id]]) for part in parts]
+        with torch.inference_mode():
+            mean = torch.stack([classifier(row).logits.softmax(-1)[0] for row in rows]).mean(0)
+        assert len(parts) > 1 and item["likely"] == pytest.approx(mean.max().item(), abs=1e-4)
+        assert item["answer"] == classifier.config.id2label[int(mean.argmax())]
 
 
 def test_baselines_are_the_commonest_label_and_a_bag_of_words(

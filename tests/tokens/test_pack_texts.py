@@ -44,6 +44,29 @@ def test_a_text_that_is_cut_is_counted_and_told(tmp_path: Path, tokenizer: Token
     assert f"{result.counts['texts cut']} of {len(lengths)} texts are longer than {room} tokens" in told[0]
 
 
+@pytest.mark.parametrize("objective", ["sequence-classification", "token-classification"])
+def test_of_a_text_that_is_split_every_token_is_read_and_each_part_labelled(
+    tmp_path: Path, tokenizer: TokenizerFolder, objective: str
+) -> None:
+    documents, encoder = labelled(tmp_path / "d", [text * 3 for text in texts()[:9]]), tokenizer.open()
+    shards, result = pack(tmp_path / "rows", objective, documents, tokenizer, long_samples="split")
+    rows, framing = shards.open(), (encoder.end_of_text_id, encoder.end_of_turn_id)
+    every = [token for each in documents.iterate() for token in encoder.encode(each.text)]
+    assert sorted(rows.tokens[~np.isin(rows.tokens, framing)].tolist()) == sorted(every)
+    assert result.counts["texts split"] == 9 < result.counts["texts"]
+    assert rows.labels is not None
+    said = [rows.label_names[number] for number in rows.labels[rows.weights > 0]]
+    if objective == "token-classification":
+        assert len(said) == len(every)
+        return
+    wanted = [
+        str(each.meta["label"])
+        for each in documents.iterate()
+        for _ in range(0, len(encoder.encode(each.text)), LENGTH - 2)
+    ]
+    assert sorted(said) == sorted(wanted)
+
+
 def test_labels_stand_where_texts_begin_and_their_balance_is_counted(
     tmp_path: Path, tokenizer: TokenizerFolder
 ) -> None:

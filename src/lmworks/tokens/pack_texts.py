@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,9 @@ class PackLabelledConfig(PackTextsConfig):
     """Rows for sequence and for token classification."""
 
     label: str = Field(description="Field of `meta` with the label or the spans; set by the model.")
+    long_samples: Literal["truncate", "split"] = Field(
+        default="truncate", description="Set by the model that reads the rows."
+    )
 
 
 @stage(version=1)
@@ -66,7 +69,7 @@ def pack_texts(
 def pack_labelled(
     config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
-    """The label stands at the token that begins a text. What is longer than a row is cut at its end, and counted."""
+    """The label stands at the token that begins a text, or each part of one that is longer than a row and is split."""
 
     def say(document: Document, offsets: Sequence[Span]) -> Said | None:
         found = document.meta.get(config.label)
@@ -170,7 +173,7 @@ def _pack_labelled(
     context: Context,
     say: Callable[[Document, Sequence[Span]], Said | None],
 ) -> Result:
-    """Each text as far as a row has place, with what `say` says of it and of its tokens."""
+    """Each text as far as a row has place, or in parts, with what `say` says of it and of its tokens."""
     import numpy as np
 
     texts = _Texts(encoder, config.sequence_length)
@@ -182,13 +185,18 @@ def _pack_labelled(
             continue
         whole, each = found
         counts.update([f"label {name}" for name in ([whole] if whole else each)])
-        if len(ids) > room:
+        if len(ids) > room and config.long_samples == "split":
+            counts["texts split"] += 1
+        elif len(ids) > room:
             counts["texts cut"] += 1
             counts["tokens cut off"] += len(ids) - room
-        labels = np.full(len(ids[:room]) + 2, -1)
-        for place, name in [(0, whole)] if whole else enumerate(each[:room], 1):
-            labels[place] = numbers.setdefault(name, len(numbers))
-        texts.keep(ids[:room], labels)
+            ids = ids[:room]
+        for start in range(0, max(1, len(ids)), room):
+            part = ids[start : start + room]
+            labels = np.full(len(part) + 2, -1)
+            for place, name in [(0, whole)] if whole else enumerate(each[start : start + room], 1):
+                labels[place] = numbers.setdefault(name, len(numbers))
+            texts.keep(part, labels)
         texts.count(document)
     if not 0 < len(numbers) <= MOST_LABELS:
         raise LmworksError(
@@ -198,7 +206,7 @@ def _pack_labelled(
     if cut := counts["texts cut"]:
         context.log(
             f"{cut} of {counts['documents']} texts are longer than {room} tokens: {counts['tokens cut off']:,} "
-            "tokens at their ends are not read. Raise sequence_length if they matter"
+            "tokens at their ends are not read. Raise sequence_length or say `long_samples: split` if they matter"
         )
     return texts.write(out, numbers)
 

@@ -72,6 +72,11 @@ class ClassificationConfig(EncoderTrainConfig):
     adamw_learning_rate: float = Field(default=1e-4, gt=0, description="Of what Muon does not move.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="BERT's: labelled texts are few and seen often.")
     weight_decay: float = Field(default=0.01, ge=0, description="BERT's.")
+    long_samples: Literal["truncate", "split"] = Field(
+        default="truncate",
+        description="What becomes of texts longer than a row: the beginning often tells, and a label need not be true "
+        "of each part; `split` learns it from all.",
+    )
 
     @model_validator(mode="after")
     def _rates_are_of_the_optimizer(self) -> Self:
@@ -82,7 +87,7 @@ class ClassificationConfig(EncoderTrainConfig):
         return replace(base, task=self.objective, num_labels=2) if isinstance(base, EncoderConfig) else base  # type: ignore[arg-type]
 
     def packing(self) -> dict[str, Any]:
-        return {"label": self.label}  # type: ignore[attr-defined]
+        return {"label": self.label, "long_samples": self.long_samples}  # type: ignore[attr-defined]
 
 
 class SequenceClassificationConfig(ClassificationConfig):

@@ -40,6 +40,11 @@ class ClassificationConfig(TaskConfig):
         description="Field of `meta` that texts alike share, such as what `split` went by: intervals treat them as "
         "one. `id` takes each for its own.",
     )
+    long_samples: Literal["truncate", "split"] = Field(
+        "truncate",
+        description="What becomes of texts longer than the model reads: the beginning often tells, and costs least; "
+        "`split` reads all, part by part, and takes the mean of how likely each part holds a label.",
+    )
 
 
 @stage(version=3)
@@ -51,7 +56,7 @@ def evaluate_classification(
     out: Path,
     context: Context,
 ) -> Result:
-    """The likeliest label of each text. A longer text than the model reads is cut at its end, and counted."""
+    """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
     import torch
     from tokenizers import Tokenizer
 
@@ -63,21 +68,25 @@ def evaluate_classification(
     tokenizer, room = Tokenizer.from_file(str(model.path / "tokenizer.json")), most_tokens(classifier)
     tokenizer.encode_special_tokens = True
     cut = sum(len(encoding) > room for encoding in tokenizer.encode_batch([each.text for each in data.iterate()]))
-    if cut:
+    is_split = config.long_samples == "split"
+    if cut and not is_split:
         context.log(f"{cut} texts are longer than the {room} tokens that the model reads: their ends are not read")
     tokenizer.enable_truncation(room)
 
     def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
-        found = [("", 0.0)] * len(texts)
-        for places, output, _ in batches(classifier, tokenizer.encode_batch(list(texts))):
-            likely, best = torch.softmax(output.logits.float(), -1).max(-1)
-            for place, label, sure in zip(places, best.tolist(), likely.tolist(), strict=True):
-                found[place] = names[label], sure
-        return found
+        encoded = tokenizer.encode_batch(list(texts))
+        parts = [[whole, *(whole.overflowing if is_split else ())] for whole in encoded]
+        owners = torch.tensor([text for text, some in enumerate(parts) for _ in some])
+        likely = torch.zeros(len(texts), len(names))
+        for places, output, _ in batches(classifier, [part for some in parts for part in some]):
+            likely.index_add_(0, owners[places], torch.softmax(output.logits.float(), -1))
+        sure, best = (likely / owners.bincount()[:, None]).max(-1)
+        return [(names[label], share) for label, share in zip(best.tolist(), sure.tolist(), strict=True)]
 
-    method = f"the likeliest label; {cut} texts cut to {room} tokens"
+    how = f"read in parts of {room} tokens, whose means are taken" if is_split else f"cut to {room} tokens"
+    method = f"the likeliest label; {cut} texts {how}"
     known: dict[str, Any] = {"data_type": config.data_type, "device": "cpu"}
-    if cut:  # else all texts were read whole, and models of any length may be compared
+    if cut and not is_split:  # else all texts were read whole, and models of any length may be compared
         known["context_length"] = room
     return _scored(config, data, train, out, context, guess, method, **known)
 
