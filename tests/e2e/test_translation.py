@@ -41,10 +41,8 @@ def build_translation(folder: Path) -> Path:
     draw = random.Random(3)
     sources = sorted({" ".join(draw.choices(list(WORDS), k=draw.randint(2, 5))) for _ in range(260)})
     pairs = [{"source": text, "target": " ".join(WORDS[word] for word in text.split())} for text in sources]
-    texts = [{"text": f"{pair['target']} {pair['source']}"} for pair in pairs]
-    for name, lines in (("pairs", pairs), ("texts", texts)):
-        (folder / name).mkdir()
-        (folder / name / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "pairs").mkdir()
+    (folder / "pairs" / "lines.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     settings = [word for name, value in SMALLER.items() for word in ("--set", f"{name}={value}")]
     lmworks(folder, "build", "translation.yaml", *settings)
     return folder
