@@ -264,7 +264,8 @@ class TrainConfig(StepConfig):
         if not self.lora:
             return shape.parts
         magnitudes = shape.num_layers * shape.block_outputs if self.lora.kind == "dora" else 0
-        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes}
+        head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
+        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes, **head}
 
     @property
     def lora(self) -> LoraConfig | None:

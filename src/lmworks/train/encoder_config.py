@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.config import Shape
+from lmworks.model.config import DecoderConfig, Shape
 from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe import Reference
 from lmworks.train.config import TrainConfig
@@ -61,10 +61,14 @@ class MaskedLMConfig(EncoderTrainConfig):
         )
 
 
+COUNTED = ("one label", "another")
+"""How many there are hardly matters to time or memory."""
+
+
 class ClassificationConfig(EncoderTrainConfig):
     """Fields of both objectives that learn labels."""
 
-    base: Reference = Field(alias="from", description="The encoder to tune.")
+    base: Reference = Field(alias="from", description="The encoder to tune; of whole texts, a decoder too.")
     optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
         default="adamw", description="The published settings of tuning are AdamW's."
     )
@@ -78,8 +82,10 @@ class ClassificationConfig(EncoderTrainConfig):
         return self  # the defaults above are AdamW's
 
     def tuned_shape(self, base: Shape) -> Shape:
-        """The base with a head for labels; how many there are hardly matters."""
-        return replace(base, task=self.objective, num_labels=2) if isinstance(base, EncoderConfig) else base  # type: ignore[arg-type]
+        """The base with a head for labels."""
+        if isinstance(base, EncoderConfig):
+            return replace(base, task=self.objective, num_labels=len(COUNTED))  # type: ignore[arg-type]
+        return base.with_labels(COUNTED) if isinstance(base, DecoderConfig) else base
 
     def packing(self) -> dict[str, Any]:
         return {"label": self.label}  # type: ignore[attr-defined]

@@ -1,0 +1,158 @@
+"""A decoder that tells labels of whole texts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+from corpora import THINGS, texts
+from encoders import SMALL, labelled, pack, tune
+from lmworks.data.documents import Documents
+from lmworks.errors import LmworksError
+from lmworks.evaluate.tasks.classification import ClassificationConfig, evaluate_classification
+from lmworks.model.folder import ModelFolder, load_model, read_config
+from lmworks.tokens.pretrained import PretrainedConfig, pretrained
+from lmworks.tokens.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.config import CausalLMConfig
+from lmworks.train.encoder_config import SequenceClassificationConfig
+from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.train import train
+from support import make_context, reading
+
+OBJECTIVE = "sequence-classification"
+
+
+@pytest.fixture(scope="module")
+def documents(folder: Path) -> Documents:
+    return labelled(folder / "documents")
+
+
+@pytest.fixture(scope="module")
+def labels(folder: Path, documents: Documents, tokenizer: TokenizerFolder) -> Shards:
+    return pack(folder / "labels", OBJECTIVE, documents, tokenizer)[0]
+
+
+def begin(folder: Path, rows: Shards, tokenizer: TokenizerFolder) -> ModelFolder:
+    """A decoder that has learned to go on."""
+    fields = {**SMALL, "from": "scratch", "hidden_size": 32, "num_layers": 2, "num_heads": 2}
+    out = folder / "out"
+    train(
+        CausalLMConfig.model_validate(fields), None, rows, tokenizer, None, None, out=out, context=make_context(folder)
+    )
+    return ModelFolder(out, "base")
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path, rows: Shards, tokenizer: TokenizerFolder) -> ModelFolder:
+    return begin(folder / "base", rows, tokenizer)
+
+
+@pytest.mark.parametrize("adapter", [None, {"rank": 4}])
+def test_transformers_says_of_a_text_what_was_learned_in_packed_rows(
+    adapter: dict[str, Any] | None,
+    base: ModelFolder,
+    documents: Documents,
+    labels: Shards,
+    tokenizer: TokenizerFolder,
+    tmp_path: Path,
+) -> None:
+    values = {"steps": 60, "learning_rate": 1e-2, "dropout": 0, "adapter": adapter}
+    model = tune(tmp_path, OBJECTIVE, base, labels, tokenizer, validation=labels, **values)
+    lines = [json.loads(line) for line in (model.path / "history.jsonl").read_text().splitlines()]
+    assert lines[0]["loss"] == pytest.approx(np.log(len(THINGS)), rel=1e-4) and lines[-1]["validation_accuracy"] > 0.6
+    theirs = AutoModelForSequenceClassification.from_pretrained(model.path).eval()
+    assert list(theirs.config.id2label.values()) == sorted(THINGS)
+    reader = AutoTokenizer.from_pretrained(model.path)
+    every = list(documents.iterate())[:12]
+    asked = reader([each.text for each in every], padding=True, truncation=True, return_tensors="pt")
+    assert 0 in asked["attention_mask"], "texts differ in length"
+    config = SequenceClassificationConfig.model_validate({**SMALL, "from": "x"})
+    made: Any = OBJECTIVES[OBJECTIVE](labels.open(), reading(4))
+    ours: Any = made.begin(config, model, labels.open(), tokenizer.open(), compiled=False)
+    ours.learn(False, label_smoothing=0.0)
+    batch = made.first(60)
+    with torch.no_grad():
+        told = ours.told(batch)
+        expected = ours.hidden(batch)[told >= 0] @ ours.output_weight.T  # in the order of the rows
+        found = theirs(**asked).logits
+    begins, ends = (batch.tokens == ours.frame.begin).nonzero(), (batch.tokens == ours.frame.end).nonzero()
+    packed = {}
+    for (row, first), (_, last), logits in zip(begins[batch.targets[tuple(begins.T)] >= 0], ends, expected, strict=True):
+        packed[tuple(batch.tokens[row, first : last + 1].tolist())] = logits
+    for ids, mask, logits in zip(asked["input_ids"], asked["attention_mask"], found, strict=True):
+        torch.testing.assert_close(packed[tuple(ids[mask > 0].tolist())], logits, atol=2e-5, rtol=1e-4)
+    said: Any = pipeline("text-classification", str(model.path))
+    assert [each["label"] for each in said([each.text for each in every], batch_size=4, truncation=True)] == [
+        theirs.config.id2label[number] for number in found.argmax(-1).tolist()
+    ]
+    result = evaluate_classification(
+        ClassificationConfig(data="x", train="y"), model, documents, None, tmp_path / "e", make_context(tmp_path / "e")
+    )
+    assert result.figures[0].value > 0.6
+    with pytest.raises(LmworksError, match=f"tells {len(THINGS)} scores of a text and writes none"):
+        load_model(model.path)
+
+
+def test_a_text_is_told_at_its_end_and_of_nothing_beside_it(
+    base: ModelFolder, labels: Shards, tokenizer: TokenizerFolder
+) -> None:
+    config = SequenceClassificationConfig.model_validate({**SMALL, "from": "x"})
+    objective: Any = OBJECTIVES[OBJECTIVE](labels.open(), reading(4))
+    model: Any = objective.begin(config, base, labels.open(), tokenizer.open(), compiled=False)
+    model.learn(False, label_smoothing=0.0)
+    batch = objective.first(4)
+    told = model.told(batch)
+    assert torch.equal(told[told >= 0], batch.targets[batch.targets >= 0])
+    assert (batch.tokens[told >= 0] == tokenizer.open().end_of_turn_id).all()
+    row, last = (told >= 0).nonzero()[-1].tolist()
+    first = int((batch.targets[row] >= 0).nonzero()[-1])
+    alone = torch.full_like(batch.tokens[:1], model.frame.pad)
+    alone[0, : last - first + 1] = batch.tokens[row, first : last + 1]
+    with torch.no_grad():
+        expected = model.hidden(type(batch)(alone, torch.full_like(alone, -1)))[0, last - first]
+        torch.testing.assert_close(model.hidden(batch)[row, last], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_decoder_that_reads_the_words_of_an_encoder_keeps_their_frame(tmp_path: Path) -> None:
+    from corpora import pack_texts
+    from data.tiny_encoders import write_encoder
+
+    encoder = write_encoder(tmp_path / "encoder", ["creates", "the", "[MASK]", *THINGS], positions=64)
+    taken = TokenizerFolder(tmp_path / "tokenizer", "t")
+    pretrained(PretrainedConfig(path=str(encoder)).resolve(Path()), taken.path, make_context(tmp_path))
+    found = labelled(tmp_path / "d", [text.split("\n")[-1] for text in texts()])
+    rows, _ = pack(tmp_path / "rows", OBJECTIVE, found, taken)
+    model = begin(tmp_path, pack_texts(tmp_path / "plain", taken, texts(), 48), taken)
+    tuned = tune(tmp_path / "tuned", OBJECTIVE, model, rows, taken, steps=60, learning_rate=1e-2)
+    theirs, reader = (
+        kind.from_pretrained(tuned.path) for kind in (AutoModelForSequenceClassification, AutoTokenizer)
+    )
+    assert theirs.config.pad_token_id == reader.pad_token_id == 0
+    every = [each.text for each in found.iterate()][:12]
+    with torch.no_grad():
+        together = theirs(**reader(every, padding=True, return_tensors="pt")).logits
+        alone = torch.cat([theirs(**reader(text, return_tensors="pt")).logits for text in every])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+    assert len(set(alone.argmax(-1).tolist())) > 1
+
+
+def test_a_head_of_other_labels_is_not_gone_on_with(
+    base: ModelFolder, documents: Documents, labels: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    model = tune(tmp_path / "a", OBJECTIVE, base, labels, tokenizer)
+    again = tune(tmp_path / "b", OBJECTIVE, model, labels, tokenizer)
+    assert read_config(again.path).labels == tuple(sorted(THINGS))
+    fewer = labelled(tmp_path / "d", [text for text in texts() if "bucket" in text or "queue" in text])
+    rows, _ = pack(tmp_path / "rows", OBJECTIVE, fewer, tokenizer)
+    with pytest.raises(LmworksError, match=f"tells {len(THINGS)} scores .* expected one that tells 2, or a language"):
+        tune(tmp_path / "c", OBJECTIVE, model, rows, tokenizer)
+    with pytest.raises(ValidationError, match="kind lora or dora"):
+        SequenceClassificationConfig.model_validate({**SMALL, "from": "x", "adapter": {"kind": "prompt"}})
