@@ -17,7 +17,7 @@ from lmworks.tokens.tokenizer import FILES, open_tokenizer
 if TYPE_CHECKING:
     import torch
 
-    from lmworks.model.config import DecoderConfig
+    from lmworks.model.config import DecoderConfig, Shape
     from lmworks.model.decoder import Decoder
 
 ARCHITECTURES = {
@@ -236,6 +236,16 @@ def approximate_config(path: Path) -> DecoderConfig:
         context_length=first("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", default=2048),
         tie_embeddings=bool(found.get("tie_word_embeddings", True)),
     )
+
+
+def shape_of(folder: Path) -> Shape:
+    """What a model of any family counts of itself; of other architectures it is nearly right."""
+    from lmworks.model.encoder_config import EncoderConfig
+
+    if is_ours(folder):
+        return read_config(folder)
+    fields = folder / "config.json"
+    return EncoderConfig.read(read_json(fields)) or approximate_config(fields)
 
 
 def stored_parameters(folder: Path) -> int:

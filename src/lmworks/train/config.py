@@ -53,7 +53,7 @@ class TrainConfig(StepConfig):
     """Whether `judges` are reward models; else they write."""
 
     checked: ClassVar[bool] = False
-    """Whether its rows are of chats, judged answers or prompts, which `train/preflight.py` looks at before training."""
+    """Whether its rows are of chats, judged answers, prompts or labelled texts, which are looked at before training."""
 
     always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
 

@@ -81,6 +81,12 @@ class ClassificationConfig(EncoderTrainConfig):
     def _rates_are_of_the_optimizer(self) -> Self:
         return self  # the defaults above are AdamW's
 
+    @model_validator(mode="after")
+    def _learns_a_head(self) -> Self:
+        if self.tokens_before:
+            raise ValueError("a head for labels is learned, too: the adapter is of kind lora or dora")
+        return self
+
     def tuned_shape(self, base: Shape) -> Shape:
         """The base with a head for labels."""
         if isinstance(base, EncoderConfig):
@@ -93,6 +99,8 @@ class ClassificationConfig(EncoderTrainConfig):
 
 class SequenceClassificationConfig(ClassificationConfig):
     """Tell the label of a text."""
+
+    checked: ClassVar[bool] = True
 
     objective: Literal["sequence-classification"] = "sequence-classification"
     label: str = Field(default="label", description="Field of `meta` with the label, as the data step `label` writes.")
