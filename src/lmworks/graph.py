@@ -168,7 +168,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             models = _asked(tasks[0], recipe.models, recipe.evaluate.models)
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
-            nodes += evaluation_nodes(label, tasks, models, [*tuned, *transfer(recipe.models, plan)])
+            nodes += evaluation_nodes(label, tasks, models, [*transfer(recipe.models, plan), *tuned])
     if recipe.serve and isinstance(recipe.serve.model, list):
         _check_served(recipe.serve.model, recipe.models)
     return nodes

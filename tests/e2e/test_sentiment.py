@@ -26,7 +26,7 @@ SETTINGS = (
         for field in ("threads=1", "compile=false", "sequence_length=32")
     ),
     *("tuned.global_batch_tokens=512", "tuned.steps=60", "words.steps=6", "from-scratch.steps=6"),
-    *("smollm2-135m.path=decoder", "decoder.sequence_length=64", "decoder.learning_rate=0.01", "decoder.steps=60"),
+    *("decoder.sequence_length=64", "decoder.learning_rate=0.01", "decoder.steps=60"),
 )
 
 
@@ -43,7 +43,7 @@ def test_encoder_and_decoder_are_set_beside_a_bag_of_words_on_reviews_and_posts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in_for_minilm(tmp_path / "site", [*OTHER, *TOLD["praise"], *TOLD["blame"]], monkeypatch)
-    make_tiny_model(tmp_path / "decoder")
+    make_tiny_model(tmp_path / "smollm2-135m")  # found beside the recipe before the package
     write_texts(tmp_path / "reviews", ["praise", "blame"], 150)
     write_texts(tmp_path / "posts", ["praise", "blame"], 10)
     shutil.copy(RECIPE, tmp_path)

@@ -265,7 +265,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
     if config.qk_norm and config.qkv_bias:
         raise LmworksError("qk_norm and qkv_bias together are no known architecture; choose one (Qwen3 or Qwen2)")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "mistral" if window else "llama"
-    named = list(enumerate(config.labels))
+    named = {str(number): name for number, name in enumerate(config.labels)}
     rope: dict[str, Any] = {"rope_type": "default"}
     if config.rope_scaling:
         rope = {"rope_type": "llama3", **dict(zip(LLAMA3_SCALING, config.rope_scaling, strict=True))}
@@ -285,11 +285,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
         "rms_norm_eps": config.norm_epsilon,
         "hidden_act": "silu",
         "tie_word_embeddings": config.tie_embeddings,
-        **(
-            {"id2label": {str(n): name for n, name in named}, "label2id": {name: n for n, name in named}}
-            if named
-            else {}
-        ),
+        **({"id2label": named, "label2id": {name: int(number) for number, name in named.items()}} if named else {}),
         **_describe_window(kind, window, config.num_layers),
     }
 
