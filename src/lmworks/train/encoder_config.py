@@ -17,6 +17,7 @@ class EncoderTrainConfig(TrainConfig):
     """Fields of every objective of encoders."""
 
     needs_transformers: ClassVar[bool] = True
+    writes: ClassVar[bool] = False
 
     sequence_length: int = Field(
         default=256, ge=8, description="A paragraph or two. Texts share rows, so that short ones waste nothing."
