@@ -168,7 +168,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             models = _asked(tasks[0], recipe.models, recipe.evaluate.models)
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
-            nodes += evaluation_nodes(label, tasks, models, [*tuned, *transfer(recipe.models, plan)])
+            nodes += evaluation_nodes(label, tasks, models, [*transfer(recipe.models, plan), *tuned])
     if recipe.serve and isinstance(recipe.serve.model, list):
         _check_served(recipe.serve.model, recipe.models)
     return nodes
@@ -190,17 +190,18 @@ def _check_served(named: Sequence[str], models: Mapping[str, StepConfig]) -> Non
 
 
 def _asked(config: TaskConfig, models: Mapping[str, StepConfig], named: Sequence[str]) -> list[str]:
-    """Those of the models named that a task can be asked of. Raises UsageError if none has the objective needed."""
+    """Those of the models named that a task can be asked of. Raises UsageError if there is none."""
     kind: str = config.kind  # type: ignore[attr-defined]
     task, asked = TASKS[kind], []
     for name in named:
         objective, writes = (getattr(models.get(name), *each) for each in (("objective", None), ("writes", True)))
-        if (writes or task.of_scores) and (task.objective in (None, objective) or objective == "pretrained"):
+        if objective in (task.objective, "pretrained") if task.objective else writes or task.of_scores:
             asked.append(name)
-    if task.objective and not asked:
+    if not asked:
+        wanted = f"of objective {task.objective}" if task.objective else "that write"
         raise UsageError(
-            f"evaluate.models: found {', '.join(named)}; the task {kind} is asked of models of objective "
-            f"{task.objective}: name one, or leave the task out"
+            f"evaluate.models: found {', '.join(named)}; the task {kind} is asked of models {wanted}: name one, or "
+            "leave the task out"
         )
     return asked
 

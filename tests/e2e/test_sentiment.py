@@ -1,16 +1,18 @@
-"""The recipe for praise and blame, on made-up reviews and a stand-in for the published encoder."""
+"""The recipe for praise and blame, on made-up reviews and posts and stand-ins for the published models."""
 
 from __future__ import annotations
 
 import json
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from data.tiny_encoders import stand_in_for_minilm
 from e2e.small_recipe import lmworks
+from tiny import make_tiny_model
 
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes" / "sentiment.yaml"
@@ -18,27 +20,40 @@ TOLD = {"praise": ["good", "fine", "bright"], "blame": ["bad", "dull", "grey"]}
 OTHER = ["film", "song", "book", "was", "the", "very", "quite", "long"]
 SETTINGS = (
     *("split.test=40", "split.validation=20", "plan.measure=false", "words.hidden_size=32", "tuned.learning_rate=0.01"),
-    *(f"{model}.{field}" for model in ("tuned", "words", "from-scratch") for field in ("threads=1", "compile=false")),
-    *("tuned.sequence_length=32", "words.sequence_length=32", "from-scratch.sequence_length=32"),
+    *(
+        f"{model}.{field}"
+        for model in ("tuned", "decoder", "words", "from-scratch")
+        for field in ("threads=1", "compile=false", "sequence_length=32")
+    ),
     *("tuned.global_batch_tokens=512", "tuned.steps=60", "words.steps=6", "from-scratch.steps=6"),
+    *("decoder.sequence_length=64", "decoder.learning_rate=0.01", "decoder.steps=60"),
 )
 
 
-def test_both_ways_are_set_beside_a_bag_of_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def write_texts(folder: Path, names: Sequence[str], count: int) -> None:
+    draw, lines = random.Random(5), []
+    for label in names * count:
+        words = draw.sample([*draw.choices(OTHER, k=6), draw.choice(TOLD[label])], 7)
+        lines.append(json.dumps({"text": " ".join(words), "label": label}))
+    folder.mkdir()
+    (folder / "lines.jsonl").write_text("\n".join(lines))
+
+
+def test_encoder_and_decoder_are_set_beside_a_bag_of_words_on_reviews_and_posts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stand_in_for_minilm(tmp_path / "site", [*OTHER, *TOLD["praise"], *TOLD["blame"]], monkeypatch)
-    draw = random.Random(5)
-    lines = [
-        json.dumps(
-            {"text": " ".join(draw.sample([*draw.choices(OTHER, k=6), draw.choice(TOLD[label])], 7)), "label": label}
-        )
-        for label in ("praise", "blame") * 150
-    ]
-    (tmp_path / "reviews").mkdir()
-    (tmp_path / "reviews" / "lines.jsonl").write_text("\n".join(lines))
+    make_tiny_model(tmp_path / "smollm2-135m")  # found beside the recipe before the package
+    write_texts(tmp_path / "reviews", ["praise", "blame"], 150)
+    write_texts(tmp_path / "posts", ["praise", "blame"], 10)
     shutil.copy(RECIPE, tmp_path)
-    lmworks(tmp_path, "build", RECIPE.name, *(part for setting in SETTINGS for part in ("--set", setting)))
-    step = "evaluate/classification-split-test"
-    compared = Path(lmworks(tmp_path, "show", step, "--path").stdout.strip())
-    verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
-    assert any(verdict.startswith("tuned beats majority") for verdict in verdicts), verdicts
-    assert any("from-scratch" in verdict and "bag-of-words" in verdict for verdict in verdicts), verdicts
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    said = lmworks(tmp_path, "check", RECIPE.name, "decoder", *settings).stdout
+    assert "blame: " in said and "⟦ praise⟧" in said and "gradient norm" in said
+    lmworks(tmp_path, "build", RECIPE.name, *settings)
+    for part, told in (("split-test", "tuned beats majority"), ("posts", "decoder")):
+        compared = Path(lmworks(tmp_path, "show", f"evaluate/classification-{part}", "--path").stdout.strip())
+        verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
+        assert any(verdict.startswith(told) for verdict in verdicts), verdicts
+        for model in ("from-scratch", "decoder"):
+            assert any(model in verdict and "bag-of-words" in verdict for verdict in verdicts), verdicts

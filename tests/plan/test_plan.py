@@ -109,7 +109,8 @@ def test_rewards_alike_but_for_their_kind_are_not_taken_for_each_other() -> None
 def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) -> None:
     tuned = "{from: first, data: texts, steps: 2, objective: "
     models = [f"models.sorter={tuned}sequence-classification}}", f"models.marker={tuned}token-classification}}"]
-    tasks = "tasks: [{kind: classification, data: texts}, {kind: extraction, data: texts}]"
+    kinds = ("classification", "extraction", "perplexity")
+    tasks = f"tasks: [{', '.join(f'{{kind: {kind}, data: texts}}' for kind in kinds)}]"
 
     def asked(*names: str) -> list[str]:
         settings = [*models, f"evaluate={{models: [{', '.join(names)}], {tasks}}}", "plan.measure=false"]
@@ -118,7 +119,9 @@ def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) ->
         return [node.name for node in make_nodes(recipe, found, tmp_path) if node.stage.name.startswith("evaluate")]
 
     wanted = ["evaluate/classification-texts/sorter", "evaluate/extraction-texts/marker"]
-    assert asked("sorter", "marker") == wanted
+    assert asked("first", "sorter", "marker") == [*wanted, "evaluate/perplexity-texts/first"], "others write nothing"
+    with pytest.raises(UsageError, match="found sorter, marker; the task perplexity is asked of models that write"):
+        asked("sorter", "marker")
     with pytest.raises(UsageError, match="found sorter; the task extraction is asked of models of objective token-cl"):
         asked("sorter")
 

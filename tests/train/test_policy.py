@@ -18,6 +18,7 @@ from corpora import make_conversations, make_tokenizer, pack_asked
 from lmworks.errors import LmworksError
 from lmworks.generate.engine import CACHE_BYTES, MAX_ROWS, open_engine, open_reward_model
 from lmworks.graph import OBJECTIVES as CONFIGS
+from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.pipeline.stage import Context, Result
@@ -370,7 +371,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     template = settings["chat_template"].replace("user", "asker")
     template = template.replace("<|endoftext|>", "<|endoftext|><|im_start|>system\nJudge.<|im_end|>\n")
     (writer / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": template}))
-    save_model(disturbed(load_model(writer, scores=True), 0.3), folder / "judge", writer)
+    save_model(disturbed(load_model(writer, labels=REWARD), 0.3), folder / "judge", writer)
     return ModelFolder(folder / "judge", "judge")
 
 
@@ -439,7 +440,7 @@ def test_a_run_ends_where_who_looks_on_likes_answers_no_better(
 
 def test_a_chat_beyond_what_a_judge_reads_is_refused(begin: Begin, tmp_path: Path) -> None:
     short = make_tiny_model(tmp_path / "short", context_length=16)
-    save_model(load_model(short, scores=True), tmp_path / "judge", short)
+    save_model(load_model(short, labels=REWARD), tmp_path / "judge", short)
     objective, model = begin("grpo", judges=[ModelFolder(tmp_path / "judge", "")], **JUDGED)
     with pytest.raises(LmworksError, match="the reward model reads 16 tokens, and a prompt with its answer has"):
         objective.batch(0, model)

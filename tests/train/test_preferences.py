@@ -20,6 +20,7 @@ from corpora import make_preferences, make_tokenizer, pack_judged
 from lmworks.data.preferences import Preference, Preferences, write_preferences
 from lmworks.errors import LmworksError
 from lmworks.graph import OBJECTIVES as CONFIGS
+from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.pipeline.build import key_config
@@ -171,7 +172,7 @@ def test_a_reward_model_has_the_loss_and_gradients_of_bradley_and_terry_with_mar
         disturbed(model.module, 0.02)
         loss, count, _ = asked.loss(model, asked.first(len(rows.tokens)))
         loss.backward()  # type: ignore[no-untyped-call]
-        plain, total = disturbed(load_model(base.path, scores=True), 0.02), torch.zeros(())
+        plain, total = disturbed(load_model(base.path, labels=REWARD), 0.02), torch.zeros(())
         for record in preferences.iterate():
             assert record.chosen and record.rejected
             chats = [[*record.prompt, *answer] for answer in (record.chosen, record.rejected)]
@@ -287,7 +288,7 @@ def test_a_reward_model_prefers_what_is_chosen_and_transformers_loads_it(
     assert history[0]["loss"] > 0.69 and history[-1]["validation_accuracy"] > 0.9
     theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
     assert theirs.config.num_labels == 1
-    ours = load_model(tmp_path / "out", scores=True)
+    ours = load_model(tmp_path / "out", labels=REWARD)
     tokens = torch.randint(3, 100, (2, 12))
     with torch.no_grad():
         found = torch.stack([alone(ours, ids)[-1] @ ours.score.weight.T for ids in tokens.tolist()])

@@ -28,6 +28,7 @@ from lmworks.generate.detokenise import Detokeniser
 from lmworks.generate.sampling import Sampling as Sampling
 from lmworks.generate.sampling import choose
 from lmworks.generate.stops import StopStrings
+from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import is_ours, load_model, require_whole
 from lmworks.model.prefix import KeysAndValues, keep, length_of, load_prefix
@@ -441,7 +442,7 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None]) -> Engine:
 
 def open_reward_model(folder: Path, data_type: str = "float32") -> Engine:
     """The engine for a reward model, to ask for `scores`."""
-    return Engine(load_model(folder, data_type, scores=True), open_tokenizer(folder))
+    return Engine(load_model(folder, data_type, labels=REWARD), open_tokenizer(folder))
 
 
 def generation(request: Request) -> Generation:

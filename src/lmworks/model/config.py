@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 QUERY_BLOCK = 128
@@ -17,6 +17,9 @@ LOSS_LOGITS = 2**24
 
 FLOAT32 = 4
 """Bytes of a number in which weights, gradients and optimizer state are kept."""
+
+REWARD = ("reward",)
+"""The label of a model that scores answers."""
 
 PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}
 """Of a weight in 4 bits, with its share of the scales (`model/quantised.py`)."""
@@ -89,8 +92,8 @@ class DecoderConfig:
     sliding_window: int | None = None
     """Each position sees at most this many, itself included; None for all earlier ones (Mistral when set)."""
     tie_embeddings: bool = False
-    num_labels: int = 0
-    """Scores that are told of a text, by a head in place of the output matrix; a reward model has 1."""
+    labels: tuple[str, ...] = ()
+    """Of which a score each is told of a text, by a head in place of the output matrix."""
 
     def __post_init__(self) -> None:
         if self.num_heads % self.num_key_value_heads:
@@ -100,10 +103,14 @@ class DecoderConfig:
         if self.head_size % 2:
             raise ValueError(f"head_size {self.head_size} is odd; rotary positions turn pairs")
 
+    def with_labels(self, labels: Sequence[str]) -> DecoderConfig:
+        """The shape with a head for labels in place of its output matrix."""
+        return replace(self, labels=tuple(labels), tie_embeddings=False)
+
     @property
     def outputs(self) -> int:
         """Rows of the output matrix."""
-        return self.num_labels or self.vocab_size
+        return len(self.labels) or self.vocab_size
 
     @property
     def block_matrices(self) -> int:

@@ -126,7 +126,7 @@ class Decoder(nn.Module):
         """Type of the activations and of the matrix products."""
         self.model = Trunk(config)
         head = Linear(config.hidden_size, config.outputs, bias=False)
-        if config.num_labels:
+        if config.labels:
             self.score = head
         else:
             self.lm_head = head
@@ -141,7 +141,7 @@ class Decoder(nn.Module):
     @property
     def output_weight(self) -> Tensor:
         """[V,D]"""
-        return (self.score if self.config.num_labels else self.lm_head).weight
+        return (self.score if self.config.labels else self.lm_head).weight
 
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """[B,T] tokens at [B,T] positions -> [B,T,D] in `compute_type`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from lmworks.tokens.tokenizer import FILES, open_tokenizer
 if TYPE_CHECKING:
     import torch
 
-    from lmworks.model.config import DecoderConfig
+    from lmworks.model.config import DecoderConfig, Shape
     from lmworks.model.decoder import Decoder
 
 ARCHITECTURES = {
@@ -59,8 +59,8 @@ def save_model(model: Decoder, folder: Path, tokenizer_folder: Path) -> None:
     data_type = str(weights["model.norm.weight"].dtype).removeprefix("torch.")
     copy_tokenizer(tokenizer_folder, folder)
     ids = special_ids(folder)
-    _write(folder / "config.json", describe(model.config) | ids | {"dtype": data_type})
-    _write(folder / "generation_config.json", ids)
+    write_json(folder / "config.json", describe(model.config) | ids | {"dtype": data_type})
+    write_json(folder / "generation_config.json", ids)
 
 
 def copy_tokenizer(source: Path, folder: Path) -> None:
@@ -76,11 +76,11 @@ def special_ids(tokenizer_folder: Path) -> dict[str, Any]:
     return {"bos_token_id": begin, "eos_token_id": [begin, end], "pad_token_id": begin}
 
 
-def load_model(folder: Path, data_type: str | None = "float32", *, scores: bool = False) -> Decoder:
+def load_model(folder: Path, data_type: str | None = "float32", *, labels: Sequence[str] = ()) -> Decoder:
     """Read a folder of this shape; weights and computation are in `data_type` ("float32", "bfloat16").
 
     None leaves weights as they are stored: each stays in its file until it is read, and goes when it is replaced. With
-    `scores`, as a reward model, whose head begins as zero if the folder has none.
+    `labels`, as a model that scores each of them, whose head begins as zero if the folder has none.
     """
     import torch
 
@@ -88,14 +88,15 @@ def load_model(folder: Path, data_type: str | None = "float32", *, scores: bool 
 
     config = read_config(folder)
     kind = getattr(torch, data_type) if data_type else None
-    if config.num_labels > scores:
+    if config.labels and len(config.labels) != len(labels):
+        other = f"one that tells {len(labels)}, or " if labels else ""
         raise LmworksError(
-            f"{folder}: a model that tells {config.num_labels} scores of a text and writes none; expected "
-            + ("a reward model, which tells one" if scores else "a language model: name the one that it began with")
+            f"{folder}: a model that tells {len(config.labels)} scores of a text and writes none; expected {other}a "
+            "language model: name the one that it began with"
         )
-    fresh_head = scores and not config.num_labels
-    if fresh_head:
-        config = replace(config, num_labels=1, tie_embeddings=False)
+    fresh_head = bool(labels) and not config.labels
+    if labels:
+        config = config.with_labels(labels)
     with torch.device("meta"):
         model = Decoder(config)
     weights: dict[str, torch.Tensor] = {}
@@ -104,7 +105,7 @@ def load_model(folder: Path, data_type: str | None = "float32", *, scores: bool 
             weights[name] = tensor.to(kind)
     if fresh_head:
         weights.pop("lm_head.weight", None)
-        weights["score.weight"] = torch.zeros(1, config.hidden_size, dtype=kind)
+        weights["score.weight"] = torch.zeros(len(labels), config.hidden_size, dtype=kind)
     if config.tie_embeddings:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -191,8 +192,14 @@ def read_config(folder: Path) -> DecoderConfig:
         qkv_bias=kind == "qwen2",
         sliding_window=_window(path, found),
         tie_embeddings=found.get("tie_word_embeddings", False) and not scored,
-        num_labels=len(found.get("id2label") or range(DEFAULT_LABELS)) if scored else 0,
+        labels=_labels(found) if scored else (),
     )
+
+
+def _labels(found: dict[str, Any]) -> tuple[str, ...]:
+    """In the order of their numbers; named as `transformers` does where the file names none."""
+    names = found.get("id2label") or {str(number): f"LABEL_{number}" for number in range(DEFAULT_LABELS)}
+    return tuple(names[number] for number in sorted(names, key=int))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -231,6 +238,16 @@ def approximate_config(path: Path) -> DecoderConfig:
     )
 
 
+def shape_of(folder: Path) -> Shape:
+    """What a model of any family counts of itself; of other architectures it is nearly right."""
+    from lmworks.model.encoder_config import EncoderConfig
+
+    if is_ours(folder):
+        return read_config(folder)
+    fields = folder / "config.json"
+    return EncoderConfig.read(read_json(fields)) or approximate_config(fields)
+
+
 def stored_parameters(folder: Path) -> int:
     """Parameters in the files, by their heads alone."""
     from safetensors import safe_open
@@ -248,11 +265,12 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
     if config.qk_norm and config.qkv_bias:
         raise LmworksError("qk_norm and qkv_bias together are no known architecture; choose one (Qwen3 or Qwen2)")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "mistral" if window else "llama"
+    named = {str(number): name for number, name in enumerate(config.labels)}
     rope: dict[str, Any] = {"rope_type": "default"}
     if config.rope_scaling:
         rope = {"rope_type": "llama3", **dict(zip(LLAMA3_SCALING, config.rope_scaling, strict=True))}
     return {
-        "architectures": [ARCHITECTURES[kind].replace(WRITES, SCORED) if config.num_labels else ARCHITECTURES[kind]],
+        "architectures": [ARCHITECTURES[kind].replace(WRITES, SCORED) if config.labels else ARCHITECTURES[kind]],
         "model_type": kind,
         "vocab_size": config.vocab_size,
         "hidden_size": config.hidden_size,
@@ -267,7 +285,7 @@ def describe(config: DecoderConfig) -> dict[str, Any]:
         "rms_norm_eps": config.norm_epsilon,
         "hidden_act": "silu",
         "tie_word_embeddings": config.tie_embeddings,
-        **({"id2label": {"0": "reward"}, "label2id": {"reward": 0}} if config.num_labels else {}),
+        **({"id2label": named, "label2id": {name: int(number) for number, name in named.items()}} if named else {}),
         **_describe_window(kind, window, config.num_layers),
     }
 
@@ -293,5 +311,6 @@ def _window(path: Path, found: dict[str, Any]) -> int | None:
     return window
 
 
-def _write(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """The inverse of `read_json`."""
     path.write_text(json.dumps(value, indent=2) + "\n")

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import UsageError
-from lmworks.model.encoder_config import EncoderConfig
 from lmworks.model.folder import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     ARCHITECTURES,
-    approximate_config,
     is_ours,
     load_model,
     read_json,
+    shape_of,
     stored_parameters,
 )
 from lmworks.model.gguf import read_gguf, read_shape
@@ -83,11 +82,8 @@ class PretrainedModelConfig(StepConfig):
         return self.model_copy(update={"file": file, "adapter_file": adapter, "fingerprint": marks})
 
     def shape(self, vocab_size: int) -> Shape:
-        """The shape to count with; of other architectures it is nearly right."""
-        if self.file.is_file():
-            return read_shape(self.file)
-        fields = self.file / "config.json"
-        return EncoderConfig.read(read_json(fields)) or approximate_config(fields)
+        """The shape to count with."""
+        return read_shape(self.file) if self.file.is_file() else shape_of(self.file)
 
 
 @stage(version=2)

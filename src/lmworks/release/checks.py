@@ -38,7 +38,7 @@ def checks(built: Built) -> dict[str, dict[str, Any]]:
 def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
     """What was looked at, and what was found there."""
     counts, step = artifact.manifest["counts"], artifact.manifest["run"]["measured"]
-    told = _prompts(counts) if "prompts" in counts else _answers(counts)
+    told = _prompts(counts) if "prompts" in counts else _texts(counts) if "texts" in counts else _answers(counts)
     if step:
         norm = number(step["gradient_norm"])
         told["one step"] = f"loss {number(step['loss'])}, gradient norm {norm}, {duration(step['step_seconds'])}"
@@ -80,6 +80,18 @@ def _prompts(counts: Mapping[str, int]) -> dict[str, str]:
         "length": _length(counts, "prompts"),
         "rewards": "computed for the data's own answers",
         "template": "the bytes that are served; no prompt begins twice",
+    }
+
+
+def _texts(counts: Mapping[str, int]) -> dict[str, str]:
+    """Of rows whose labels are learned."""
+    texts, mean = counts["texts"], counts["tokens"] / max(1, counts["texts"])
+    each = {name.removeprefix("label "): count for name, count in counts.items() if name.startswith("label ")}
+    return {
+        "labels": "; ".join(f"{name}: {number(count)} texts" for name, count in each.items()),
+        "length": f"{number(mean)} tokens a text; {number(counts['full'])} of {number(texts)} fill a row, and what is "
+        "beyond its end is not read",
+        "agreement": f"{number(counts['contradicted'])} texts stand there before with another label",
     }
 
 

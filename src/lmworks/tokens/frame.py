@@ -1,4 +1,4 @@
-"""The special tokens around and inside the texts of an encoder."""
+"""The special tokens around and inside the texts that a model reads to tell something of them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int,
     facts = json.loads(tokenizer.to_json())
     facts["added_tokens"] = [token for token in facts["added_tokens"] if token["id"] < vocab_size]
     backend = Backend.from_str(json.dumps(facts))
-    backend.add_special_tokens([mask])
+    if frame.mask < vocab_size:  # a decoder has none
+        backend.add_special_tokens([mask])
     backend.post_processor = TemplateProcessing(
         single=f"{begin} $A {end}",
         pair=f"{begin} $A {end} $B:1 {end}:1",
@@ -56,7 +57,7 @@ def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int,
         "tokenizer_class": "PreTrainedTokenizerFast",
         "cls_token": begin,
         "sep_token": end,
-        "mask_token": mask,
+        "mask_token": mask if frame.mask < vocab_size else None,
         "pad_token": pad,
         "unk_token": unknown_token(backend) if tokenizer.unknown_id is not None else None,
         "model_max_length": context_length,

@@ -53,7 +53,7 @@ class TrainConfig(StepConfig):
     """Whether `judges` are reward models; else they write."""
 
     checked: ClassVar[bool] = False
-    """Whether its rows are of chats, judged answers or prompts, which `train/preflight.py` looks at before training."""
+    """Whether its rows are of chats, judged answers, prompts or labelled texts, which are looked at before training."""
 
     always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
 
@@ -264,7 +264,8 @@ class TrainConfig(StepConfig):
         if not self.lora:
             return shape.parts
         magnitudes = shape.num_layers * shape.block_outputs if self.lora.kind == "dora" else 0
-        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes}
+        head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
+        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes, **head}
 
     @property
     def lora(self) -> LoraConfig | None:

@@ -24,20 +24,23 @@ from lmworks.model.folder import (
     is_ours,
     load_model,
     read_config,
+    read_json,
     require_whole,
     save_model,
+    write_json,
 )
 from lmworks.model.prefix import KeysAndValues, length_of
 from lmworks.pipeline.stage import Handle
+from lmworks.tokens.frame import Frame, write_framing_tokenizer
 from lmworks.tokens.shards import PackedRows
-from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from lmworks.train.adapter_config import PrefixConfig
 from lmworks.train.adapters import Adapters, adapt, save_adapters
 from lmworks.train.bigrams import begin_with_bigrams
 from lmworks.train.config import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
 from lmworks.train.losses import best_output_gradient, chunked_cross_entropy, token_log_probabilities
 from lmworks.train.memory import available_bytes, require_fit
-from lmworks.train.objective import Batch, PackedObjective, Trainable, Watched
+from lmworks.train.objective import Batch, PackedObjective, TextBatch, Trainable, Watched
 from lmworks.train.packed import masked_attention, visible_positions
 from lmworks.train.prefix import Prefix
 from lmworks.train.recompute import compute_again
@@ -129,11 +132,36 @@ class TrainableDecoder(WithReference[Decoder]):
         save_model(self.decoder, folder, tokenizer_folder)
 
 
+class ClassifyingDecoder(TrainableDecoder):
+    """A decoder with a head for labels, of which one is told of each text, at its end: there all of it was seen."""
+
+    def __init__(self, decoder: Decoder, frame: Frame, **how: Any) -> None:
+        super().__init__(decoder, end_of_text=frame.begin, **how)
+        self.frame = frame
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """In the order of their numbers."""
+        return self.decoder.config.labels
+
+    def told(self, batch: TextBatch) -> Tensor:
+        """The number of what is to be said at each position [B,T], −1 for nothing: the texts', at their ends."""
+        ends, targets = batch.tokens == self.frame.end, batch.targets
+        return torch.full_like(targets, -1).masked_scatter(ends, targets[targets >= 0])
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder, whose tokenizer frames texts as training did."""
+        super().save(folder, tokenizer_folder)
+        config, fields = self.decoder.config, folder / "config.json"
+        write_json(fields, {**read_json(fields), "pad_token_id": self.frame.pad})
+        write_framing_tokenizer(open_tokenizer(folder), folder, config.vocab_size, config.context_length)
+
+
 class DecoderObjective(PackedObjective):
     """An objective that a decoder is trained for."""
 
-    scores: ClassVar[bool] = False
-    """Whether a score of a text is learned, in place of what comes next in it."""
+    labels: ClassVar[tuple[str, ...]] = ()
+    """What scores of a text are learned of, in place of what comes next in it."""
 
     @classmethod
     def begin(
@@ -141,25 +169,10 @@ class DecoderObjective(PackedObjective):
     ) -> Trainable:
         """A decoder: the base, or one of the shape in the config."""
         if base and not is_ours(base.path):
-            if cls.scores:
+            if cls.labels:
                 raise LmworksError(f"{base.path}: a reward model begins with one of {', '.join(ARCHITECTURES)}")
             return begin_published(config, base, tokenizer)
-        shape = config.tuned_shape(read_config(base.path)) if base else _shape(config, tokenizer)
-        require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
-        decoder = _loaded(base, config, tokenizer, cls.scores) if base else _fresh(config, rows, tokenizer)
-        decoder.compute_type = getattr(torch, config.data_type)
-        model = TrainableDecoder(
-            decoder,
-            end_of_text=tokenizer.end_of_text_id,
-            compiled=compiled,
-            dropout=config.dropout,
-            recompute=config.activation_checkpointing,
-        )
-        if isinstance(config.adapter, PrefixConfig):
-            model.adapters = Prefix(decoder, config.adapter, config.seed)
-            model.module = model.adapters.trained
-        adapt(model, decoder, config)
-        return model
+        return begin_ours(config, base, rows, tokenizer, compiled=compiled, labels=cls.labels)
 
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
         """Cross-entropy of a `Batch`'s trained tokens, and the weight of those that are guessed."""
@@ -178,6 +191,36 @@ class DecoderObjective(PackedObjective):
         return found
 
 
+def begin_ours(
+    config: TrainConfig,
+    base: ModelFolder | None,
+    rows: PackedRows,
+    tokenizer: Tokenizer,
+    *,
+    compiled: bool,
+    labels: Sequence[str] = (),
+    frame: Frame | None = None,
+) -> TrainableDecoder:
+    """A decoder that lmworks computes: the base, with a head for labels if there are any, or a fresh one.
+
+    With a `frame`, one that reads texts in it and tells labels of them.
+    """
+    shape = config.tuned_shape(read_config(base.path)) if base else _shape(config, tokenizer)
+    require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
+    decoder = _loaded(base, config, tokenizer, labels) if base else _fresh(config, rows, tokenizer)
+    decoder.compute_type = getattr(torch, config.data_type)
+    how: Any = {"compiled": compiled, "dropout": config.dropout, "recompute": config.activation_checkpointing}
+    if frame:
+        model: TrainableDecoder = ClassifyingDecoder(decoder, frame, **how)
+    else:
+        model = TrainableDecoder(decoder, end_of_text=tokenizer.end_of_text_id, **how)
+    if isinstance(config.adapter, PrefixConfig):
+        model.adapters = Prefix(decoder, config.adapter, config.seed)
+        model.module = model.adapters.trained
+    adapt(model, decoder, config)
+    return model
+
+
 def _shape(config: TrainConfig, tokenizer: Tokenizer) -> DecoderConfig:
     if not isinstance(config, CausalLMConfig):
         raise LmworksError("a model to tune is missing: `from` must name an earlier model")
@@ -192,10 +235,10 @@ def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decod
     return decoder
 
 
-def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, scores: bool) -> Decoder:
+def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, labels: Sequence[str]) -> Decoder:
     quantised = config.lora and config.lora.quantise
     require_whole(base.path)
-    decoder = load_model(base.path, None if quantised else "float32", scores=scores)
+    decoder = load_model(base.path, None if quantised else "float32", labels=labels)
     require_room(decoder.config, base, config, tokenizer)
     return decoder
 

@@ -6,8 +6,7 @@ Axes: B batch, T time, D width, H heads, C head size, N positions that something
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +26,7 @@ from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.config import TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig
 from lmworks.train.memory import available_bytes, require_fit
-from lmworks.train.objective import PackedObjective, Watched
+from lmworks.train.objective import Labelling, PackedObjective, TextBatch, Trainable, Watched
 from lmworks.train.recompute import compute_again
 
 HIDDEN = -1
@@ -58,25 +57,6 @@ HEADS: dict[tuple[str, str], Callable[[Any, Tensor], Tensor]] = {
     ("modernbert", "AutoModelForTokenClassification"): lambda model, x: model.classifier(model.drop(model.head(x))),
 }
 """What each architecture makes of hidden states [N,D]; a third one is a line here and in the two tables above."""
-
-
-@dataclass(frozen=True)
-class TextBatch:
-    """Packed texts: tokens [B,T] and the number of what is to be said at each [B,T], −1 for nothing."""
-
-    tokens: Tensor
-    targets: Tensor
-    names: Sequence[str] = ()
-    """Of the numbers, which differ from part to part of the data; none where they are tokens."""
-
-    def to(self, device: torch.device) -> TextBatch:
-        """The same on another device."""
-        return replace(self, tokens=self.tokens.to(device), targets=self.targets.to(device))
-
-    def split(self, rows: int) -> Iterator[TextBatch]:
-        """Micro-batches of so many rows."""
-        for start in range(0, len(self.tokens), rows):
-            yield replace(self, tokens=self.tokens[start : start + rows], targets=self.targets[start : start + rows])
 
 
 class Dropout(nn.Module):
@@ -129,6 +109,16 @@ class TrainableEncoder:
         """[V,D], or a row for each label."""
         weight: Tensor = (self.model.get_output_embeddings() or self.model.classifier).weight
         return weight
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """In the order of their numbers."""
+        names: dict[int, str] = self.model.config.id2label
+        return [names[number] for number in sorted(names)]
+
+    def told(self, batch: TextBatch) -> Tensor:
+        """The number of what is to be said at each position [B,T], −1 for nothing: each sees the whole text."""
+        return batch.targets
 
     @property
     def blocks(self) -> nn.ModuleList:
@@ -249,9 +239,9 @@ def _check(model: Any, config: TrainConfig, ids: int) -> None:
         )
 
 
-def known_to(model: TrainableEncoder, names: Sequence[str]) -> Tensor:
+def known_to(model: Labelling, names: Sequence[str]) -> Tensor:
     """The model's number of each label. Raises LmworksError if it was trained on none of that name."""
-    known = model.model.config.label2id
+    known = {name: number for number, name in enumerate(model.labels)}
     if strange := [name for name in names if name not in known]:
         raise LmworksError(
             f"no text with label {', '.join(strange[:5])} was trained on; known: {', '.join(known)}. "
@@ -260,12 +250,19 @@ def known_to(model: TrainableEncoder, names: Sequence[str]) -> Tensor:
     return torch.tensor([known[name] for name in names])
 
 
+def labels_of(rows: PackedRows) -> Sequence[str]:
+    """What is to be told. Raises LmworksError for a single label."""
+    if len(rows.label_names) < 2:
+        raise LmworksError(f"all texts to train on have the label {rows.label_names[0]}; two make a classifier")
+    return rows.label_names
+
+
 class EncoderObjective(PackedObjective):
     """An objective that an encoder is trained for: something is said of some positions of each text."""
 
     auto_class: ClassVar[str]
 
-    def batch(self, step: int, model: TrainableEncoder) -> TextBatch:
+    def batch(self, step: int, model: Any) -> TextBatch:
         """Rows `step · rows_per_step` and on."""
         numbers = self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step)
         return self.texts(numbers, np.random.default_rng([self.seed, step + 1]))
@@ -286,9 +283,9 @@ class EncoderObjective(PackedObjective):
         every = (rows.tokens, rows.weights, rows.tokens if rows.labels is None else rows.labels)
         return [np.stack([array[number, :-1] for number in numbers]).astype(np.int64) for array in every]
 
-    def loss(self, model: TrainableEncoder, batch: TextBatch) -> tuple[Tensor, float, dict[str, float]]:
+    def loss(self, model: Labelling, batch: TextBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Only positions that something is said of go through the head."""
-        targets = batch.targets.flatten()
+        targets = model.told(batch).flatten()
         (said,) = (targets >= 0).nonzero(as_tuple=True)
         missing = -len(said) % PLACES
         places, weights = F.pad(said, (0, missing)), F.pad(torch.ones(len(said)), (0, missing))
@@ -302,7 +299,7 @@ class EncoderObjective(PackedObjective):
     @classmethod
     def begin(
         cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
-    ) -> TrainableEncoder:
+    ) -> Trainable:
         """An encoder with the head of the objective: the base's, or one of the shape in the config."""
         transformers = quiet_transformers()
         transformers.AttentionInterface.register(ATTENTION, attend)
@@ -310,9 +307,7 @@ class EncoderObjective(PackedObjective):
         vocab_size = max(tokenizer.vocab_size, frame_of(tokenizer).mask + 1)
         more: dict[str, Any] = {"attn_implementation": ATTENTION}
         if rows.label_names:
-            if len(rows.label_names) < 2:
-                raise LmworksError(f"all texts to train on have the label {rows.label_names[0]}; two make a classifier")
-            more["id2label"] = dict(enumerate(rows.label_names))
+            more["id2label"] = dict(enumerate(labels_of(rows)))
             more["label2id"] = {name: number for number, name in enumerate(rows.label_names)}
         if base:
             kind = transformers.AutoConfig.from_pretrained(base.path, local_files_only=True).model_type

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.config import Shape
+from lmworks.model.config import DecoderConfig, Shape
 from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe import Reference
 from lmworks.train.config import TrainConfig
@@ -17,6 +17,7 @@ class EncoderTrainConfig(TrainConfig):
     """Fields of every objective of encoders."""
 
     needs_transformers: ClassVar[bool] = True
+    writes: ClassVar[bool] = False
 
     sequence_length: int = Field(
         default=256, ge=8, description="A paragraph or two. Texts share rows, so that short ones waste nothing."
@@ -61,10 +62,14 @@ class MaskedLMConfig(EncoderTrainConfig):
         )
 
 
+COUNTED = ("one label", "another")
+"""How many there are hardly matters to time or memory."""
+
+
 class ClassificationConfig(EncoderTrainConfig):
     """Fields of both objectives that learn labels."""
 
-    base: Reference = Field(alias="from", description="The encoder to tune.")
+    base: Reference = Field(alias="from", description="The encoder to tune; of whole texts, a decoder too.")
     optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
         default="adamw", description="The published settings of tuning are AdamW's."
     )
@@ -82,9 +87,17 @@ class ClassificationConfig(EncoderTrainConfig):
     def _rates_are_of_the_optimizer(self) -> Self:
         return self  # the defaults above are AdamW's
 
+    @model_validator(mode="after")
+    def _learns_a_head(self) -> Self:
+        if self.tokens_before:
+            raise ValueError("a head for labels is learned, too: the adapter is of kind lora or dora")
+        return self
+
     def tuned_shape(self, base: Shape) -> Shape:
-        """The base with a head for labels; how many there are hardly matters."""
-        return replace(base, task=self.objective, num_labels=2) if isinstance(base, EncoderConfig) else base  # type: ignore[arg-type]
+        """The base with a head for labels."""
+        if isinstance(base, EncoderConfig):
+            return replace(base, task=self.objective, num_labels=len(COUNTED))  # type: ignore[arg-type]
+        return base.with_labels(COUNTED) if isinstance(base, DecoderConfig) else base
 
     def packing(self) -> dict[str, Any]:
         return {"label": self.label, "long_samples": self.long_samples}  # type: ignore[attr-defined]
@@ -92,6 +105,8 @@ class ClassificationConfig(EncoderTrainConfig):
 
 class SequenceClassificationConfig(ClassificationConfig):
     """Tell the label of a text."""
+
+    checked: ClassVar[bool] = True
 
     objective: Literal["sequence-classification"] = "sequence-classification"
     label: str = Field(default="label", description="Field of `meta` with the label, as the data step `label` writes.")

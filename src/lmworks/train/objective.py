@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -59,6 +59,34 @@ class Batch:
             yield type(self)(*(getattr(self, each.name)[start : start + rows] for each in fields(self)))
 
 
+@dataclass(frozen=True)
+class TextBatch:
+    """Packed texts: tokens [B,T] and the number of what is to be said at each [B,T], −1 for nothing."""
+
+    tokens: Tensor
+    targets: Tensor
+    names: Sequence[str] = ()
+    """Of the numbers, which differ from part to part of the data; none where they are tokens."""
+
+    @property
+    def inputs(self) -> Tensor:
+        """[B,T]"""
+        return self.tokens
+
+    def segments(self, begin: int) -> tuple[Tensor, Tensor]:
+        """Numbers and positions [B,T] of the texts, which begin with this token."""
+        return segments(self.tokens, begin)
+
+    def to(self, device: torch.device) -> TextBatch:
+        """The same on another device."""
+        return replace(self, tokens=self.tokens.to(device), targets=self.targets.to(device))
+
+    def split(self, rows: int) -> Iterator[TextBatch]:
+        """Micro-batches of so many rows."""
+        for start in range(0, len(self.tokens), rows):
+            yield replace(self, tokens=self.tokens[start : start + rows], targets=self.targets[start : start + rows])
+
+
 class Trainable(Protocol):
     """What a model offers to the trainer and to an objective."""
 
@@ -93,6 +121,17 @@ class Trainable(Protocol):
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder."""
+
+
+class Labelling(Trainable, Protocol):
+    """What a model offers besides that tells something of positions of a text."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Of what it tells, in the order of their numbers; none where it tells tokens."""
+
+    def told(self, batch: TextBatch) -> Tensor:
+        """The number of what is to be said at each position [B,T], −1 for nothing: where it has seen enough."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.config import DecoderConfig
+from lmworks.model.config import REWARD, DecoderConfig
 from lmworks.recipe import Reference
 from lmworks.train.adapter_config import RATES, kind_of
 from lmworks.train.config import LostShare, TrainConfig
@@ -140,8 +138,4 @@ class RewardConfig(PreferenceConfig):
 
     def tuned_shape(self, base: Shape) -> Shape:
         """The base with a score in place of its output matrix."""
-        return replace(base, num_labels=1, tie_embeddings=False) if isinstance(base, DecoderConfig) else base
-
-    def trained_parts(self, shape: Shape) -> Mapping[str, int]:
-        """Beside adapters, the score."""
-        return {**super().trained_parts(shape), "output": shape.parts["output"]}
+        return base.with_labels(REWARD) if isinstance(base, DecoderConfig) else base

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 from lmworks.data.forms import Fault, Sample, check_turns
 from lmworks.data.samples import claims
 from lmworks.errors import GateRefused
-from lmworks.model.folder import ModelFolder, approximate_config, is_ours, read_config
+from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.rewards import AnswerReward
 from lmworks.tokens.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
 from lmworks.train.config import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
+from lmworks.train.encoder_config import SequenceClassificationConfig
 from lmworks.train.memory import MEND, available_bytes
 from lmworks.train.policy_config import PolicyConfig
 from lmworks.train.preflight_prompts import Prompts
 from lmworks.train.preflight_rows import Found, Piece, inspect
+from lmworks.train.preflight_texts import Texts
 
 if TYPE_CHECKING:
     pass
@@ -60,18 +62,23 @@ def check(
     out: Path,
     context: Context,
 ) -> Result:
-    """Look at rows, at the samples that they were packed from, at templates and memory, and run one step.
+    """Look at rows, at the samples that they were packed from, at templates of chats and memory, and run one step.
 
     `base` is a model that others have trained; of a model of this recipe the plan's rehearsal runs the step. Raises
     GateRefused with all that is wrong and how to mend it.
     """
     encoder, rows = tokenizer.open(), data.open()
-    facts, records = json.loads((data.path / "shards.json").read_text()), list(_records(samples.path))
-    found: Found | Prompts
-    if isinstance(config, PolicyConfig):
+    facts, records = json.loads((data.path / "shards.json").read_text()), list[Record]()
+    found: Found | Prompts | Texts
+    if isinstance(config, SequenceClassificationConfig):
+        found = Texts.of(rows, encoder)
+        faults, lost, whole, samples_are = list(found.faults()), 0, found.texts, "texts"
+    elif isinstance(config, PolicyConfig):
+        records = list(_records(samples.path))
         found = Prompts.of(rows, encoder, config)
         faults, lost, whole, samples_are = list(found.faults(config)), 0, len(records), "prompts"
     else:
+        records = list(_records(samples.path))
         found = inspect(rows, encoder, one_turn=all(answer == 1 for _, _, answer in records))
         faults = [
             *_faults_of_rows(found),
@@ -82,7 +89,7 @@ def check(
         lost, whole = found.masked, found.groups + int(facts["dropped"]) if found.groups else len(records)
     faults += [
         *_faults_of_records(records),
-        *_faults_of_templates(base, tokenizer, encoder, rows, records),
+        *_faults_of_templates(base if records else None, tokenizer, encoder, rows, records),
         *_faults_of_length(config, facts, whole, lost, samples_are),
     ]
     out.mkdir(parents=True, exist_ok=True)
@@ -263,8 +270,7 @@ def _faults_of_length(
 
 
 def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer) -> Iterator[str]:
-    theirs = read_config(base.path) if is_ours(base.path) else approximate_config(base.path / "config.json")
-    shape = config.tuned_shape(theirs)
+    shape = config.tuned_shape(shape_of(base.path))
     parts = training_memory(shape, config, encoder.vocab_size, 0)
     there = _device_bytes(config)
     if sum(parts.values()) > there:

@@ -56,7 +56,7 @@ def evaluate_preference_accuracy(
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
     from lmworks.generate.engine import open_engine, open_reward_model
 
-    scored = is_ours(model.path) and read_config(model.path).num_labels > 0
+    scored = is_ours(model.path) and bool(read_config(model.path).labels)
     engine = (open_reward_model if scored else open_engine)(model.path, config.data_type)
     if scored:
         leads, how = _by_scores(engine), "difference of a reward model's scores"

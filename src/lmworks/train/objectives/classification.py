@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from lmworks.model.folder import ModelFolder, is_ours
+from lmworks.tokens.frame import frame_of
+from lmworks.tokens.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.encoder import EncoderObjective
-from lmworks.train.objective import Ids, made_up_tokens, write_made_up_rows
+from lmworks.train.config import TrainConfig
+from lmworks.train.decoder import begin_ours
+from lmworks.train.encoder import EncoderObjective, labels_of
+from lmworks.train.objective import Ids, Trainable, made_up_tokens, write_made_up_rows
 
 
 class SequenceClassification(EncoderObjective):
@@ -17,11 +22,25 @@ class SequenceClassification(EncoderObjective):
     auto_class = "AutoModelForSequenceClassification"
     weighed = "text"
 
+    @classmethod
+    def begin(
+        cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Trainable:
+        """The base with a head for labels: a decoder of ours, or an encoder."""
+        if base and is_ours(base.path):
+            told, frame = labels_of(rows), frame_of(tokenizer)
+            return begin_ours(config, base, rows, tokenizer, compiled=compiled, labels=told, frame=frame)
+        return super().begin(config, base, rows, tokenizer, compiled=compiled)
+
     @staticmethod
     def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Random tokens; the one that begins a text has a label."""
+        """Random texts of two tokens and more, framed; the token that begins one has its label."""
         tokens = made_up_tokens(sequence_length, rows, tokenizer)
-        _write_labelled(out, tokens, (tokens == tokenizer.end_of_text_id).astype(np.int64), tokenizer)
+        tokens[:, -1] = tokenizer.end_of_text_id
+        begins = tokens == tokenizer.end_of_text_id
+        tokens[:, :-1][begins[:, 1:] & ~begins[:, :-1]] = tokenizer.end_of_turn_id
+        labelled = begins & np.roll(~begins, -1, axis=1)
+        _write_labelled(out, tokens, labelled.astype(np.int64), tokenizer)
 
 
 class TokenClassification(EncoderObjective):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from lmworks.model.config import REWARD
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.pack_preferences import CHOSEN, REJECTED, SIDES
 from lmworks.tokens.tokenizer import Tokenizer
@@ -18,7 +19,7 @@ from lmworks.train.preferences import JudgedBatch, JudgedObjective
 class Reward(JudgedObjective):
     """−ln σ(difference of scores − margin): Bradley and Terry 1952; Touvron et al. 2023 (Llama 2), equation 2."""
 
-    scores = True
+    labels = REWARD
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over pairs; metrics are the share of pairs in their order and the difference of their scores.
