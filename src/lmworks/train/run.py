@@ -299,6 +299,7 @@ class Run:
         for batch in data.split(self.config.micro_batch_rows):
             loss, weight, more = self.objective.loss(self.model, batch.to(self.device))
             found.append({"loss": loss.item(), **more, "weight": weight})
+            del loss  # else its graph would stand in memory beside that of the next micro-batch
         return found
 
     def sample(self) -> None:
