@@ -85,6 +85,13 @@ def test_a_model_that_is_aligned_by_them_follows_the_rule_more_often(project: Pa
     assert shares["aligned"] > shares["base"] + 0.3, shares
 
 
+def test_the_judgements_stand_in_the_report_and_in_the_card(project: Path) -> None:
+    judged = len(lines(payload(project, "judged") / "preferences.jsonl"))
+    folder = project / ".lmworks" / "reports"
+    assert f"judged: {judged} judgements" in (folder / "rules.html").read_text()
+    assert f"trained on {judged} judgements (judged)" in (folder / "rules-aligned-card.md").read_text()
+
+
 def test_what_was_learned_before_is_read_again_beside_it(project: Path) -> None:
     packed = json.loads((payload(project, "student/data") / "shards.json").read_text())
     parts = [

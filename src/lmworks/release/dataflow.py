@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lmworks.data.documents import Documents
@@ -18,9 +19,13 @@ TOTALS = ("documents", "bytes", "groups", "files", "items")
 """Last words of counts that say how much there is, not why something was dropped or changed."""
 
 
+LINES = {"conversations.jsonl": "conversations", "preferences.jsonl": "judgements"}
+"""Files that hold a text a line, and what they hold."""
+
+
 @dataclass(frozen=True)
 class Texts:
-    """Documents or conversations in one folder."""
+    """Documents, conversations or judgements in one folder."""
 
     name: str
     unit: str
@@ -55,7 +60,7 @@ class Origin:
 
 
 def data_steps(built: Built) -> list[DataStep]:
-    """Steps of the recipe whose output is documents or conversations; a model's helpers are left out."""
+    """Steps of the recipe whose output is texts; a model's helpers are left out."""
     return [
         DataStep(
             name,
@@ -82,14 +87,14 @@ def inputs_of(artifact: Artifact) -> list[dict[str, str]]:
 
 def texts_of(name: str, artifact: Artifact) -> list[Texts]:
     """What a step's output holds, part by part; empty if it holds no texts."""
-    files = [path for path in artifact.manifest["files"] if path.endswith((".parquet", "conversations.jsonl"))]
+    files = [path for path in artifact.manifest["files"] if path.endswith((".parquet", *LINES))]
     parts = sorted({path.rpartition("/")[0] for path in files}, key=lambda part: ("train" not in part, part))
     counts = artifact.manifest["counts"]
     found = []
     for part in parts:
-        lines = artifact.path(part) / "conversations.jsonl"
-        unit = "conversations" if lines.exists() else "documents"
-        count = _lines(artifact, part) if lines.exists() else Documents(artifact.path(part), "").count()
+        lines = next((path for name in LINES if (path := artifact.path(part) / name).exists()), None)
+        unit = LINES[lines.name] if lines else "documents"
+        count = _count(lines) if lines else Documents(artifact.path(part), "").count()
         size = counts.get(f"{part} bytes" if part else "bytes")
         found.append(Texts(reference(name, part), unit, count, size))
     return found
@@ -152,8 +157,8 @@ def _texts_at(links: Iterable[tuple[Artifact, str, str]]) -> list[Texts]:
     ]
 
 
-def _lines(artifact: Artifact, part: str) -> int:
-    with (artifact.path(part) / "conversations.jsonl").open("rb") as lines:
+def _count(file: Path) -> int:
+    with file.open("rb") as lines:
         return sum(1 for _ in lines)
 
 

@@ -23,7 +23,7 @@ from lmworks.release.outcome import compare, outcome
 from lmworks.release.picture import Box, picture
 from lmworks.release.tables import latencies, tasks
 from lmworks.release.templates import environment
-from lmworks.release.verdicts import samples_of, verdicts
+from lmworks.release.verdicts import besides, samples_of, verdicts
 from lmworks.release.vocabularies import comparison
 from lmworks.release.words import duration, number, size
 
@@ -55,6 +55,7 @@ def render(built: Built) -> str:
             built=built,
             written=datetime.now(UTC),
             verdicts=verdicts(built),
+            besides=besides,
             facts=_facts(built, origins),
             absent=_absent(built),
             tasks=tasks(built),

@@ -230,7 +230,7 @@ def training_data(store: Store, model: Artifact) -> Iterator[tuple[Artifact, str
         yield from training_data(store, base)
     for shards, _, _ in parents(store, model, "data"):
         for packed in (shards, *(part for part, _, _ in parents(store, shards, "rows"))):
-            for name in ("documents", "conversations"):
+            for name in ("documents", "conversations", "preferences"):
                 yield from parents(store, packed, name)
 
 

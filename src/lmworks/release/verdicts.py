@@ -9,6 +9,9 @@ from lmworks.evaluate.comparable import METRICS
 from lmworks.evaluate.items import Item, Metric
 from lmworks.release.built import Built, figures_of, measures_model, read_json, read_lines
 
+TRAINED = ("learned: ", "kept: ", "forgot: ", "not known whether it forgot: ")
+"""How what a training did to a model begins."""
+
 
 def verdicts(built: Built) -> dict[str, list[str]]:
     """Task → what its paired tests say. First stand tasks where tuning cost too much, then where a baseline wins."""
@@ -21,6 +24,11 @@ def verdicts(built: Built) -> dict[str, list[str]]:
         if record.get("lost"):
             lost.add(task)
     return dict(sorted(found.items(), key=lambda item: (item[0] not in lost, not _baseline_wins(built, *item))))
+
+
+def besides(lines: Sequence[str]) -> list[str]:
+    """What a report says besides a task's first verdict: what each training did, else the second."""
+    return [line for line in lines[1:] if line.startswith(TRAINED)] or list(lines[1:2])
 
 
 def _baseline_wins(built: Built, task: str, lines: Sequence[str]) -> bool:
