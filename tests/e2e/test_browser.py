@@ -182,6 +182,7 @@ def test_of_several_models_one_is_chosen_and_its_card_shown(browser: Browser, tm
         page = browser.new_page(base_url=server.url)
         page.goto("/")
         sign_in(page, KEY)
+        expect(page.locator("#examples button").first).to_be_visible()
         ask(page, "What is it?")
         expect(page.locator(".notes")).to_have_count(1, timeout=30_000)
         page.get_by_label("Model", exact=True).select_option("legal")
