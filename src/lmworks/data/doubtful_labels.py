@@ -4,6 +4,8 @@ Confident learning (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068, section 
 classifier that did not see it. A label is likely where its probability is no lower than its mean over the texts that
 carry it, and a text is doubtful if the most probable of its likely labels is another than its own. Which of the
 two is wrong, the text's label or the classifier, a person has to say.
+
+Axes: N texts, K labels.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -24,6 +26,10 @@ from lmworks.data.steps import Parts, Tally, map_shards, quarantined
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FOLDS = 5
 """Classifiers, each learned from four fifths of the examples: more cost more, and know little more."""
@@ -52,44 +58,56 @@ def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Pat
     """
     import numpy as np
 
-    from lmworks.data.hashed_linear import EPOCHS, train
-
     tally = Tally()
     examples = heapq.nsmallest(MOST_EXAMPLES, labelled([documents], config.label, tally))
     labels = checked_labels("doubtful-labels", Counter(label for _, _, label, _ in examples), tally)
     targets = np.array([labels.index(label) for _, _, label, _ in examples])
-    texts = [text for *_, text in examples]
-    folds = np.array([_fold(digest) for digest, *_ in examples])
-    probabilities = np.zeros((len(texts), len(labels)))
-    context.progress.start(FOLDS * EPOCHS, "epochs")
-    for fold in range(FOLDS):
-        learned, judged = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
-        epochs = train(labels, [texts[place] for place in learned], targets[learned], config.seed)
-        for done, (model, loss) in enumerate(epochs, 1 + fold * EPOCHS):  # noqa: B007
-            context.check_stop()
-            context.progress.update(done, loss=loss)
-        model.save(context.scratch / f"fold-{fold}")
-        probabilities[judged] = model.probabilities([texts[place] for place in judged])
-    usual = {name: float(probabilities[targets == number, number].mean()) for number, name in enumerate(labels)}
-    tally.add(map_shards(documents, partial(_mark_shard, context.scratch, usual), config, out, context))
+    probabilities = _cross_validate(examples, labels, targets, config.seed, context)
+    thresholds = {name: float(probabilities[targets == place, place].mean()) for place, name in enumerate(labels)}
+    tally.add(map_shards(documents, partial(_mark_shard, context.scratch, thresholds), config, out, context))
     found = sorted(quarantined(len(documents.shards()), context), key=lambda record: record["margin"], reverse=True)
     write_json_lines(out / "doubtful.jsonl", found)
-    right = int((probabilities.argmax(axis=1) == targets).sum())
-    count = tally.counts["labelled"]
+    right, count = int((probabilities.argmax(axis=1) == targets).sum()), tally.counts["labelled"]
     method = f"confident learning by {FOLDS} linear classifiers, each judging what it did not see"
     doubts = Figure(
         name="doubtful labels", value=len(found) / count, n=count, interval=wilson(len(found), count), method=method
     )
     agreement = Figure(
         name="labels that classifiers find again",
-        value=right / len(texts),
-        n=len(texts),
-        interval=wilson(right, len(texts)),
+        value=right / len(examples),
+        n=len(examples),
+        interval=wilson(right, len(examples)),
         method=f"{method}; the fewer, the less a doubt means",
-        chance=float(np.bincount(targets).max()) / len(texts),
+        chance=float(np.bincount(targets).max()) / len(examples),
     )
     examples_shown = [*tally.examples, *({"reason": "doubtful label", **record} for record in found[:SHOWN])]
     return Result(counts=tally.counts, examples=examples_shown, figures=[doubts, agreement])
+
+
+def _cross_validate(
+    examples: Sequence[tuple[str, str, str, str]],
+    labels: Sequence[str],
+    targets: NDArray[np.int64],
+    seed: int,
+    context: Context,
+) -> NDArray[np.float64]:
+    """The probabilities [N,K] of examples by classifiers that did not see them, which stay in the scratch folder."""
+    import numpy as np
+
+    from lmworks.data.hashed_linear import EPOCHS, train
+
+    texts, folds = [text for *_, text in examples], np.array([_fold(digest) for digest, *_ in examples])
+    probabilities = np.zeros((len(texts), len(labels)))
+    context.progress.start(FOLDS * EPOCHS, "epochs")
+    for fold in range(FOLDS):
+        learned, judged = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
+        epochs = train(labels, [texts[place] for place in learned], targets[learned], seed)
+        for done, (model, loss) in enumerate(epochs, 1 + fold * EPOCHS):  # noqa: B007
+            context.check_stop()
+            context.progress.update(done, loss=loss)
+        model.save(context.scratch / f"fold-{fold}")
+        probabilities[judged] = model.probabilities([texts[place] for place in judged])
+    return probabilities
 
 
 def _fold(digest: str) -> int:
@@ -98,16 +116,16 @@ def _fold(digest: str) -> int:
 
 
 def _mark_shard(
-    folder: Path, usual: Mapping[str, float], config: DoubtfulLabelsConfig, documents: list[Document]
+    folder: Path, thresholds: Mapping[str, float], config: DoubtfulLabelsConfig, documents: list[Document]
 ) -> tuple[Parts, Tally]:
     tally, kept = Tally(), []
-    for document, judged in zip(documents, _judged(folder, list(usual), documents), strict=True):
+    for document, judged in zip(documents, _judged(folder, list(thresholds), documents), strict=True):
         label = label_of(document, config.label)
-        if label is None or label not in usual:
+        if label is None or label not in thresholds:
             kept.append(document)
             continue
         tally.counts["labelled"] += 1
-        likely = [name for name, least in usual.items() if judged[name] >= least]
+        likely = [name for name, least in thresholds.items() if judged[name] >= least]
         best = max(likely, key=judged.__getitem__, default=label)
         if best != label:
             margin = round(judged[best] - judged[label], 4)
