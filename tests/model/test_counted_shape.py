@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmworks.model.config import DecoderConfig
+from lmworks.model.config import DecoderConfig, Forward
 from lmworks.model.decoder import Decoder
+from lmworks.train.adapter_config import LoraConfig
+from lmworks.train.adapters import Adapters
 from lmworks.train.decoder import TrainableDecoder
 from lmworks.train.objective import Batch
 
@@ -42,12 +45,16 @@ def test_parameters_by_part_are_those_of_the_module(shape: DecoderConfig) -> Non
     assert shape.parts["output"] == sizes.get("lm_head.weight", 0)
 
 
-def saved_bytes(shape: DecoderConfig, rows: int, length: int, data_type: torch.dtype) -> int:
-    """Memory that autograd keeps of a forward pass, parameters apart; each storage once."""
+def saved_bytes(
+    shape: DecoderConfig, rows: int, length: int, data_type: torch.dtype, *, compiled: bool = False, rank: int = 0
+) -> int:
+    """Memory that autograd keeps of a forward pass, parameters apart; each storage once. With a rank adapters learn."""
     decoder = Decoder(shape)
     decoder.initialise(torch.Generator().manual_seed(0))
     decoder.compute_type = data_type
-    model = TrainableDecoder(decoder, end_of_text=0, compiled=False)
+    model = TrainableDecoder(decoder, end_of_text=0, compiled=compiled)
+    if rank:
+        model.adapters = Adapters(decoder, decoder.blocks, LoraConfig(rank=rank, dropout=0.0), 0)
     tokens = torch.randint(1, shape.vocab_size, (rows, length + 1))
     tokens[:, ::7] = 0
     seen = {parameter.untyped_storage().data_ptr(): 0 for parameter in decoder.parameters()}
@@ -69,14 +76,28 @@ def saved_bytes(shape: DecoderConfig, rows: int, length: int, data_type: torch.d
 def test_autograd_keeps_no_more_activations_than_are_counted(
     shape: DecoderConfig, rows: int, length: int, narrow: bool
 ) -> None:
-    counted = dict(shape.activation_bytes(rows, length, 2 if narrow else 4, recomputed=False, dropout=False))
-    del counted["logits"]  # of the loss, which no hook sees
+    counted = dict(shape.activation_bytes(rows, length, Forward(width=2 if narrow else 4)))
+    del counted["logits"], counted["gradients inside a block"]  # which no hook sees
     kept = saved_bytes(shape, rows, length, torch.bfloat16 if narrow else torch.float32)
     assert kept <= 1.05 * sum(counted.values()) + 4096
 
 
+@pytest.mark.parametrize("rank", [0, 16])
+@pytest.mark.parametrize(("length", "narrow", "compiled"), [(300, False, False), (300, True, False), (128, True, True)])
+def test_activations_of_a_published_shape_are_counted_within_a_tenth(
+    length: int, narrow: bool, compiled: bool, rank: int
+) -> None:
+    of_smollm2 = {"hidden_size": 576, "intermediate_size": 1536, "num_heads": 9, "num_key_value_heads": 3}
+    shape = DecoderConfig(vocab_size=300, num_layers=3, head_size=64, context_length=512, **of_smollm2)
+    width, data_type = (2, torch.bfloat16) if narrow else (4, torch.float32)
+    counted = dict(shape.activation_bytes(4, length, Forward(width=width, compiled=compiled, frozen=rank > 0)))
+    del counted["logits"], counted["gradients inside a block"]
+    kept = saved_bytes(shape, 4, length, data_type, compiled=compiled, rank=rank)
+    assert 0.9 * sum(counted.values()) <= kept <= 1.05 * sum(counted.values())
+
+
 @given(shapes())
 def test_recomputing_blocks_keeps_less_of_every_further_layer(shape: DecoderConfig) -> None:
-    kept, recomputed = (shape.activation_bytes(2, 128, 4, recomputed=choice, dropout=False) for choice in (False, True))
+    kept, recomputed = (shape.activation_bytes(2, 128, Forward(width=4, recomputed=choice)) for choice in (False, True))
     assert recomputed["attention scores"] * shape.num_layers == kept["attention scores"]
     assert recomputed["activations"] <= kept["activations"] + shape.num_layers * 2 * 128 * shape.hidden_size * 4

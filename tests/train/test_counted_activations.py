@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lmworks.model.config import Forward
 from lmworks.tokens.shards import Shards
 from lmworks.train.config import TrainConfig
 from lmworks.train.encoder_config import MaskedLMConfig
@@ -69,12 +70,12 @@ def test_autograd_keeps_no_more_than_is_counted_and_not_much_less(
     kept = kept_bytes(*begun(tmp_path, config))
     shape = config.shape(VOCABULARY)
     width = 4 if data_type == "float32" else 2
-    counted = dict(shape.activation_bytes(rows, length, width, recomputed=again, dropout=dropout > 0))
+    counted = dict(shape.activation_bytes(rows, length, Forward(width=width, recomputed=again, dropout=dropout > 0)))
     for part in ("logits", "dropout's noise", "attention mask" if again else "none"):
         counted.pop(part, 0)  # of the loss, or kept by modules: no hook sees it
     assert kept <= sum(counted.values()), counted
     if again:  # one block is counted that exists for the moment only, and copies of weights that end with the pass
-        with_all = shape.activation_bytes(rows, length, width, recomputed=False, dropout=dropout > 0)
+        with_all = shape.activation_bytes(rows, length, Forward(width=width, dropout=dropout > 0))
         assert sum(counted.values()) < sum(with_all.values()) / 1.5
     else:
         assert kept >= 0.7 * sum(counted.values()), counted
@@ -87,7 +88,7 @@ def test_pairs_of_any_lengths_that_share_a_row_keep_no_more(tmp_path: Path, leng
     model, _ = begun(tmp_path, config)
     source, target = np.ones(199 - length_of_target, np.int64), np.ones(length_of_target, np.int64)
     kept = kept_bytes(model, Pairs([source] * 2, [target] * 2, [target] * 2))
-    counted = config.shape(VOCABULARY).activation_bytes(2, 200, 4, recomputed=False, dropout=False)
+    counted = config.shape(VOCABULARY).activation_bytes(2, 200, Forward(width=4))
     assert kept <= counted["activations"] + counted["attention scores"]
 
 

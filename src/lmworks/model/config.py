@@ -30,6 +30,20 @@ def loss_chunk(vocab_size: int) -> int:
     return min(LOSS_CHUNK, max(128, LOSS_LOGITS // vocab_size // 128 * 128))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forward:
+    """How a model computes while it learns, as far as it decides what is kept for the way back."""
+
+    width: int
+    """Bytes of a number in products."""
+    recomputed: bool = False
+    """Whether blocks are computed again on the way back: activation checkpointing."""
+    dropout: bool = False
+    compiled: bool = False
+    frozen: bool = False
+    """Whether adapters alone learn."""
+
+
 class Shape(Protocol):
     """What any family of models counts of itself before it is built. The plan asks for nothing else."""
 
@@ -58,14 +72,8 @@ class Shape(Protocol):
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Floating-point operations to learn from one token, forward and backward."""
 
-    def activation_bytes(
-        self, rows: int, sequence_length: int, width: int, *, recomputed: bool, dropout: bool
-    ) -> Mapping[str, int]:
-        """What the way forward keeps for the way back, and what the loss holds at once, by part.
-
-        Of one micro-batch of `rows` rows, computed in numbers of `width` bytes; `recomputed` under activation
-        checkpointing, with what `dropout` draws.
-        """
+    def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> Mapping[str, int]:
+        """What the way forward keeps of `rows` rows for the way back, and what the loss holds at once, by part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,39 +172,44 @@ class DecoderConfig:
         """Forward and backward; each row is attended to whole, which is what the kernels compute."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
-    def activation_bytes(
-        self, rows: int, sequence_length: int, width: int, *, recomputed: bool, dropout: bool
-    ) -> dict[str, int]:
+    def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
         """What packed rows keep for the way back at the most, and about what the loss holds.
 
-        With a compiler it is less, which computes sums of squares and activation functions again; without, attention
-        keeps its result instead of the float32 scores of every pair of a block of queries and the keys up to its end.
+        Read from what autograd keeps. A compiler computes norms and activation functions again, and keeps the shares of
+        attention twice, once for each product on the way back. Norms that do not learn keep half; in float32, attention
+        keeps its result instead of the shares.
         """
-        tokens, hidden = rows * sequence_length, self.hidden_size
+        tokens, hidden, width = rows * sequence_length, self.hidden_size, how.width
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         ends = [min(start + QUERY_BLOCK, sequence_length) for start in range(0, sequence_length, QUERY_BLOCK)]
         pairs = rows * sum((end - start) * end for start, end in zip([0, *ends], ends, strict=False))
-        all_heads = self.num_heads + self.num_key_value_heads
-        norms = 2 * (8 * hidden + 4) + self.qk_norm * all_heads * (8 * self.head_size + 4)
-        products = width * (2 * hidden + 3 * heads + 4 * self.intermediate_size)
+        all_heads, narrow = self.num_heads + self.num_key_value_heads, width < FLOAT32
+        if how.compiled:
+            norms = self.qk_norm * (width * (heads + keys) + FLOAT32 * all_heads) + 4 * FLOAT32
+            products = width * (4 * hidden + 2 * heads + 3 * self.intermediate_size)
+            shares, noise = 2 * width, 2 * hidden
+        else:
+            of_a_number = FLOAT32 if how.frozen else 2 * FLOAT32
+            norms = 2 * (of_a_number * hidden + 4) + self.qk_norm * all_heads * (of_a_number * self.head_size + 4)
+            products = width * (2 * hidden + (3 - narrow) * heads + 4 * self.intermediate_size)
+            shares, noise = width, 2 * hidden * width
         copied = sum(ends) if rows > 1 and self.num_key_value_heads > 1 else sequence_length  # else a view will do
         keys_and_values = width * rows * 2 * keys * copied
-        narrow = width < FLOAT32
-        scores = pairs * self.num_heads * (FLOAT32 + width * narrow)
+        scores = pairs * self.num_heads * shares * narrow
         mask = width * rows * sequence_length**2
-        inside = tokens * (norms + products + 2 * width * hidden * dropout) + keys_and_values
-        kept = 1 if recomputed else self.num_layers
+        inside = tokens * (norms + products + noise * how.dropout) + keys_and_values
+        kept = 1 if how.recomputed else self.num_layers
         stream = tokens * (2 * self.head_size * width + 8 * hidden + 4) + 8 * (tokens + rows)  # rotations, norm, ids
-        if recomputed:
+        if how.recomputed:
             stream += self.num_layers * tokens * hidden * width
-        table = self.outputs * hidden
         return {
             "activations": stream + kept * inside,
             "attention scores": kept * scores,
             "attention mask": mask,
+            "gradients inside a block": inside + scores,
             "copies of weights": narrow * width * kept * self.block_matrices,
             "logits": loss_chunk(self.outputs) * self.outputs * (2 * width + 4 * FLOAT32)
-            + table * (width + 2 * FLOAT32),
+            + self.outputs * hidden * (width if how.frozen else width + 2 * FLOAT32),
         }
 
     def cache_bytes(self, length: int, width: int = 4) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
-from lmworks.model.config import FLOAT32
+from lmworks.model.config import FLOAT32, Forward
 
 Architecture = Literal["bert", "modernbert"]
 EncoderTask = Literal["masked-lm", "sequence-classification", "token-classification"]
@@ -112,16 +112,15 @@ class EncoderConfig:
             matrices += (self.vocab_size + self.hidden_size) * self.hidden_size * 15 // 100
         return 6 * (matrices + 2 * self.num_layers * self.hidden_size * sequence_length)
 
-    def activation_bytes(
-        self, rows: int, sequence_length: int, width: int, *, recomputed: bool, dropout: bool
-    ) -> dict[str, int]:
+    def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
         """What packed rows keep for the way back at the most, and about what the loss holds; compiled, it is less.
 
         Streams and norms are float32 whatever the products are; scores of all pairs are kept twice, and two more
         float32 copies exist for the moment.
         """
+        width, dropout = how.width, how.dropout
         tokens, hidden, inner = rows * sequence_length, self.hidden_size, self.intermediate_size
-        kept, narrow, gated = 1 if recomputed else self.num_layers, width < FLOAT32, self._is_gated
+        kept, narrow, gated = 1 if how.recomputed else self.num_layers, width < FLOAT32, self._is_gated
         pairs, places = tokens * self.num_heads * sequence_length, tokens * sequence_length
         streams = 2 * FLOAT32 + 2 * FLOAT32 * 2 / hidden  # what two norms read, and their means and spreads
         products = (8 if narrow and not gated else 6) * width
@@ -133,7 +132,7 @@ class EncoderConfig:
         inside = int(tokens * (hidden * (streams + products) + middle + noise * width))
         table, asked = self.vocab_size * hidden, 0.16 if self.task == "masked-lm" else 0.0
         outside = tokens * (2 * FLOAT32 * hidden * (1 + dropout) + 4 * FLOAT32 * hidden // self.num_heads + 32)
-        if recomputed:
+        if how.recomputed:
             outside += self.num_layers * tokens * hidden * FLOAT32
         return {
             "activations": outside + kept * inside,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmworks.model.config import FLOAT32, loss_chunk
+from lmworks.model.config import FLOAT32, Forward, loss_chunk
 
 BUCKETS = 32
 """Of relative positions, one bias a head each (Raffel et al. 2020, section 2.1)."""
@@ -94,18 +94,17 @@ class EncoderDecoderConfig:
         """Forward and backward."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
-    def activation_bytes(
-        self, rows: int, sequence_length: int, width: int, *, recomputed: bool, dropout: bool
-    ) -> dict[str, int]:
+    def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
         """What pairs keep for the way back at the most, and about what the loss holds.
 
         The source is taken to fill a row and the target a fifth of one, as spans taken out of a text do; pairs of any
         other lengths that share a row keep less. Streams, norms and attention inside source and target are float32
         whatever the products are; two more copies of the scores exist for the moment.
         """
+        width, dropout = how.width, how.dropout
         source, target = rows * sequence_length, rows * -(-sequence_length // 5)
         hidden, inner, heads = self.hidden_size, self.intermediate_size, self.num_heads * self.head_size
-        kept, narrow = 1 if recomputed else self.num_layers, width < FLOAT32
+        kept, narrow = 1 if how.recomputed else self.num_layers, width < FLOAT32
         casts = 5 if narrow else 2  # of what queries, keys, values and the gated middle read
         beside = 4 * inner * width + 3 * FLOAT32 * heads + width * heads  # middle; queries, keys, values, and mixed
         encoder = hidden * (4 * FLOAT32 + casts * width + 2 * dropout * width) + beside
@@ -113,7 +112,7 @@ class EncoderDecoderConfig:
         decoder = hidden * (6 * FLOAT32 + (casts + 1) * width + 3 * dropout * width) + beside + 2 * width * heads
         pairs = self.num_heads * (source * sequence_length + target * (target // rows))
         outside = (source + target) * (2 + 2 * dropout) * 2 * FLOAT32 * hidden
-        if recomputed:
+        if how.recomputed:
             outside += self.num_layers * (source + target) * hidden * FLOAT32
         table = self.vocab_size * hidden
         return {

@@ -5,7 +5,7 @@ Imports no torch: plans are made of it.
 
 from __future__ import annotations
 
-from lmworks.model.config import FLOAT32, Shape
+from lmworks.model.config import FLOAT32, Forward, Shape
 from lmworks.train.config import TrainConfig
 
 LIBRARIES_BYTES = {False: 350 * 2**20, True: 480 * 2**20}
@@ -26,8 +26,8 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
 
     `row_bytes` are what the data take.
 
-    Without a compiler, exact for decoders but for the libraries and the gaps, and up to a quarter too high for encoders
-    and encoder-decoders; with one, activations are counted too high.
+    Exact for decoders but for the libraries and the gaps; up to a quarter too high for encoders and encoder-decoders,
+    and with a compiler more.
     """
     width = FLOAT32 if config.data_type == "float32" else 2
     trained = config.trained_parts(shape)
@@ -40,9 +40,15 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     }
     copy = FLOAT32 * (sum(trained.values()) + state)
     stepping = {**held, "gradients": FLOAT32 * sum(trained.values()), "copy for the checkpoint": copy}
-    how = {"recomputed": config.activation_checkpointing, "dropout": config.dropout > 0}
+    how = Forward(
+        width=width,
+        recomputed=config.activation_checkpointing,
+        dropout=config.dropout > 0,
+        compiled=config.compile is True,
+        frozen=config.adapter is not None,
+    )
     rows = min(config.micro_batch_rows, config.rows_per_step)
-    activations = dict(shape.activation_bytes(rows, config.sequence_length + config.tokens_before, width, **how))
+    activations = dict(shape.activation_bytes(rows, config.sequence_length + config.tokens_before, how))
     if config.lora and config.lora.kind == "dora":
         kept = 1 if config.activation_checkpointing else shape.num_layers
         activations["outputs before magnitudes"] = width * rows * config.sequence_length * kept * shape.block_outputs
