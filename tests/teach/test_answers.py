@@ -64,13 +64,29 @@ def test_the_likeliest_answer_is_taken_where_one_is_asked_for(model: ModelFolder
     (expected,) = engine.generate(
         [engine.tokenizer.encode_chat(record["messages"][:-1], True)[0]], Sampling(max_tokens=8)
     )
-    assert record["messages"][-1] == {"role": "assistant", "content": expected.text.strip()}
+    assert expected.end_id is None
+    said_so = {"role": "assistant", "content": expected.text.strip(), "finish_reason": "length"}
+    assert record["messages"][-1] == said_so
+
+
+def test_who_learns_from_a_cut_answer_is_not_told_that_it_ended(model: ModelFolder, tmp_path: Path) -> None:
+    _, records = said(
+        model, asked(tmp_path / "data", QUESTIONS), tmp_path / "out", samples=8, max_tokens=30, cut="keep"
+    )
+    tokenizer = open_engine(model.path).tokenizer
+    last = {"length": set[bool](), "": set[bool]()}
+    for *before, answer in (record["messages"] for record in records):
+        ids, trained = tokenizer.encode_chat([*before, answer])
+        frame, _ = tokenizer.encode_chat(before, True)
+        assert ids[: len(frame)] == frame and trained[len(frame)]
+        last[answer.get("finish_reason", "")].add(tokenizer.end_of_turn_id in ids[len(frame) :])
+    assert last == {"length": {False}, "": {True}}
 
 
 def test_what_has_no_room_or_no_end_is_left_out_and_counted(model: ModelFolder, tmp_path: Path) -> None:
     data = asked(tmp_path / "data", [*QUESTIONS, "What " * 70])
     result, records = said(model, data, tmp_path / "out", samples=8, max_tokens=30)
-    assert records and all(record["ended"] for record in records)
+    assert records and not any("finish_reason" in record["messages"][-1] for record in records)
     assert result.counts["prompts without room"] == 1 and result.counts["prompts"] == 8
     assert result.counts["answers"] == len(records) == 64 - result.counts["answers that were cut"] - 1
     assert result.counts["empty answers"] == 1
@@ -90,7 +106,6 @@ def written(folder: Path, texts: Sequence[Sequence[str]]) -> Conversations:
                 "asked": f"q{place}",
                 "document": f"d{place}",
                 "reference": "",
-                "ended": True,
             },
             "messages": [user, {"role": "assistant", "content": text}],
         }

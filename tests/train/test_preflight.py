@@ -256,6 +256,16 @@ def test_sound_pairs_pass_and_one_step_is_run(tmp_path: Path) -> None:
     assert any("⟦On day" in text for text in shown) and any("⟦No idea.<|im_end|>⟧" in text for text in shown)
 
 
+def test_pairs_of_answers_that_were_all_cut_pass_and_no_end_is_learned(tmp_path: Path) -> None:
+    cut = [judgement(n, [f"Rain {n}?"], f"On day {n}", "No idea, but") for n in range(20)]
+    for pair in cut:
+        for side in ("chosen", "rejected"):
+            pair[side][0]["finish_reason"] = "length"
+    result = Judging(tmp_path, cut).check()
+    assert (result.counts["cut"], result.counts["endless"]) == (40, 0) and result.measured["gradient_norm"] > 0
+    assert not any("<|im_end|>⟧" in in_words(example["pieces"]) for example in result.examples)
+
+
 def test_answers_that_are_judged_alone_pass(tmp_path: Path) -> None:
     result = JudgingAlone(tmp_path, ALONE).check()
     assert (result.counts["records"], result.counts["samples"]) == (20, 40)

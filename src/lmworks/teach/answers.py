@@ -65,15 +65,18 @@ class Written:
     document: str | None
     reference: str
     """The answer of the data, or what a verifier compares with."""
-    ended: bool
-    """Whether the model ended it."""
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the answer was ended by `max_tokens`."""
+        return self.messages[-1].get("finish_reason") == "length"
 
     def as_json(self) -> dict[str, Any]:
         """The line of `conversations.jsonl`."""
         return {"form": "written", **vars(self)}
 
 
-@stage(version=1)
+@stage(version=2)
 def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
     """Write conversations that end with the model's own answers. Prompts without room for one are left out and counted.
 
@@ -97,12 +100,12 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
         ]
 
     made = [Written(**item) for item in score_in_chunks(context, asked, PROMPTS_AT_ONCE, write)]
-    kept = [each for each in made if each.messages[-1]["content"] and (each.ended or config.cut == "keep")]
+    kept = [each for each in made if each.messages[-1]["content"] and (not each.was_cut or config.cut == "keep")]
     counts = {
         "prompts": len(asked),
         "prompts without room": len(ranked) - len(asked),
         "answers": len(kept),
-        "answers that were cut": sum(not each.ended for each in made),
+        "answers that were cut": sum(each.was_cut for each in made),
         "empty answers": sum(not each.messages[-1]["content"] for each in made),
     }
     if not kept:
@@ -132,11 +135,13 @@ def _generate(
 
 
 def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> Written:
+    turn = {"role": "assistant", "content": answer.text.strip()}
+    if answer.end_id is None:
+        turn["finish_reason"] = "length"
     return Written(
         id=record["id"] if samples == 1 else f"{record['id']}-{sample}",
         asked=record["id"],
-        messages=[*record["messages"][:-1], {"role": "assistant", "content": answer.text.strip()}],
+        messages=[*record["messages"][:-1], turn],
         document=record["document"],
         reference=wanted_answer(record),
-        ended=answer.end_id is not None,
     )

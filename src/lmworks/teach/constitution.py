@@ -42,7 +42,7 @@ class ConstitutionConfig(StepConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=1)
+@stage(version=2)
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
 ) -> Result:
@@ -86,7 +86,7 @@ def _asked(config: ConstitutionConfig, record: dict[str, Any]) -> str:
 
 def _answer(record: dict[str, Any]) -> Answer:
     *before, last = record["messages"]
-    return Answer(last["content"], record["reference"], record["ended"], before)
+    return Answer(last["content"], record["reference"], last.get("finish_reason") != "length", before)
 
 
 def _pairs(config: ConstitutionConfig, items: Sequence[Item]) -> Iterator[Preference]:

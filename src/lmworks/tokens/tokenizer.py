@@ -34,7 +34,7 @@ FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a tokenizer folder, and a model folder, hold of it."""
 
 Message = Mapping[str, str]
-"""`role` and `content`."""
+"""`role` and `content`; and `finish_reason`, "length", of an answer that a model was not let end."""
 
 
 class Tokenizer:
@@ -111,7 +111,8 @@ class Tokenizer:
     ) -> tuple[list[int], list[bool]]:
         """Ids of a chat, and which of them are trained: assistants' words and the <|im_end|> that closes them.
 
-        The template is rendered around placeholders, so contents (stripped) are encoded as text whatever they say.
+        Nothing closes a last answer that was cut: whether to end there was never its model's choice. The template is
+        rendered around placeholders, so contents (stripped) are encoded as text whatever they say.
         """
         framed = [{**message, "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)]
         pieces = re.split(r"\ue000(\d+)\ue001", self.render_chat(framed, add_generation_prompt))
@@ -121,6 +122,8 @@ class Tokenizer:
             message = messages[int(index)]
             answer = message["role"] == "assistant"
             words, after = self.encode(message["content"].strip()), self._encode_frame(frame)
+            if int(index) + 1 == len(messages) and message.get("finish_reason") == "length":
+                after = []
             closing = after.index(self.end_of_turn_id) + 1 if answer and self.end_of_turn_id in after else 0
             ids += words + after
             trained += [answer] * len(words) + [position < closing for position in range(len(after))]

@@ -143,7 +143,7 @@ def _faults_of_rows(found: Found) -> Iterator[str]:
             f"- untrained stop token: in {found.endless} of {found.turns} turns <|im_end|> is not trained, so the "
             "model would never stop. The chat template must write <|im_end|> right after an answer"
         )
-    if found.cut == found.turns and found.turns:
+    if found.cut == found.turns and found.turns and not found.groups:  # what ranks answers takes them as they are
         yield (
             "- untrained stop token: no answer is whole, so <|im_end|> is never learned. Raise sequence_length, or "
             "take `long_samples: split`"
