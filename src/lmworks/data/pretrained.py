@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
-BATCH = 32
-"""Windows computed at once: more are no faster on a processor."""
+BATCH, TOKENS_AT_ONCE = 32, 2**14
+"""Windows, and tokens, computed at once: more are no faster on a processor. A longer window is computed alone."""
 
 Task = Literal["AutoModel", "AutoModelForTokenClassification"]
 
@@ -76,12 +76,13 @@ def batches(model: Any, windows: Sequence[Any]) -> Iterator[tuple[list[int], Any
     """
     import torch
 
-    order = sorted(range(len(windows)), key=lambda place: -len(windows[place].ids))
+    left = sorted(range(len(windows)), key=lambda place: -len(windows[place].ids))
     pad = model.config.pad_token_id or 0
-    for start in range(0, len(order), BATCH):
-        places = order[start : start + BATCH]
+    while left:
+        length = len(windows[left[0]].ids)
+        count = min(BATCH, max(1, TOKENS_AT_ONCE // max(1, length)))
+        places, left = left[:count], left[count:]
         rows = [windows[place].ids for place in places]
-        length = len(rows[0])
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
         with torch.inference_mode():
             padded = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
