@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lmworks.tokens.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.config import CausalLMConfig
 from lmworks.train.fit import judge_fit
+from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.run import SPIKE_WINDOW, Run
 from lmworks.train.train import train
 from support import MemoryJournal, make_context
@@ -118,6 +120,23 @@ def test_a_skipped_step_skips_no_validation_no_checkpoint_and_no_sample(
     samples = [json.loads(line) for line in (tmp_path / "last" / "out" / "samples.jsonl").read_text().splitlines()]
     assert samples[-1]["step"] == first
     assert journal.lines[-1] == {"checkpoint": f"step-{first:06d}"}
+
+
+def test_no_micro_batch_of_a_validation_is_held_beside_the_next(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective, held, last = OBJECTIVES["causal-lm"], list[bool](), list[weakref.ref[Any]]()
+    whole = objective.loss
+
+    def loss(*asked: Any) -> Any:
+        held.append(any(each() is not None for each in last))
+        found = whole(*asked)
+        last[:] = [weakref.ref(found[0])]
+        return found
+
+    monkeypatch.setattr(objective, "loss", loss)
+    run(tmp_path, rows, tokenizer, steps=1, validation_steps=1, validation_rows=8)
+    assert len(held) >= 4 and not any(held[-3:])
 
 
 def test_a_roll_back_keeps_the_best_weights_together_with_their_step(
