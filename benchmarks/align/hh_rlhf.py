@@ -2,11 +2,11 @@
 
     python benchmarks/align/hh_rlhf.py PAIRS WORK [--only judge | aligned] [--set STEP.FIELD=VALUE …]
 
-PAIRS is a .jsonl of Anthropic's HH-RLHF (measured: the first 1,500 of `harmless-base/test.jsonl.gz`). The dialogues are
-dealt by a hash of their first human turn to halves A and B, so that no dialogue's beginning is on both sides, and a
-fifth of each half is held out; of the rest of B a fifth is what its reward model is stopped by. A pair is the last
-human turn with its two answers: people saw the turns before it too. Two recipes are written to WORK and built there by
-`lmworks build`; what is finished is kept.
+PAIRS is a .jsonl of Anthropic's HH-RLHF (measured: `harmless-base/test.jsonl.gz`, its first 1,500, and 788 more). The
+dialogues are dealt by a hash of their first human turn to halves A and B, so that no dialogue's beginning is on both
+sides, and a fifth of each half is held out; of the rest of B a fifth is what its reward model is stopped by. A pair is
+the last human turn with its two answers: people saw the turns before it too. Two recipes are written to WORK and built
+there by `lmworks build`; what is finished is kept.
 
 `judge.yaml`: a reward model on A, stopped where its loss on A's held-out pairs was least, and tested once, beside
 length, on all of B, from which nothing of it was learned or chosen. `aligned.yaml`: DPO on A, and a second reward model
@@ -42,12 +42,13 @@ KL_BOUND = 0.2
 """Nats a token from the base on held-out answers, set before anything was trained."""
 
 
-def deal(pairs: Path, folder: Path) -> dict[str, int]:
-    """Write `a/train`, `a/held`, `b/train`, `b/stop` and `b/held`; how many pairs each has."""
+def deal(pairs: Path, folder: Path, whole: bool) -> dict[str, int]:
+    """Write `a/train`, `a/held`, `b/train`, `b/stop` and `b/held`, last turns or whole; how many pairs each has."""
     parts: dict[str, list[str]] = {part: [] for part in ("a/train", "a/held", "b/train", "b/stop", "b/held")}
     for line in pairs.read_text("utf-8").splitlines():
         record = json.loads(line)
-        begins, last = record["chosen"].split(ANSWER)[0].strip(), max(0, record["chosen"].rfind(TURN))
+        begins = record["chosen"].split(ANSWER)[0].strip()
+        last = 0 if whole else max(0, record["chosen"].rfind(TURN))
         number = int(hashlib.sha256(begins.encode()).hexdigest(), 16)
         part = f"{'ab'[number % 2]}/{'train' if number // 2 % 5 else 'held'}"
         if part == "b/train" and number // 10 % 5 == 0:
@@ -175,10 +176,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("work", type=Path)
+    parser.add_argument("--whole", action="store_true", help="pairs of whole dialogues instead of their last turns")
     parser.add_argument("--only", choices=["judge", "aligned"])
     parser.add_argument("--set", action="append", default=[], metavar="STEP.FIELD=VALUE")
     asked = parser.parse_args()
-    report: dict[str, Any] = {"pairs": deal(asked.pairs, asked.work / "pairs"), "set": asked.set}
+    report: dict[str, Any] = {"pairs": deal(asked.pairs, asked.work / "pairs", asked.whole), "set": asked.set}
     for name, recipe in recipes().items():
         if asked.only in (None, name):
             build(asked.work, name, recipe, asked.set)
