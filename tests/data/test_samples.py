@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data.data_support import quarantined
@@ -95,6 +95,8 @@ def test_every_form_is_told_and_says_the_same(form: str, row: dict[str, Any]) ->
         ),
     )
 )
+@example({"conversations": [{"role": []}]})
+@example({"messages": [{"role": "user", "content": [{"text": ["Rain?"]}]}]})
 def test_any_record_gives_sound_samples_or_says_what_is_wrong(row: dict[str, Any]) -> None:
     if (form := form_of(row)) is None:
         return

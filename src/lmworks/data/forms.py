@@ -90,10 +90,11 @@ def _turns(value: Any, field: str) -> Turns:
         if not isinstance(turn, Mapping):
             raise Fault(f"not a turn: {place} is {_short(turn)}")
         role, content = (turn.get(one, turn.get(other)) for one, other in (("role", "from"), ("content", "value")))
-        if role not in ROLES:
+        if not isinstance(role, str) or role not in ROLES:
             raise Fault(f"unknown role: {place} has {_short(role)}, expected one of {', '.join(ROLES)}")
         if isinstance(content, list):
-            content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
+            parts = [part.get("text") or "" for part in content if isinstance(part, Mapping)]
+            content = "".join(_text(part, f"{place}.content") for part in parts)
         turns.append({"role": ROLES[role], "content": _text(content or "", f"{place}.content")})
     return turns
 
