@@ -208,7 +208,7 @@ class DecoderConfig:
             "attention mask": mask,
             "gradients inside a block": inside + scores,
             "copies of weights": narrow * width * kept * self.block_matrices,
-            "logits": loss_chunk(self.outputs) * self.outputs * (2 * width + 4 * FLOAT32)
+            "logits": loss_chunk(self.outputs) * self.outputs * (2 * width + 2 * FLOAT32)
             + self.outputs * hidden * (width if how.frozen else width + 2 * FLOAT32),
         }
 

@@ -119,6 +119,6 @@ class EncoderDecoderConfig:
             "activations": outside + kept * (source * (encoder + seen) + target * decoder),
             "attention scores": (kept + 2) * FLOAT32 * pairs,
             "copies of weights": narrow * width * self.num_layers * self.block_matrices,
-            "logits": loss_chunk(self.vocab_size) * self.vocab_size * (2 * width + 4 * FLOAT32)
+            "logits": loss_chunk(self.vocab_size) * self.vocab_size * (2 * width + 2 * FLOAT32)
             + table * (width + 2 * FLOAT32),
         }

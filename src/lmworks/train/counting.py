@@ -14,7 +14,7 @@ LIBRARIES_BYTES = {False: 350 * 2**20, True: 480 * 2**20}
 TRANSFORMERS_BYTES = 105 * 2**20
 """Of `transformers` on top."""
 
-GAPS = 1.15
+GAPS = 1.17
 """Memory that an allocator holds beside what is asked of it: pages that are not full, blocks kept for later."""
 
 OPTIMIZER_COPIES = {"muon": 1, "sgd": 1, "adam": 2, "adamw": 2}
@@ -58,7 +58,8 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
         merged = 2 * shape.parameters
     moments = [
         {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
-        {**stepping, **activations},
+        # What activations leave is kept in pieces, into which a third of an update's numbers does not fit again.
+        {**stepping, **activations, "update": FLOAT32 * max(trained.values())},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
         {**held, "copy for the checkpoint": 2 * copy},
         {**held, "merged model": 2 * merged},
