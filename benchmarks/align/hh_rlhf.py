@@ -1,6 +1,6 @@
 """Alignment on real judgements: a reward model, DPO, and what a judge of other judgements says of its answers.
 
-    python benchmarks/align/hh_rlhf.py PAIRS WORK [--only judge | aligned] [--set STEP.FIELD=VALUE …]
+    python benchmarks/align/hh_rlhf.py PAIRS WORK [--only judge | aligned | said] [--whole] [--set STEP.FIELD=VALUE …]
 
 PAIRS is a .jsonl of Anthropic's HH-RLHF (measured: `harmless-base/test.jsonl.gz`, its first 1,500, and 788 more). The
 dialogues are dealt by a hash of their first human turn to halves A and B, so that no dialogue's beginning is on both
@@ -11,7 +11,7 @@ there by `lmworks build`; what is finished is kept.
 `judge.yaml`: a reward model on A, stopped where its loss on A's held-out pairs was least, and tested once, beside
 length, on all of B, from which nothing of it was learned or chosen. `aligned.yaml`: DPO on A, and a second reward model
 on B. Both models answer B's held-out prompts, on which none was trained or chosen; the second reward model judges. Its
-own accuracy is told on all of A, which it never saw.
+own accuracy is told on all of A, which it never saw. `said.yaml`: DPO from a model tuned on A's chosen answers before.
 
 Prints one JSON line: of each model its validations; of each evaluation its figures, comparisons and verdicts; how far
 the first reward model goes by length, and at equal length how far the aligned model's score lies above the base's.
@@ -39,11 +39,12 @@ TRAINED = {
 JUDGE = {**TRAINED, "objective": "reward", "keep_best": True}
 DPO = {**TRAINED, "objective": "dpo", "beta": 0.05, "learning_rate": 6e-4, "steps": 36, "validation_steps": 36}
 KL_BOUND = 0.2
-"""Nats a token from the base on held-out answers, set before anything was trained."""
+"""Nats a token, on held-out answers, from what DPO begins with; set before anything was trained."""
 
 
 def deal(pairs: Path, folder: Path, whole: bool) -> dict[str, int]:
     """Write `a/train`, `a/held`, `b/train`, `b/stop` and `b/held`, last turns or whole; how many pairs each has."""
+    said: list[str] = []
     parts: dict[str, list[str]] = {part: [] for part in ("a/train", "a/held", "b/train", "b/stop", "b/held")}
     for line in pairs.read_text("utf-8").splitlines():
         record = json.loads(line)
@@ -55,42 +56,55 @@ def deal(pairs: Path, folder: Path, whole: bool) -> dict[str, int]:
             part = "b/stop"
         cut = {side: record[side][last:] for side in ("chosen", "rejected")}
         parts[part].append(json.dumps(cut, ensure_ascii=False) + "\n")
-    for part, lines in parts.items():
+        asked, _, answer = record["chosen"].rpartition(TURN)[2].partition(ANSWER)
+        if part == "a/train" and asked.strip() and answer.strip():
+            turns = [{"role": "user", "content": asked.strip()}, {"role": "assistant", "content": answer.strip()}]
+            said.append(json.dumps({"messages": turns}, ensure_ascii=False) + "\n")
+    for part, lines in {**parts, "said-a": said}.items():
         (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / part / "pairs.jsonl").write_text("".join(lines), "utf-8")
+        (folder / part / ("lines.jsonl" if lines is said else "pairs.jsonl")).write_text("".join(lines), "utf-8")
     return {part: len(lines) for part, lines in parts.items()}
 
 
-def data(**parts: str) -> dict[str, Any]:
-    """Steps that read pairs: of a name, the folder."""
+def data(kind: str = "preferences", **parts: str) -> dict[str, Any]:
+    """Steps that read pairs, or conversations: of a name, the folder."""
     steps: dict[str, Any] = {}
     for name, folder in parts.items():
         sources = [{"kind": "files", "path": f"pairs/{folder}", "licence": "MIT", "text_field": "."}]
         name = name.replace("_", "-")
         steps[f"{name}-raw"] = {"kind": "ingest", "sources": sources, "licences": {"allow": ["permissive"]}}
-        steps[name] = {"kind": "preferences", "from": f"{name}-raw"}
+        steps[name] = {"kind": kind, "from": f"{name}-raw"}
     return steps
 
 
 def recipes() -> dict[str, dict[str, Any]]:
-    """By name. Both are of the same steps, so that what one has built the other finds."""
+    """By name. All are of the same steps, so that what one has built the other finds."""
     task = {"train": "a-train", "data_type": "bfloat16"}
     answers = {**task, "kind": "judged-answers", "data": "b-held", "judge": "judge-b", "judged": "a"}
+    aligned: dict[str, Any] = {
+        "data": data(a="a", a_train="a/train", a_held="a/held", b_train="b/train", b_stop="b/stop", b_held="b/held"),
+        "models": {
+            "judge-b": {**JUDGE, "data": "b-train", "validation": "b-stop"},
+            "aligned": {**DPO, "data": "a-train"},
+        },
+        "evaluate": {"models": [BASE, "aligned"], "tasks": [{**answers, "limit": None}]},
+    }
+    said = {name: value for name, value in TRAINED.items() if not name.startswith("validation")}
     return {
         "judge": {
             "data": data(a_train="a/train", a_held="a/held", b="b"),
             "models": {"judge-a": {**JUDGE, "data": "a-train"}},
             "evaluate": {"models": ["judge-a"], "tasks": [{**task, "kind": "preference-accuracy", "data": "b"}]},
         },
-        "aligned": {
-            "data": data(
-                a="a", a_train="a/train", a_held="a/held", b_train="b/train", b_stop="b/stop", b_held="b/held"
-            ),
+        "aligned": aligned,
+        "said": {
+            "data": aligned["data"] | data("conversations", a_said="said-a"),
             "models": {
-                "judge-b": {**JUDGE, "data": "b-train", "validation": "b-stop"},
-                "aligned": {**DPO, "data": "a-train"},
+                "judge-b": aligned["models"]["judge-b"],
+                "said": {**said, "objective": "sft", "data": "a-said", "steps": 24, "learning_rate": 5e-4},
+                "from-said": {**DPO, "from": "said", "data": "a-train"},
             },
-            "evaluate": {"models": [BASE, "aligned"], "tasks": [{**answers, "limit": None}]},
+            "evaluate": {**aligned["evaluate"], "models": [BASE, "said", "from-said"]},
         },
     }
 
@@ -177,7 +191,7 @@ def main() -> None:
     parser.add_argument("pairs", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--whole", action="store_true", help="pairs of whole dialogues instead of their last turns")
-    parser.add_argument("--only", choices=["judge", "aligned"])
+    parser.add_argument("--only", choices=["judge", "aligned", "said"])
     parser.add_argument("--set", action="append", default=[], metavar="STEP.FIELD=VALUE")
     asked = parser.parse_args()
     report: dict[str, Any] = {"pairs": deal(asked.pairs, asked.work / "pairs", asked.whole), "set": asked.set}
@@ -191,10 +205,11 @@ def main() -> None:
                 report[name]["by length"] = by_length(asked.work, label)
             else:
                 label = "judged-answers-b-held"
-                report[name] |= evaluated(asked.work, label, [BASE, "aligned", "chosen"])
-                last = report[name]["history"]["aligned"][-1]
+                *_, best = recipe["models"]
+                report[name] |= evaluated(asked.work, label, [*recipe["evaluate"]["models"], "chosen"])
+                last = report[name]["history"][best][-1]
                 report[name]["within KL_BOUND"] = last["validation_divergence"] <= KL_BOUND
-                report[name]["at equal length"] = at_equal_length(asked.work, label, "aligned", BASE)
+                report[name]["at equal length"] = at_equal_length(asked.work, label, best, BASE)
     print(json.dumps(report))
 
 
