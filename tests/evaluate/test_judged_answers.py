@@ -92,6 +92,8 @@ def test_models_are_compared_by_what_a_judge_says_of_their_answers(
         assert item["characters"] == len(item["answer"])
     assert aligned.figures[0].value == pytest.approx(sum(item["score"] for item in items) / len(items))
     assert aligned.figures[0].value > base.figures[0].value
+    distinct = next(figure.value for figure in aligned.figures if figure.name == "distinct_answers")
+    assert distinct == pytest.approx(len({item["answer"] for item in items}) / len(items))
     accuracy, lead = chosen.figures[2:]
     assert accuracy.value > 0.9 and lead.value > 0.9 and lead.interval and lead.interval[0] > 0
     said = compared(tmp_path, "base", "aligned", "chosen")

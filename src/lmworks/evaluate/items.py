@@ -8,6 +8,7 @@ the same items, so that any two can be compared pair by pair.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,7 @@ EXACT = Metric(name="exact_match", label="exact match", is_share=True)
 TRUNCATED = Metric(
     name="truncated_answers", label="truncated answers", value="truncated", higher_is_better=False, is_share=True
 )
+DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct")
 JUDGE_SCORE = Metric(name="judge_score", label="score", counts_wins=True, holds_if="accuracy: judge - length")
 FOLLOWED = Metric(name="follows_rules", label="answers that follow the rules", is_share=True)
 SPAN_F1 = CorpusMetric(name="span_f1", label="span F1", value="spans", of_sums=span_f1_of)
@@ -191,6 +193,12 @@ def score_in_chunks(
         items += _read(path)
         context.progress.update(min(start + size, len(units)))
     return items
+
+
+def with_distinct(items: Sequence[Item]) -> list[Item]:
+    """Items with `distinct`, one for all that answer alike: a model that says one thing to everything is found out."""
+    counts = Counter(item["answer"] for item in items)
+    return [{**item, "distinct": 1 / counts[item["answer"]]} for item in items]
 
 
 def write_items(path: Path, items: Iterable[Item]) -> None:

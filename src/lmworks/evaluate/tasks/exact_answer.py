@@ -9,13 +9,22 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.conversations import Conversations
-from lmworks.evaluate.items import EXACT, TRUNCATED, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import (
+    DISTINCT,
+    EXACT,
+    TRUNCATED,
+    Item,
+    contamination,
+    evidence,
+    score_in_chunks,
+    with_distinct,
+    write_items,
+)
 from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots, sources
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
 
 QUESTIONS_AT_ONCE = 256
-DISTINCT = Metric(name="distinct_answers", label="distinct answers", value="distinct")
 
 
 class ExactAnswerConfig(QuestionsConfig):
@@ -35,10 +44,7 @@ def evaluate_exact_answer(
     out: Path,
     context: Context,
 ) -> Result:
-    """Let a model answer greedily, and compare with the answer of the data, to the letter.
-
-    Distinct answers are counted beside it: a model that says one thing to everything is found out.
-    """
+    """Let a model answer greedily, and compare with the answer of the data, to the letter."""
     from lmworks.generate.engine import Sampling, open_engine
 
     engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
@@ -54,11 +60,7 @@ def evaluate_exact_answer(
             _item(question, each.text.strip(), each.end_id is None) for question, each in zip(some, found, strict=True)
         ]
 
-    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
-    counts: dict[str, int] = {}
-    for item in items:
-        counts[item["answer"]] = counts.get(item["answer"], 0) + 1
-    items = [{**item, "distinct": 1 / counts[item["answer"]]} for item in items]
+    items = with_distinct(score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer))
     write_items(out / "items.jsonl", items)
     known = evidence(engine, [prompt(question).text for question in questions])
     known["contamination"] = contamination(train, sources(questions))

@@ -12,6 +12,7 @@ from lmworks.data.preferences import Preference, Preferences
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
     ACCURACY,
+    DISTINCT,
     JUDGE_SCORE,
     TRUNCATED,
     Item,
@@ -19,6 +20,7 @@ from lmworks.evaluate.items import (
     contamination,
     evidence,
     score_in_chunks,
+    with_distinct,
     write_items,
 )
 from lmworks.evaluate.questions import QuestionsConfig, draw
@@ -60,7 +62,7 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -83,7 +85,7 @@ def evaluate_judged_answers(
         found = [(each.text.strip(), each.end_id is None) for each in engine.generate(prompts, sampling)]
         return _items(some, found, judging)
 
-    items = score_in_chunks(context, asked, PROMPTS_AT_ONCE, answer)
+    items = with_distinct(score_in_chunks(context, asked, PROMPTS_AT_ONCE, answer))
     write_items(out / "items.jsonl", items)
     known = evidence(engine, [engine.tokenizer.render_chat(each.prompt, True) for each in asked])
     known["contamination"] = contamination(train, [item["cluster"] for item in items])
@@ -92,6 +94,7 @@ def evaluate_judged_answers(
         JUDGE_SCORE.figure(items, f"score by {config.judge}; {method}", **known),
         CHARACTERS.figure(items, method, **known),
         TRUNCATED.figure(items, f"answers cut at the limit; {method}", **known),
+        DISTINCT.figure(items, f"distinct answers / answers; {method}", **known),
     ]
     return Result(figures=figures, examples=items[:6])
 
