@@ -49,7 +49,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     )
     rows = min(config.micro_batch_rows, config.rows_per_step)
     activations = dict(shape.activation_bytes(rows, config.sequence_length + config.tokens_before, how))
-    if config.lora and config.lora.kind == "dora":
+    if config.lora and config.lora.kind == "dora" and not how.compiled:  # a compiler computes them again
         kept = 1 if config.activation_checkpointing else shape.num_layers
         activations["outputs before magnitudes"] = width * rows * config.sequence_length * kept * shape.block_outputs
     merged = 0
