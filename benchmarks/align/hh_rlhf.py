@@ -5,8 +5,8 @@
 PAIRS is a .jsonl of Anthropic's HH-RLHF (measured: `harmless-base/test.jsonl.gz`, its first 1,500, and 788 more). The
 dialogues are dealt by a hash of their first human turn to halves A and B, so that no dialogue's beginning is on both
 sides, and a fifth of each half is held out; of the rest of B a fifth is what its reward model is stopped by. A pair is
-the last human turn with its two answers: people saw the turns before it too. Two recipes are written to WORK and built
-there by `lmworks build`; what is finished is kept.
+the last human turn with its two answers: people saw the turns before it too. Three recipes are written to WORK and
+built there by `lmworks build`; what is finished is kept.
 
 `judge.yaml`: a reward model on A, stopped where its loss on A's held-out pairs was least, and tested once, beside
 length, on all of B, from which nothing of it was learned or chosen. `aligned.yaml`: DPO on A, and a second reward model
@@ -62,7 +62,7 @@ def deal(pairs: Path, folder: Path, whole: bool) -> dict[str, int]:
             said.append(json.dumps({"messages": turns}, ensure_ascii=False) + "\n")
     for part, lines in {**parts, "said-a": said}.items():
         (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / part / ("lines.jsonl" if lines is said else "pairs.jsonl")).write_text("".join(lines), "utf-8")
+        (folder / part / "lines.jsonl").write_text("".join(lines), "utf-8")
     return {part: len(lines) for part, lines in parts.items()}
 
 

@@ -20,6 +20,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe import Reference, StepConfig
+from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
     from lmworks.generate.engine import Engine, Generation
@@ -66,11 +67,6 @@ class Written:
     reference: str
     """The answer of the data, or what a verifier compares with."""
 
-    @property
-    def was_cut(self) -> bool:
-        """Whether the answer was ended by `max_tokens`."""
-        return self.messages[-1].get("finish_reason") == "length"
-
     def as_json(self) -> dict[str, Any]:
         """The line of `conversations.jsonl`."""
         return {"form": "written", **vars(self)}
@@ -100,12 +96,16 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
         ]
 
     made = [Written(**item) for item in score_in_chunks(context, asked, PROMPTS_AT_ONCE, write)]
-    kept = [each for each in made if each.messages[-1]["content"] and (not each.was_cut or config.cut == "keep")]
+    kept = [
+        each
+        for each in made
+        if each.messages[-1]["content"] and (config.cut == "keep" or not was_cut(each.messages[-1]))
+    ]
     counts = {
         "prompts": len(asked),
         "prompts without room": len(ranked) - len(asked),
         "answers": len(kept),
-        "answers that were cut": sum(each.was_cut for each in made),
+        "answers that were cut": sum(was_cut(each.messages[-1]) for each in made),
         "empty answers": sum(not each.messages[-1]["content"] for each in made),
     }
     if not kept:

@@ -20,6 +20,7 @@ from lmworks.recipe import Reference, StepConfig
 from lmworks.rewards import Answer, AnyAnswerReward
 from lmworks.rewards.judged import ModelReward
 from lmworks.rewards.principle import PrincipleReward
+from lmworks.tokens.tokenizer import was_cut
 
 AnyRule = Annotated[AnyAnswerReward | ModelReward | PrincipleReward, Field(discriminator="kind")]
 PROMPTS_AT_ONCE = 16
@@ -86,7 +87,7 @@ def _asked(config: ConstitutionConfig, record: dict[str, Any]) -> str:
 
 def _answer(record: dict[str, Any]) -> Answer:
     *before, last = record["messages"]
-    return Answer(last["content"], record["reference"], last.get("finish_reason") != "length", before)
+    return Answer(last["content"], record["reference"], not was_cut(last), before)
 
 
 def _pairs(config: ConstitutionConfig, items: Sequence[Item]) -> Iterator[Preference]:

@@ -37,6 +37,11 @@ Message = Mapping[str, str]
 """`role` and `content`; and `finish_reason`, "length", of an answer that a model was not let end."""
 
 
+def was_cut(message: Message) -> bool:
+    """Whether a limit of tokens ended the answer, and not its model; `finish_reason` as in OpenAI's API."""
+    return message.get("finish_reason") == "length"
+
+
 class Tokenizer:
     """Text to ids and back. Text is never read as control tokens: only a chat's frame makes those."""
 
@@ -122,7 +127,7 @@ class Tokenizer:
             message = messages[int(index)]
             answer = message["role"] == "assistant"
             words, after = self.encode(message["content"].strip()), self._encode_frame(frame)
-            if int(index) + 1 == len(messages) and message.get("finish_reason") == "length":
+            if int(index) + 1 == len(messages) and was_cut(message):
                 after = []
             closing = after.index(self.end_of_turn_id) + 1 if answer and self.end_of_turn_id in after else 0
             ids += words + after

@@ -58,7 +58,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
         merged = 2 * shape.parameters
     moments = [
         {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
-        # What activations leave is kept in pieces, into which a third of an update's numbers does not fit again.
+        # Freed memory is kept, in pieces that an update does not fit whole into: measured, by a third of its numbers.
         {**stepping, **activations, "update": FLOAT32 * max(trained.values())},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
         {**held, "copy for the checkpoint": 2 * copy},
