@@ -15,14 +15,14 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from lmworks.data.documents import Documents
-from lmworks.data.filters import detect_language
 from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.licences import PERMISSIVE
-from lmworks.data.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
+from lmworks.data.licences.gate import PERMISSIVE
+from lmworks.data.quality.filters import detect_language
+from lmworks.data.records import Documents
 from lmworks.data.sources.dataset import adapters
+from lmworks.data.tuning.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
 from lmworks.errors import GateRefused
-from lmworks.tokens.bpe import BpeConfig, bpe
+from lmworks.tokens.kinds.bpe import BpeConfig, bpe
 from lmworks.tokens.tokenizer import open_tokenizer
 from support import make_context
 

@@ -29,13 +29,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Context
-from lmworks.tokens.bpe import Bpe
 from lmworks.tokens.bulk import BulkEncoder
-from lmworks.tokens.learn import write_tokenizer
-from lmworks.tokens.pack import BATCH_DOCUMENTS, PackDocumentsConfig, pack_documents
+from lmworks.tokens.kinds.bpe import Bpe
+from lmworks.tokens.kinds.learn import write_tokenizer
+from lmworks.tokens.rows.pack import BATCH_DOCUMENTS, PackDocumentsConfig, pack_documents
 from lmworks.tokens.tokenizer import TokenizerFolder, open_tokenizer
 
 ROUNDS, SIZES = 3, (4_096, 32_768)

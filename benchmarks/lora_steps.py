@@ -19,15 +19,15 @@ from pathlib import Path
 
 from gguf_files import Quiet
 
-from lmworks.data.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Context
-from lmworks.tokens.pack import PackConversationsConfig, pack_conversations
-from lmworks.tokens.shards import Shards
+from lmworks.tokens.rows.pack import PackConversationsConfig, pack_conversations
+from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.config import SftConfig
-from lmworks.train.train import train
+from lmworks.train.configs.train import SftConfig
+from lmworks.train.loop.train import train
 
 QUESTIONS, LENGTH = 400, 256
 WAYS = {

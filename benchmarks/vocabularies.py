@@ -25,18 +25,18 @@ from typing import Any
 
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
-from lmworks.data.documents import Document
+from lmworks.data.records import Document
 from lmworks.data.words import word_spans
 from lmworks.pipeline.files import digest_text
-from lmworks.tokens.bpe import Bpe
 from lmworks.tokens.bulk import BulkEncoder
-from lmworks.tokens.character import Character
-from lmworks.tokens.learn import Vocabulary, write_tokenizer
+from lmworks.tokens.kinds.bpe import Bpe
+from lmworks.tokens.kinds.character import Character
+from lmworks.tokens.kinds.learn import Vocabulary, write_tokenizer
+from lmworks.tokens.kinds.unigram import Unigram
+from lmworks.tokens.kinds.word import Word
+from lmworks.tokens.kinds.wordpiece import WordPiece
 from lmworks.tokens.measure import Sample, measure
 from lmworks.tokens.tokenizer import open_tokenizer
-from lmworks.tokens.unigram import Unigram
-from lmworks.tokens.word import Word
-from lmworks.tokens.wordpiece import WordPiece
 
 SIZES, ROUNDS = (8_192, 32_768), 5
 

@@ -6,14 +6,14 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmworks.data.conversations import Conversation, Conversations, write_conversations
-from lmworks.data.documents import Document, Documents, write_ids, write_shard
-from lmworks.data.preferences import Preference, Preferences, write_preferences
-from lmworks.tokens.bpe import BpeConfig, bpe
-from lmworks.tokens.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
-from lmworks.tokens.pack_preferences import PackPreferencesConfig, pack_preferences
-from lmworks.tokens.pack_prompts import PackPromptsConfig, pack_prompts
-from lmworks.tokens.shards import Shards
+from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
+from lmworks.tokens.kinds.bpe import BpeConfig, bpe
+from lmworks.tokens.rows.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
+from lmworks.tokens.rows.pack_preferences import PackPreferencesConfig, pack_preferences
+from lmworks.tokens.rows.pack_prompts import PackPromptsConfig, pack_prompts
+from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from support import make_context
 

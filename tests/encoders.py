@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from corpora import THINGS, texts
-from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result
-from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
-from lmworks.tokens.shards import Shards
+from lmworks.tokens.rows.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
+from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
-from lmworks.train.train import train
+from lmworks.train.configs.encoder import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
+from lmworks.train.loop.train import train
 from support import make_context
 
 LENGTH = 48

@@ -14,7 +14,7 @@ import httpx
 import openai
 import uvicorn
 
-from lmworks.generate.engine import Engine
+from lmworks.engines.engine import Engine
 from lmworks.pipeline.figure import Figure
 from lmworks.serve.app import create_app
 from lmworks.serve.content import Examples, PageContent

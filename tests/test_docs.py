@@ -10,7 +10,7 @@ import pytest
 
 from lmworks.cli import app
 from lmworks.graph import CLASSES
-from lmworks.recipe_file import load_recipe
+from lmworks.recipe.file import load_recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -55,7 +55,7 @@ def test_each_function_that_is_named_exists(page: str, file: str, name: str) -> 
 
 def test_the_walk_names_a_function_in_every_room() -> None:
     rooms = {file.split("/")[2] for page, file, _ in NAMED if page == "one-document.md"}
-    assert {"data", "tokens", "model", "generate", "evaluate", "train", "plan", "serve", "release"} <= rooms
+    assert {"data", "tokens", "model", "engines", "evaluate", "train", "plan", "serve", "release"} <= rooms
 
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS)

@@ -13,10 +13,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import load_model, save_model
-from lmworks.tokens.learn import TOKENIZER_CONFIG
+from lmworks.tokens.kinds.learn import TOKENIZER_CONFIG
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
-from lmworks.train.adapter_config import LoraConfig
-from lmworks.train.adapters import Adapters, save_adapters
+from lmworks.train.configs.adapter import LoraConfig
+from lmworks.train.families.adapters import Adapters, save_adapters
 
 TEXT = [
     "S3 CreateBucket creates a new bucket. Lists the monitors in the account. What does it do? Größe, naïve, 日本語.",

@@ -28,7 +28,7 @@ from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
-from lmworks.train.policy import Rollout
+from lmworks.train.objectives.policy import Rollout
 from support import make_context
 from tiny import disturbed
 

@@ -66,13 +66,13 @@ def config(objective: str, steps: int, threads: int, how: str = "") -> Any:
 
 def prepare(model: Path, questions: Path, folder: Path) -> None:
     """Write rows of both objectives, and the adapters that all begin with."""
-    from lmworks.data.conversations import Conversations
-    from lmworks.data.preferences import Preference, Preferences, write_preferences
+    from lmworks.data.tuning.conversations import Conversations
+    from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
     from lmworks.model.folder import load_model
-    from lmworks.tokens.pack import PackConversationsConfig, pack_conversations
-    from lmworks.tokens.pack_preferences import PackPreferencesConfig, pack_preferences
+    from lmworks.tokens.rows.pack import PackConversationsConfig, pack_conversations
+    from lmworks.tokens.rows.pack_preferences import PackPreferencesConfig, pack_preferences
     from lmworks.tokens.tokenizer import TokenizerFolder
-    from lmworks.train.adapters import Adapters
+    from lmworks.train.families.adapters import Adapters
     from support import make_context
 
     chats = Conversations(folder, "")
@@ -97,10 +97,10 @@ def prepare(model: Path, questions: Path, folder: Path) -> None:
 def lmworks(objective: str, how: str, given: argparse.Namespace, say: Say) -> None:
     """Steps of the trainer."""
     from lmworks.model.folder import ModelFolder
-    from lmworks.tokens.shards import Shards
+    from lmworks.tokens.rows.shards import Shards
     from lmworks.tokens.tokenizer import TokenizerFolder
-    from lmworks.train.freed_memory import freed_memory_kept
-    from lmworks.train.run import Run
+    from lmworks.train.loop.freed_memory import freed_memory_kept
+    from lmworks.train.loop.run import Run
     from support import make_context
 
     folder = given.folder / "scratch" / how
@@ -126,8 +126,8 @@ def trl(objective: str, how: str, given: argparse.Namespace, say: Say) -> None:
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
     from trl_sides import padded, settings
 
-    from lmworks.tokens.pack_preferences import CHOSEN, REJECTED
-    from lmworks.train.freed_memory import freed_memory_kept
+    from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
+    from lmworks.train.loop.freed_memory import freed_memory_kept
 
     class Turns(TrainerCallback):
         def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -189,7 +189,7 @@ def trl(objective: str, how: str, given: argparse.Namespace, say: Say) -> None:
 
 def step_rows(given: argparse.Namespace, objective: str, step: int) -> Any:
     """The rows that our trainer takes at a step."""
-    from lmworks.tokens.shards import Shards
+    from lmworks.tokens.rows.shards import Shards
 
     rows = Shards(given.folder / objective, "").open()
     chosen = rows.numbers(config(objective, 1, 1).seed, step * ROWS, ROWS)

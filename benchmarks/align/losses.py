@@ -29,8 +29,8 @@ from trl_sides import Inputs, gradient_difference, make_base, padded, settings
 from corpora import make_preferences, pack_judged
 from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.folder import ModelFolder, load_model, save_model
-from lmworks.tokens.pack_preferences import CHOSEN, MISMATCHED, REJECTED, SIDES
-from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.rows.pack_preferences import CHOSEN, MISMATCHED, REJECTED, SIDES
+from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
 from tiny import disturbed

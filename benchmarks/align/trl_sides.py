@@ -14,8 +14,8 @@ from corpora import make_tokenizer
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import save_model
-from lmworks.tokens.pack_preferences import SIDES
-from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.rows.pack_preferences import SIDES
+from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import TokenizerFolder
 from tiny import disturbed
 

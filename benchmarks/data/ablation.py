@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "data"))
 from classifier import Examples, Judge, learn, learn_tfidf, read_sets
 from data_support import documents_of
 
-from lmworks.data.classic import STEPS, STOP_WORDS, ClassicConfig, classic, clean
+from lmworks.data.clean.classic import STEPS, STOP_WORDS, ClassicConfig, classic, clean
 from support import make_context
 
 DIALECT = ("'tis", "o'er", "ne'er", "e'en", "th'", "i'", "ha'", "we'll", "who's", "sland'rous", "Thou", "THOU", "'Tis")

@@ -26,7 +26,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
-from lmworks.data.hashed_linear import train
+from lmworks.data.quality.hashed_linear import train
 
 Examples = list[tuple[str, str]]
 

@@ -26,8 +26,8 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from classifier import Examples, learn, read_sets
 
-from lmworks.data.documents import Document, Documents, write_shard
-from lmworks.data.doubtful_labels import DoubtfulLabelsConfig, doubtful_labels
+from lmworks.data.quality.doubtful_labels import DoubtfulLabelsConfig, doubtful_labels
+from lmworks.data.records import Document, Documents, write_shard
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Context
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from lmworks.data.documents import Document, Documents
+from lmworks.data.records import Document, Documents
 from lmworks.tokens.tokenizer import open_tokenizer
 
 SHORTEST = 80

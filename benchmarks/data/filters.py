@@ -80,8 +80,8 @@ def verdicts(judge: Callable[[str], str | None], texts: list[str]) -> tuple[list
 
 
 def ours() -> Iterator[tuple[str, Callable[[str], str | None]]]:
-    from lmworks.data.documents import Document
-    from lmworks.data.filters import FILTERS, FilterSettings
+    from lmworks.data.quality.filters import FILTERS, FilterSettings
+    from lmworks.data.records import Document
 
     def judging(name: str) -> Callable[[str], str | None]:
         settings = FilterSettings(("en",))

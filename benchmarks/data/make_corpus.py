@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lmworks.data.duplicates import shingles
+from lmworks.data.duplicates.minhash import shingles
 
 LINES_A_FILE = 10_000
 EVALUATION_WORDS = 40

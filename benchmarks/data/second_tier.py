@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from lmworks.data.documents import Document, Documents
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS, find_entities, linked
 from lmworks.data.privacy.findings import Finding, Kind, scan
-from lmworks.data.spans import spans_of
+from lmworks.data.records import Document, Documents
+from lmworks.data.tuning.spans import spans_of
 from lmworks.evaluate.statistics import Floats, bootstrap_of_sums, compare_of_sums
 from lmworks.pipeline.store import Store
 

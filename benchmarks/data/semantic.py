@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from lmworks.data.semantic import embed
+from lmworks.data.duplicates.semantic import embed
 from lmworks.data.words import word_spans
 
 DUPLICATE, OTHER = 4.5, 2.0

@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 import numpy as np
 import pyarrow as pa
 
-from lmworks.data.balance import GroupCounts, assign_balanced
-from lmworks.data.curate import NearDuplicates
-from lmworks.data.documents import Document, Documents, read_shard, write_shard
-from lmworks.data.duplicates import jaccard, shingles
-from lmworks.data.features import FEATURES, read_features
-from lmworks.data.groups import SplitConfig
-from lmworks.data.split import split
+from lmworks.data.duplicates.minhash import jaccard, shingles
+from lmworks.data.quality.curate import NearDuplicates
+from lmworks.data.records import Document, Documents, read_shard, write_shard
+from lmworks.data.splits.balance import GroupCounts, assign_balanced
+from lmworks.data.splits.features import FEATURES, read_features
+from lmworks.data.splits.groups import SplitConfig
+from lmworks.data.splits.split import split
 from support import make_context
 
 SHARDS, TOPICS, DRAWS = 8, 20, 10

@@ -25,11 +25,11 @@ from typing import Any
 from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportional, read_ids, watch
 
 from lmworks import graph
-from lmworks.data.documents import Documents
 from lmworks.data.identity import load_id_key
+from lmworks.data.records import Documents
 from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Artifact
-from lmworks.tokens.pack import PackDocumentsConfig, pack_documents
+from lmworks.tokens.rows.pack import PackDocumentsConfig, pack_documents
 from lmworks.workspace import open_workspace, run
 
 LEAST_NEAR, MOST_HARD, LEAST_PERSONAL = 0.97, 0.02, 0.95

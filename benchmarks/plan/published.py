@@ -18,7 +18,7 @@ from pathlib import Path
 from lmworks.plan.costs import device_hours, serving
 from lmworks.plan.count import SHAPES
 from lmworks.plan.facts import load_facts
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 RUNS = json.loads(Path(__file__).with_name("published.json").read_text())
 SERVERS = (

@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from lmworks.data.documents import Document, Documents
+from lmworks.data.records import Document, Documents
 from lmworks.evaluate.statistics import compare_paired
 from lmworks.tokens.tokenizer import TokenizerFolder
 

@@ -26,16 +26,16 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.evaluate.tasks.classification import ClassificationConfig, evaluate_classification
 from lmworks.model.folder import ModelFolder
-from lmworks.tokens.pack_texts import PackLabelledConfig, pack_labelled
-from lmworks.tokens.pretrained import PretrainedConfig, pretrained
-from lmworks.tokens.shards import Shards
+from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
+from lmworks.tokens.rows.pack_texts import PackLabelledConfig, pack_labelled
+from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.encoder_config import SequenceClassificationConfig
-from lmworks.train.optimizer import rate_share
-from lmworks.train.train import train
+from lmworks.train.configs.encoder import SequenceClassificationConfig
+from lmworks.train.loop.optimizer import rate_share
+from lmworks.train.loop.train import train
 from support import make_context
 
 TEXTS_A_STEP, LENGTH, RATE, WARM_UP = 32, 64, 1e-4, 0.1

@@ -89,12 +89,12 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
     import torch
     from tokenizers import Tokenizer, models
 
-    from lmworks.tokens.learn import TOKENIZER_CONFIG
-    from lmworks.tokens.shards import Shards, write_rows
+    from lmworks.tokens.kinds.learn import TOKENIZER_CONFIG
+    from lmworks.tokens.rows.shards import Shards, write_rows
     from lmworks.tokens.tokenizer import SPECIAL_TOKENS, TokenizerFolder
-    from lmworks.train.config import CausalLMConfig
-    from lmworks.train.freed_memory import freed_memory_kept
-    from lmworks.train.run import Run
+    from lmworks.train.configs.train import CausalLMConfig
+    from lmworks.train.loop.freed_memory import freed_memory_kept
+    from lmworks.train.loop.run import Run
     from support import make_context
 
     fields = {

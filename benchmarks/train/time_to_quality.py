@@ -45,7 +45,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from lmworks.evaluate.statistics import student95
-from lmworks.train.config import CausalLMConfig
+from lmworks.train.configs.train import CausalLMConfig
 from support import Quiet, make_context
 
 WINDOW = 64
@@ -172,13 +172,13 @@ def nanogpt(options: argparse.Namespace) -> dict[str, float]:
 def ours(options: argparse.Namespace) -> dict[str, float]:
     """Characters by our tokenizer (its 256 bytes and three special ids are in the softmax as well), our trainer."""
     from lmworks.model.folder import load_model
-    from lmworks.tokens.character import CharacterConfig
-    from lmworks.tokens.learn import TOKENIZER_CONFIG
-    from lmworks.tokens.shards import Shards, write_rows
+    from lmworks.tokens.kinds.character import CharacterConfig
+    from lmworks.tokens.kinds.learn import TOKENIZER_CONFIG
+    from lmworks.tokens.rows.shards import Shards, write_rows
     from lmworks.tokens.tokenizer import TokenizerFolder
-    from lmworks.train.decoder import TrainableDecoder
-    from lmworks.train.objective import Batch
-    from lmworks.train.train import train
+    from lmworks.train.contract import Batch
+    from lmworks.train.families.decoder import TrainableDecoder
+    from lmworks.train.loop.train import train
 
     train_text, test_text = texts(options.data, options.part)
     with tempfile.TemporaryDirectory() as name:
@@ -278,9 +278,9 @@ def characters(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace, folder: Path) -> None:
     """Tokenizer and rows of the corpus, which all sides share."""
-    from lmworks.data.documents import Documents
-    from lmworks.tokens.bpe import BpeConfig, bpe
-    from lmworks.tokens.pack import PackDocumentsConfig, pack_documents
+    from lmworks.data.records import Documents
+    from lmworks.tokens.kinds.bpe import BpeConfig, bpe
+    from lmworks.tokens.rows.pack import PackDocumentsConfig, pack_documents
     from lmworks.tokens.tokenizer import TokenizerFolder
 
     corpus, tokenizer = Documents(options.data / "corpus", ""), TokenizerFolder(folder / "tokenizer", "")
@@ -293,13 +293,13 @@ def document_side(options: argparse.Namespace) -> dict[str, float]:
     """Train one side until its time is used, and score it on whole documents."""
     from quality_peers import nanochat, trainer, with_tokenizer
 
-    from lmworks.data.documents import Documents
+    from lmworks.data.records import Documents
+    from lmworks.engines.engine import open_engine
     from lmworks.evaluate.items import BITS_PER_BYTE
     from lmworks.evaluate.tasks.perplexity import _score
-    from lmworks.generate.engine import open_engine
-    from lmworks.tokens.shards import Shards
+    from lmworks.tokens.rows.shards import Shards
     from lmworks.tokens.tokenizer import TokenizerFolder
-    from lmworks.train.train import train
+    from lmworks.train.loop.train import train
 
     shared, side = options.prepared, options.side
     settings = DOCUMENT_SETTINGS[side] | json.loads(options.fields)

@@ -11,29 +11,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from lmworks.data.arithmetic import ArithmeticConfig, arithmetic
-from lmworks.data.classic import ClassicConfig, classic
-from lmworks.data.classifier import ClassifierConfig, classifier
-from lmworks.data.classify import ClassifyConfig, classify
-from lmworks.data.conversations import PromptsConfig, operations_to_prompts
-from lmworks.data.curate import CurateConfig, curate
-from lmworks.data.decontaminate import DecontaminateConfig, decontaminate
-from lmworks.data.doubtful_labels import DoubtfulLabelsConfig, doubtful_labels
-from lmworks.data.groups import SplitConfig
+from lmworks.data.clean.classic import ClassicConfig, classic
+from lmworks.data.clean.normalise import NormaliseConfig, normalise
+from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
+from lmworks.data.duplicates.passages import PassagesConfig, repeated_passages
+from lmworks.data.duplicates.semantic import SemanticConfig, semantic_duplicates
 from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.label import LabelConfig, label
-from lmworks.data.mixing import MixConfig, mix
-from lmworks.data.normalise import NormaliseConfig, normalise
-from lmworks.data.pairs import PairsConfig, pairs
-from lmworks.data.passages import PassagesConfig, repeated_passages
-from lmworks.data.pick import PickConfig, pick_conversations, pick_documents
+from lmworks.data.mixtures.mixing import MixConfig, mix
+from lmworks.data.mixtures.represent import RepresentConfig, represent
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.represent import RepresentConfig, represent
-from lmworks.data.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
-from lmworks.data.semantic import SemanticConfig, semantic_duplicates
-from lmworks.data.split import split
-from lmworks.data.styles import StylesConfig, styles
-from lmworks.data.verdicts import VerdictsConfig, verdicts
+from lmworks.data.quality.classifier import ClassifierConfig, classifier
+from lmworks.data.quality.classify import ClassifyConfig, classify
+from lmworks.data.quality.curate import CurateConfig, curate
+from lmworks.data.quality.doubtful_labels import DoubtfulLabelsConfig, doubtful_labels
+from lmworks.data.splits.groups import SplitConfig
+from lmworks.data.splits.split import split
+from lmworks.data.tuning.arithmetic import ArithmeticConfig, arithmetic
+from lmworks.data.tuning.conversations import PromptsConfig, operations_to_prompts
+from lmworks.data.tuning.label import LabelConfig, label
+from lmworks.data.tuning.pairs import PairsConfig, pairs
+from lmworks.data.tuning.pick import PickConfig, pick_conversations, pick_documents
+from lmworks.data.tuning.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
+from lmworks.data.tuning.styles import StylesConfig, styles
+from lmworks.data.tuning.verdicts import VerdictsConfig, verdicts
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
@@ -44,15 +44,20 @@ from lmworks.pipeline.build import Node
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
-from lmworks.recipe import Recipe, StepConfig, references, steps_in_order
-from lmworks.recipe_file import StepClasses
+from lmworks.recipe.file import StepClasses
+from lmworks.recipe.schema import Recipe, StepConfig, references, steps_in_order
 from lmworks.teach.answers import AnswersConfig, answers
 from lmworks.teach.constitution import ConstitutionConfig, constitution
-from lmworks.tokens.best_of import BestOfConfig, best_of
-from lmworks.tokens.bpe import BpeConfig, bpe
-from lmworks.tokens.character import CharacterConfig, character
-from lmworks.tokens.join import JoinConfig, join_rows
-from lmworks.tokens.pack import (
+from lmworks.tokens.kinds.best_of import BestOfConfig, best_of
+from lmworks.tokens.kinds.bpe import BpeConfig, bpe
+from lmworks.tokens.kinds.character import CharacterConfig, character
+from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
+from lmworks.tokens.kinds.unigram import UnigramConfig, unigram
+from lmworks.tokens.kinds.word import WordConfig, word
+from lmworks.tokens.kinds.wordpiece import WordPieceConfig, wordpiece
+from lmworks.tokens.packaged import with_named_bases
+from lmworks.tokens.rows.join import JoinConfig, join_rows
+from lmworks.tokens.rows.pack import (
     PackConfig,
     PackConversationsConfig,
     PackDocumentsConfig,
@@ -61,21 +66,16 @@ from lmworks.tokens.pack import (
     pack_documents,
     pack_pairs,
 )
-from lmworks.tokens.pack_preferences import PackPreferencesConfig, pack_preferences
-from lmworks.tokens.pack_prompts import PackPromptsConfig, pack_prompts
-from lmworks.tokens.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
-from lmworks.tokens.packaged import with_named_bases
-from lmworks.tokens.pretrained import PretrainedConfig, pretrained
-from lmworks.tokens.unigram import UnigramConfig, unigram
-from lmworks.tokens.word import WordConfig, word
-from lmworks.tokens.wordpiece import WordPieceConfig, wordpiece
-from lmworks.train.config import CausalLMConfig, DistillationConfig, SftConfig, TrainConfig
-from lmworks.train.encoder_config import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
-from lmworks.train.policy_config import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
-from lmworks.train.preference_config import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
-from lmworks.train.preflight import NOT_CHECKED, check
-from lmworks.train.seq2seq_config import SpanCorruptionConfig, TextToTextConfig
-from lmworks.train.train import train
+from lmworks.tokens.rows.pack_preferences import PackPreferencesConfig, pack_preferences
+from lmworks.tokens.rows.pack_prompts import PackPromptsConfig, pack_prompts
+from lmworks.tokens.rows.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
+from lmworks.train.configs.encoder import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
+from lmworks.train.configs.policy import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
+from lmworks.train.configs.preference import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
+from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
+from lmworks.train.configs.train import CausalLMConfig, DistillationConfig, SftConfig, TrainConfig
+from lmworks.train.loop.train import train
+from lmworks.train.preflight.check import NOT_CHECKED, check
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "ingest": (IngestConfig, ingest),

@@ -16,8 +16,8 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.build import Build, Display, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.train.config import TrainConfig
-from lmworks.train.train import train
+from lmworks.train.configs.train import TrainConfig
+from lmworks.train.loop.train import train
 from lmworks.workspace import Workspace, run
 
 STEPS = 12

@@ -20,8 +20,8 @@ from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
-from lmworks.recipe import Recipe, data_of_models
-from lmworks.recipe_file import load_recipe
+from lmworks.recipe.file import load_recipe
+from lmworks.recipe.schema import Recipe, data_of_models
 
 LAST = Path(".lmworks") / "last.json"
 """In the folder where a command ran: which recipe and store it used."""

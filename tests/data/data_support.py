@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.documents import Document, Documents, write_shard
+from lmworks.data.records import Document, Documents, write_shard
 
 KEY = "0123456789abcdef0123456789abcdef"
 

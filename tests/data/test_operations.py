@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.documents import Documents
-from lmworks.data.html import html_to_text
+from lmworks.data.clean.html import html_to_text
+from lmworks.data.clean.normalise import NormaliseConfig, normalise, normalise_text
 from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.normalise import NormaliseConfig, normalise, normalise_text
 from lmworks.data.operations import OperationText, action_of, parse_operation, sentences, summary
+from lmworks.data.records import Documents
 from support import make_context
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from data_support import payload_bytes
 
-from lmworks.data.documents import Document
+from lmworks.data.records import Document
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
 from lmworks.errors import LmworksError, Stopped
 from support import MemoryJournal, make_context

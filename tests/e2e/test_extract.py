@@ -11,7 +11,7 @@ import pytest
 
 from data.tiny_encoders import stand_in_for_minilm
 from e2e.small_recipe import lmworks
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
 
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).parents[2] / "recipes" / "extract.yaml"

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from e2e.small_recipe import lmworks
-from lmworks.data.documents import Documents
-from lmworks.release.annotation import annotation_page
+from lmworks.data.records import Documents
+from lmworks.release.inspect.annotation import annotation_page
 
 pytestmark = pytest.mark.slow
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text()

@@ -26,7 +26,7 @@ from lmworks.data.identity import document_id
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Stage
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.recipe import StepConfig
+from lmworks.recipe.schema import StepConfig
 from model.test_import_model import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")

@@ -113,7 +113,7 @@ def test_trace_reaches_each_file_and_flags_an_edit(built: Path) -> None:
 
 def test_an_answer_is_traced_to_its_passage(built: Path) -> None:
     corpus = lmworks(built, "show", "corpus", "--path").stdout.strip()
-    from lmworks.data.documents import Documents
+    from lmworks.data.records import Documents
 
     document = next(iter(Documents(Path(corpus), "").iterate()))
     passage = document.text.split("\n")[2]
@@ -134,7 +134,7 @@ def test_the_model_folder_loads_in_transformers_with_the_same_logits(built: Path
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from lmworks.generate.engine import open_engine
+    from lmworks.engines.engine import open_engine
     from lmworks.tokens.tokenizer import open_tokenizer
 
     folder = Path(lmworks(built, "show", "finetune", "--path").stdout.strip())

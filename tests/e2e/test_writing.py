@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from e2e.small_recipe import lmworks
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from evaluated import make_conversations, make_documents
 
-from lmworks.data.conversations import Conversations
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.model.folder import ModelFolder
 from tiny import make_tiny_model
 

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from lmworks.data.conversations import Conversation, Conversations, write_conversations
-from lmworks.data.documents import Document, Documents, write_ids, write_shard
+from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
 from lmworks.evaluate.items import Item
 
 OPERATIONS = {

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from corpora import make_tokenizer, texts
 from encoders import labelled, pack, tune
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks.classification import (

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from evaluated import OPERATIONS, items_of, make_conversations
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.engine import Sampling, open_engine
 from lmworks.errors import UsageError
 from lmworks.evaluate.metrics import rouge_l, words_of
 from lmworks.evaluate.tasks.documentation import (
@@ -15,7 +16,6 @@ from lmworks.evaluate.tasks.documentation import (
     evaluate_documentation,
     evaluate_documentation_nearest,
 )
-from lmworks.generate.engine import Sampling, open_engine
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result
 from support import make_context

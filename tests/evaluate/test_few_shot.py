@@ -8,11 +8,11 @@ import pytest
 from evaluated import items_of, make_conversations
 from pydantic import ValidationError
 
+from lmworks.engines.engine import Engine, Sampling, open_engine
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.documentation import DocumentationConfig, evaluate_documentation
 from lmworks.evaluate.tasks.exact_answer import ExactAnswerConfig, evaluate_exact_answer
 from lmworks.evaluate.tasks.reverse_question import ReverseQuestionConfig, evaluate_reverse_question
-from lmworks.generate.engine import Engine, Sampling, open_engine
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import canonical_json, digest_text
 from support import make_context

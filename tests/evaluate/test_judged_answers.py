@@ -12,7 +12,8 @@ import torch
 
 from corpora import make_preferences, make_tokenizer
 from evaluate.evaluated import items_of
-from lmworks.data.preferences import Preferences, write_preferences
+from lmworks.data.tuning.preferences import Preferences, write_preferences
+from lmworks.engines.engine import Sampling, open_engine, open_reward_model
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks.judged_answers import (
@@ -20,13 +21,12 @@ from lmworks.evaluate.tasks.judged_answers import (
     evaluate_judged_answers,
     evaluate_judged_answers_chosen,
 )
-from lmworks.generate.engine import Sampling, open_engine, open_reward_model
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.pipeline.stage import Result
 from support import make_context
 from tiny import disturbed
-from train.test_preferences import SHAPE, align
+from train.objectives.test_preferences import SHAPE, align
 
 CONFIG = JudgedAnswersConfig(data="held", train="train", judge="judge", max_tokens=12)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, normalizers
 
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
+from lmworks.engines.engine import open_engine
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.evaluate.tasks import perplexity
 from lmworks.evaluate.tasks.perplexity import (
@@ -23,7 +24,6 @@ from lmworks.evaluate.tasks.perplexity import (
     evaluate_perplexity_xz,
     windows,
 )
-from lmworks.generate.engine import open_engine
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result
 from support import MemoryJournal, make_context

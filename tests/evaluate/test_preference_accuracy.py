@@ -11,7 +11,8 @@ from transformers import AutoModelForSequenceClassification
 
 from corpora import make_preferences, make_tokenizer
 from evaluate.evaluated import items_of
-from lmworks.data.preferences import Preference, Preferences, write_preferences
+from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
+from lmworks.engines.engine import open_engine, open_reward_model
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.tasks.preference_accuracy import (
     PreferenceAccuracyConfig,
@@ -19,13 +20,12 @@ from lmworks.evaluate.tasks.preference_accuracy import (
     evaluate_preference_accuracy,
     evaluate_preference_accuracy_length,
 )
-from lmworks.generate.engine import open_engine, open_reward_model
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.pipeline.stage import Result
 from support import make_context
 from tiny import disturbed
-from train.test_preferences import SHAPE, align
+from train.objectives.test_preferences import SHAPE, align
 
 CONFIG = PreferenceAccuracyConfig(data="x", train="y")
 

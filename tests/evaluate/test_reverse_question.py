@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from evaluated import OPERATIONS, action, items_of, make_conversations
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.engine import Engine, open_engine
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.reverse_question import (
     ReverseQuestionConfig,
     evaluate_reverse_question,
     evaluate_reverse_question_nearest,
 )
-from lmworks.generate.engine import Engine, open_engine
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result
 from support import make_context

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from lmworks.data.classifier import ClassifierConfig, classifier
-from lmworks.data.documents import Document, Documents, write_shard
-from lmworks.data.facts import parse_facts, verbalise
-from lmworks.data.styles import StylesConfig, styles
+from lmworks.data.quality.classifier import ClassifierConfig, classifier
+from lmworks.data.records import Document, Documents, write_shard
+from lmworks.data.tuning.facts import parse_facts, verbalise
+from lmworks.data.tuning.styles import StylesConfig, styles
 from lmworks.errors import UsageError
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts, exchange
 from lmworks.evaluate.baselines.one_sentence import central, lead, learned

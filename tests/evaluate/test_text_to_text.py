@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
-from lmworks.data.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
 from lmworks.evaluate.baselines.word_table import WordTable
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation

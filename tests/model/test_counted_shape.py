@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from lmworks.model.config import DecoderConfig, Forward
 from lmworks.model.decoder import Decoder
-from lmworks.train.adapter_config import LoraConfig
-from lmworks.train.adapters import Adapters
-from lmworks.train.decoder import TrainableDecoder
-from lmworks.train.objective import Batch
+from lmworks.train.configs.adapter import LoraConfig
+from lmworks.train.contract import Batch
+from lmworks.train.families.adapters import Adapters
+from lmworks.train.families.decoder import TrainableDecoder
 
 
 @st.composite

@@ -7,7 +7,7 @@ import torch
 
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
-from lmworks.train.packed import masked_attention, segments, visible_positions
+from lmworks.train.arithmetic.packed import masked_attention, segments, visible_positions
 
 SHAPE = DecoderConfig(
     vocab_size=50,

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from corpora import make_tokenizer
+from lmworks.engines.engine import Sampling, open_engine
 from lmworks.errors import LmworksError
-from lmworks.generate.engine import Sampling, open_engine
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import load_model, read_config, save_model
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.packed import masked_attention, segments, visible_positions
+from lmworks.train.arithmetic.packed import masked_attention, segments, visible_positions
 
 SHAPE = DecoderConfig(
     vocab_size=400,

@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from corpora import make_tokenizer
+from lmworks.engines.engine import open_engine
 from lmworks.errors import LmworksError, UsageError
-from lmworks.generate.engine import open_engine
 from lmworks.model.folder import save_model
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from model.test_folder import SHAPE, TOKENS, random_decoder

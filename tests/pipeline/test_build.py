@@ -20,7 +20,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.lineage import ancestors, remove, unused
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.store import Store
-from lmworks.recipe import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig
 
 
 class Words(Handle):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lmworks.data.documents import Document
+from lmworks.data.records import Document
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.build import versions

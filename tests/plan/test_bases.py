@@ -14,10 +14,10 @@ from lmworks.errors import UsageError
 from lmworks.graph import CLASSES
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.plan.bases import bases_in, in_words, suggestion
-from lmworks.recipe import Recipe
-from lmworks.recipe_file import load_recipe
+from lmworks.recipe.file import load_recipe
+from lmworks.recipe.schema import Recipe
 from lmworks.tokens.packaged import PACKAGED
-from lmworks.train.encoder_config import SequenceClassificationConfig
+from lmworks.train.configs.encoder import SequenceClassificationConfig
 from tiny import make_tiny_model
 
 RECIPE = """\

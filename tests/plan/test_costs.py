@@ -13,7 +13,7 @@ from lmworks.errors import UsageError
 from lmworks.plan.costs import break_even, checkpoint_hours, device_hours, months, serving
 from lmworks.plan.count import SHAPES
 from lmworks.plan.facts import Range, load_facts
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
 LLAMA = next(shape for shape in SHAPES if shape.name == "Llama-3.1-8B")

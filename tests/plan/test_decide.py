@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from lmworks.plan.decide import LADDER, TABLE, decide
 from lmworks.plan.facts import Range
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 USD = {name: Range(1000.0 * (at + 1), 9000.0 * (at + 1)) for at, name in enumerate(LADDER)}
 LEVELS = {

@@ -16,7 +16,7 @@ from lmworks.errors import UsageError
 from lmworks.plan.decide import LADDER, TABLE
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 FACTS = load_facts()
 RICH = {"distance": "far", "control": "full", "privacy": "secret", "expertise": "team", "deadline_weeks": 52}

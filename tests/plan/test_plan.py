@@ -21,10 +21,10 @@ from lmworks.plan import plan as planning
 from lmworks.plan.machine import this_machine
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import Rate
-from lmworks.recipe_file import load_recipe
-from lmworks.release.outcome import in_words, outcome
-from lmworks.train.config import CausalLMConfig, TrainConfig
-from lmworks.train.policy_config import GrpoConfig
+from lmworks.recipe.file import load_recipe
+from lmworks.release.render.outcome import in_words, outcome
+from lmworks.train.configs.policy import GrpoConfig
+from lmworks.train.configs.train import CausalLMConfig, TrainConfig
 
 RECIPE = """\
 name: small

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lmworks.data.conversations import Conversation, Conversations, write_conversations
-from lmworks.data.curate import CurateConfig, curate
-from lmworks.data.documents import Documents
-from lmworks.data.groups import SplitConfig
+from lmworks.data.clean.normalise import NormaliseConfig, normalise
 from lmworks.data.identity import KEY_FILE
 from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.normalise import NormaliseConfig, normalise
-from lmworks.data.split import split
+from lmworks.data.quality.curate import CurateConfig, curate
+from lmworks.data.records import Documents
+from lmworks.data.splits.groups import SplitConfig
+from lmworks.data.splits.split import split
+from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L
 from lmworks.pipeline.build import Build, Environment, Node
@@ -23,7 +23,7 @@ from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.store import Store
-from lmworks.recipe import StepConfig, references
+from lmworks.recipe.schema import StepConfig, references
 
 NASTY = "<script>alert('x')</script> & \"quoted\" \x1b[31mred\u202e"
 SUBJECTS = ("bucket", "queue", "table", "stream", "topic", "cluster", "function", "key", "alarm", "image", "volume")

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from live_server import Live, serving
-from lmworks.generate.engine import Engine, open_engine
+from lmworks.engines.engine import Engine, open_engine
 from tiny import make_tiny_model
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from live_server import CHAT, KEY, PAGE, Live
+from lmworks.engines.engine import Engine
 from lmworks.errors import LmworksError, UsageError
-from lmworks.generate.engine import Engine
 from lmworks.serve.access import Access, load_or_make_key
 from lmworks.serve.app import create_app
 from lmworks.serve.service import Service

@@ -20,8 +20,8 @@ import openai
 import pytest
 
 from live_server import ASK, CHAT, KEY, Live, serving
+from lmworks.engines.engine import Batch, Engine
 from lmworks.errors import LmworksError
-from lmworks.generate.engine import Batch, Engine
 from lmworks.serve.run import listen
 
 LONG = {"max_tokens": 1900, "temperature": 0}
@@ -151,7 +151,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from live_server import KEY, PAGE
-from lmworks.generate.engine import open_engine
+from lmworks.engines.engine import open_engine
 from lmworks.serve.run import run
 from lmworks.serve.service import Service
 run(Service(open_engine(Path(sys.argv[1])), ["m"]), KEY, [PAGE], port=0, started=lambda url: print(url, flush=True))

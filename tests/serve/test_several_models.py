@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import load_file
 
 from live_server import KEY, MODEL, Live, serving
+from lmworks.engines.engine import Engine, Generation, Sampling, open_adapted, open_engine
 from lmworks.errors import LmworksError
-from lmworks.generate.engine import Engine, Generation, Sampling, open_adapted, open_engine
 from lmworks.model.folder import save_model
 from model.test_folder import SHAPE, random_decoder
 from tiny import make_adapted, make_tiny_model

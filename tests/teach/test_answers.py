@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from lmworks.data.conversations import Conversations
-from lmworks.data.documents import write_json_lines
+from lmworks.data.records import write_json_lines
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.engine import Sampling, open_engine
 from lmworks.errors import LmworksError, UsageError
-from lmworks.generate.engine import Sampling, open_engine
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result
 from lmworks.rewards import Answer

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from corpora import make_documents, make_tokenizer
 from lmworks.errors import LmworksError
-from lmworks.tokens.bpe import BpeConfig, bpe
+from lmworks.tokens.kinds.bpe import BpeConfig, bpe
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from support import make_context
 

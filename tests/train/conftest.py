@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpora import make_tokenizer, pack_texts, texts
-from lmworks.tokens.shards import Shards
+from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 
 

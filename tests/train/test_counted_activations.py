@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from lmworks.model.config import Forward
-from lmworks.tokens.shards import Shards
-from lmworks.train.config import TrainConfig
-from lmworks.train.encoder_config import MaskedLMConfig
-from lmworks.train.objective import Trainable
+from lmworks.tokens.rows.shards import Shards
+from lmworks.train.configs.encoder import MaskedLMConfig
+from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
+from lmworks.train.configs.train import TrainConfig
+from lmworks.train.contract import Trainable
+from lmworks.train.families.seq2seq import Pairs
+from lmworks.train.loop.probe import made_up_tokenizer
 from lmworks.train.objectives import OBJECTIVES
-from lmworks.train.probe import made_up_tokenizer
-from lmworks.train.seq2seq import Pairs
-from lmworks.train.seq2seq_config import SpanCorruptionConfig, TextToTextConfig
 
 SETTLED = {"from": "scratch", "data": "x", "steps": 1, "threads": 1, "compile": False, "num_heads": 2}
 FAMILIES = {

@@ -9,12 +9,12 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.model.config import LOSS_CHUNK, loss_chunk
-from lmworks.train import losses
-from lmworks.train import packed as packing
-from lmworks.train.config import CausalLMConfig
-from lmworks.train.losses import chunked_cross_entropy, softmax_gradient, token_log_probabilities
-from lmworks.train.optimizer import Optimizer, orthogonalise, rate_share
-from lmworks.train.packed import masked_attention, segments, visible_positions
+from lmworks.train.arithmetic import losses
+from lmworks.train.arithmetic import packed as packing
+from lmworks.train.arithmetic.losses import chunked_cross_entropy, softmax_gradient, token_log_probabilities
+from lmworks.train.arithmetic.packed import masked_attention, segments, visible_positions
+from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.loop.optimizer import Optimizer, orthogonalise, rate_share
 
 
 def config(**values: object) -> CausalLMConfig:

@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 from corpora import make_tokenizer, pack_texts, texts
 from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
-from lmworks.tokens.shards import Shards
+from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.config import CausalLMConfig
-from lmworks.train.train import train
+from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.loop.train import train
 from lmworks.watch.follow import find_run, read_standing
 from lmworks.watch.page import make_app
 from lmworks.watch.terminal import curve, follow, in_words, render

@@ -22,7 +22,7 @@ def show(
 
     Example: lmworks show corpus
     """
-    from lmworks.release.show import describe
+    from lmworks.release.inspect.show import describe
     from lmworks.workspace import open_store
 
     found = open_store(store).named(artifact)
@@ -46,7 +46,7 @@ def trace(
 
     Example: lmworks trace finetune
     """
-    from lmworks.release.trace import trace_answer, trace_lineage
+    from lmworks.release.trace.trace import trace_answer, trace_lineage
     from lmworks.workspace import open_store
 
     opened = open_store(store)
@@ -60,7 +60,7 @@ def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
 
     Example: lmworks report
     """
-    from lmworks.release.report import write_report
+    from lmworks.release.report.report import write_report
     from lmworks.workspace import open_store
 
     path = write_report(open_store(store))

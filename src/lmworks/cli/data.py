@@ -72,8 +72,8 @@ def inspect_data(
     from dataclasses import asdict
 
     from lmworks.release.built import Built
-    from lmworks.release.changes import changes_of, inspectable
-    from lmworks.release.inspect import in_words
+    from lmworks.release.inspect.changes import changes_of, inspectable
+    from lmworks.release.inspect.inspect import in_words
     from lmworks.workspace import open_store
 
     built = Built.open(open_store(store))
@@ -89,7 +89,7 @@ def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_jso
 
     Example: lmworks data report
     """
-    from lmworks.release.data_report import write_data_report
+    from lmworks.release.inspect.data_report import write_data_report
     from lmworks.workspace import open_store, recipe_name
 
     opened = open_store(store or (recipe.parent / ".lmworks" if recipe else None))
@@ -112,8 +112,8 @@ def sample_data(
 
     Example: lmworks data sample corpus --count 100 --guidelines guidelines.md --out for-experts
     """
-    from lmworks.release.annotation import write_sample
     from lmworks.release.built import Built
+    from lmworks.release.inspect.annotation import write_sample
     from lmworks.workspace import open_store
 
     built, labels = Built.open(open_store(store)), label or ["accept", "reject"]

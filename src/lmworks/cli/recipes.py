@@ -39,7 +39,7 @@ def init(
     Example: lmworks init my-model --use-case "help desk answers" --data ./articles --licence CC-BY-4.0 --yes
     """
     from lmworks.plan.starter import Answers, advice, write_recipe
-    from lmworks.recipe import parse_needs
+    from lmworks.recipe.schema import parse_needs
 
     def answer(given: Any, question: str, default: Any) -> Any:
         return given if given is not None else default if yes else typer.prompt(question, default=default)
@@ -76,7 +76,7 @@ def plan(
     Example: lmworks plan recipes/quickstart.yaml
     """
     from lmworks.plan.plan import forecast_of
-    from lmworks.release.outcome import in_words, outcome
+    from lmworks.release.render.outcome import in_words, outcome
     from lmworks.workspace import open_workspace
 
     announce = None if as_json else say_counted
@@ -86,7 +86,7 @@ def plan(
         raise UsageError("--prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
     if told and picture:
         from lmworks.pipeline.files import write_atomically
-        from lmworks.release.charts import own_or_rent
+        from lmworks.release.render.charts import own_or_rent
 
         write_atomically(picture, own_or_rent(told.months))
     if as_json:
@@ -117,7 +117,7 @@ def build(
     """
     from lmworks.pipeline.display import make_display
     from lmworks.pipeline.ray_workers import parse_place
-    from lmworks.release.report import write_report
+    from lmworks.release.report.report import write_report
     from lmworks.workspace import open_workspace, run
 
     ray = parse_place(on)
@@ -200,7 +200,7 @@ def launch(
 
     Example: lmworks launch recipes/quickstart.yaml pretrain --nodes 2 > job.sh && sbatch job.sh
     """
-    from lmworks.train.slurm import slurm_script
+    from lmworks.train.distributed.slurm import slurm_script
     from lmworks.workspace import recipe_name
 
     command = ["lmworks", "build", str(recipe), "--set", f"{model}.processes={nodes * max(1, gpus_per_node)}"]

@@ -45,7 +45,7 @@ def check(
     Example: lmworks check recipes/quickstart.yaml finetune
     """
     from lmworks.pipeline.display import make_display
-    from lmworks.release.checks import checked, in_words
+    from lmworks.release.report.checks import checked, in_words
     from lmworks.workspace import open_workspace, run
 
     workspace = open_workspace(recipe, settings or (), store)

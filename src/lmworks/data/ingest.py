@@ -15,18 +15,18 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.documents import Document, Documents, write_file, write_json_lines
 from lmworks.data.identity import document_id, key_digest, load_id_key
-from lmworks.data.licences import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
-from lmworks.data.mixed_licences import attribution_text, mix
+from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
+from lmworks.data.licences.mixture import attribution_text, mix
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
+from lmworks.data.records import Document, Documents, write_file, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import StepConfig
+from lmworks.recipe.schema import StepConfig
 
 
 class IngestConfig(StepConfig):

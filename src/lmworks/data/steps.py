@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lmworks.data.documents import Document, Documents, read_shard, shard_ids, write_file, write_ids, write_shard
+from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_file, write_ids, write_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.workers import MOST_THREADS, in_processes, in_threads

@@ -17,7 +17,7 @@ from lmworks.evaluate.relations import LEVEL, Relation, between
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig
 
 if TYPE_CHECKING:
     from lmworks.evaluate.statistics import Comparison

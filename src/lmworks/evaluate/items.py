@@ -20,11 +20,11 @@ from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precisio
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle
-from lmworks.recipe import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig
 
 if TYPE_CHECKING:
+    from lmworks.engines.engine import Engine
     from lmworks.evaluate.statistics import Comparison, Floats
-    from lmworks.generate.engine import Engine
 
 Item = dict[str, Any]
 Unit = TypeVar("Unit")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Item, TaskConfig
 from lmworks.pipeline.files import digest_text

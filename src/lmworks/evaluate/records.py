@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
 from lmworks.errors import UsageError
 
 Fields = Mapping[str, tuple[type, ...]]

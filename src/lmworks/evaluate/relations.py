@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lmworks.evaluate.items import Metric
 from lmworks.pipeline.figure import Interval
-from lmworks.recipe import StepConfig
+from lmworks.recipe.schema import StepConfig
 
 if TYPE_CHECKING:
     from lmworks.evaluate.statistics import Comparison

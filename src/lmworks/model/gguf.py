@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.documents import write_file
+from lmworks.data.records import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
 from lmworks.model.folder import describe, read_config, require_whole

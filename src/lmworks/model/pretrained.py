@@ -24,8 +24,8 @@ from lmworks.model.folder import (
 from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.model.peft_folder import put_on
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import StepConfig
-from lmworks.tokens.learn import write_tokenizer
+from lmworks.recipe.schema import StepConfig
+from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.packaged import place_of
 from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, Tokenizer, open_tokenizer
 

@@ -21,7 +21,7 @@ from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, proc
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
-from lmworks.recipe import StepConfig, references
+from lmworks.recipe.schema import StepConfig, references
 
 LIBRARIES = (
     *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),

@@ -14,8 +14,8 @@ from lmworks.model.folder import is_ours, read_json, stored_parameters
 from lmworks.model.gguf import stated_licence
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.tokens.packaged import PACKAGED
-from lmworks.train.adapter_config import LoraConfig
-from lmworks.train.config import SftConfig
+from lmworks.train.configs.adapter import LoraConfig
+from lmworks.train.configs.train import SftConfig
 from lmworks.train.counting import size_in_words, training_memory
 
 SUITED: Mapping[str, Sequence[str]] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lmworks.plan.count import PublishedShape
 from lmworks.plan.facts import Device, Facts, Range
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 HOURS_PER_MONTH = 730
 

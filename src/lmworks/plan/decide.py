@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.plan.facts import Range
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 TABLE: Mapping[str, Any] = json.loads(Path(__file__).with_name("decide.json").read_text(encoding="utf-8"))
 

@@ -17,7 +17,7 @@ from lmworks.plan.costs import HOURS_PER_MONTH, Serving
 from lmworks.plan.count import Architecture, PublishedShape
 from lmworks.plan.decide import LADDER, Factor, decide
 from lmworks.plan.facts import Facts, Range
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 NONE, ADAPT, _, CONTINUE, SCRATCH = LADDER
 NATURAL = {"translate": "encoder-decoder", "classify": "encoder", "extract": "encoder", "search": "encoder"}

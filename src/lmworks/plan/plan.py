@@ -25,9 +25,9 @@ from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed, writing_seconds
-from lmworks.recipe import Recipe, StepConfig
+from lmworks.recipe.schema import Recipe, StepConfig
 from lmworks.teach.answers import AnswersConfig
-from lmworks.train.config import TrainConfig
+from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words
 from lmworks.train.memory import require_fit
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from lmworks.errors import LmworksError
 from lmworks.plan.machine import Machine
-from lmworks.train.config import TrainConfig, as_record
-from lmworks.train.run import SAMPLE_POINTS
+from lmworks.train.configs.train import TrainConfig, as_record
+from lmworks.train.loop.run import SAMPLE_POINTS
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 """Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
@@ -137,7 +137,7 @@ def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int |
 
 def _run(settings: dict[str, object]) -> dict[str, float]:
     asked = json.dumps({**settings, "started": time.monotonic()})
-    command = [sys.executable, "-m", "lmworks.train.probe", asked]
+    command = [sys.executable, "-m", "lmworks.train.loop.probe", asked]
     mend = "plan without it: --set plan.measure=false"
     # The pipe to its standard input stays open as long as this process lives; the probe ends when it closes.
     with subprocess.Popen(  # noqa: S603

@@ -11,7 +11,7 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
-from lmworks.recipe import NeedsConfig
+from lmworks.recipe.schema import NeedsConfig
 
 TEMPLATE = """\
 # A language model of your own documents. Next: lmworks plan {file}, then lmworks build {file}

@@ -13,7 +13,7 @@ from typing import Any
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.yaml_file import read_yaml
+from lmworks.recipe.yaml import read_yaml
 
 
 @dataclass(frozen=True)

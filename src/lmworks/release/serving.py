@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.model.folder import ADAPTER
 from lmworks.pipeline.lineage import input_of
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
-from lmworks.release.card import card_facts
+from lmworks.release.cards.card import card_facts
 from lmworks.tokens.tokenizer import FILES
 
 EXAMPLES_PER_FORM = 3
@@ -27,7 +27,7 @@ def serve_artifacts(store: Store, artifacts: Sequence[Artifact], *, port: int, a
             raise UsageError(
                 f"{artifact.manifest['step']} is made by {artifact.stage}: it is no model and cannot be served"
             )
-    from lmworks.generate.engine import open_adapted, open_engine
+    from lmworks.engines.engine import open_adapted, open_engine
     from lmworks.serve.access import load_or_make_key
     from lmworks.serve.content import Examples, PageContent
     from lmworks.serve.run import run

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
-from lmworks.recipe import Reference
+from lmworks.recipe.schema import Reference
 from lmworks.rewards.reward import Answer, Reward, Scorer
 
 if TYPE_CHECKING:
-    from lmworks.generate.engine import Engine
+    from lmworks.engines.engine import Engine
 
 
 class ModelReward(Reward):
@@ -27,7 +27,7 @@ class ModelReward(Reward):
         return self.model
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
-        from lmworks.generate.engine import open_reward_model
+        from lmworks.engines.engine import open_reward_model
 
         engine = open_reward_model(judges[self.model].path)
         engine.model.to(device)

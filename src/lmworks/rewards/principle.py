@@ -12,11 +12,11 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
-from lmworks.recipe import Reference
+from lmworks.recipe.schema import Reference
 from lmworks.rewards.reward import Answer, Reward, Scorer
 
 if TYPE_CHECKING:
-    from lmworks.generate.engine import Engine
+    from lmworks.engines.engine import Engine
 
 QUESTION = """\
 A rule for answers: {rule}
@@ -45,7 +45,7 @@ class PrincipleReward(Reward):
         return self.rule
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
-        from lmworks.generate.engine import open_engine
+        from lmworks.engines.engine import open_engine
 
         engine = open_engine(judges[self.model].path)
         engine.model.to(device)

@@ -10,7 +10,7 @@ from typing import Protocol
 from pydantic import Field
 
 from lmworks.model.folder import ModelFolder
-from lmworks.recipe import StepConfig
+from lmworks.recipe.schema import StepConfig
 from lmworks.tokens.tokenizer import Message
 
 

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lmworks.data.word_list import read_list, share_listed
+from lmworks.data.quality.word_list import read_list, share_listed
 from lmworks.rewards.reward import Answer, AnswerReward
 
 

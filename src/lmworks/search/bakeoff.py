@@ -9,9 +9,9 @@ from typing import Any
 
 from lmworks.evaluate.statistics import student95
 from lmworks.pipeline.figure import Interval
-from lmworks.release.charts import Bar, interval_chart
+from lmworks.release.render.charts import Bar, interval_chart
 from lmworks.search.runs import Outcome, Runs
-from lmworks.train.config import CausalLMConfig
+from lmworks.train.configs.train import CausalLMConfig
 
 HABIT = "habit"
 """The recipe's own choice, which others are held against."""

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lmworks.data.mixing import MixConfig
+from lmworks.data.mixtures.mixing import MixConfig
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity
 from lmworks.graph import node
 from lmworks.pipeline.build import Display, split_reference
 from lmworks.pipeline.figure import Figure
-from lmworks.recipe import Recipe
-from lmworks.release.charts import Series, line_chart
+from lmworks.recipe.schema import Recipe
+from lmworks.release.render.charts import Series, line_chart
 from lmworks.search.runs import write_report
 from lmworks.workspace import Workspace, open_workspace, run
 

@@ -20,8 +20,8 @@ from lmworks.pipeline.build import Display, Node
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Artifact
-from lmworks.release.charts import standalone
-from lmworks.train.config import CausalLMConfig, TrainConfig
+from lmworks.release.render.charts import standalone
+from lmworks.train.configs.train import CausalLMConfig, TrainConfig
 from lmworks.workspace import Workspace, open_workspace, run
 
 Seen = Callable[[float, float], None]

@@ -12,11 +12,11 @@ from pydantic import Field
 from lmworks.errors import UsageError
 from lmworks.pipeline.build import Node
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import Reference, StepConfig
-from lmworks.release.charts import Series, line_chart
+from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.release.render.charts import Series, line_chart
 from lmworks.search.law import Law, fit_law
 from lmworks.search.runs import Outcome, Runs, Trained
-from lmworks.tokens.shards import Shards, permutation, write_rows
+from lmworks.tokens.rows.shards import Shards, permutation, write_rows
 
 RUNGS = tuple(2.5**-rung for rung in range(4, -1, -1))
 """Compute of the ladder's models, in that of the largest. Factors of 2.5 show the law's bend 1.6 times as sharply as

@@ -24,7 +24,7 @@ from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import locked
 from lmworks.pipeline.workers import Execute, in_processes
-from lmworks.release.charts import Series, line_chart
+from lmworks.release.render.charts import Series, line_chart
 from lmworks.search.runs import Outcome, Runs
 
 if TYPE_CHECKING:

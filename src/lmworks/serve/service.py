@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from lmworks.generate.engine import Engine, Piece, Request, Sampling
+from lmworks.engines.engine import Engine, Piece, Request, Sampling
 from lmworks.serve.errors import ApiError, failed, overloaded, stopping
 
 logger = logging.getLogger("lmworks.serve")

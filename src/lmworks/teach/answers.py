@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations, wanted_answer, write_conversations
+from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
 from lmworks.errors import LmworksError
 from lmworks.evaluate.items import Item, score_in_chunks
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
-    from lmworks.generate.engine import Engine, Generation
+    from lmworks.engines.engine import Engine, Generation
 
 PROMPTS_AT_ONCE = 32
 """A chunk of answers takes a model of 100 million parameters a minute or two: what a kill costs."""
@@ -79,7 +79,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
     `LmworksError` if none is left.
     """
-    from lmworks.generate.engine import open_engine
+    from lmworks.engines.engine import open_engine
 
     engine = open_engine(model.path, config.data_type)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
@@ -122,7 +122,7 @@ def _generate(
     engine: Engine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
 ) -> list[list[Generation]]:
     """Samples of each prompt."""
-    from lmworks.generate.engine import Sampling
+    from lmworks.engines.engine import Sampling
 
     temperature = float(config.samples > 1) if config.temperature is None else config.temperature
     samplings = [

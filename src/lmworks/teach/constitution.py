@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
-from lmworks.data.preferences import Preference, write_preferences
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import Item, score_in_chunks
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.rewards import Answer, AnyAnswerReward
 from lmworks.rewards.judged import ModelReward
 from lmworks.rewards.principle import PrincipleReward

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lmworks.data.documents import Document
+from lmworks.data.records import Document
 from lmworks.data.words import word_spans
 from lmworks.pipeline.files import digest_text
 from lmworks.tokens.tokenizer import Tokenizer

@@ -6,7 +6,7 @@ Imports no torch: plans are made of it.
 from __future__ import annotations
 
 from lmworks.model.config import FLOAT32, Forward, Shape
-from lmworks.train.config import TrainConfig
+from lmworks.train.configs.train import TrainConfig
 
 LIBRARIES_BYTES = {False: 350 * 2**20, True: 480 * 2**20}
 """Of a process that has loaded what training loads, without and with the compiler and what it has made."""

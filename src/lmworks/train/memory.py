@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.config import Shape
-from lmworks.train.config import TrainConfig
+from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
 
 MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set activation_checkpointing: true"

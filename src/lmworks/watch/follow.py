@@ -10,7 +10,7 @@ from typing import Any
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
-from lmworks.train.config import LIVE
+from lmworks.train.configs.train import LIVE
 
 RECENT = 20
 """Steps over which the rate is taken for the time left."""

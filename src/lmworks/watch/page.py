@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from lmworks.release.charts import Series, line_chart
-from lmworks.release.templates import environment
+from lmworks.release.render.charts import Series, line_chart
+from lmworks.release.render.templates import environment
 from lmworks.serve.access import SECURITY_HEADERS
 from lmworks.serve.run import listen
 from lmworks.watch.follow import Standing, read_standing
@@ -61,7 +61,7 @@ def make_app(find: Callable[[], Path], key: str) -> Starlette:
 def render(standing: Standing) -> str:
     """The page of a run as it is now."""
     charts = [_chart(standing, title, name) for title, name, _ in ROWS if name != "validation_loss"]
-    template = environment().get_template("watch.html.jinja")
+    template = environment(__package__).get_template("watch.html.jinja")
     return template.render(standing=standing, words=in_words(standing), charts=[chart for chart in charts if chart])
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmworks.release.words import duration, size
+from lmworks.release.render.words import duration, size
 from lmworks.watch.follow import Standing, read_standing
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import pytest
 from data_support import documents_of, payload_bytes, texts
 from faker import Faker
 
-from lmworks.data.documents import Document, Documents, write_shard
 from lmworks.data.identity import key_digest
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.findings import Finding, Function, Pattern, Trigger
 from lmworks.data.privacy.index import INDEX, find_person
 from lmworks.data.privacy.planted import measure
+from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Result
 from lmworks.pipeline.store import Artifact

@@ -11,7 +11,6 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.documents import Document, Documents, read_shard, write_file
 from lmworks.data.identity import PRIVACY_KEY, key_digest
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
@@ -19,9 +18,10 @@ from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
+from lmworks.data.records import Document, Documents, read_shard, write_file
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig
 
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from lmworks.data.pretrained import load, model_digest
 from lmworks.data.privacy.findings import KINDS, Finding, Kind
-from lmworks.data.spans import find_spans, parts_of_label
+from lmworks.data.tuning.spans import find_spans, parts_of_label
 from lmworks.errors import LmworksError
-from lmworks.recipe import StepConfig
+from lmworks.recipe.schema import StepConfig
 
 LABELS: Mapping[str, Kind] = {
     **{kind.upper(): kind for kind in KINDS},

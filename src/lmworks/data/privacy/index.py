@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lmworks.data.documents import write_file
 from lmworks.data.identity import PRIVACY_KEY, key_digest
 from lmworks.data.privacy.findings import KINDS
 from lmworks.data.privacy.surrogates import value_digest
+from lmworks.data.records import write_file
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import is_id
 from lmworks.pipeline.store import Artifact

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from lmworks.data.documents import Documents, shard_ids
 from lmworks.data.privacy.checksums import public_address
 from lmworks.data.privacy.entities import Spans, linked
 from lmworks.data.privacy.findings import Detector, Kind, scan
+from lmworks.data.records import Documents, shard_ids
 from lmworks.pipeline.figure import Figure, wilson
 
 if TYPE_CHECKING:

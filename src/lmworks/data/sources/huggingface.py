@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.licences import PERMISSIVE
+from lmworks.data.licences.gate import PERMISSIVE
 from lmworks.data.parsers import form_of
 from lmworks.data.sources.files import FolderOfFiles
 from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import UsageError
-from lmworks.recipe import RecipeError
-from lmworks.yaml_file import read_yaml
+from lmworks.recipe.schema import RecipeError
+from lmworks.recipe.yaml import read_yaml
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)
 _SPDX = {name.lower(): name for name in PERMISSIVE}

@@ -14,9 +14,9 @@ from typing import IO, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from lmworks.data.documents import Document
 from lmworks.data.parsers import ENDINGS, FORMS, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
+from lmworks.data.records import Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.source import SourceConfig

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from lmworks.errors import UsageError
-from lmworks.recipe import StepConfig
+from lmworks.recipe.schema import StepConfig
 
 KEPT = ("Dataset Name", "Licenses", "License Notes", "License Verified By", "Model Generated", "Derived from Datasets")
 """What of a record is kept beside the files that were read under it."""

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.documents import Document
 from lmworks.data.parsers import FORMS, form_of
 from lmworks.data.parsers.lines import cut_lines, read_lines
 from lmworks.data.parsers.parser import Found, Piece, Span, Unreadable
+from lmworks.data.records import Document
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.data.sources.unpack import plain_name

@@ -13,9 +13,9 @@ from typing import IO, Self
 
 from pydantic import Field
 
-from lmworks.data.documents import Document
 from lmworks.data.parsers.parser import Found, Piece, Record, Skipped, Unreadable
-from lmworks.recipe import StepConfig
+from lmworks.data.records import Document
+from lmworks.recipe.schema import StepConfig
 
 __all__ = ["FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig", "Unreadable"]
 

@@ -29,7 +29,7 @@ def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
     """
     import numpy as np
 
-    from lmworks.data.hashed_linear import train
+    from lmworks.data.quality.hashed_linear import train
 
     texts: list[str] = []
     best: list[int] = []

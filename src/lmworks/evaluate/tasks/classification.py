@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.documents import Document, Documents
+from lmworks.data.records import Document, Documents
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, Item, TaskConfig, contamination, score_in_chunks, write_items
 from lmworks.model.folder import ModelFolder

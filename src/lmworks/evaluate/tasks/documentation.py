@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.evaluate.items import (
     ROUGE_L,
     TRUNCATED,
@@ -62,7 +62,7 @@ def evaluate_documentation(
 
     As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
     """
-    from lmworks.generate.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling, open_engine
 
     engine = open_engine(model.path, config.data_type)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.evaluate.items import (
     DISTINCT,
     EXACT,
@@ -45,7 +45,7 @@ def evaluate_exact_answer(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and compare with the answer of the data, to the letter."""
-    from lmworks.generate.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling, open_engine
 
     engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.documents import Document, Documents
-from lmworks.data.spans import Span, find_spans, parts_of_label, spans_of
+from lmworks.data.records import Document, Documents
+from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
     SPAN_F1,

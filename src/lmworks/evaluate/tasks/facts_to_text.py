@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
-from lmworks.data.facts import parse_facts, verbalise
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.evaluate.tasks.text_to_text import WritingConfig, judge_baseline, judge_model, learned_from
 from lmworks.evaluate.text_metrics import TextMetricName
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe import Reference
+from lmworks.recipe.schema import Reference
 
 
 class FactsToTextConfig(WritingConfig):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lmworks.data.preferences import Preference, Preferences
+from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
     ACCURACY,
@@ -29,10 +29,10 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import Reference
+from lmworks.recipe.schema import Reference
 
 if TYPE_CHECKING:
-    from lmworks.generate.engine import Engine
+    from lmworks.engines.engine import Engine
 
 PROMPTS_AT_ONCE = 64
 """As many as the engine decodes together."""
@@ -74,7 +74,7 @@ def evaluate_judged_answers(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and the judge score each answer as the end of its chat."""
-    from lmworks.generate.engine import Sampling, open_engine, open_reward_model
+    from lmworks.engines.engine import Sampling, open_engine, open_reward_model
 
     engine, judging = open_engine(model.path, config.data_type), open_reward_model(judge.path, config.data_type)
     asked, drawn = _asked(config, data)
@@ -110,7 +110,7 @@ def evaluate_judged_answers_chosen(
     context: Context,
 ) -> Result:
     """Score the answers that people chose, and hold the judge against length on pairs of answers."""
-    from lmworks.generate.engine import open_reward_model
+    from lmworks.engines.engine import open_reward_model
 
     judging = open_reward_model(judge.path, config.data_type)
     asked, drawn = _asked(config, data)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
 from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
 from lmworks.evaluate.questions import DrawnConfig, Question, draw
 from lmworks.evaluate.records import records_of
@@ -33,7 +33,7 @@ def evaluate_last_word(
     config: LastWordConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
-    from lmworks.generate.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling, open_engine
 
     engine = open_engine(model.path, config.data_type)
     records, drawn = draw(records_of(data, {"context": (str,), "continuation": (str,)}), config)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
@@ -51,7 +51,7 @@ def evaluate_multiple_choice(
     context: Context,
 ) -> Result:
     """Choose the likeliest text to go on with."""
-    from lmworks.generate.engine import open_engine
+    from lmworks.engines.engine import open_engine
 
     engine = open_engine(model.path, config.data_type)
     records, drawn = draw(records_of(data, {"query": (str,), "choices": (list,), "gold": (int,)}), config)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.documents import Document, Documents
+from lmworks.data.records import Document, Documents
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import (
     BITS_PER_BYTE,
@@ -27,7 +27,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 
 if TYPE_CHECKING:
-    from lmworks.generate.engine import Engine
+    from lmworks.engines.engine import Engine
 
 DOCUMENTS_AT_ONCE = 128
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
@@ -59,7 +59,7 @@ def evaluate_perplexity(
     config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
     """Score every token of every document once."""
-    from lmworks.generate.engine import open_engine
+    from lmworks.engines.engine import open_engine
 
     engine = open_engine(model.path, config.data_type)
     engine.context_length = min(engine.context_length, config.context_length or engine.context_length)

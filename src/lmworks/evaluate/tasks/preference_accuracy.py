@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.preferences import Preference, Preferences
+from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, Item, Metric, TaskConfig, contamination, score_in_chunks, write_items
 from lmworks.model.folder import ModelFolder, is_ours, read_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe import Reference
-from lmworks.tokens.pack_preferences import CHOSEN, REJECTED, Segment, segment
+from lmworks.recipe.schema import Reference
+from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, Segment, segment
 from lmworks.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from lmworks.generate.engine import Engine
+    from lmworks.engines.engine import Engine
 
 PAIRS_AT_ONCE = 32
 """A chunk takes a model of 100 million parameters some seconds: what a kill costs."""
@@ -54,7 +54,7 @@ def evaluate_preference_accuracy(
     context: Context,
 ) -> Result:
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
-    from lmworks.generate.engine import open_engine, open_reward_model
+    from lmworks.engines.engine import open_engine, open_reward_model
 
     scored = is_ours(model.path) and bool(read_config(model.path).labels)
     engine = (open_reward_model if scored else open_engine)(model.path, config.data_type)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
@@ -29,7 +29,7 @@ from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 
 if TYPE_CHECKING:
-    from lmworks.generate.engine import Engine
+    from lmworks.engines.engine import Engine
 
 FORM = "find"
 QUESTIONS_AT_ONCE = 32
@@ -66,7 +66,7 @@ def evaluate_reverse_question(
     In a chat the names are scored as answers, with the token that ends them. As documents they are scored as titles,
     by how likely each makes the sentence that the question was made from.
     """
-    from lmworks.generate.engine import open_engine
+    from lmworks.engines.engine import open_engine
 
     engine = open_engine(model.path, config.data_type)
     questions, names, method = _questions(config, data, train)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.evaluate.items import FOLLOWED, Item, Metric, contamination, evidence, score_in_chunks, write_items
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.model.folder import ModelFolder
@@ -42,7 +42,7 @@ def evaluate_rules(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
-    from lmworks.generate.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling, open_engine
 
     engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.tasks.text_to_text import WritingConfig, judge_baseline, judge_model, learned_from
 from lmworks.evaluate.text_metrics import TextMetricName

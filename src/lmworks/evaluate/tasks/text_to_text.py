@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.evaluate.items import Item, contamination, evidence, score_in_chunks, write_items
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
@@ -141,7 +141,7 @@ def learned_from(train: Conversations) -> list[tuple[str, str]]:
 def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
     """How a model writes, in words too, and the conditions under which its figures hold."""
     if json.loads((folder / "config.json").read_text())["model_type"] in ARCHITECTURES:
-        from lmworks.generate.engine import Sampling, open_engine
+        from lmworks.engines.engine import Sampling, open_engine
 
         engine, sampling = open_engine(folder, config.data_type), Sampling(config.max_tokens)
 
@@ -150,7 +150,7 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
             return [each.text for each in engine.generate(prompts, sampling)]
 
         return answer, "greedy in a chat", evidence(engine, asked)
-    from lmworks.generate.seq2seq import rewrite
+    from lmworks.engines.seq2seq import rewrite
     from lmworks.model.published import load_published
     from lmworks.tokens.tokenizer import open_tokenizer
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from lmworks.data.facts import parse_facts
+from lmworks.data.tuning.facts import parse_facts
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Metric
 from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written, source_of, written_by_people

@@ -10,7 +10,7 @@ IN_STYLE = Metric(name="in_style", label="in style", value="in_style", is_share=
 
 
 def _judge(known: Known) -> Judge:
-    from lmworks.data.hashed_linear import LinearClassifier
+    from lmworks.data.quality.hashed_linear import LinearClassifier
 
     if known.style is None:
         raise UsageError("style: no classifier judges; name a step of kind `classifier` in the task's `style`")

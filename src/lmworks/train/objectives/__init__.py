@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmworks.train.objective import Objective
+from lmworks.train.contract import Objective
 from lmworks.train.objectives.causal_lm import CausalLM
 from lmworks.train.objectives.classification import SequenceClassification, TokenClassification
 from lmworks.train.objectives.distillation import Distillation

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import islice
 
-from lmworks.data.documents import Documents
+from lmworks.data.records import Documents
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.decoder import DecoderObjective
-from lmworks.train.objective import Watched
+from lmworks.train.contract import Watched
+from lmworks.train.families.decoder import DecoderObjective
 
 
 class CausalLM(DecoderObjective):

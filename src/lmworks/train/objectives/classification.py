@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from lmworks.model.folder import ModelFolder, is_ours
-from lmworks.tokens.frame import frame_of
-from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.kinds.frame import frame_of
+from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.config import TrainConfig
-from lmworks.train.decoder import begin_ours
-from lmworks.train.encoder import EncoderObjective, labels_of
-from lmworks.train.objective import Ids, Trainable, made_up_tokens, write_made_up_rows
+from lmworks.train.configs.train import TrainConfig
+from lmworks.train.contract import Ids, Trainable, made_up_tokens, write_made_up_rows
+from lmworks.train.families.decoder import begin_ours
+from lmworks.train.families.encoder import EncoderObjective, labels_of
 
 
 class SequenceClassification(EncoderObjective):

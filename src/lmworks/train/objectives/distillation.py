@@ -12,9 +12,9 @@ from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder, is_ours, load_model, require_whole
 from lmworks.pipeline.stage import Context
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
-from lmworks.train.config import DistillationConfig
-from lmworks.train.decoder import DecoderObjective, TrainableDecoder, begin_published
-from lmworks.train.losses import chunked_divergence
+from lmworks.train.arithmetic.losses import chunked_divergence
+from lmworks.train.configs.train import DistillationConfig
+from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder, begin_published
 
 
 class Distillation(DecoderObjective):

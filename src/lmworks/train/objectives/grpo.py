@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lmworks.train.policy import Compared, ComparingObjective, clipped_objective
-from lmworks.train.policy_config import GrpoConfig
+from lmworks.train.configs.policy import GrpoConfig
+from lmworks.train.objectives.policy import Compared, ComparingObjective, clipped_objective
 
 SMALL = 1e-4
 """Added to a group's deviation, as TRL does: a group of equal rewards then says nothing."""

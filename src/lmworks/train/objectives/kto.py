@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmworks.tokens.pack_preferences import CHOSEN, MISMATCHED
-from lmworks.train.preferences import JudgedBatch, JudgedObjective
+from lmworks.tokens.rows.pack_preferences import CHOSEN, MISMATCHED
+from lmworks.train.objectives.preferences import JudgedBatch, JudgedObjective
 
 
 class Kto(JudgedObjective):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lmworks.train.encoder import HIDDEN, EncoderObjective
-from lmworks.train.objective import TextBatch
+from lmworks.train.contract import TextBatch
+from lmworks.train.families.encoder import HIDDEN, EncoderObjective
 
 ASKED, MASKED, RANDOM = 0.15, 0.8, 0.1
 """Share of tokens asked for, and of these, hidden and replaced; the rest stay (Devlin et al. 2019, section 3.1)."""

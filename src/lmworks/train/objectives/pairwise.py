@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.train.preferences import Answers, PairObjective
+from lmworks.train.objectives.preferences import Answers, PairObjective
 
 
 class Dpo(PairObjective):

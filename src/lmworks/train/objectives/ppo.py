@@ -14,12 +14,18 @@ from torch import Tensor, nn
 
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context
-from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.decoder import TrainableDecoder
-from lmworks.train.objective import Batch
-from lmworks.train.policy import PolicyObjective, Rollout, answer_log_probabilities, clipped_objective, spread
-from lmworks.train.policy_config import PpoConfig
+from lmworks.train.configs.policy import PpoConfig
+from lmworks.train.contract import Batch
+from lmworks.train.families.decoder import TrainableDecoder
+from lmworks.train.objectives.policy import (
+    PolicyObjective,
+    Rollout,
+    answer_log_probabilities,
+    clipped_objective,
+    spread,
+)
 
 SMALL = 1e-8
 """Added to the variance of advantages, as TRL does."""

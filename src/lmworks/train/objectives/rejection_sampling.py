@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lmworks.train.policy import Compared, ComparingObjective
+from lmworks.train.objectives.policy import Compared, ComparingObjective
 
 
 class RejectionSampling(ComparingObjective):

@@ -10,10 +10,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.model.config import REWARD
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.pack_preferences import CHOSEN, REJECTED, SIDES
+from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, SIDES
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.objective import Watched
-from lmworks.train.preferences import JudgedBatch, JudgedObjective
+from lmworks.train.contract import Watched
+from lmworks.train.objectives.preferences import JudgedBatch, JudgedObjective
 
 
 class Reward(JudgedObjective):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lmworks.train.policy import Compared, ComparingObjective, clipped_objective
-from lmworks.train.policy_config import RlooConfig
+from lmworks.train.configs.policy import RlooConfig
+from lmworks.train.objectives.policy import Compared, ComparingObjective, clipped_objective
 
 
 class Rloo(ComparingObjective):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmworks.train.decoder import DecoderObjective
+from lmworks.train.families.decoder import DecoderObjective
 
 
 class Sft(DecoderObjective):

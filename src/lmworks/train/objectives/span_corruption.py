@@ -8,11 +8,11 @@ import numpy as np
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
-from lmworks.tokens.shards import PackedRows
+from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.objective import Ids, Watched
-from lmworks.train.seq2seq import Pairs, Rows, Seq2SeqObjective
-from lmworks.train.seq2seq_config import SENTINELS, SpanCorruptionConfig
+from lmworks.train.configs.seq2seq import SENTINELS, SpanCorruptionConfig
+from lmworks.train.contract import Ids, Watched
+from lmworks.train.families.seq2seq import Pairs, Rows, Seq2SeqObjective
 
 NOISE_SHARE = 0.15
 MEAN_SPAN = 3

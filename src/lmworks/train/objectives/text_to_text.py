@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lmworks.data.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.objective import Trainable, Watched, made_up_tokens, write_made_up_rows
-from lmworks.train.seq2seq import Pairs, Rows, Seq2SeqObjective
+from lmworks.train.contract import Trainable, Watched, made_up_tokens, write_made_up_rows
+from lmworks.train.families.seq2seq import Pairs, Rows, Seq2SeqObjective
 
 WINDOW_STEPS = 16
 """Steps whose pairs are dealt out by length: with more, batches are hardly less filled up, and less mixed."""

@@ -1,0 +1,1 @@
+"""Cleaning of texts: normalisation, HTML, and the classic steps."""

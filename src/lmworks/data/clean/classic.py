@@ -1,0 +1,214 @@
+"""Classic cleaning for classifiers that count words, and what it does to rare, technical and dialect words.
+
+A language model needs what these steps take away: case and punctuation carry names and structure, stop words hold its
+sentences together. A classifier that counts words may gain by them; the figures say what they cost.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field
+
+from lmworks.data.quality.word_list import read_list
+from lmworks.data.records import Documents, read_shard, write_file
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.errors import LmworksError
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+STOP_WORDS = "a an and are as at be by for from has he in is it its of on that the to was were will with".split()  # noqa: SIM905
+"""The 25 of Manning, Raghavan and Schütze 2008, Introduction to Information Retrieval, figure 2.5."""
+RARE = 2
+"""A type that occurs no more often is rare."""
+
+Step = Literal["readability", "contractions", "lower-case", "punctuation", "stop-words"]
+
+
+class ClassicConfig(StepConfig):
+    """Clean documents for classifiers that count words; never for language models."""
+
+    kind: Literal["classic"] = "classic"
+    documents: Reference = Field(alias="from", description="The documents to clean.")
+    steps: list[Step] = Field(
+        min_length=1,
+        description="Done in this order, however they are written: readability, contractions, lower-case, punctuation, "
+        "stop-words. Each needs what those after it take away.",
+    )
+    protect: list[str] | str = Field(
+        default=[],
+        description="Terms that no step touches, in their own case, or a file with one a line; yours to know.",
+    )
+    stop_words: list[str] | str = Field(default=STOP_WORDS, description="25 that carry no meaning alone, or a file.")
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the words of its files."""
+        words = {"protect": read_list(folder, self.protect), "stop_words": read_list(folder, self.stop_words)}
+        return self.model_copy(update=words)
+
+
+@stage(version=1)
+def classic(config: ClassicConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Cleaned documents; figures show what each step alone does to the types of words that occur."""
+    folder = context.scratch / "types"
+    work = partial(_clean_shard, config, folder)
+    tally = map_units(list(enumerate(documents.shards())), work, out, context)
+    if not tally.counts["documents"]:
+        raise LmworksError(f"classic: no document is left. Dropped by reason: {dict(tally.counts)}.")
+    types: Counter[str] = Counter()
+    for path in sorted(folder.glob("*.json")):
+        types.update(json.loads(path.read_text(encoding="utf-8")))
+    figures = list(_effects(config, types, tally))
+    if known := tally.counts["protected items"]:
+        kept = tally.counts["kept protected items"] / known
+        figures.append(Figure(name="protected terms kept", value=kept, n=known, method="occurrences before and after"))
+    return Result(counts=tally.counts, examples=tally.examples, figures=figures)
+
+
+def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
+    number, shard = numbered
+    tally, kept, types = Tally(), [], Counter[str]()
+    protected = _protected(tuple(config.protect))
+    for document in read_shard(shard):
+        types.update(_types(document.text))
+        text = clean(document.text, config)
+        before, after = (Counter(protected.findall(each)) for each in (document.text, text))
+        tally.counts["protected items"] += before.total()
+        tally.counts["kept protected items"] += (before & after).total()
+        if not text:
+            tally.note("empty", id=document.id, text=document.text[:200])
+            continue
+        meta = dict(document.meta)
+        if "readability" in config.steps:
+            meta["readability"] = flesch_kincaid(document.text)
+        kept.append(replace(document, text=text, meta=meta))
+    write_file(folder / f"{number:05d}.json", json.dumps(types).encode())
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
+
+
+def clean(text: str, config: ClassicConfig) -> str:
+    """A text after the steps asked for."""
+    pieces = _protected(tuple(config.protect)).split(text)  # every second one is a protected term
+    for name, step in STEPS.items():
+        if name in config.steps:
+            pieces[::2] = [step(piece, config) for piece in pieces[::2]]
+    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+@functools.lru_cache(maxsize=4)
+def _protected(terms: tuple[str, ...]) -> re.Pattern[str]:
+    choices = "|".join(map(re.escape, sorted(terms, key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)({choices})(?!\w)" if choices else r"(?!)()")
+
+
+_CONTRACTIONS: Sequence[tuple[re.Pattern[str], str]] = [
+    (re.compile(pattern, re.IGNORECASE), full)
+    for pattern, full in (
+        (r"\bcan['’]t\b", "cannot"),
+        (r"\bwon['’]t\b", "will not"),
+        (r"\bshan['’]t\b", "shall not"),
+        (r"\blet['’]s\b", "let us"),
+        (r"\b(do|does|did|is|are|was|were|has|have|had|would|could|should|might|must)n['’]t\b", r"\1 not"),
+        (r"\b(i)['’]m\b", r"\1 am"),
+        (r"\b(you|we|they)['’]re\b", r"\1 are"),
+        (r"\b(i|you|we|they|would|could|should|might|must)['’]ve\b", r"\1 have"),
+        (r"\b(i|you|he|she|it|we|they|that|there|who)['’]ll\b", r"\1 will"),
+    )
+]
+"""Those with one meaning: 's and 'd have several, and "ain't" belongs to dialects."""
+_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
+_PUNCTUATION = re.compile(r"[^\w\s]|_")
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+def _expand(text: str, config: ClassicConfig) -> str:
+    if "'" in text or "’" in text:
+        for pattern, full in _CONTRACTIONS:
+            text = pattern.sub(full, text)
+    return text
+
+
+def _without_stop_words(text: str, config: ClassicConfig) -> str:
+    stop_words = {word.lower() for word in config.stop_words}
+    return _WORD.sub(lambda word: "" if word[0].lower() in stop_words else word[0], text)
+
+
+STEPS: Mapping[Step, Callable[[str, ClassicConfig], str]] = {
+    "contractions": _expand,
+    "lower-case": lambda text, config: text.lower(),
+    "punctuation": lambda text, config: _PUNCTUATION.sub(" ", _APOSTROPHE.sub("", text)),
+    "stop-words": _without_stop_words,
+}
+"""In the order of doing; an apostrophe inside a word goes without a space, as is usual."""
+
+_VOWELS = re.compile("[aeiouyà-ýÀ-Ý]+", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+
+
+def flesch_kincaid(text: str) -> float:
+    """Years of American schooling that a text asks for (Kincaid et al. 1975): English, to 2 decimals, 0 without words.
+
+    Syllables are groups of vowels, less a silent final e.
+    """
+    words = _WORD.findall(text)
+    if not words:
+        return 0.0
+    sentences = max(1, len(_SENTENCE_END.findall(text)))
+    return round(0.39 * len(words) / sentences + 11.8 * sum(map(syllables, words)) / len(words) - 15.59, 2)
+
+
+def syllables(word: str) -> int:
+    """Syllables of an English word, at least 1."""
+    lower = word.lower()
+    silent = lower.endswith("e") and not lower.endswith(("le", "ee"))
+    return max(1, len(_VOWELS.findall(lower)) - silent)
+
+
+def _types(text: str) -> Iterator[str]:
+    return filter(None, (word.strip('.,;:!?"()[]{}“”…') for word in text.split()))
+
+
+def _is_jargon(word: str) -> bool:
+    return sum(map(str.isupper, word)) > 1 or (word.isalnum() and not word.isalpha() and not word.isdigit())
+
+
+def _is_dialect(word: str) -> bool:
+    plain = word.replace("’", "'")
+    known = any(pattern.search(plain) for pattern, _ in _CONTRACTIONS)
+    return "'" in plain.removesuffix("'s").removesuffix("s'") and not known and any(map(str.isalpha, plain))
+
+
+def _effects(config: ClassicConfig, types: Counter[str], tally: Tally) -> Iterator[Figure]:
+    """For each step alone: types of which nothing is left, or that become the same as another."""
+    groups = {
+        "rare": [word for word, count in types.items() if count <= RARE],
+        "technical": list(filter(_is_jargon, types)),
+        "dialect": list(filter(_is_dialect, types)),
+    }
+    for step in STEPS:
+        if step not in config.steps:
+            continue
+        alone = config.model_copy(update={"steps": [step]})
+        become = {word: clean(word, alone) for word in types}
+        times = Counter(become.values())
+        for group, words in groups.items():
+            gone = sorted(word for word in words if not become[word] or times[become[word]] > 1)
+            for word in gone:
+                effect = "merged" if become[word] else "lost"
+                tally.note(f"{step}: {group} type {effect}", before=word, after=become[word])
+            if words:
+                method = f"types of words; {step} alone, protected terms excepted"
+                name = f"{group} types lost or merged by {step}"
+                yield Figure(name=name, value=len(gone) / len(words), n=len(words), method=method)

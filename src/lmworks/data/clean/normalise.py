@@ -1,0 +1,102 @@
+"""Normalise: one clean form of every text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lmworks.data.clean.html import html_to_text
+from lmworks.data.records import Document, Documents
+from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class NormaliseConfig(StepConfig):
+    """Repair encodings, turn HTML into text, bring characters and white space into one form."""
+
+    kind: Literal["normalise"] = "normalise"
+    documents: Reference = Field(alias="from", description="The documents to clean.")
+    html: Literal["text", "keep"] = Field(
+        default="text", description="A model of language learns from text; keep the markup only to teach HTML itself."
+    )
+
+
+@stage(version=1)
+def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Clean every document; what is empty afterwards is dropped."""
+    tally = map_shards(documents, normalise_shard, config, out, context)
+    return Result(counts=tally.counts, examples=tally.examples)
+
+
+def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple[Parts, Tally]:
+    """One shard of `normalise`."""
+    tally, kept = Tally(), []
+    for document in documents:
+        meta = dict(document.meta)
+        is_html = meta.pop("format", "text") == "html" and config.html == "text"
+        text = normalise_text(html_to_text(document.text) if is_html else document.text)
+        if not text:
+            tally.note("empty", id=document.id, path=meta.get("path"), raw=document.text[:200])
+            continue
+        kept.append(replace(document, text=text, meta=meta))
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
+
+
+_UNUSUAL = bytes((*range(9), *range(11, 32), 127))
+_REPAIRED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u206a-\u206f\ufeff\ufff9-\ufffc\ud800-\udfff]")
+"""Characters that ftfy takes out, or puts another in place of, whatever stands around them."""
+_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
+_EMPTY_LINES = re.compile("\n{3,}")
+
+
+def normalise_text(text: str) -> str:
+    """Repaired, in Unicode NFC, with plain spaces, no white space at line ends, one empty line at most."""
+    text = repair(text)
+    if not text.isascii():
+        text = _INVISIBLE.sub("", _SPACES.sub(" ", text))
+    if not is_plain(text) or " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
+        text = "\n".join(line.rstrip() for line in text.split("\n"))
+    if "\n\n\n" in text:
+        text = _EMPTY_LINES.sub("\n\n", text)
+    return text.strip("\n")
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is ASCII without control characters but for tabs and line ends."""
+    return text.isascii() and len(text.encode().translate(None, _UNUSUAL)) == len(text)
+
+
+def repair(text: str) -> str:
+    """ftfy's repair of mis-decoded text, control characters and line ends; typography is left as written.
+
+    ftfy works line by line and leaves most lines as they are, so it is given those only in which it could act.
+    """
+    import ftfy
+
+    if is_plain(text):
+        return text
+    config = ftfy.TextFixerConfig(
+        unescape_html=False, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, explain=False
+    )
+    return "\n".join(
+        ftfy.fix_text(line, config) if may_be_repaired(line) else line
+        for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    )
+
+
+def may_be_repaired(line: str) -> bool:
+    """Whether ftfy may change a line: else it has nothing to take out, looks rightly decoded, and is in Unicode NFC."""
+    from ftfy.badness import is_bad
+
+    if is_plain(line):
+        return False
+    return bool(_REPAIRED.search(line)) or is_bad(line) or not unicodedata.is_normalized("NFC", line)

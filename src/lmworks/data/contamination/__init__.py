@@ -1,0 +1,1 @@
+"""Test texts in training data: found, and taken out."""

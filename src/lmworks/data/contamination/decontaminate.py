@@ -1,0 +1,229 @@
+"""Decontaminate: what gives an evaluation set away is not learned from."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
+from lmworks.data.quality.filters import MIN_WORDS
+from lmworks.data.records import Document, Documents, read_shard, write_file, write_json_lines
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.files import digest_file, digest_text
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+DOCUMENTS_LISTED = 10
+
+
+class DecontaminateConfig(StepConfig):
+    """Drop or cut documents that hold items of evaluation sets."""
+
+    kind: Literal["decontaminate"] = "decontaminate"
+    documents: Reference = Field(alias="from", description="The documents to learn from.")
+    against: list[Reference] = Field(default=[], description="Evaluation sets: steps with documents or conversations.")
+    files: list[str] = Field(
+        default=[], description="Evaluation sets as published: jsonl files, absolute or from the recipe's folder."
+    )
+    methods: list[Method] = Field(
+        default=list(METHODS),
+        min_length=1,
+        description="All by default: each finds what the others miss. Leave out `13-gram` where boilerplate repeats.",
+    )
+    jaccard: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="From where on a document is a near-duplicate of an item, as in `curate`.",
+    )
+    action: Literal["drop", "cut"] = Field(
+        default="drop", description="`cut` keeps the other lines of a document: for long ones, of which little is lost."
+    )
+    fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
+    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+
+    @model_validator(mode="after")
+    def _has_a_set(self) -> Self:
+        if not self.against and not self.files:
+            raise ValueError("name an evaluation set: a step in `against`, or a jsonl file in `files`")
+        return self
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the content of its files."""
+        try:
+            prints = [digest_file(folder / path) for path in self.files]
+        except OSError as error:
+            raise UsageError(
+                f"decontaminate: {error.filename} cannot be read ({error.strerror}); mend `files`"
+            ) from None
+        return self.model_copy(update={"fingerprints": prints, "folder": folder})
+
+
+@dataclass(frozen=True)
+class Item:
+    """One text of an evaluation set."""
+
+    set: str
+    record: str
+    """The document's or conversation's id, or the number of the line."""
+    text: str
+    document: str | None = None
+    """Id of the document that it is or was made from."""
+
+
+@stage(version=2)
+def decontaminate(
+    config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
+) -> Result:
+    """Drop each document that holds an item, or cut the lines that do.
+
+    `items.jsonl` lists every item with its verdict before the step; afterwards all are clean by the methods used.
+    """
+    tally = Tally()
+    items = [*_items_of_steps(config, against), *_items_of_files(config, tally)]
+    if not items:
+        raise LmworksError(f"decontaminate: the evaluation sets hold no text. Counted: {dict(tally.counts)}.")
+    index, found = context.scratch / "index", context.scratch / "found"
+    write_index(index, [item.text for item in items])
+    open_index.cache_clear()
+    _labels.cache_clear()
+    write_file(index / "labels.json", json.dumps([(item.set, item.record) for item in items]).encode())
+    work = partial(_clean_shard, config, index, found)
+    tally.add(map_units(list(enumerate(documents.shards())), work, out, context))
+    listing = _verdicts(items, found)
+    write_json_lines(out / "items.jsonl", listing)
+    tally.counts["items"] = len(items)
+    tally.counts["contaminated items"] = sum(record["method"] is not None for record in listing)
+    if not tally.counts["documents"]:
+        raise LmworksError(f"decontaminate: no document is left. Dropped by reason: {dict(tally.counts)}.")
+    return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _items_of_steps(config: DecontaminateConfig, against: Sequence[Handle]) -> Iterator[Item]:
+    for name, handle in zip(config.against, against, strict=True):
+        if (handle.path / "conversations.jsonl").exists():
+            for record in Conversations(handle.path, handle.digest).iterate():
+                contents = [str(message["content"]) for message in record["messages"]]
+                made_from = record.get("document")
+                yield from (Item(name, str(record["id"]), text, made_from) for text in _worth_seeking(contents))
+        else:
+            for document in Documents(handle.path, handle.digest).iterate():
+                yield Item(name, document.id, document.text, document.id)
+
+
+def _items_of_files(config: DecontaminateConfig, tally: Tally) -> Iterator[Item]:
+    for name in config.files:
+        with (config.folder / name).open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    record = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    tally.note(f"unreadable line of {name}", line=number, detail=str(error)[:200])
+                    continue
+                yield from (Item(name, str(number), text) for text in _worth_seeking(list(_strings(record))))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
+
+
+def _worth_seeking(texts: Sequence[str]) -> list[str]:
+    """The texts of a record that are no mere label, and in any case the longest."""
+    longest = sorted(texts, key=len)[-1:]
+    return [
+        text for text in dict.fromkeys(texts) if text.strip() and (len(text.split()) >= MIN_WORDS or text in longest)
+    ]
+
+
+def _clean_shard(
+    config: DecontaminateConfig, index: Path, found: Path, numbered: tuple[int, Path]
+) -> tuple[Parts, Tally]:
+    number, shard = numbered
+    import pyarrow as pa
+
+    tally, kept, records = Tally(), [], []
+    documents = read_shard(shard)
+    candidates = open_index(index).candidates(pa.array([each.text for each in documents], pa.string()))
+    for document, candidate in zip(documents, candidates.tolist(), strict=True):
+        clean, matches = document, _matches(config, index, document.text) if candidate else []
+        if matches:
+            first = min(matches, key=lambda match: METHODS.index(match.method))
+            records += [(match.item, match.method, document.id) for match in matches]
+            rest = _cut(config, index, document) if config.action == "cut" else None
+            reason = f"{'cut' if rest else 'dropped'}: {first.method} of an evaluation item"
+            start, stop = spans(document.text, first.passages)[0]
+            name, record = _labels(index)[first.item]
+            tally.note(reason, id=document.id, set=name, record=record, text=_marked(document.text, start, stop))
+            if rest is None:
+                continue
+            clean = rest
+        kept.append(clean)
+    write_file(found / f"{number:05d}.json", json.dumps(records).encode())
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
+
+
+def _matches(config: DecontaminateConfig, index: Path, text: str) -> list[Match]:
+    methods = [method for method in METHODS if method in config.methods]
+    return open_index(index).matches(text, methods, config.jaccard)
+
+
+@functools.lru_cache(maxsize=1)
+def _labels(index: Path) -> list[tuple[str, str]]:
+    """Set and record of each item."""
+    return [(name, record) for name, record in json.loads((index / "labels.json").read_text())]
+
+
+def _marked(text: str, start: int, stop: int) -> str:
+    """A passage with a little of what stands around it."""
+    return f"{text[max(0, start - 60) : start]}»{text[start : min(stop, start + 400)]}«{text[stop : stop + 60]}"
+
+
+def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Document | None:
+    """A document without the lines that hold items; None if too little is left, or all of it repeats an item."""
+    text = document.text
+    while matches := _matches(config, index, text):
+        if any(match.method == "near-duplicate" for match in matches):
+            return None
+        lines, kept, end = text.splitlines(keepends=True), [], 0
+        found = spans(text, [passage for match in matches for passage in match.passages])
+        for line in lines:
+            start, end = end, end + len(line)
+            if not any(first < end and last > start for first, last in found):
+                kept.append(line)
+        text = "".join(kept)
+    return replace(document, text=text.strip("\n")) if len(text.split()) >= MIN_WORDS else None
+
+
+def _verdicts(items: Sequence[Item], found: Path) -> list[dict[str, Any]]:
+    """Each item by set and record, with the surest method that found it and the documents that held it."""
+    held: dict[int, list[tuple[str, str]]] = {}
+    for path in sorted(found.glob("*.json")):
+        for item, method, document in json.loads(path.read_text()):
+            held.setdefault(item, []).append((method, document))
+    return [
+        {
+            "set": item.set,
+            "record": item.record,
+            "document": item.document,
+            "digest": digest_text(item.text),
+            "method": min((method for method, _ in held.get(number, [])), key=METHODS.index, default=None),
+            "documents": len(held.get(number, [])),
+            "first_documents": [document for _, document in held.get(number, [])[:DOCUMENTS_LISTED]],
+        }
+        for number, item in enumerate(items)
+    ]

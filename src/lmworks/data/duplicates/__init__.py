@@ -1,0 +1,1 @@
+"""Equal, nearly equal and alike documents, and passages that many documents share."""

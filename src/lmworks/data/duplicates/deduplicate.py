@@ -1,0 +1,280 @@
+"""Duplicates across shards: hash every shard, join what is alike, keep one document of each cluster.
+
+Memory holds a few numbers a document and never its text: band hashes are read some bands at a time, shingles only of
+the candidates, both from one file a shard. A row is a document's number across all shards, in their order.
+
+Axes: N documents, b bands, S shingles, M members of buckets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmworks.data.duplicates.hashed import Hashed, hash_shard, hashed_path
+from lmworks.data.duplicates.minhash import jaccard, least_agreement
+from lmworks.data.records import Documents, read_columns, write_json_lines, write_table
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.pipeline.stage import Context
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BANDS_BYTES = 2**28
+"""Band hashes in memory at a time."""
+_BLOCK_SHINGLES = 2**23
+"""Shingles of candidates in memory at a time: 32 MB."""
+_REJECTED_PAIRS = 2**23
+"""Pairs remembered as unlike, so that several bands do not compare them again: 64 MB."""
+_FEW_PAIRS = 2**15
+"""Pairs of a band compared in one go rather than in rounds: a fraction of a second if every one must be proved."""
+_SKETCH_PAIRS = 2**18
+"""Pairs of sketches compared in one go: 16 MB."""
+
+REASONS = (
+    "kept",
+    "exact duplicate",
+    "near duplicate",
+    "exact duplicate of a held-out document",
+    "near duplicate of a held-out document",
+    "semantic duplicate",
+)
+
+
+def drop_duplicates(
+    documents: Documents, avoid: Sequence[Documents], threshold: float | None, out: Path, context: Context
+) -> Tally:
+    """Write to `out` all but the document with the smallest id of each cluster of duplicates.
+
+    A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. A cluster
+    with a document of `avoid` keeps none. `clusters.jsonl` lists them all.
+    """
+    shards = documents.shards()
+    everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
+    folder = context.scratch / "hashed"
+    hashing = partial(hash_shard, folder, threshold)
+    map_units(list(enumerate(everything)), hashing, folder, context, parts=(), step="hash", threads=True)
+    hashed = Hashed([hashed_path(folder, index) for index in range(len(everything))])
+    clusters = find_clusters(hashed, threshold, context)
+    reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
+    edges = hashed.edges.tolist()
+    units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
+    tally = map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True)
+    write_json_lines(out / "clusters.jsonl", records)
+    tally.counts["clusters of duplicates"] = len(records)
+    return tally
+
+
+class Clusters:
+    """Disjoint sets of rows; the least row stands for its set."""
+
+    def __init__(self, size: int) -> None:
+        import numpy as np
+
+        self.roots: NDArray[np.int64] = np.arange(size)
+
+    def join(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
+        """Make the sets of each pair one."""
+        import numpy as np
+
+        while True:
+            low, high = np.sort((self.roots[first], self.roots[second]), axis=0)
+            if (low == high).all():
+                return
+            np.minimum.at(self.roots, high, low)
+            while not np.array_equal(above := self.roots[self.roots], self.roots):
+                self.roots = above
+
+
+def find_clusters(hashed: Hashed, threshold: float | None, context: Context) -> Clusters:
+    """Connect exact duplicates and, given a threshold, verified near ones."""
+    import numpy as np
+
+    clusters = Clusters(len(hashed))
+    order = np.lexsort(hashed.digests.T)
+    equal = (hashed.digests[order[1:]] == hashed.digests[order[:-1]]).all(axis=1)
+    clusters.join(order[1:][equal], order[:-1][equal])
+    if threshold is None:
+        return clusters
+    rows = np.flatnonzero(clusters.roots == np.arange(len(hashed)))  # one of each set of equal texts
+    proof = Proof(hashed, threshold)
+    step = max(1, _BANDS_BYTES // (4 * max(1, len(hashed))))
+    context.progress.start(hashed.bands, "bands")
+    for first in range(0, hashed.bands, step):
+        for number, band in enumerate(hashed.read_bands(first, min(first + step, hashed.bands))):
+            context.check_stop()
+            keys = np.sort(band[rows].astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
+            join_alike(keys, clusters, proof)
+            proof.remember()
+            context.progress.update(first + number + 1)
+    return clusters
+
+
+class Proof:
+    """Whether pairs are near duplicates, by all their shingles."""
+
+    def __init__(self, hashed: Hashed, threshold: float) -> None:
+        import numpy as np
+
+        self._hashed = hashed
+        self._threshold = threshold
+        self._sets: dict[int, NDArray[np.uint32]] = {}
+        self._held = 0
+        self._unlike: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._found_unlike: list[NDArray[np.uint64]] = []
+
+    def __call__(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each pair whether its similarity reaches the threshold."""
+        import numpy as np
+
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        pairs = low.astype(np.uint64) << np.uint64(32) | high.astype(np.uint64)
+        alike = np.zeros(len(pairs), bool)
+        unknown = self._sketched_alike(low, high)
+        unknown = unknown[np.append(self._unlike, 0)[np.searchsorted(self._unlike, pairs[unknown])] != pairs[unknown]]
+        sizes = np.cumsum(self._hashed.counts[low[unknown]] + self._hashed.counts[high[unknown]], dtype=np.int64)
+        for block in np.split(unknown, np.flatnonzero(np.diff(sizes // _BLOCK_SHINGLES)) + 1):
+            alike[block] = self._compare(low[block], high[block])
+        self._found_unlike.append(pairs[unknown][~alike[unknown]])
+        return alike
+
+    def remember(self) -> None:
+        """Do not compare again what was unlike. Within one band no pair comes twice."""
+        import numpy as np
+
+        if len(self._unlike) > _REJECTED_PAIRS:
+            self._unlike = self._unlike[:0]
+        self._unlike = np.sort(np.concatenate((self._unlike, *self._found_unlike)))
+        self._found_unlike = []
+
+    def _sketched_alike(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places of the pairs that may reach the threshold: of texts with a licence in common most cannot."""
+        import numpy as np
+
+        known = self._hashed.sketches
+        found = [
+            start + np.flatnonzero((known[one] == known[other]).sum(axis=1) >= least_agreement(self._threshold))
+            for start in range(0, len(low), _SKETCH_PAIRS)
+            for one, other in [(low[start : start + _SKETCH_PAIRS], high[start : start + _SKETCH_PAIRS])]
+        ]
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    def _compare(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> list[bool]:
+        import numpy as np
+
+        if self._held > _BLOCK_SHINGLES:
+            self._sets, self._held = {}, 0
+        missing = sorted(row for row in {*low.tolist(), *high.tolist()} if row not in self._sets)
+        for row, found in zip(missing, self._hashed.read_shingles(np.array(missing, np.int64)), strict=True):
+            self._sets[row] = found
+            self._held += len(found)
+        pairs = zip(low.tolist(), high.tolist(), strict=True)
+        return [jaccard(self._sets[one], self._sets[other]) >= self._threshold for one, other in pairs]
+
+
+def join_alike(
+    keys: NDArray[np.uint64],
+    clusters: Clusters,
+    proof: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]],
+) -> None:
+    """Join what near duplicates connect in each bucket of a band. `keys` are sorted: band hash, row in the low half.
+
+    All buckets at once: in each round one row a bucket is compared with those not yet reached, first a row that was
+    reached before. Linear in the size of a bucket if all are alike, as in a flood of copies. Once few pairs are left,
+    they are compared in one go.
+    """
+    import numpy as np
+
+    buckets, rows = keys >> np.uint64(32), (keys & np.uint64(2**32 - 1)).astype(np.int64)
+    stay = np.zeros(len(keys), bool)
+    stay[1:] = buckets[1:] == buckets[:-1]
+    stay[:-1] |= stay[1:]
+    reached = np.zeros(len(keys), bool)
+    while stay.any():
+        buckets, rows, reached = buckets[stay], rows[stay], reached[stay]
+        starts = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
+        sizes = np.diff(np.append(starts, len(rows)))
+        place = np.arange(len(rows))
+        leads = np.minimum.reduceat(np.where(reached, place, place + len(rows)), starts) % len(rows)
+        lead = np.repeat(rows[leads], sizes)
+        reached |= clusters.roots[rows] == clusters.roots[lead]  # the lead itself with them
+        ask = np.flatnonzero(~reached)
+        proven = ask[proof(lead[ask], rows[ask])]
+        clusters.join(lead[proven], rows[proven])
+        reached[proven] = True
+        stay = np.repeat(np.logical_or.reduceat(~reached, starts), sizes)
+        stay[leads] = False
+        later = (np.repeat(starts + sizes, sizes) - place - 1)[stay]  # rows behind it in its bucket
+        if later.sum() <= _FEW_PAIRS:
+            first = np.repeat(place[stay], later)
+            second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(later) - later, later)
+            ask = stay[second] & (clusters.roots[rows[first]] != clusters.roots[rows[second]])
+            first, second = rows[first[ask]], rows[second[ask]]
+            alike = proof(first, second)
+            clusters.join(first[alike], second[alike])
+            return
+
+
+def settle(
+    clusters: Clusters, hashed: Hashed, shards: Sequence[Path], held_out_from: int
+) -> tuple[NDArray[np.uint8], list[dict[str, list[str]]]]:
+    """Decide what of each cluster stays: for each row 0 or the place in `REASONS`, and the clusters by least id."""
+    import numpy as np
+
+    reasons = np.zeros(len(hashed), np.uint8)
+    rows = np.flatnonzero(np.bincount(clusters.roots)[clusters.roots] > 1)
+    ids = read_ids(shards, hashed.edges, rows)
+    order = np.lexsort((ids, clusters.roots[rows]))
+    rows, ids = rows[order], ids[order]
+    if not len(rows):
+        return reasons, []
+    records = []
+    for members in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(clusters.roots[rows])) + 1):
+        is_avoided = rows[members] >= hashed.edges[held_out_from]
+        avoided, train = members[is_avoided], members[~is_avoided]
+        kept, rest = (train[:0], train) if len(avoided) else (train[:1], train[1:])
+        seen = {hashed.digests[row].tobytes() for row in rows[avoided if len(avoided) else kept]}
+        for row in rows[rest]:
+            digest = hashed.digests[row].tobytes()
+            reasons[row] = (1 if digest in seen else 2) + (2 if len(avoided) else 0)
+            seen.add(digest)
+        names = {"kept": kept, "dropped": rest, "held_out": avoided}
+        record = {name: [ids[member].decode() for member in some] for name, some in names.items()}
+        records.append((ids[members[0]], record))
+    return reasons, [record for _, record in sorted(records, key=lambda pair: pair[0])]
+
+
+def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
+    """The ids of ascending rows."""
+    import numpy as np
+
+    places = np.searchsorted(edges, rows, "right") - 1
+    found = [np.zeros(0, "S1")]
+    for shard in np.unique(places).tolist():
+        ids = read_columns(shards[shard], ["id"]).column("id").to_pylist()
+        found.append(np.array([ids[row] for row in (rows[places == shard] - edges[shard]).tolist()], "S"))
+    return np.concatenate(found)
+
+
+def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
+    """Leave out the duplicates of one shard."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    index, shard, reasons = unit
+    table = read_columns(shard)
+    tally = Tally()
+    for row in reasons.nonzero()[0].tolist():
+        document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
+        tally.note(REASONS[reasons[row]], id=document_id, text=text[:200])
+    bits = pa.py_buffer(np.packbits(reasons == 0, bitorder="little"))  # pa.array would import pandas where it can
+    kept = table.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(table), [None, bits]))
+    if len(kept):
+        write_table(out / f"part-{index:05d}.parquet", kept)
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += pc.sum(pc.binary_length(kept.column("text"))).as_py() or 0
+    return {}, tally

@@ -1,0 +1,106 @@
+"""What duplicate search knows of a shard, in one file of numbers: written once, read a part at a time.
+
+A row is a document's number across all shards, in their order. Axes: N documents, b bands, S shingles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmworks.data.duplicates.minhash import SKETCH, bands, shingles, signatures, sketches
+from lmworks.data.records import read_columns, write_file
+from lmworks.data.steps import Parts, Tally
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FIXED_BYTES = 16 + 4 + SKETCH
+"""A document's digest, count and sketch in the file of its shard."""
+
+
+def hashed_path(folder: Path, index: int) -> Path:
+    """The file of a shard."""
+    return folder / f"{index:05d}.hashed"
+
+
+def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
+    """Store text digests, sketches, band hashes and shingles of one shard."""
+    import numpy as np
+
+    index, shard = numbered
+    table = read_columns(shard, ["text", "text_digest"])
+    half_digests = "".join(digest[:32] for digest in table.column("text_digest").to_pylist())
+    counts, found, sketched, hashes = [np.zeros(0, np.int64)], [], [], []
+    for texts in table.column("text").chunks if threshold else ():
+        some, number = shingles(texts)
+        hashes.append(some.tobytes())
+        counts.append(number)
+        signed = signatures(some, number)
+        sketched.append(sketches(signed).tobytes())
+        found.append(bands(signed, threshold or 0))
+    joined = np.concatenate(found, axis=1) if found else np.zeros((0, len(table)), np.uint32)
+    number = np.concatenate(counts) if found else np.zeros(len(table), np.int64)
+    head = np.array([len(table), len(joined)], np.uint64).tobytes()
+    if not found:
+        sketched = [bytes(SKETCH * len(table))]
+    start = (head, bytes.fromhex(half_digests), number.astype(np.uint32).tobytes())
+    write_file(hashed_path(folder, index), b"".join((*start, *sketched, joined.tobytes(), *hashes)))
+    return {}, Tally()
+
+
+class Hashed:
+    """The files of `hash_shard`: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        import numpy as np
+
+        self._paths = paths
+        sizes, digests, counts = [0], [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.uint32)]
+        sketched = [np.zeros((0, SKETCH), np.uint8)]
+        self.bands = 0
+        for path in paths:
+            with path.open("rb") as stream:
+                size, self.bands = (int(number) for number in np.fromfile(stream, np.uint64, 2))
+                digests.append(np.fromfile(stream, np.uint64, 2 * size).reshape(size, 2))
+                counts.append(np.fromfile(stream, np.uint32, size))
+                sketched.append(np.fromfile(stream, np.uint8, SKETCH * size).reshape(size, SKETCH))
+            sizes.append(size)
+        self.edges: NDArray[np.int64] = np.cumsum(sizes)
+        """The first row of each shard, and the number of rows."""
+        self.digests: NDArray[np.uint64] = np.concatenate(digests)
+        self.counts: NDArray[np.uint32] = np.concatenate(counts)
+        self.sketches: NDArray[np.uint8] = np.concatenate(sketched)
+        starts = np.cumsum(self.counts, dtype=np.int64) - self.counts
+        firsts = np.append(starts, 0)[np.minimum(self.edges[:-1], len(starts))]
+        self._starts = starts - np.repeat(firsts, np.diff(self.edges))  # in the shard's own shingles
+
+    def __len__(self) -> int:
+        return int(self.edges[-1])
+
+    def read_bands(self, first: int, last: int) -> NDArray[np.uint32]:
+        """Bands [last - first, N]."""
+        import numpy as np
+
+        parts = []
+        for path, size in zip(self._paths, np.diff(self.edges).tolist(), strict=True):
+            offset = 16 + _FIXED_BYTES * size + 4 * size * first
+            parts.append(np.fromfile(path, np.uint32, size * (last - first), offset=offset).reshape(-1, size))
+        return np.concatenate(parts, axis=1)
+
+    def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint32]]:
+        """The set of shingles of each of some ascending rows."""
+        import numpy as np
+
+        shards = np.searchsorted(self.edges, rows, "right") - 1
+        for shard in np.unique(shards).tolist():
+            size = int(self.edges[shard + 1] - self.edges[shard])
+            low, high = np.searchsorted(shards, (shard, shard + 1))
+            with self._paths[shard].open("rb", buffering=0) as stream:
+                for row in rows[low:high].tolist():
+                    stream.seek(16 + (_FIXED_BYTES + 4 * self.bands) * size + 4 * int(self._starts[row]))
+                    found = np.fromfile(stream, np.uint32, int(self.counts[row]))
+                    found.sort()  # several times as fast as numpy's unique
+                    yield found[np.append(True, found[1:] != found[:-1])]

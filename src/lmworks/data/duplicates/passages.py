@@ -1,0 +1,278 @@
+"""Repeated passages: what stands word for word in several documents is kept in one of them.
+
+Near-duplicate search compares whole documents; this finds the licence header, the menu, the quoted page inside
+otherwise different ones. Every window of a passage's least length is hashed; windows with equal hashes are compared
+word by word before anything is cut. Hashes lie on disk, sorted, and are joined one range of values at a time.
+
+Axes: N documents, W words, V windows (one begins at every word that has enough after it in its document).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lmworks.data.duplicates.minhash import hash_windows
+from lmworks.data.records import Documents, read_shard, write_file
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.words import hash_words, word_spans
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_RANGES = 256
+"""Hashes are kept apart by their highest byte, the least that is joined at a time."""
+_JOINED_WINDOWS = 2**23
+"""Windows in memory at a time: about 400 MB while they are sorted."""
+
+
+class PassagesConfig(StepConfig):
+    """Cut what other documents say word for word."""
+
+    kind: Literal["repeated-passages"] = "repeated-passages"
+    documents: Reference = Field(alias="from", description="The documents to search.")
+    words: int = Field(
+        default=50,
+        ge=8,
+        description="Least length of a passage: Lee et al. 2022 found no 50 tokens in common by chance in web text.",
+    )
+    action: Literal["cut", "drop"] = Field(
+        default="cut", description="`cut` loses least: the passage stays in one document. `drop` leaves out the others."
+    )
+
+
+@stage(version=1)
+def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Of documents that share a passage, the one with the smallest id keeps it."""
+    shards = documents.shards()
+    if not shards:
+        raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
+    folder = context.scratch / "windows"
+    hashing = partial(_hash_shard, folder, config.words)
+    map_units(list(enumerate(shards)), hashing, folder, context, parts=(), step="windows")
+    files = WindowFiles(folder, len(shards))
+    joined = _join(files, _ranks(shards), context.scratch / "repeats", context)
+    units = list(enumerate(shards))
+    tally = map_units(units, partial(_cut_shard, config, files, joined), out, context, step="cut")
+    return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
+    """Store the words and the sorted windows of one shard."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    index, shard = numbered
+    words, windows = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint64)]
+    counts = [np.zeros((0, 2), np.int64)]
+    for texts in pq.read_table(shard, columns=["text"]).column("text").chunks:
+        for block in hash_words(texts):
+            hashes, number = hash_windows(block, size)
+            words.append(block.hashes.astype(np.uint32))
+            windows.append(hashes)
+            counts.append(np.stack((block.counts, number), axis=1))
+    found = np.concatenate(windows)
+    order = np.argsort(found, kind="stable")
+    found = found[order]
+    limits = np.arange(1, _RANGES, dtype=np.uint64) << np.uint64(56)
+    edges = np.concatenate(([0], np.searchsorted(found, limits), [len(found)]))
+    for name, values in (
+        ("counts", np.concatenate(counts)),
+        ("edges", edges),
+        ("words", np.concatenate(words)),
+        ("hashes", found),
+        ("places", order.astype(np.uint32)),
+    ):
+        write_file(folder / f"{index:05d}.{name}", values.tobytes())
+    return {}, Tally()
+
+
+class WindowFiles:
+    """What `_hash_shard` wrote. Documents, words and windows are numbered across all shards."""
+
+    def __init__(self, folder: Path, shards: int) -> None:
+        import numpy as np
+
+        self._folder = folder
+        counts = [np.fromfile(self._path(shard, "counts"), np.int64).reshape(-1, 2) for shard in range(shards)]
+        every = np.concatenate(counts)
+        self.document_edges: NDArray[np.int64] = np.cumsum([0, *map(len, counts)])
+        """The first document of each shard."""
+        self.word_edges: NDArray[np.int64] = np.concatenate(([0], np.cumsum(every[:, 0])))
+        """The first word of each document."""
+        self.window_edges: NDArray[np.int64] = np.concatenate(([0], np.cumsum(every[:, 1])))
+        """The first window of each document."""
+        self.ranges = np.sum([np.fromfile(self._path(shard, "edges"), np.int64) for shard in range(shards)], axis=0)
+
+    def _path(self, shard: int, name: str) -> Path:
+        return self._folder / f"{shard:05d}.{name}"
+
+    def read_windows(self, first: int, last: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The windows of some ranges of hashes: the hashes and the windows' numbers."""
+        import numpy as np
+
+        hashes, numbers = [], []
+        for shard, start in enumerate(self.window_edges[self.document_edges[:-1]].tolist()):
+            low, high = (int(edge) for edge in np.fromfile(self._path(shard, "edges"), np.int64)[[first, last]])
+            hashes.append(np.fromfile(self._path(shard, "hashes"), np.uint64, high - low, offset=8 * low))
+            places = np.fromfile(self._path(shard, "places"), np.uint32, high - low, offset=4 * low)
+            numbers.append(places.astype(np.int64) + start)
+        return np.concatenate(hashes), np.concatenate(numbers)
+
+    def read_words(self, first: int, number: int) -> NDArray[np.uint32]:
+        """The words from one on, all of one document."""
+        import numpy as np
+
+        document = int(np.searchsorted(self.word_edges, first, "right")) - 1
+        shard = int(np.searchsorted(self.document_edges, document, "right")) - 1
+        start = first - int(self.word_edges[self.document_edges[shard]])
+        return np.fromfile(self._path(shard, "words"), np.uint32, number, offset=4 * start)
+
+    def documents_of(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The document of each window."""
+        import numpy as np
+
+        return np.searchsorted(self.window_edges, windows, "right") - 1
+
+
+def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
+    """The place of each document in the order of ids."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    ids = np.concatenate(
+        [np.array(pq.read_table(path, columns=["id"]).column("id").to_pylist(), "S") for path in shards]
+    )
+    ranks = np.empty(len(ids), np.int64)
+    ranks[np.argsort(ids, kind="stable")] = np.arange(len(ids))
+    return ranks
+
+
+def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: Context) -> list[Path]:
+    """Files of pairs (window, the window with the same hash that stays), by window, where the documents differ."""
+    import numpy as np
+
+    paths: list[Path] = []
+    context.progress.start(_RANGES, "ranges of hashes")
+    for first, last in _groups(files.ranges):
+        paths.append(folder / f"{first:03d}-{last:03d}.pairs")
+        if paths[-1].exists():  # joined before a kill, and whole
+            continue
+        context.check_stop()
+        hashes, windows = files.read_windows(first, last)
+        order = np.argsort(hashes)
+        hashes, windows = hashes[order], windows[order]
+        repeated = np.zeros(len(hashes), bool)
+        repeated[1:] = hashes[1:] == hashes[:-1]
+        repeated[:-1] |= repeated[1:]
+        hashes, windows = hashes[repeated], windows[repeated]
+        documents = files.documents_of(windows)
+        order = np.lexsort((windows, ranks[documents], hashes))
+        hashes, windows, documents = hashes[order], windows[order], documents[order]
+        firsts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1])))[: len(hashes)]
+        owners = np.repeat(firsts, np.diff(np.append(firsts, len(hashes))))
+        others = documents != documents[owners]
+        pairs = np.stack((windows[others], windows[owners][others]), axis=1)
+        write_file(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
+        context.progress.update(last)
+    return paths
+
+
+def _groups(edges: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges, as many as fit in memory at a time."""
+    first = 0
+    for last in range(1, _RANGES + 1):
+        if last == _RANGES or edges[last + 1] - edges[first] > _JOINED_WINDOWS:
+            yield first, last
+            first = last
+
+
+def _cut_shard(
+    config: PassagesConfig, files: WindowFiles, joined: Sequence[Path], unit: tuple[int, Path]
+) -> tuple[Parts, Tally]:
+    """Cut the repeated passages out of the documents of one shard, or leave out the documents."""
+    index, shard = unit
+    first, last = (int(edge) for edge in files.document_edges[index : index + 2])
+    repeated = _repeated_words(files, joined, first, last, config.words)
+    tally, kept = Tally(), []
+    for number, document in enumerate(read_shard(shard), first):
+        start, stop = (int(edge - files.word_edges[first]) for edge in files.word_edges[number : number + 2])
+        if not repeated[start:stop].any():
+            kept.append(document)
+            continue
+        text, passages = cut_words(document.text, repeated[start:stop])
+        reason = "cut: passage of another document" if config.action == "cut" else "passage of another document"
+        for passage in passages if config.action == "cut" else passages[:1]:
+            tally.note(reason, id=document.id, text=passage[:200], characters=len(passage))
+        if config.action == "cut" and text:
+            kept.append(replace(document, text=text))
+            tally.counts["words cut"] += int(repeated[start:stop].sum())
+        elif config.action == "cut":
+            tally.note("nothing but passages of other documents", id=document.id, text=document.text[:200])
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
+
+
+def _repeated_words(files: WindowFiles, joined: Sequence[Path], first: int, last: int, size: int) -> NDArray[np.bool_]:
+    """Which words of some documents stand in a passage that another document keeps, proved word by word."""
+    import numpy as np
+
+    pairs = np.concatenate([_pairs_between(path, *files.window_edges[[first, last]].tolist()) for path in joined])
+    pairs = pairs[np.argsort(pairs[:, 0])]
+    documents = files.documents_of(pairs)
+    words = pairs - files.window_edges[documents] + files.word_edges[documents]
+    breaks = (np.diff(pairs, axis=0) != 1).any(axis=1) | (np.diff(documents, axis=0) != 0).any(axis=1)
+    repeated = np.zeros(int(files.word_edges[last] - files.word_edges[first]), bool)
+    for run in np.split(words, np.flatnonzero(breaks) + 1) if len(words) else ():
+        (own, other), number = run[0].tolist(), len(run) + size - 1
+        differ = files.read_words(own, number) != files.read_words(other, number)
+        faults = np.concatenate(([0], np.cumsum(differ)))
+        equal = faults[size:] == faults[:-size]
+        begin = own - int(files.word_edges[first])
+        for offset in range(size):
+            repeated[begin + offset : begin + offset + len(run)] |= equal
+    return repeated
+
+
+def _pairs_between(path: Path, low: int, high: int) -> NDArray[np.int64]:
+    """The pairs of a file whose first window lies in a range."""
+    import numpy as np
+
+    pairs = np.memmap(path, np.int64, "r").reshape(-1, 2) if path.stat().st_size else np.zeros((0, 2), np.int64)
+    start, stop = np.searchsorted(pairs[:, 0], (low, high))
+    return np.array(pairs[start:stop])
+
+
+def cut_words(text: str, cut: NDArray[np.bool_]) -> tuple[str, list[str]]:
+    """A text without some of its words, as paragraphs, and the passages that were cut."""
+    import numpy as np
+
+    spans = [(0, 0), *word_spans(text), (len(text), len(text))]
+    edges = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2)
+    pieces, passages, end = [], [], 0
+    for first, last in edges.tolist():
+        # Punctuation goes with the passage if a space or an end parts it from what is on its other side.
+        before, after = text[spans[first][1] : spans[first + 1][0]], text[spans[last][1] : spans[last + 1][0]]
+        opening, closing = _OPENING.search(before), _CLOSING.search(after)
+        start = spans[first + 1][0] - (len(opening[1]) if opening else len(before) if first == 0 else 0)
+        stop = spans[last][1] + (len(closing[1]) if closing else len(after) if last == len(cut) else 0)
+        pieces.append(text[end:start])
+        passages.append(text[start:stop])
+        end = stop
+    pieces.append(text[end:])
+    return "\n\n".join(piece.strip() for piece in pieces if word_spans(piece)), passages
+
+
+_OPENING = re.compile(r"\s(\S*)$")
+_CLOSING = re.compile(r"^(\S*)\s")

@@ -1,0 +1,159 @@
+"""Semantic duplicates: texts that say the same in other words, by the cosine of their embeddings.
+
+SemDeDup (Abbas et al. 2023, arXiv 2303.09540): k-means puts embeddings into cells, and only texts of one cell are
+compared. Unlike there, a text is dropped only if one that stays is like it, and of those alike the smallest id stays.
+
+Axes: N documents, M documents of a cell, D width of an embedding.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field
+
+from lmworks.data.duplicates.deduplicate import REASONS, drop_rows, read_ids
+from lmworks.data.pretrained import batches, load, model_digest, most_tokens
+from lmworks.data.records import Documents, read_columns, write_file, write_json_lines
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CELL_DOCUMENTS = 1_000
+"""Documents of a cell on average: a cell's similarities are then computed in milliseconds."""
+SAMPLE = 50_000
+"""Embeddings that the cells are learned from: 77 MB at a width of 384."""
+_BLOCK_ROWS = 1_024
+"""Rows compared in one go with all of their cell."""
+
+
+class SemanticConfig(StepConfig):
+    """Drop documents that say what another says, by the embeddings of a model that the user supplies."""
+
+    kind: Literal["semantic-duplicates"] = "semantic-duplicates"
+    documents: Reference = Field(alias="from", description="The documents to search.")
+    encoder: str = Field(
+        description="Folder of a Hugging Face encoder whose mean-pooled output is a sentence embedding, such as "
+        "all-MiniLM-L6-v2; relative to the recipe."
+    )
+    cosine: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="Least similarity of duplicates. With all-MiniLM-L6-v2, of labelled STS-B pairs half of the "
+        "paraphrases lie above it and next to nothing else; another encoder needs a value of its own.",
+    )
+    tokens: int = Field(
+        default=256, ge=8, description="Tokens embedded from a text's start: what all-MiniLM-L6-v2 was trained to read."
+    )
+    encoder_digest: str = Field(default="", description="Digest of the encoder's files; set by `resolve`.")
+    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the digest of the encoder: other weights give other duplicates."""
+        digest = model_digest(folder / self.encoder, "encoder")
+        return self.model_copy(update={"folder": folder, "encoder_digest": digest})
+
+
+@stage(version=1)
+def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups."""
+    import numpy as np
+
+    shards = documents.shards()
+    folder = context.scratch / "embedded"
+    one_process = replace(context, workers=1)  # the model computes in threads of its own
+    map_units(list(enumerate(shards)), partial(embed_shard, config, folder), folder, one_process, (), "embed")
+    embedded = [np.load(folder / f"{index:05d}.npy", mmap_mode="r") for index in range(len(shards))]
+    edges = np.cumsum([0, *map(len, embedded)])
+    ids = read_ids(shards, edges, np.arange(edges[-1]))
+    cells = find_cells(embedded)
+    reasons, records = np.zeros(len(ids), np.uint8), []
+    number_of_cells = int(cells.max(initial=-1)) + 1
+    context.progress.start(number_of_cells, "cells")
+    for cell in range(number_of_cells):
+        context.check_stop()
+        inside = cells == cell
+        vectors = np.concatenate([some[inside[at : at + len(some)]] for at, some in zip(edges, embedded, strict=False)])
+        rows = np.flatnonzero(inside)
+        order = np.argsort(ids[rows])
+        rows, leads = rows[order], rows[order][nearest_kept(vectors[order], config.cosine)]
+        for lead in np.unique(leads[leads != rows]).tolist():
+            rest = rows[(leads == lead) & (rows != lead)]
+            reasons[rest] = REASONS.index("semantic duplicate")
+            record = {"kept": [ids[lead].decode()], "dropped": [name.decode() for name in ids[rest]], "held_out": []}
+            records.append(record)
+        context.progress.update(cell + 1)
+    units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
+    tally = map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True)
+    write_json_lines(out / "clusters.jsonl", sorted(records, key=lambda record: record["kept"]))
+    tally.counts["clusters of duplicates"] = len(records)
+    return Result(counts=tally.counts, examples=tally.examples)
+
+
+def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
+    """Store the embeddings of one shard."""
+    import numpy as np
+
+    index, shard = numbered
+    texts = read_columns(shard, ["text"]).column("text").to_pylist()
+    stream = io.BytesIO()
+    np.save(stream, embed(config.folder / config.encoder, texts, config.tokens))
+    write_file(folder / f"{index:05d}.npy", stream.getvalue())
+    return {}, Tally()
+
+
+def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32]:
+    """Embeddings [N, D] of length 1: the mean over a text's first tokens of what the encoder in a folder puts out."""
+    import numpy as np
+
+    tokenizer, model = load(folder, "AutoModel")
+    tokenizer.enable_truncation(min(tokens, most_tokens(model)))
+    found = np.zeros((len(texts), model.config.hidden_size), np.float32)
+    for places, output, mask in batches(model, tokenizer.encode_batch(texts)):
+        weights = mask[:, :, None]
+        mean = (output.last_hidden_state * weights).sum(dim=1) / weights.sum(dim=1)
+        found[places] = (mean / mean.norm(dim=1, keepdim=True)).numpy()
+    return found
+
+
+def find_cells(embedded: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
+    """The cell of each document [N]: k-means on a seeded sample, in one thread so that no bit depends on the cores."""
+    import numpy as np
+    from sklearn.cluster import MiniBatchKMeans
+    from threadpoolctl import threadpool_limits
+
+    count = sum(map(len, embedded))
+    if count < 2 * CELL_DOCUMENTS:
+        return np.zeros(count, np.int64)
+    share = min(1, SAMPLE / count)
+    draw = np.random.default_rng(0)
+    sample = np.concatenate([some[draw.random(len(some)) < share] for some in embedded])
+    with threadpool_limits(1):
+        cells = MiniBatchKMeans(count // CELL_DOCUMENTS, random_state=0, n_init=1).fit(sample)
+        return np.concatenate([cells.predict(some) for some in embedded if len(some)]).astype(np.int64)
+
+
+def nearest_kept(vectors: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
+    """For each row of unit vectors [M, D] the first earlier row that stays and is like it, else the row itself [M]."""
+    import numpy as np
+
+    leads = np.arange(len(vectors))
+    stays = np.ones(len(vectors), bool)
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        block = vectors[start : start + _BLOCK_ROWS]
+        alike = block @ vectors[: start + len(block)].T >= threshold
+        for row in np.flatnonzero(np.tril(alike, start - 1).any(axis=1)).tolist():
+            earlier = np.flatnonzero(alike[row, : start + row] & stays[: start + row])
+            if len(earlier):
+                leads[start + row], stays[start + row] = earlier[0], False
+    return leads

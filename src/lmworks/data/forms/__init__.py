@@ -1,0 +1,1 @@
+"""What of a record in a published form becomes what."""

@@ -1,0 +1,1 @@
+"""Which licences may enter, and what a mixture of them asks for."""

@@ -1,0 +1,94 @@
+"""The licence of a mixture: what may be done with texts under several licences, and what must be done for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lmworks.data.licences.gate import USES, Alternative, LicenceGate, LicenceTerms, may_become
+from lmworks.errors import GateRefused
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The meet of all licences of a set of texts."""
+
+    use: str
+    """The widest use that every licence allows; "unspecified" if one states none."""
+    licences: list[str]
+    """Every licence that holds: of an OR, the branch with the fewest duties."""
+    attribution: list[str]
+    """Those that ask for attribution."""
+    share_alike: str | None
+    """The licence that what is made from all of it must carry."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, in order."""
+        return asdict(self)
+
+
+def mix(gate: LicenceGate, expressions: Iterable[str]) -> Mixture:
+    """The licence of texts under these SPDX expressions, each of which passes the gate.
+
+    Share-alike licences must agree: there must be one that all of them may become and that takes nothing away from the
+    rest. Raises GateRefused if there is none.
+    """
+    ways = {expression: gate.alternatives(expression) for expression in sorted(set(expressions))}
+    binding = {name for found in ways.values() for way in found for name in way if _terms(gate, name).share_alike}
+    for whole in (None, *sorted(frozenset().union(*map(may_become, binding)))):
+        chosen = [next((way for way in found if _fits(gate, way, whole)), None) for found in ways.values()]
+        if None not in chosen:
+            return _meet(gate, [way for way in chosen if way is not None], whole)
+    raise GateRefused(
+        f"licences: nothing that is made from all of {', '.join(ways)} may be passed on: share-alike licences ask for "
+        "different licences of the whole. Leave some of these licences out, or keep them in separate recipes."
+    )
+
+
+def attribution_text(mixture: Mixture, counts: Mapping[tuple[str, str], int]) -> str:
+    """What must be published with a model: whose texts, under which licences. `counts` is by (source, licence)."""
+    lines = ["This model was made from texts of the following sources.", ""]
+    for (source, licence), documents in sorted(counts.items()):
+        lines.append(f"- {source}: {documents} documents under {licence}")
+    if mixture.attribution:
+        lines += ["", "Texts of the licences that ask for attribution:", ""]
+        lines += [f"- {name}: {_address(name)}" for name in mixture.attribution]
+    if mixture.share_alike:
+        lines += ["", f"What is made from them carries the licence {mixture.share_alike}."]
+    return "\n".join(lines) + "\n"
+
+
+def _fits(gate: LicenceGate, way: Alternative, whole: str | None) -> bool:
+    """Whether texts under these licences may go into a work under `whole`; None is a work that nothing binds."""
+    for name in way:
+        terms = _terms(gate, name)
+        if whole is None and terms.share_alike:
+            return False
+        if whole is None:
+            continue
+        if terms.share_alike and whole not in may_become(name):
+            return False
+        wider = USES.index(_terms(gate, whole).use) > USES.index(terms.use)
+        if gate.terms_of(name) and not terms.share_alike and wider:
+            return False
+    return True
+
+
+def _meet(gate: LicenceGate, ways: Iterable[Alternative], whole: str | None) -> Mixture:
+    names = sorted(frozenset().union(*ways))
+    uses = [USES.index(_terms(gate, name).use) for name in names]
+    return Mixture(
+        use=USES[min(uses, default=0)],
+        licences=names,
+        attribution=[name for name in names if _terms(gate, name).attribution],
+        share_alike=whole,
+    )
+
+
+def _terms(gate: LicenceGate, name: str) -> LicenceTerms:
+    return gate.terms_of(name) or LicenceTerms(use="unspecified")
+
+
+def _address(name: str) -> str:
+    return "see the contract" if name.startswith("LicenseRef-") else f"https://spdx.org/licenses/{name}.html"

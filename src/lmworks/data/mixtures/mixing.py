@@ -1,0 +1,146 @@
+"""Mix: several sets of documents or conversations as one, and in which proportions a model reads them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from lmworks.data.records import Documents, shard_ids, write_ids, write_json_lines
+from lmworks.data.tuning.conversations import Conversations, is_conversations
+from lmworks.errors import UsageError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class CurriculumStage(StepConfig):
+    """The proportions in one stretch of a training."""
+
+    until: float = Field(gt=0, le=1, description="Where the stretch ends, as a share of the steps.")
+    weights: dict[str, float] = Field(description="A weight for each part; they need not add up to 1.")
+
+
+class Course(StepConfig):
+    """What decides on proportions besides weights."""
+
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        description="T: parts of n tokens without weights are read in proportion to n^(1/T). 1, the default, is as "
+        "they are; multilingual models take more, so that small parts are not forgotten (1/T = 0.7: Conneau and Lample "
+        "2019, arXiv:1901.07291; T = 5: Arivazhagan et al. 2019, arXiv:1907.05019).",
+    )
+    curriculum: list[CurriculumStage] = Field(
+        default=[], description="Weights that change in the course of the steps; empty: they are the same throughout."
+    )
+
+
+class Proportions(Course):
+    """How much of each part a model reads, by tokens."""
+
+    weights: dict[str, float] = Field(default={}, description="By part; empty: `temperature` or `curriculum` decides.")
+    max_epochs: dict[str, float] = Field(default={}, description="By part; those not named may be repeated at will.")
+
+
+class MixPart(StepConfig):
+    """One part of a mixture."""
+
+    documents: Reference = Field(alias="from", description="The documents, or conversations, of this part.")
+    weight: float | None = Field(
+        default=None, ge=0, description="Share of the tokens that are read, in any unit; unset: by size."
+    )
+    max_epochs: float | None = Field(
+        default=None,
+        gt=0,
+        description="How often this part may be read at the most; then the others take over its share. Unset: without "
+        "limit. Up to 4 passes taught nearly as much as new text (Muennighoff et al. 2023, arXiv:2305.16264).",
+    )
+
+
+class MixConfig(Course):
+    """Mix sets of documents, or of conversations."""
+
+    kind: Literal["mix"] = "mix"
+    documents: dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")], MixPart] = Field(
+        alias="parts", min_length=1, description="What is mixed, by name: letters, digits, - and _."
+    )
+
+    @field_validator("curriculum")
+    @classmethod
+    def _stages_ascend(cls, value: list[CurriculumStage]) -> list[CurriculumStage]:
+        ends = [each.until for each in value]
+        if value and (ends != sorted(set(ends)) or ends[-1] != 1):
+            raise ValueError(f"`until` must rise from stage to stage and end at 1; found {ends}")
+        return value
+
+    @model_validator(mode="after")
+    def _weights_agree(self) -> Self:
+        given = {name: part.weight for name, part in self.documents.items() if part.weight is not None}
+        ways = [bool(given), bool(self.curriculum), "temperature" in self.model_fields_set]
+        if sum(ways) > 1:
+            raise ValueError("proportions follow from each part's `weight`, `temperature` or `curriculum`; keep one")
+        for weights in [given] * bool(given) + [each.weights for each in self.curriculum]:
+            if weights.keys() != self.documents.keys():
+                raise ValueError(
+                    f"weights are of {sorted(weights)}, parts are {sorted(self.documents)}; name each once"
+                )
+            if min(weights.values()) < 0 or not sum(weights.values()):
+                raise ValueError("a weight is 0 or more, and one of them above 0")
+        return self
+
+    def proportions(self) -> Proportions:
+        """What this says about proportions, without the documents."""
+        parts = self.documents.items()
+        return Proportions(
+            weights={name: part.weight for name, part in parts if part.weight is not None},
+            max_epochs={name: part.max_epochs for name, part in parts if part.max_epochs is not None},
+            temperature=self.temperature,
+            curriculum=self.curriculum,
+        )
+
+
+@stage(version=1)
+def mix(config: MixConfig, documents: list[Documents], out: Path, context: Context) -> Result:
+    """The shards of all parts, one part after another; each document once. Of conversations, the lines of all.
+
+    Proportions change nothing here: they hold for a model whose `data` this step is, which is trained on rows of each
+    part in turn. Whatever else reads this step, such as a tokenizer, reads each document once. Raises `UsageError` for
+    parts of both forms.
+    """
+    counts: dict[str, int] = {}
+    talking = [name for name, part in zip(config.documents, documents, strict=True) if is_conversations(part)]
+    if talking:
+        if silent := config.documents.keys() - set(talking):
+            raise UsageError(f"mix: {', '.join(talking)} are conversations and {', '.join(sorted(silent))} documents")
+        parts = dict(zip(config.documents, documents, strict=True))
+        return _mix_conversations({name: Conversations(part.path, part.digest) for name, part in parts.items()}, out)
+    shards = [shard for part in documents for shard in part.shards()]
+    for number, shard in enumerate(shards):
+        context.check_stop()
+        _link(shard, out / f"part-{number:05d}.parquet")
+    for name, part in zip(config.documents, documents, strict=True):
+        counts[f"{name} documents"] = part.count()
+    write_ids(out, (name for name, _ in groupby(shard_ids(out))))
+    return Result(counts=counts)
+
+
+def _mix_conversations(parts: Mapping[str, Conversations], out: Path) -> Result:
+    """Lines of all parts, in the order of their ids, before which stands the part's name."""
+    named = {name: [{**line, "id": f"{name}/{line['id']}"} for line in part.iterate()] for name, part in parts.items()}
+    lines = sorted((line for each in named.values() for line in each), key=lambda line: str(line["id"]))
+    write_json_lines(out / "conversations.jsonl", lines)
+    write_ids(out, sorted({line["document"] for line in lines if line.get("document")}))
+    return Result(counts={f"{name} conversations": len(each) for name, each in named.items()})
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, which takes no room: payloads are never written to. A copy where that fails."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

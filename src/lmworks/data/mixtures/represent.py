@@ -1,0 +1,229 @@
+"""Represent: compare the shares of languages, years, topics and groups with stated ones, and bring them nearer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmworks.data.mixtures.raking import copies, effective_size, rake, total_variation, variation_margin
+from lmworks.data.quality.filters import detect_language
+from lmworks.data.records import Document, Documents, read_shard, write_file
+from lmworks.data.splits.balance import draw_bars
+from lmworks.data.splits.features import describe_shard, find_topics, moment
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+if TYPE_CHECKING:
+    from lmworks.data.mixtures.raking import Codes, Floats
+
+UNKNOWN, OTHER, MENTIONED = "unknown", "other", "mentioned"
+TOPIC = "topic"
+
+
+class RepresentConfig(StepConfig):
+    """Measure documents against stated shares, and sample or repeat them to come nearer."""
+
+    kind: Literal["represent"] = "represent"
+    documents: Reference = Field(alias="from", description="The documents to look at.")
+    target: dict[str, dict[str, float] | Literal["even"]] = Field(
+        min_length=1,
+        description="Wanted shares of the documents, by attribute: `language`, `source`, `licence`, `year`, `topic`, "
+        "a field of their `meta`, or a group. What the shares leave of 1 is for all other values together.",
+    )
+    groups: dict[str, list[str]] = Field(
+        default={},
+        description="Words that mention a group of people, whole and in any case. A group is an attribute with the "
+        "value `mentioned`.",
+    )
+    mitigate: Literal["none", "sample", "repeat"] = Field(
+        default="none",
+        description="`sample` leaves out what is too frequent; `repeat` also reads more than once what is too rare.",
+    )
+    max_repeats: int = Field(
+        default=4,
+        ge=1,
+        description="Of one document with `repeat`: 4 taught nearly as much as new text (Muennighoff et al. 2023, "
+        "arXiv:2305.16264).",
+    )
+    topics: int = Field(default=20, ge=2, description="Clusters of topics, as in `split`.")
+    seed: int = Field(default=0, description="Of what is left out; any number will do.")
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        for name, shares in self.target.items():
+            if shares != "even" and (not shares or min(shares.values()) < 0 or sum(shares.values()) > 1 + 1e-9):
+                raise ValueError(f"{name}: shares are 0 or more and add up to 1 at the most; found {shares}")
+        if untold := self.groups.keys() - self.target.keys():
+            raise ValueError(f"group {min(untold)!r} has no `target`, such as {{mentioned: 0.5}}")
+        return self
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of all documents."""
+
+    name: str
+    values: list[str]
+    codes: Codes
+    """The value of each document [N]."""
+    target: Floats
+
+    def shares(self, taken: Codes) -> Floats:
+        """The share of each value among documents taken so many times [N]."""
+        import numpy as np
+
+        found: Floats = np.bincount(self.codes, taken, minlength=len(self.values)) / taken.sum()
+        return found
+
+
+@stage(version=1)
+def represent(config: RepresentConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Count attributes and groups, compare them with the target, and keep or repeat documents to come nearer.
+
+    A repeated document stands in shards of their own, so that its copies are not read one after another.
+    `representation.json` lists all shares before and after, `representation.svg` draws them.
+    """
+    import numpy as np
+
+    labels, order, sizes = _describe(config, documents, context)
+    attributes = [_attribute(config, name, labels[name]) for name in config.target]
+    before = np.ones(len(order), np.int64)
+    taken = _taken(config, attributes, np.array(order, np.uint64)) if config.mitigate != "none" else before
+    shards = np.split(taken, np.cumsum(sizes)[:-1])
+    units = [
+        (shard, (wanted > turn).tolist(), turn)
+        for turn in range(taken.max())
+        for shard, wanted in zip(documents.shards(), shards, strict=True)
+    ]
+    tally = map_units(units, _take, out, context)
+    rows = [row for each in attributes for row in _rows(each, before, taken)]
+    write_file(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
+    bars = [(f"{row['attribute']}: {row['value'][:20]}", [row["after"], row["before"], row["target"]]) for row in rows]
+    caption = "share of documents: after (dark), before (light), wanted (orange)"
+    write_file(out / "representation.svg", draw_bars("Shares of documents", caption, bars).encode())
+    figures = [figure for each in attributes for figure in _figures(config, each, before, taken)]
+    return Result(figures=figures, counts=tally.counts, examples=tally.examples)
+
+
+def _describe(
+    config: RepresentConfig, documents: Documents, context: Context
+) -> tuple[dict[str, list[str]], list[int], list[int]]:
+    """The value of each attribute [N], what orders documents at random [N], and the documents of each shard."""
+    folder, shards = context.scratch / "described", list(enumerate(documents.shards()))
+    names = [name for name in config.target if name != TOPIC]
+    work = partial(_describe_shard, folder, names, config.groups, config.seed)
+    map_units(shards, work, folder, context, parts=(), step="describe")
+    found = [json.loads((folder / f"{number:05d}.json").read_text()) for number, _ in shards]
+    labels = {name: [label for each in found for label in each["labels"][name]] for name in names}
+    if TOPIC in config.target:
+        topics = context.scratch / "topics"
+        map_units(shards, partial(describe_shard, topics, True), topics, context, parts=(), step="topics")
+        labels[TOPIC] = [str(topic) for topic in find_topics(topics, config.topics, config.seed)[0]]
+    return labels, [number for each in found for number in each["order"]], [len(each["order"]) for each in found]
+
+
+def _describe_shard(
+    folder: Path, names: Sequence[str], groups: Mapping[str, Sequence[str]], seed: int, unit: tuple[int, Path]
+) -> tuple[Parts, Tally]:
+    number, shard = unit
+    documents = read_shard(shard)
+    patterns = {
+        name: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
+        for name, words in groups.items()
+    }
+    labels = {name: [_label(document, name, patterns) for document in documents] for name in names}
+    hashes = [hashlib.blake2b(f"{seed} {document.id}".encode(), digest_size=8) for document in documents]
+    order = [int.from_bytes(each.digest()) for each in hashes]
+    write_file(folder / f"{number:05d}.json", json.dumps({"labels": labels, "order": order}).encode())
+    return {}, Tally()
+
+
+def _label(document: Document, name: str, patterns: Mapping[str, re.Pattern[str]]) -> str:
+    """A document's value of one attribute."""
+    found: object
+    match name:
+        case _ if name in patterns:
+            found = MENTIONED if patterns[name].search(document.text) else OTHER
+        case "language":
+            found = document.language or detect_language(document.text)[0]
+        case "source" | "licence":
+            found = getattr(document, name)
+        case "year":
+            found = (document.created or "").strip()[:4] if moment(document.created) is not None else None
+        case _:
+            found = document.meta.get(name)
+    return UNKNOWN if found is None else str(found)
+
+
+def _attribute(config: RepresentConfig, name: str, labels: Sequence[str]) -> Attribute:
+    """An attribute with its target; what the target does not name is one value."""
+    import numpy as np
+
+    wanted = config.target[name]
+    if wanted == "even":
+        wanted = dict.fromkeys(sorted(set(labels)), 1 / len(set(labels)))
+    values = list(dict.fromkeys([*wanted, OTHER]))
+    place = {value: number for number, value in enumerate(values)}
+    codes = np.array([place.get(label, place[OTHER]) for label in labels], np.int64)
+    target = np.array([wanted.get(value, max(0.0, 1 - sum(wanted.values()))) for value in values])
+    return Attribute(name, values, codes, target / target.sum())
+
+
+def _taken(config: RepresentConfig, attributes: Sequence[Attribute], order: Any) -> Codes:
+    """How often each document is taken [N]. Raises LmworksError if no documents have a value that is wanted."""
+    import numpy as np
+
+    codes = np.stack([each.codes for each in attributes], axis=1)
+    cells, cell, counts = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+    weights = rake(cells, counts, {each.name: each.target for each in attributes})
+    weights = weights / weights.max() if config.mitigate == "sample" else weights.clip(max=config.max_repeats)
+    return copies(cell.ravel(), weights, order, config.seed)
+
+
+def _take(unit: tuple[Path, Sequence[bool], int]) -> tuple[Parts, Tally]:
+    """One shard: its documents that are taken so often."""
+    shard, wanted, turn = unit
+    tally, kept = Tally(), []
+    for document, take in zip(read_shard(shard), wanted, strict=True):
+        if take:
+            kept.append(document)
+            tally.counts["repeated" if turn else "documents"] += 1
+        elif not turn:
+            tally.note("left out: more of its kind than the target wants", id=document.id, text=document.text[:200])
+    return {"": kept}, tally
+
+
+def _rows(attribute: Attribute, before: Codes, taken: Codes) -> list[dict[str, Any]]:
+    """One record a value: its shares and its target."""
+    columns = zip(attribute.values, attribute.shares(before), attribute.shares(taken), attribute.target, strict=True)
+    return [
+        {"attribute": attribute.name, "value": value}
+        | {key: round(float(share), 6) for key, share in zip(("before", "after", "target"), shares, strict=True)}
+        for value, *shares in columns
+        if any(shares)
+    ]
+
+
+def _figures(config: RepresentConfig, attribute: Attribute, before: Codes, taken: Codes) -> Iterator[Figure]:
+    """Distance from the target before and after; the effective size is what the way there cost."""
+    for when, times in (("", before), (" after", taken))[: 1 if config.mitigate == "none" else 2]:
+        shares, size = attribute.shares(times), effective_size(times)
+        value, margin = total_variation(shares, attribute.target), variation_margin(shares, size, config.seed)
+        yield Figure(
+            name=f"{attribute.name} total variation{when}",
+            value=value,
+            n=int((times > 0).sum()),
+            interval=(max(0.0, value - margin), value + margin),
+            method="half the sum of |share of documents − target| over values; at least 95 % interval from "
+            f"multinomial samples of the effective size {size:,.0f}, documents taken as independent",
+        )

@@ -1,0 +1,1 @@
+"""Good text from bad: filters, classifiers and labels that may be wrong."""

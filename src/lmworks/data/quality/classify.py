@@ -1,0 +1,87 @@
+"""Classify: write what a classifier says of each document, and drop those of which it says too little good."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmworks.data.records import Document, Documents
+from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+if TYPE_CHECKING:
+    from lmworks.data.quality.hashed_linear import LinearClassifier
+
+
+class ClassifyConfig(StepConfig):
+    """Judge documents by a classifier that an earlier step trained."""
+
+    kind: Literal["classify"] = "classify"
+    documents: Reference = Field(alias="from", description="The documents to judge.")
+    classifier: Reference = Field(description="The step that trained it.")
+    label: str | None = Field(
+        default=None, description="The label whose probability is written; null writes the likeliest label itself."
+    )
+    field: str = Field(
+        default="quality", min_length=1, description="Field of `meta` that takes it; `split` can balance `quality`."
+    )
+    at_least: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Least probability of `label` to stay; 0 drops nothing, so that the scores can be seen first.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_label(self) -> Self:
+        if self.at_least and self.label is None:
+            raise ValueError("`at_least` is a probability of `label`; name the label")
+        return self
+
+
+@stage(version=1)
+def classify(config: ClassifyConfig, documents: Documents, classifier: Handle, out: Path, context: Context) -> Result:
+    """Every document with its label or probability (4 decimals) in `meta`. Raises `UsageError` for an unknown label."""
+    if not (classifier.path / "classifier.json").exists():
+        raise UsageError(f"classify: step {config.classifier!r} made no classifier; name a step of kind `classifier`")
+    labels = _load(classifier.path).labels
+    if config.label not in (None, *labels):
+        raise UsageError(f"classify: no label {config.label!r}; {config.classifier!r} knows {', '.join(labels)}")
+    tally = map_shards(documents, partial(_classify_shard, classifier.path), config, out, context)
+    if not tally.counts["documents"]:
+        raise LmworksError(f"classify: no document is left. Dropped by reason: {dict(tally.counts)}.")
+    return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _classify_shard(path: Path, config: ClassifyConfig, documents: list[Document]) -> tuple[Parts, Tally]:
+    model = _load(path)
+    tally, kept = Tally(), []
+    probabilities = model.probabilities([document.text for document in documents])
+    for document, each in zip(documents, probabilities, strict=True):
+        found: str | float = model.labels[each.argmax()]
+        if config.label is not None:
+            found = round(float(each[model.labels.index(config.label)]), 4)
+            if found < config.at_least:
+                reason = f"{config.label}: below {config.at_least}"
+                tally.note(reason, id=document.id, probability=found, text=document.text[:200])
+                continue
+        else:
+            tally.counts[f"label {found}"] += 1
+        kept.append(replace(document, meta={**document.meta, config.field: found}))
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
+
+
+@functools.lru_cache(maxsize=1)
+def _load(path: Path) -> LinearClassifier:
+    from lmworks.data.quality.hashed_linear import LinearClassifier
+
+    return LinearClassifier.load(path)

@@ -1,0 +1,84 @@
+"""Split: whole groups of documents into train, validation and test, or into folds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from lmworks.data.records import Document, Documents, read_shard, write_file
+from lmworks.data.splits.assignment import assign_alike, topic_names
+from lmworks.data.splits.groups import TOPIC_CLUSTER, SplitConfig, assign
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.stage import Context, Result, stage
+
+
+@stage(version=2)
+def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
+
+    So a group's part does not depend on the order or content of documents, and hardly on what other groups there are.
+    Documents that lack the field `by` are trained on. `groups.json` lists the groups held out, `balance.json` how far
+    parts that were balanced differ from the whole. Raises GateRefused if the leak test finds a pair.
+    """
+    names = _names(config, documents, context)
+    figures: list[Figure] = []
+    if config.is_plain:
+        part_of = assign({name for shard in names for name in shard if name is not None}, config)
+    else:
+        part_of, figures = assign_alike(config, documents, names, out, context)
+    tally = map_units(
+        list(zip(documents.shards(), names, strict=True)),
+        partial(split_shard, part_of, config),
+        out,
+        context,
+        config.output_parts(),
+    )
+    held_out = {part: sorted(name for name in part_of if part_of[name] == part) for part in config.held_out()}
+    groups = len({name for shard in names for name in shard if name is not None})
+    listing = {"by": config.by, "groups": groups, **held_out}
+    write_file(out / "groups.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
+    for part, members in held_out.items():
+        tally.counts[f"{part} groups"] = len(members)
+        if config.by != "id":  # digests tell a reader nothing
+            context.log(f"{part} groups ({len(members)}): {', '.join(members[:100])}")
+        tally.examples.append({"reason": f"{part} groups", "groups": members[:100]})
+    return Result(figures=figures, counts=tally.counts, examples=tally.examples)
+
+
+def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
+    """The name of each document's group, shard by shard; None if it has none."""
+    import pyarrow.parquet as pq
+
+    if config.by == TOPIC_CLUSTER:
+        return topic_names(config, documents, context)
+    known: dict[str, str] = {}  # one string a group, not one a document
+    column = config.by if config.by in ("id", "source") else "meta"
+    names: list[list[str | None]] = []
+    for shard in documents.shards():
+        table = pq.read_table(shard, columns=sorted({"id", column}))
+        names.append([])
+        for document, value in zip(*(table.column(name).to_pylist() for name in ("id", column)), strict=True):
+            name = json.loads(value).get(config.by) if column == "meta" else value
+            name = document if name is None and config.folds else name
+            names[-1].append(None if name is None else known.setdefault(str(name), str(name)))
+    return names
+
+
+def split_shard(
+    part_of: dict[str, str], config: SplitConfig, unit: tuple[Path, Sequence[str | None]]
+) -> tuple[Parts, Tally]:
+    """One shard of `split`, with the group of each of its documents."""
+    shard, names = unit
+    parts: dict[str, list[Document]] = {part: [] for part in config.output_parts()}
+    tally = Tally()
+    for document, name in zip(read_shard(shard), names, strict=True):
+        if name is None:
+            tally.note(f"no field {config.by!r}: trained on", id=document.id, path=document.meta.get("path"))
+        part = part_of.get(name, "train") if name is not None else "train"
+        parts[part].append(document)
+        tally.counts[f"{part} documents"] += 1
+        tally.counts[f"{part} bytes"] += len(document.text.encode())
+    return parts, tally

@@ -1,0 +1,1 @@
+"""Data to tune on: conversations, preferences, pairs, spans and what people judged."""

@@ -1,0 +1,133 @@
+"""Pairs of source and target, from documents that hold both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from lmworks.data.records import Document, Documents, write_ids
+from lmworks.data.tuning.conversations import write_conversations
+from lmworks.errors import UsageError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+PLACE = "{source}"
+
+
+class PairsConfig(StepConfig):
+    """Make pairs of documents."""
+
+    kind: Literal["pairs"] = "pairs"
+    documents: Reference = Field(alias="from", description="Documents that hold a source and a target each.")
+    source: str = Field(
+        default="source",
+        description="Field of `meta`, kept at ingest, that is rewritten; `text` for the text itself. A list, such as "
+        "of sentences, is joined by spaces.",
+    )
+    target: str = Field(
+        default="target", description="Field that is to be written; a list holds several, each of which is right."
+    )
+    targets: Literal["each", "references"] = Field(
+        default="each",
+        description="What becomes of several targets of one source, of one document or of several: `each` makes a pair "
+        "of its own, to learn from; `references` are kept together, to judge one answer by all of them.",
+    )
+    ask: str = Field(
+        default=PLACE,
+        description="Words of the question, with {source} in its place: the source alone, as an encoder-decoder reads "
+        "it and a tuned decoder needs no more. Words make an untuned chat model know what is wanted.",
+    )
+
+    @field_validator("ask")
+    @classmethod
+    def _asks_for_the_source(cls, value: str) -> str:
+        if value.count(PLACE) != 1:
+            raise ValueError(f"{value!r} has {value.count(PLACE)} places for the source; expected {PLACE} once")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A source and what is to be made of it."""
+
+    id: str
+    document: str
+    source: str
+    question: str
+    targets: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of `conversations.jsonl`; the source and further targets stand apart where they say more."""
+        turns = [("user", self.question), ("assistant", self.targets[0])]
+        return {
+            "id": self.id,
+            "form": "pair",
+            "messages": [{"role": role, "content": content} for role, content in turns],
+            "document": self.document,
+            **({"source": self.source} if self.source != self.question else {}),
+            **({"references": list(self.targets)} if len(self.targets) > 1 else {}),
+        }
+
+
+@stage(version=2)
+def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Write conversations of one question, the source, and one answer, the target.
+
+    So a decoder can be tuned (`sft`) on what an encoder-decoder is trained on. Documents without either are counted.
+    With `references` a source is asked about once, under the id of its first document, and its targets are all in the
+    field `references`. Raises UsageError if no document has both.
+    """
+    counts: Counter[str] = Counter()
+    found: list[tuple[Document, str, list[str]]] = []
+    for document in documents.iterate():
+        source, targets = " ".join(_side(document, config.source)), _side(document, config.target)
+        if source and targets:
+            found.append((document, source, targets))
+        else:
+            counts[f"no {config.target if source else config.source}"] += 1
+    if not found:
+        raise UsageError(
+            f"{config.documents}: no document has both {config.source!r} and {config.target!r}, found "
+            f"{dict(counts) or 'none at all'}; name them in `keep` of the source that is ingested"
+        )
+    made = list(_together(config, found) if config.targets == "references" else _apart(config, found))
+    write_conversations(out, made)
+    write_ids(out, sorted({document.id for document, _, _ in found}))  # of those that share a pair too
+    counts["pairs"] = len(made)
+    if config.targets == "references":
+        counts["references"] = sum(len(each.targets) for each in made)
+    return Result(counts=counts, examples=[{"reason": "pair", **each.as_json()} for each in made[:3]])
+
+
+def _apart(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Pair]:
+    return [
+        _pair(config, document.id if len(targets) == 1 else f"{document.id}-{number}", document, source, [target])
+        for document, source, targets in found
+        for number, target in enumerate(targets)
+    ]
+
+
+def _together(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Pair]:
+    first: dict[str, tuple[Document, list[str]]] = {}
+    for document, source, targets in found:
+        first.setdefault(source, (document, []))[1].extend(targets)
+    return [
+        _pair(config, document.id, document, source, list(dict.fromkeys(targets)))
+        for source, (document, targets) in first.items()
+    ]
+
+
+def _pair(config: PairsConfig, name: str, document: Document, source: str, targets: Sequence[str]) -> Pair:
+    question = config.ask.replace(PLACE, source)
+    return Pair(id=name, document=document.id, source=source, question=question, targets=targets)
+
+
+def _side(document: Document, name: str) -> list[str]:
+    value = document.text if name == "text" else document.meta.get(name)
+    texts = [str(each).strip() for each in (value if isinstance(value, list) else [value]) if each is not None]
+    return [text for text in texts if text]

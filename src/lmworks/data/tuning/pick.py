@@ -1,0 +1,51 @@
+"""Pick a few examples to watch while a model trains.
+
+An artifact of its own: a change to any other held-out text then leaves the model as it is.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from lmworks.data.records import Documents, write_file, write_ids, write_shard
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class PickConfig(StepConfig):
+    """Made by the graph for each model that is watched."""
+
+    data: Reference = Field(description="Where the examples come from.")
+    count: int = Field(default=2, ge=1, description="As many as one looks at.")
+
+
+@stage(version=2)
+def pick_documents(config: PickConfig, data: Documents, out: Path, context: Context) -> Result:
+    """The first documents in the order of ids, which is no order of content."""
+    picked = list(islice(data.iterate(), config.count))
+    write_shard(out / "part-00000.parquet", picked)
+    write_ids(out, sorted(document.id for document in picked))
+    return Result()
+
+
+@stage(version=2)
+def pick_conversations(config: PickConfig, data: Conversations, out: Path, context: Context) -> Result:
+    """The first conversation of each form: those about a document before others, the longest answers first."""
+    first: dict[str, dict[str, Any]] = {}
+    for record in data.iterate():
+        first.setdefault(record.get("form", ""), record)
+    longest = sorted(first.values(), key=lambda record: (not record.get("document"), -len(_answer(record))))
+    picked = longest[: config.count]
+    write_file(out / "conversations.jsonl", "".join(canonical_json(record) + "\n" for record in picked).encode())
+    write_ids(out, sorted(record["document"] for record in picked if record.get("document")))
+    return Result()
+
+
+def _answer(record: dict[str, Any]) -> str:
+    return str(record["messages"][-1]["content"])

@@ -1,0 +1,58 @@
+"""Preferences: which of two answers to a prompt is the better one, or whether one answer alone is good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmworks.data.records import write_ids, write_json_lines
+from lmworks.pipeline.stage import Handle
+
+Messages = Sequence[Mapping[str, str]]
+"""`role` (system, user, assistant) and `content` of each turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preference:
+    """A judgement. Of one answer alone (KTO's form) the other side is None."""
+
+    id: str
+    prompt: Messages
+    """Ends with the user's turn."""
+    chosen: Messages | None
+    """What follows the prompt: one assistant's turn, or several turns that end with one."""
+    rejected: Messages | None
+    margin: float | None = None
+    """How much better, in the judges' own units, where they say so."""
+    document: str | None = None
+    """Id of the document that the judgement was read from; those of one ranking share it."""
+
+    decided: Mapping[str, float] | None = None
+    """By how much each rule prefers the chosen answer, where rules judged."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of `preferences.jsonl`; what nobody stated, of margin and rules, is left out."""
+        return {
+            name: value for name, value in vars(self).items() if value is not None or name not in ("margin", "decided")
+        }
+
+
+@dataclass(frozen=True)
+class Preferences(Handle):
+    """A folder with `preferences.jsonl`, sorted by id, and `ids.txt`."""
+
+    def iterate(self) -> Iterator[Preference]:
+        """Every judgement, in order: pairs, and answers judged alone."""
+        with (self.path / "preferences.jsonl").open(encoding="utf-8") as lines:
+            for line in lines:
+                yield Preference(**json.loads(line))
+
+
+def write_preferences(folder: Path, preferences: Sequence[Preference]) -> None:
+    """Write preferences in the order of their ids, with the ids of the documents that they were read from."""
+    ordered = sorted(preferences, key=lambda preference: preference.id)
+    write_json_lines(folder / "preferences.jsonl", (preference.as_json() for preference in ordered))
+    write_ids(folder, sorted({preference.document for preference in ordered if preference.document}))

@@ -1,0 +1,269 @@
+"""From records of any published form to conversations and preferences: told, converted, and checked one by one."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from lmworks.data.forms.forms import FORMS, JUDGEMENTS, Fault, Row, Sample, conversation, form_of
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT
+from lmworks.data.records import Document, Documents, shard_ids, write_ids, write_json_lines
+from lmworks.data.steps import Tally
+from lmworks.data.tuning.conversations import write_conversations
+from lmworks.data.tuning.preferences import Preference, write_preferences
+from lmworks.errors import GateRefused, UsageError
+from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class Template(StepConfig):
+    """A wording, as FLAN's: `{field}` stands for a record's field."""
+
+    prompt: str = Field(min_length=1, description="What the user says.")
+    completion: str = Field(min_length=1, description="What the assistant answers.")
+
+
+class SamplesConfig(StepConfig):
+    """What both kinds of samples share."""
+
+    documents: Reference = Field(alias="from", description="Records ingested whole, with `text_field: .`.")
+    form: str = Field(
+        default="auto",
+        description="Of the records. `auto` takes that which most have: two forms in a file are most often a mistake.",
+    )
+    fields: dict[str, str] = Field(
+        default={}, description="Fields called otherwise, as {usual name: name here}; none, for usual names."
+    )
+    largest_bad_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Of records that cannot be used, above which the step refuses: one in five is no accident.",
+    )
+
+    @field_validator("form")
+    @classmethod
+    def _form_is_known(cls, value: str) -> str:
+        if value not in ("auto", *FORMS):
+            raise ValueError(f"no form {value!r}; expected auto or one of {', '.join(FORMS)}")
+        return value
+
+
+class ConversationsConfig(SamplesConfig):
+    """Make conversations of records."""
+
+    kind: Literal["conversations"] = "conversations"
+    templates: list[Template] = Field(
+        default=[], description="Wordings, one drawn for each record by its id; unset, the record's form says it all."
+    )
+
+
+class PreferencesConfig(SamplesConfig):
+    """Make preferences of records."""
+
+    kind: Literal["preferences"] = "preferences"
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A sample with its record."""
+
+    id: str
+    document: str
+    form: str
+    sample: Sample
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of `conversations.jsonl`."""
+        answer = {"answer": self.sample.answer} if self.sample.answer is not None else {}
+        turns = self.sample.prompt + (self.sample.chosen or [])
+        return {"id": self.id, "form": self.form, "messages": turns, "document": self.document, **answer}
+
+    def as_preference(self) -> Preference:
+        """The line of `preferences.jsonl`."""
+        sample = self.sample
+        sides = {"chosen": sample.chosen, "rejected": sample.rejected, "margin": sample.margin}
+        return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
+
+
+@stage(version=1)
+def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
+
+    Raises GateRefused if too much is, and UsageError if no record has a form.
+    """
+    work = _Reading(config, documents, config.templates)
+    return work.finish(
+        out, lambda kept: write_conversations(out, [each for each in kept if each.sample.chosen is not None])
+    )
+
+
+@stage(version=1)
+def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Write preferences; the rest is quarantined. Raises as `conversations`."""
+    work = _Reading(config, documents, [])
+    if work.form not in JUDGEMENTS:
+        raise UsageError(
+            f"{config.documents}: its records are of form {work.form}, which judges nothing; expected one of "
+            f"{', '.join(JUDGEMENTS)}. `kind: conversations` reads them"
+        )
+    return work.finish(out, lambda kept: write_preferences(out, [each.as_preference() for each in kept]))
+
+
+class _Reading:
+    """One pass to tell the form, one to convert; duplicates and contradictions are found among all."""
+
+    def __init__(self, config: SamplesConfig, documents: Documents, templates: Sequence[Template]) -> None:
+        self.config, self.documents, self.templates = config, documents, templates
+        self.tally = Tally()
+        self.records = documents.count()
+        self.bad = 0
+        self.form = "templates" if templates else config.form
+        if self.form == "auto":
+            found = Counter(form_of(row) for _, row in self._rows() if row is not None)
+            named = [(count, name) for name, count in found.items() if name]
+            if not named:
+                raise UsageError(self._nothing())
+            self.form = max(named)[1]
+
+    def _read(self) -> Iterator[_Made]:
+        """Samples of sound records."""
+        for document, row in self._rows():
+            try:
+                samples = list(self._convert(document, row))
+            except Fault as fault:
+                self._refuse(document, str(fault))
+                continue
+            for number, sample in enumerate(samples):
+                name = document.id if len(samples) == 1 else f"{document.id}-{number}"
+                yield _Made(name, document.id, self.form, sample)
+
+    def finish(self, out: Path, write: Callable[[Sequence[_Made]], None]) -> Result:
+        """Convert, leave out what is there twice or contradicts itself, write the rest, and count."""
+        kept = list(self._without_contradictions(self._without_duplicates(self._read())))
+        if self.bad > self.config.largest_bad_share * self.records:
+            raise GateRefused(
+                f"{self.config.documents}: {self.bad} of {self.records} records cannot be used: "
+                f"{self._reasons()}. Mend the records, name their `form` or `fields`, or raise largest_bad_share "
+                f"(now {self.config.largest_bad_share:g})"
+            )
+        if not kept:
+            raise UsageError(self._nothing())
+        write(kept)
+        write_json_lines(out / "quarantine.jsonl", self.tally.quarantined)
+        write_ids(out, shard_ids(self.documents.path))  # of those set aside too: their texts are in the quarantine
+        counts = {**self.tally.counts, "records": self.records, f"samples of form {self.form}": len(kept)}
+        examples = [{"reason": f"form {self.form}", **each.as_json()} for each in kept[:3]]
+        return Result(counts=counts, examples=[*self.tally.examples, *examples])
+
+    def _rows(self) -> Iterator[tuple[Document, Row | None]]:
+        names = self.config.fields
+        for document in self.documents.iterate():
+            try:
+                row = json.loads(document.text)
+            except ValueError:
+                row = None
+            if isinstance(row, dict):
+                yield document, {**row, **{ours: row[theirs] for ours, theirs in names.items() if theirs in row}}
+            else:
+                yield document, None
+
+    def _convert(self, document: Document, row: Row | None) -> Iterator[Sample]:
+        if row is None:
+            raise Fault("no record: the text is no JSON object; ingest with `text_field: .`")
+        if self.templates:
+            template = self.templates[int(digest_text(document.id)[:8], 16) % len(self.templates)]
+            turns = [("user", template.prompt), ("assistant", template.completion)]
+            yield conversation([{"role": role, "content": _filled(words, row)} for role, words in turns])
+            return
+        found = form_of(row)
+        if found != self.form and (self.config.form == "auto" or not FORMS[self.form][0](row)):
+            shown = f"has the fields {', '.join(row)[:200]}" if found is None else f"is of form {found}"
+            raise Fault(f"mixed schemas: the record {shown}, the step reads {self.form}")
+        yield from FORMS[self.form][1](row)
+
+    def _without_duplicates(self, made: Iterator[_Made]) -> Iterator[_Made]:
+        seen: dict[str, str] = {}
+        for each in made:
+            first = seen.setdefault(digest_text(canonical_json(vars(each.sample))), each.id)
+            if first == each.id:
+                yield each
+            else:
+                self.tally.note("duplicate", id=each.id, first=first, text=each.sample.prompt[-1]["content"])
+
+    def _without_contradictions(self, made: Iterator[_Made]) -> Iterator[_Made]:
+        """Where one question has two verdicts nobody knows which is right: all of them are quarantined."""
+        kept, claimed, contradicted = list(made), dict[str, set[str]](), dict[str, str]()
+        for each in kept:
+            for subject, verdict in claims(each.sample):
+                claimed.setdefault(subject, set()).add(verdict)
+        for each in kept:
+            for subject, _ in claims(each.sample):
+                if len(claimed[subject]) > 1:
+                    contradicted[each.document] = " and ".join(sorted(claimed[subject]))
+        for document in self.documents.iterate() if contradicted else ():
+            if verdicts := contradicted.get(document.id):
+                self._refuse(document, f"contradictory labels: the same prompt has {verdicts:.200}")
+        yield from (each for each in kept if each.document not in contradicted)
+
+    def _refuse(self, document: Document, reason: str) -> None:
+        """Into the quarantine, in the form that the source `quarantine` reads again."""
+        self.bad += 1
+        raw = document.text.encode()
+        place = {"source": document.source, "path": document.meta.get("path", ""), "record": self._number(document)}
+        self.tally.note(f"quarantined: {reason.split(':')[0]}", **place, detail=reason)
+        kept = base64.b64encode(raw[:RAW_BYTES_KEPT]).decode()
+        self.tally.quarantined.append(
+            {**place, "offset": 0, "reason": reason, "start": 0, "raw_bytes": len(raw), "raw": kept}
+        )
+
+    def _number(self, document: Document) -> str:
+        return str(document.meta.get("record", document.id))
+
+    def _reasons(self) -> str:
+        shown = [
+            f"{example['path']}:{example['record']}: {example['detail']}"
+            for example in self.tally.examples
+            if "detail" in example
+        ]
+        return "; ".join(shown[:3])
+
+    def _nothing(self) -> str:
+        return (
+            f"{self.config.documents}: no record has a known form ({', '.join(FORMS)}); ingest whole records with "
+            f"`text_field: .`, and name fields that are called otherwise in `fields`. {self._reasons()}"
+        )
+
+
+def claims(sample: Sample) -> Iterator[tuple[str, str]]:
+    """What a sample says of what: an answer of a prompt, or which of two answers, or whether one is good."""
+    prompt = _plain(sample.prompt)
+    if sample.answer is not None:
+        yield prompt, repr(sample.answer)
+    elif sample.chosen is None or sample.rejected is None:
+        if (answer := sample.chosen or sample.rejected) and sample.rejected is not None:
+            yield prompt + _plain(answer), "bad"
+        elif answer:
+            yield prompt + _plain(answer), "good"
+    else:
+        sides = [_plain(sample.chosen), _plain(sample.rejected)]
+        yield prompt + "".join(sorted(sides)), "one order" if sides == sorted(sides) else "the other"
+
+
+def _plain(turns: Sequence[Mapping[str, str]]) -> str:
+    return canonical_json([[turn["role"], " ".join(turn["content"].split()).casefold()] for turn in turns])
+
+
+def _filled(template: str, row: Row) -> str:
+    try:
+        return template.format_map(row)
+    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        raise Fault(f"field missing: the template asks for {error}, the record has {', '.join(row)[:200]}") from None

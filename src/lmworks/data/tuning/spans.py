@@ -1,0 +1,128 @@
+"""Labelled spans of a text, as a token-classification model finds them.
+
+A text is read in windows that overlap, and each token is judged by the window in which it stands farther from an edge.
+A word has the label of its first token, as such models are trained (Devlin et al. 2019, section 5.3); labels have the
+prefixes of BIO, IOB1, IOBES or BILOU, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from lmworks.data.pretrained import batches, most_tokens
+from lmworks.data.records import Document
+from lmworks.errors import UsageError
+
+Name = TypeVar("Name", bound=str)
+Span = tuple[str, int, int]
+"""Label, first character, and the one after the last."""
+
+WINDOW, OVERLAP = 512, 64
+"""Tokens of a window, for the cost of a token grows with it, and tokens that two share, to judge a span by."""
+TEXTS_AT_ONCE = 64
+"""Texts whose windows are in memory at once."""
+
+
+def spans_of(document: Document, field: str) -> list[Span] | None:
+    """The spans of a document, `{"start": 0, "end": 5, "label": "name"}` each, in order; None without the field.
+
+    Raises UsageError if one is malformed, empty, outside of the text, or overlaps another.
+    """
+    if (spans := document.meta.get(field)) is None:
+        return None
+    try:
+        found = sorted(((str(span["label"]), int(span["start"]), int(span["end"])) for span in spans), key=_by_start)
+    except (TypeError, KeyError, ValueError) as error:
+        raise UsageError(  # without what the fields hold, which may be personal
+            f"document {document.id}: the field {field!r} is {_form(spans)}; expected a list of objects with `start`, "
+            "`end` (whole numbers) and `label` each"
+        ) from error
+    free = 0
+    for _, start, end in found:
+        if not free <= start < end <= len(document.text):
+            raise UsageError(
+                f"document {document.id}: a span from {start} to {end} is empty, outside of {len(document.text)} "
+                "characters, or overlaps another; offsets count characters of the text as it was ingested"
+            )
+        free = end
+    return found
+
+
+def _by_start(span: Span) -> tuple[int, int, str]:
+    return span[1], span[2], span[0]
+
+
+def _form(spans: Any) -> str:
+    if not isinstance(spans, list):
+        return f"a {type(spans).__name__}"
+    odd = next((each for each in spans if not isinstance(each, dict) or not {"start", "end", "label"} <= {*each}), None)
+    return f"a list with fields {', '.join(map(str, odd))}" if isinstance(odd, dict) else "a list of something else"
+
+
+def parts_of_label(label: str) -> tuple[str, bool]:
+    """What is labelled, and whether it begins here: "B-name" is ("name", True)."""
+    prefix, dash, name = label.partition("-")
+    if dash and prefix in ("B", "I", "E", "L", "S", "U"):
+        return name, prefix in ("B", "S", "U")
+    return label, False
+
+
+def find_spans(
+    tokenizer: Any, model: Any, meaning: Mapping[int, tuple[Name | None, bool]], texts: Sequence[str]
+) -> list[list[tuple[Name, int, int]]]:
+    """The spans of each text (name, start, end), in order and without overlaps.
+
+    `meaning` gives, by the number of a label of the model, the name of such spans, None for none, and whether one
+    begins. `tokenizer` is one of the `tokenizers` package; its truncation is set.
+    """
+    size = min(WINDOW, most_tokens(model))
+    overlap = min(OVERLAP, size // 4)
+    tokenizer.enable_truncation(size, stride=overlap)
+    found: list[list[tuple[Name, int, int]]] = []
+    for begin in range(0, len(texts), TEXTS_AT_ONCE):
+        some = texts[begin : begin + TEXTS_AT_ONCE]
+        encoded = [(first, *first.overflowing) for first in tokenizer.encode_batch(list(some))]
+        windows = [window for group in encoded for window in group]
+        labels: list[list[int]] = [[] for _ in windows]
+        for places, output, _ in batches(model, windows):
+            for place, row in zip(places, output.logits.argmax(dim=2).tolist(), strict=True):
+                labels[place] = row
+        of_window = iter(labels)
+        for text, group in zip(some, encoded, strict=True):
+            words = _words(text, [(window, next(of_window)) for window in group], overlap)
+            found.append(_joined([(*meaning[label], start, end) for label, start, end in words]))
+    return found
+
+
+def _words(text: str, windows: Sequence[tuple[Any, list[int]]], overlap: int) -> Iterator[tuple[int, int, int]]:
+    """Label and characters of each word."""
+    word, label, start, end = None, 0, 0, 0
+    for number, (window, labels) in enumerate(windows):
+        inside = [place for place, special in enumerate(window.special_tokens_mask) if not special]
+        first = overlap // 2 if number else 0
+        last = len(inside) - (overlap - overlap // 2 if number < len(windows) - 1 else 0)
+        for place in inside[first:last]:
+            left, right = window.offsets[place]
+            left += len(text[left:right]) - len(text[left:right].lstrip())  # some tokenizers count the space before
+            if window.word_ids[place] != word:
+                if word is not None:
+                    yield label, start, end
+                word, label, start, end = window.word_ids[place], labels[place], left, right
+            elif any(map(str.isalnum, text[left:right])):  # not the full stop of "Paris." where it is no word itself
+                end = right
+    if word is not None:
+        yield label, start, end
+
+
+def _joined(words: Sequence[tuple[Name | None, bool, int, int]]) -> list[tuple[Name, int, int]]:
+    """Neighbouring words of one kind as one span, up to a word that begins another."""
+    spans: list[tuple[Name, int, int]] = []
+    before = None
+    for kind, begins, start, end in words:
+        if kind and kind == before and not begins:
+            spans[-1] = kind, spans[-1][1], end
+        elif kind:
+            spans.append((kind, start, end))
+        before = kind
+    return spans

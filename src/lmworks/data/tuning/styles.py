@@ -1,0 +1,58 @@
+"""Styles: what people wrote about facts, and what a template makes of them, to teach a classifier the difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Document, Documents, read_shard
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.tuning.facts import parse_facts, verbalise
+from lmworks.errors import UsageError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class StylesConfig(StepConfig):
+    """Part documents into the text that was written and the text that a template writes."""
+
+    parts: ClassVar[tuple[str, ...]] = ("written", "template")
+
+    kind: Literal["styles"] = "styles"
+    documents: Reference = Field(alias="from", description="Documents that hold facts and a text about them.")
+    facts: str = Field(default="source", description="Field of `meta` with the facts, kept at ingest.")
+    text: str = Field(default="target", description="Field of `meta` with the text.")
+
+
+@stage(version=1)
+def styles(config: StylesConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Each document twice under its id: its text, and its facts by template; the field `style` tells which.
+
+    Raises UsageError if no document has both.
+    """
+    tally = map_units(documents.shards(), partial(_part_shard, config), out, context, config.parts)
+    if not tally.counts["documents"]:
+        raise UsageError(
+            f"{config.documents}: no document has facts in {config.facts!r} and a text in {config.text!r}, found "
+            f"{dict(tally.counts)}; name them in `keep` of the source that is ingested"
+        )
+    return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _part_shard(config: StylesConfig, shard: Path) -> tuple[Parts, Tally]:
+    parts: dict[str, list[Document]] = {part: [] for part in config.parts}
+    tally = Tally()
+    for document in read_shard(shard):
+        facts, text = (str(document.meta.get(name) or "").strip() for name in (config.facts, config.text))
+        plain = verbalise(parse_facts(facts))
+        if not plain or not text:
+            tally.note(f"no {config.text if plain else config.facts}", id=document.id, text=document.text[:200])
+            continue
+        for style, words in (("written", text), ("template", plain)):
+            parts[style].append(replace(document, text=words, meta={**document.meta, "style": style}))
+        tally.counts["documents"] += 1
+    return parts, tally

@@ -1,0 +1,174 @@
+"""Verdicts: what domain experts say of single documents, as a filter or as labels."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+from pydantic import Field
+
+from lmworks.data.records import Document, Documents, write_json_lines
+from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.tuning.agreement import agreement
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.files import digest_file
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class VerdictsConfig(StepConfig):
+    """Read experts' verdicts on a sample back."""
+
+    kind: Literal["verdicts"] = "verdicts"
+    documents: Reference = Field(alias="from", description="The documents that were judged, and the others.")
+    verdicts: str = Field(description="A file of verdicts (jsonl), or a folder of them; from the recipe's folder.")
+    use: Literal["filter", "label"] = Field(
+        default="filter",
+        description="`filter` drops what most of its annotators rejected; `label` writes the label that most gave into "
+        "`meta.label`, for a step that learns from it. A tie drops and labels nothing.",
+    )
+    reject: list[str] = Field(
+        default=["reject"], min_length=1, description="Labels that reject; the annotation page offers this one."
+    )
+    fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
+    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the content of its files."""
+        found = self.model_copy(update={"folder": folder})
+        try:
+            prints = [digest_file(path) for path in found.files()]
+        except OSError as error:
+            raise UsageError(f"verdicts: {error.filename} cannot be read ({error.strerror}); mend `verdicts`") from None
+        if not prints:
+            raise UsageError(f"verdicts: {folder / self.verdicts} holds no .jsonl file; mend `verdicts`")
+        return found.model_copy(update={"fingerprints": prints})
+
+    def files(self) -> list[Path]:
+        """The files, by name."""
+        path = self.folder / self.verdicts
+        return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+
+
+@stage(version=1)
+def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Drop what experts rejected, or label what they judged; documents without a verdict stay as they are.
+
+    A line that cannot be used goes to `quarantine.jsonl` with its file, line (`record`) and reason, and the others
+    count: one that is no verdict, that names no document of these, or that judges again what its annotator has judged
+    before. `disagreements.jsonl` lists the documents whose annotators gave several labels.
+    """
+    lines = [line for path in config.files() for line in _lines(path)]
+    known = _known(documents, {line.id for line in lines})
+    judged, unusable = _sort_out(lines, known)
+    if not judged:
+        raise LmworksError(
+            f"verdicts: none of {len(lines)} lines judges one of these documents. The first: "
+            + "; ".join(f"{bad['path']}:{bad['record']}: {bad['reason']}" for bad in unusable[:3])
+        )
+    tally = Tally()
+    for bad in unusable:
+        tally.note(f"quarantined: {bad['reason'].split(':')[0]}", path=bad["path"], record=bad["record"])
+    tally.add(map_shards(documents, partial(_judge_shard, judged), config, out, context))
+    split = {name: given for name, given in sorted(judged.items()) if len(set(given.values())) > 1}
+    write_json_lines(out / "disagreements.jsonl", ({"id": name, "verdicts": given} for name, given in split.items()))
+    write_json_lines(out / "quarantine.jsonl", unusable)
+    tally.counts |= {"judged": len(judged), "judged differently": len(split)}
+    figure = agreement(judged)
+    return Result(figures=[figure] if figure else [], counts=tally.counts, examples=tally.examples)
+
+
+class Line(NamedTuple):
+    """One line of a file of verdicts; `fault` says why it is none."""
+
+    file: str
+    number: int
+    offset: int
+    id: str = ""
+    label: str = ""
+    annotator: str = ""
+    fault: str = ""
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    """Every line that is not empty."""
+    offset = 0
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, 1):
+            place = Line(path.name, number, offset)
+            offset += len(raw)
+            if raw.strip():
+                yield _read(place, raw)
+
+
+def _read(place: Line, raw: bytes) -> Line:
+    try:
+        record = json.loads(raw)
+        json.dumps(record, ensure_ascii=False).encode()  # half of a surrogate pair could not be written again
+    except (ValueError, RecursionError) as error:
+        return place._replace(fault=f"not JSON: {type(error).__name__}")
+    values: dict[str, Any] = record if isinstance(record, dict) else {}
+    for name in ("id", "label", "annotator"):
+        if not (isinstance(values.get(name), str) and values[name].strip()):
+            return place._replace(fault=f"no verdict: field {name!r} must be a text that is not empty")
+    return place._replace(id=values["id"], label=values["label"].strip(), annotator=values["annotator"].strip())
+
+
+def _known(documents: Documents, wanted: set[str]) -> set[str]:
+    """Which of these ids the documents have."""
+    import pyarrow.parquet as pq
+
+    known: set[str] = set()
+    for shard in documents.shards():
+        known |= wanted.intersection(pq.read_table(shard, columns=["id"]).column("id").to_pylist())
+    return known
+
+
+def _sort_out(lines: Sequence[Line], known: set[str]) -> tuple[dict[str, dict[str, str]], list[dict[str, Any]]]:
+    """Document → annotator → label of the first verdict, and the lines that are none."""
+    judged: dict[str, dict[str, str]] = {}
+    first: dict[tuple[str, str], Line] = {}
+    unusable: list[dict[str, Any]] = []
+    for line in lines:
+        fault = line.fault or ("" if line.id in known else "unknown id: none of these documents has it")
+        if not fault and (before := first.setdefault((line.id, line.annotator), line)) is not line:
+            fault = f"double verdict: its annotator judged {line.id} in {before.file}:{before.number}, which counts"
+        if fault:
+            place = {"source": "verdicts", "path": line.file, "record": str(line.number), "offset": line.offset}
+            unusable.append({**place, "reason": fault})
+        else:
+            judged.setdefault(line.id, {})[line.annotator] = line.label
+    return judged, unusable
+
+
+def _judge_shard(
+    judged: Mapping[str, Mapping[str, str]], config: VerdictsConfig, documents: list[Document]
+) -> tuple[Parts, Tally]:
+    """Drop or label the documents of one shard."""
+    tally, kept = Tally(), []
+    for document in documents:
+        labels = Counter(judged.get(document.id, {}).values())
+        if config.use == "filter":
+            rejecting = sum(labels[label] for label in config.reject)
+            if 2 * rejecting > labels.total():
+                said = f"{rejecting} of {labels.total()}"
+                tally.note("rejected", id=document.id, annotators=said, text=document.text[:200])
+                continue
+        elif label := _most(labels):
+            tally.counts[f"labelled: {label}"] += 1
+            document = replace(document, meta={**document.meta, "label": label})
+        kept.append(document)
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
+
+
+def _most(labels: Counter[str]) -> str | None:
+    """The label that was given most; None if there is none, or a tie."""
+    (first, count), (_, second) = [*labels.most_common(2), ("", 0), ("", 0)][:2]
+    return first if count > second else None

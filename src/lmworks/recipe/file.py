@@ -1,0 +1,264 @@
+"""Reading a recipe file, and saying what is wrong with it.
+
+`yaml_file.py` keeps the line of every value, so that an error names file, line and field. `graph.py` hands in the
+steps' config classes as `StepClasses`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, Field, ValidationError, create_model
+
+from lmworks.recipe.schema import EvaluateConfig, Location, Recipe, RecipeError, StepConfig, named_steps, steps_in_order
+from lmworks.recipe.variants import expand_variants, place_of_variant
+from lmworks.recipe.yaml import Tree, read_yaml
+
+
+@dataclass(frozen=True)
+class StepClasses:
+    """Config classes by the word that chooses them in the file."""
+
+    data: Mapping[str, type[StepConfig]]
+    tokenizers: Mapping[str, type[StepConfig]]
+    objectives: Mapping[str, type[StepConfig]]
+    tasks: Mapping[str, type[StepConfig]]
+    complete: Callable[[dict[str, Any]], None] = lambda recipe: None
+    """Adds steps that a recipe names and need not write out."""
+
+
+def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) -> Recipe:
+    """Read, override and check a recipe.
+
+    `settings` are `a.b=value` texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`.
+    Raises `RecipeError` naming file, line and field of every fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(
+            f"{path}: cannot be read ({error.strerror}); name an existing recipe, or make one with `lmworks init`"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    tree = read_yaml(text, str(path))
+    if not isinstance(tree.value, dict):
+        raise RecipeError(f"{path}:1: found {_kind(tree.value)}, expected fields such as `name:` and `data:`")
+    for setting in settings:
+        _override(tree, setting)
+    expand_variants(tree, str(path))
+    classes.complete(tree.value)
+    schema = _recipe_class(classes)
+    try:
+        recipe = schema.model_validate(tree.value)
+    except ValidationError as error:
+        raise RecipeError("\n".join(_faults(error, tree, str(path), schema))) from None
+    if faults := [f"{_place(tree, str(path), where)}: {what}" for where, what in _reference_faults(recipe)]:
+        raise RecipeError("\n".join(faults))
+    return recipe
+
+
+def _recipe_class(classes: StepClasses) -> type[Recipe]:
+    """The recipe's schema with the known steps' classes in it."""
+
+    def choose(options: Mapping[str, type[StepConfig]], key: str) -> Any:
+        union: Any = reduce(operator.or_, options.values())
+        return Annotated[union, Field(discriminator=key)] if len(options) > 1 else union
+
+    def define(base: type[StepConfig], fields: Mapping[str, tuple[Any, Any]]) -> Any:
+        return create_model(base.__name__, __base__=base, **dict(fields))  # type: ignore[call-overload]
+
+    evaluate = define(EvaluateConfig, {"tasks": (list[choose(classes.tasks, "kind")], Field(min_length=1))})  # type: ignore[misc]
+    fields: dict[str, tuple[Any, Any]] = {
+        "data": (dict[str, choose(classes.data, "kind")], Field(min_length=1)),  # type: ignore[misc]
+        "tokenizer": (choose(classes.tokenizers, "kind") | None, None),
+        "models": (dict[str, choose(classes.objectives, "objective")], Field(default_factory=dict)),  # type: ignore[misc]
+        "evaluate": (evaluate | None, None),
+    }
+    recipe: type[Recipe] = define(Recipe, fields)
+    return recipe
+
+
+# ---------------------------------------------------------------- settings
+
+
+def _override(tree: Tree, setting: str) -> None:
+    path, equals, text = setting.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"--set {setting}: expected a.b=value, for example --set pretrain.steps=60")
+    model = keys[1:2] if keys[0] == "models" else keys[:1]
+    if model and (written := place_of_variant(tree.value, model[0])):
+        keys = ["models", *written, *keys[keys.index(model[0]) + 1 :]]
+    if keys[0] not in Recipe.model_fields:
+        for section in ("models", "data"):
+            if keys[0] in (tree.value.get(section) or {}):
+                keys.insert(0, section)
+                break
+        else:
+            names = [*Recipe.model_fields, *(tree.value.get("models") or {}), *(tree.value.get("data") or {})]
+            raise RecipeError(f"--set {setting}: no field or step {keys[0]!r}{_nearest(keys[0], names)}")
+    place: Any = tree.value
+    for index, key in enumerate(keys[:-1]):
+        step: Any = int(key) if isinstance(place, list) and key.isdigit() else key
+        if isinstance(place, dict):
+            place = place.setdefault(step, {})
+        elif isinstance(place, list) and isinstance(step, int) and step < len(place):
+            place = place[step]
+        else:
+            raise RecipeError(f"--set {setting}: {'.'.join(keys[: index + 1])} cannot be reached in this recipe")
+    if not isinstance(place, dict):
+        raise RecipeError(f"--set {setting}: {'.'.join(keys[:-1])} is {_kind(place)}, not a set of fields")
+    place[keys[-1]] = read_yaml(text, f"--set {setting}").value
+
+
+# ---------------------------------------------------------------- faults in words
+
+
+def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe]) -> Iterator[str]:
+    for fault in error.errors():
+        location = _in_tree(fault["loc"], tree.value)
+        where = ".".join(str(part) for part in location) or "recipe"
+        found = fault["input"]
+        match fault["type"]:
+            case "extra_forbidden":
+                inside = _class_at(schema, fault["loc"])
+                names = [info.alias or key for key, info in inside.model_fields.items()] if inside else []
+                what = f"unknown field {location[-1]!r}{_nearest(str(location[-1]), names)}"
+            case "missing":
+                location = (
+                    (*location, str(fault["loc"][-1])) if not location or location[-1] != fault["loc"][-1] else location
+                )
+                what = f"field {location[-1]!r} is missing"
+            case "union_tag_invalid":
+                key = str(fault["ctx"]["discriminator"]).strip("'")
+                names = re.findall(r"'([^']+)'", str(fault["ctx"]["expected_tags"]))
+                location = (*location, key)
+                what = f"no {key} {fault['ctx']['tag']!r}{_nearest(str(fault['ctx']['tag']), names)}"
+            case "union_tag_not_found":
+                what = f"field {fault['ctx']['discriminator']!s} is missing: it says which step this is"
+            case _:
+                what = f"{fault['msg'][0].lower()}{fault['msg'][1:]}; found {_kind(found)} {_short(found)}"
+        yield f"{_place(tree, name, location)}: {where}: {what}"
+
+
+def _place(tree: Tree, name: str, location: Location) -> str:
+    line = tree.line(location)
+    return f"{name}:{line}" if line else name
+
+
+def _in_tree(location: Sequence[str | int], value: Any) -> Location:
+    """Pydantic puts the chosen class into a location; keep only what stands in the file."""
+    kept: list[str | int] = []
+    for index, part in enumerate(location):
+        in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if in_list or (isinstance(value, dict) and part in value):
+            value = value[part]
+        elif index < len(location) - 1:
+            continue
+        kept.append(part)
+    return tuple(kept)
+
+
+def _class_at(annotation: Any, location: Sequence[str | int]) -> type[BaseModel] | None:
+    """The config class that a fault's location lies in: follows fields, list items, map values and chosen kinds."""
+    choices = list(_choices(annotation))
+    models = [item for item in choices if isinstance(item, type) and issubclass(item, BaseModel)]
+    if len(models) > 1 and location:
+        chosen = [model for model in models if location[0] in _tags(model)]
+        return _class_at(chosen[0], location[1:]) if chosen else None
+    if models:
+        if not location:
+            return models[0]
+        for name, info in models[0].model_fields.items():
+            if location[0] in (name, info.alias):
+                inner = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+                return _class_at(inner, location[1:]) if len(location) > 1 else models[0]
+        return models[0] if len(location) == 1 else None
+    for item in choices:
+        if get_origin(item) in (dict, list) and location:
+            return _class_at(get_args(item)[-1], location[1:])
+    return None
+
+
+def _choices(annotation: Any) -> Iterator[Any]:
+    """An annotation, and all that it wraps or offers."""
+    yield annotation
+    origin, inside = get_origin(annotation), get_args(annotation)
+    for each in inside[:1] if origin is Annotated else inside if origin in (Union, UnionType) else ():
+        yield from _choices(each)
+
+
+def _tags(model: type[BaseModel]) -> set[str]:
+    return {str(info.default) for name, info in model.model_fields.items() if name in ("kind", "objective")}
+
+
+def _nearest(word: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; expected one of {', '.join(sorted(set(names)))}" if names else ""
+
+
+def _kind(value: object) -> str:
+    names = {
+        dict: "fields",
+        list: "a list",
+        str: "the word",
+        bool: "the truth value",
+        int: "the number",
+        float: "the number",
+    }
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _short(value: object) -> str:
+    if value is None or isinstance(value, dict | list):
+        return ""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+# ---------------------------------------------------------------- references between steps
+
+
+def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
+    parts: dict[str, tuple[str, ...]] = {}
+    for location, name, config in _steps(recipe):
+        if name in parts:
+            yield location, f"{'.'.join(map(str, location))}: another step is called {name!r}; rename one"
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*|", name):
+            yield location, f"{'.'.join(map(str, location))}: a step's name is letters, digits, - and _"
+        for shown, reference in named_steps(config, location):
+            if fault := _reference_fault(reference, parts):
+                yield shown, f"{'.'.join(map(str, shown))}: {fault}"
+        if name:
+            parts[name] = config.output_parts()
+
+
+def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
+    """Every config that may refer to steps, with the name it is referred to by, in the order of building."""
+    yield from steps_in_order(recipe)
+    if recipe.evaluate:
+        yield ("evaluate",), "", recipe.evaluate
+    if recipe.serve:
+        yield ("serve",), "", recipe.serve
+
+
+def _reference_fault(reference: str, parts: Mapping[str, tuple[str, ...]]) -> str | None:
+    step, _, part = reference.partition(".")
+    if step not in parts:
+        return f"no earlier step {step!r}{_nearest(step, list(parts))}"
+    if part and part not in parts[step]:
+        return f"step {step!r} has no part {part!r}{_nearest(part, parts[step])}"
+    if not part and parts[step]:
+        return f"step {step!r} has parts; name one of {', '.join(f'{step}.{name}' for name in parts[step])}"
+    return None

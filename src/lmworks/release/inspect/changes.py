@@ -1,0 +1,150 @@
+"""What a data step did to documents: random ones for each reason, found by comparing its input with its output."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+
+from lmworks.data.records import Document, Documents, read_shard
+from lmworks.errors import UsageError
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built
+from lmworks.release.inspect.dataflow import reasons_of
+from lmworks.release.inspect.hidden import Show, make_show
+from lmworks.release.inspect.reasons import Change, Reasons, column, digests
+from lmworks.release.render.differences import SHOWN, Piece
+from lmworks.release.trace.trace import parents
+
+CANDIDATES = 2_000
+"""Random dropped or changed documents that are looked at: of a reason of one in 100 some 20 are then seen."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one step did."""
+
+    step: str
+    stage: str
+    before: int
+    dropped: int
+    changed: int
+    counted: dict[str, int]
+    """Reason → how often the step counted it."""
+    examples: dict[str, list[Change]]
+    """Reason → random documents."""
+
+
+def changes_of(
+    built: Built, name: str, count: int, seed: int = 0, *, personal: bool = False, only: str = ""
+) -> Changes:
+    """Up to `count` random documents for each reason of a step, or for the reasons that begin with `only`.
+
+    Where the step itself kept no reason for a document it is worked out again: from the clusters of duplicates, by the
+    step's own function, or because only one reason leads to this outcome. Reasons that are rarer than `CANDIDATES`
+    random documents show are filled from the first ones, which the step kept. Personal data is hidden, see `hidden`.
+    Raises `UsageError` if the step makes no documents.
+    """
+    if name not in inspectable(built):
+        known = ", ".join(inspectable(built)) or "none is built"
+        raise UsageError(f"step {name!r} neither works on documents nor reads sources; those that do: {known}")
+    artifact = built.artifacts[name]
+    counted = {reason: number for reason, number in reasons_of(artifact).items() if reason.startswith(only)}
+    examples = _quarantined(artifact, count, seed, only, personal=personal)
+    before = inputs_of(built, artifact, "documents")
+    after = [(artifact, output) for output in outputs(artifact)] if before else []
+    left = {key: digest for _, output in after for key, digest in digests(output)}
+    lost = [key for _, documents in before for key, digest in digests(documents) if left.get(key) != digest]
+    reasons = Reasons(built, artifact, left)
+    chosen = {*heapq.nsmallest(CANDIDATES, lost, key=lambda key: rank(seed, key)), *reasons.noted}
+    found: dict[str, list[tuple[bytes, Document, Show]]] = defaultdict(list)
+    for parent, documents in before:
+        show = make_show(built, parent, personal=personal)
+        for document in find(documents, chosen):
+            for reason in reasons.of(document):
+                entry = (rank(seed, document.id), document, show)
+                found[reason] = sorted([*found[reason], entry], key=itemgetter(0))[:count]
+    found = {reason: entries for reason, entries in sorted(found.items()) if reason.startswith(only)}
+    wanted = {document.id for entries in found.values() for _, document, _ in entries}
+    texts = texts_shown(built, after, wanted, personal)
+    repeated = {reasons.like[key] for key in wanted & reasons.like.keys()}
+    originals = texts_shown(built, [*before, *inputs_of(built, artifact, "avoid")], repeated, personal)
+    for reason, entries in found.items():
+        examples[reason] = [
+            reasons.change(document, reason, show, texts.get(document.id), originals) for _, document, show in entries
+        ]
+    dropped, total = sum(key not in left for key in lost), sum(documents.count() for _, documents in before)
+    return Changes(name, artifact.stage, total, dropped, len(lost) - dropped, counted, examples)
+
+
+def inspectable(built: Built) -> list[str]:
+    """Steps of the recipe that make documents: from documents, or from sources."""
+    found = {name: artifact for name, artifact in built.artifacts.items() if "/" not in name}
+    return [
+        name
+        for name, artifact in found.items()
+        if ("documents" in artifact.manifest["inputs"] or _quarantine(artifact).exists()) and outputs(artifact)
+    ]
+
+
+def _quarantine(artifact: Artifact) -> Path:
+    return artifact.payload / "quarantine.jsonl"
+
+
+def _quarantined(artifact: Artifact, count: int, seed: int, only: str, *, personal: bool) -> dict[str, list[Change]]:
+    """Random records that could not be read: their place, and with `personal` their bytes as text."""
+    found: dict[str, list[tuple[bytes, Change]]] = defaultdict(list)
+    if _quarantine(artifact).exists():
+        with _quarantine(artifact).open(encoding="utf-8") as lines:
+            for line in lines:
+                bad = json.loads(line)
+                place = f"{bad['source']}: {bad['path']}, record {bad['record'] or '–'}, byte {bad['offset']}"
+                raw = base64.b64decode(bad.get("raw", "")).decode(errors="replace") if personal else ""
+                pieces: list[Piece] = [("same", raw[:SHOWN])] if raw else []
+                reason = f"quarantined: {bad['reason'].split(':')[0]}"
+                change = Change(place, "quarantined", pieces, bad["reason"])
+                if reason.startswith(only):
+                    found[reason] = sorted([*found[reason], (rank(seed, place), change)], key=itemgetter(0))[:count]
+    return {reason: [change for _, change in ranked] for reason, ranked in found.items()}
+
+
+def inputs_of(built: Built, artifact: Artifact, name: str) -> list[tuple[Artifact, Documents]]:
+    """The inputs called `name`, each with the artifact that it is part of."""
+    return [(parent, Documents(parent.path(part), "")) for parent, _, part in parents(built.store, artifact, name)]
+
+
+def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:
+    """The documents with these ids; one shard in memory at a time."""
+    for shard in documents.shards():
+        if not set(column(shard, "id")).isdisjoint(ids):
+            yield from (document for document in read_shard(shard) if document.id in ids)
+
+
+def texts_shown(
+    built: Built, places: Iterable[tuple[Artifact, Documents]], ids: Collection[str], personal: bool = False
+) -> dict[str, str]:
+    """The texts of these documents, as they are shown, wherever they are."""
+    return {
+        document.id: show(document)
+        for artifact, documents in places
+        for show in [make_show(built, artifact, personal=personal)]
+        for document in find(documents, ids)
+    }
+
+
+def outputs(artifact: Artifact) -> list[Documents]:
+    """Each part of the output that has documents."""
+    files = artifact.manifest["files"]
+    parts = sorted({path.rpartition("/")[0] for path in files if path.endswith(".parquet")})
+    return [Documents(artifact.path(part), "") for part in parts]
+
+
+def rank(seed: int, key: str) -> bytes:
+    """The place of a document in a random order, the same in whatever shard it stands."""
+    return hashlib.sha256(f"{seed}\0{key}".encode()).digest()

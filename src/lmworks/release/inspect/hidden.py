@@ -1,0 +1,52 @@
+"""Personal data in texts that are shown: hidden wherever no `anonymise` step has treated it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise, substitute
+from lmworks.data.privacy.detectors import DETECTORS
+from lmworks.data.privacy.findings import scan
+from lmworks.data.privacy.people import people_detector, people_of
+from lmworks.data.records import Document
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built
+from lmworks.release.trace.trace import parents
+
+Show = Callable[[Document], str]
+
+
+def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Show:
+    """How a document of an artifact is shown: as it is if it is anonymised or `personal`, else without what is found.
+
+    What is looked for is what the build's `anonymise` steps look for, and every kind with a pattern of its own, so that
+    no more of an earlier step is shown than reaches the later ones.
+    """
+    if personal or _is_anonymised(built, artifact):
+        return lambda document: document.text
+    steps = [found.manifest["config"] for found in built.artifacts.values() if found.stage == anonymise.name]
+    configs = [AnonymiseConfig.model_validate(step) for step in steps]
+    dates = any(config.action_of("date") != "keep" for config in configs)
+    detectors = [detector for detector in DETECTORS if detector.kind != "date" or dates]
+    fields = [name for config in configs for name in config.people]
+
+    def show(document: Document) -> str:
+        people = people_of(document.meta, fields)
+        findings = scan(document.text, [*detectors, *([people_detector(people)] if people else [])])
+        return substitute(document.text, findings, lambda finding: f"‹{finding.kind} hidden›")
+
+    return show
+
+
+def hide(text: str) -> str:
+    """A text without the personal data that patterns find, whatever was done to it before."""
+    detectors = [detector for detector in DETECTORS if detector.kind != "date"]
+    return substitute(text, scan(text, detectors), lambda finding: f"‹{finding.kind} hidden›")
+
+
+def _is_anonymised(built: Built, artifact: Artifact) -> bool:
+    """Whether everything in it went through an `anonymise` step."""
+    above = list(parents(built.store, artifact, "documents"))
+    return artifact.stage == anonymise.name or (
+        bool(above) and all(_is_anonymised(built, parent) for parent, _, _ in above)
+    )

@@ -1,0 +1,83 @@
+"""One step in plain text, for a terminal 100 columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import figures_of, read_lines, reference
+from lmworks.release.render.outcome import in_words, outcome
+from lmworks.release.render.words import duration, number, sentence_of, shorten, size, visible
+
+WIDTH = 100
+EXAMPLES = 3
+"""Of each reason."""
+
+
+def describe(artifact: Artifact) -> str:
+    """What a step is, what it was made from, its counts, figures and examples, and how long it took."""
+    manifest, run = artifact.manifest, artifact.manifest["run"]
+    files = manifest["files"]
+    parts = [
+        _table(
+            {
+                "step": manifest["step"],
+                "stage": f"{artifact.stage}, version {manifest['version']}",
+                "digest": artifact.digest(),
+                "from": ", ".join(_inputs(manifest)) or "nothing before it",
+                "files": f"{len(files):,}, {size(sum(file['bytes'] for file in files.values()))}",
+                "made": f"{datetime.fromtimestamp(run['started'], UTC):%Y-%m-%d %H:%M} UTC",
+                "took": duration(run["seconds"]),
+                **{name.replace("_", " "): number(value) for name, value in run["measured"].items()},
+            }
+        )
+    ]
+    if told := in_words(outcome(manifest)):
+        parts.append(told)
+    if counts := manifest["counts"]:
+        parts.append("counts\n" + _table({name: f"{count:>12,}" for name, count in counts.items()}))
+    if figures := figures_of(artifact):
+        parts.append(
+            "figures\n" + "\n".join(f"{figure.name}: {sentence_of(figure)}\n{figure.method}" for figure in figures)
+        )
+    if examples := "\n".join(_examples(artifact)):
+        parts.append("examples\n" + examples)
+    return "\n\n".join("\n".join(_fit(part)) for part in parts)
+
+
+def by_reason(artifact: Artifact) -> dict[str, list[dict[str, Any]]]:
+    """Some examples of each reason, in the order that the step counted the reasons."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in read_lines(artifact.payload / "examples.jsonl"):
+        group = groups.setdefault(str(record.pop("reason", "example")), [])
+        if len(group) < EXAMPLES:
+            group.append(record)
+    return groups
+
+
+def _inputs(manifest: Mapping[str, Any]) -> Iterator[str]:
+    for records in manifest["inputs"].values():
+        for record in records:
+            yield reference(record["step"], record.get("part", ""))
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    width = min(max(map(len, rows)), 48)
+    return "\n".join(f"{name:{width}}  {value}" for name, value in rows.items())
+
+
+def _examples(artifact: Artifact) -> Iterator[str]:
+    for reason, examples in by_reason(artifact).items():
+        yield reason
+        for example in examples:
+            yield "  " + shorten("; ".join(f"{name}: {value}" for name, value in example.items() if value), WIDTH - 2)
+
+
+def _fit(part: str) -> Iterator[str]:
+    """Lines without control characters, broken where they are too long for a terminal."""
+    for line in part.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        yield from textwrap.wrap(visible(line), WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]

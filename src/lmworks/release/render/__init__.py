@@ -1,0 +1,1 @@
+"""What pages are made of: templates, tables, charts and words."""

@@ -1,0 +1,59 @@
+"""What a training was expected to take beside what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lmworks.release.render.words import duration, number, size
+
+Row = tuple[str, str, str, str]
+"""What, predicted, actual, and a verdict."""
+
+LEAST_MEMORY = 0.85
+"""Of the predicted peak: it is to be enough, and not much more."""
+
+BARE_BYTES = 50 * 2**20
+"""What a process that begins with a training holds before. What is more is what earlier steps of a build left, and
+libraries, which the prediction holds, too."""
+
+SOURCES = {"counted": "counting", "rehearsed": "a rehearsal", "own runs": "earlier trainings in this store"}
+
+
+def compare(
+    name: str,
+    range_: Sequence[float],
+    actual: float | None,
+    write: Callable[[float], str],
+    *,
+    least: float | None = None,
+) -> Row:
+    """Whether something turned out as predicted: `actual`, or, where that is not known better, `least` to `actual`."""
+    low, high = range_
+    predicted = f"{write(low)} to {write(high)}" if low else f"up to {write(high)}"
+    if actual is None:
+        return name, predicted, "", "not known yet"
+    least = actual if least is None else least
+    told = write(actual) if least == actual else f"{write(least)} to {write(actual)}"
+    return name, predicted, told, "less" if actual < low else "MORE" if least > high else "as predicted"
+
+
+def outcome(manifest: Mapping[str, Any]) -> Iterator[Row]:
+    """Time, memory and speed of one training; nothing for a step of which nothing was predicted."""
+    run, step = manifest["run"], manifest["step"]
+    if not (predicted := run.get("predicted")):
+        return
+    measured, most = run["measured"], predicted["memory_bytes"]
+    whole = measured.get("steps_of_this_run") == manifest["counts"].get("steps")
+    yield compare(f"time of {step}", predicted["seconds"], run["seconds"] if whole else None, duration)
+    peak, before = run["peak_memory_bytes"], max(0, run["memory_before_bytes"] - BARE_BYTES)
+    yield compare(f"memory of {step}", (LEAST_MEMORY * most, most), peak, size, least=peak - before)
+    speed, actual = predicted["tokens_per_second"], measured["tokens_per_second"]
+    verdict = f"{actual / speed - 1:+.0%}; predicted from {SOURCES[predicted['source']]}"
+    yield f"tokens per second of {step}", number(speed), number(actual), verdict
+
+
+def in_words(rows: Iterable[Row]) -> str:
+    """Rows for a terminal; empty if there are none."""
+    lines = [f"  {name:30} {predicted:22} {actual:10} {verdict}".rstrip() for name, predicted, actual, verdict in rows]
+    return "\n".join(["predicted before, and actual", *lines] if lines else [])

@@ -1,0 +1,55 @@
+"""Templates of pages and cards."""
+
+from __future__ import annotations
+
+import re
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lmworks.release.render.differences import show_spaces
+from lmworks.release.render.words import (
+    conditions_of,
+    duration,
+    interval_of,
+    number,
+    printable,
+    shorten,
+    size,
+    value_of,
+    visible_lines,
+)
+
+SHARED = "lmworks.release.render"
+
+
+def environment(package: str = SHARED) -> Environment:
+    """Templates beside the modules of a package, and the shared ones.
+
+    Everything is escaped for HTML; in Markdown the filter `markdown` does it, for both at once.
+    """
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(name, ".") for name in dict.fromkeys((SHARED, package))]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        conditions=conditions_of,
+        duration=duration,
+        interval=interval_of,
+        lines=visible_lines,
+        markdown=markdown,
+        number=number,
+        shorten=shorten,
+        size=size,
+        spaces=show_spaces,
+        value=value_of,
+    )
+    return made
+
+
+def markdown(text: object) -> Markup:
+    """One line whose signs mean themselves, in Markdown and in the HTML made from it."""
+    return Markup(re.sub(r"([\\`*_{}\[\]<>#|!&])", r"\\\1", printable(str(text))))  # noqa: S704 - escaped right here

@@ -1,0 +1,113 @@
+"""What the check before tuning found, for a terminal and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built, read_lines
+from lmworks.release.inspect.hidden import hide
+from lmworks.release.render.words import duration, number, size, visible_lines
+from lmworks.tokens.rows.shards import LOST
+from lmworks.train.preflight.check import in_words as sample_in_words
+from lmworks.train.preflight.preflight_rows import Piece
+
+
+def checked(artifact: Artifact) -> dict[str, Any]:
+    """Counts, what one step took, and samples as pieces of text that are trained or not."""
+    run = artifact.manifest["run"]
+    return {"counts": artifact.manifest["counts"], "step": run["measured"], "samples": samples(artifact)}
+
+
+def samples(artifact: Artifact) -> list[list[Piece]]:
+    """The samples that a check kept, without personal data."""
+    records = read_lines(artifact.payload / "examples.jsonl")
+    return [[(hide(text), trained) for text, trained in record["pieces"]] for record in records]
+
+
+def checks(built: Built) -> dict[str, dict[str, Any]]:
+    """Model -> what was found, and samples, for the report."""
+    return {
+        name.removesuffix("/check"): {"lines": lines(artifact, {}), "samples": samples(artifact)}
+        for name, artifact in built.artifacts.items()
+        if name.endswith("/check")
+    }
+
+
+def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
+    """What was looked at, and what was found there."""
+    counts, step = artifact.manifest["counts"], artifact.manifest["run"]["measured"]
+    told = _prompts(counts) if "prompts" in counts else _texts(counts) if "texts" in counts else _answers(counts)
+    if step:
+        norm = number(step["gradient_norm"])
+        told["one step"] = f"loss {number(step['loss'])}, gradient norm {norm}, {duration(step['step_seconds'])}"
+    if "reward" in step:
+        told["one rollout"] = (
+            f"mean reward {number(step['reward'])} of answers of {number(step['answer_tokens'])} tokens, "
+            f"{step['distinct']:.0%} of them unlike in their group"
+        )
+        if not step["gradient_norm"]:
+            told["one rollout"] += "; no answer was worth more than others to its prompt, which teaches nothing"
+    if predicted:
+        low, high = map(duration, predicted["seconds"])
+        told["training"] = f"{size(predicted['memory_bytes'])} of memory, {low} to {high}, by the plan"
+    return told
+
+
+def _answers(counts: Mapping[str, int]) -> dict[str, str]:
+    """Of rows whose answers are learned or compared."""
+    turns, cut, pairs = number(counts["turns"]), counts["cut"], counts.get("groups", 0)
+    samples = number(counts["samples"])
+    what = f"{turns} answers in {number(pairs)} groups" if pairs else f"{turns} assistant turns in {samples} samples"
+    return {
+        "mask": f"words of all {what} are trained, and no others: "
+        f"{counts['trained'] / max(1, counts['tokens']):.0%} of the tokens",
+        "stop token": f"<|im_end|> is trained in all turns{f' but {number(cut)} that are cut off' if cut else ''}",
+        "length": _length(counts, "judgements" if pairs else "conversations"),
+        "batches": f"each of {number(counts['micro_batches'])} micro-batches trains something",
+        "template": "the bytes that are served; no sample begins twice",
+    }
+
+
+def _prompts(counts: Mapping[str, int]) -> dict[str, str]:
+    """Of rows whose prompts are answered anew."""
+    mean = counts["tokens"] / max(1, counts["prompts"])
+    return {
+        "prompts": f"all {number(counts['prompts'])} end as the chat template begins an answer; {number(mean)} tokens, "
+        f"at most {number(counts['longest'])}",
+        "room": f"for answer_tokens behind each; {number(counts['beyond'])} answers of the data take more",
+        "length": _length(counts, "prompts"),
+        "rewards": "computed for the data's own answers",
+        "template": "the bytes that are served; no prompt begins twice",
+    }
+
+
+def _texts(counts: Mapping[str, int]) -> dict[str, str]:
+    """Of rows whose labels are learned."""
+    texts, mean = counts["texts"], counts["tokens"] / max(1, counts["texts"])
+    each = {name.removeprefix("label "): count for name, count in counts.items() if name.startswith("label ")}
+    return {
+        "labels": "; ".join(f"{name}: {number(count)} texts" for name, count in each.items()),
+        "length": f"{number(mean)} tokens a text; {number(counts['full'])} of {number(texts)} fill a row, and what is "
+        "beyond its end is not read",
+        "agreement": f"{number(counts['contradicted'])} texts stand there before with another label",
+    }
+
+
+def _length(counts: Mapping[str, int], samples: str) -> str:
+    lost = ", ".join(f"{number(counts[name])} {name}" for name in LOST if name in counts)
+    return f"of {number(counts['records'])} {samples} {lost}"
+
+
+def in_words(model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool) -> str:
+    """For a terminal: samples with their mask, then what was found."""
+    shown = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact)]
+    told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted).items())
+    learned = "green" if colour else "in ⟦ ⟧"
+    return "\n\n".join(
+        [
+            *(sample_in_words(sample, colour=colour) for sample in shown),
+            f"{model}: what is {learned} is learned\n{told}",
+        ]
+    )

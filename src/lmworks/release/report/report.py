@@ -1,0 +1,310 @@
+"""The report of a build: one self-contained HTML page, rendered from manifests and payloads at any time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.release.built import Built, figures_of, read_json, read_lines
+from lmworks.release.cards.card import card_text, parameters
+from lmworks.release.cards.croissant import write_data_cards
+from lmworks.release.inspect import dataflow
+from lmworks.release.inspect.verdicts import besides, samples_of, verdicts
+from lmworks.release.inspect.vocabularies import comparison
+from lmworks.release.render.charts import Series, line_chart
+from lmworks.release.render.outcome import compare, outcome
+from lmworks.release.render.picture import Box, picture
+from lmworks.release.render.tables import latencies, tasks
+from lmworks.release.render.templates import environment
+from lmworks.release.render.words import duration, number, size
+from lmworks.release.report.checks import checks
+
+CURVE_POINTS = 200
+"""Of a training loss: the mean of some steps shows what the jitter of single ones hides."""
+REWRITINGS = 6
+"""Stages of one sample shown: enough to see it improve, few enough to read."""
+
+
+def write_report(store: Store, name: str | None = None) -> Path:
+    """Write the report of a recipe's last build, and cards of its models and their data. Returns its path."""
+    built = Built.open(store, name)
+    folder = store.root / "reports"
+    for model, artifact in built.models.items():
+        write_atomically(folder / f"{built.name}-{model}-card.md", card_text(built, artifact))
+    write_data_cards(built)
+    path = folder / f"{built.name}.html"
+    write_atomically(path, render(built))
+    return path
+
+
+def render(built: Built) -> str:
+    """The page. Every text that comes from data or a model is escaped."""
+    origins = dataflow.origins(built, built.models.values())
+    return (
+        environment(__package__)
+        .get_template("report.html.jinja")
+        .render(
+            built=built,
+            written=datetime.now(UTC),
+            verdicts=verdicts(built),
+            besides=besides,
+            facts=_facts(built, origins),
+            absent=_absent(built),
+            tasks=tasks(built),
+            latencies=latencies(built),
+            curves=curves(built),
+            rewritings=rewritings(built),
+            checks=checks(built),
+            samples=samples_of(built),
+            data_steps=dataflow.data_steps(built),
+            changed={},
+            origins=origins,
+            quarantine=dataflow.quarantine(built),
+            held_out=dataflow.held_out(built),
+            vocabularies=comparison(built),
+            plan=plan_against_actual(built),
+            lineage=lineage(built),
+            machine=_machine(built),
+        )
+    )
+
+
+def _facts(built: Built, origins: Sequence[dataflow.Origin]) -> dict[str, str]:
+    """What a reader wants to know first."""
+    facts = {}
+    if sizes := sorted({parameters(artifact) for artifact in built.models.values()}):
+        facts["Parameters"] = " to ".join(map(number, dict.fromkeys((sizes[0], sizes[-1]))))
+    if origins:
+        facts["Documents read"] = number(sum(origin.documents for origin in origins))
+    seconds = sum(artifact.manifest["run"]["seconds"] for artifact in built.artifacts.values())
+    return facts | {"Time to build": duration(seconds), "Steps": number(len(built.artifacts))}
+
+
+def _absent(built: Built) -> list[str]:
+    """What this build does not have, in words."""
+    absent = []
+    if not built.plan:
+        absent.append("No plan is stored: nothing can be compared with a prediction.")
+    if not built.models:
+        absent.append("No model is built yet.")
+    if not built.evaluations():
+        absent.append("Nothing has been evaluated yet: nothing is known about how good it is.")
+    if built.missing:
+        absent.append(f"Not built yet: {', '.join(built.missing)}.")
+    if built.outdated:
+        absent.append(f"Made from earlier inputs, and due to be built again: {', '.join(built.outdated)}.")
+    return absent
+
+
+# ---------------------------------------------------------------- training
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss of one model's training."""
+
+    model: str
+    chart: Markup
+    steps: int
+    tokens: int
+    last: dict[str, float]
+    unit: str
+    """Of the loss."""
+    bits_per_byte: float | None
+    """Of the last validation loss, where each byte of text is trained once."""
+
+
+def curves(built: Built) -> list[Curve]:
+    """Loss curves of every model that was trained here."""
+    found = []
+    for name, artifact in built.models.items():
+        history = read_lines(artifact.payload / "history.jsonl")
+        if not history:
+            continue
+        lines = [
+            Series("training", _means([(row["tokens"], row["loss"]) for row in history if "loss" in row])),
+            Series(
+                "validation", [(row["tokens"], row["validation_loss"]) for row in history if "validation_loss" in row]
+            ),
+        ]
+        bits = _nats_per_bit_a_byte(built, name)
+        right = ("bits per byte (validation)", bits) if bits else None
+        unit = next((each.unit for each in figures_of(artifact) if each.name == "validation loss"), None) or "nats"
+        chart = line_chart(f"Loss of {name}", "tokens", f"loss, {unit}", lines, right)
+        last = {line.name: line.points[-1][1] for line in lines if line.points}
+        said = last["validation"] / bits if bits and "validation" in last else None
+        found.append(Curve(name, chart, history[-1]["step"], history[-1]["tokens"], last, unit, said))
+    return found
+
+
+def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Neighbouring points drawn together, at the place of the last."""
+    count = -(-len(points) // CURVE_POINTS)
+    groups = [points[start : start + count] for start in range(0, len(points), count)]
+    return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
+
+
+def _nats_per_bit_a_byte(built: Built, model: str) -> float | None:
+    """Loss in nats per token that equals one bit per byte of the validation text; None where not every token counts."""
+    if built.models[model].manifest["config"].get("objective") != "causal-lm":
+        return None
+    artifact = built.artifacts.get(f"{model}/validation")
+    facts = read_json(artifact.payload / "shards.json") if artifact else {}
+    trained, size = facts.get("trained_tokens"), facts.get("bytes_of_text")
+    if not trained or not size:
+        return None
+    return float(math.log(2) * size / trained)
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """One prompt, answered again and again while a model was trained."""
+
+    model: str
+    prompt: str
+    reference: str
+    answers: list[tuple[int, float | None, str]]
+    """(step, validation loss then, text)."""
+
+
+def rewritings(built: Built) -> list[Rewriting]:
+    """The first sample of each model."""
+    found = []
+    for name, artifact in built.models.items():
+        samples = read_lines(artifact.payload / "samples.jsonl")
+        mine = [sample for sample in samples if sample["prompt"] == samples[0]["prompt"]]
+        if not mine:
+            continue
+        losses = {
+            row["step"]: row["validation_loss"]
+            for row in read_lines(artifact.payload / "history.jsonl")
+            if "validation_loss" in row
+        }
+        answers = [
+            (sample["step"], _at(losses, sample["step"]), sample["text"]) for sample in _spread(mine, REWRITINGS)
+        ]
+        found.append(Rewriting(name, mine[0]["prompt"], mine[0]["reference"], answers))
+    return found
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` items, evenly taken, the first and the last among them."""
+    last = len(items) - 1
+    return [items[index] for index in sorted({round(place * last / (count - 1)) for place in range(count)})]
+
+
+def _at(values: Mapping[int, float], step: int) -> float | None:
+    earlier = [place for place in values if place <= step]
+    return values[max(earlier)] if earlier else None
+
+
+# ---------------------------------------------------------------- plan, lineage, machine
+
+
+def plan_against_actual(built: Built) -> dict[str, Any]:
+    """Predicted and actual time of each part, memory and speed of each training, and loss."""
+    rows = []
+    for entry in built.plan.get("predicted", ()):
+        manifests = [artifact.manifest for artifact in _part(built, entry["step"])]
+        seconds = sum(manifest["run"]["seconds"] for manifest in manifests) if manifests else None
+        told = [row for manifest in manifests for row in outcome(manifest)]
+        rows += told or [compare(f"time of {entry['step']}", entry["seconds"], seconds, duration)]
+    peaks = [artifact.manifest["run"]["peak_memory_bytes"] for artifact in built.artifacts.values()]
+    if memory := built.plan.get("memory_bytes"):
+        rows.append(compare("memory", (0, memory), max(peaks, default=None), size))
+    if bits := built.plan.get("bits_per_byte"):
+        rows.append(compare("bits per byte of held-out text", bits, _first_bits_per_byte(built), number))
+    return {"rows": rows, "models": built.plan.get("models", {})}
+
+
+def _part(built: Built, name: str) -> list[Artifact]:
+    """The steps that a line of the plan speaks of: a model, all of the evaluation, or all that prepares data."""
+    if name in built.artifacts:
+        return [built.artifacts[name]]
+    evaluation = {step: artifact for step, artifact in built.artifacts.items() if step.startswith("evaluate/")}
+    if name == "evaluation":
+        return list(evaluation.values())
+    return [
+        artifact for step, artifact in built.artifacts.items() if step not in evaluation and step not in built.models
+    ]
+
+
+def _first_bits_per_byte(built: Built) -> float | None:
+    figures = [
+        figure
+        for systems in built.evaluations().values()
+        for system in built.models
+        if system in systems
+        for figure in figures_of(systems[system])
+    ]
+    return next((figure.value for figure in figures if figure.name == "bits_per_byte"), None)
+
+
+def lineage(built: Built) -> dict[str, Any]:
+    """The picture, with what serves one step drawn as part of it, and the list of every step."""
+    members: dict[str, list[Artifact]] = {}
+    arrows: list[tuple[str, str]] = []
+    for name, artifact in built.artifacts.items():
+        members.setdefault(_group(name), []).append(artifact)
+        arrows += [(_group(record["step"]), _group(name)) for record in dataflow.inputs_of(artifact)]
+    boxes = [Box(name, *_about(built, name, artifacts)) for name, artifacts in members.items()]
+    steps = [
+        {
+            "name": name,
+            "stage": artifact.stage,
+            "digest": artifact.digest()[:16],
+            "made_from": ", ".join(dict.fromkeys(record["step"] for record in dataflow.inputs_of(artifact)))
+            or "sources",
+            "seconds": artifact.manifest["run"]["seconds"],
+        }
+        for name, artifact in built.artifacts.items()
+    ]
+    return {"picture": picture(_in_order(boxes, arrows), arrows), "steps": steps}
+
+
+def _group(step: str) -> str:
+    return step.partition("/")[0]
+
+
+def _in_order(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> list[Box]:
+    """Inputs first: a helper step of a model may have been built before the model's own inputs."""
+    waiting, done = list(boxes), list[Box]()
+    while waiting:
+        names = {box.name for box in waiting}
+        ready = [box for box in waiting if not any(a in names and a != b for a, b in arrows if b == box.name)]
+        done += ready or waiting
+        waiting = [box for box in waiting if box not in done]
+    return done
+
+
+def _about(built: Built, name: str, artifacts: Sequence[Artifact]) -> tuple[str, str]:
+    """The second line of a box, and its kind."""
+    if name == "evaluate":
+        return f"{len(built.evaluations())} tasks", "measure"
+    artifact = built.artifacts.get(name, artifacts[-1])
+    if name in built.models:
+        return f"{parameters(artifact) / 1e6:.1f}M parameters", "model"
+    texts = dataflow.texts_of(name, artifact)
+    if texts:
+        return f"{sum(each.count for each in texts):,} {texts[0].unit}", "data"
+    return artifact.stage, ""
+
+
+def _machine(built: Built) -> dict[str, dict[str, str]]:
+    """Where and with what the steps were made; several values if they differ."""
+    seen: dict[str, dict[str, dict[str, None]]] = {"machine": {}, "versions": {}}
+    for artifact in built.artifacts.values():
+        run = artifact.manifest["run"]
+        machine = {"system": run["host"], "processor": run["processor"], "cores": run["cores"]}
+        for kind, values in (("machine", machine), ("versions", artifact.manifest["libraries"])):
+            for name, value in values.items():
+                seen[kind].setdefault(name, {})[str(value)] = None
+    return {kind: {name: ", ".join(found) for name, found in values.items()} for kind, values in seen.items()}

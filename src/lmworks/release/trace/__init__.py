@@ -1,0 +1,1 @@
+"""Which files reached a model, and which training text an answer is like."""

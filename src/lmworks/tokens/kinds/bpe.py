@@ -1,0 +1,56 @@
+"""Byte-level BPE: merges of the pairs that come together most often (Sennrich et al. 2016; Radford et al. 2019)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Documents
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+class Bpe(Vocabulary):
+    """A vocabulary learned from the training text itself."""
+
+    kind: Literal["bpe"]
+    vocab_size: int = Field(
+        default=4096,
+        ge=259,
+        description="Ids, the three special tokens and 256 bytes among them. 4,096 suits models of a few million "
+        "weights, where a larger table would take the compute of several layers; raise it with the model.",
+    )
+
+    def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """By the trainer of `tokenizers`."""
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        backend = Tokenizer(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+        backend.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=self.vocab_size,
+            special_tokens=list(SPECIAL_TOKENS),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        backend.train_from_iterator(texts(), trainer)
+        return backend
+
+
+class BpeConfig(FromDocuments, Bpe):
+    """Byte-level BPE after GPT-2's pre-tokenizer; the default, since it loses nothing and encodes fastest."""
+
+    kind: Literal["bpe"] = "bpe"
+
+
+@stage(version=1)
+def bpe(config: BpeConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Learn merges after GPT-2's pre-tokenizer; any text can be encoded, since all 256 bytes are in the vocabulary."""
+    return learn_tokenizer(config, documents, out, context)

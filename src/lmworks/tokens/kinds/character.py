@@ -1,0 +1,62 @@
+"""Single characters, and bytes for those too rare to have an id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Documents
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+class Character(Vocabulary):
+    """The most frequent characters, and all 256 bytes."""
+
+    kind: Literal["character"]
+    vocab_size: int = Field(
+        default=1024,
+        ge=259,
+        description="Ids, the three special tokens and 256 bytes among them. 1,024 leave room for the letters of most "
+        "alphabets; a rarer character takes two to four bytes.",
+    )
+
+    def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """Bytes first, then characters, the most frequent first."""
+        from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+        counts = count_characters(texts)
+        known = [*SPECIAL_TOKENS, *(f"<0x{byte:02X}>" for byte in range(256)), *counts][: self.vocab_size]
+        vocabulary = {token: number for number, token in enumerate(known)}
+        backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[], byte_fallback=True))
+        backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        backend.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+        backend.add_special_tokens(list(SPECIAL_TOKENS))
+        return backend
+
+
+class CharacterConfig(FromDocuments, Character):
+    """Single characters: long sequences, but no word is ever cut unluckily."""
+
+    kind: Literal["character"] = "character"
+
+
+@stage(version=1)
+def character(config: CharacterConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Count characters; any text can be encoded, since all 256 bytes are in the vocabulary."""
+    return learn_tokenizer(config, documents, out, context)
+
+
+def count_characters(texts: Texts) -> list[str]:
+    """Every character of the texts, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for text in texts():
+        counts.update(text)
+    return sorted(counts, key=lambda character: (-counts[character], character))

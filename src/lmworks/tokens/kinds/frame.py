@@ -1,0 +1,68 @@
+"""The special tokens around and inside the texts that a model reads to tell something of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmworks.data.records import write_file
+from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, Tokenizer, unknown_token
+
+MASK = "<|mask|>"
+"""Added behind the ids of a tokenizer that knows no mask, as those that lmworks trains."""
+PUBLISHED = (("[CLS]", "[SEP]", "[MASK]", "[PAD]"), ("<s>", "</s>", "<mask>", "<pad>"))
+"""BERT's and RoBERTa's."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Names and ids of the tokens that begin, end, hide and fill up."""
+
+    names: tuple[str, str, str, str]
+    begin: int
+    end: int
+    mask: int
+    pad: int
+
+
+def frame_of(tokenizer: Tokenizer) -> Frame:
+    """A published encoder's own special tokens if the tokenizer has them, else those of documents and chats."""
+    ids = {token["content"]: token["id"] for token in json.loads(tokenizer.to_json())["added_tokens"]}
+    for names in PUBLISHED:
+        if all(name in ids for name in names):
+            return Frame(names, *(ids[name] for name in names))
+    begin, end, mask = tokenizer.end_of_text_id, tokenizer.end_of_turn_id, tokenizer.vocab_size
+    return Frame((END_OF_TEXT, END_OF_TURN, MASK, END_OF_TEXT), begin, end, mask, begin)
+
+
+def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int, context_length: int) -> None:
+    """Write a tokenizer with which `transformers` frames texts as training did; ids that the model lacks go."""
+    from tokenizers import Tokenizer as Backend
+    from tokenizers.processors import TemplateProcessing
+
+    frame = frame_of(tokenizer)
+    begin, end, mask, pad = frame.names
+    facts = json.loads(tokenizer.to_json())
+    facts["added_tokens"] = [token for token in facts["added_tokens"] if token["id"] < vocab_size]
+    backend = Backend.from_str(json.dumps(facts))
+    if frame.mask < vocab_size:  # a decoder has none
+        backend.add_special_tokens([mask])
+    backend.post_processor = TemplateProcessing(
+        single=f"{begin} $A {end}",
+        pair=f"{begin} $A {end} $B:1 {end}:1",
+        special_tokens=[(begin, frame.begin), (end, frame.end)],
+    )
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "cls_token": begin,
+        "sep_token": end,
+        "mask_token": mask if frame.mask < vocab_size else None,
+        "pad_token": pad,
+        "unk_token": unknown_token(backend) if tokenizer.unknown_id is not None else None,
+        "model_max_length": context_length,
+        "clean_up_tokenization_spaces": False,
+    }
+    config = {name: value for name, value in config.items() if value is not None}
+    write_file(folder / "tokenizer.json", (backend.to_str(pretty=True) + "\n").encode())
+    write_file(folder / "tokenizer_config.json", (json.dumps(config, indent=2) + "\n").encode())

@@ -1,0 +1,85 @@
+"""What all tokenizers that are learned from documents have in common: their input, their files and their counts."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from lmworks.data.records import Documents, write_file
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Context, Result
+from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.tokens.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, open_tokenizer, unknown_token
+
+if TYPE_CHECKING:
+    import tokenizers
+
+SAMPLE_DOCUMENTS = 1000
+"""Documents that bytes per token are measured on."""
+
+Texts = Callable[[], Iterator[str]]
+"""Gives every text of a corpus, as often as it is called."""
+
+TOKENIZER_CONFIG = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "bos_token": END_OF_TEXT,
+    "eos_token": END_OF_TURN,
+    "pad_token": END_OF_TEXT,
+    "clean_up_tokenization_spaces": False,
+    "chat_template": CHAT_TEMPLATE,
+}
+"""What `transformers.AutoTokenizer` reads beside the vocabulary."""
+
+
+class Vocabulary(StepConfig, ABC):
+    """A kind of vocabulary and its size."""
+
+    kind: str
+    vocab_size: int
+
+    @abstractmethod
+    def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """Learn it. Equal texts in equal order give an equal vocabulary."""
+
+
+class FromDocuments(StepConfig):
+    """What a vocabulary is learned from."""
+
+    documents: Reference = Field(
+        alias="from", description="Training text only: a tokenizer fitted to test text flatters it."
+    )
+
+
+def learn_tokenizer(config: Vocabulary, documents: Documents, out: Path, context: Context) -> Result:
+    """Learn a vocabulary from documents and write it with what `transformers` needs beside it."""
+    count = documents.count()
+    if not count:
+        raise LmworksError(f"{documents.path}: no documents to learn a tokenizer from; see the step that made them")
+    context.progress.start(count, "documents")
+    backend = config.learn(lambda: (document.text for document in documents.iterate()))
+    context.progress.update(count)
+    write_tokenizer(backend, out)
+    return Result(counts={"documents": count, "ids": backend.get_vocab_size()} | _compression(documents, out))
+
+
+def write_tokenizer(backend: tokenizers.Tokenizer, out: Path) -> None:
+    """Write the two files of a tokenizer folder."""
+    name = unknown_token(backend)
+    unknown = {"unk_token": name} if backend.token_to_id(name) is not None else {}
+    write_file(out / "tokenizer.json", (backend.to_str(pretty=True) + "\n").encode())
+    write_file(out / "tokenizer_config.json", (json.dumps(TOKENIZER_CONFIG | unknown, indent=2) + "\n").encode())
+
+
+def _compression(documents: Documents, out: Path) -> dict[str, int]:
+    texts = [document.text for document, _ in zip(documents.iterate(), range(SAMPLE_DOCUMENTS), strict=False)]
+    tokenizer = open_tokenizer(out)
+    encoded = tokenizer.encode_batch(texts)
+    counts = {"sampled bytes": sum(len(text.encode()) for text in texts), "sampled tokens": sum(map(len, encoded))}
+    if tokenizer.unknown_id is not None:
+        counts["sampled unknown tokens"] = sum(ids.count(tokenizer.unknown_id) for ids in encoded)
+    return counts

@@ -1,0 +1,71 @@
+"""A tokenizer that somebody else has trained: `tokenizer.json`, or SentencePiece's `.model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.files import digest_file
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import StepConfig
+from lmworks.tokens.kinds.learn import write_tokenizer
+from lmworks.tokens.kinds.sentencepiece_model import read_model, to_backend
+from lmworks.tokens.packaged import place_of
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+class PretrainedConfig(StepConfig):
+    """Take a published tokenizer; its ids stay as they are."""
+
+    not_in_key = frozenset({"path"})
+
+    kind: Literal["pretrained"] = "pretrained"
+    path: str = Field(
+        description="A tokenizer.json, a folder that holds one, a SentencePiece .model, or a base of `lmworks bases`."
+    )
+    file: Path = Field(default=Path(), exclude=True, description="Where it lies; set by `resolve`.")
+    sha256: str = Field(default="", description="Digest of the file; set by `resolve`.")
+
+    def resolve(self, folder: Path) -> Self:
+        """This config with the file that it names, as it is now."""
+        file = place_of(self.path, folder)
+        if file.is_dir():
+            file /= "tokenizer.json"
+        if not file.is_file():
+            raise UsageError(f"tokenizer: {file} is not there; name a tokenizer.json, its folder, or a .model file")
+        return self.model_copy(update={"file": file, "sha256": digest_file(file)})
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, the added ones included."""
+        return self.load().get_vocab_size()
+
+    def load(self) -> tokenizers.Tokenizer:
+        """The tokenizer, with what chats and documents need added behind its ids. Raises LmworksError."""
+        from tokenizers import Tokenizer
+
+        try:
+            raw = self.file.read_bytes()
+            backend = Tokenizer.from_buffer(raw) if self.file.suffix == ".json" else to_backend(read_model(raw))
+        except LmworksError as error:
+            raise LmworksError(f"{self.file}: {error}") from error
+        except Exception as error:  # the library raises no narrower kind
+            raise LmworksError(f"{self.file}: not a tokenizer.json that can be read: {error}") from error
+        backend.no_truncation()
+        backend.no_padding()
+        backend.add_special_tokens(list(SPECIAL_TOKENS))
+        return backend
+
+
+@stage(version=1)
+def pretrained(config: PretrainedConfig, out: Path, context: Context) -> Result:
+    """Take a tokenizer over. Chats are framed as in every lmworks model, whatever template came with it."""
+    backend = config.load()
+    write_tokenizer(backend, out)
+    return Result(counts={"ids": backend.get_vocab_size()})

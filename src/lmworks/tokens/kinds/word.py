@@ -1,0 +1,49 @@
+"""Whole words: the baseline that other vocabularies are held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Documents
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+class Word(Vocabulary):
+    """The most frequent words; every other word is one <unk>, and lost."""
+
+    kind: Literal["word"]
+    vocab_size: int = Field(
+        default=32_768, ge=5, description="Ids. Words are many: with fewer than this, every tenth is unknown."
+    )
+
+    def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """By the trainer of `tokenizers`."""
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        backend = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+        backend.decoder = decoders.ByteLevel()
+        special = [*SPECIAL_TOKENS, UNKNOWN]
+        trainer = trainers.WordLevelTrainer(vocab_size=self.vocab_size, special_tokens=special, show_progress=False)
+        backend.train_from_iterator(texts(), trainer)
+        return backend
+
+
+class WordConfig(FromDocuments, Word):
+    """Whole words, after the same pre-tokenizer as BPE."""
+
+    kind: Literal["word"] = "word"
+
+
+@stage(version=1)
+def word(config: WordConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Count words, with the space before them; white space of texts whose words are all known comes back exactly."""
+    return learn_tokenizer(config, documents, out, context)

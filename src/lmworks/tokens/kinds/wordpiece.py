@@ -1,0 +1,65 @@
+"""WordPiece as in BERT: words and their pieces, no white space (Schuster and Nakajima 2012; Devlin et al. 2019)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Documents
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.tokens.kinds.character import count_characters
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN
+
+if TYPE_CHECKING:
+    import tokenizers
+
+ALPHABET = 1_000
+"""Characters at most, as for BERT; a word with any other is unknown."""
+
+
+class WordPiece(Vocabulary):
+    """Words and their pieces; pieces that continue a word begin with ##."""
+
+    kind: Literal["wordpiece"]
+    vocab_size: int = Field(default=4096, ge=64, description="Ids; as many as for BPE, so that both compare.")
+
+    def learn(self, texts: Texts) -> tokenizers.Tokenizer:
+        """By the trainer of `tokenizers`, made to give the same ids in every run."""
+        from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+        alphabet = [each for each in count_characters(texts) if not each.isspace()]
+        alphabet = sorted(alphabet[: min(ALPHABET, self.vocab_size // 4)])
+        special = [*SPECIAL_TOKENS, UNKNOWN]
+        backend = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+        backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        backend.decoder = decoders.WordPiece()
+        # The library numbers ##a, ##b … in an order that differs from run to run, and merges follow the numbers. Given
+        # as special tokens they have fixed numbers; afterwards they are plain again.
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=self.vocab_size,
+            special_tokens=[*special, *(f"##{each}" for each in alphabet)],
+            initial_alphabet=alphabet,
+            limit_alphabet=len(alphabet),
+            show_progress=False,
+        )
+        backend.train_from_iterator(texts(), trainer)
+        facts = json.loads(backend.to_str())
+        facts["added_tokens"] = facts["added_tokens"][: len(special)]
+        return Tokenizer.from_str(json.dumps(facts))
+
+
+class WordPieceConfig(FromDocuments, WordPiece):
+    """WordPiece, for encoders as BERT is one; a text comes back without its white space."""
+
+    kind: Literal["wordpiece"] = "wordpiece"
+
+
+@stage(version=1)
+def wordpiece(config: WordPieceConfig, documents: Documents, out: Path, context: Context) -> Result:
+    """Learn pieces of words, upper and lower case kept apart. Words with characters unseen in training are <unk>."""
+    return learn_tokenizer(config, documents, out, context)

@@ -1,0 +1,59 @@
+"""Join the packed rows of several parts, so that a mixture can take them in turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.tokens.rows.shards import LOST, Shards, write_rows
+
+if TYPE_CHECKING:
+    from lmworks.tokens.rows.shards import Rows
+
+ROWS_AT_ONCE = 4096
+"""A few megabytes."""
+
+
+class JoinConfig(StepConfig):
+    """Made by the graph for each model that is trained on a mixture."""
+
+    rows: list[Reference] = Field(description="The rows of each part.")
+    names: list[str] = Field(description="What the parts are called.")
+
+
+@stage(version=1)
+def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Context) -> Result:
+    """All rows, one part after another, packed alike; `shards.json` says how many each part has."""
+    opened = [part.open() for part in rows]
+    facts = [json.loads((part.path / "shards.json").read_text()) for part in rows]
+
+    def blocks(arrays: Iterable[Rows]) -> Iterator[Rows]:
+        for array in arrays:
+            for start in range(0, len(array), ROWS_AT_ONCE):
+                context.check_stop()
+                yield array[start : start + ROWS_AT_ONCE]
+
+    lost = {name: sum(fact[name] for fact in facts) for name in LOST if all(name in fact for fact in facts)}
+    sizes = [(name, len(part.tokens)) for name, part in zip(config.names, opened, strict=True)]
+    counts = write_rows(
+        out,
+        blocks(part.tokens for part in opened),
+        blocks(part.weights for part in opened),
+        merge(*((part.path / "ids.txt").read_text().split() for part in rows)),
+        rows=sum(size for _, size in sizes),
+        sequence_length=opened[0].sequence_length,
+        trained_tokens=sum(fact["trained_tokens"] for fact in facts),
+        vocab_size=opened[0].vocab_size,
+        tokenizer_digest=opened[0].tokenizer_digest,
+        bytes_of_text=sum(part.bytes_of_text for part in opened),
+        parts=sizes,
+        **lost,
+    )
+    return Result(counts=counts | {f"{name} rows": size for name, size in sizes})

@@ -1,0 +1,200 @@
+"""The order in which rows of several parts are read: proportions that hold from the first step to the last.
+
+The parts take turns so that after any number of places of a stretch each part is within one row of its share: the
+chairman assignment of Tijdeman (1980, Discrete Mathematics 32, 323-330), with his bound 1 - 1/(2K - 2) for K parts.
+Shares are multiples of 1/10,000, so the turns repeat, and what stands at a place follows from its number alone. Within
+a part, rows come in the order of `row_numbers`, epoch after epoch.
+
+Axes: S stretches of the run, K parts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from operator import gt, mul
+from typing import TYPE_CHECKING
+
+from lmworks.data.mixtures.mixing import Proportions
+from lmworks.errors import UsageError
+from lmworks.tokens.rows.shards import permutation
+
+if TYPE_CHECKING:
+    from lmworks.tokens.rows.shards import Rows
+
+PERIOD = 10_000
+"""Places in which shares are whole numbers of rows: a hundredth of a per cent is finer than anybody means them."""
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Places with one set of shares."""
+
+    start: int
+    turns: Sequence[int]
+    """Whose turn it is, place by place, over and over."""
+    ranks: Sequence[int]
+    """How many turns of the same part stand before it in `turns`."""
+    each: Sequence[int]
+    """How many turns are whose."""
+    before: Sequence[int]
+    """Rows of each part that were read before this stretch."""
+
+    def place(self, place: int) -> tuple[int, int]:
+        """The part whose turn it is, and how many of its rows were read before."""
+        over, rest = divmod(place - self.start, len(self.turns))
+        part = self.turns[rest]
+        return part, self.before[part] + over * self.each[part] + self.ranks[rest]
+
+    def read(self, stop: int) -> list[int]:
+        """Rows of each part that are read before the place `stop`."""
+        over, rest = divmod(stop - self.start, len(self.turns))
+        begun = self.turns[:rest]
+        return [self.before[part] + over * each + begun.count(part) for part, each in enumerate(self.each)]
+
+
+class Mixture:
+    """The order for a run of so many places over parts of so many rows.
+
+    Raises UsageError if the limits on epochs leave too little to read.
+    """
+
+    def __init__(self, proportions: Proportions, parts: Mapping[str, int], places: int) -> None:
+        self.parts, self.places = parts, places
+        wanted, ends = _wanted(proportions, parts, places)
+        lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
+        # Each stretch may round up by less than one row; a limit is kept all the same.
+        limits = [math.inf] * len(parts)
+        for number, (name, rows) in enumerate(parts.items()):
+            if name in proportions.max_epochs:
+                limits[number] = max(0, math.floor(proportions.max_epochs[name] * rows) - len(ends) + 1)
+        given = _within_limits(wanted, lengths, limits, list(parts))
+        room = [limit - rows for limit, rows in zip(limits, _rows(given, lengths), strict=True)]
+        self.stretches: list[_Stretch] = []
+        read, start = [0] * len(parts), 0
+        for shares, end in zip(given, ends, strict=True):
+            turns = _turns(_whole(shares, room))
+            ranks = [0] * len(turns)
+            each = [0] * len(parts)
+            for place, part in enumerate(turns):
+                ranks[place], each[part] = each[part], each[part] + 1
+            self.stretches.append(_Stretch(start, turns, ranks, each, read))
+            read, start = self.stretches[-1].read(end), end
+        if any(map(gt, read, limits)):
+            raise _too_little(parts, places)
+        self.rows_read = dict(zip(parts, read, strict=True))
+        self.rows_wanted = _rows(wanted, lengths)
+        self.shares = [rows / places for rows in read]
+        self._orders: list[Callable[[int, int], Rows]] = [
+            lru_cache(maxsize=2)(partial(permutation, rows)) for rows in parts.values()
+        ]
+
+    def numbers(self, seed: int, first: int, count: int) -> Rows:
+        """Which rows the `count` places from `first` on hold, counted over all parts."""
+        import numpy as np
+
+        sizes = list(self.parts.values())
+        found = []
+        for place in range(first, first + count):
+            stretch = next(each for each in reversed(self.stretches) if each.start <= place)
+            part, number = stretch.place(place)
+            epoch, rest = divmod(number, sizes[part])
+            found.append(sum(sizes[:part]) + self._orders[part](seed, epoch)[rest])
+        return np.array(found)
+
+    def in_words(self) -> list[str]:
+        """One line a part: how much of it is read, and what a limit took away."""
+        lines = []
+        for (name, rows), wanted in zip(self.parts.items(), self.rows_wanted, strict=True):
+            read = self.rows_read[name]
+            line = f"{name}: {read:,} of {self.places:,} rows ({read / self.places:.1%}), {read / rows:.2f} epochs"
+            if abs(wanted - read) > 1 + self.places / 1000:
+                line += f"; {wanted / self.places:.1%} was asked for, and limits on epochs changed it"
+            lines.append(line)
+        return lines
+
+
+def _wanted(proportions: Proportions, parts: Mapping[str, int], places: int) -> tuple[list[list[float]], list[int]]:
+    """Shares [S, K] as asked for, and the place at which each stretch ends [S]."""
+    by_size = {name: rows ** (1 / proportions.temperature) for name, rows in parts.items()}
+    stages = [(stage.weights, stage.until) for stage in proportions.curriculum]
+    shares, ends = list[list[float]](), list[int]()
+    for weights, until in stages or [(proportions.weights or by_size, 1.0)]:
+        end = round(until * places)
+        if end > (ends[-1] if ends else 0):  # a short run may have no place for a short stretch
+            shares.append([weights[name] / sum(weights.values()) for name in parts])
+            ends.append(end)
+    return shares, ends
+
+
+def _within_limits(
+    shares: Sequence[Sequence[float]], lengths: Sequence[int], limits: Sequence[float], names: Sequence[str]
+) -> list[list[float]]:
+    """Shares [S, K] such that no part is read beyond its limit.
+
+    What is taken from them goes to the others, in proportion to their shares, evenly over the run.
+    """
+    given = [list(row) for row in shares]
+    limited: set[int] = set()
+    while True:
+        rows = _rows(given, lengths)
+        over = {part for part in range(len(names)) if part not in limited and rows[part] > limits[part]}
+        if not over:
+            return given
+        limited |= over
+        for row in given:
+            for part in over:
+                row[part] *= limits[part] / rows[part]
+            held = sum(row[part] for part in limited)
+            free = sum(share for part, share in enumerate(row) if part not in limited)
+            if not free:
+                raise _too_little([names[part] for part in sorted(limited)], sum(lengths))
+            for part, share in enumerate(row):
+                if part not in limited:
+                    row[part] = share * (1 - held) / free
+
+
+def _rows(shares: Sequence[Sequence[float]], lengths: Sequence[int]) -> list[float]:
+    """Rows of each part [K] that shares [S, K] of stretches of such lengths make."""
+    return [sum(map(mul, column, lengths)) for column in zip(*shares, strict=True)]
+
+
+def _too_little(held_back: Iterable[str], places: int) -> UsageError:
+    return UsageError(
+        f"max_epochs of the mixture leave too few rows of {', '.join(held_back)} for {places:,} places, and no other "
+        "part has a weight to take over; raise max_epochs, add data, or lower steps"
+    )
+
+
+def _whole(shares: Sequence[float], room: Sequence[float]) -> list[int]:
+    """Shares as whole parts of PERIOD; what rounding leaves goes to parts with most room below their limit."""
+    exact = [share * PERIOD for share in shares]
+    whole = [math.floor(value + 1e-9) for value in exact]
+    order = sorted(range(len(exact)), key=lambda part: (not shares[part], -room[part], whole[part] - exact[part]))
+    for part in order[: PERIOD - sum(whole)]:
+        whole[part] += 1
+    common = math.gcd(*whole)
+    return [value // common for value in whole]
+
+
+def _turns(shares: Sequence[int]) -> list[int]:
+    """Whose turn it is at each place of a period in which each part has so many turns.
+
+    At place n a part may take its turn if that leaves it below n·share + 1 - 1/(2K - 2); of those, the one that would
+    first fall behind by as much takes it.
+    """
+    parts = [part for part, share in enumerate(shares) if share]
+    if len(parts) == 1:
+        return parts
+    period, twice = sum(shares), 2 * len(parts) - 2
+    taken, turns = [0] * len(shares), []
+    for place in range(1, period + 1):
+        # In units of 1 / (period · twice) of a row, so that all is exact.
+        behind = {part: twice * (place * shares[part] - period * taken[part]) for part in parts}
+        ready = [part for part in parts if behind[part] >= period]
+        part = min(ready, key=lambda part: (period * (twice - 1) - behind[part]) / shares[part])
+        taken[part] += 1
+        turns.append(part)
+    return turns

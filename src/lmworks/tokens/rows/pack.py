@@ -1,0 +1,326 @@
+"""Pack documents and conversations into rows of tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Documents, shard_ids, write_file
+from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.tokens.bulk import BulkEncoder
+from lmworks.tokens.rows.shards import token_type, write_rows
+from lmworks.tokens.tokenizer import Message, Tokenizer, TokenizerFolder
+
+if TYPE_CHECKING:
+    from lmworks.tokens.rows.shards import Rows
+
+SAMPLED_SHARDS = 16
+"""Whose first document both encoders are compared on."""
+BATCH_DOCUMENTS = 256
+BLOCK_TOKENS = 2**22
+"""Joined at a time: 8 MB, 16 MB in a vocabulary of more than 65,536 ids."""
+
+
+Long = Literal["drop", "truncate", "split"]
+"""What becomes of a conversation that is longer than a row; `split` cuts between exchanges."""
+FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
+Encoded = tuple[list[int], list[bool]]
+"""Ids, and which of them are trained."""
+
+
+class PackConfig(StepConfig):
+    """How text becomes rows; made by the graph for each model's data."""
+
+    tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
+    sequence_length: int = Field(ge=8, description="Tokens a row; set by the model that reads the rows.")
+
+
+class PackDocumentsConfig(PackConfig):
+    """Rows for language modelling."""
+
+    documents: Reference = Field(alias="from", description="Every token of these is trained.")
+
+
+class PackConversationsConfig(PackConfig):
+    """Rows for tuning."""
+
+    conversations: Reference = Field(alias="from", description="Only what assistants say in these is trained.")
+    long_samples: Long = Field(default="drop", description="Set by the model that reads the rows.")
+
+
+class PackPairsConfig(PackConfig):
+    """Rows of one pair each, for encoder-decoders."""
+
+    pairs: Reference = Field(alias="from", description="Conversations of one question, the source, and its answer.")
+
+
+@stage(version=1)
+def pack_documents(
+    config: PackDocumentsConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """Each document as <|endoftext|> and its tokens, one after another, cut into rows that overlap by one token.
+
+    So every token but the very first is a target once. The last row is filled up with <|endoftext|> of weight 0.
+    Shards are encoded on their own, and joined block by block: memory does not grow with the documents.
+    """
+    encoder, folder, length = tokenizer.open(), context.scratch / "tokens", config.sequence_length
+    bulk, shards = BulkEncoder(encoder), documents.shards()
+    bulk.check(list(_samples(shards)))
+    if bulk.fallback:
+        context.log(f"encodes by tokenizers, more slowly: {bulk.fallback}")
+    work = partial(_encode_shard, tokenizer, folder, not bulk.fallback)
+    done = map_units(list(enumerate(shards)), work, folder, context, parts=(), step="encode").counts
+    rows = max(0, -(-(done["tokens"] - 1) // length))
+    files = [_encoded(folder, index) for index in range(len(shards))]
+    counts = write_rows(
+        out,
+        _join(files, length, encoder, context),
+        _full_rows(rows, length, done["tokens"]),
+        shard_ids(documents.path),
+        rows=rows,
+        sequence_length=length,
+        trained_tokens=done["tokens"] - 1,
+        vocab_size=encoder.vocab_size,
+        tokenizer_digest=encoder.digest,
+        bytes_of_text=done["bytes"],
+    )
+    return Result(counts={"documents": done["documents"]} | counts)
+
+
+def _encode_shard(
+    tokenizer: TokenizerFolder, folder: Path, fast: bool, numbered: tuple[int, Path]
+) -> tuple[Parts, Tally]:
+    """Write the tokens of one shard, as they stand behind one another."""
+    encoder, bulk = _open(tokenizer, fast)
+    tally = Tally()
+
+    def encode(texts: list[str]) -> bytes:
+        import numpy as np
+
+        ids, edges = bulk.encode(texts)
+        tally.counts.update(
+            documents=len(texts), bytes=sum(len(text.encode()) for text in texts), tokens=len(ids) + len(texts)
+        )
+        stream = np.insert(ids, edges[:-1], encoder.end_of_text_id)
+        return stream.astype(token_type(encoder.vocab_size)).tobytes()
+
+    index, shard = numbered
+    write_file(_encoded(folder, index), map(encode, _texts(shard)))
+    return {}, tally
+
+
+@lru_cache(maxsize=1)
+def _open(tokenizer: TokenizerFolder, fast: bool) -> tuple[Tokenizer, BulkEncoder]:
+    opened = tokenizer.open()
+    return opened, BulkEncoder(opened, fast)
+
+
+def _texts(shard: Path) -> Iterator[list[str]]:
+    """The texts of a shard, some at a time."""
+    import pyarrow.parquet as pq
+
+    for batch in pq.ParquetFile(shard).iter_batches(BATCH_DOCUMENTS, columns=["text"]):
+        yield batch.column(0).to_pylist()
+
+
+def _samples(shards: Sequence[Path]) -> Iterator[str]:
+    """The first text of shards spread evenly."""
+    for shard in shards[:: -(-len(shards) // SAMPLED_SHARDS) or 1]:
+        yield from next(_texts(shard), [])[:1]
+
+
+def _encoded(folder: Path, index: int) -> Path:
+    return folder / f"{index:05d}.tokens"
+
+
+def _join(files: Sequence[Path], length: int, encoder: Tokenizer, context: Context) -> Iterator[Rows]:
+    """Blocks of rows [R, length + 1] from all files as one stream; a row begins with the token that ended the last."""
+    import numpy as np
+
+    kind = token_type(encoder.vocab_size)
+    rest = np.zeros(0, kind)
+    for file in files:
+        context.check_stop()
+        tokens = np.memmap(file, kind, "r") if file.stat().st_size else rest[:0]
+        for start in range(0, len(tokens), BLOCK_TOKENS):
+            stream = np.concatenate((rest, tokens[start : start + BLOCK_TOKENS]))
+            rows = (len(stream) - 1) // length
+            if rows:
+                yield np.lib.stride_tricks.sliding_window_view(stream, length + 1)[: rows * length : length]
+            rest = stream[rows * length :]
+    if len(rest) > 1:
+        last = np.full((1, length + 1), encoder.end_of_text_id, kind)
+        last[0, : len(rest)] = rest
+        yield last
+
+
+def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
+    """Weights of rows that are full but for the end of the last."""
+    import numpy as np
+
+    block = max(1, BLOCK_TOKENS // length)
+    for start in range(0, rows, block):
+        weights = np.ones((min(block, rows - start), length + 1), np.uint8)
+        if start + block >= rows:
+            weights[-1, tokens - (rows - 1) * length :] = 0
+        yield weights
+
+
+@stage(version=2)
+def pack_conversations(
+    config: PackConversationsConfig,
+    conversations: Conversations,
+    tokenizer: TokenizerFolder,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Conversations in rows, the longest first, each into the fullest row that has room.
+
+    What is longer than a row is dropped, truncated or split, and what nothing is trained of is left out; all are
+    counted. Rows are filled up with <|endoftext|> of weight 0.
+    """
+    import numpy as np
+
+    encoder, width = tokenizer.open(), config.sequence_length + 1
+    encoded: list[Encoded] = []
+    documents: list[str] = []
+    fates = Counter(dropped=0, truncated=0, split=0, untrained=0)
+    for record in conversations.iterate():
+        pieces = [encoder.encode_chat(record["messages"])]
+        if len(pieces[0][0]) > width:
+            pieces = _shortened(encoder, record["messages"], pieces[0], width, config.long_samples, fates)
+        elif not any(pieces[0][1]):
+            pieces, fates["untrained"] = [], fates["untrained"] + 1
+        encoded += pieces
+        documents += [record["document"]] if pieces and record["document"] else []
+    rows = best_fit([len(ids) for ids, _ in encoded], width)
+    tokens = np.full((len(rows), width), encoder.end_of_text_id, dtype=np.uint32)
+    weights = np.zeros((len(rows), width), dtype=np.uint8)
+    for row, members in enumerate(rows):
+        start = 0
+        for member in members:
+            ids, trained = encoded[member]
+            tokens[row, start : start + len(ids)] = ids
+            weights[row, start : start + len(ids)] = trained
+            start += len(ids)
+    counts = write_rows(
+        out,
+        [tokens],
+        [weights],
+        sorted(documents),
+        rows=len(rows),
+        sequence_length=config.sequence_length,
+        trained_tokens=int(weights[:, 1:].sum()),
+        vocab_size=encoder.vocab_size,
+        tokenizer_digest=encoder.digest,
+        bytes_of_text=sum(len(encoder.decode(_trained(each)).encode()) for each in encoded),
+        **dict[str, Any](fates),
+    )
+    return Result(counts={"conversations": len(encoded)} | counts)
+
+
+def _shortened(
+    encoder: Tokenizer, messages: Sequence[Message], whole: Encoded, width: int, how: Long, fates: Counter[str]
+) -> list[Encoded]:
+    """What is kept of a conversation that is too long; nothing is that trains nothing."""
+    pieces: list[Encoded] = []
+    if how == "truncate":
+        pieces = [(whole[0][:width], whole[1][:width])]
+    elif how == "split":
+        pieces = list(_split(encoder, messages, width, fates))
+    pieces = [piece for piece in pieces if any(piece[1])]
+    fates[FATES[how] if pieces else "dropped"] += 1
+    return pieces
+
+
+def _split(encoder: Tokenizer, messages: Sequence[Message], width: int, fates: Counter[str]) -> Iterator[Encoded]:
+    """As many exchanges at a time as fit, with the system's turn before each; one that does not fit alone is lost."""
+    system = messages[: messages[0]["role"] == "system"]
+    starts = [number for number, message in enumerate(messages) if message["role"] == "user"]
+    first, fitting = starts[0], None
+    for start, stop in pairwise([*starts, len(messages)]):
+        piece = encoder.encode_chat([*system, *messages[first:stop]])
+        if len(piece[0]) > width and fitting:
+            yield fitting
+            first, piece = start, encoder.encode_chat([*system, *messages[start:stop]])
+        fitting = piece if len(piece[0]) <= width else None
+        if not fitting:
+            first = stop
+            fates["exchanges_dropped"] += 1
+    if fitting:
+        yield fitting
+
+
+def _trained(encoded: Encoded) -> list[int]:
+    return [token for token, is_trained in zip(*encoded, strict=True) if is_trained]
+
+
+@stage(version=1)
+def pack_pairs(
+    config: PackPairsConfig, pairs: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """A row a pair: the source, the target, which alone has weight, and filling, which is never read.
+
+    Pairs longer than a row, less the two tokens that end source and target, are dropped and counted: none is cut.
+    """
+    import numpy as np
+
+    encoder, width = tokenizer.open(), config.sequence_length + 1
+    records = list(pairs.iterate())
+    if odd := next((record["id"] for record in records if len(record["messages"]) != 2), None):
+        raise LmworksError(f"{pairs.path}: {odd} is no pair of one question and one answer, as text-to-text reads them")
+    sides = [encoder.encode_batch([record["messages"][side]["content"] for record in records]) for side in (0, 1)]
+    sound = [
+        (record, source, target)
+        for record, source, target in zip(records, *sides, strict=True)
+        if source and target and len(source) + len(target) + 2 <= config.sequence_length
+    ]
+    tokens = np.zeros((len(sound), width), dtype=np.uint32)
+    weights = np.zeros((len(sound), width), dtype=np.uint8)
+    for row, (_, source, target) in enumerate(sound):
+        tokens[row, : len(source) + len(target)] = source + target
+        weights[row, len(source) : len(source) + len(target)] = 1
+    dropped = len(records) - len(sound)
+    if dropped:
+        context.log(f"{dropped} of {len(records)} pairs are empty or longer than {config.sequence_length} tokens")
+    counts = write_rows(
+        out,
+        [tokens],
+        [weights],
+        sorted(record["document"] for record, _, _ in sound if record["document"]),
+        rows=len(sound),
+        sequence_length=config.sequence_length,
+        trained_tokens=int(weights.sum()),
+        vocab_size=encoder.vocab_size,
+        tokenizer_digest=encoder.digest,
+        bytes_of_text=sum(len(record["messages"][1]["content"].encode()) for record, _, _ in sound),
+        dropped=dropped,
+    )
+    return Result(counts={"pairs": len(sound)} | counts)
+
+
+def best_fit(lengths: list[int], width: int) -> list[list[int]]:
+    """Numbers of the items in each row, rows in the order they were begun."""
+    rows: list[list[int]] = []
+    with_room: list[list[int]] = [[] for _ in range(width + 1)]  # free places -> rows that have so many
+    for item in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        length = lengths[item]
+        room = next((free for free in range(length, width) if with_room[free]), None)
+        if room is None:
+            row, room = len(rows), width
+            rows.append([])
+        else:
+            row = with_room[room].pop()
+        rows[row].append(item)
+        with_room[room - length].append(row)
+    return rows

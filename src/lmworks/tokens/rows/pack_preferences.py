@@ -1,0 +1,140 @@
+"""Pack judged answers into rows of tokens: what is compared stands in one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from lmworks.data.tuning.preferences import Messages, Preference, Preferences
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference
+from lmworks.tokens.rows.pack import PackConfig, best_fit
+from lmworks.tokens.rows.shards import write_rows
+from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
+
+SIDES = ("filling", "chosen", "rejected", "mismatched")
+FILLING, CHOSEN, REJECTED, MISMATCHED = range(len(SIDES))
+"""A token's label is 4 · number of its group in the row + its side; a segment is a run of one label."""
+
+
+class PackPreferencesConfig(PackConfig):
+    """Rows for learning from judgements."""
+
+    preferences: Reference = Field(alias="from", description="Only the answers in these are trained, not the prompts.")
+    alone: bool = Field(
+        default=False,
+        description="Whether each answer is judged alone, and stands beside one that was given to another prompt (KTO) "
+        "instead of the one that it was compared with.",
+    )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A prompt and an answer to it."""
+
+    ids: list[int]
+    trained: list[bool]
+    side: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """What must stand in one row."""
+
+    segments: Sequence[Segment]
+    margin: float
+    document: str | None
+
+    @property
+    def length(self) -> int:
+        """Tokens."""
+        return sum(len(segment.ids) for segment in self.segments)
+
+
+@stage(version=1)
+def pack_preferences(
+    config: PackPreferencesConfig, preferences: Preferences, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """Groups of answers in rows, the longest first, each into the fullest row that has room; none is ever cut.
+
+    A group is a pair, or an answer judged alone with a mismatched one. Groups longer than a row are dropped and
+    counted, as are judgements of one answer where pairs are asked for. The last token of a row is filling, so that
+    every answer's last token has a hidden state; filling is <|endoftext|> of weight 0.
+    """
+    import numpy as np
+
+    encoder, width = tokenizer.open(), config.sequence_length
+    records = list(preferences.iterate())
+    groups = list(_alone(records, encoder) if config.alone else _pairs(records, encoder))
+    fitting = [group for group in groups if group.length <= width]
+    if dropped := len(groups) - len(fitting):
+        context.log(f"{dropped} of {len(groups)} groups of answers are longer than {width} tokens together")
+    rows = best_fit([group.length for group in fitting], width)
+    if not rows:
+        raise LmworksError(
+            f"{preferences.path}: of {len(records)} judgements none gives "
+            f"{'an answer' if config.alone else 'a pair of answers'} of at most {width} tokens; raise sequence_length, "
+            "or see whether the judgements are pairs (`kto` takes answers that were judged alone)"
+        )
+    tokens = np.full((len(rows), width + 1), encoder.end_of_text_id, dtype=np.uint32)
+    weights, labels = np.zeros_like(tokens, np.uint8), np.zeros_like(tokens, np.uint16)
+    margins = np.zeros((len(rows), max(map(len, rows))), dtype=np.float32)
+    for row, members in enumerate(rows):
+        start = 0
+        for number, member in enumerate(members):
+            margins[row, number] = fitting[member].margin
+            for segment in fitting[member].segments:
+                place = slice(start, start + len(segment.ids))
+                tokens[row, place], weights[row, place] = segment.ids, segment.trained
+                labels[row, place] = len(SIDES) * number + segment.side
+                start = place.stop
+    counts = write_rows(
+        out,
+        [tokens],
+        [weights],
+        sorted(group.document for group in fitting if group.document),
+        rows=len(rows),
+        sequence_length=width,
+        trained_tokens=int(weights.sum()),
+        vocab_size=encoder.vocab_size,
+        labels=(SIDES, labels),
+        margins=margins,
+        tokenizer_digest=encoder.digest,
+        bytes_of_text=sum(len(encoder.decode(each.ids).encode()) for group in fitting for each in group.segments),
+        dropped=dropped,
+    )
+    single = 0 if config.alone else len(records) - len(groups)
+    return Result(counts={"groups": len(fitting), "without a counterpart": single} | counts)
+
+
+def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:
+    """The two answers of each pair."""
+    for record in records:
+        if record.chosen and record.rejected:
+            chosen = segment(encoder, record.prompt, record.chosen, CHOSEN)
+            rejected = segment(encoder, record.prompt, record.rejected, REJECTED)
+            yield Group((chosen, rejected), record.margin or 0.0, record.document)
+
+
+def _alone(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:
+    """Every answer, and to its prompt the answer of its side that the next record has, of the last the first."""
+    for side, name in ((CHOSEN, "chosen"), (REJECTED, "rejected")):
+        judged: list[tuple[Preference, Any]] = [(each, getattr(each, name)) for each in records if getattr(each, name)]
+        for (record, answer), (_, other) in zip(judged, judged[1:] + judged[:1], strict=True):
+            segments = [segment(encoder, record.prompt, said, of) for said, of in ((answer, side), (other, MISMATCHED))]
+            yield Group(segments, 0.0, record.document)
+
+
+def segment(encoder: Tokenizer, prompt: Messages, answer: Messages, side: int) -> Segment:
+    """Trained are the assistant's turns of the answer, not those of the prompt."""
+    ids, trained = encoder.encode_chat([*prompt, *answer])
+    before = sum(encoder.encode_chat(prompt)[1])
+    for place, is_trained in enumerate(trained):
+        if before and is_trained:
+            trained[place], before = False, before - 1
+    return Segment(ids, trained, side)

@@ -1,0 +1,65 @@
+"""Rows of one conversation each, for objectives that answer its prompt anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from lmworks.data.tuning.conversations import Conversations, wanted_answer
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference
+from lmworks.tokens.rows.pack import PackConfig
+from lmworks.tokens.rows.shards import write_rows
+from lmworks.tokens.tokenizer import TokenizerFolder
+
+
+class PackPromptsConfig(PackConfig):
+    """Rows of a prompt and the answer that it is judged by."""
+
+    conversations: Reference = Field(alias="from", description="Their last answers are what new ones are judged by.")
+    answer_tokens: int = Field(ge=1, description="Room for an answer behind each prompt; set by the model.")
+
+
+@stage(version=1)
+def pack_prompts(
+    config: PackPromptsConfig, conversations: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """The chat up to its last answer, with weight 0, the answer to compare with, with weight 1, and filling.
+
+    Dropped and counted are prompts that leave no room for an answer, and answers of the data that fit no row.
+    """
+    import numpy as np
+
+    encoder, width = tokenizer.open(), config.sequence_length + 1
+    rows, documents, dropped = [], [], 0
+    for record in conversations.iterate():
+        prompt, _ = encoder.encode_chat(record["messages"][:-1], add_generation_prompt=True)
+        answer = [*encoder.encode(wanted_answer(record).strip()), encoder.end_of_turn_id]
+        if len(prompt) + max(len(answer), config.answer_tokens) > width:
+            dropped += 1
+            continue
+        rows.append((prompt, answer))
+        documents += [record["document"]] if record["document"] else []
+    if dropped:
+        context.log(f"{dropped} prompts leave no room for their answer in {config.sequence_length} tokens")
+    tokens = np.full((len(rows), width), encoder.end_of_text_id, dtype=np.uint32)
+    weights = np.zeros((len(rows), width), dtype=np.uint8)
+    for row, (prompt, answer) in enumerate(rows):
+        end = len(prompt) + len(answer)
+        tokens[row, :end] = prompt + answer
+        weights[row, len(prompt) : end] = 1
+    counts = write_rows(
+        out,
+        [tokens],
+        [weights],
+        sorted(documents),
+        rows=len(rows),
+        sequence_length=config.sequence_length,
+        trained_tokens=int(weights.sum()),
+        vocab_size=encoder.vocab_size,
+        tokenizer_digest=encoder.digest,
+        bytes_of_text=0,
+        dropped=dropped,
+    )
+    return Result(counts={"prompts": len(rows)} | counts)

@@ -1,0 +1,219 @@
+"""Pack texts for encoders: whole framed texts in rows, with what is to be said of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Document, Documents
+from lmworks.data.tuning.spans import Span as LabelledSpan
+from lmworks.data.tuning.spans import spans_of
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference
+from lmworks.tokens.kinds.frame import frame_of
+from lmworks.tokens.rows.pack import BATCH_DOCUMENTS, PackConfig, best_fit
+from lmworks.tokens.rows.shards import write_rows
+from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Span = tuple[int, int]
+"""First character, and the one after the last."""
+Said = tuple[str, Sequence[str]]
+"""The label of a whole text ("" for none) and those of its tokens (none for no labels)."""
+
+OUTSIDE = "O"
+"""The label of a token in no span, as in the data of CoNLL."""
+MOST_LABELS = 2**16
+
+
+class PackTextsConfig(PackConfig):
+    """Rows for masked language modelling."""
+
+    documents: Reference = Field(alias="from", description="What is longer than a row is cut into several texts.")
+
+
+class PackLabelledConfig(PackTextsConfig):
+    """Rows for sequence and for token classification."""
+
+    label: str = Field(description="Field of `meta` with the label or the spans; set by the model.")
+    long_samples: Literal["truncate", "split"] = Field(
+        default="truncate", description="Set by the model that reads the rows."
+    )
+
+
+@stage(version=1)
+def pack_texts(
+    config: PackTextsConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """Any token may be hidden and asked for; a text longer than a row becomes several, and nothing is lost."""
+    encoder = tokenizer.open()
+    texts = _Texts(encoder, config.sequence_length)
+    for document, ids, _ in _encoded(documents, encoder):
+        for start in range(0, len(ids), texts.room):
+            part = ids[start : start + texts.room]
+            texts.keep(part, [-1, *[0] * len(part), -1])
+        texts.count(document)
+    return texts.write(out, None)
+
+
+@stage(version=1)
+def pack_labelled(
+    config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """The label stands at the token that begins a text, or each part of one that is longer than a row and is split."""
+
+    def say(document: Document, offsets: Sequence[Span]) -> Said | None:
+        found = document.meta.get(config.label)
+        return None if found is None else (str(found), ())
+
+    return _pack_labelled(config, documents, tokenizer.open(), out, context, say)
+
+
+@stage(version=1)
+def pack_spans(
+    config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
+) -> Result:
+    """Spans, `{"start": 0, "end": 5, "label": "name"}` in characters, make tokens B-name, I-name or O."""
+
+    def say(document: Document, offsets: Sequence[Span]) -> Said | None:
+        spans = spans_of(document, config.label)
+        return None if spans is None else ("", tags(spans, offsets))
+
+    return _pack_labelled(config, documents, tokenizer.open(), out, context, say)
+
+
+def tags(spans: Sequence[LabelledSpan], offsets: Sequence[Span]) -> list[str]:
+    """The tag of each token: the first that touches a span is B, the others I."""
+    found = [OUTSIDE] * len(offsets)
+    for label, start, end in spans:
+        touched = [place for place, (first, last) in enumerate(offsets) if first < end and last > start]
+        for place in touched:
+            found[place] = f"{'B' if place == touched[0] else 'I'}-{label}"
+    return found
+
+
+class _Texts:
+    """Framed texts, and for each of their tokens the number of what is to be said of it, or −1 for nothing."""
+
+    def __init__(self, encoder: Tokenizer, sequence_length: int) -> None:
+        self.encoder, self.frame, self.length = encoder, frame_of(encoder), sequence_length
+        self.texts: list[NDArray[np.int64]] = []
+        self.said: list[NDArray[np.int64]] = []
+        self.counts: Counter[str] = Counter()
+        self.used: list[str] = []
+
+    @property
+    def room(self) -> int:
+        """Tokens of a text, without its frame, that a row has place for."""
+        return self.length - 2
+
+    def keep(self, ids: Sequence[int], said: Sequence[int] | NDArray[np.int64]) -> None:
+        """Frame a text."""
+        import numpy as np
+
+        self.texts.append(np.array([self.frame.begin, *ids, self.frame.end]))
+        self.said.append(np.asarray(said))
+
+    def count(self, document: Document) -> None:
+        """Remember a document whose text was kept."""
+        self.used.append(document.id)
+        self.counts["documents"] += 1
+        self.counts["bytes_of_text"] += len(document.text.encode())
+
+    def write(self, out: Path, numbers: Mapping[str, int] | None) -> Result:
+        """Rows, whole texts in each, filled up with the token that fills; the last column stays empty.
+
+        Labels, which had `numbers` as they were met, are numbered anew in the order of their names.
+        """
+        import numpy as np
+
+        names = sorted(numbers or ())
+        order = np.array([names.index(name) for name in numbers or ()] or [0])
+        rows = best_fit([len(text) for text in self.texts], self.length)
+        tokens = np.full((len(rows), self.length + 1), self.frame.pad, np.uint32)
+        weights, labels = np.zeros(tokens.shape, np.uint8), np.zeros(tokens.shape, np.uint16)
+        for row, members in enumerate(rows):
+            free = 0
+            for member in members:
+                said = self.said[member]
+                here = slice(free, free + len(said))
+                free += len(said)
+                tokens[row, here], weights[row, here] = self.texts[member], said >= 0
+                labels[row, here] = order[np.maximum(said, 0)]
+        written = write_rows(
+            out,
+            [tokens],
+            [weights],
+            sorted(self.used),
+            labels=None if numbers is None else (names, labels),
+            rows=len(rows),
+            sequence_length=self.length,
+            trained_tokens=int(weights.sum()),
+            vocab_size=self.encoder.vocab_size,
+            tokenizer_digest=self.encoder.digest,
+            bytes_of_text=self.counts.pop("bytes_of_text"),
+        )
+        return Result(counts={"texts": len(self.texts), **self.counts, **written})
+
+
+def _pack_labelled(
+    config: PackLabelledConfig,
+    documents: Documents,
+    encoder: Tokenizer,
+    out: Path,
+    context: Context,
+    say: Callable[[Document, Sequence[Span]], Said | None],
+) -> Result:
+    """Each text as far as a row has place, or in parts, with what `say` says of it and of its tokens."""
+    import numpy as np
+
+    texts = _Texts(encoder, config.sequence_length)
+    numbers: dict[str, int] = {}
+    counts, room = texts.counts, texts.room
+    for document, ids, offsets in _encoded(documents, encoder):
+        if (found := say(document, offsets)) is None:
+            counts[f"no field {config.label!r}"] += 1
+            continue
+        whole, each = found
+        counts.update([f"label {name}" for name in ([whole] if whole else each)])
+        if len(ids) > room and config.long_samples == "split":
+            counts["texts split"] += 1
+        elif len(ids) > room:
+            counts["texts cut"] += 1
+            counts["tokens cut off"] += len(ids) - room
+            ids = ids[:room]
+        for start in range(0, max(1, len(ids)), room):
+            part = ids[start : start + room]
+            labels = np.full(len(part) + 2, -1)
+            for place, name in [(0, whole)] if whole else enumerate(each[start : start + room], 1):
+                labels[place] = numbers.setdefault(name, len(numbers))
+            texts.keep(part, labels)
+        texts.count(document)
+    if not 0 < len(numbers) <= MOST_LABELS:
+        raise LmworksError(
+            f"{documents.path}: {len(numbers)} labels in the field {config.label!r} of {counts['documents']} "
+            f"documents; expected 1 to {MOST_LABELS}. Ingest keeps a field if `keep` names it"
+        )
+    if cut := counts["texts cut"]:
+        context.log(
+            f"{cut} of {counts['documents']} texts are longer than {room} tokens: {counts['tokens cut off']:,} "
+            "tokens at their ends are not read. Raise sequence_length or say `long_samples: split` if they matter"
+        )
+    return texts.write(out, numbers)
+
+
+def _encoded(documents: Documents, encoder: Tokenizer) -> Iterator[tuple[Document, list[int], list[Span]]]:
+    """Documents with their ids and where each came from, encoded some at a time."""
+    every = documents.iterate()
+    while batch := list(islice(every, BATCH_DOCUMENTS)):
+        for document, encoding in zip(batch, encoder.encode_with_offsets([each.text for each in batch]), strict=True):
+            yield document, *encoding

@@ -1,0 +1,204 @@
+"""Packed token rows: what a trainer reads, made beforehand so that a position in the data is a function of the step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BytesIO
+from itertools import chain, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.data.records import write_file, write_ids
+from lmworks.errors import LmworksError
+from lmworks.pipeline.stage import Handle
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lmworks.tokens.rows.mixture import Mixture
+
+    Rows = NDArray[np.integer[Any]]
+
+ROWS_AT_ONCE = 256
+"""That are checked and digested together: single rows of a mapped file cost more to take than to read."""
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """Rows of `sequence_length + 1` tokens: inputs are all but the last, targets all but the first.
+
+    A segment (a document, a conversation) begins at every <|endoftext|>.
+    """
+
+    tokens: Rows
+    weights: Rows
+    """1 where the token is a trained target."""
+    sequence_length: int
+    vocab_size: int
+    tokenizer_digest: str
+    bytes_of_text: int
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each part, one part after another, where there are several."""
+    mixture: Mixture | None = None
+    """In which order rows of the parts are read; without one, all rows in the order of `row_numbers`."""
+    labels: Rows | None = None
+    """Number of the label of each token that has one, which are those of weight 1; None where rows are not labelled."""
+    label_names: Sequence[str] = ()
+    margins: NDArray[np.float32] | None = None
+    """[rows, groups]: by how much the answers of each group of a row should differ; None where nothing is judged."""
+
+    @property
+    def trained_tokens(self) -> int:
+        """Targets that count in one pass."""
+        return int(self.weights[:, 1:].sum())
+
+    def numbers(self, seed: int, first: int, count: int) -> Rows:
+        """Which rows the `count` places from `first` on hold: a function of the place alone."""
+        if self.mixture:
+            return self.mixture.numbers(seed, first, count)
+        return row_numbers(len(self.tokens), seed, first, count)
+
+    def checked_digest(self, name: str) -> str:
+        """sha256 of tokens and weights. Raises, naming the row, if an id is outside the vocabulary.
+
+        Reads everything once: little beside training on it.
+        """
+        import numpy as np
+
+        digest = hashlib.sha256()
+        for start in range(0, len(self.tokens), ROWS_AT_ONCE):
+            tokens, weights = (each[start : start + ROWS_AT_ONCE] for each in (self.tokens, self.weights))
+            if tokens.max() >= self.vocab_size:
+                row = int((tokens.max(1) >= self.vocab_size).argmax())
+                raise LmworksError(
+                    f"{name}: row {start + row} holds id {tokens[row].max()}, and the tokenizer has {self.vocab_size}; "
+                    "the rows are damaged or another tokenizer's: pack them anew with `lmworks build --rebuild`"
+                )
+            digest.update(np.concatenate([each.view(np.uint8) for each in (tokens, weights)], axis=1).tobytes())
+        return digest.hexdigest()
+
+    def shares(self) -> Iterator[tuple[Rows, float]]:
+        """Tokens of each part that is read, and how much oftener than on average they are."""
+        shares = self.mixture.shares if self.mixture else [1.0]
+        sizes = list(self.parts.values()) if self.mixture else [len(self.tokens)]
+        total = sum(rows for share, rows in zip(shares, sizes, strict=True) if share)
+        start = 0
+        for share, rows in zip(shares, sizes, strict=True):
+            if share:
+                yield self.tokens[start : start + rows], share * total / rows
+            start += rows
+
+
+@dataclass(frozen=True)
+class Shards(Handle):
+    """A folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`; of some data `labels.npy`, `margins.npy`."""
+
+    def open(self) -> PackedRows:
+        """Map the rows; nothing is read until it is used."""
+        import numpy as np
+
+        facts = json.loads((self.path / "shards.json").read_text())
+        tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
+        names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
+        labels, margins = (
+            np.load(path, mmap_mode="r") if path.exists() else None
+            for path in (self.path / "labels.npy", self.path / "margins.npy")
+        )
+        return PackedRows(
+            tokens,
+            weights,
+            **{name: facts[name] for name in names},
+            parts=dict(facts.get("parts", ())),
+            labels=labels,
+            label_names=facts.get("label_names", ()),
+            margins=margins,
+        )
+
+
+LOST = ("dropped", "truncated", "split", "untrained")
+"""What packing counts of conversations that it did not take whole."""
+
+
+def write_rows(
+    out: Path,
+    tokens: Iterable[Rows],
+    weights: Iterable[Rows],
+    ids: Iterable[str],
+    *,
+    rows: int,
+    sequence_length: int,
+    trained_tokens: int,
+    vocab_size: int,
+    labels: tuple[Sequence[str], Rows] | None = None,
+    margins: NDArray[np.float32] | None = None,
+    **facts: Any,
+) -> dict[str, int]:
+    """Write the files of `Shards`; gives the counts among the facts.
+
+    `tokens` and `weights` are blocks of [rows, sequence_length + 1], of which one at a time is in memory; `ids` are
+    sorted.
+    """
+    import numpy as np
+
+    if not rows:
+        raise LmworksError("no rows: no text is left, or all of it is longer than a row; see the steps before this one")
+    shape = (rows, sequence_length + 1)
+    _write_array(out / "tokens.npy", shape, token_type(vocab_size), tokens)
+    _write_array(out / "weights.npy", shape, np.uint8, weights)
+    if labels:
+        facts["label_names"] = list(labels[0])
+        _write_array(out / "labels.npy", shape, np.uint16, [labels[1]])
+    if margins is not None:
+        _write_array(out / "margins.npy", margins.shape, np.float32, [margins])
+    write_ids(out, (name for name, _ in groupby(ids)))
+    counts = {
+        "rows": rows,
+        "sequence_length": sequence_length,
+        "tokens": rows * sequence_length,
+        "trained_tokens": trained_tokens,
+    }
+    every = {**counts, "vocab_size": vocab_size, **facts}
+    (out / "shards.json").write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")
+    return counts | {name: value for name, value in facts.items() if isinstance(value, int)}
+
+
+def token_type(vocab_size: int) -> type[np.integer[Any]]:
+    """The narrowest type that holds every id."""
+    import numpy as np
+
+    return np.uint16 if vocab_size <= 1 << 16 else np.uint32
+
+
+def _write_array(
+    path: Path, shape: tuple[int, ...], kind: type[np.number[Any]], blocks: Iterable[NDArray[Any]]
+) -> None:
+    """The file that `numpy.save` would write of all blocks in one array."""
+    import numpy as np
+
+    header = BytesIO()
+    facts = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, facts)
+    write_file(path, chain([header.getvalue()], (block.astype(kind, copy=False).tobytes() for block in blocks)))
+
+
+def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
+    """Which rows the `count` places from `first` on hold, counted over all epochs: each epoch is a permutation."""
+    import numpy as np
+
+    places = np.arange(first, first + count)
+    return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
+
+
+def permutation(rows: int, seed: int, epoch: int) -> Rows:
+    """The order in which an epoch reads so many rows."""
+    import numpy as np
+
+    return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+_permutation = lru_cache(maxsize=2)(permutation)

@@ -1,0 +1,1 @@
+"""Losses, packed attention and recomputation: the arithmetic of a step."""

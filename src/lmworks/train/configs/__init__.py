@@ -1,0 +1,1 @@
+"""The fields of a training, a family a file."""

@@ -1,0 +1,61 @@
+"""What a recipe says about learning beside a base that stays as it is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from lmworks.recipe.schema import StepConfig
+
+
+class LoraConfig(StepConfig):
+    """Freeze the base and learn a product of two thin matrices beside each of its matrices."""
+
+    kind: Literal["lora", "dora"] = Field(
+        default="lora",
+        description="`dora` learns the length of each row apart from its direction (Liu et al. 2024): better at equal "
+        "rank in its paper, most at low ones, for more time and memory.",
+    )
+    rank: int = Field(
+        default=16, ge=1, description="A hundredth of the weights or less; more changed little in LoRA's paper."
+    )
+    alpha: float = Field(
+        default=32, gt=0, description="The product counts alpha/rank: twice, as QLoRA's authors have it."
+    )
+    targets: Literal["all-linear"] | list[str] = Field(
+        default="all-linear",
+        description="Adapters on every matrix of the blocks reach full tuning (Dettmers et al. 2023); on some do not.",
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="On the adapter's input; as for the whole model.")
+    quantise: Literal["q4_1", "nf4"] | None = Field(
+        default=None,
+        description="How frozen matrices are held: unset, in float32, as others load them. `q4_1`, the blocks of GGUF "
+        "files, takes 5 bits a weight: from a file of that type nothing is lost, from others what 4 bits round away. "
+        "`nf4`, QLoRA's, takes 4.13 bits, rounds a sixth more, and takes longer.",
+    )
+
+
+class PrefixConfig(StepConfig):
+    """Freeze the base and learn what stands before every text; the weights stay as they are."""
+
+    kind: Literal["prompt", "prefix"] = Field(
+        description="`prompt` learns vectors in the place of words' embeddings (Lester et al. 2021), `prefix` the keys "
+        "and values of each layer (Li and Liang 2021): more to learn with."
+    )
+    tokens: int = Field(default=20, ge=1, description="Places before a text; more gained little in Lester's paper.")
+
+
+RATES = {"prompt": 0.03, "prefix": 0.01}
+"""Of PEFT's examples (peft_prompt_tuning_clm, peft_prefix_tuning_seq2seq), on larger models; others have QLoRA's."""
+
+
+def kind_of(adapter: Any) -> str:
+    """Of a config, or of the fields of one."""
+    return str(adapter.get("kind", "lora") if isinstance(adapter, dict) else getattr(adapter, "kind", "lora"))
+
+
+AdapterConfig = Annotated[
+    Annotated[LoraConfig, Tag("lora")] | Annotated[PrefixConfig, Tag("prefix")],
+    Discriminator(lambda adapter: "prefix" if kind_of(adapter) in RATES else "lora"),
+]

@@ -1,0 +1,119 @@
+"""What a recipe says about training an encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmworks.model.config import DecoderConfig, Shape
+from lmworks.model.encoder_config import Architecture, EncoderConfig
+from lmworks.recipe.schema import Reference
+from lmworks.train.configs.train import TrainConfig
+
+
+class EncoderTrainConfig(TrainConfig):
+    """Fields of every objective of encoders."""
+
+    needs_transformers: ClassVar[bool] = True
+    writes: ClassVar[bool] = False
+
+    sequence_length: int = Field(
+        default=256, ge=8, description="A paragraph or two. Texts share rows, so that short ones waste nothing."
+    )
+
+    @model_validator(mode="after")
+    def _answers_nothing(self) -> Self:
+        if self.watch or self.proportions:
+            raise ValueError("an encoder answers no prompts and reads no mix of documents; leave `watch` out")
+        return self
+
+
+class MaskedLMConfig(EncoderTrainConfig):
+    """Predict hidden tokens from what stands on both sides of them."""
+
+    objective: Literal["masked-lm"] = "masked-lm"
+    learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks; as a decoder's.")
+    adamw_learning_rate: float = Field(default=0.003, gt=0, description="For embeddings, head, norms and biases.")
+    architecture: Architecture = Field(
+        default="modernbert",
+        description="Rotary positions and gated blocks learn faster; `bert` for readers of it alone.",
+    )
+    hidden_size: int = Field(default=256, ge=8, description="Some minutes on two cores train no larger one well.")
+    num_layers: int = Field(default=4, ge=1, description="As deep as a decoder of this width.")
+    num_heads: int | None = Field(default=None, ge=1, description="Unset: heads of 64.")
+    intermediate_size: int | None = Field(
+        default=None, ge=1, description="Unset: 3/2 of hidden_size, gated (ModernBERT), or 4 times it (BERT)."
+    )
+
+    def shape(self, vocab_size: int) -> EncoderConfig:
+        """The encoder to build when there is no base; it needs one more id if the tokenizer knows no mask."""
+        middle = self.hidden_size * 3 // 2 if self.architecture == "modernbert" else self.hidden_size * 4
+        return EncoderConfig(
+            architecture=self.architecture,
+            task="masked-lm",
+            vocab_size=vocab_size,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            num_heads=self.num_heads or max(1, self.hidden_size // 64),
+            intermediate_size=self.intermediate_size or middle,
+            context_length=self.sequence_length,
+        )
+
+
+COUNTED = ("one label", "another")
+"""How many there are hardly matters to time or memory."""
+
+
+class ClassificationConfig(EncoderTrainConfig):
+    """Fields of both objectives that learn labels."""
+
+    base: Reference = Field(alias="from", description="The encoder to tune; of whole texts, a decoder too.")
+    optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
+        default="adamw", description="The published settings of tuning are AdamW's."
+    )
+    learning_rate: float = Field(default=1e-4, gt=0, description="Between those for BERT and for smaller encoders.")
+    adamw_learning_rate: float = Field(default=1e-4, gt=0, description="Of what Muon does not move.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="BERT's: labelled texts are few and seen often.")
+    weight_decay: float = Field(default=0.01, ge=0, description="BERT's.")
+    long_samples: Literal["truncate", "split"] = Field(
+        default="truncate",
+        description="What becomes of texts longer than a row: the beginning often tells, and a label need not be true "
+        "of each part; `split` learns it from all.",
+    )
+
+    @model_validator(mode="after")
+    def _rates_are_of_the_optimizer(self) -> Self:
+        return self  # the defaults above are AdamW's
+
+    @model_validator(mode="after")
+    def _learns_a_head(self) -> Self:
+        if self.tokens_before:
+            raise ValueError("a head for labels is learned, too: the adapter is of kind lora or dora")
+        return self
+
+    def tuned_shape(self, base: Shape) -> Shape:
+        """The base with a head for labels."""
+        if isinstance(base, EncoderConfig):
+            return replace(base, task=self.objective, num_labels=len(COUNTED))  # type: ignore[arg-type]
+        return base.with_labels(COUNTED) if isinstance(base, DecoderConfig) else base
+
+    def packing(self) -> dict[str, Any]:
+        return {"label": self.label, "long_samples": self.long_samples}  # type: ignore[attr-defined]
+
+
+class SequenceClassificationConfig(ClassificationConfig):
+    """Tell the label of a text."""
+
+    checked: ClassVar[bool] = True
+
+    objective: Literal["sequence-classification"] = "sequence-classification"
+    label: str = Field(default="label", description="Field of `meta` with the label, as the data step `label` writes.")
+
+
+class TokenClassificationConfig(ClassificationConfig):
+    """Tell the label of each token."""
+
+    objective: Literal["token-classification"] = "token-classification"
+    label: str = Field(default="spans", description="Field of `meta` with labelled spans of characters.")

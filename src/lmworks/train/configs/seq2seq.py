@@ -1,0 +1,67 @@
+"""What a recipe says about training an encoder-decoder."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lmworks.model.seq2seq_config import EncoderDecoderConfig
+from lmworks.train.configs.train import TrainConfig
+
+SENTINELS = 100
+"""As published T5 tokenizers have: marks of the spans that are taken out of a text."""
+
+
+class Seq2SeqConfig(TrainConfig):
+    """Encoder-decoders: a T5 from scratch, or the one that is named in `from`."""
+
+    needs_transformers: ClassVar[bool] = True
+
+    learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
+    adamw_learning_rate: float = Field(
+        default=0.03,
+        gt=0,
+        description="Near the decoder's: on pairs, 0.005 was slower than 0.02.",
+    )
+    hidden_size: int = Field(
+        default=256, ge=8, description="With three layers, what two cores train in minutes; half of it for few pairs."
+    )
+    micro_batch_rows: int = Field(
+        default=48, ge=1, description="Pairs of sentences whose targets fill a chunk of 1024."
+    )
+    num_layers: int = Field(default=3, ge=1, description="Of the encoder, and as many of the decoder.")
+    num_heads: int | None = Field(default=None, ge=1, description="Unset: heads of 64, as T5.")
+    intermediate_size: int | None = Field(default=None, ge=1, description="Unset: 8/3 of hidden_size: T5 1.1's share.")
+    tie_embeddings: bool = Field(
+        default=False, description="T5 1.1 has an output matrix of its own; tie for few pairs."
+    )
+
+    def shape(self, vocab_size: int) -> EncoderDecoderConfig:
+        """The encoder-decoder to build when there is no base, for a tokenizer of so many ids."""
+        heads = self.num_heads or max(1, self.hidden_size // 64)
+        return EncoderDecoderConfig(
+            vocab_size=vocab_size + SENTINELS,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            num_heads=heads,
+            head_size=self.hidden_size // heads,
+            intermediate_size=self.intermediate_size or -(-self.hidden_size * 8 // 3 // 64) * 64,
+            tie_embeddings=self.tie_embeddings,
+        )
+
+
+class SpanCorruptionConfig(Seq2SeqConfig):
+    """Write what was taken out of documents."""
+
+    objective: Literal["span-corruption"] = "span-corruption"
+    micro_batch_rows: int = Field(default=4, ge=1, description="Rows of 512 whose activations stay in a CPU's cache.")
+
+
+class TextToTextConfig(Seq2SeqConfig):
+    """Write the target of a source."""
+
+    objective: Literal["text-to-text"] = "text-to-text"
+    sequence_length: int = Field(
+        default=128, ge=8, description="Source and target together; a pair of sentences of 60 words fits."
+    )

@@ -1,0 +1,451 @@
+"""What a recipe says about training a model."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lmworks.data.mixtures.mixing import Proportions
+from lmworks.errors import LmworksError
+from lmworks.model.config import FLOAT32, PACKED_BITS
+from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
+
+if TYPE_CHECKING:
+    from lmworks.model.config import DecoderConfig, Shape
+
+LIVE = "live.jsonl"
+"""In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
+LARGEST_PAIR_VOCABULARY = 16_384
+"""Up to it a fresh decoder begins with counts of token pairs; beyond, their table takes more than a gigabyte."""
+
+Auto = Literal["auto"]
+Count = int | Auto
+LostShare = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        description="Of samples that are dropped, truncated or train nothing, above which the check before training "
+        "refuses: one in five is rarely meant.",
+    ),
+]
+
+
+class TrainConfig(StepConfig):
+    """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
+
+    not_in_key: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("threads", "compile", "processes", "tensor_parallel", "device"),
+            *("keep_checkpoints", "log_to", "step_name", "same_operations_as"),
+        }
+    )
+
+    needs_transformers: ClassVar[bool] = False
+    """Whether the model is a module of `transformers`, whose libraries take memory."""
+
+    judged_by_scores: ClassVar[bool] = True
+    """Whether `judges` are reward models; else they write."""
+
+    checked: ClassVar[bool] = False
+    """Whether its rows are of chats, judged answers, prompts or labelled texts, which are looked at before training."""
+
+    always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
+
+    writes: ClassVar[bool] = True
+    """Whether what is trained writes text: else only tasks that ask for scores are asked of it."""
+
+    base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
+    data: Reference = Field(description="Documents or conversations to train on.")
+    tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
+    validation: Reference | None = Field(default=None, description="Data of the same form to watch the loss on.")
+    watch: Reference | None = Field(
+        default=None, description="Prompts that are answered again and again during training."
+    )
+
+    proportions: Proportions | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Of `data`; set by the graph where it is a mix.",
+    )
+
+    adapter: AdapterConfig | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Unset, all weights are learned. With an adapter AdamW moves at a rate of 0.0002, QLoRA's, unless "
+        "stated: Muon's updates have the size of whole matrices, and B begins as zero. Prompts move at 0.03 and "
+        "prefixes at 0.01, as in PEFT's examples.",
+    )
+
+    objective: str
+    optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
+        default="muon",
+        description="Muon moves the matrices inside blocks and AdamW the rest: the fewest steps to a loss. The others "
+        "move everything at `learning_rate`, as published settings are stated.",
+    )
+    learning_rate: float
+    adamw_learning_rate: float
+    sequence_length: int = Field(default=512, ge=8, description="Nine in ten operations' documents fit whole.")
+    global_batch_tokens: int = Field(
+        default=2048,
+        ge=8,
+        description="Tokens a step. In minutes of training steps are scarce: half of 4,096 lost less.",
+    )
+    micro_batch_rows: int = Field(default=4, ge=1, description="Rows at once; their activations stay in a CPU's cache.")
+    steps: Count = Field(default="auto", description="As many as the budget allows.")
+    warmup_steps: int = Field(default=10, ge=0, description="Muon needs few: its updates have one size from the first.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="How the rate falls to zero after the warm-up; linear lost least."
+    )
+    decay_share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of the steps in which the rate falls to zero; the best is the whole. Below 1 it is constant "
+        "first (warm-up, stable, decay), so that a branch can decay from any checkpoint.",
+    )
+    momentum: float = Field(default=0.95, ge=0, lt=1, description="Of Muon and SGD; the value of Muon's author.")
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="Nothing is seen often enough to be overfitted. Norms and biases, which are no matrices, never "
+        "decay.",
+    )
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="None: a text that is seen once or twice is not learned by heart."
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="None: a language model's probabilities are what it is used for."
+    )
+    gradient_clip: float = Field(default=1.0, gt=0, description="Norm of all gradients together.")
+    spike_ratio: float | None = Field(
+        default=None,
+        gt=1,
+        description="A gradient norm so many times the median of the last steps is a spike; unset, only what is not a "
+        "number is: clipping bounds the rest.",
+    )
+    on_spike: Literal["stop", "skip", "roll-back"] = Field(
+        default="stop",
+        description="`stop` lets nobody pay for a run that has gone wrong. `skip` leaves the step's update out, "
+        "`roll-back` returns to the last checkpoint and goes on with the data after the spike.",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Validations without a lower loss before the run stops and takes the best weights; unset, since "
+        "a planned run is worth its last steps, where the rate falls.",
+    )
+    seed: int = Field(default=0, ge=0, description="Order of rows and fresh weights follow from it.")
+    data_type: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Of products and activations; bfloat16 where the processor multiplies it. Weights stay float32.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="Of which each takes a part of a step's rows and holds a part of the blocks; one a device. On one "
+        "machine's processor, threads do the same for less.",
+    )
+    tensor_parallel: int = Field(
+        default=1,
+        ge=1,
+        description="Processes that share each matrix, for blocks that do not fit on one device; else it only costs.",
+    )
+    device: Literal["cpu", "cuda"] | None = Field(
+        default=None, description="Unset: a graphics processor where there is one."
+    )
+    threads: Count = Field(default="auto", description="Cores to compute on.")
+    compile: bool | Auto = Field(default="auto", description="Worth its first minute in runs of several.")
+    keep_best: bool = Field(
+        default=False,
+        description="Whether to end with the weights of the lowest validation loss, as `patience` does; a planned run "
+        "is at its best at its end.",
+    )
+    checkpoint_steps: int = Field(default=50, ge=1, description="Work lost by a kill at the most.")
+    keep_checkpoints: int = Field(
+        default=2, ge=1, description="The newest, and one more in case its file is damaged; each is 2 to 3 models."
+    )
+    publish_checkpoints: list[int] = Field(
+        default_factory=list,
+        description="Steps whose checkpoints are kept with the model, to branch from; none, for their size.",
+    )
+    branch_step: int | None = Field(
+        default=None,
+        ge=1,
+        description="Go on from this published checkpoint of `from`, with its optimizer state and its place in the "
+        "data; `steps` counts those before it. Unset, `from` gives its last weights alone.",
+    )
+    activation_checkpointing: bool = Field(
+        default=False,
+        description="Whether blocks are computed again on the way back instead of kept: less memory for a third more "
+        "time, worth it only where a micro-batch does not fit.",
+    )
+    validation_steps: int = Field(default=50, ge=1, description="Steps between two validation losses.")
+    log_to: dict[Literal["jsonl", "tensorboard", "mlflow", "wandb"], str] = Field(
+        default={},
+        description="Where the values of each step go, besides the file that `lmworks watch` follows: a file, folder, "
+        "tracking address or project. Nowhere: nothing leaves this machine unasked.",
+    )
+    same_operations_as: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Set where a model has `variants`: the first of them, whose operations `steps` are to come to.",
+    )
+    step_name: str = Field(default="", exclude=True, description="Of the recipe; set by the graph.")
+    judge_parameters: int = Field(default=0, exclude=True, description="Of all `judges`; set by the plan.")
+    validation_rows: int = Field(default=16, ge=1, description="The same rows each time; enough to see a trend.")
+
+    @field_validator("base", mode="before")
+    @classmethod
+    def _scratch(cls, value: Any) -> Any:
+        return None if value == "scratch" else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _adapters_have_rates_of_their_own(cls, fields: Any) -> Any:
+        adapter = fields.get("adapter") if isinstance(fields, dict) else None
+        if adapter is None or "optimizer" in fields:
+            return fields
+        return {"learning_rate": RATES.get(kind_of(adapter), 2e-4), **fields, "optimizer": "adamw"}
+
+    @model_validator(mode="after")
+    def _rates_are_of_the_optimizer(self) -> Self:
+        if self.optimizer != "muon" and "learning_rate" not in self.model_fields_set:
+            raise ValueError(
+                f"the default learning_rate is Muon's: state one for {self.optimizer}, such as "
+                f"{0.1 if self.optimizer == 'sgd' else 0.002}"
+            )
+        if self.adapter and (self.optimizer == "muon" or self.base is None):
+            raise ValueError(
+                "an adapter stands beside the matrices of a base (`from`), and is moved by adamw, adam or sgd"
+            )
+        if self.optimizer != "muon" and "adamw_learning_rate" in self.model_fields_set:
+            raise ValueError(f"adamw_learning_rate goes with muon; {self.optimizer} moves all at learning_rate")
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_are_on_the_way(self) -> Self:
+        if self.branch_step and not self.base:
+            raise ValueError("branch_step is a step of the model that `from` names; here it names none")
+        if self.branch_step and not (isinstance(self.steps, int) and self.steps > self.branch_step):
+            raise ValueError(f"steps must be stated and greater than branch_step {self.branch_step}, which they count")
+        if isinstance(self.steps, int) and any(not 0 < step <= self.steps for step in self.publish_checkpoints):
+            raise ValueError(f"publish_checkpoints are steps from 1 to {self.steps}")
+        return self
+
+    def resolve(self, folder: Path) -> Self:
+        """With places in `log_to` that start at the recipe's folder; addresses and projects are no paths."""
+        paths = {"jsonl", "tensorboard"}
+        places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
+        return self.model_copy(update={"log_to": places})
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows in one optimizer step."""
+        return max(1, self.global_batch_tokens // self.sequence_length)
+
+    def shape(self, vocab_size: int) -> Shape:
+        """What is built when there is no base, counted before it is."""
+        raise LmworksError(f"{self.objective}: a model to begin with is missing: `from` must name an earlier model")
+
+    def tuned_shape(self, base: Shape) -> Shape:
+        """What is trained when there is one; a head or an adapter that is added to it counts here."""
+        return base
+
+    def trained_parts(self, shape: Shape) -> Mapping[str, int]:
+        """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
+        if isinstance(self.adapter, PrefixConfig):
+            return {"adapters": self.adapter.tokens * shape.prefix_size(self.adapter.kind)}
+        if not self.lora:
+            return shape.parts
+        magnitudes = shape.num_layers * shape.block_outputs if self.lora.kind == "dora" else 0
+        head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
+        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes, **head}
+
+    @property
+    def lora(self) -> LoraConfig | None:
+        """The adapters beside matrices, if there are such."""
+        return self.adapter if isinstance(self.adapter, LoraConfig) else None
+
+    @property
+    def tokens_before(self) -> int:
+        """Places that are learned before every text."""
+        return self.adapter.tokens if isinstance(self.adapter, PrefixConfig) else 0
+
+    def weight_bytes(self, shape: Shape) -> int:
+        """What the weights of the model take that is trained."""
+        if not (self.lora and self.lora.quantise):
+            return FLOAT32 * shape.parameters
+        packed = shape.parts["matrices"]
+        return FLOAT32 * (shape.parameters - packed) + int(packed * PACKED_BITS[self.lora.quantise] / 8)
+
+    def flops_per_token(self, shape: Shape) -> int:
+        """Floating-point operations to learn from a token; frozen weights, beside adapters, have no gradient."""
+        whole = shape.training_flops_per_token(self.sequence_length)
+        if not self.adapter:
+            return whole
+        beside = 6 * shape.adapter_parameters(self.lora.rank) if self.lora else 0
+        return whole - shape.training_flops_per_token(0) // 3 + beside
+
+    def frozen_parameters(self, shape: Shape) -> int:
+        """Parameters of further models that are held beside it and never move."""
+        return 0
+
+    @property
+    def judges(self) -> list[str]:
+        """Models of the recipe that tell what answers are worth, or teach; each as often as it is named."""
+        return []
+
+    def drawing_bytes(self, shape: Shape) -> int:
+        """What drawing answers to learn from holds, for the moment."""
+        return 0
+
+    def beginning_bytes(self, vocab_size: int) -> int:
+        """What making the model holds beside it, for the moment."""
+        return 0
+
+    def packing(self) -> dict[str, Any]:
+        """What the packing of its data needs to know beyond the length of rows."""
+        return {}
+
+    def require_resolved(self) -> None:
+        """Raise if the plan has left a value open."""
+        of_base = {"hidden_size", "num_layers"} if self.base else set()
+        names = [name for name in type(self).model_fields if getattr(self, name) == "auto" and name not in of_base]
+        if names:
+            raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
+
+
+class CausalLMConfig(TrainConfig):
+    """Predict each next token of documents."""
+
+    objective: Literal["causal-lm"] = "causal-lm"
+    learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
+    adamw_learning_rate: float = Field(
+        default=0.025, gt=0, description="For embeddings, output and norms; between the two best of five tried."
+    )
+    num_layers: Count = Field(default="auto", description="Follows from hidden_size.", ge=1)
+    hidden_size: Count = Field(default="auto", description="As large as the budget can train.")
+    num_heads: int | None = Field(
+        default=None, ge=1, description="Unset: heads of 64, the size that kernels are made for."
+    )
+    num_key_value_heads: int | None = Field(
+        default=None, ge=1, description="Unset: half of num_heads, or the next divisor below; a smaller cache."
+    )
+    intermediate_size: int | None = Field(default=None, ge=1, description="Unset: 8/3 of hidden_size, as Llama.")
+    qk_norm: bool = Field(default=True, description="Keeps attention stable at high rates (Qwen3).")
+    sliding_window: int | None = Field(default=None, ge=1, description="Unset: each position sees all before it.")
+    tie_embeddings: bool = Field(
+        default=False, description="A table of its own learns faster; tie for large vocabularies."
+    )
+
+    def beginning_bytes(self, vocab_size: int) -> int:
+        """Two tables of the counts of token pairs (train/arithmetic/bigrams.py)."""
+        return 0 if self.base or self.tie_embeddings or vocab_size > LARGEST_PAIR_VOCABULARY else 16 * vocab_size**2
+
+    def shape(self, vocab_size: int) -> DecoderConfig:
+        """The decoder to build when there is no base."""
+        from lmworks.model.config import DecoderConfig
+
+        self.require_resolved()
+        assert isinstance(self.hidden_size, int) and isinstance(self.num_layers, int)  # noqa: S101 - for the type checker
+        heads = self.num_heads or max(1, self.hidden_size // 64)
+        return DecoderConfig(
+            vocab_size=vocab_size,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            num_heads=heads,
+            num_key_value_heads=self.num_key_value_heads
+            or next(count for count in range(max(1, heads // 2), 0, -1) if heads % count == 0),
+            head_size=self.hidden_size // heads,
+            intermediate_size=self.intermediate_size or -(-self.hidden_size * 8 // 3 // 64) * 64,
+            context_length=self.sequence_length,
+            qk_norm=self.qk_norm,
+            sliding_window=self.sliding_window,
+            tie_embeddings=self.tie_embeddings,
+        )
+
+
+class ChatConfig(TrainConfig):
+    """Fields of every objective that learns what the assistant says in conversations."""
+
+    checked: ClassVar[bool] = True
+
+    base: Reference = Field(alias="from", description="The model to tune.")
+    learning_rate: float = Field(
+        default=0.01, gt=0, description="Half of pretraining's: the base is to be bent, not unlearned."
+    )
+    adamw_learning_rate: float = Field(default=0.002, gt=0, description="Higher rates lost more on validation text.")
+    long_samples: Literal["drop", "truncate", "split"] = Field(
+        default="drop",
+        description="What becomes of conversations longer than a row. A dropped one teaches nothing wrong; `truncate` "
+        "cuts the end off, `split` makes several of the exchanges that fit.",
+    )
+    largest_lost_share: LostShare = 0.2
+
+    def packing(self) -> dict[str, Any]:
+        return {"long_samples": self.long_samples}
+
+
+class SftConfig(ChatConfig):
+    """Predict what the assistant says."""
+
+    objective: Literal["sft"] = "sft"
+
+
+class DistillationConfig(ChatConfig):
+    """Learn conversations from a larger model beside them: what it expects at each token of the assistant."""
+
+    judged_by_scores: ClassVar[bool] = False
+
+    objective: Literal["distillation"] = "distillation"
+    teacher: Reference = Field(description="A larger model with the same tokenizer; it does not move.")
+    temperature: float = Field(
+        default=2.0,
+        gt=0,
+        description="At which both distributions are compared: above 1 what is unlikely counts more. DistilBERT's.",
+    )
+    label_share: float = Field(
+        default=0.3, ge=0, le=1, description="Of the word that came beside the teacher: DistilBERT's are two to five."
+    )
+    divergence: Literal["forward", "reverse"] = Field(
+        default="forward",
+        description="`forward` is Hinton's: all that the teacher expects. `reverse` (MiniLLM) lets a small student "
+        "keep to the likeliest of it.",
+    )
+
+    @model_validator(mode="after")
+    def _one_process(self) -> Self:
+        if self.processes > 1:
+            raise ValueError("processes stays 1: the teacher is not shared out among several")
+        return self
+
+    @property
+    def judges(self) -> list[str]:
+        return [self.teacher]
+
+    def frozen_parameters(self, shape: Shape) -> int:
+        """The teacher's."""
+        return self.judge_parameters
+
+    def flops_per_token(self, shape: Shape) -> int:
+        """A way forward more, of the teacher, nearly."""
+        return super().flops_per_token(shape) + 2 * self.judge_parameters
+
+
+def as_record(config: TrainConfig) -> dict[str, Any]:
+    """A config as JSON values, for a process of its own."""
+    fields = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {"class": [type(config).__module__, type(config).__name__], "fields": fields}
+
+
+def from_record(record: Mapping[str, Any]) -> TrainConfig:
+    """The inverse of `as_record`."""
+    module, name = record["class"]
+    found: TrainConfig = getattr(importlib.import_module(module), name).model_validate(record["fields"])
+    return found

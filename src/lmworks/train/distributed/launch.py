@@ -1,0 +1,116 @@
+"""Start the processes of a run that has several, follow them, and start them again when one is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lmworks.errors import LmworksError, Stopped
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.train.configs.train import TrainConfig, as_record
+
+MOST_RESTARTS = 3
+"""Of all processes, from the last checkpoint, when one is lost; more is no accident."""
+
+
+def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out: Path, context: Context) -> Result:
+    """Train with `config.processes` processes, here or on the nodes of a Slurm job, and return what they found.
+
+    Raises LmworksError with what a process said, or when processes were lost too often.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    job, result = context.scratch / "job.json", context.scratch / "job-result.json"
+    result.unlink(missing_ok=True)
+    record = {
+        "config": as_record(config),
+        "inputs": {name: handle and [str(handle.path), handle.digest] for name, handle in inputs.items()},
+        "scratch": str(context.scratch),
+        "journal": str(context.scratch.parent / "progress.jsonl"),
+        "out": str(out),
+        "result": str(result),
+    }
+    write_atomically(job, json.dumps(record))
+    command = [*torchrun(config.processes, os.environ), "-m", "lmworks.train.loop.worker", str(job)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(config.threads)}
+    errors = ""
+    for attempt in range(MOST_RESTARTS + 1):
+        if attempt:
+            context.log("a process was lost; all begin again from the last checkpoint")
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        errors = _follow(process, context)
+        if result.exists():
+            break
+    else:
+        raise LmworksError(
+            f"a process of the run was lost more than {MOST_RESTARTS} times, or none could be started; the last "
+            f"checkpoint is kept. It said: {errors[-2000:]}"
+        )
+    found = json.loads(result.read_text())
+    if "error" in found:
+        raise LmworksError(found["error"])
+    return Result(**found | {"figures": [Figure.from_json(figure) for figure in found["figures"]]})
+
+
+def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
+    """The command that starts processes: all here, or shared among the nodes of a Slurm job.
+
+    `LMWORKS_RENDEZVOUS` (host:port of the first node) is what the batch script of `lmworks launch` sets.
+    """
+    nodes = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
+    if processes % nodes:
+        raise LmworksError(f"{processes} processes do not go evenly onto {nodes} nodes")
+    where, before = ["--standalone"], []
+    if nodes > 1:
+        before = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
+        rendezvous = environment.get("LMWORKS_RENDEZVOUS")
+        if not rendezvous:
+            raise LmworksError(
+                "LMWORKS_RENDEZVOUS is not set: the batch script of `lmworks launch` sets it to HOST:PORT"
+            )
+        where = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={rendezvous}"]
+        where.append(f"--rdzv-id={environment['SLURM_JOB_ID']}")
+    run = [sys.executable, "-m", "torch.distributed.run", *where]
+    return [*before, *run, f"--nproc-per-node={processes // nodes}", "--max-restarts=0"]
+
+
+def _follow(process: subprocess.Popen[str], context: Context) -> str:
+    """Pass on what the first process says until all have ended; what else was said."""
+    assert process.stdout and process.stderr  # noqa: S101 - they are pipes
+    said: list[str] = []
+    reader = threading.Thread(target=lambda stream: said.extend(stream), args=(process.stderr,), daemon=True)
+    reader.start()
+    show: dict[str, Callable[..., None]] = {
+        "start": context.progress.start,
+        "sample": context.progress.sample,
+        "log": context.log,
+        "update": lambda done, values: context.progress.update(done, **values),
+    }
+    try:
+        for line in process.stdout:
+            try:
+                kind, *values = json.loads(line)
+            except ValueError:
+                continue
+            show[kind](*values)
+            context.check_stop()
+    except (Stopped, KeyboardInterrupt):
+        process.terminate()
+        process.wait()
+        raise
+    process.wait()
+    reader.join()
+    return "".join(said)

@@ -1,0 +1,1 @@
+"""Decoders, encoders, encoder-decoders and adapters as models that are trained."""

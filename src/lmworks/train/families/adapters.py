@@ -1,0 +1,186 @@
+"""Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A.
+
+With magnitudes (Liu et al. 2024, "DoRA", equation 5) each row of W + (alpha/r)·B·A gives its direction alone, and its
+length is learned apart.
+
+Axes: I inputs, O outputs, R rank.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from lmworks.data.records import write_file
+from lmworks.errors import LmworksError
+from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from lmworks.model.peft_folder import row_lengths
+from lmworks.model.quantised import QuantisedLinear
+
+if TYPE_CHECKING:
+    from lmworks.train.configs.adapter import LoraConfig
+    from lmworks.train.configs.train import TrainConfig
+    from lmworks.train.families.prefix import Prefix
+
+PARTS = {"lora": ("lora_A", "lora_B"), "dora": ("lora_A", "lora_B", "lora_magnitude_vector")}
+"""As PEFT's files name them."""
+
+
+class AdaptedLinear(nn.Module):
+    """A frozen matrix, with A [R,I], which begins random, and B [O,R], which begins as zero: the base is the start.
+
+    Of DoRA, with lengths of rows [O], too.
+    """
+
+    def __init__(self, base: nn.Linear | QuantisedLinear, config: LoraConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.base, self.scale = base, config.alpha / config.rank
+        # A dropout of nothing would still be compiled twice: to learn, and to measure.
+        self.dropout: nn.Module = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
+        self.on = True
+        bound = 1 / math.sqrt(base.in_features)
+        self.lora_A = nn.Parameter(
+            torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
+        )
+        self.lora_B = nn.Parameter(torch.zeros(base.out_features, config.rank))
+        self.lora_magnitude_vector = nn.Parameter(base.weight.norm(dim=1)) if config.kind == "dora" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.base(x)
+        if not self.on:
+            return output
+        low = F.linear(self.dropout(x), (self.scale * self.lora_A).to(x.dtype))
+        # A product that adds: outputs are long, and a pass for the scale and one for the sum took as long as it does.
+        added = torch.addmm(output.flatten(0, -2), low.flatten(0, -2), self.lora_B.to(x.dtype).T).view_as(output)
+        if self.lora_magnitude_vector is None:
+            return added
+        # Lengths are held for constants (section 4.3): gradients pass through directions and magnitudes alone.
+        share = self.lora_magnitude_vector / row_lengths(self.whole().detach())
+        scaled: Tensor = added * share  # in float32: bfloat16 would round small changes away
+        if self.base.bias is not None:
+            scaled = scaled + (1 - share) * self.base.bias
+        return scaled.to(x.dtype)
+
+    def whole(self) -> Tensor:
+        """[O,I] W + (alpha/r)·B·A"""
+        product: Tensor = self.scale * (self.lora_B @ self.lora_A)
+        return self.base.weight + product
+
+    @torch.no_grad()
+    def merged(self) -> nn.Linear:
+        """The matrix that computes the same without an adapter."""
+        whole = self.whole()
+        if self.lora_magnitude_vector is not None:
+            whole *= (self.lora_magnitude_vector / row_lengths(whole))[:, None]
+        if isinstance(self.base, QuantisedLinear):
+            return self.base.unpacked(whole)
+        self.base.weight.copy_(whole)
+        return self.base
+
+
+class Adapters:
+    """The adapters of a model, by the names of the matrices that they stand beside."""
+
+    def __init__(self, network: nn.Module, blocks: nn.ModuleList, config: LoraConfig, seed: int) -> None:
+        """Freeze `network` and put adapters into its blocks. Raises LmworksError if no matrix has a wanted name."""
+        linear = _linear(network, blocks)
+        if config.quantise:
+            for name, matrix in linear.items():
+                linear[name] = QuantisedLinear(matrix, name, config.quantise)
+                _put(network, name, linear[name])
+            for parameter in network.parameters():
+                parameter.data = parameter.data.to(torch.float32, copy=True)  # in a file until now, whose pages go
+        found = linear
+        if config.targets != "all-linear":
+            found = {name: matrix for name, matrix in linear.items() if _last(name) in config.targets}
+        if not found:
+            known = ", ".join(sorted({_last(name) for name in linear})) or "none: this architecture has other layers"
+            raise LmworksError(f"adapter.targets: no linear layer is called {config.targets}; the blocks have {known}")
+        network.requires_grad_(False)
+        score = getattr(network, "score", None)  # a reward model's head is fresh: there is nothing to stand beside
+        generator = torch.Generator().manual_seed(seed)
+        self.network, self.config = network, config
+        self.by_name = {name: AdaptedLinear(matrix, config, generator) for name, matrix in found.items()}
+        for name, matrix in self.by_name.items():
+            _put(network, name, matrix)
+        parts = PARTS[config.kind]
+        weights = {f"{name}.{part}": getattr(matrix, part) for name, matrix in self.by_name.items() for part in parts}
+        if score is not None:
+            weights["score"] = score.weight.requires_grad_(True)
+        self.trained = nn.ParameterDict({name.replace(".", "/"): weight for name, weight in weights.items()})
+        """What is learned, and all that a checkpoint holds."""
+
+    def switch(self, *, on: bool) -> None:
+        """Whether the network computes with its adapters, or as it did without."""
+        for matrix in self.by_name.values():
+            matrix.on = on
+
+    def save(self, folder: Path) -> None:
+        """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
+        from safetensors.torch import save
+
+        tensors = {
+            f"base_model.model.{name.replace('/', '.')}{'.weight' if weight.ndim > 1 else ''}": weight.detach()
+            for name, weight in self.trained.items()
+        }
+        write_file(folder / ADAPTER_WEIGHTS, save(tensors))
+        config = {
+            "peft_type": "LORA",
+            "task_type": "SEQ_CLS" if "score" in self.trained else "CAUSAL_LM",
+            "modules_to_save": ["score"] if "score" in self.trained else None,
+            "base_model_name_or_path": None,
+            "r": self.config.rank,
+            "lora_alpha": self.config.alpha,
+            "lora_dropout": self.config.dropout,
+            "target_modules": sorted({_last(name) for name in self.by_name}),
+            "bias": "none",
+            **({"use_dora": True} if self.config.kind == "dora" else {}),
+            "inference_mode": True,
+        }
+        write_file(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Make one of each matrix and what stands beside it; what was held in 4 bits is then in 16."""
+        for name, matrix in self.by_name.items():
+            _put(self.network, name, matrix.merged())
+        if self.config.quantise:
+            for name, module in list(self.network.named_modules()):
+                if isinstance(module, QuantisedLinear):
+                    _put(self.network, name, module.unpacked())
+            self.network.to(torch.bfloat16)
+
+
+def adapt(model: Any, network: nn.Module, config: TrainConfig) -> None:
+    """Give a trainable model the adapters of the config, if there are any: only those are learned."""
+    if config.lora:
+        model.adapters = Adapters(network, model.blocks, config.lora, config.seed)
+        model.module = model.adapters.trained
+
+
+def save_adapters(adapters: Adapters | Prefix | None, folder: Path) -> None:
+    """Write adapters, if there are any, into `folder/adapter`, and merge them into the model."""
+    if adapters:
+        adapters.save(folder / ADAPTER)
+        adapters.merge()
+
+
+def _linear(network: nn.Module, blocks: nn.ModuleList) -> dict[str, Any]:
+    """The matrices of blocks, by name."""
+    inside = set(blocks.modules())
+    return {name: m for name, m in network.named_modules() if isinstance(m, nn.Linear) and m in inside}
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _put(network: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(network.get_submodule(parent), last, module)

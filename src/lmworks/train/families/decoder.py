@@ -1,0 +1,293 @@
+"""Decoders made ready for training: packed rows in, hidden states out, one compiled block for all layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.checkpoint import checkpoint
+
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.engine import Engine, Sampling
+from lmworks.errors import LmworksError
+from lmworks.model.config import DecoderConfig
+from lmworks.model.decoder import Decoder, rotations
+from lmworks.model.folder import (
+    ARCHITECTURES,
+    ModelFolder,
+    is_ours,
+    load_model,
+    read_config,
+    read_json,
+    require_whole,
+    save_model,
+    write_json,
+)
+from lmworks.model.prefix import KeysAndValues, length_of
+from lmworks.pipeline.stage import Handle
+from lmworks.tokens.kinds.frame import Frame, write_framing_tokenizer
+from lmworks.tokens.rows.shards import PackedRows
+from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
+from lmworks.train.arithmetic.bigrams import begin_with_bigrams
+from lmworks.train.arithmetic.losses import best_output_gradient, chunked_cross_entropy, token_log_probabilities
+from lmworks.train.arithmetic.packed import masked_attention, visible_positions
+from lmworks.train.arithmetic.recompute import compute_again
+from lmworks.train.configs.adapter import PrefixConfig
+from lmworks.train.configs.train import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
+from lmworks.train.contract import Batch, PackedObjective, TextBatch, Trainable, Watched
+from lmworks.train.families.adapters import Adapters, adapt, save_adapters
+from lmworks.train.families.prefix import Prefix
+from lmworks.train.families.reference import WithReference
+from lmworks.train.memory import available_bytes, require_fit
+
+
+class TrainableDecoder(WithReference[Decoder]):
+    """Offers what the trainer and objectives ask of a decoder."""
+
+    def __init__(
+        self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0, recompute: bool = False
+    ) -> None:
+        self.decoder = self.network = decoder
+        self.module: nn.Module = decoder
+        self.adapters: Adapters | Prefix | None = None
+        self.end_of_text = end_of_text
+        for block in decoder.blocks if dropout else ():
+            block.dropout = nn.Dropout(dropout)
+        self.output_gradient = best_output_gradient(compiled)
+        self.run_block: Callable[..., Tensor] = run_block
+        self.label_smoothing = torch.zeros(())
+        if compiled:
+            # Shapes are fixed by the micro-batch, so each is compiled once, and one block's code serves every layer.
+            self.run_block = torch.compile(run_block, dynamic=False)
+        if recompute:
+            self.run_block = partial(checkpoint, self.run_block, use_reentrant=False)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V,D]"""
+        return self.decoder.output_weight
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The layers, in order."""
+        return self.decoder.blocks
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """[B,T,D]; attention stays inside segments, and positions restart with each."""
+        decoder, tokens = self.decoder, batch.inputs
+        number, positions = batch.segments(self.end_of_text)
+        visible = visible_positions(number, decoder.config.sliding_window, decoder.compute_type)
+        prefix = self.prefix()
+        if prefix:  # which every segment sees whole, and stands behind
+            positions, visible = length_of(prefix) + positions, F.pad(visible, (length_of(prefix), 0))
+        x = decoder.model.embed_tokens(tokens).to(decoder.compute_type)
+        cos, sin = rotations(positions, decoder.config, x.dtype)
+        for layer, block in enumerate(decoder.blocks):
+            x = self.run_block(block, x, cos, sin, visible, *(prefix[layer] if prefix else ()))
+        output: Tensor = decoder.model.norm(x)
+        return output
+
+    def prefix(self) -> KeysAndValues:
+        """What stands before every text, as it is now."""
+        return self.adapters.keys_and_values() if isinstance(self.adapters, Prefix) else ()
+
+    def training_flops_per_token(self, sequence_length: int) -> float:
+        """Floating-point operations, forward and backward."""
+        return self.decoder.config.training_flops_per_token(sequence_length)
+
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+        self.decoder.train(learning)
+        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
+
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
+        more = self.label_smoothing, self.output_gradient
+        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
+
+    def log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """ln p(target), float32 [N]: hidden [N,D], targets [N]."""
+        return token_log_probabilities(hidden, self.output_weight, targets, self.output_gradient)
+
+    def engine(self, tokenizer: Tokenizer) -> Engine:
+        """What writes with the weights as they are, without a copy of them."""
+        with torch.no_grad():
+            return Engine(self.decoder, tokenizer, self.prefix())
+
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+        """What the model says to prompts, as it is now."""
+        self.learn(False, label_smoothing=0.0)
+        answers = self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
+        return [answer.text.strip() for answer in answers]
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder; with adapters merged, and beside it alone."""
+        save_adapters(self.adapters, folder)
+        save_model(self.decoder, folder, tokenizer_folder)
+
+
+class ClassifyingDecoder(TrainableDecoder):
+    """A decoder with a head for labels, of which one is told of each text, at its end: there all of it was seen."""
+
+    def __init__(self, decoder: Decoder, frame: Frame, **how: Any) -> None:
+        super().__init__(decoder, end_of_text=frame.begin, **how)
+        self.frame = frame
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """In the order of their numbers."""
+        return self.decoder.config.labels
+
+    def told(self, batch: TextBatch) -> Tensor:
+        """The number of what is to be said at each position [B,T], −1 for nothing: the texts', at their ends."""
+        ends, targets = batch.tokens == self.frame.end, batch.targets
+        return torch.full_like(targets, -1).masked_scatter(ends, targets[targets >= 0])
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder, whose tokenizer frames texts as training did."""
+        super().save(folder, tokenizer_folder)
+        config, fields = self.decoder.config, folder / "config.json"
+        write_json(fields, {**read_json(fields), "pad_token_id": self.frame.pad})
+        write_framing_tokenizer(open_tokenizer(folder), folder, config.vocab_size, config.context_length)
+
+
+class DecoderObjective(PackedObjective):
+    """An objective that a decoder is trained for."""
+
+    labels: ClassVar[tuple[str, ...]] = ()
+    """What scores of a text are learned of, in place of what comes next in it."""
+
+    @classmethod
+    def begin(
+        cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Trainable:
+        """A decoder: the base, or one of the shape in the config."""
+        if base and not is_ours(base.path):
+            if cls.labels:
+                raise LmworksError(f"{base.path}: a reward model begins with one of {', '.join(ARCHITECTURES)}")
+            return begin_published(config, base, tokenizer)
+        return begin_ours(config, base, rows, tokenizer, compiled=compiled, labels=cls.labels)
+
+    def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
+        """Cross-entropy of a `Batch`'s trained tokens, and the weight of those that are guessed."""
+        targets, weights = batch.tokens[:, 1:].flatten(), batch.weights[:, 1:].flatten()
+        loss, right = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
+        return loss, float(weights.sum()), {"accuracy": float(right)}
+
+    @staticmethod
+    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
+        """Conversations without their last answer."""
+        found = []
+        for record in islice(Conversations(handle.path, handle.digest).iterate(), count):
+            *before, last = record["messages"]
+            prompt, _ = tokenizer.encode_chat(before, add_generation_prompt=True)
+            found.append(Watched(before[-1]["content"], prompt, last["content"]))
+        return found
+
+
+def begin_ours(
+    config: TrainConfig,
+    base: ModelFolder | None,
+    rows: PackedRows,
+    tokenizer: Tokenizer,
+    *,
+    compiled: bool,
+    labels: Sequence[str] = (),
+    frame: Frame | None = None,
+) -> TrainableDecoder:
+    """A decoder that lmworks computes: the base, with a head for labels if there are any, or a fresh one.
+
+    With a `frame`, one that reads texts in it and tells labels of them.
+    """
+    shape = config.tuned_shape(read_config(base.path)) if base else _shape(config, tokenizer)
+    require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
+    decoder = _loaded(base, config, tokenizer, labels) if base else _fresh(config, rows, tokenizer)
+    decoder.compute_type = getattr(torch, config.data_type)
+    how: Any = {"compiled": compiled, "dropout": config.dropout, "recompute": config.activation_checkpointing}
+    if frame:
+        model: TrainableDecoder = ClassifyingDecoder(decoder, frame, **how)
+    else:
+        model = TrainableDecoder(decoder, end_of_text=tokenizer.end_of_text_id, **how)
+    if isinstance(config.adapter, PrefixConfig):
+        model.adapters = Prefix(decoder, config.adapter, config.seed)
+        model.module = model.adapters.trained
+    adapt(model, decoder, config)
+    return model
+
+
+def _shape(config: TrainConfig, tokenizer: Tokenizer) -> DecoderConfig:
+    if not isinstance(config, CausalLMConfig):
+        raise LmworksError("a model to tune is missing: `from` must name an earlier model")
+    return config.shape(tokenizer.vocab_size)
+
+
+def _fresh(config: TrainConfig, rows: PackedRows, tokenizer: Tokenizer) -> Decoder:
+    decoder = Decoder(_shape(config, tokenizer))
+    decoder.initialise(torch.Generator().manual_seed(config.seed))
+    if not decoder.config.tie_embeddings and tokenizer.vocab_size <= LARGEST_PAIR_VOCABULARY:
+        begin_with_bigrams(decoder, rows.shares(), config.seed)
+    return decoder
+
+
+def _loaded(base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer, labels: Sequence[str]) -> Decoder:
+    quantised = config.lora and config.lora.quantise
+    require_whole(base.path)
+    decoder = load_model(base.path, None if quantised else "float32", labels=labels)
+    require_room(decoder.config, base, config, tokenizer)
+    return decoder
+
+
+def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, tokenizer: Tokenizer) -> None:
+    """Raise LmworksError if the data has longer rows or more kinds of tokens than the base reads."""
+    asked = config.tokens_before + config.sequence_length
+    if shape.context_length < asked or shape.vocab_size < tokenizer.vocab_size:
+        raise LmworksError(
+            f"{base.path}: the model reads {shape.context_length} tokens of {shape.vocab_size} kinds,"
+            f" the data has {asked} of {tokenizer.vocab_size}; lower sequence_length or take the"
+            " model's own tokenizer"
+        )
+
+
+def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> Trainable:
+    """A decoder that `transformers` computes."""
+    from lmworks.model.published_decoder import load_published_decoder
+    from lmworks.train.families.published import TrainablePublished
+
+    decoder = load_published_decoder(base.path)
+    require_room(decoder.config, base, config, tokenizer)
+    if config.tokens_before:
+        raise LmworksError(
+            f"{base.path}: a prompt or prefix is learned before texts of {', '.join(ARCHITECTURES)} alone"
+        )
+    if config.lora and config.lora.quantise:
+        raise LmworksError(
+            f"{base.path}: adapter.quantise holds matrices of {', '.join(ARCHITECTURES)} alone: leave it out"
+        )
+    if config.dropout:
+        raise LmworksError(f"{base.path}: its config.json says where it drops out; leave `dropout` at 0 here")
+    data_type = getattr(torch, config.data_type)
+    model = TrainablePublished(decoder, end_of_text=tokenizer.end_of_text_id, data_type=data_type)
+    if config.activation_checkpointing:
+        compute_again(model.blocks, compiled=False)
+    adapt(model, decoder.module, config)
+    return model
+
+
+def run_block(block: nn.Module, x: Tensor, cos: Tensor, sin: Tensor, visible: Tensor, *before: Tensor) -> Tensor:
+    """One layer, with the keys and values that stand before; nothing but tensors changes from layer to layer."""
+    output: Tensor = block(x, cos, sin, partial(_attend, visible, before), 0)
+    return output
+
+
+def _attend(visible: Tensor, before: tuple[Tensor, ...], layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    if before:
+        k, v = (
+            torch.cat((first.expand(len(k), -1, -1, -1), own), 2) for first, own in zip(before, (k, v), strict=True)
+        )
+    return masked_attention(q, k, v, visible)

@@ -1,0 +1,332 @@
+"""Encoders made ready for training: modules of `transformers`, packed rows, attention inside each text.
+
+Axes: B batch, T time, D width, H heads, C head size, N positions that something is said of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from lmworks.data.pretrained import quiet_transformers
+from lmworks.errors import LmworksError, UsageError
+from lmworks.model.folder import ModelFolder
+from lmworks.model.published import load_published, save_published
+from lmworks.pipeline.stage import Handle
+from lmworks.tokens.kinds.frame import frame_of, write_framing_tokenizer
+from lmworks.tokens.rows.shards import PackedRows
+from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.arithmetic.recompute import compute_again
+from lmworks.train.configs.encoder import MaskedLMConfig
+from lmworks.train.configs.train import TrainConfig
+from lmworks.train.contract import Labelling, PackedObjective, TextBatch, Trainable, Watched
+from lmworks.train.memory import available_bytes, require_fit
+
+HIDDEN = -1
+"""Stands in a batch for the mask, whose id the model knows."""
+PLACES = 32
+"""Positions go through the head in multiples of this, the last ones without weight: where every batch had another
+size, memory that one had freed did not serve the next, and the process grew by 240 MiB within 250 steps.
+"""
+ATTENTION = "inside-texts"
+"""The name under which `transformers` finds `attend`."""
+
+BLOCKS: dict[str, Callable[[Any], nn.ModuleList]] = {
+    "bert": lambda model: model.base_model.encoder.layer,
+    "modernbert": lambda model: model.base_model.layers,
+}
+DROPOUTS = {
+    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "modernbert": ("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"),
+}
+HEADS: dict[tuple[str, str], Callable[[Any, Tensor], Tensor]] = {
+    ("bert", "AutoModelForMaskedLM"): lambda model, x: model.cls(x),
+    ("bert", "AutoModelForSequenceClassification"): lambda model, x: model.classifier(
+        model.dropout(model.bert.pooler(x[:, None]))
+    ),
+    ("bert", "AutoModelForTokenClassification"): lambda model, x: model.classifier(model.dropout(x)),
+    ("modernbert", "AutoModelForMaskedLM"): lambda model, x: model.decoder(model.head(x)),
+    ("modernbert", "AutoModelForSequenceClassification"): lambda model, x: model.classifier(model.drop(model.head(x))),
+    ("modernbert", "AutoModelForTokenClassification"): lambda model, x: model.classifier(model.drop(model.head(x))),
+}
+"""What each architecture makes of hidden states [N,D]; a third one is a line here and in the two tables above."""
+
+
+class Dropout(nn.Module):
+    """Zeroes a share of a tensor, in 256ths, by bytes drawn beforehand: the compiler draws one by one, thrice as long.
+
+    Bytes are drawn for each pass from torch's generator, so that what is dropped follows from the seed of the step.
+    """
+
+    noise: Tensor
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.p, self.least = share, round(share * 256)
+        self.register_buffer("noise", torch.zeros(0, dtype=torch.uint8), persistent=False)
+
+    def draw(self, shape: Sequence[int], draws: np.random.Generator) -> None:
+        """Bytes for the next pass over a tensor of this shape."""
+        self.noise = torch.frombuffer(bytearray(draws.bytes(math.prod(shape))), dtype=torch.uint8).view(*shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the shape that was drawn for."""
+        if not self.training or not self.least:
+            return x
+        return x * (self.noise >= self.least).to(x.dtype) * (256 / (256 - self.least))
+
+
+class TrainableEncoder:
+    """Offers what the trainer and objectives ask of an encoder."""
+
+    def __init__(
+        self, model: Any, auto_class: str, tokenizer: Tokenizer, *, data_type: str, compiled: bool, recompute: bool
+    ) -> None:
+        self.model, self.tokenizer, self.frame = model, tokenizer, frame_of(tokenizer)
+        self.module: nn.Module = model
+        self.network: nn.Module = model
+        self.kind: str = model.config.model_type
+        self.head = HEADS[self.kind, auto_class]
+        self.data_type = getattr(torch, data_type)
+        self.label_smoothing = 0.0
+        for block in self.blocks:
+            _replace_dropouts(block)
+        if recompute:
+            compute_again(self.blocks, compiled=compiled)
+        elif compiled:
+            for block in self.blocks:  # one shape, so that the first one's code serves all
+                block.compile(dynamic=False)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V,D], or a row for each label."""
+        weight: Tensor = (self.model.get_output_embeddings() or self.model.classifier).weight
+        return weight
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """In the order of their numbers."""
+        names: dict[int, str] = self.model.config.id2label
+        return [names[number] for number in sorted(names)]
+
+    def told(self, batch: TextBatch) -> Tensor:
+        """The number of what is to be said at each position [B,T], −1 for nothing: each sees the whole text."""
+        return batch.targets
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The layers, in order."""
+        return BLOCKS[self.kind](self.model)
+
+    def hidden(self, batch: TextBatch) -> Tensor:
+        """[B,T,D]; attention stays inside texts, and positions restart with each."""
+        tokens = batch.tokens.where(batch.tokens != HIDDEN, self.frame.mask)
+        number, positions = self._texts(tokens)
+        visible = torch.eq(number[:, None, :, None], number[:, None, None, :])
+        masks: Any = visible
+        if self.kind == "modernbert":
+            index = torch.arange(tokens.shape[-1])
+            near = (index[:, None] - index).abs() <= self.model.config.sliding_window
+            masks = {"full_attention": visible, "sliding_attention": visible & near}
+        if self.module.training:
+            self._draw(*tokens.shape)
+        with self._products():
+            output = self.model.base_model(input_ids=tokens, attention_mask=masks, position_ids=positions)
+        hidden: Tensor = output[0]
+        if getattr(self.model.config, "classifier_pooling", "cls") == "mean" and self.head_reads_texts:
+            hidden = _means(hidden, number)
+        return hidden
+
+    def _draw(self, rows: int, time: int) -> None:
+        config = self.model.config
+        draws = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
+        for name, module in self.blocks.named_modules():
+            if isinstance(module, Dropout) and module.least:
+                width = config.intermediate_size if name.endswith("mlp.drop") else config.hidden_size
+                is_attention, heads = name.endswith("shares_dropout"), config.num_attention_heads
+                shape = (rows, heads, time, time) if is_attention else (rows, time, width)
+                module.draw(shape, draws)
+
+    @property
+    def head_reads_texts(self) -> bool:
+        """Whether the head says one thing of a whole text."""
+        return self.head is HEADS[self.kind, "AutoModelForSequenceClassification"]
+
+    def _texts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """[B,T] tokens -> numbers of texts and positions in them [B,T]; what fills a row up is a text each."""
+        begins = (tokens == self.frame.begin) | (tokens == self.frame.pad)
+        index = torch.arange(tokens.shape[-1]).expand_as(tokens)
+        return begins.cumsum(-1), index - torch.where(begins, index, 0).cummax(-1).values
+
+    def _products(self) -> torch.autocast:
+        return torch.autocast("cpu", self.data_type, enabled=self.data_type != torch.float32)
+
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
+        with self._products():
+            logits = self.head(self.model, hidden).float()
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.label_smoothing)
+        return losses @ weights, (logits.argmax(-1) == targets).float() @ weights
+
+    def training_flops_per_token(self, sequence_length: int) -> float:
+        """Floating-point operations, forward and backward, of the blocks; each row is attended to whole."""
+        inside = sum(parameter.numel() for parameter in self.blocks.parameters())
+        return float(6 * (inside + 2 * len(self.blocks) * self.model.config.hidden_size * sequence_length))
+
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+        self.module.train(learning)
+        self.label_smoothing = label_smoothing if learning else 0.0
+
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+        """Nothing: no objective of an encoder watches prompts."""
+        raise LmworksError("an encoder answers no prompts")
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder, whose tokenizer frames texts as training did."""
+        save_published(self.model, folder, tokenizer_folder)
+        config = self.model.config
+        write_framing_tokenizer(self.tokenizer, folder, config.vocab_size, config.max_position_embeddings)
+
+
+def _replace_dropouts(block: nn.Module) -> None:
+    for module in list(block.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, Dropout(child.p))
+        if hasattr(module, "is_causal"):  # what `transformers` calls attention has this mark
+            share: Any = getattr(module, "attention_dropout", None)
+            module.shares_dropout = Dropout(module.dropout.p if share is None else share)  # type: ignore[union-attr,arg-type]
+
+
+def _means(hidden: Tensor, number: Tensor) -> Tensor:
+    """[B,T,D] -> [B,T,D]: at each position the mean over its text."""
+    same = torch.eq(number[:, :, None], number[:, None, :]).to(hidden.dtype)
+    return same @ hidden / same.sum(-1, keepdim=True)
+
+
+def attend(
+    module: nn.Module, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, *, scaling: float, **more: Any
+) -> tuple[Tensor, None]:
+    """q, k, v [B,H,T,C], visible [B,1,T,T] -> [B,T,H,C], as `transformers` asks for attention.
+
+    Products that are left to the compiler, as in `masked_attention`.
+    """
+    scores = (q @ k.transpose(-1, -2)).float() * scaling
+    if visible is not None:
+        scores = scores.masked_fill(~visible, float("-inf"))
+    shares = module.shares_dropout(scores.softmax(-1).to(v.dtype))  # type: ignore[operator]
+    return (shares @ v).transpose(1, 2), None
+
+
+def _check(model: Any, config: TrainConfig, ids: int) -> None:
+    """Raise if this model cannot be trained on such rows."""
+    found = model.config
+    if found.model_type not in BLOCKS:
+        raise UsageError(f"encoders of type {found.model_type!r} are not trained here; known: {', '.join(BLOCKS)}")
+    if found.max_position_embeddings < config.sequence_length or found.vocab_size < ids:
+        raise UsageError(
+            f"the encoder reads {found.max_position_embeddings} tokens of {found.vocab_size} kinds, the data has "
+            f"{config.sequence_length} of {ids} or more; lower sequence_length, or take the encoder's own tokenizer: "
+            "`tokenizer: {kind: pretrained, path: …}`"
+        )
+
+
+def known_to(model: Labelling, names: Sequence[str]) -> Tensor:
+    """The model's number of each label. Raises LmworksError if it was trained on none of that name."""
+    known = {name: number for number, name in enumerate(model.labels)}
+    if strange := [name for name in names if name not in known]:
+        raise LmworksError(
+            f"no text with label {', '.join(strange[:5])} was trained on; known: {', '.join(known)}. "
+            "Hold out other groups (`split`), or leave out `validation`"
+        )
+    return torch.tensor([known[name] for name in names])
+
+
+def labels_of(rows: PackedRows) -> Sequence[str]:
+    """What is to be told. Raises LmworksError for a single label."""
+    if len(rows.label_names) < 2:
+        raise LmworksError(f"all texts to train on have the label {rows.label_names[0]}; two make a classifier")
+    return rows.label_names
+
+
+class EncoderObjective(PackedObjective):
+    """An objective that an encoder is trained for: something is said of some positions of each text."""
+
+    auto_class: ClassVar[str]
+
+    def batch(self, step: int, model: Any) -> TextBatch:
+        """Rows `step · rows_per_step` and on."""
+        numbers = self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step)
+        return self.texts(numbers, np.random.default_rng([self.seed, step + 1]))
+
+    def first(self, count: int) -> TextBatch:
+        """The rows that stand first, always hidden in the same places."""
+        return self.texts(range(min(count, self.rows_in_all)), np.random.default_rng([self.seed, 0]))
+
+    def texts(self, numbers: Any, draws: np.random.Generator) -> TextBatch:
+        """Rows by their numbers, with the numbers of their labels."""
+        tokens, weights, labels = self.arrays(numbers)
+        targets = torch.from_numpy(np.where(weights > 0, labels, -1))
+        return TextBatch(torch.from_numpy(tokens), targets, self.rows.label_names)
+
+    def arrays(self, numbers: Any) -> list[Any]:
+        """Tokens, weights and labels of rows; without labels, tokens again."""
+        rows = self.rows
+        every = (rows.tokens, rows.weights, rows.tokens if rows.labels is None else rows.labels)
+        return [np.stack([array[number, :-1] for number in numbers]).astype(np.int64) for array in every]
+
+    def loss(self, model: Labelling, batch: TextBatch) -> tuple[Tensor, float, dict[str, float]]:
+        """Only positions that something is said of go through the head."""
+        targets = model.told(batch).flatten()
+        (said,) = (targets >= 0).nonzero(as_tuple=True)
+        missing = -len(said) % PLACES
+        places, weights = F.pad(said, (0, missing)), F.pad(torch.ones(len(said)), (0, missing))
+        wanted = targets[places].clamp(min=0)
+        if batch.names:
+            wanted = known_to(model, batch.names)[wanted]
+        hidden = model.hidden(batch).flatten(0, 1)[places]
+        loss, right = model.cross_entropy(hidden, wanted, weights)
+        return loss, float(len(said)), {"accuracy": float(right)}
+
+    @classmethod
+    def begin(
+        cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Trainable:
+        """An encoder with the head of the objective: the base's, or one of the shape in the config."""
+        transformers = quiet_transformers()
+        transformers.AttentionInterface.register(ATTENTION, attend)
+        torch.manual_seed(config.seed)
+        vocab_size = max(tokenizer.vocab_size, frame_of(tokenizer).mask + 1)
+        more: dict[str, Any] = {"attn_implementation": ATTENTION}
+        if rows.label_names:
+            more["id2label"] = dict(enumerate(labels_of(rows)))
+            more["label2id"] = {name: number for number, name in enumerate(rows.label_names)}
+        if base:
+            kind = transformers.AutoConfig.from_pretrained(base.path, local_files_only=True).model_type
+            more |= dict.fromkeys(DROPOUTS.get(kind, ()), config.dropout)
+            model = load_published(base.path, cls.auto_class, ignore_mismatched_sizes=True, **more)
+        else:
+            if not isinstance(config, MaskedLMConfig):
+                raise LmworksError("an encoder to tune is missing: `from` must name an earlier model")
+            shape = config.shape(vocab_size)
+            require_fit(config.step_name, shape, config, vocab_size, available_bytes())
+            fields = shape.describe() | dict.fromkeys(DROPOUTS[config.architecture], config.dropout)
+            fields |= {"pad_token_id": frame_of(tokenizer).pad}
+            started = transformers.AutoConfig.for_model(config.architecture, **fields)
+            model = getattr(transformers, cls.auto_class).from_config(started, attn_implementation=ATTENTION)
+        _check(model, config, frame_of(tokenizer).mask + 1)
+        how = {"compiled": compiled, "recompute": config.activation_checkpointing}
+        return TrainableEncoder(model, cls.auto_class, tokenizer, data_type=config.data_type, **how)
+
+    @staticmethod
+    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
+        """None: `watch` is refused."""
+        return []

@@ -1,0 +1,282 @@
+"""Encoder-decoders made ready for training: a T5 of `transformers`, batches of like length, hidden states out.
+
+Axes: B batch, S source, T target, D hidden size, V vocabulary, N trained positions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lmworks.data.pretrained import quiet_transformers
+from lmworks.data.records import write_file
+from lmworks.engines.seq2seq import rewrite
+from lmworks.errors import LmworksError
+from lmworks.model.folder import ModelFolder
+from lmworks.model.published import load_published, save_published
+from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
+from lmworks.tokens.rows.shards import PackedRows
+from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.arithmetic.losses import best_output_gradient, chunked_cross_entropy
+from lmworks.train.arithmetic.recompute import compute_again
+from lmworks.train.configs.seq2seq import SENTINELS, Seq2SeqConfig
+from lmworks.train.contract import Ids, PackedObjective, Trainable
+from lmworks.train.memory import available_bytes, require_fit
+
+Rows = np.ndarray[Any, np.dtype[np.integer[Any]]]
+KNOWN = ("t5", "mt5")
+"""Architectures whose parts are put together here: encoder, decoder, output matrix."""
+_SENTINEL = "<extra_id_{}>"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sources and targets without the tokens that end them; −1, −2, … stand for the first sentinel, the second, …"""
+
+    sources: Sequence[Ids]
+    targets: Sequence[Ids]
+    weights: Sequence[Ids]
+    """Of each target token."""
+
+    def to(self, device: torch.device) -> Pairs:
+        """Itself: pairs become tensors when the model reads them."""
+        return self
+
+    def split(self, rows: int) -> Iterator[Pairs]:
+        """So many pairs at once, those of like length together, so that little is padding."""
+        order = sorted(range(len(self.sources)), key=lambda i: (len(self.sources[i]), len(self.targets[i])))
+        for start in range(0, len(order), rows):
+            some = order[start : start + rows]
+            yield Pairs(*([each[index] for index in some] for each in (self.sources, self.targets, self.weights)))
+
+
+class TrainableSeq2Seq:
+    """Offers what the trainer and objectives ask of a T5."""
+
+    def __init__(self, module: Any, sentinels: Sequence[int], data_type: str, *, compiled: bool) -> None:
+        self.module = self.network = module
+        self.sentinels = torch.tensor(sentinels)
+        self.data_type = getattr(torch, data_type)
+        self.label_smoothing = torch.zeros(())
+        # Nearly every batch has another shape, and compiling for all takes minutes; chunks of the output have one.
+        self.output_gradient = best_output_gradient(compiled)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V,D]"""
+        weight: Tensor = self.module.lm_head.weight
+        return weight
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The layers, in order."""
+        return nn.ModuleList([*self.module.encoder.block, *self.module.decoder.block])
+
+    def _padded(self, rows: Sequence[Ids], end: int | None) -> Tensor:
+        """[B,·] ids, sentinels put in and rows ended; filled up with −1."""
+        ended = [torch.from_numpy(row if end is None else np.append(row, end)) for row in rows]
+        ids = [torch.where(row < 0, self.sentinels[(-1 - row).clamp(min=0)], row) for row in ended]
+        return nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-1)
+
+    def hidden(self, batch: Pairs) -> Tensor:
+        """[B,T,D] states, each to guess a token of the target from the source and the target before it."""
+        config = self.module.config
+        source, target = (self._padded(rows, config.eos_token_id) for rows in (batch.sources, batch.targets))
+        before = nn.functional.pad(target[:, :-1].clamp(min=0), (1, 0), value=config.decoder_start_token_id)
+        seen = (source >= 0).long()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.data_type == torch.bfloat16):
+            coded = self.module.encoder(input_ids=source.clamp(min=0), attention_mask=seen).last_hidden_state
+            states: Tensor = self.module.decoder(
+                input_ids=before, encoder_hidden_states=coded, encoder_attention_mask=seen, use_cache=False
+            ).last_hidden_state
+        if config.scale_decoder_outputs:
+            states = states * config.d_model**-0.5
+        return states.to(self.data_type)
+
+    def targets(self, batch: Pairs) -> tuple[Tensor, Tensor]:
+        """[B,T] ids to be guessed, each target ended, and their weights."""
+        ids = self._padded(batch.targets, self.module.config.eos_token_id)
+        weights = self._padded([np.append(row, 1) for row in batch.weights], None)
+        return ids, weights.clamp(min=0).float()
+
+    def training_flops_per_token(self, sequence_length: int) -> float:
+        """Floating-point operations, forward and backward, of blocks and output; half of a row is source."""
+        inside = sum(parameter.numel() for parameter in self.blocks.parameters()) / 2
+        return float(6 * (inside + self.output_weight.numel() / 2))
+
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+        self.module.train(learning)
+        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
+
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
+        more = self.label_smoothing, self.output_gradient
+        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
+
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+        """What the model makes of sources, as it is now."""
+        return [tokenizer.decode(ids).strip() for ids in rewrite(self.module, prompts, max_tokens)]
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder whose tokenizer knows the sentinels."""
+        _scale_queries(self.module, -0.5)
+        save_published(self.module, folder, tokenizer_folder)
+        _scale_queries(self.module, 0.5)
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        # transformers 5 writes that every T5 is tied; older releases tie, and scale, by this field.
+        config["tie_word_embeddings"] = self.module.config.scale_decoder_outputs
+        write_file(path, (json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
+        path = folder / "tokenizer.json"
+        end = self.module.config.eos_token_id
+        write_file(path, _with_sentinels(path.read_text(), self.sentinels.tolist(), end).encode())
+
+
+class Seq2SeqObjective(PackedObjective, ABC):
+    """An objective that an encoder-decoder is trained for: guess each token of a target."""
+
+    @abstractmethod
+    def pairs(self, numbers: Sequence[int] | Rows, step: int) -> Pairs:
+        """What rows give in a step; −1 for rows that are measured on."""
+
+    def batch(self, step: int, model: Trainable) -> Pairs:
+        """Rows `step · rows_per_step` and on."""
+        return self.pairs(self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step), step)
+
+    def first(self, count: int) -> Pairs:
+        """The rows that stand first, always made into the same pairs."""
+        return self.pairs(range(min(count, self.rows_in_all)), -1)
+
+    def loss(self, model: TrainableSeq2Seq, batch: Pairs) -> tuple[Tensor, float, dict[str, float]]:
+        """Cross-entropy of the targets' trained tokens."""
+        targets, weights = (each.flatten() for each in model.targets(batch))
+        loss, right = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
+        return loss, float(weights.sum()), {"accuracy": float(right)}
+
+    @staticmethod
+    def begin(
+        config: Seq2SeqConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Trainable:
+        """The base, or a T5 of the shape in the config."""
+        if base:
+            module = load_published(base.path, "AutoModelForSeq2SeqLM")
+            _check(base.path, module, tokenizer)
+        else:
+            shape = config.shape(tokenizer.vocab_size)
+            require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
+            module = fresh(shape, tokenizer, config)
+        _prepare(module, config.dropout)
+        sentinels = sentinel_ids(tokenizer.to_json(), module.config.vocab_size)
+        model = TrainableSeq2Seq(module, sentinels, config.data_type, compiled=compiled)
+        if config.activation_checkpointing:
+            compute_again(model.blocks, compiled=False)
+        return model
+
+
+def fresh(shape: EncoderDecoderConfig, tokenizer: Tokenizer, config: Seq2SeqConfig) -> Any:
+    """A T5 with random weights as its authors draw them, but an output matrix that begins with even guesses."""
+    transformers = quiet_transformers()
+    known = transformers.T5Config(
+        vocab_size=shape.vocab_size,
+        d_model=shape.hidden_size,
+        d_kv=shape.head_size,
+        d_ff=shape.intermediate_size,
+        num_layers=shape.num_layers,
+        num_heads=shape.num_heads,
+        relative_attention_num_buckets=BUCKETS,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=shape.tie_embeddings,
+        pad_token_id=tokenizer.end_of_text_id,
+        decoder_start_token_id=tokenizer.end_of_text_id,
+        eos_token_id=tokenizer.end_of_turn_id,
+    )
+    torch.manual_seed(config.seed)
+    module = transformers.T5ForConditionalGeneration(known)
+    if not shape.tie_embeddings:
+        module.lm_head.weight = nn.Parameter(torch.empty_like(module.shared.weight).normal_(0, shape.hidden_size**-0.5))
+    return module
+
+
+def sentinel_ids(tokenizer_json: str, vocab_size: int) -> list[int]:
+    """Ids of the sentinels, the first one first: those that a tokenizer has, or else the last of the model's."""
+    named = {token["content"]: token["id"] for token in json.loads(tokenizer_json)["added_tokens"]}
+    count = sum(re.fullmatch(r"<extra_id_\d+>", name) is not None for name in named)
+    if count:
+        return [named[_SENTINEL.format(number)] for number in range(count)]
+    return [vocab_size - 1 - number for number in range(SENTINELS)]
+
+
+def _with_sentinels(tokenizer_json: str, ids: Sequence[int], end: int) -> str:
+    """A `tokenizer.json` that knows these sentinels, and ends texts with the token `end`, as those of T5 do."""
+    tokenizer = json.loads(tokenizer_json)
+    named = {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
+    if set(ids) <= named.keys():
+        return tokenizer_json
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    tokenizer["added_tokens"] += [
+        {"id": id_, "content": _SENTINEL.format(number), **plain}
+        for number, id_ in sorted(enumerate(ids), key=lambda numbered: numbered[1])
+    ]
+    text, ending = ({"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": named[end], "type_id": 0}})
+    other = {"Sequence": {"id": "B", "type_id": 0}}
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [text, ending],
+        "pair": [text, ending, other, ending],
+        "special_tokens": {named[end]: {"id": named[end], "ids": [end], "tokens": [named[end]]}},
+    }
+    return json.dumps(tokenizer, indent=2, ensure_ascii=False) + "\n"
+
+
+def _check(folder: Path, module: Any, tokenizer: Tokenizer) -> None:
+    """Raise unless the base is a T5 whose ids mean what the data's mean."""
+    kind = module.config.model_type
+    if kind not in KNOWN:
+        raise LmworksError(f"{folder}: model_type is {kind!r}; encoder-decoders that can be tuned: {', '.join(KNOWN)}")
+    ours, theirs = json.loads(tokenizer.to_json()), json.loads((folder / "tokenizer.json").read_text())
+    if ours["model"] != theirs["model"] or tokenizer.vocab_size > module.config.vocab_size:
+        raise LmworksError(
+            f"{folder}: the model has {module.config.vocab_size} ids of a vocabulary of its own, the data "
+            f"{tokenizer.vocab_size} of another; give the recipe the model's own (`tokenizer: {{kind: pretrained, "
+            "path: …}`)"
+        )
+
+
+def _prepare(module: Any, dropout: float) -> None:
+    """Dropout on what is added to the stream, as in decoders, and the same GELU in one kernel: a step takes 0.8 of it.
+
+    The other two places where T5 has dropout, inside attention and feed-forward, cost the most numbers drawn.
+    """
+    module.config.dropout_rate = dropout
+    _scale_queries(module, 0.5)
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = dropout
+        if hasattr(part, "key_value_proj_dim"):
+            part.q.register_forward_hook(lambda _, __, queries, share=part.key_value_proj_dim**-0.5: queries * share)
+        if hasattr(part, "wi_1"):
+            part.dropout, part.act = nn.Identity(), nn.GELU(approximate="tanh")
+        elif isinstance(getattr(part, "dropout", None), float):
+            part.dropout = 0.0
+
+
+@torch.no_grad()
+def _scale_queries(module: Any, power: float) -> None:
+    """Times a power of the head size: T5 has no scale in its attention but in the weights of queries.
+
+    Muon's updates have one size whatever the weights'; unscaled, every head soon saw one position only. So queries
+    are trained as those of other models, divided where they are used, and folded back when they are saved.
+    """
+    for part in module.modules():
+        if hasattr(part, "key_value_proj_dim"):
+            part.q.weight.mul_(part.key_value_proj_dim**power)

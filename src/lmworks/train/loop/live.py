@@ -1,0 +1,77 @@
+"""What a run tells while it goes on: a file that `lmworks watch` follows, and the sinks named in `log_to`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lmworks.errors import UsageError
+from lmworks.pipeline.process import peak_memory_bytes
+from lmworks.train.configs.train import LIVE, TrainConfig
+from lmworks.train.sinks import SINKS, Sink
+from lmworks.train.sinks.jsonl import JsonLines
+
+PRODUCT = 2048
+"""Side of the square matrices whose product is the rate that a step is held against."""
+
+
+class Live:
+    """Measures each step and tells it."""
+
+    def __init__(self, folder: Path, config: TrainConfig, facts: Mapping[str, float], *, heard: bool) -> None:
+        """`facts`: steps, tokens_per_step, flops_per_token and bytes_per_token. Without `heard` nothing is told."""
+        self._facts = dict(facts)
+        self._sinks: list[Sink] = []
+        if not heard:
+            return
+        self._product_rate = product_rate(getattr(torch, config.data_type))
+        told = config.model_dump(mode="json", exclude={"log_to", "proportions"}) | self._facts
+        self._sinks.append(JsonLines(str(folder / LIVE), config.step_name, told))
+        for name, place in config.log_to.items():
+            try:
+                self._sinks.append(SINKS[name](place, config.step_name or config.objective, told))
+            except ImportError as error:
+                raise UsageError(f"log_to.{name} needs the package {name}: pip install {name}") from error
+
+    def step(self, line: Mapping[str, Any], seconds: float) -> None:
+        """After a step that took so long: its line of the history, and what follows from it."""
+        if not self._sinks:
+            return
+        rate = self._facts["tokens_per_step"] / seconds
+        values = {name: value for name, value in line.items() if name != "step"}
+        for name in ("loss", "validation_loss"):
+            if name in line and self._facts["bytes_per_token"]:
+                bits = line[name] / math.log(2)
+                values[f"{name.removesuffix('loss')}bits_per_byte"] = bits / self._facts["bytes_per_token"]
+        values["tokens_per_second"] = rate
+        values["model_flops_utilisation"] = rate * self._facts["flops_per_token"] / self._product_rate
+        values["memory_bytes"] = peak_memory_bytes()
+        values["seconds"] = round(time.time(), 3)
+        for sink in self._sinks:
+            sink.values(line["step"], values)
+
+    def sample(self, step: int, title: str, text: str) -> None:
+        """A watched prompt was answered."""
+        for sink in self._sinks:
+            sink.text(step, title, text)
+
+    def close(self) -> None:
+        """The run has ended, or stopped."""
+        for sink in self._sinks:
+            sink.close()
+
+
+def product_rate(data_type: torch.dtype) -> float:
+    """Floating-point operations a second of a large matrix product on the threads in use: the best of three."""
+    left = torch.ones(PRODUCT, PRODUCT, dtype=data_type)
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        left @ left
+        times.append(time.perf_counter() - began)
+    return float(2 * PRODUCT**3 / min(times))

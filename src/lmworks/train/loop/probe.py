@@ -1,0 +1,148 @@
+"""What a training takes on this machine: the trainer itself, for some steps on made-up data.
+
+`python -m lmworks.train.loop.probe ASKED` takes JSON: `chain`, the configs of a model and before it of those that it
+begins with; `vocab_size`; `steps`; `most_threads`, among which it may choose; `started`, the monotonic time of the
+call. It prints one JSON line, and ends when its standard input closes. In a process of its own, the memory is that of
+training.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lmworks.data.records import Document, write_json_lines, write_shard
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.lifetime import end_with_parent
+from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
+from lmworks.pipeline.stage import Context, Handle
+from lmworks.tokens.kinds.learn import write_tokenizer
+from lmworks.tokens.rows.shards import Shards
+from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN, TokenizerFolder
+from lmworks.train.configs.train import TrainConfig, from_record
+from lmworks.train.contract import Trainable
+from lmworks.train.loop.run import WATCHED_PROMPTS
+from lmworks.train.loop.train import train
+from lmworks.train.objectives import OBJECTIVES
+
+TURNS, PRODUCTS = 9, 20
+"""About a second on two cores."""
+VALIDATIONS = 3
+MADE_UP_PROMPT = " ".join(f"w{number}" for number in range(3, 20))
+"""As long as a title or a short question."""
+
+
+class _Nowhere:
+    """Neither journal nor progress: a rehearsal is not continued and not watched."""
+
+    def records(self) -> list[dict[str, Any]]:
+        return []
+
+    def append(self, record: Mapping[str, Any]) -> None: ...
+
+    def start(self, total: float, unit: str) -> None: ...
+
+    def update(self, done: float, **values: float | str) -> None: ...
+
+    def sample(self, title: str, text: str) -> None: ...
+
+
+def rehearse(
+    chain: Sequence[TrainConfig], vocab_size: int, steps: int, folder: Path, most_threads: int | None = None
+) -> dict[str, float]:
+    """Train the last of a chain of models for `steps` steps, with validations and checkpoints.
+
+    With `most_threads`, threads are chosen. Gives what `train` measures, besides `begin_seconds` (making and saving the
+    model), `sample_seconds`, `threads`, and the peak memory of the process.
+    """
+    *before, config = chain
+    threads = useful_threads(most_threads, getattr(torch, config.data_type)) if most_threads else int(config.threads)
+    tokenizer = made_up_tokenizer(folder / "tokenizer", vocab_size)
+    words = tokenizer.open()
+
+    def rows(name: str, of: TrainConfig, count: int) -> Shards:
+        OBJECTIVES[of.objective].write_made_up(folder / name, of.sequence_length, count, words)
+        return Shards(folder / name, "")
+
+    def begin(of: TrainConfig, base: ModelFolder | None, data: Shards) -> Trainable:
+        return OBJECTIVES[of.objective].begin(of, base, data.open(), words, compiled=False)
+
+    base: ModelFolder | None = None
+    for number, each in enumerate(before):
+        made = begin(each, base, rows(f"data-{number}", each, 1))
+        base = ModelFolder(folder / f"base-{number}", "")
+        made.save(base.path, tokenizer.path)
+    data = rows("data", config, max(64, config.validation_rows, 8 * config.rows_per_step))
+    every = max(1, steps // VALIDATIONS)
+    settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
+    context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
+    trained = config.model_copy(update=settings)
+    watch = made_up_prompts(folder / "watch") if config.watch else None
+    forget_peak_memory()  # of making what it begins with
+    began = time.perf_counter()
+    found = dict(train(trained, base, data, tokenizer, data, watch, out=folder / "model", context=context).measured)
+    found["begin_seconds"] = time.perf_counter() - began - found["running_seconds"]
+    return {**found, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
+
+
+def made_up_prompts(folder: Path) -> Handle:
+    """What is watched, in both forms that an objective may read: documents, and conversations."""
+    folder.mkdir()
+    text = f"{MADE_UP_PROMPT}\n{MADE_UP_PROMPT}"
+    document = Document(id="0", source="", text=text, licence="")
+    messages = [{"role": role, "content": MADE_UP_PROMPT} for role in ("user", "assistant")]
+    write_shard(folder / "part-00000.parquet", [document] * WATCHED_PROMPTS)
+    write_json_lines(folder / "conversations.jsonl", [{"messages": messages}] * WATCHED_PROMPTS)
+    return Handle(folder, "")
+
+
+def made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
+    """Words that mean nothing, as many as the real one will have."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = [*SPECIAL_TOKENS, UNKNOWN, *(f"w{number}" for number in range(vocab_size))][:vocab_size]
+    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=UNKNOWN))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.add_special_tokens(list(SPECIAL_TOKENS))
+    write_tokenizer(backend, folder)
+    return TokenizerFolder(folder, "")
+
+
+def useful_threads(most: int, data_type: torch.dtype) -> int:
+    """`most` or 1: on a shared machine the other cores may be somebody else's, and threads that wait are slow.
+
+    Products of a small model's size are timed in turns, so that a disturbance meets both.
+    """
+    left, right = torch.ones(2048, 256, dtype=data_type), torch.ones(256, 768, dtype=data_type)
+    times: dict[int, list[float]] = {1: [], most: []}
+    for _ in range(TURNS):
+        for threads, taken in times.items():
+            torch.set_num_threads(threads)
+            left @ right  # the threads are started outside of the time
+            began = time.perf_counter()
+            for _ in range(PRODUCTS):
+                left @ right
+            taken.append(time.perf_counter() - began)
+    return min(times, key=lambda threads: statistics.median(times[threads]))
+
+
+def main(argument: str) -> None:
+    """Print the measurement of a JSON chain."""
+    end_with_parent()
+    asked = json.loads(argument)
+    loading = time.monotonic() - asked.pop("started")
+    chain = [from_record(each) for each in asked.pop("chain")]
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps({**rehearse(chain, folder=Path(folder), **asked), "loading_seconds": loading}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

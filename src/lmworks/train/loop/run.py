@@ -1,0 +1,411 @@
+"""One training run: steps, validations, samples, spikes and checkpoints, from where it stands to its end."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.errors import LmworksError
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.process import peak_memory_bytes
+from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.tokens.rows.shards import PackedRows, Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.configs.train import TrainConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from lmworks.tokens.tokenizer import Tokenizer
+    from lmworks.train.contract import Objective, Splittable, Trainable, Watched
+    from lmworks.train.loop.checkpoints import Position
+
+WATCHED_PROMPTS = 2
+WATCHED_TOKENS = 96
+"""Long enough for a first paragraph."""
+SAMPLE_POINTS = 8
+"""Times that the watched prompts are answered: after all steps, half of them, a quarter, …"""
+SPIKE_WINDOW = 20
+"""Steps whose median gradient norm a spike is held against."""
+MOST_SPIKES = 20
+"""More in one run are no accidents."""
+PUBLISHED = "checkpoints"
+"""Folder of published checkpoints beside a model."""
+
+
+class Run:
+    """One training run: everything that is made from the config, and where it stands."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        base: ModelFolder | None,
+        data: Shards,
+        tokenizer: TokenizerFolder,
+        validation: Shards | None,
+        watch: Handle | None,
+        out: Path,
+        context: Context,
+        compiled: bool,
+        judges: Sequence[ModelFolder] = (),
+    ) -> None:
+        from lmworks.train.distributed.processes import Processes
+        from lmworks.train.loop.checkpoints import Checkpoints
+        from lmworks.train.loop.live import Live
+        from lmworks.train.loop.optimizer import Optimizer
+        from lmworks.train.objectives import OBJECTIVES
+
+        self.config, self.context, self.tokenizer = config, context, tokenizer.open()
+        self.steps = int(config.steps)
+        objective = OBJECTIVES[config.objective]
+        fingerprint = _fingerprint(config, self.tokenizer)
+        rows = self._mixed(_rows(data, config, self.tokenizer, fingerprint))
+        self.mixture = rows.mixture
+        self.objective: Objective = objective(rows, config)
+        self.unseen: Objective | None = None
+        if validation:
+            held_out = _rows(validation, config, self.tokenizer, fingerprint)
+            self.unseen = objective(held_out, config)
+        self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
+        self.begin = partial(objective.begin, config, base, rows, self.tokenizer)
+        self.device = training_device(config)
+        self.processes = Processes(self.device, config.tensor_parallel)
+        self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
+        self.model.network.to(self.device)
+        if config.adapter and self.model.module is self.model.network:
+            raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
+        if config.adapter and self.processes.mesh:
+            raise LmworksError("adapters are trained by one process: leave `processes` at 1")
+        self.objective.prepare(self.model, self.tokenizer, context, judges)
+        self.processes.spread(self.model.blocks)
+        facts = {
+            "steps": self.steps,
+            "tokens_per_step": config.rows_per_step * config.sequence_length,
+            "flops_per_token": self.model.training_flops_per_token(config.sequence_length),
+            "bytes_per_token": rows.bytes_of_text / max(1, rows.trained_tokens),
+        }
+        self.live = Live(context.scratch, config, facts, heard=self.processes.is_first)
+        self.parameters = list(self.model.module.parameters())
+        self.optimizer = Optimizer(self.model.module, config, self.processes)
+        self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
+        tensors = self.weights | self.optimizer.state
+        self.checkpoints = Checkpoints(
+            context, tensors, fingerprint, self.processes, config.keep_checkpoints, out / PUBLISHED
+        )
+        self.position = self._begun(base)
+        self.began_at = self.position.step
+        if self.began_at:
+            context.log(f"goes on after {self.began_at} of {self.steps} steps")
+        self.seconds: list[float] = []
+        self.spent: dict[str, list[float]] = defaultdict(list)
+        """Seconds beside the steps, by part."""
+
+    def _begun(self, base: ModelFolder | None) -> Position:
+        """Where this run was stopped, or where it branches off, or the beginning."""
+        import torch
+
+        position, branch = self.checkpoints.restore(), self.config.branch_step
+        if branch and base and not position.step:
+            position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
+        for name, weight in self.weights.items():
+            if not torch.isfinite(weight).all():
+                raise LmworksError(
+                    f"{base.path if base else 'the fresh model'}: {name} holds values that are not finite numbers; "
+                    "train that model anew, or take another"
+                )
+        return position
+
+    def _mixed(self, rows: PackedRows) -> PackedRows:
+        """Rows with the order in which the parts of a mixture are read, which is told."""
+        from lmworks.tokens.rows.mixture import Mixture
+
+        if self.config.proportions is None:
+            return rows
+        mixture = Mixture(self.config.proportions, rows.parts, self.steps * self.config.rows_per_step)
+        for line in mixture.in_words():
+            self.context.log(line)
+        return replace(rows, mixture=mixture)
+
+    def go(self) -> None:
+        """All steps that are left."""
+        if self.config.on_spike == "roll-back" and self.position.step == (self.config.branch_step or 0):
+            self.checkpoints.save(self.position)
+        config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
+        self.context.progress.start(self.steps * tokens, "tokens")
+        samples_at = {max(1, self.steps >> halvings) for halvings in range(SAMPLE_POINTS)}
+        while self.position.step < self.steps:
+            self.context.check_stop()
+            began = time.perf_counter()
+            line = self.step(self.position.step)
+            self.seconds.append(time.perf_counter() - began)
+            if line is None and self._rolls_back():
+                continue
+            self.position.step += 1
+            done = self.position.step
+            shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
+            measured: dict[str, float] = {}
+            finished = self.objective.finished(line) if line else None
+            if self.unseen and (done % config.validation_steps == 0 or done == self.steps or finished):
+                with self.timed("validation"):
+                    measured = self.validate()
+            if line or measured:
+                self.position.history.append({"step": done, "tokens": done * tokens, **(line or {}), **measured})
+                self.live.step(self.position.history[-1], self.seconds[-1])
+            shown |= {name: value for name, value in measured.items() if name == "validation_loss"}
+            self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
+            if self.watched and done in samples_at:
+                with self.timed("sample"):
+                    self.sample()
+            if finished:
+                self.context.log(f"ends after {done} steps: {finished}")
+            if finished or (measured and self._is_stale(self.objective.to_lower(measured))):
+                break
+            publish = done in config.publish_checkpoints
+            if publish or (done % config.checkpoint_steps == 0 and done < self.steps):
+                with self.timed("checkpoint"):
+                    self.checkpoints.save(self.position, publish=publish)
+        if self.position.best_loss is not None:
+            self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
+            self.checkpoints.load_best()
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the time of what is done inside towards a part."""
+        began = time.perf_counter()
+        yield
+        self.spent[part].append(time.perf_counter() - began)
+
+    def step(self, step: int) -> dict[str, Any] | None:
+        """One optimizer step; what the history tells of it, or None if it was a spike and moved nothing."""
+        import torch
+
+        from lmworks.train.loop.optimizer import rate_share
+
+        torch.manual_seed(self.config.seed * 1_000_003 + step)
+        self.model.learn(True, label_smoothing=self.config.label_smoothing)
+        total = weight = 0.0
+        metrics: dict[str, float] = {}
+        data = self.objective.batch(step + self.position.data_shift, self.model)
+        for batch in self.processes.mine(data.split(self.config.micro_batch_rows), self.model.blocks):
+            loss, batch_weight, more = self.objective.loss(self.model, batch.to(self.device))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total, weight = total + loss.item(), weight + batch_weight
+            metrics = {name: metrics.get(name, 0.0) + value for name, value in more.items()}
+        names = list(metrics)
+        total, weight, *sums = self.processes.add([total, weight, *metrics.values()])
+        metrics = dict(zip(names, sums, strict=True))
+        self.processes.add_gradients(self.model.module)
+        if not step and not math.isfinite(total):
+            raise LmworksError(
+                "step 1: the loss is not a number before anything was learned: the weights of `from` are too large, or "
+                "data_type too narrow for them; take another model, or float32"
+            )
+        norm = self._divide_and_clip(max(weight, 1.0))
+        share, spiked = rate_share(step, self.config, self.steps), self._is_spike(norm)
+        if not spiked:
+            self.optimizer.step(step + 1, share)
+        for parameter in self.parameters:
+            parameter.grad = None
+        if spiked:
+            return None
+        return {
+            "loss": total / max(weight, 1.0),
+            "learning_rate": share * self.config.learning_rate,
+            "gradient_norm": norm,
+            **{name: value / max(weight, 1.0) for name, value in metrics.items()},
+        }
+
+    def _divide_and_clip(self, weight: float) -> float:
+        import torch
+
+        from lmworks.train.distributed.processes import local
+
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        norm = self.processes.norm(gradients) / weight
+        torch._foreach_mul_(
+            [local(gradient) for gradient in gradients], min(1.0, self.config.gradient_clip / max(norm, 1e-12)) / weight
+        )
+        return norm
+
+    def _is_spike(self, norm: float) -> bool:
+        if not math.isfinite(norm):
+            return True
+        norms = [
+            line["gradient_norm"] for line in self.position.history[-SPIKE_WINDOW - MOST_SPIKES :] if "loss" in line
+        ]
+        before, ratio = norms[-SPIKE_WINDOW:], self.config.spike_ratio
+        return ratio is not None and len(before) == SPIKE_WINDOW and norm > ratio * statistics.median(before)
+
+    def _rolls_back(self) -> bool:
+        """After a spike: whether the run went back, or goes on without the step, or is stopped, as `on_spike` says.
+
+        A run that does nothing but jump is stopped in any case.
+        """
+        step = self.position.step
+        spikes = [*self.position.spikes, step + 1]
+        if self.config.on_spike == "stop" or len(spikes) > MOST_SPIKES:
+            raise LmworksError(
+                f"step {step + 1}: the loss is not a number, or its gradient leapt ({len(spikes)} times so far); lower "
+                "learning_rate, use float32, or let single steps be left out with `on_spike: skip`"
+            )
+        self.context.log(f"step {step + 1} was a spike: {self.config.on_spike}")
+        if self.config.on_spike == "skip":
+            self.position.spikes = spikes
+            return False
+        before = self.position
+        self.position = self.checkpoints.restore()
+        self.position.spikes = spikes
+        self.position.data_shift = step + 1 + before.data_shift - self.position.step
+        self.position.best_loss, self.position.best_step = before.best_loss, before.best_step  # as the file holds
+        self.checkpoints.save(self.position)
+        return True
+
+    def _is_stale(self, validation_loss: float) -> bool:
+        """Whether `patience` is at its end; the best weights so far are kept, for it or for `keep_best`."""
+        position, patience = self.position, self.config.patience
+        if patience is None and not self.config.keep_best:
+            return False
+        if position.best_loss is None or validation_loss < position.best_loss:
+            position.best_loss, position.best_step = validation_loss, position.step
+            self.checkpoints.save_best(self.weights)
+        return patience is not None and position.step - position.best_step >= patience * self.config.validation_steps
+
+    def validate(self) -> dict[str, float]:
+        """Loss and share of right guesses over the first rows of the validation data."""
+        from lmworks.train.loop.fit import means
+
+        assert self.unseen  # noqa: S101 - asked for only when there is some
+        found = means(self._measured(self.unseen.first(self.config.validation_rows)))
+        return {f"validation_{name}": value for name, value in found.items()}
+
+    def _measured(self, data: Splittable) -> list[dict[str, float]]:
+        """Sums of loss, weight and metrics of each micro-batch.
+
+        Gradients stay on although none is used: a pass without them would be compiled anew.
+        """
+        self.model.learn(False, label_smoothing=0.0)
+        found = []
+        for batch in data.split(self.config.micro_batch_rows):
+            loss, weight, more = self.objective.loss(self.model, batch.to(self.device))
+            found.append({"loss": loss.item(), **more, "weight": weight})
+            del loss  # else its graph would stand in memory beside that of the next micro-batch
+        return found
+
+    def sample(self) -> None:
+        """Answer the watched prompts with the weights as they are now."""
+        prompts = [watched.prompt for watched in self.watched]
+        answers = self.whole_model().answer(self.tokenizer, prompts, WATCHED_TOKENS)
+        for watched, answer in zip(self.watched, answers, strict=True):
+            record = {"step": self.position.step, "prompt": watched.title, "text": answer}
+            self.position.samples.append({**record, "reference": watched.reference})
+            self.live.sample(self.position.step, watched.title, answer)
+        first = self.position.samples[-len(self.watched)]
+        self.context.progress.sample(first["prompt"], first["text"])
+
+    def whole_model(self) -> Trainable:
+        """The model as one process has it: itself, or one made of what all processes hold."""
+        from lmworks.train.distributed.processes import whole
+
+        if self.processes.mesh is None:
+            return self.model
+        model = self.begin(compiled=False)
+        model.network.to(self.device)
+        weights = dict(model.module.named_parameters())
+        for name, weight in self.weights.items():
+            weights[name].data.copy_(whole(weight))
+        return model
+
+    def result(self) -> Result:
+        """Counts, the last validation loss, and how fast it went."""
+        from lmworks.train.loop.fit import judge_fit
+
+        tokens = self.config.rows_per_step * self.config.sequence_length
+        losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
+        figures, examples = [], []
+        if losses and self.unseen:
+            weighed = self.unseen.weighed
+            alike = f"mean loss a {weighed} of the first packed validation rows, attention inside documents"
+            method, unit = self.unseen.other_measure or (alike, f"nats per {weighed}")
+            figures.append(
+                Figure(
+                    name="validation loss",
+                    value=losses[-1] if self.position.best_loss is None else self.position.best_loss,
+                    n=min(self.config.validation_rows, self.unseen.rows_in_all),
+                    method=method,
+                    unit=unit,
+                    context_length=self.config.sequence_length,
+                    data_type=self.config.data_type,
+                    device=self.device.type,
+                )
+            )
+        if losses and self.unseen and not self.unseen.other_measure:
+            last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
+            trained, unseen = self._measured(last), self._measured(self.unseen.first(self.config.validation_rows))
+            passes = self.position.step * self.config.rows_per_step / self.objective.rows_in_all
+            gap, verdict = judge_fit(trained, unseen, losses, passes, self.unseen.weighed)
+            self.context.log(verdict)
+            figures.append(gap)
+            examples.append({"reason": "fit", "text": verdict})
+        steady = sorted(self.seconds[1:] or self.seconds or [1.0])
+        return Result(
+            figures=figures,
+            examples=examples,
+            counts={
+                "parameters": sum(parameter.numel() for parameter in self.parameters),
+                "steps": self.position.step,
+                "tokens": self.position.step * tokens,
+                **({"spikes": len(self.position.spikes)} if self.position.spikes else {}),
+                **{f"{part} rows": rows for part, rows in (self.mixture.rows_read if self.mixture else {}).items()},
+            },
+            measured={
+                "tokens_per_second": tokens / steady[len(steady) // 2],
+                "first_step_seconds": self.seconds[0] if self.seconds else 0.0,
+                "steps_of_this_run": self.steps - self.began_at,
+                **{f"first_{part}_seconds": seconds[0] for part, seconds in self.spent.items()},
+                **{f"{part}_seconds": statistics.median(times[1:] or times) for part, times in self.spent.items()},
+                "peak_memory_bytes": peak_memory_bytes(),
+            },
+        )
+
+
+def training_device(config: TrainConfig) -> torch.device:
+    """A graphics processor where there is one and the config does not say otherwise."""
+    import torch
+
+    if (config.device or "cuda") == "cuda" and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if config.device == "cuda":
+        raise LmworksError("device: cuda, but torch finds none here; take cpu, or leave it out")
+    return torch.device("cpu")
+
+
+def _fingerprint(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, str]:
+    """What a continued run must have in common with its checkpoints; rows are added as they are opened."""
+    if late := [step for step in config.publish_checkpoints if step > int(config.steps)]:
+        raise LmworksError(f"publish_checkpoints: {late[0]} is beyond the {config.steps} steps of this run")
+    return {
+        "tokenizer": tokenizer.digest,
+        **{name: canonical_json(value) for name, value in key_config(config).items()},
+    }
+
+
+def _rows(shards: Shards, config: TrainConfig, tokenizer: Tokenizer, fingerprint: dict[str, str]) -> PackedRows:
+    rows = shards.open()
+    if rows.sequence_length != config.sequence_length or rows.tokenizer_digest != tokenizer.digest:
+        raise LmworksError(
+            f"{shards.path}: rows of {rows.sequence_length} tokens by tokenizer {rows.tokenizer_digest[:12]}; expected "
+            f"{config.sequence_length} by {tokenizer.digest[:12]}: pack the data anew with this model's tokenizer"
+        )
+    fingerprint["validation rows" if "rows" in fingerprint else "rows"] = rows.checked_digest(str(shards.path))
+    return rows

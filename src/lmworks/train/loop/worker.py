@@ -1,0 +1,114 @@
+"""One process of a run that has several: `torchrun … -m lmworks.train.loop.worker JOB`.
+
+JOB is a JSON file of `launch.py`: the config, the inputs' folders and digests, and the folders to write into, which all
+processes see. The first writes them, and says on its standard output how far the run is, a JSON line each time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lmworks.errors import LmworksError
+from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.journal import FileJournal
+from lmworks.pipeline.lifetime import end_with_parent
+from lmworks.pipeline.stage import Context, Result
+from lmworks.train.configs.train import from_record
+from lmworks.train.distributed.processes import join
+from lmworks.train.loop.train import train
+
+
+class Told:
+    """Progress as JSON lines of the first process; the others say nothing."""
+
+    def __init__(self, heard: bool) -> None:
+        self._heard = heard
+
+    def start(self, total: float, unit: str) -> None:
+        """Begin to count."""
+        self._say("start", total, unit)
+
+    def update(self, done: float, **values: float | str) -> None:
+        """Note progress."""
+        self._say("update", done, values)
+
+    def sample(self, title: str, text: str) -> None:
+        """Show a sample."""
+        self._say("sample", title, text)
+
+    def log(self, line: str) -> None:
+        """Say a line."""
+        self._say("log", line)
+
+    def _say(self, *record: object) -> None:
+        if self._heard:
+            print(json.dumps(record), flush=True)
+
+
+class Following:
+    """The journal as the others see it: what the first has written by now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records so far."""
+        return [json.loads(line) for line in self._path.read_text().splitlines()] if self._path.exists() else []
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """The first does."""
+
+
+def main(path: str) -> None:
+    """Take part in a run. A fault that would come again is written down; any other end has the run started again."""
+    end_with_parent()
+    job = json.loads(Path(path).read_text())
+    config = from_record(job["config"])
+    inputs = {
+        key: train.inputs[key].handle(Path(value[0]), value[1]) if value else None
+        for key, value in job["inputs"].items()
+    }
+    join()
+    first = dist.get_rank() == 0
+    told, journal = Told(first), Path(job["journal"])
+    scratch = Path(job["scratch"])
+    context = Context(
+        scratch,
+        FileJournal(journal) if first else Following(journal),
+        told,
+        check_stop=lambda: None,
+        log=told.log,
+    )
+    dist.barrier()  # the journal is whole before anybody reads it
+    try:
+        result = train(config, **inputs, out=Path(job["out"]), context=context)
+        record = result_as_json(result)
+    except LmworksError as error:
+        record = {"error": str(error)}
+        write_atomically(Path(job["result"]), json.dumps(record))
+        return
+    dist.destroy_process_group()
+    if first:
+        write_atomically(Path(job["result"]), json.dumps(record))
+
+
+def result_as_json(result: Result) -> dict[str, Any]:
+    """For the process that started this one."""
+    return {
+        "figures": [figure.as_json() for figure in result.figures],
+        "counts": dict(result.counts),
+        "examples": [dict(example) for example in result.examples],
+        "measured": dict(result.measured),
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(sys.argv[1])

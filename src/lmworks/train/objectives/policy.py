@@ -1,0 +1,321 @@
+"""Rollouts: answers that the model itself gives, what they are worth, and how they are learned from.
+
+Axes: P prompts, G answers to each, R = P·G answers (rows), T time, K rewards.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lmworks.data.records import write_file
+from lmworks.engines.engine import Engine, Generation, Sampling
+from lmworks.errors import LmworksError
+from lmworks.model.folder import ModelFolder, is_ours
+from lmworks.pipeline.stage import Context
+from lmworks.rewards import Answer
+from lmworks.tokens.rows.shards import PackedRows
+from lmworks.tokens.tokenizer import Message, Tokenizer
+from lmworks.train.configs.policy import PolicyConfig
+from lmworks.train.contract import Batch, packed_batch, write_made_up_rows
+from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
+
+
+@dataclass(frozen=True)
+class Rollout(Batch):
+    """Answers, a row each behind its prompt, and all that is known of them when they are drawn.
+
+    Those to one prompt stand together. Weights are 1 at the tokens of the answer, its end included.
+    """
+
+    drawn: Tensor
+    """[R,T] ln p of the answer's tokens as targets when they were drawn, by the engine; 0 elsewhere."""
+    before: Tensor
+    """[R,T] the same by the trainer's way forward, before anything is learned from them."""
+    reference: Tensor
+    """[R,T] the same by the model that the run began with."""
+    rewards: Tensor
+    """[R,K] weighted."""
+    shown: Tensor
+    """[R,S] of rewards without a weight, from which nothing is learned."""
+    distinct: Tensor
+    """[R] 1 / how often the answer stands in its group, so that their sum counts distinct ones."""
+
+    @property
+    def answered(self) -> Tensor:
+        """[R,T] which targets are tokens of the answer."""
+        return self.weights[:, 1:] > 0
+
+
+@dataclass(frozen=True)
+class Compared(Rollout):
+    """Answers that are held against others to the same prompt."""
+
+    advantages: Tensor
+    """[R]"""
+
+
+class PolicyObjective(DecoderObjective):
+    """Draws answers, scores and stores them, and learns from them for `epochs` steps.
+
+    A rollout is a function of (weights, prompts, seed, its number), and stands in the scratch folder before anything
+    is learned from it: a run that goes on in the midst of it finds it there.
+    """
+
+    weighed = "answer"
+    learned_from: ClassVar[type[Rollout]]
+    other_measure: tuple[str, str] | None = (
+        "mean reward of greedy answers to the first validation prompts, with the sign turned",
+        "reward",
+    )
+    config: PolicyConfig
+
+    def __init__(self, rows: PackedRows, config: PolicyConfig) -> None:
+        super().__init__(rows, config)
+        if config.best_by:
+            self.other_measure = f"{config.best_by} of greedy answers, which looks on, with the sign turned", "reward"
+        self.number = -1
+        self.rollout: Rollout | None = None
+
+    @classmethod
+    def begin(
+        cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Any:
+        """The base, which remembers what it was; its answers must be drawn together, each with a seed of its own."""
+        if base and not is_ours(base.path):
+            raise LmworksError(
+                f"{base.path}: {config.objective} draws answers with the engine, which computes Llama, Mistral, Qwen2 "
+                "and Qwen3; begin with one of those"
+            )
+        model = super().begin(config, base, rows, tokenizer, compiled=compiled)
+        assert isinstance(model, TrainableDecoder)  # noqa: S101 - of such a base
+        model.keep_beginning()
+        return model
+
+    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
+        """Open the rewards, and see what earlier runs have drawn."""
+        self.tokenizer, self.context = tokenizer, context
+        folders = dict(zip(self.config.judges, judges, strict=True))
+        device = str(model.output_weight.device)
+        self.scorers = [reward.opened(folders, device) for reward in self.config.rewards]
+        self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
+
+    def finished(self, line: Mapping[str, float]) -> str | None:
+        """Whether the model has come too far from the one that it began as."""
+        limit = self.config.kl_limit
+        if limit is None or line["kl"] <= limit:
+            return None
+        return f"answers are {line['kl']:.2f} nats from those of `from`, beyond kl_limit {limit}"
+
+    def to_lower(self, measured: Mapping[str, float]) -> float:
+        """What one who looks on says, with the sign turned, or what is learned from."""
+        judge = self.config.best_by
+        return -measured[f"validation_{judge} reward"] if judge else super().to_lower(measured)
+
+    def batch(self, step: int, model: Any) -> Rollout:
+        """The answers of this step: stored ones, or new ones of the model as it is."""
+        number = step // self.config.epochs
+        if number != self.number or self.rollout is None:
+            path = self._path(number)
+            if number not in self.stored or not path.exists():
+                _save(path, self._roll_out(number, model))
+                self.context.journal.append({"rollout": number})
+            self.number, self.rollout = number, _load(path, self.learned_from)
+            kept = (self.config.keep_checkpoints + 1) * self.config.checkpoint_steps // self.config.epochs + 1
+            self._path(number - kept).unlink(missing_ok=True)
+        return self.rollout
+
+    def loss(self, model: Any, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum over answers of what is to fall, and sums of what the history tells; of prompts, the reward turned."""
+        if not isinstance(batch, Rollout):
+            answers = self._answers(model.engine(self.tokenizer), batch, Sampling(self.config.answer_tokens))
+            rewards, shown = self._rewards(answers, batch)
+            return -rewards.sum(), float(len(rewards)), self._by_name(rewards, shown)
+        losses, more = self.rollout_losses(model, batch)
+        length = batch.answered.sum(1)
+        metrics = {
+            **self._by_name(batch.rewards, batch.shown),
+            "kl": float((batch.before - batch.reference).sum()),
+            **more,
+            "engine_mismatch": float(((batch.drawn - batch.before).abs().sum(1) / length).sum()),
+            "answer_tokens": float(length.sum()),
+            "distinct": float(batch.distinct.sum()),
+        }
+        return losses.sum(), float(len(losses)), metrics
+
+    @abstractmethod
+    def weigh(self, model: Any, rollout: Rollout) -> Rollout:
+        """The rollout with all that is learned from it, as `learned_from` has it; nothing is learned yet."""
+
+    @abstractmethod
+    def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
+        """[R] losses of a part of a rollout, and sums over answers of what the history tells."""
+
+    @staticmethod
+    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+        """Prompts of half a row; the answer to compare with is nothing but its end."""
+        place = sequence_length // 2
+        tokens = np.full((rows, sequence_length + 1), tokenizer.end_of_text_id)
+        tokens[:, 1:place] = np.random.default_rng(0).integers(3, tokenizer.vocab_size, (rows, place - 1))
+        weights = np.zeros_like(tokens)
+        weights[:, place] = 1
+        write_made_up_rows(out, tokens, weights, tokenizer)
+
+    def _path(self, number: int) -> Path:
+        return self.context.scratch / f"rollout-{number:06d}.safetensors"
+
+    def _roll_out(self, number: int, model: TrainableDecoder) -> Rollout:
+        """Draw answers to the prompts of this number, and find all that is kept of them."""
+        group = self.config.group_size
+        prompts = self.rows_per_step // group
+        chosen = self.rows.numbers(self.seed, number * prompts, prompts)
+        asked = packed_batch(self.rows, [row for row in chosen for _ in range(group)])
+        samplings = [
+            Sampling(self.config.answer_tokens, 1.0, seed=_seed(self.seed, number, row), log_probabilities=True)
+            for row in range(len(asked.tokens))
+        ]
+        answers = self._answers(model.engine(self.tokenizer), asked, samplings)
+        tokens = torch.full_like(asked.tokens, self.tokenizer.end_of_text_id)
+        weights, drawn = torch.zeros_like(asked.weights), torch.zeros_like(asked.weights)
+        for row, (answer, (prompt, _)) in enumerate(zip(answers, self._asked(asked), strict=True)):
+            whole = [*prompt, *answer.ids, *([] if answer.end_id is None else [answer.end_id])]
+            tokens[row, : len(whole)] = torch.tensor(whole)
+            weights[row, len(prompt) : len(whole)] = 1
+            drawn[row, len(prompt) : len(whole)] = torch.tensor(answer.log_probabilities)
+        rewards, shown = self._rewards(answers, asked)
+        answered = Batch(tokens, weights)
+        before = self.found(answer_log_probabilities, model, answered)
+        with model.reference():
+            reference = self.found(answer_log_probabilities, model, answered)
+        found = before, reference, rewards, shown, _distinct(answers, group)
+        return self.weigh(model, Rollout(tokens, weights, drawn[:, 1:].contiguous(), *found))
+
+    def found(self, what: Callable[[Any, Batch], Tensor], model: TrainableDecoder, rows: Batch) -> Tensor:
+        """[R,T] found in the parts in which a step finds it, so that the first finds the very same."""
+        device = model.output_weight.device
+        parts = Batch(rows.tokens, rows.weights).split(self.config.micro_batch_rows)
+        return torch.cat([what(model, part.to(device)).detach().cpu() for part in parts])
+
+    def _asked(self, batch: Batch) -> Iterator[tuple[list[int], str]]:
+        """The prompt of each row, and the answer of the data."""
+        for tokens, weights in zip(batch.tokens.tolist(), batch.weights, strict=True):
+            start, end = int(weights.argmax()), int(weights.nonzero().max())
+            yield tokens[:start], self.tokenizer.decode(tokens[start:end])
+
+    def _answers(self, engine: Engine, batch: Batch, sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        return engine.generate([prompt for prompt, _ in self._asked(batch)], sampling)
+
+    def _rewards(self, answers: Sequence[Generation], batch: Batch) -> tuple[Tensor, Tensor]:
+        """[R,K] of those with a weight, weighted, and [R,S] of those without, as they are."""
+        judged = [
+            Answer(answer.text.strip(), reference, answer.end_id is not None, turns(prompt, self.tokenizer))
+            for answer, (prompt, reference) in zip(answers, self._asked(batch), strict=True)
+        ]
+        learned, shown = list[list[float]](), list[list[float]]()
+        for reward, scorer in zip(self.config.rewards, self.scorers, strict=True):
+            scores = scorer.scores(judged)
+            if reward.weight:
+                learned.append([reward.weight * score for score in scores])
+            else:
+                shown.append(scores)
+        return torch.tensor(learned).T.contiguous(), torch.tensor(shown).view(len(shown), len(judged)).T.contiguous()
+
+    def _by_name(self, rewards: Tensor, shown: Tensor) -> dict[str, float]:
+        """Sums of all rewards with a weight, of each where there are several, and of those without."""
+        learned = [each.name for each in self.config.rewards if each.weight]
+        others = [each.name for each in self.config.rewards if not each.weight]
+        several = zip(learned if len(learned) > 1 else [], rewards.T, strict=False)
+        named = [*several, *zip(others, shown.T, strict=True)]
+        return {"reward": float(rewards.sum()), **{f"{name} reward": float(found.sum()) for name, found in named}}
+
+
+class ComparingObjective(PolicyObjective):
+    """An answer becomes likelier for what it is worth beside others to the same prompt."""
+
+    learned_from = Compared
+
+    @abstractmethod
+    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
+        """[P,G] how much better each answer is than others to its prompt: rewards and ln p − ln p(reference) [P,G]."""
+
+    @abstractmethod
+    def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
+        """[R,T] ln p now -> [R] losses, and [R] shares that are clipped."""
+
+    def weigh(self, model: Any, rollout: Rollout) -> Compared:
+        """Groups stand together."""
+        worth, kl = rollout.rewards.sum(1), (rollout.before - rollout.reference).sum(1)
+        groups = (each.view(-1, self.config.group_size) for each in (worth, kl))
+        return Compared(**vars(rollout), advantages=self.advantages(*groups).flatten())
+
+    def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
+        """Of answers whole."""
+        losses, clipped = self.answer_losses(answer_log_probabilities(model, rollout), rollout)
+        return losses, {"clipped": float(clipped.sum())}
+
+
+def turns(prompt: Sequence[int], tokenizer: Tokenizer) -> list[Message]:
+    """What was said in a prompt, read out of its frame: whoever reads it next has a frame of their own."""
+    found: list[Message] = []
+    start = None
+    for place, token in enumerate(prompt):
+        if token == tokenizer.start_of_turn_id:
+            start = place + 1
+        elif token == tokenizer.end_of_turn_id and start is not None:
+            role, _, content = tokenizer.decode(prompt[start:place]).partition("\n")
+            found.append({"role": role, "content": content})
+            start = None
+    return found
+
+
+def answer_log_probabilities(model: TrainableDecoder, batch: Batch, hidden: Tensor | None = None) -> Tensor:
+    """[R,T] ln p of the answers' tokens, 0 elsewhere; gradients stay on, since a pass without is compiled anew."""
+    where = batch.weights[:, 1:] > 0
+    states = (model.hidden(batch) if hidden is None else hidden)[where]
+    return spread(model.log_probabilities(states, batch.tokens[:, 1:][where]), where)
+
+
+def spread(values: Tensor, where: Tensor) -> Tensor:
+    """[N] values at the N places of a mask [R,T], 0 elsewhere."""
+    return torch.zeros(where.shape, device=values.device).masked_scatter(where, values)
+
+
+def clipped_objective(ratio: Tensor, advantages: Tensor, clip_range: float) -> tuple[Tensor, Tensor]:
+    """What is maximised (Schulman et al. 2017, equation 7), and where it is clipped; any shape."""
+    bounded = ratio.clamp(1 - clip_range, 1 + clip_range)
+    plain, held = ratio * advantages, bounded * advantages
+    return torch.minimum(plain, held), (held < plain).detach()
+
+
+def _seed(seed: int, number: int, row: int) -> int:
+    return int(np.random.SeedSequence([seed, number, row]).generate_state(1)[0])
+
+
+def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
+    """[R] 1 / how often each answer stands in its group."""
+    texts = [answer.text for answer in answers]
+    shares = []
+    for start in range(0, len(texts), group):
+        counts = Counter(texts[start : start + group])
+        shares += [1 / counts[text] for text in texts[start : start + group]]
+    return torch.tensor(shares)
+
+
+def _save(path: Path, rollout: Rollout) -> None:
+    from safetensors.torch import save
+
+    write_file(path, save({each.name: getattr(rollout, each.name) for each in fields(rollout)}))
+
+
+def _load(path: Path, kind: type[Rollout]) -> Rollout:
+    from safetensors.torch import load_file
+
+    return kind(**load_file(path))

@@ -1,0 +1,161 @@
+"""Learning from judged answers: their log-probabilities, summed an answer, and what they were before training.
+
+Axes: B rows, T time, N trained positions, A answers, P pairs.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lmworks.model.folder import ModelFolder
+from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, SIDES
+from lmworks.tokens.rows.shards import PackedRows
+from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.arithmetic.losses import token_divergence
+from lmworks.train.arithmetic.packed import segments_of
+from lmworks.train.configs.train import TrainConfig
+from lmworks.train.contract import Batch, made_up_tokens, packed_batch, write_made_up_rows
+from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
+from lmworks.train.families.published import TrainablePublished
+
+WATCHED_POSITIONS = 64
+"""Of a micro-batch, at which the divergence from the reference is watched: whole distributions are compared there."""
+
+
+@dataclass(frozen=True)
+class JudgedBatch(Batch):
+    """Packed rows of judged answers: the label of each token [B,T+1], the margin of each group [B,·]."""
+
+    labels: Tensor
+    margins: Tensor
+
+    def segments(self, end_of_text: int) -> tuple[Tensor, Tensor]:
+        """An answer with its prompt is one, whatever its template begins with."""
+        labels = self.labels[:, :-1]
+        begins = torch.ones_like(labels, dtype=torch.bool)
+        begins[:, 1:] = labels[:, 1:] != labels[:, :-1]
+        return segments_of(begins)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Some answers: Σ ln p [A] of their trained tokens, how many these are [A], and Σ ln p [A] by the reference."""
+
+    log_p: Tensor
+    tokens: Tensor
+    reference: Tensor
+
+    @property
+    def log_ratio(self) -> Tensor:
+        """ln p over what it was, [A]."""
+        return self.log_p - self.reference
+
+    @property
+    def mean(self) -> Tensor:
+        """ln p a token, [A]."""
+        return self.log_p / self.tokens
+
+    def where(self, chosen: Tensor) -> Answers:
+        """Some of them."""
+        return Answers(self.log_p[chosen], self.tokens[chosen], self.reference[chosen])
+
+
+class JudgedObjective(DecoderObjective):
+    """Batches of judged answers."""
+
+    weighed = "pair"
+    needs_reference: ClassVar[bool] = False
+    made_up_sides: ClassVar[tuple[int, int]] = (CHOSEN, REJECTED)
+
+    @classmethod
+    def write_made_up(cls, out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+        """A group of two answers a row, half of it each; a quarter of each is prompt."""
+        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        weights, labels = np.zeros_like(tokens), np.zeros_like(tokens)
+        half = sequence_length // 2
+        for number, side in enumerate(cls.made_up_sides):
+            labels[:, number * half : (number + 1) * half] = side
+            weights[:, number * half + half // 4 : (number + 1) * half] = 1
+        margins = np.zeros((rows, 1), np.float32)
+        write_made_up_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
+
+    def batch(self, step: int, model: Any) -> JudgedBatch:
+        """Rows `step · rows_per_step` and on."""
+        return self.judged(self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step))
+
+    def first(self, count: int) -> JudgedBatch:
+        """The rows that stand first."""
+        return self.judged(range(min(count, self.rows_in_all)))
+
+    def judged(self, numbers: Sequence[int] | np.ndarray[Any, Any]) -> JudgedBatch:
+        """Rows by their numbers."""
+        batch, rows = packed_batch(self.rows, numbers), self.rows
+        assert rows.labels is not None and rows.margins is not None  # noqa: S101 - the packing of judgements writes both
+        labels, margins = (np.stack([array[number] for number in numbers]) for array in (rows.labels, rows.margins))
+        return JudgedBatch(
+            batch.tokens, batch.weights, torch.from_numpy(labels.astype(np.int64)), torch.from_numpy(margins)
+        )
+
+    @classmethod
+    def begin(
+        cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Any:
+        """The base, which remembers what it was if that is asked for."""
+        model = super().begin(config, base, rows, tokenizer, compiled=compiled)
+        assert isinstance(model, TrainableDecoder | TrainablePublished)  # noqa: S101 - all that a decoder's objective begins
+        if cls.needs_reference:
+            model.keep_beginning()
+        return model
+
+    def answers(self, model: Any, batch: JudgedBatch) -> tuple[Answers, Tensor, float]:
+        """All answers of a batch in order, their sides [A], and how far the model is from the reference, in nats."""
+        (trained,) = batch.weights[:, 1:].flatten().nonzero(as_tuple=True)
+        targets = batch.tokens[:, 1:].flatten()[trained]
+        rows = torch.arange(len(batch.labels), device=trained.device)[:, None] * (int(batch.labels.max()) + 1)
+        owners = (rows * len(SIDES) + batch.labels)[:, 1:].flatten()[trained]  # alike for the tokens of one answer
+        owners, sizes = torch.unique_consecutive(owners, return_counts=True)
+        hidden = model.hidden(batch).flatten(0, 1)[trained]
+        log_p = _sums(model.log_probabilities(hidden, targets), sizes)
+        found = Answers(log_p, sizes.float(), torch.zeros_like(log_p))
+        divergence = 0.0
+        if self.needs_reference:
+            watched = torch.linspace(0, len(trained) - 1, WATCHED_POSITIONS, device=trained.device).long()
+            matrix, now = model.output_weight, hidden[watched].detach()
+            with model.reference():
+                before = model.hidden(batch).flatten(0, 1)[trained]
+                known = _sums(model.log_probabilities(before, targets), sizes)
+                divergence = float(token_divergence(now, matrix, before[watched], model.output_weight).mean())
+            found = replace(found, reference=known)
+        return found, owners % len(SIDES), divergence
+
+
+class PairObjective(JudgedObjective):
+    """Pairs of answers: what is lost by each pair is a function of both answers' log-probabilities."""
+
+    @abstractmethod
+    def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
+        """Losses [P], and by how much the chosen answer leads [P]: above zero it is preferred."""
+
+    def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum over pairs; metrics are the share of pairs in their order, the lead, and the divergence a token."""
+        found, sides, divergence = self.answers(model, batch)
+        chosen, rejected = found.where(sides == CHOSEN), found.where(sides == REJECTED)
+        losses, leads = self.pair_losses(chosen, rejected)
+        pairs = float(len(losses))
+        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
+        if self.needs_reference:
+            metrics["divergence"] = divergence * pairs
+        return losses.sum(), pairs, metrics
+
+
+def _sums(values: Tensor, sizes: Tensor) -> Tensor:
+    """Sums of runs of so many values: [N], [A] -> [A]."""
+    return torch.segment_reduce(values, "sum", lengths=sizes)

@@ -1,0 +1,289 @@
+"""The report: what it says, what it never says, and that nothing in it can run or be fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_store import NASTY, build_store, make_nodes, write_sources
+
+from lmworks.errors import UsageError
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.store import Store
+from lmworks.release.built import Built
+from lmworks.release.render.charts import Bar, Series, interval_chart, line_chart, ticks
+from lmworks.release.render.picture import Box, picture
+from lmworks.release.render.tables import may_compare, tasks
+from lmworks.release.render.templates import environment
+from lmworks.release.report.report import render, write_report
+
+
+class Page(HTMLParser):
+    """The tags, attributes and visible text of a page; a tag that is not closed fails."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "br"):
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def page(built: Store) -> Page:
+    return Page(write_report(built).read_text(encoding="utf-8"))
+
+
+def test_the_report_lies_in_the_store_and_is_written_again_alike(built: Store) -> None:
+    path = write_report(built)
+    assert path == built.root / "reports" / "handbook.html"
+    before = re.sub(r"Written [^<]*", "", path.read_text())
+    assert re.sub(r"Written [^<]*", "", write_report(built, "handbook").read_text()) == before
+    assert (built.root / "reports" / "handbook-finetune-card.md").exists()
+
+
+def test_the_page_is_standard_html(built: Store) -> None:
+    assert write_report(built).read_text().startswith("<!doctype html>\n<html lang")
+
+
+def test_nothing_in_it_runs_or_is_fetched(page: Page) -> None:
+    assert not {"script", "link", "img", "iframe", "object", "embed", "form"} & set(page.tags)
+    for name, value in page.attributes:
+        assert not name.startswith("on")
+        assert name != "src"
+        if name == "href":
+            assert value is not None and value.startswith("#")
+    assert "url(http" not in page.text and "@import" not in page.text
+
+
+def test_texts_of_data_and_model_are_shown_as_they_are_and_never_as_markup(page: Page) -> None:
+    assert "answering from the <b>handbook</b>" in page.text
+    assert "<script>alert('x')</script>" in page.text
+    assert "script" not in page.tags
+
+
+def test_a_baseline_that_wins_is_said_first(page: Page) -> None:
+    first = page.text.index("copy-nearest wins: 0.4")
+    assert first < page.text.index("pretrain and finetune are not compared") < page.text.index("How good it is")
+    assert first < page.text.index("finetune beats pretrain") < page.text.index("How good it is"), "what else it is"
+
+
+def test_a_figure_stands_with_n_interval_chance_context_and_method(page: Page) -> None:
+    text = page.text
+    assert "ROUGE-L · higher is better · context 512 tokens" in text
+    assert "finetune 0.391 0.370 to 0.414 1,140 0.06 documentation, 95 % interval by bootstrap" in text
+    assert "copy-nearest baseline 0.412" in text
+    assert page.words.count("chance") == 1, "no column where nobody knows what guessing scores"
+    assert "near-duplicates of test documents were dropped from training" in text
+    assert "documentation, 95 % interval by bootstrap over services" in text
+
+
+def test_figures_of_different_conditions_never_share_a_table(built: Store) -> None:
+    tables = tasks(Built.open(built))["perplexity-questions-test"]
+    assert [[system for system, _, _ in table.rows] for table in tables] == [["pretrain"], ["finetune"]]
+
+
+def test_the_report_says_that_split_tables_are_not_comparable(page: Page) -> None:
+    assert (
+        "Measured under other conditions than the table above: compare the two only where the findings do." in page.text
+    )
+    assert "pretrain and finetune are not compared: context length is 512 in one, 256 in the other" in page.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "accuracy"},
+        {"unit": "%"},
+        {"n": 19},
+        {"context_length": 256},
+        {"stride": 64},
+        {"prompt_digest": "b" * 64},
+        {"data_type": "bfloat16"},
+        {"device": "cuda"},
+    ],
+)
+def test_each_condition_keeps_figures_apart(change: dict[str, object]) -> None:
+    same: dict[str, object] = {"name": "score", "value": 0.5, "n": 20, "method": "counted", "context_length": 512}
+    same |= {"stride": 256, "prompt_digest": "a" * 64, "data_type": "float32", "device": "cpu"}
+    figure = Figure(**same)  # type: ignore[arg-type]
+    assert may_compare(figure, Figure(**{**same, "value": 0.6}))  # type: ignore[arg-type]
+    assert not may_compare(figure, Figure(**{**same, **change}))  # type: ignore[arg-type]
+    baseline = Figure(name="score", value=0.4, n=20, method="copied")
+    assert may_compare(figure, baseline), "a baseline has no context length"
+
+
+def test_losses_and_the_sample_as_it_was_rewritten(page: Page) -> None:
+    text = page.text
+    assert "loss, nats per token" in text and "bits per byte (validation)" in text
+    places = [text.index(part) for part in ("of of of the", "Lists the the queue.", "Returns a list of your queues.")]
+    assert places == sorted(places)
+
+
+def test_what_sorts_texts_has_a_loss_a_text_and_no_bits_per_byte(built: Store, tmp_path: Path) -> None:
+    shutil.copytree(built.root, tmp_path / "store")
+    for path in (tmp_path / "store" / "artifacts" / "train").glob("*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        manifest["config"]["objective"] = "sequence-classification"
+        manifest["figures"][0]["unit"] = "nats per text"
+        path.write_text(json.dumps(manifest))
+    text = Page(write_report(Store(tmp_path / "store")).read_text()).text
+    assert "loss, nats per text" in text and re.search(r"Last validation loss [\d.]+ nats per text", text)
+    assert "bits per byte (validation)" not in text and "that is about" not in text
+
+
+def test_good_and_bad_samples(page: Page) -> None:
+    text = page.text
+    assert "best · ROUGE-L 0.691 · Service19 ListThings" in text
+    assert "worst · ROUGE-L 0.05767 · Service0 ListThings" in text
+    assert text.index("best · ROUGE-L") < text.index("median · ROUGE-L") < text.index("worst · ROUGE-L")
+
+
+def test_the_way_of_the_data_with_what_was_dropped_and_why(page: Page) -> None:
+    text = page.text
+    assert "raw: 13 documents" in text and "from raw: 13 documents" in text and "clean: 12 documents" in text
+    assert "1 quarantined: not UTF-8" in text
+    assert "broken.txt, byte 0: not UTF-8" in text
+    assert "1 empty" in text
+    assert "handbook CC-BY-4.0 14" in text
+    assert "test: 2 groups" in text
+
+
+def test_plan_stands_beside_actual(page: Page) -> None:
+    assert re.search(r"time of data 83 min to 2.5 h \S+ s less", page.text)
+    assert re.search(r"time of pretrain 0.0 s to 90 s \S+ s as predicted", page.text)
+    assert re.search(r"time of evaluation up to 0.0 s \S+ s MORE", page.text)
+    assert "bits per byte of held-out text 1.2 to 1.4 1.31 as predicted" in page.text
+
+
+def test_lineage_machine_and_how_to_make_it_again(page: Page, built: Store) -> None:
+    text = page.text
+    assert "5.9M parameters" in text
+    assert built.named("finetune").digest()[:16] in text
+    assert "recipe.yaml --set pretrain.steps=400 --set 'a b=c' lmworks trace" in text and "torch" in text
+
+
+@pytest.mark.parametrize("until", ["raw", "corpus", "pretrain", "evaluate/documentation-questions-test/pretrain"])
+def test_an_unfinished_build_is_reported_and_says_what_is_missing(tmp_path: Path, until: str) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path, until=until), plan=None)
+    text = Page(write_report(store).read_text()).text
+    assert "No plan is stored" in text
+    assert ("No model is built yet." in text) == (until in ("raw", "corpus"))
+    assert ("Nothing has been evaluated yet" in text) == (not until.startswith("evaluate"))
+    assert "raw: 13 documents" in text
+    assert "Not built yet: " in text
+
+
+def test_a_step_whose_inputs_changed_since_is_said_to_be_outdated(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path, until="corpus"))
+    record = store.build("handbook") or {}
+    (tmp_path / "sources" / "bucket.txt").write_text(
+        "Service0 CreateBucket\n\nMakes a bucket of another kind, at once."
+    )
+    build_store(tmp_path, make_nodes(tmp_path, until="clean"))
+    changed = store.build("handbook") or {}
+    store.save_build("handbook", {**record, "steps": {**record["steps"], **changed["steps"]}})
+    built = Built.open(store)
+    assert built.outdated == ["split"], "corpus was made from the split that the store has"
+    assert "due to be built again: split" in Page(render(built)).text
+
+
+def test_artifacts_that_are_gone_are_named(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path, until="corpus"))
+    shutil.rmtree(store.named("corpus").folder)
+    assert "Not built yet: corpus, questions, tokenizer, " in Page(write_report(store).read_text()).text
+
+
+def test_an_empty_store_has_no_report(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no build in this store; make one with `lmworks build RECIPE`"):
+        write_report(Store(tmp_path))
+
+
+@given(st.text())
+def test_any_text_is_shown_and_is_no_markup(text: str) -> None:
+    made = environment().from_string("<p>{{ text }}</p>").render(text=text)
+    page = Page(made)
+    assert page.tags == ["p"]
+    assert "".join(page.words).replace("\r\n", "\n").replace("\r", "\n") == text.replace("\r\n", "\n").replace(
+        "\r", "\n"
+    )
+    drawn = Page(
+        str(picture([Box(text, NASTY, text)], [])) + str(line_chart(text, text, text, [Series(text, [(1, 2)])]))
+    )
+    assert set(drawn.tags) <= {
+        "svg",
+        "title",
+        "defs",
+        "marker",
+        "path",
+        "g",
+        "rect",
+        "text",
+        "line",
+        "circle",
+        "polyline",
+    }
+    assert not any(name.startswith("on") for name, _ in drawn.attributes)
+
+
+@given(st.floats(-1e6, 1e6), st.just(0.0) | st.floats(1e-6, 1e6))
+def test_ticks_enclose_the_values_and_are_few(low: float, length: float) -> None:
+    made = ticks(low, low + length)
+    assert made == sorted(set(made)) and 1 <= len(made) <= 12
+    assert len(made) >= 4 or length <= 1e-5 * abs(low)
+    slack = 1e-6 * (1 + abs(low) + length)
+    assert made[0] <= low + slack and made[-1] >= low + length - slack
+
+
+def test_every_step_stands_below_its_inputs_in_the_picture() -> None:
+    boxes = [Box(name, "") for name in ("raw", "corpus", "tokenizer", "model", "test")]
+    arrows = [("raw", "corpus"), ("raw", "test"), ("corpus", "tokenizer"), ("tokenizer", "model"), ("model", "test")]
+    drawn = str(picture(boxes, [*arrows, ("corpus", "model")]))
+    heights = {
+        name: float(y)
+        for y, name in re.findall(
+            r'<text class="strong" x="[\d.]+" y="([\d.]+)" text-anchor="middle">(\w+)</text>', drawn
+        )
+    }
+    assert len(heights) == 5
+    assert all(heights[above] < heights[below] for above, below in arrows)
+    assert drawn.count("marker-end") == 6
+
+
+def test_a_long_name_is_drawn_whole_beside_its_interval() -> None:
+    name = "smollm2-135m-5-shot-prompt"
+    drawn = str(interval_chart("ROUGE-L", "ROUGE-L", [Bar(name, 0.1, (0.05, 0.2), "0.1", True)]))
+    (end,) = re.findall(rf'x="([\d.]+)" y="[\d.]+" text-anchor="end">{name}', drawn)
+    assert float(end) > 8 * len(name)  # a bold letter is some 8 units wide, and what is left of 0 is cut

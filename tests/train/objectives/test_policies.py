@@ -1,0 +1,229 @@
+"""What a run does about spikes, a loss that no longer falls, and regularisation."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corpora import make_documents, texts
+from lmworks.errors import LmworksError, Stopped
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.tokens.rows.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.loop.fit import judge_fit
+from lmworks.train.loop.run import SPIKE_WINDOW, Run
+from lmworks.train.loop.train import train
+from lmworks.train.objectives import OBJECTIVES
+from support import MemoryJournal, make_context
+
+SMALL = {
+    **{"from": "scratch", "data": "x", "hidden_size": 32, "num_layers": 1, "sequence_length": 48},
+    **{"global_batch_tokens": 96, "micro_batch_rows": 2, "warmup_steps": 2, "data_type": "float32", "threads": 1},
+    **{"compile": False, "checkpoint_steps": 5, "validation_steps": 2, "validation_rows": 4, "steps": 40},
+}
+
+
+def run(
+    folder: Path,
+    rows: Shards,
+    tokenizer: TokenizerFolder,
+    context: Context | None = None,
+    base: ModelFolder | None = None,
+    watch: Handle | None = None,
+    **more: Any,
+) -> Result:
+    config = CausalLMConfig.model_validate({**SMALL, **more})
+    context = context or make_context(folder)
+    return train(config, base, rows, tokenizer, rows, watch, out=folder / "out", context=context)
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "out" / "history.jsonl").read_text().splitlines()]
+
+
+def stopped(folder: Path, rows: Shards, tokenizer: TokenizerFolder, after: int, **more: Any) -> None:
+    """Run, stopped after some steps, and continued."""
+    journal, asked = MemoryJournal(), itertools.count()
+
+    def stop() -> None:
+        if next(asked) == after:
+            raise Stopped("by the test")
+
+    context = make_context(folder, journal)
+    with pytest.raises(Stopped):
+        run(folder, rows, tokenizer, dataclasses.replace(context, check_stop=stop), **more)
+    run(folder, rows, tokenizer, context, **more)
+
+
+def spike_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One spike, on the data that are due there: how many gradients leap by themselves depends on the processor."""
+    monkeypatch.setattr(Run, "_is_spike", lambda run, norm: (run.position.step, run.position.data_shift) == (step, 0))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"dropout": 0.2, "label_smoothing": 0.1},
+        {"spike_ratio": 1.1, "on_spike": "skip"},
+        {"on_spike": "roll-back"},
+        {"patience": 2, "learning_rate": 0.3},
+        {"tie_embeddings": True},
+        {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "constant"},
+    ],
+)
+def test_a_stopped_run_ends_with_the_same_bytes_under_every_policy(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if more.get("on_spike") == "roll-back":
+        spike_at(22, monkeypatch)
+    (tmp_path / "a").mkdir()
+    run(tmp_path / "a", rows, tokenizer, **more)
+    stopped(tmp_path / "b", rows, tokenizer, len(history(tmp_path / "a")) - 3, **more)
+    for file in (tmp_path / "a" / "out").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / "out" / file.name).read_bytes(), file.name
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "out" / "model.safetensors").read_bytes()
+
+
+def test_a_skipped_step_moves_nothing_and_is_counted(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
+    policy = {"spike_ratio": 1.1, "on_spike": "skip", "schedule": "constant"}
+    result = run(tmp_path / "all", rows, tokenizer, **policy)
+    steps = [line["step"] for line in history(tmp_path / "all") if "loss" in line]
+    assert result.counts["spikes"] == 40 - len(steps) > 0
+    assert steps[:SPIKE_WINDOW] == list(range(1, SPIKE_WINDOW + 1)), "before there is a median nothing is a spike"
+    first = next(step for step in range(1, 41) if step not in steps)
+    for name, count in (("before", first - 1), ("with", first)):
+        run(tmp_path / name, rows, tokenizer, steps=count, **policy)
+    assert weights(tmp_path / "before") == weights(tmp_path / "with")
+
+
+def test_a_skipped_step_skips_no_validation_no_checkpoint_and_no_sample(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
+) -> None:
+    policy = {"spike_ratio": 1.1, "on_spike": "skip", "schedule": "constant", "validation_steps": 1}
+    run(tmp_path / "all", rows, tokenizer, **policy)
+    first = next(line["step"] for line in history(tmp_path / "all") if "loss" not in line)
+    watch, journal = make_documents(tmp_path / "watch", texts(2)), MemoryJournal()
+    context = make_context(tmp_path / "last", journal)
+    run(tmp_path / "last", rows, tokenizer, context, watch=watch, steps=first, publish_checkpoints=[first], **policy)
+    assert history(tmp_path / "last")[-1].keys() == {"step", "tokens", "validation_loss", "validation_accuracy"}
+    samples = [json.loads(line) for line in (tmp_path / "last" / "out" / "samples.jsonl").read_text().splitlines()]
+    assert samples[-1]["step"] == first
+    assert journal.lines[-1] == {"checkpoint": f"step-{first:06d}"}
+
+
+def test_no_micro_batch_of_a_validation_is_held_beside_the_next(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective, held, last = OBJECTIVES["causal-lm"], list[bool](), list[weakref.ref[Any]]()
+    whole = objective.loss
+
+    def loss(*asked: Any) -> Any:
+        held.append(any(each() is not None for each in last))
+        found = whole(*asked)
+        last[:] = [weakref.ref(found[0])]
+        return found
+
+    monkeypatch.setattr(objective, "loss", loss)
+    run(tmp_path, rows, tokenizer, steps=1, validation_steps=1, validation_rows=8)
+    assert len(held) >= 4 and not any(held[-3:])
+
+
+def test_a_roll_back_keeps_the_best_weights_together_with_their_step(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they were found on a way that was then left."""
+    policy = {"on_spike": "roll-back", "keep_best": True, "checkpoint_steps": 10, "steps": 19}
+    for seed in range(20):
+        norms = itertools.count()
+        monkeypatch.setattr(Run, "_is_spike", lambda run, norm, norms=norms: next(norms) == 18)  # the last step, once
+        result = run(tmp_path / str(seed), rows, tokenizer, seed=seed, **policy)
+        best = next(figure.value for figure in result.figures if figure.name == "validation loss")
+        if best < min(line["validation_loss"] for line in history(tmp_path / str(seed)) if "validation_loss" in line):
+            break
+    else:
+        pytest.fail("no run found its best on a way that it left; choose other seeds")
+    still = {"from": "best", "learning_rate": 1e-9, "adamw_learning_rate": 1e-9, "steps": 1}
+    run(tmp_path / "measured", rows, tokenizer, base=ModelFolder(tmp_path / str(seed) / "out", "best"), **still)
+    assert history(tmp_path / "measured")[-1]["validation_loss"] == pytest.approx(best, abs=1e-5)
+
+
+def test_a_roll_back_meets_other_data_and_ends_all_steps(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spike_at(22, monkeypatch)
+    said: list[str] = []
+    context = dataclasses.replace(make_context(tmp_path / "back"), log=said.append)
+    result = run(tmp_path / "back", rows, tokenizer, context, on_spike="roll-back")
+    assert [line["step"] for line in history(tmp_path / "back")] == list(range(1, 41))
+    assert result.counts["spikes"] == sum("was a spike: roll-back" in line for line in said) == 1
+    monkeypatch.undo()
+    run(tmp_path / "straight", rows, tokenizer)
+    losses, straight = ([line["loss"] for line in history(tmp_path / name)] for name in ("back", "straight"))
+    assert losses[:20] == straight[:20] and losses[20] != straight[20], "from the checkpoint before the spike on"
+
+
+def test_a_spike_stops_a_run_unless_it_is_told_otherwise(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path
+) -> None:
+    with pytest.raises(LmworksError, match="gradient leapt"):
+        run(tmp_path, rows, tokenizer, spike_ratio=1.1)
+    with pytest.raises(LmworksError, match="21 times"):
+        run(tmp_path, rows, tokenizer, make_context(tmp_path / "b"), learning_rate=1e38, on_spike="skip")
+
+
+def test_patience_ends_with_the_best_weights(tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"learning_rate": 0.3, "schedule": "constant"}
+    result = run(tmp_path / "patient", rows, tokenizer, patience=2, steps=200, **settings)
+    losses = [line["validation_loss"] for line in history(tmp_path / "patient") if "validation_loss" in line]
+    assert result.counts["steps"] == 2 * len(losses) < 200
+    assert losses.index(min(losses)) == len(losses) - 3
+    figure = next(figure for figure in result.figures if figure.name == "validation loss")
+    assert figure.value == min(losses)
+    run(tmp_path / "short", rows, tokenizer, steps=2 * losses.index(min(losses)) + 2, **settings)
+    assert weights(tmp_path / "patient") == weights(tmp_path / "short")
+
+
+@pytest.mark.parametrize("more", [{"dropout": 0.5}, {"label_smoothing": 0.3}])
+def test_dropout_and_smoothing_touch_training_alone(
+    tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, more: dict[str, float]
+) -> None:
+    run(tmp_path / "plain", rows, tokenizer, steps=12)
+    run(tmp_path / "regular", rows, tokenizer, steps=12, **more)
+    plain, regular = history(tmp_path / "plain"), history(tmp_path / "regular")
+    assert [line["loss"] for line in regular[2:]] != [line["loss"] for line in plain[2:]]
+    base = ModelFolder(tmp_path / "regular" / "out", "base")
+    still = {"from": "regular", "learning_rate": 1e-9, "adamw_learning_rate": 1e-9, "steps": 1}
+    run(tmp_path / "measured", rows, tokenizer, base=base, **still)
+    (measured,) = history(tmp_path / "measured")
+    assert measured["validation_loss"] == pytest.approx(regular[-1]["validation_loss"], abs=1e-5)
+    assert 0 < measured["validation_accuracy"] < 1 and 0 < measured["accuracy"] < 1
+
+
+def sums(*losses: float) -> list[dict[str, float]]:
+    return [{"loss": loss * 10, "weight": 10.0} for loss in losses]
+
+
+@pytest.mark.parametrize(
+    ("unseen", "losses", "passes", "verdict"),
+    [
+        ((3.0, 3.1, 3.2), [4.0, 2.8, 3.1], 5.0, "overfitting: the validation loss rose by 10.7%"),
+        ((3.0, 3.1, 3.2), [4.0, 3.1, 3.1, 3.1], 5.0, "learned partly by heart"),
+        ((2.0, 2.1, 2.2), [5.0, 4.0, 3.5, 3.0], 0.5, "underfitting"),
+        ((2.0, 2.1, 2.2), [5.0, 3.0, 3.0, 3.0], 0.5, "no sign"),
+    ],
+)
+def test_the_fit_is_said_in_words(unseen: tuple[float, ...], losses: list[float], passes: float, verdict: str) -> None:
+    gap, words = judge_fit(sums(2.0, 2.1, 2.2), sums(*unseen), losses, passes)
+    assert words.startswith(verdict)
+    assert gap.interval is not None and gap.interval[0] < gap.value < gap.interval[1]

@@ -1,0 +1,423 @@
+"""Before a model is tuned, what would spoil it behind a healthy loss is refused, with how to mend it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lmworks.data.records import write_json_lines
+from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.preferences import Preferences
+from lmworks.errors import GateRefused
+from lmworks.graph import OBJECTIVES, model_nodes
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.stage import Handle, Result
+from lmworks.rewards import unit_tests
+from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
+from lmworks.tokens.rows.shards import Shards
+from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
+from lmworks.train.preflight.check import check, in_words
+from lmworks.train.preflight.check import check as preflight
+from support import make_context
+from tiny import make_tiny_model
+
+LENGTH = 96
+
+
+def record(number: int, *words: str, system: bool = False) -> dict[str, Any]:
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(words)]
+    before = [{"role": "system", "content": "Speak."}] if system else []
+    return {"id": f"{number:032x}", "document": f"{number:x}", "messages": before + turns}
+
+
+SOUND = [record(n, f"What does S3 do {n}?", "It lists tags.", "And then?", "It returns.") for n in range(20)]
+
+
+class Tuning:
+    """Conversations, packed for a small model of another's making."""
+
+    objective, file, length = "sft", "conversations.jsonl", LENGTH
+
+    def __init__(self, folder: Path, records: list[dict[str, Any]], template: str = CHAT_TEMPLATE, **fields: Any):
+        self.folder = folder
+        self.base = ModelFolder(make_tiny_model(folder / "base", context_length=self.length), "base")
+        self.tokenizer = TokenizerFolder(self.base.path, "base")
+        config = json.loads((self.base.path / "tokenizer_config.json").read_text()) | {"chat_template": template}
+        (self.base.path / "tokenizer_config.json").write_text(json.dumps(config))
+        settings = {
+            "steps": 1,
+            "threads": 1,
+            "compile": False,
+            "data_type": "float32",
+            "global_batch_tokens": 4 * self.length,
+        }
+        kind, (pack_config, pack, _) = OBJECTIVES[self.objective]
+        given = {
+            "from": "base",
+            "data": "x",
+            "sequence_length": self.length,
+            "micro_batch_rows": 2,
+            **settings,
+            **fields,
+        }
+        given = {"objective": self.objective, **given}
+        self.config = kind.model_validate(given).model_copy(update={"step_name": "tuned"})
+        write_json_lines(folder / "samples" / self.file, records)
+        packing = {"from": "x", "sequence_length": self.length, **self.config.packing()}
+        handle = Preferences if self.file.startswith("pref") else Conversations
+        samples, out, context = handle(folder / "samples", ""), folder / "rows", make_context(folder / "pack")
+        pack(pack_config.model_validate(packing), samples, self.tokenizer, out, context)
+        self.rows = Shards(out, "rows")
+
+    def weights(self) -> Any:
+        """Of the rows, to be spoilt in their file."""
+        return np.load(self.rows.path / "weights.npy", mmap_mode="r+")
+
+    def check(self) -> Result:
+        context = make_context(self.folder / "check")
+        samples = Handle(self.folder / "samples", "")
+        return check(self.config, self.base, self.rows, self.tokenizer, samples, self.folder / "out", context)
+
+    def refused(self) -> str:
+        with pytest.raises(GateRefused) as caught:
+            self.check()
+        return str(caught.value)
+
+
+def test_sound_rows_pass_and_one_step_is_run(tmp_path: Path) -> None:
+    result = Tuning(tmp_path, SOUND).check()
+    assert (tmp_path / "out" / "ids.txt").read_bytes() == (tmp_path / "rows" / "ids.txt").read_bytes()
+    assert result.counts["records"] == result.counts["samples"] == 20
+    assert result.counts["turns"] == 40
+    assert not any(result.counts[name] for name in ("silent", "endless", "doubled", "foreign", "masked", "cut"))
+    assert result.measured["gradient_norm"] > 0
+
+
+def test_the_mask_is_shown_over_the_whole_sample(tmp_path: Path) -> None:
+    sample = Tuning(tmp_path, SOUND).check().examples[0]["pieces"]
+    told = in_words(sample)
+    assert told.startswith("<|endoftext|><|im_start|>user\nWhat does S3")
+    assert told.count("⟦It lists tags.<|im_end|>⟧") == told.count("⟦It returns.<|im_end|>⟧") == 1
+    assert "\x1b[32mIt returns.<|im_end|>\x1b[0m" in in_words(sample, colour=True)
+
+
+def test_a_lost_mask_is_refused(tmp_path: Path) -> None:
+    tuning = Tuning(tmp_path, SOUND)
+    weights, rows = tuning.weights(), tuning.rows.open()
+    start = int(np.nonzero(weights[0])[0][0])
+    stop = start + int(np.argmin(weights[0][start:]))
+    weights[0, start:stop] = 0
+    weights.flush()
+    assert f"lost mask: of 1 of {40} assistant turns" in tuning.refused()
+    del rows
+
+
+def test_a_mask_over_the_users_words_is_refused(tmp_path: Path) -> None:
+    tuning = Tuning(tmp_path, SOUND)
+    weights = tuning.weights()
+    weights[0, 5] = 1
+    weights.flush()
+    assert "1 trained tokens stand outside of assistant turns" in tuning.refused()
+
+
+def test_an_untrained_stop_token_is_refused(tmp_path: Path) -> None:
+    tuning = Tuning(tmp_path, SOUND)
+    weights, tokens = tuning.weights(), tuning.rows.open().tokens
+    weights[tokens == tuning.tokenizer.open().end_of_turn_id] = 0
+    weights.flush()
+    assert "untrained stop token: in 40 of 40 turns" in tuning.refused()
+
+
+def test_a_template_that_does_not_close_answers_is_refused(tmp_path: Path) -> None:
+    template = CHAT_TEMPLATE.replace("<|im_end|>\n", "{% if message['role'] == 'user' %}<|im_end|>{% endif %}\n")
+    assert "untrained stop token: no answer is whole" in Tuning(tmp_path, SOUND, template).refused()
+
+
+def test_a_double_begin_is_refused(tmp_path: Path) -> None:
+    said = Tuning(tmp_path, SOUND, "<|endoftext|>" + CHAT_TEMPLATE).refused()
+    assert "double begin: 20 samples begin with <|endoftext|> twice" in said
+
+
+def test_samples_that_nothing_keeps_apart_are_refused(tmp_path: Path) -> None:
+    said = Tuning(tmp_path, SOUND, CHAT_TEMPLATE.removeprefix("<|endoftext|>")).refused()
+    assert "samples run together" in said
+
+
+def test_a_template_that_asks_otherwise_than_it_was_trained_is_refused(tmp_path: Path) -> None:
+    template = CHAT_TEMPLATE.replace("<|im_start|>assistant\n{%", "<|im_start|>assistant\n<think>{%")
+    said = Tuning(tmp_path, SOUND, template).refused()
+    assert "template mismatch: conversations.jsonl:1" in said
+    assert "assistant\\n<think>" in said
+
+
+@pytest.mark.parametrize("spoilt", ["base", "file", "rows"])
+def test_another_template_than_the_served_one_is_refused(tmp_path: Path, spoilt: str) -> None:
+    tuning = Tuning(tmp_path / "tuning", SOUND)
+    if spoilt == "base":
+        tuning.base = ModelFolder(make_tiny_model(tmp_path / "other"), "other")
+        config = tuning.base.path / "tokenizer_config.json"
+        config.write_text(config.read_text().replace("assistant", "bot"))
+    elif spoilt == "file":
+        (tuning.base.path / "chat_template.jinja").write_text("{{ messages }}")
+    else:
+        config = tuning.base.path / "tokenizer_config.json"
+        config.write_text(config.read_text() + "\n")
+    assert "template mismatch" in tuning.refused()
+
+
+def test_samples_that_are_too_long_for_their_rows_are_refused_above_a_share(tmp_path: Path) -> None:
+    long = [record(n, "Why?", "It lists tags. " * 40) for n in range(8)]
+    said = Tuning(tmp_path / "drop", SOUND[:12] + long).refused()
+    assert "too much is lost: 8 dropped of 20 conversations, more than 20%" in said
+    assert "sequence_length (now 96)" in said
+    assert "8 truncated" in Tuning(tmp_path / "cut", SOUND[:12] + long, long_samples="truncate").refused()
+    assert Tuning(tmp_path / "few", SOUND[:18] + long[:2]).check().counts["dropped"] == 2
+    stated = Tuning(tmp_path / "stated", SOUND[:12] + long, largest_lost_share=0.5)
+    assert stated.check().counts["dropped"] == 8
+
+
+def test_a_micro_batch_that_trains_nothing_is_refused(tmp_path: Path) -> None:
+    tuning = Tuning(tmp_path, SOUND, micro_batch_rows=1)
+    weights = tuning.weights()
+    weights[0] = 0
+    weights.flush()
+    rows = len(weights)
+    assert f"all-masked micro-batch: 1 of {rows} micro-batches of 1 rows" in tuning.refused()
+
+
+def test_memory_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuning = Tuning(tmp_path, SOUND)
+    monkeypatch.setattr(preflight, "available_bytes", lambda: 2.0**20)
+    said = tuning.refused()
+    assert "memory: training takes about" in said
+    assert "1 MiB are free" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(("Why?", "So.", "And?"), "wrong role order"), (("Why?", ""), "empty assistant turn")],
+)
+def test_conversations_that_are_none_are_refused(tmp_path: Path, words: tuple[str, ...], reason: str) -> None:
+    said = Tuning(tmp_path, [*SOUND, record(99, *words)]).refused()
+    assert f"{reason} in 1 of 21 conversations, first in conversations.jsonl:21" in said
+    assert "kind `conversations`" in said
+
+
+def test_a_base_without_gradients_is_refused(tmp_path: Path) -> None:
+    tuning = Tuning(tmp_path, SOUND)
+    from safetensors.torch import load_file, save_file
+
+    path = tuning.base.path / "model.safetensors"
+    save_file({name: tensor * 0 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+    assert "the first step moves nothing" in tuning.refused()
+
+
+# ---------------------------------------------------------------- judged answers
+
+
+def judgement(number: int, prompt: list[str], chosen: str | None, rejected: str | None) -> dict[str, Any]:
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(prompt)]
+    said = {
+        side: [{"role": "assistant", "content": text}] if text is not None else None
+        for side, text in (("chosen", chosen), ("rejected", rejected))
+    }
+    return {"id": f"{number:032x}", "document": f"{number:x}", "prompt": turns, **said}
+
+
+PAIRS = [
+    judgement(n, [f"Rain {n}?", "Yes.", "Why?"] if n % 3 == 0 else [f"Rain {n}?"], f"On day {n}.", "No idea.")
+    for n in range(20)
+]
+ALONE = [judgement(n, [f"Rain {n}?"], *((f"Day {n}.", None) if n % 2 else (None, f"No {n}."))) for n in range(20)]
+
+
+class Judging(Tuning):
+    """Judged answers, packed likewise."""
+
+    objective, file, length = "dpo", "preferences.jsonl", 2 * LENGTH
+
+
+class JudgingAlone(Judging):
+    objective = "kto"
+
+
+def test_sound_pairs_pass_and_one_step_is_run(tmp_path: Path) -> None:
+    result = Judging(tmp_path, PAIRS).check()
+    assert (result.counts["records"], result.counts["groups"], result.counts["turns"]) == (20, 20, 40)
+    assert not any(result.counts[name] for name in ("silent", "endless", "doubled", "foreign", "masked", "alike"))
+    assert result.measured["loss"] == pytest.approx(0.693, abs=1e-3) and result.measured["gradient_norm"] > 0
+    shown = [in_words(example["pieces"]) for example in result.examples]
+    assert any("⟦On day" in text for text in shown) and any("⟦No idea.<|im_end|>⟧" in text for text in shown)
+
+
+def test_pairs_of_answers_that_were_all_cut_pass_and_no_end_is_learned(tmp_path: Path) -> None:
+    cut = [judgement(n, [f"Rain {n}?"], f"On day {n}", "No idea, but") for n in range(20)]
+    for pair in cut:
+        for side in ("chosen", "rejected"):
+            pair[side][0]["finish_reason"] = "length"
+    result = Judging(tmp_path, cut).check()
+    assert (result.counts["cut"], result.counts["endless"]) == (40, 0) and result.measured["gradient_norm"] > 0
+    assert not any("<|im_end|>⟧" in in_words(example["pieces"]) for example in result.examples)
+
+
+def test_answers_that_are_judged_alone_pass(tmp_path: Path) -> None:
+    result = JudgingAlone(tmp_path, ALONE).check()
+    assert (result.counts["records"], result.counts["samples"]) == (20, 40)
+    assert not result.counts["alike"] and result.measured["gradient_norm"] > 0
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ("words", "lost mask: of 1 of 40 assistant turns no word is trained"),
+        ("stop", "untrained stop token: in 1 of 40 turns"),
+        ("prompt", "trained prompt: 1 trained tokens stand before the judged answers"),
+        ("earlier answer", "trained prompt: 1 trained tokens stand before the judged answers"),
+    ],
+)
+def test_a_spoilt_mask_of_either_answer_is_refused(tmp_path: Path, side: str, spoil: str, said: str) -> None:
+    tuning = Judging(tmp_path, PAIRS)
+    weights, rows = tuning.weights(), tuning.rows.open()
+    assert rows.labels is not None
+    encoder = tuning.tokenizer.open()
+    for row, labels in enumerate(rows.labels):
+        (place,) = np.nonzero(labels == (CHOSEN if side == "chosen" else REJECTED))
+        if (rows.tokens[row][place] == encoder.start_of_turn_id).sum() == 4:  # with an earlier answer
+            break
+    else:
+        raise AssertionError
+    trained = place[weights[row][place] > 0]
+    if spoil == "words":
+        weights[row, trained[:-1]] = 0
+    elif spoil == "stop":
+        weights[row, trained[-1]] = 0
+    else:
+        turns = place[rows.tokens[row][place] == encoder.start_of_turn_id]
+        weights[row, turns[0 if spoil == "prompt" else 1] + 3] = 1
+    weights.flush()
+    assert said in tuning.refused()
+
+
+def test_a_pair_whose_answers_are_one_is_refused(tmp_path: Path) -> None:
+    same = judgement(99, ["Rain?"], "No idea.", "No idea.")
+    assert "nothing preferred: in 1 of 21 pairs" in Judging(tmp_path / "data", [*PAIRS, same]).refused()
+    lost = CHAT_TEMPLATE.replace("message['content'] | trim", "message['content'] | trim if loop.first else 'So.'")
+    assert "see whether the chat template loses" in Judging(tmp_path / "template", PAIRS[1:3], lost).refused()
+
+
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        (Judging, [judgement(98, ["Rain 1?"], "No idea.", "On  day 1.")]),
+        (JudgingAlone, [judgement(98, ["Rain 1?"], None, "day 1.")]),
+    ],
+)
+def test_judgements_that_contradict_each_other_are_refused(
+    tmp_path: Path, kind: type[Judging], others: list[dict[str, Any]]
+) -> None:
+    said = kind(tmp_path, [*(PAIRS if kind is Judging else ALONE), *others]).refused()
+    assert "contradictory judgements: 1 say the contrary" in said and "preferences.jsonl:21" in said
+
+
+def test_pairs_with_a_double_begin_or_another_template_are_refused(tmp_path: Path) -> None:
+    said = Judging(tmp_path / "double", PAIRS[1:3], "<|endoftext|>" + CHAT_TEMPLATE).refused()
+    assert "double begin: 4 samples begin with <|endoftext|> twice" in said
+    template = CHAT_TEMPLATE.replace("<|im_start|>assistant\n{%", "<|im_start|>assistant\n<think>{%")
+    assert "template mismatch: preferences.jsonl:1" in Judging(tmp_path / "asked", PAIRS[1:3], template).refused()
+
+
+def test_pairs_that_are_too_long_for_their_rows_are_refused_above_a_share(tmp_path: Path) -> None:
+    long = [judgement(n, ["Why?"], "It lists tags. " * 40, "No.") for n in range(50, 58)]
+    said = Judging(tmp_path / "many", PAIRS[:12] + long).refused()
+    assert "too much is lost: 8 dropped of 20 judgements, more than 20%" in said
+    assert "long_samples" not in said
+    assert Judging(tmp_path / "few", PAIRS[:18] + long[:2]).check().counts["dropped"] == 2
+
+
+# ---------------------------------------------------------------- prompts
+
+
+class Asking(Tuning):
+    """Prompts, packed likewise."""
+
+    objective = "grpo"
+
+    def __init__(self, folder: Path, records: list[dict[str, Any]], template: str = CHAT_TEMPLATE, **fields: Any):
+        given = {"rewards": [{"kind": "length", "most": 2}], "group_size": 4, "answer_tokens": 16, **fields}
+        super().__init__(folder, records, template, **given)
+
+
+ASKED = [record(n, f"What does S3 do {n}?", "It lists.") for n in range(20)]
+
+
+def test_sound_prompts_pass_and_one_rollout_is_learned_from(tmp_path: Path) -> None:
+    result = Asking(tmp_path, ASKED).check()
+    assert result.counts["records"] == result.counts["prompts"] == 20
+    assert not any(result.counts[name] for name in ("unframed", "crowded", "beyond", "doubled"))
+    assert {"loss", "gradient_norm", "reward", "distinct", "answer_tokens"} <= set(result.measured)
+    told = in_words(result.examples[0]["pieces"])
+    assert told.startswith("<|endoftext|><|im_start|>user\nWhat does S3")
+    assert told.endswith("<|im_start|>assistant\n⟦It lists.<|im_end|>⟧")
+
+
+def test_a_rollout_that_teaches_nothing_is_told_and_not_refused(tmp_path: Path) -> None:
+    never = [{"kind": "regex", "pattern": "never this"}]
+    assert Asking(tmp_path, ASKED, rewards=never).check().measured["gradient_norm"] == 0
+
+
+def test_a_template_that_begins_no_answer_is_refused(tmp_path: Path) -> None:
+    template = CHAT_TEMPLATE.replace("add_generation_prompt", "false")
+    assert "no generation prompt: 20 of 20 prompts" in Asking(tmp_path / "none", ASKED, template).refused()
+    tuning = Asking(tmp_path / "spoilt", ASKED)
+    weights = tuning.weights()
+    weights[3, int(weights[3].argmax()) - 1] = 1
+    weights.flush()
+    assert "no generation prompt: 1 of 20 prompts" in tuning.refused()
+
+
+def test_prompts_without_room_for_answers_are_refused(tmp_path: Path) -> None:
+    tuning = Asking(tmp_path, ASKED)
+    tuning.config = tuning.config.model_copy(update={"answer_tokens": LENGTH - 8})
+    assert "no room for answers: 20 of 20 prompts leave less than answer_tokens 88" in tuning.refused()
+
+
+def test_answers_that_no_model_could_give_are_refused_where_only_they_count(tmp_path: Path) -> None:
+    exact = {"rewards": [{"kind": "exact-answer"}], "answer_tokens": 4}
+    said = Asking(tmp_path / "exact", ASKED, **exact).refused()
+    assert "answers out of reach: 20 of 20 answers of the data take more than answer_tokens 4" in said
+    found = {"rewards": [{"kind": "exact-answer", "pattern": "lists"}], "answer_tokens": 4}
+    assert Asking(tmp_path / "found", ASKED, **found).check().counts["beyond"] == 20
+
+
+def test_a_reward_that_cannot_be_computed_here_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv")
+    monkeypatch.setattr(unit_tests, "NOT_HELD", 1)  # as a program ends that a system does not hold
+    said = Asking(tmp_path, ASKED, rewards=[{"kind": "unit-tests"}], answer_tokens=32).refused()
+    assert "reward unit-tests: cannot be computed here" in said and "cannot keep programs from the network" in said
+
+
+@pytest.mark.parametrize("kind", [Judging, Asking])
+def test_memory_that_is_not_there_is_refused_before_alignment(
+    kind: type[Tuning], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuning = kind(tmp_path, PAIRS if kind is Judging else ASKED)
+    monkeypatch.setattr(preflight, "available_bytes", lambda: 2.0**20)
+    assert "memory: training takes about" in tuning.refused()
+
+
+@pytest.mark.parametrize("kind", [Judging, Asking])
+def test_a_search_over_learning_rates_and_distances_checks_once(kind: type[Tuning]) -> None:
+    rewards = {"rewards": [{"kind": "length", "most": 2}]} if kind is Asking else {}
+    given = {"objective": kind.objective, "from": "base", "data": "x", **rewards}
+    keys = []
+    for more in ({}, {"learning_rate": 0.1, "beta" if kind is Judging else "kl_weight": 0.5, "steps": 7}):
+        config = OBJECTIVES[kind.objective][0].model_validate({**given, **more})
+        keys += [key_config(node.config) for node in model_nodes("tuned", config, {}, {}) if node.stage is check]
+    assert len(keys) == 2 and keys[0] == keys[1]
