@@ -164,7 +164,7 @@ def labelled_ids(text: str) -> Iterator[Finding]:
             yield Finding("national_id", *match.span("value"), match["value"])
 
 
-NUMBERED = re.compile(r"(?i)(?:version|release|section|chapter|clause|ver\.?|sec\.|)\s?$")
+NUMBERED = re.compile(r"(?i)(?:version|release|section|chapter|clause|ver\.?|sec\.|§)\s?$")
 
 
 def ip_addresses(text: str, pattern: re.Pattern[str]) -> Iterator[Finding]:
