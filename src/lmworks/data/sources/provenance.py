@@ -62,5 +62,7 @@ def licence_of(records: Mapping[str, Mapping[str, Any]]) -> str | None:
 @cache
 def _spdx() -> dict[str, str]:
     """SPDX ids by the names of their `constants/license_classes.json` that mean exactly one."""
-    table: dict[str, dict[str, str]] = json.loads((files("lmworks.data") / "licence_terms.json").read_text("utf-8"))
+    table: dict[str, dict[str, str]] = json.loads(
+        (files("lmworks.data.licences") / "licence_terms.json").read_text("utf-8")
+    )
     return table["provenance_initiative"]
