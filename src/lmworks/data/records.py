@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from lmworks.pipeline.files import sync_folder
 from lmworks.pipeline.stage import Handle
@@ -62,12 +62,12 @@ class Documents(Handle):
         return sum(pq.read_metadata(shard).num_rows for shard in self.shards())
 
 
-def read_shard(path: Path) -> list[Document]:
+def read_shard(file: Path | IO[bytes]) -> list[Document]:
     """The documents of one shard."""
     import pyarrow.parquet as pq
 
     names = [name for name in COLUMNS if name != "text_digest"]
-    rows = pq.read_table(path, columns=names).to_pylist()
+    rows = pq.read_table(file, columns=names).to_pylist()
     return [Document(**{**row, "meta": json.loads(row["meta"])}) for row in rows]
 
 

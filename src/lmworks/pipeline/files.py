@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def canonical_json(value: Any) -> str:
@@ -29,6 +31,41 @@ def digest_file(path: Path) -> str:
 def digest_files(files: Mapping[str, str]) -> str:
     """Digest of a folder: of its sorted (path, sha256) pairs."""
     return digest_text(canonical_json(sorted(files.items())))
+
+
+def open_below(root: Path, path: str) -> IO[bytes]:
+    """A regular file of a folder that others may have filled, to be read; a link in it leads to no place outside.
+
+    A snapshot in the cache of `huggingface_hub` consists of links to the blobs of its repository, and those are inside.
+    Raises OSError for what leads out, also if it began to while the file was being opened, and for pipes and devices.
+    """
+    file = os.path.realpath(root / path)
+    inside = next((place for place in _places(root) if os.path.commonpath((place, file)) == place), None)
+    parts = Path(file).relative_to(inside).parts if inside else ()
+    if inside is None or not parts or (".git" in parts and "annex" not in parts):  # Git's own may hold passwords
+        raise OSError(errno.EXDEV, "a link that leads out of its folder", path)
+    place = os.open(inside, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for folder in parts[:-1]:
+            above, place = place, os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+            os.close(above)
+        opened = os.open(
+            parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place
+        )  # a pipe would never open
+    finally:
+        os.close(place)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "no regular file", path)
+    return os.fdopen(opened, "rb")
+
+
+def _places(root: Path) -> list[str]:
+    """Where what belongs to a folder may lie."""
+    folder = Path(os.path.realpath(root))
+    above = next((each.parent for each in (folder, *folder.parents) if each.parent.name == "snapshots"), None)
+    blobs = above and above.with_name("blobs")
+    return [str(folder), *([str(blobs)] if blobs and blobs.is_dir() and not blobs.is_symlink() else [])]
 
 
 def write_atomically(path: Path, text: str) -> None:

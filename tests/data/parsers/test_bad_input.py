@@ -174,13 +174,20 @@ def test_an_archive_in_an_archive_is_counted_and_left(ingest_files: Ingest) -> N
     assert result.counts["not read: .zip"] == 1
 
 
-def test_links_that_lead_in_a_circle_pipes_and_failing_disks_stop_nothing(tmp_path: Path, ingest_files: Ingest) -> None:
+def test_links_that_lead_in_a_circle_pipes_and_failing_disks_stop_nothing(
+    tmp_path: Path, ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Files.open
+    fails = Path("/proc/self/mem")  # its first page cannot be read
+    monkeypatch.setattr(
+        Files, "open", lambda self, path: fails.open("rb") if path == "disk.txt" else opened(self, path)
+    )
     folder = tmp_path / "texts"
     (folder / "deep").mkdir(parents=True)
     (folder / "deep" / "up").symlink_to("..")
     (folder / "self.txt").symlink_to("self.txt")
     os.mkfifo(folder / "pipe.txt")
-    (folder / "disk.txt").symlink_to("/proc/self/mem")  # its first page cannot be read
+    (folder / "disk.txt").touch()
     result, out = ingest_files({"deep/good.txt": "good"})
     assert texts(out) == ["good"]
     assert {record["path"]: record["reason"] for record in quarantined(out)} == {

@@ -66,6 +66,7 @@ class ArtifactSource(FolderSource):
         import pyarrow as pa
 
         try:
-            yield from read_shard(self.root() / piece.path)
+            with self.open(piece.path) as stream:
+                yield from read_shard(stream)
         except (pa.ArrowException, ValueError, TypeError) as error:
             yield Unreadable(piece.path, "", 0, f"not a shard of documents: {error}", b"", 0, self.size(piece.path))

@@ -89,7 +89,8 @@ class Botocore(FolderSource):
     def read(self, piece: Piece) -> Iterator[Record | Unreadable]:
         """What a service is for, then what each of its operations does."""
         path = piece.path
-        raw = (self.root() / path).read_bytes()
+        with self.open(path) as stream:
+            raw = stream.read()
         try:
             model = json.loads(gzip.decompress(raw))
             service = model["metadata"]["serviceId"]

@@ -30,10 +30,14 @@ class HuggingFace(FolderOfFiles):
 
     def card(self) -> dict[str, Any]:
         """The front matter of README.md; empty when there is none."""
-        path = self.root() / "README.md"
-        found = _FRONT_MATTER.match(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
         try:
-            value = read_yaml(found[1], str(path)).value if found else {}
+            with self.open("README.md") as stream:
+                text = stream.read().decode(errors="replace")
+        except OSError:
+            return {}
+        found = _FRONT_MATTER.match(text.replace("\r\n", "\n"))
+        try:
+            value = read_yaml(found[1], str(self.root() / "README.md")).value if found else {}
         except RecipeError as error:
             raise UsageError(f"Source {self.label}: the card cannot be read. {error}") from None
         return value if isinstance(value, dict) else {}

@@ -174,7 +174,9 @@ class ParsedSource(SourceConfig):
 
     def left_out(self) -> Counter[str]:
         names = [name for path in self.walk() for name in (self._members(path) if self._is_archive(path) else [path])]
-        return Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names if not self._reads(name))
+        endings = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names if not self._reads(name))
+        links = sum(len(self._members(path, links=True)) for path in self.walk() if self._is_archive(path))
+        return endings + Counter({"a link in an archive": links})
 
     def _wants(self, path: str) -> bool:
         return self._is_archive(path) or self._reads(path)
@@ -183,11 +185,11 @@ class ParsedSource(SourceConfig):
         included = not self.include or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
         return included and self._form(name) is not None
 
-    def _members(self, path: str) -> list[str]:
-        """The files of an archive as paths; none if it cannot be opened."""
+    def _members(self, path: str, links: bool = False) -> list[str]:
+        """The files, or the links, of an archive as paths; none if it cannot be opened."""
         try:
             with self.open(path) as stream:
-                return [f"{path}/{name}" for name in unpack.members(stream)]
+                return [f"{path}/{name}" for name in unpack.members(stream, links)]
         except (OSError, *unpack.ERRORS):
             return []
 

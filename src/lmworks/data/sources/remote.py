@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import PurePosixPath
 from typing import IO, Any, Literal
 
@@ -10,6 +11,9 @@ from pydantic import Field
 
 from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.errors import UsageError
+
+OF_THIS_MACHINE = {"file", "local", "reference"}
+"""Protocols of fsspec. `reference` reads a list of addresses, which may be any."""
 
 
 class Remote(ParsedSource):
@@ -27,10 +31,14 @@ class Remote(ParsedSource):
         return self.url
 
     def _system(self) -> tuple[Any, str]:
+        """Raises UsageError for addresses of this machine, where links would be followed, and of lists of addresses."""
         import fsspec
 
         from lmworks.data.sources.s3 import S3
 
+        chain = [part.partition("://")[::2] for part in self.url.split("::")]
+        if not chain[-1][1] or OF_THIS_MACHINE.intersection(kind for kind, _ in chain):
+            raise UsageError(f"Source {self.label}: {self.url} is read from this machine: use `kind: files`.")
         fsspec.register_implementation("s3", S3, clobber=True)
         try:
             system, root = fsspec.core.url_to_fs(self.url)
@@ -39,9 +47,19 @@ class Remote(ParsedSource):
         return system, root.rstrip("/")
 
     def walk(self) -> list[str]:
+        return self._listed()[0]
+
+    def left_out(self) -> Counter[str]:
+        return super().left_out() + Counter({"a path out of the source": self._listed()[1]})
+
+    def _listed(self) -> tuple[list[str], int]:
+        """Files below the address, and how many others the server names: a page may link to any place of its host."""
         system, root = self._system()
-        paths = [path.removeprefix(root).lstrip("/") for path in system.find(root)]
-        return sorted(path for path in paths if not any(part.startswith(".") for part in path.split("/")))
+        paths: list[str] = system.find(root)
+        below = [path[len(root) :].lstrip("/") for path in paths if path.startswith(f"{root}/"[not root :])]
+        below = [path for path in below if ".." not in path.split("/")]
+        shown = (path for path in below if not any(part.startswith(".") for part in path.split("/")))
+        return sorted(shown), len(paths) - len(below)
 
     def open(self, path: str) -> IO[bytes]:
         system, root = self._system()

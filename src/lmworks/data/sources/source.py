@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import stat
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +13,7 @@ from pydantic import Field
 
 from lmworks.data.parsers.parser import Found, Piece, Record, Skipped, Unreadable
 from lmworks.data.records import Document
+from lmworks.pipeline.files import open_below
 from lmworks.recipe.schema import StepConfig
 
 __all__ = ["FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig", "Unreadable"]
@@ -95,11 +94,8 @@ class FolderSource(SourceConfig):
         """The folder that every path is below. Raises UsageError if it does not exist."""
 
     def open(self, path: str) -> IO[bytes]:
-        """A regular file below the folder. Raises OSError for anything else."""
-        file = self.root() / path
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise OSError(errno.EINVAL, "no regular file", path)  # a pipe would never end
-        return file.open("rb")
+        """A regular file below the folder. Raises OSError for anything else, such as a link that leads out of it."""
+        return open_below(self.root(), path)
 
     def size(self, path: str) -> int:
         return (self.root() / path).stat().st_size

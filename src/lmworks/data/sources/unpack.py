@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -41,9 +42,10 @@ def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
     return stream
 
 
-def members(stream: IO[bytes]) -> list[str]:
-    """The files in a zip archive, sorted; hidden ones are left out."""
-    names = [entry.filename for entry in zipfile.ZipFile(stream).infolist() if not entry.is_dir()]
+def members(stream: IO[bytes], links: bool = False) -> list[str]:
+    """The files in a zip archive, or the links, sorted; hidden ones are left out."""
+    entries = [entry for entry in zipfile.ZipFile(stream).infolist() if not entry.is_dir()]
+    names = [entry.filename for entry in entries if stat.S_ISLNK(entry.external_attr >> 16) == links]
     return sorted(name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/")))
 
 
