@@ -91,6 +91,11 @@ def test_a_decoder_of_others_gets_our_tokens_and_says_the_same(family: str, tmp_
         ("{% if loop.first %}{{ bos_token }}{% endif %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>", ""),
         ("[{{ m['role'] }}]{{ m['content'] }}<|im_start|>", None),
         ("{{ raise_exception('no') }}", None),
+        (
+            "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% if loop.index > 4 %}"
+            "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}{% endif %}",
+            None,
+        ),
     ],
 )
 def test_a_chat_template_is_kept_if_it_frames_turns_with_our_tokens(

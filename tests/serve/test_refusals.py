@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from live_server import ASK, CHAT, KEY, MODEL, Live
+from live_server import ASK, CHAT, KEY, MODEL, Live, serving
+from lmworks.generate.engine import open_engine
 
 
 def error_of(response: Any) -> dict[str, Any]:
@@ -160,3 +164,22 @@ def test_a_fault_of_ours_is_a_500_and_tells_nothing(live: Live, monkeypatch: pyt
     assert response.status_code == 500
     assert KEY not in response.text
     assert error_of(response)["type"] == "server_error"
+
+
+def test_a_model_whose_template_goes_on_for_ever_fails_on_its_request_alone(
+    model_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(model_folder, tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    loops = "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}"
+    config["chat_template"] += "{% if messages|length > 4 %}" + loops + "{% endif %}"
+    path.write_text(json.dumps(config))
+    turn = {"role": "user", "content": "Hello"}
+    with serving(open_engine(tmp_path / "model")) as live, live.http() as http:
+        long = http.post("/v1/chat/completions", json={"model": MODEL, "messages": [turn] * 5, "max_tokens": 2})
+        assert (long.status_code, long.json()["error"]["type"]) == (500, "server_error")
+        assert str(tmp_path) not in long.text
+        short = http.post("/v1/chat/completions", json={"model": MODEL, "messages": [turn], "max_tokens": 2})
+        assert short.status_code == 200
+    assert "tokenizer_config.json: chat_template: it takes more than" in caplog.text

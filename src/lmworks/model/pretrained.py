@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from lmworks.errors import UsageError
+from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
 """What is taken from a folder: no code, and no pickle."""
+
+TURNS = 8
+"""Answers of the chat that a template is tried on: it may treat the first ones otherwise than later ones."""
 
 
 class PretrainedModelConfig(StepConfig):
@@ -241,12 +244,10 @@ def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, con
 
 def frames_chats(tokenizer: Tokenizer) -> bool:
     """Whether the words of a chat come out of the template in order, with each answer closed by <|im_end|>."""
-    from jinja2 import TemplateError
-
-    chat = [{"role": role, "content": role} for role in ("user", "assistant", "user")]
+    chat = [{"role": role, "content": role} for role in (*("user", "assistant") * TURNS, "user")]
     try:
         ids, trained = tokenizer.encode_chat(chat, add_generation_prompt=True)
-    except (TemplateError, TypeError, ValueError, LookupError):
+    except LmworksError:
         return False
-    answer = [token for token, is_trained in zip(ids, trained, strict=True) if is_trained]
-    return answer == [*tokenizer.encode("assistant"), tokenizer.end_of_turn_id]
+    answers = [token for token, is_trained in zip(ids, trained, strict=True) if is_trained]
+    return answers == [*tokenizer.encode("assistant"), tokenizer.end_of_turn_id] * TURNS

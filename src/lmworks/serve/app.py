@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from lmworks.errors import LmworksError
 from lmworks.serve.access import MODEL_ASKED, Access, Gate
 from lmworks.serve.content import PageContent, page_files, sign_in_page
-from lmworks.serve.errors import ApiError
+from lmworks.serve.errors import ApiError, failed
 from lmworks.serve.protocol import (
     ChatRequest,
     ChatShape,
@@ -32,6 +34,8 @@ from lmworks.serve.protocol import (
     usage,
 )
 from lmworks.serve.service import Answer, Service
+
+logger = logging.getLogger("lmworks.serve")
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request body; a context's worth of text is far below."""
@@ -135,7 +139,11 @@ class Routes:
         self._check_model(request, wanted.model)
         messages = [message.plain() for message in wanted.messages]
         tokenizer = self._service.engine.tokenizer
-        prompt, _ = await asyncio.to_thread(tokenizer.encode_chat, messages, add_generation_prompt=True)
+        try:
+            prompt, _ = await asyncio.to_thread(tokenizer.encode_chat, messages, add_generation_prompt=True)
+        except LmworksError as error:  # the model's template; the client cannot mend it
+            logger.error("%s", error)
+            raise failed() from error
         return await self._answer(request, wanted, [prompt], wanted.limit(), ChatShape)
 
     async def completions(self, request: Request) -> Response:

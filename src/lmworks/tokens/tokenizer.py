@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
     import tokenizers
+
+    from lmworks.tokens.chat_template import ChatTemplate
 
 END_OF_TEXT, START_OF_TURN, END_OF_TURN = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (END_OF_TEXT, START_OF_TURN, END_OF_TURN)
@@ -66,6 +68,9 @@ class Tokenizer:
                 "encoder is none: name the recipe's `tokenizer`)"
             )
         self.chat_template: str = settings["chat_template"]
+        self._place = folder / FILES[1]
+        if not isinstance(self.chat_template, str):
+            raise self._refused(f"found a {type(self.chat_template).__name__}, expected a text")
         self.vocab_size = max(vocabulary.values()) + 1
         """Number of ids, special tokens included."""
         self.unknown_id = vocabulary.get(unknown_token(self._backend))
@@ -99,17 +104,27 @@ class Tokenizer:
         return self._backend.decode(list(ids), skip_special_tokens=False)
 
     @cached_property
-    def _template(self) -> Any:
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+    def _template(self) -> ChatTemplate:
+        from lmworks.tokens.chat_template import ChatTemplate
 
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)  # as transformers renders
-        return environment.from_string(self.chat_template)
+        return ChatTemplate(self.chat_template, counted=self.chat_template != CHAT_TEMPLATE)
 
     def render_chat(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
-        """The chat as one text, to look at. To feed a model, use `encode_chat`: text cannot be told from frame here."""
+        """The chat as one text, to look at. To feed a model, use `encode_chat`: text cannot be told from frame here.
+
+        Raises LmworksError for a template that is none, or that goes beyond the limits of `ChatTemplate`.
+        """
+        from lmworks.tokens.chat_template import ERRORS
+
         names = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TURN}  # as `tokenizer_config.json` has them
-        text: str = self._template.render(messages=messages, add_generation_prompt=add_generation_prompt, **names)
-        return text
+        try:
+            return self._template.render(messages, add_generation_prompt, **names)
+        except ERRORS as error:
+            line = f"line {found}: " if (found := getattr(error, "lineno", None)) else ""
+            raise self._refused(line + (str(error) or type(error).__name__)) from error
+
+    def _refused(self, what: str) -> LmworksError:
+        return LmworksError(f"{self._place}: chat_template: {' '.join(what.split())[:200]}; mend the template")
 
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False
@@ -120,7 +135,8 @@ class Tokenizer:
         rendered around placeholders, so contents (stripped) are encoded as text whatever they say.
         """
         framed = [{**message, "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)]
-        pieces = re.split(r"\ue000(\d+)\ue001", self.render_chat(framed, add_generation_prompt))
+        pieces = re.split(r"\ue000(\d{1,9})\ue001", self.render_chat(framed, add_generation_prompt))
+        self._check_frame(messages, [int(index) for index in pieces[1::2]])
         ids, trained = self._encode_frame(pieces[0]), []
         trained += [False] * len(ids)
         for index, frame in zip(pieces[1::2], pieces[2::2], strict=True):
@@ -133,6 +149,16 @@ class Tokenizer:
             ids += words + after
             trained += [answer] * len(words) + [position < closing for position in range(len(after))]
         return ids, trained
+
+    def _check_frame(self, messages: Sequence[Message], written: Sequence[int]) -> None:
+        """Refuse a template that writes messages that there are not, or contents so often that it makes too many."""
+        from lmworks.tokens.chat_template import CHARACTERS, TIMES
+
+        if beyond := [index for index in written if index >= len(messages)]:
+            raise self._refused(f"it writes the number of a message that there is not, {beyond[0]}")
+        most = CHARACTERS + TIMES * sum(len(message["content"]) for message in messages)
+        if sum(len(messages[index]["content"]) for index in written) > most:
+            raise self._refused(f"it makes more than {most:,} characters of this chat")
 
     def _encode_frame(self, text: str) -> list[int]:
         ids: list[int] = []
