@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import fsspec
 import pytest
-from data.sources.test_sources import run
 from data_support import quarantined, texts
 from fsspec.implementations.memory import MemoryFileSystem
 
+from data.sources.test_sources import run
 from lmworks.data.sources.files import Files
 from lmworks.errors import UsageError
 from lmworks.pipeline import files as pipeline_files
