@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lmworks.rewards import Answer, AnyReward
+from lmworks.errors import LmworksError
+from lmworks.rewards import Answer, AnyReward, LengthReward, UnitTestsReward, count_unjudged
 
 
 def worth(text: str, reference: str = "", *, ended: bool = True, **fields: object) -> float:
@@ -83,7 +83,6 @@ def test_a_program_that_passes_the_tests_is_worth_one() -> None:
         "raise SystemExit(0)",
         "while True: pass",
         "import time\ntime.sleep(60)",
-        "print('x' * (1 << 21))\n" + RIGHT,
         "held = bytearray(1 << 28)\n" + RIGHT,
     ],
 )
@@ -91,32 +90,23 @@ def test_a_program_that_fails_or_ends_early_or_takes_too_much_is_worth_nothing(p
     assert passes(program) == 0
 
 
-@pytest.mark.parametrize(
-    "deed",
-    [
-        "import socket\nsocket.create_connection(('127.0.0.1', PORT))",
-        "import socket\nsocket.socket(socket.AF_UNIX)",
-        "import subprocess\nsubprocess.run(['true'])",
-        "import os\nos.fork()",
-        "import os, signal\nos.kill(PARENT, signal.SIGKILL)",
-        "open('KEPT', 'w')",
-        "import os\nos.remove('KEPT')",
-        "import os\nos.rename('KEPT', 'KEPT.gone')",
-        "import os\nos.chmod('KEPT', 0)",
-        "import os\nos.mkdir('KEPT.new')",
-        "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (60, 60))",
-        "import threading\nthreading.Thread(target=print).start()",
-    ],
-)
-def test_a_program_reaches_nothing_outside_itself(deed: str, tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
-    kept.write_text("as it was")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        known = {"PORT": str(server.getsockname()[1]), "PARENT": str(os.getpid()), "KEPT": str(kept)}
-        for name, value in known.items():
-            deed = deed.replace(name, value)
-        assert passes(f"{RIGHT}\n{deed}") == 0
-        tried = "".join(f"    {line}\n" for line in deed.splitlines())
-        refused = f"{RIGHT}\ntry:\n{tried}except (PermissionError, ValueError, RuntimeError):\n    pass\n"
-        assert passes(f"{refused}else:\n    raise SystemExit('it could')") == 1
-    assert kept.read_text() == "as it was" and list(tmp_path.iterdir()) == [kept]
+def test_what_a_program_prints_goes_nowhere() -> None:
+    assert passes(f"print('x' * (1 << 21))\n{RIGHT}\nprint('done')") == 1
+
+
+def test_chance_and_the_order_of_sets_are_the_same_in_every_run() -> None:
+    say = "import random; random.seed(0); print([random.random(), *{'red', 'green', 'blue', 'grey'}])"
+    said = subprocess.run([sys.executable, "-c", say], env={"PYTHONHASHSEED": "0"}, capture_output=True, check=True)
+    program = "import random\ndef said():\n    return [random.random(), *{'red', 'green', 'blue', 'grey'}]"
+    assert passes(program, f"assert said() == {said.stdout.decode()}") == 1
+
+
+def test_tests_that_nobody_can_judge_pay_nothing_and_are_counted() -> None:
+    reward = UnitTestsReward()
+    assert passes("class Stack:\n    def push(self, a): self.a = a", "s = Stack()\ns.push(1)\nassert s.a == 1") == 0
+    assert reward.unjudged(TESTS) == ""
+    assert "use .push of an object of the program" in reward.unjudged("s = Stack()\ns.push(1)\nassert s.a == 1")
+    assert count_unjudged([reward], [TESTS, TESTS, "It adds."]) == {"unjudged by unit-tests": 1}
+    assert count_unjudged([reward, LengthReward(most=3)], [TESTS]) == {}
+    with pytest.raises(LmworksError, match="none of the data's 2 answers can judge another; 2 of them are no Python"):
+        count_unjudged([reward], ["It adds.", "It does."])

@@ -151,6 +151,18 @@ def test_rules_that_tell_no_answers_apart_are_refused(tmp_path: Path) -> None:
         judged(data, tmp_path / "out", RULES)
 
 
+def test_answers_are_ranked_by_tests_and_those_that_cannot_be_are_counted(tmp_path: Path) -> None:
+    right, wrong = (f"def add(a, b):\n    return a {sign} b" for sign in "+-")
+    data = written(tmp_path / "w", [[wrong, right], [right, wrong]])
+    records = list(data.iterate())
+    for record in records[:2]:
+        record["reference"] = "assert add(1, 2) == 3"
+    write_json_lines(data.path / "conversations.jsonl", records)
+    result, (pair,) = judged(data, tmp_path / "out", [{"kind": "unit-tests"}])
+    assert (pair["id"], pair["chosen"][0]["content"]) == ("q0", right)
+    assert result.counts["unjudged by unit-tests"] == 2
+
+
 def test_a_list_of_words_is_read_from_a_file(tmp_path: Path) -> None:
     data = written(tmp_path / "w", [["A store.", "An idiot."]])
     (tmp_path / "out").mkdir()

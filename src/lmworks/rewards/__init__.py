@@ -12,6 +12,7 @@ from pydantic import Field
 from lmworks.rewards.judged import ModelReward
 from lmworks.rewards.reward import Answer as Answer
 from lmworks.rewards.reward import AnswerReward as AnswerReward
+from lmworks.rewards.reward import count_unjudged as count_unjudged
 from lmworks.rewards.rules import LengthReward, RegexReward, WordsReward
 from lmworks.rewards.unit_tests import UnitTestsReward
 from lmworks.rewards.verifiers import ExactAnswerReward

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import Field
 
+from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import StepConfig
 from lmworks.tokens.tokenizer import Message
@@ -66,4 +68,28 @@ class AnswerReward(Reward):
 
     @abstractmethod
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """What each answer is worth, from 0 to 1 before the weight."""
+        """What each answer is worth, from 0 to 1 before the weight. Raises LmworksError where this cannot be told."""
+
+    def unjudged(self, reference: str) -> str:
+        """Why every answer is worth nothing beside this answer of the data; empty if some can be worth more."""
+        return ""
+
+
+def count_unjudged(rewards: Sequence[Reward], references: Sequence[str]) -> dict[str, int]:
+    """By reward, for how many answers of the data it cannot judge any other; rewards that judge all are left out.
+
+    Raises LmworksError where one judges none, or cannot be computed on this system: before answers are drawn for it.
+    """
+    counts = dict[str, int]()
+    for reward in rewards:
+        if isinstance(reward, AnswerReward):
+            reward.scores([])
+            reasons = Counter(filter(None, map(reward.unjudged, references)))
+            if reasons and reasons.total() == len(references):
+                (reason, count), *_ = reasons.most_common(1)
+                raise LmworksError(
+                    f"{reward.kind}: none of the data's {len(references)} answers can judge another; {count} of them "
+                    f"{reason}. docs/policy.md says which can"
+                )
+            counts |= {f"unjudged by {reward.kind}": reasons.total()} if reasons else {}
+    return counts

@@ -17,7 +17,7 @@ from lmworks.evaluate.items import Item, score_in_chunks
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-from lmworks.rewards import Answer, AnyAnswerReward
+from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
 from lmworks.rewards.judged import ModelReward
 from lmworks.rewards.principle import PrincipleReward
 from lmworks.tokens.tokenizer import was_cut
@@ -55,6 +55,7 @@ def constitution(
     folders = {rule.model: folder for rule, folder in zip(judging, rules or (), strict=True)}
     scorers = [rule.opened(folders, "cpu") for rule in config.rules]
     written = sorted(answers.iterate(), key=lambda record: (_asked(config, record), record["id"]))
+    unjudged = count_unjudged(config.rules, [record["reference"] for record in written])
     prompts = [list(group) for _, group in groupby(written, key=lambda record: record["asked"])]
 
     def judge(some: Sequence[list[dict[str, Any]]]) -> list[Item]:
@@ -66,7 +67,7 @@ def constitution(
     items = score_in_chunks(context, prompts, PROMPTS_AT_ONCE, judge)
     pairs = list(_pairs(config, items))
     names = _names(config)
-    counts = Counter({"prompts": len(prompts), "prompts that teach": len(pairs), "answers": len(items)})
+    counts = Counter({"prompts": len(prompts), "prompts that teach": len(pairs), "answers": len(items), **unjudged})
     for pair in pairs:
         counts.update(f"decided by {name}" for name in names if (pair.decided or {}).get(name, 0) > 0)
     if not pairs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from lmworks.graph import OBJECTIVES, model_nodes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.stage import Handle, Result
-from lmworks.rewards import unit_tests
+from lmworks.sandbox import run
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
@@ -397,10 +396,17 @@ def test_answers_that_no_model_could_give_are_refused_where_only_they_count(tmp_
 
 
 def test_a_reward_that_cannot_be_computed_here_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "riscv")
-    monkeypatch.setattr(unit_tests, "NOT_HELD", 1)  # as a program ends that a system does not hold
+    monkeypatch.setattr(run, "ROOT", "/nowhere")
     said = Asking(tmp_path, ASKED, rewards=[{"kind": "unit-tests"}], answer_tokens=32).refused()
-    assert "reward unit-tests: cannot be computed here" in said and "cannot keep programs from the network" in said
+    assert "reward unit-tests: cannot be computed here: programs cannot be run safely here" in said
+
+
+def test_tests_that_judge_no_program_are_refused_and_a_share_of_them_is_told(tmp_path: Path) -> None:
+    rewards: dict[str, Any] = {"rewards": [{"kind": "unit-tests"}, {"kind": "length", "most": 9}], "answer_tokens": 32}
+    said = Asking(tmp_path / "none", ASKED, **rewards).refused()
+    assert "none of the data's 20 answers can judge another; 20 of them are no Python in line 1" in said
+    tested = [record(n, f"Add {n}.", f"assert add({n}, 1) == {n + 1}" if n % 4 else "It adds.") for n in range(20)]
+    assert Asking(tmp_path / "some", tested, **rewards).check().counts["unjudged by unit-tests"] == 5
 
 
 @pytest.mark.parametrize("kind", [Judging, Asking])

@@ -13,7 +13,7 @@ from lmworks.evaluate.items import FOLLOWED, Item, Metric, contamination, eviden
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.rewards import Answer, AnyAnswerReward
+from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
 
 QUESTIONS_AT_ONCE = 64
 
@@ -44,8 +44,9 @@ def evaluate_rules(
     """Let a model answer greedily, and look at each answer by every rule."""
     from lmworks.engines.engine import Sampling, open_engine
 
-    engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)
+    unjudged = count_unjudged(config.rules, [_reference(question) for question in questions])
+    engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
 
     def answer(some: Sequence[Question]) -> list[Item]:
         found = engine.generate([chat_prompt(question, engine.tokenizer).ids for question in some], sampling)
@@ -63,7 +64,8 @@ def evaluate_rules(
     write_items(out / "items.jsonl", items)
     known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
     known["contamination"] = contamination(train, sources(questions))
-    method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
+    known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
+    method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"
     figures = [FOLLOWED.figure(items, f"answers that follow all rules; {method}", **known)]
     for number, rule in enumerate(config.rules if len(config.rules) > 1 else ()):
         one = Metric(name=f"follows_rule_{number + 1}", label=rule.kind, is_share=True)

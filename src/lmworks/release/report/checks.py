@@ -72,13 +72,18 @@ def _answers(counts: Mapping[str, int]) -> dict[str, str]:
 
 def _prompts(counts: Mapping[str, int]) -> dict[str, str]:
     """Of rows whose prompts are answered anew."""
+    unjudged = [
+        f"{number(count)} of {number(counts['prompts'])} prompts are {name}: no answer to them is worth anything"
+        for name, count in counts.items()
+        if name.startswith("unjudged by ")
+    ]
     mean = counts["tokens"] / max(1, counts["prompts"])
     return {
         "prompts": f"all {number(counts['prompts'])} end as the chat template begins an answer; {number(mean)} tokens, "
         f"at most {number(counts['longest'])}",
         "room": f"for answer_tokens behind each; {number(counts['beyond'])} answers of the data take more",
         "length": _length(counts, "prompts"),
-        "rewards": "computed for the data's own answers",
+        "rewards": "; ".join(["computed for the data's own answers", *unjudged]),
         "template": "the bytes that are served; no prompt begins twice",
     }
 

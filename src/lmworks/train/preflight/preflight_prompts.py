@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from lmworks.errors import LmworksError
-from lmworks.rewards import Answer, AnswerReward
+from lmworks.rewards import Answer, AnswerReward, count_unjudged
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.policy import PolicyConfig
@@ -35,7 +35,9 @@ class Prompts:
     longest: int = 0
     """Tokens of prompts, and of the longest."""
     answers: list[str] = field(default_factory=list)
-    """The first of the data."""
+    """Of the data."""
+    unjudged: dict[str, int] = field(default_factory=dict)
+    """By reward, beside how many of these no answer is worth anything."""
     shown: list[list[Piece]] = field(default_factory=list)
     """The first of rows spread evenly; the answer of the data is marked."""
 
@@ -57,15 +59,14 @@ class Prompts:
             found.beyond += end - start > config.answer_tokens
             found.tokens += start
             found.longest = max(found.longest, start)
-            if row < SCORED:
-                found.answers.append(encoder.decode(ids[start:]))
+            found.answers.append(encoder.decode(ids[start:]))
             if row % every == 0:
                 found.shown.append(pieces(ids, [place >= start for place in range(end)], encoder))
         return found
 
     def counts(self) -> dict[str, int]:
         """Without texts."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        return {name: value for name, value in vars(self).items() if isinstance(value, int)} | self.unjudged
 
     def faults(self, config: PolicyConfig) -> Iterator[str]:
         """What is wrong, and how to mend it."""
@@ -94,9 +95,10 @@ class Prompts:
                 f"answer_tokens {config.answer_tokens} with their end, and what is cut is never exact. Raise it, "
                 "give `exact-answer` a pattern, or state largest_lost_share"
             )
-        own = [Answer(text, text, ended=True) for text in self.answers]
+        own = [Answer(text, text, ended=True) for text in self.answers[:SCORED]]
         for reward in computed:
             try:
+                self.unjudged |= count_unjudged([reward], self.answers)
                 reward.scores(own)
             except LmworksError as error:
                 yield f"- reward {reward.kind}: cannot be computed here: {error}"

@@ -1,0 +1,152 @@
+"""Run programs and their tests where they can do no harm, and say which programs pass."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from lmworks.errors import LmworksError
+from lmworks.sandbox.calls import Unjudged, calls_of
+from lmworks.sandbox.values import HEADER
+
+START = """\
+import sys
+sys.path.append(sys.argv[1])
+from lmworks.sandbox.processes import main
+main(*map(int, sys.argv[2:]))
+"""
+COMMAND = (sys.executable, "-P", "-s", "-S", "-B", "-c", START)
+"""Without packages and settings of the user."""
+ROOT = str(Path(__file__).parents[2])
+ENVIRONMENT = {"PYTHONHASHSEED": "0"}
+"""All there is: sets have the same order in every run."""
+START_SECONDS = 60.0
+"""For a busy machine; it takes a tenth of a second."""
+VERDICT_BYTES, READY = 1 << 16, "ready"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a program under its tests."""
+
+    kind: Literal["passed", "failed", "unjudged"]
+    """Unjudged: the tests cannot be run from outside of the program, whatever it does."""
+    reason: str = ""
+
+
+class Sandbox:
+    """Runs programs in processes of their own, several at once.
+
+    Each has `seconds` of processor time and `megabytes` of memory beside the interpreter's, as its tests have, and both
+    together `wall_seconds`. Raises LmworksError on entry where the system cannot hold them.
+    """
+
+    def __init__(self, *, seconds: int, megabytes: int, wall_seconds: float) -> None:
+        self.limits = seconds, megabytes << 20
+        self.wall_seconds = wall_seconds
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        said = ""
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._server = subprocess.Popen(  # noqa: S603 - our own module
+                [*COMMAND, ROOT, str(theirs.fileno()), *map(str, self.limits)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=ENVIRONMENT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        assert self._server.stderr  # noqa: S101
+        self._errors = self._server.stderr
+        self._control.settimeout(START_SECONDS)
+        with contextlib.suppress(OSError):
+            said = self._control.recv(VERDICT_BYTES).decode()
+        if said != READY:
+            said = said or self._last_words()
+            self.__exit__()
+            raise LmworksError(
+                f"programs cannot be run safely here: {said}. It takes Linux on x86_64 with seccomp, and Landlock "
+                "(Linux 5.13) or user namespaces"
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._control.close()  # at which it ends
+        self._server.wait()
+        self._errors.close()
+
+    def verdicts(self, answers: Sequence[tuple[str, str]]) -> list[Verdict]:
+        """Of programs, each with its tests. Raises LmworksError if the process that runs them is gone."""
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(self._verdict, answers))
+
+    def _verdict(self, answer: tuple[str, str]) -> Verdict:
+        program, tests = answer
+        try:
+            calls = calls_of(tests)
+        except Unjudged as error:
+            return Verdict("unjudged", str(error))
+        ours, theirs = socket.socketpair()
+        with ours, contextlib.ExitStack() as stack:
+            with theirs:
+                for process in self._started(theirs):
+                    stack.callback(_end, process)
+            try:
+                return _told(ours, json.dumps([program, tests, *calls]).encode(), self.wall_seconds)
+            except TimeoutError:
+                return Verdict("failed", f"more than {self.wall_seconds:g} seconds")
+            except (OSError, ValueError, RecursionError):  # tests that were killed say nothing, or half of it
+                return Verdict("failed", "the tests ended")
+
+    def _started(self, told: socket.socket) -> list[int]:
+        """Of a program and its tests, which wait for what they are to run: the files that stand for their processes."""
+        with self._lock:
+            said, processes = b"", list[int]()
+            with contextlib.suppress(OSError):
+                socket.send_fds(self._control, [b"+"], [told.fileno()])
+                said, processes, *_ = socket.recv_fds(self._control, VERDICT_BYTES, 2)
+            if not processes:
+                raise LmworksError(f"the process that runs programs is gone: {said.decode() or self._last_words()}")
+            return processes
+
+    def _last_words(self) -> str:
+        self._server.kill()
+        return self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+
+
+def _told(line: socket.socket, request: bytes, seconds: float) -> Verdict:
+    """What tests say, once they are told what to run. Raises OSError, and ValueError for what is no verdict."""
+    deadline, said = time.monotonic() + seconds, bytearray()
+    line.settimeout(seconds)
+    line.sendall(len(request).to_bytes(HEADER, "big") + request)
+    while len(said) <= VERDICT_BYTES:
+        line.settimeout(max(1e-3, deadline - time.monotonic()))
+        if not (part := line.recv(VERDICT_BYTES)):
+            break
+        said += part
+    match json.loads(said[HEADER:]):
+        case ["passed" | "failed" | "unjudged" as kind, str(reason)]:
+            return Verdict(kind, reason)
+    raise ValueError(said)
+
+
+def _end(process: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    os.close(process)

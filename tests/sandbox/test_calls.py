@@ -1,0 +1,84 @@
+"""What is read from the text of tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from lmworks.sandbox.calls import Calls, Unjudged, calls_of
+
+HUMAN_EVAL = """
+METADATA = {'author': 'jt'}
+
+
+def check(candidate):
+    import math
+    for number in range(3):
+        assert candidate([number], scale=0.5) == [number * math.pi], "of " + str(number)
+    assert True
+
+
+check(rescale)
+"""
+
+
+@pytest.mark.parametrize(
+    ("tests", "functions", "chained"),
+    [
+        ("assert add(1, 2) == 3", ["add"], False),
+        ("import math\nassert math.isclose(half(3), 1.5)", ["half"], False),
+        ("from math import isclose as near\nassert near(half(3), 1.5)", ["half"], False),
+        ("assert abs(half(3) - 1.5) < 1e-6\nassert not odd(2)", ["half", "odd"], False),
+        ("assert set(unlike([1, 1])) == {1}\nassert sorted(unlike([2]), key=lambda x: -x) == [2]", ["unlike"], False),
+        (HUMAN_EVAL, ["rescale"], False),
+        ("def test_add():\n    assert add(1, 2) == 3\n", ["add"], False),
+        ("for a, b in [(1, 2), (3, 4)]:\n    assert next_of(a) == b", ["next_of"], False),
+        ("values = [3, 1]\nassert put(values) == [1, 3]", ["put"], False),
+        ("try:\n    half('x')\nexcept TypeError:\n    pass\nelse:\n    raise AssertionError", ["half"], False),
+        ("assert list(map(twice, [1, 2])) == [2, 4]", ["twice"], False),
+        ("assert unpack(pack('ab')) == 'ab'", ["pack", "unpack"], True),
+        ("packed = pack('ab')\nagain = packed + ''\nassert unpack(again) == 'ab'", ["pack", "unpack"], True),
+        ("def both(x):\n    return pack(x)\nassert unpack(both('ab')) == 'ab'", ["pack", "unpack"], True),
+        ("for packed in pack('ab'):\n    assert unpack(packed)", ["pack", "unpack"], True),
+        ("found = []\nfound.append(pack('ab'))\nassert unpack(found[0])", ["pack", "unpack"], True),
+        ("assert [*map(unpack, map(pack, ['ab']))] == ['ab']", ["pack", "unpack"], True),
+        ("for packed in map(pack, ['ab']):\n    assert unpack(packed)", ["pack", "unpack"], True),
+        ("words = split('a b')\nassert words.count('a') == 1", ["split"], False),
+    ],
+)
+def test_functions_of_the_program_are_those_that_tests_call_and_do_not_have(
+    tests: str, functions: list[str], chained: bool
+) -> None:
+    assert calls_of(tests) == Calls(tuple(functions), chained)
+
+
+@pytest.mark.parametrize(
+    ("tests", "reason"),
+    [
+        ("It adds.", "are no Python in line 1"),
+        ("assert f('\0') == 1", "are no Python"),
+        ("(" * 10_000, "are no Python"),
+        ("assert sum([1, 2]) == 3", "call no function that they do not define themselves"),
+        ("def check(candidate):\n    assert candidate(1) == 2", "call no function that they do not define themselves"),
+        ("add(1, 2)", "assert nothing"),
+        ("import numpy\nassert add(1, 2) == 3", "import numpy, which cannot be had"),
+        ("from solution import add\nassert add(1, 2) == 3", "import solution, which cannot be had"),
+        ("import unittest\nassert add(1, 2) == 3", "import unittest"),
+        ("assert LIMIT == 3\nassert add(1, 2) == 3", "use LIMIT otherwise than by calling it, in line 1"),
+        ("assert add.__doc__\nassert add(1, 2) == 3", "use add otherwise"),
+        ("assert isinstance(make(), Made)", "use Made otherwise"),
+        ("class Mine(Made):\n    pass\nassert Mine().x == 1", "use Made otherwise"),
+        ("assert apply(lambda x: x, 1) == 1", "give the program what is no literal value, in line 1"),
+        ("def own(x):\n    return x\nassert apply(own, 1) == 1", "give the program what is no literal value"),
+        ("assert total(x for x in [1]) == 1", "give the program what is no literal value"),
+        ("stack = Stack()\nstack.push(1)\nassert stack.pop() == 1", "use .push of an object of the program, in line 2"),
+        ("assert Stack().size == 0", "use .size of an object"),
+        (
+            "values = [2, 1]\nput(values)\nassert values == [1, 2]",
+            "ask what the program did to its argument, in line 3",
+        ),
+        ("values = [2, 1]\nassert put(values) is None\nassert values == [1, 2]", "ask what the program did"),
+    ],
+)
+def test_what_cannot_be_asked_from_outside_is_told(tests: str, reason: str) -> None:
+    with pytest.raises(Unjudged, match=reason.replace("(", r"\(").replace(".", r"\.")):
+        calls_of(tests)

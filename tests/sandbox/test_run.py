@@ -1,0 +1,127 @@
+"""Programs and their tests, judged from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lmworks.errors import LmworksError
+from lmworks.sandbox.run import Sandbox, Verdict
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seconds=2, megabytes=64, wall_seconds=30) as sandbox:
+        yield sandbox
+
+
+def verdict(sandbox: Sandbox, program: str, tests: str) -> Verdict:
+    (found,) = sandbox.verdicts([(program, tests)])
+    return found
+
+
+GIVE = "def give(*values, **named):\n    return named or (values[0] if len(values) == 1 else values)\n"
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "assert give(1) == 1 and type(give(1)) is int and give(True) is True and give(None) is None",
+        "import math\nassert math.isnan(give(math.nan)) and give(-math.inf) == -math.inf",
+        "assert give(3 ** 5000) == 3 ** 5000",
+        "assert give('\\ud800é') == '\\ud800é' and give(b'\\0\\xff') == b'\\0\\xff'",
+        "assert give({1: ({2}, [3.5])}) == {1: ({2}, [3.5])} and give(a=1, b=[2]) == {'a': 1, 'b': [2]}",
+        "assert give(1, 'a') == (1, 'a')",
+        "def check(candidate):\n    assert candidate(5) == 5, 'not ' + str(candidate(5))\ncheck(give)",
+        "def test_one():\n    assert give(1) == 1\ndef test_two():\n    assert give(2) == 2",
+        "import random\nfor _ in range(20):\n    n = random.randint(0, 9)\n    assert give(n) == n",
+        "assert give(give(1)) == 1",
+        "import sys\nok = give(1) == 1\nsys.exit(0) if ok else sys.exit(1)\nassert ok",
+    ],
+)
+def test_an_honest_program_passes(sandbox: Sandbox, tests: str) -> None:
+    assert verdict(sandbox, GIVE, tests) == Verdict("passed")
+    assert verdict(sandbox, "def give(*values, **named):\n    return 'other'\n", tests).kind == "failed"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("raise ValueError('no')", "ValueError"),
+        ("raise type('Mine', (KeyError,), {})('no')", "KeyError"),
+        ("return [][1]", "IndexError"),
+        ("return b'\\xff'.decode()", "UnicodeError"),
+        ("return other()", "NameError"),
+        ("return f(a)", "RecursionError"),
+    ],
+)
+def test_an_exception_reaches_the_tests_by_its_nearest_built_in_type(
+    sandbox: Sandbox, body: str, expected: str
+) -> None:
+    tests = f"try:\n    f(1)\nexcept {expected} as error:\n    assert type(error) is {expected}\nelse:\n    assert 0"
+    assert verdict(sandbox, f"def f(a):\n    {body}", tests) == Verdict("passed")
+    assert verdict(sandbox, "def f(a):\n    return 1", tests) == Verdict("failed", "AssertionError in line 6")
+
+
+def test_what_a_function_is_not_there_raises_in_the_tests(sandbox: Sandbox) -> None:
+    assert verdict(sandbox, "x = 1", "assert f(1) == 1") == Verdict("failed", "NameError in line 1")
+
+
+def test_state_lasts_from_call_to_call_unless_answers_are_asked_again(sandbox: Sandbox) -> None:
+    program = "seen = []\ndef count(a):\n    seen.append(a)\n    return len(seen)"
+    assert verdict(sandbox, program, "assert count(5) == 1\nassert count(5) == 2").kind == "passed"
+    assert verdict(sandbox, program, "assert count(5) == 1\nassert count(count(5)) == 1").kind == "passed"
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("def f(a) return", "the program ended"),
+        ("raise SystemExit(0)", "the program ended"),
+        ("def f(a):\n    return lambda: 1", "f returns no literal value"),
+        ("def f(a):\n    return range(a)", "f returns no literal value"),
+        ("def f(a):\n    return a + 1", "AssertionError in line 1"),
+        ("def f(a):\n    return [a] * 1_000_000", "4000018 bytes, of which 1048576 are read"),
+        ("import ctypes\nctypes.string_at(0)", "the program ended"),
+        ("\0", "the program ended"),
+        ("\ud800", "the program ended"),
+    ],
+)
+def test_a_program_that_fails_is_told_why(sandbox: Sandbox, program: str, reason: str) -> None:
+    assert verdict(sandbox, program, "assert f(123) == 123") == Verdict("failed", reason)
+
+
+@pytest.mark.parametrize(
+    ("tests", "reason"),
+    [
+        ("if 0:\n    assert f(1) == 1", "reach no call of the program"),
+        ("assert f(*map(bytearray, [b''])) == 1", "give f a value of type bytearray"),
+        ("1 / 0\nassert f(1) == 1", "end with ZeroDivisionError in line 1"),
+        ("try:\n    f(object())\nexcept BaseException:\n    pass\nassert 1", "give f a value of type object"),
+    ],
+)
+def test_tests_that_turn_out_to_be_beyond_judging_are_told(sandbox: Sandbox, tests: str, reason: str) -> None:
+    assert verdict(sandbox, "def f(a):\n    return 1", tests) == Verdict("unjudged", reason)
+
+
+def test_a_test_that_hides_a_failure_of_the_program_does_not_pass(sandbox: Sandbox) -> None:
+    tests = "for _ in range(3):\n    try:\n        assert f(1) == 1\n    except BaseException:\n        pass"
+    assert verdict(sandbox, "import os\ndef f(a):\n    os._exit(0)", tests) == Verdict("failed", "the program ended")
+
+
+def test_answers_that_come_before_their_question_are_worth_nothing(sandbox: Sandbox) -> None:
+    program = "import os\nfor n in range(3):\n    os.write(3, b'\\0\\0\\0\\x0b[\"value\",0]')\ndef f(a):\n    return a"
+    assert verdict(sandbox, program, "assert f(7) == 7\nassert f(8) == 8").kind == "failed"
+
+
+def test_many_programs_are_judged_in_their_order(sandbox: Sandbox) -> None:
+    answers = [(f"def f():\n    return {number % 3}", "assert f() == 1") for number in range(30)]
+    assert [each.kind == "passed" for each in sandbox.verdicts(answers)] == [n % 3 == 1 for n in range(30)]
+
+
+def test_a_server_that_is_gone_is_told() -> None:
+    with Sandbox(seconds=1, megabytes=64, wall_seconds=5) as sandbox:
+        sandbox._server.kill()
+        with pytest.raises(LmworksError, match="the process that runs programs is gone"):
+            sandbox.verdicts([("def f():\n    return 1", "assert f() == 1")])
