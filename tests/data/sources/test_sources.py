@@ -114,6 +114,22 @@ def test_a_checkout_gives_what_is_tracked(tmp_path: Path) -> None:
         run(tmp_path, {"kind": "git", "path": "plain", "licence": "MIT"})
 
 
+@pytest.mark.parametrize("setting", ["core.fsmonitor", "core.pager", "core.hooksPath"])
+def test_settings_of_a_git_checkout_start_no_program(tmp_path: Path, setting: str) -> None:
+    checkout = tmp_path / "project"
+    checkout.mkdir()
+    (checkout / "a.py").write_text("print()")
+    hook = tmp_path / "hook" / "post-index-change"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n")
+    hook.chmod(0o755)
+    value = str(hook.parent if setting == "core.hooksPath" else hook)
+    for arguments in (["init", "--quiet"], ["add", "a.py"], ["config", setting, value]):
+        subprocess.run(["git", "-C", str(checkout), *arguments], check=True)
+    _, out = run(tmp_path, {"kind": "git", "path": "project", "format": "text", "licence": "MIT"})
+    assert len(list(Documents(out, "d").iterate())) == 1 and not (tmp_path / "started").exists()
+
+
 @pytest.mark.parametrize(
     "card", [b"---\nlicense: [mit\n---\n", b"---\nconfigs: 5\n---\n", b"---\nlicense: 7\n---\ncaf\xe9"]
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from typing import Literal
 
 from lmworks.data.sources.files import FolderOfFiles
 from lmworks.errors import UsageError
+
+HARMLESS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+"""A checkout's own settings may name programs that Git starts even to list files."""
 
 
 class Git(FolderOfFiles):
@@ -17,9 +21,10 @@ class Git(FolderOfFiles):
 
     def _entries(self) -> Iterator[tuple[str, bool]]:
         root = self.root()
-        command = ["git", "-C", str(root), "ls-files", "-z"]
+        command = ["git", *HARMLESS, "-C", str(root), "ls-files", "-z"]
+        environment = os.environ | {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}  # nothing is fetched
         try:
-            listed = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603
+            listed = subprocess.run(command, capture_output=True, check=True, env=environment).stdout  # noqa: S603
         except FileNotFoundError:
             raise UsageError(f"Source {self.label}: git is not installed; install it, or use `kind: files`.") from None
         except subprocess.CalledProcessError as error:
