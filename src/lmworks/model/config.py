@@ -25,6 +25,20 @@ PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}
 """Of a weight in 4 bits, with its share of the scales (`model/quantised.py`)."""
 
 
+def require_heads(hidden_size: int, num_heads: int | None, rotary: bool = True) -> None:
+    """Raise ValueError for heads that do not divide a size, or whose positions cannot be turned in pairs.
+
+    Unset, there are as many of 64 numbers as fit, and what is over is not used.
+    """
+    heads = num_heads or max(1, hidden_size // 64)
+    fit = [count for count in range(1, hidden_size + 1) if hidden_size % (count * (1 + rotary)) == 0]
+    expected = f"; expected one of {', '.join(map(str, fit))}" if fit else ""
+    if num_heads and hidden_size % num_heads:
+        raise ValueError(f"hidden_size {hidden_size} is no multiple of num_heads {num_heads}{expected}")
+    if rotary and hidden_size // heads % 2:
+        raise ValueError(f"{hidden_size} / {heads} = {hidden_size // heads} numbers a head is odd{expected}")
+
+
 def loss_chunk(vocab_size: int) -> int:
     """Positions whose logits exist at once. A batch is filled up to whole chunks, so large ones waste most."""
     return min(LOSS_CHUNK, max(128, LOSS_LOGITS // vocab_size // 128 * 128))

@@ -145,6 +145,11 @@ def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe])
                 what = f"no {key} {fault['ctx']['tag']!r}{_nearest(str(fault['ctx']['tag']), names)}"
             case "union_tag_not_found":
                 what = f"field {fault['ctx']['discriminator']!s} is missing: it says which step this is"
+            case "value_error" if isinstance(found, dict):  # of several fields of one step
+                if location and location[-1] in (found.get("objective"), found.get("kind")):
+                    location = location[:-1]
+                    where = ".".join(map(str, location)) or "recipe"
+                what = str(fault["ctx"]["error"])
             case _:
                 what = f"{fault['msg'][0].lower()}{fault['msg'][1:]}; found {_kind(found)} {_short(found)}"
         yield f"{_place(tree, name, location)}: {where}: {what}"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.config import DecoderConfig, Shape
+from lmworks.model.config import DecoderConfig, Shape, require_heads
 from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.train.configs.train import TrainConfig
@@ -46,6 +46,11 @@ class MaskedLMConfig(EncoderTrainConfig):
     intermediate_size: int | None = Field(
         default=None, ge=1, description="Unset: 3/2 of hidden_size, gated (ModernBERT), or 4 times it (BERT)."
     )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        require_heads(self.hidden_size, self.num_heads, rotary=self.architecture == "modernbert")
+        return self
 
     def shape(self, vocab_size: int) -> EncoderConfig:
         """The encoder to build when there is no base; it needs one more id if the tokenizer knows no mask."""

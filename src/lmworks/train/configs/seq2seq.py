@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lmworks.model.config import require_heads
 from lmworks.model.seq2seq_config import EncoderDecoderConfig
 from lmworks.train.configs.train import TrainConfig
 
@@ -36,6 +37,11 @@ class Seq2SeqConfig(TrainConfig):
     tie_embeddings: bool = Field(
         default=False, description="T5 1.1 has an output matrix of its own; tie for few pairs."
     )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        require_heads(self.hidden_size, self.num_heads, rotary=False)
+        return self
 
     def shape(self, vocab_size: int) -> EncoderDecoderConfig:
         """The encoder-decoder to build when there is no base, for a tokenizer of so many ids."""

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError
-from lmworks.model.config import FLOAT32, PACKED_BITS
+from lmworks.model.config import FLOAT32, PACKED_BITS, require_heads
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
 
@@ -344,6 +344,19 @@ class CausalLMConfig(TrainConfig):
         default=False, description="A table of its own learns faster; tie for large vocabularies."
     )
 
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        self._require_heads()
+        return self
+
+    def _require_heads(self) -> None:
+        heads, keys = self.num_heads, self.num_key_value_heads
+        if isinstance(self.hidden_size, int):
+            require_heads(self.hidden_size, heads)
+            heads = heads or max(1, self.hidden_size // 64)
+        if heads and keys and heads % keys:
+            raise ValueError(f"num_heads {heads} is no multiple of num_key_value_heads {keys}")
+
     def beginning_bytes(self, vocab_size: int) -> int:
         """Two tables of the counts of token pairs (train/arithmetic/bigrams.py)."""
         return 0 if self.base or self.tie_embeddings or vocab_size > LARGEST_PAIR_VOCABULARY else 16 * vocab_size**2
@@ -354,6 +367,10 @@ class CausalLMConfig(TrainConfig):
 
         self.require_resolved()
         assert isinstance(self.hidden_size, int) and isinstance(self.num_layers, int)  # noqa: S101 - for the type checker
+        try:
+            self._require_heads()
+        except ValueError as error:  # of a size that the plan has found
+            raise LmworksError(f"objective {self.objective}: {error}; write hidden_size in the recipe") from None
         heads = self.num_heads or max(1, self.hidden_size // 64)
         return DecoderConfig(
             vocab_size=vocab_size,
