@@ -45,7 +45,7 @@ from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.file import StepClasses
-from lmworks.recipe.schema import Recipe, StepConfig, references, steps_in_order
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, references, steps_in_order, unaffecting
 from lmworks.teach.answers import AnswersConfig, answers
 from lmworks.teach.constitution import ConstitutionConfig, constitution
 from lmworks.tokens.kinds.best_of import BestOfConfig, best_of
@@ -75,7 +75,7 @@ from lmworks.train.configs.preference import DpoConfig, IpoConfig, KtoConfig, Or
 from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.configs.train import CausalLMConfig, DistillationConfig, SftConfig, TrainConfig
 from lmworks.train.loop.train import train
-from lmworks.train.preflight.check import NOT_CHECKED, check
+from lmworks.train.preflight.check import check
 
 DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
     "ingest": (IngestConfig, ingest),
@@ -259,10 +259,11 @@ def model_nodes(
     after = []
     if config.checked:
         others = config.base if isinstance(models.get(config.base or ""), PretrainedModelConfig) else None
+        unseen = unaffecting(type(config), Effect.CHECK)  # a search over these checks once
         same = {"learning_rate": 1e-6} | {  # which has no default of its own in alignment
             field: info.get_default(call_default_factory=True)
             for field, info in type(config).model_fields.items()
-            if field in NOT_CHECKED and not info.is_required()
+            if field in unseen and not info.is_required()
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
         inputs |= {"rewards": None, "teacher": None}  # which may be trained later

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,7 +26,7 @@ from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import StepConfig
+from lmworks.recipe.schema import Effect, StepConfig
 
 
 class IngestConfig(StepConfig):
@@ -44,7 +44,9 @@ class IngestConfig(StepConfig):
     fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
     id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
     erased: list[str] = Field(default=[], description="Ids of documents to leave out; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
 
     @model_validator(mode="after")
     def _labels_differ(self) -> IngestConfig:

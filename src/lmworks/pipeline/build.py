@@ -21,7 +21,7 @@ from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, proc
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
-from lmworks.recipe.schema import StepConfig, references
+from lmworks.recipe.schema import Effect, StepConfig, effects, references
 
 LIBRARIES = (
     *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),
@@ -246,8 +246,9 @@ def key_config(config: StepConfig) -> dict[str, Any]:
     """
     naming = {name for name, _ in references(config)}
     dumped = config.model_dump(mode="json", exclude_defaults=True)
-    dumped |= {name: getattr(config, name) for name in config.always_in_key}
-    kept = {name: value for name, value in dumped.items() if name not in naming | config.not_in_key}
+    changes = effects(type(config))
+    dumped |= {name: getattr(config, name) for name, effect in changes.items() if Effect.KIND in effect}
+    kept = {name: value for name, value in dumped.items() if name not in naming and Effect.KEY in changes[name]}
     for name in naming | kept.keys():
         inner = getattr(config, name)
         if isinstance(inner, dict) and name in naming:

@@ -25,7 +25,7 @@ from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed, writing_seconds
-from lmworks.recipe.schema import Recipe, StepConfig
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.teach.answers import AnswersConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words
@@ -57,14 +57,6 @@ ACCURACY = {"counted": (0.5, 2.0), "rehearsed": (0.87, 1.15), "own runs": (0.87,
 
 MARGIN = 1.07
 """Of a rehearsed peak of memory: two trainings alike differ by so much, and a rehearsal is short."""
-
-NO_MATTER = {
-    *("base", "data", "tokenizer", "validation", "watch", "proportions", "steps", "seed", "learning_rate"),
-    *("adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum", "weight_decay", "label_smoothing"),
-    *("gradient_clip", "spike_ratio", "on_spike", "patience", "checkpoint_steps", "validation_steps", "keep_best"),
-    *("keep_checkpoints", "publish_checkpoints", "branch_step", "same_operations_as", "best_by"),
-}
-"""Fields that change neither how long a step takes nor its memory."""
 
 
 @dataclass(frozen=True)
@@ -314,7 +306,8 @@ class _Planner:
         return shape
 
     def _class(self, name: str, shape: Shape, models: Mapping[str, Mapping[str, Any]]) -> str:
-        settings = self._resolved(name, models).model_dump(mode="json", exclude=NO_MATTER)
+        config = self._resolved(name, models)
+        settings = config.model_dump(mode="json", exclude=unaffecting(type(config), Effect.SPEED | Effect.MEMORY))
         beside = [bool(self.configs[name].validation), bool(self.configs[name].watch), self.machine.processor]
         return digest_text(canonical_json([settings, shape.parts, beside]))[:16]
 

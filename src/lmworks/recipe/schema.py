@@ -5,7 +5,9 @@ Steps bring their own config classes, derived from `StepConfig`. `recipe_file.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Flag, auto
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -28,6 +30,23 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_/-]*(
 Location = tuple[str | int, ...]
 
 
+class Effect(Flag):
+    """What another value of a field changes. A field declares it in its annotation: `Annotated[int, Effect.KEY]`."""
+
+    NOTHING = 0
+    """No promise about the output: the value is recorded, and may say how it is made."""
+    KEY = auto()
+    """The output of the step: the value enters its key."""
+    KIND = auto()
+    """Which of the configs of one stage this is: the value enters the key even where it is the default."""
+    CHECK = auto()
+    """What the check before a training sees."""
+    SPEED = auto()
+    """How long a step of a training takes."""
+    MEMORY = auto()
+    """How many bytes a training holds."""
+
+
 class StepConfig(BaseModel):
     """Base of every step's config: unknown fields are refused, values never change after loading."""
 
@@ -35,10 +54,8 @@ class StepConfig(BaseModel):
 
     parts: ClassVar[tuple[str, ...]] = ()
     """Names of the sub-folders of the step's output that other steps may refer to."""
-    not_in_key: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are recorded but change no promise about the output, such as a number of threads."""
-    always_in_key: ClassVar[frozenset[str]] = frozenset()
-    """Fields that tell this class from others that the same stage takes, though they are at their default."""
+    default_effect: ClassVar[Effect | None] = Effect.KEY
+    """Of fields that declare none; None where each must."""
 
     def output_parts(self) -> tuple[str, ...]:
         """The parts that this config makes, where that depends on its fields."""
@@ -49,8 +66,33 @@ class StepConfig(BaseModel):
         return self
 
 
+@cache
+def effects(config: type[StepConfig]) -> Mapping[str, Effect]:
+    """What another value of each field of a config changes.
+
+    The nearest class counts that declares it: a field that is overridden for its default alone keeps its effect.
+    Raises TypeError naming a field without one.
+    """
+    found: dict[str, Effect] = {}
+    for name in config.model_fields:
+        classes = [each for each in config.__mro__ if issubclass(each, StepConfig) and name in each.model_fields]
+        declared = [item for each in classes for item in each.model_fields[name].metadata if isinstance(item, Effect)]
+        effect = declared[0] if declared else config.default_effect
+        if effect is None:
+            raise TypeError(f"{config.__name__}.{name}: declare what it changes, as in Annotated[int, Effect.KEY]")
+        found[name] = effect
+    return found
+
+
+def unaffecting(config: type[StepConfig], effect: Effect) -> set[str]:
+    """Fields of a config that change none of this."""
+    return {name for name, each in effects(config).items() if not each & effect}
+
+
 class BudgetConfig(StepConfig):
     """What the whole build may use."""
+
+    default_effect = Effect.NOTHING  # of itself: the plan makes values of models from it
 
     minutes: float = Field(
         7.0, gt=0, description="wall time of a first build; seven minutes hold one coffee and a small model"
@@ -61,6 +103,8 @@ class BudgetConfig(StepConfig):
 class PlanConfig(StepConfig):
     """How the values written as `auto` are found."""
 
+    default_effect = Effect.NOTHING
+
     measure: bool = Field(
         True, description="a short probe beats a guess; switch it off for equal values on every machine"
     )
@@ -68,6 +112,8 @@ class PlanConfig(StepConfig):
 
 class ServeConfig(StepConfig):
     """What `lmworks serve` serves."""
+
+    default_effect = Effect.NOTHING
 
     model: Reference | Annotated[list[Reference], Field(min_length=1)] = Field(
         description="a step; or several that are LoRA or DoRA on one base, whose weights are then held once"
@@ -86,6 +132,8 @@ class EvaluateConfig(StepConfig):
 
 class NeedsConfig(StepConfig):
     """What the organisation needs, can and has: what `lmworks plan` decides and costs by."""
+
+    default_effect = Effect.NOTHING
 
     task: Literal["chat", "write", "translate", "summarise", "classify", "extract", "search"] = Field(
         "write", description="what the model does; writing is what a language model does without further ado"
@@ -142,6 +190,8 @@ def parse_needs(**answers: Any) -> NeedsConfig:
 
 class Recipe(StepConfig):
     """A whole recipe after loading. `data` and `models` keep the order of the file."""
+
+    default_effect = Effect.NOTHING  # its steps have keys, each of its own fields
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     use_case: str = Field(min_length=1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,7 +21,7 @@ from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate
 from lmworks.data.records import Document, Documents, read_shard, write_file
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Effect, Reference, StepConfig
 
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""
@@ -64,7 +64,9 @@ class AnonymiseConfig(StepConfig):
         "without a `model` nothing but patterns is asked.",
     )
     privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
 
     @model_validator(mode="after")
     def _has_one_model(self) -> Self:

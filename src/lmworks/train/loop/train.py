@@ -14,6 +14,7 @@ from typing import Any
 from lmworks.data.records import write_file, write_json_lines
 from lmworks.model.folder import ModelFolder, stored_parameters
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.recipe.schema import Effect, unaffecting
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
@@ -58,7 +59,7 @@ def train(
         model.save(out, tokenizer.path)
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
-    resolved = config.model_dump(mode="json", exclude=set(config.not_in_key))
+    resolved = config.model_dump(mode="json", exclude=unaffecting(type(config), Effect.KEY))
     write_file(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
     if config.adapter:  # what was learned is a part of the model
         trained = {"trained parameters": result.counts["parameters"], "parameters": stored_parameters(out)}

@@ -10,7 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmworks.data.forms.forms import Fault, Sample, check_turns
 from lmworks.data.tuning.samples import claims
@@ -29,24 +29,10 @@ from lmworks.train.preflight.preflight_prompts import Prompts
 from lmworks.train.preflight.preflight_rows import Found, Piece, inspect
 from lmworks.train.preflight.preflight_texts import Texts
 
-if TYPE_CHECKING:
-    pass
-
 COMPARED = 64
 """Conversations encoded as the server does."""
 TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
-
-NOT_CHECKED = {
-    *("steps", "learning_rate", "adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum"),
-    *("weight_decay", "label_smoothing", "gradient_clip", "spike_ratio", "on_spike", "patience", "keep_best"),
-    *("checkpoint_steps", "publish_checkpoints", "branch_step", "validation_steps", "validation_rows"),
-    *("beta", "odds_weight", "target_margin", "chosen_weight", "rejected_weight", "margins"),
-    *("kl_weight", "kl_limit", "best_by", "clip_range", "value_weight", "value_clip_range", "discount", "gae_lambda"),
-    *("temperature", "label_share", "divergence"),
-}
-"""Fields that a check does not depend on: a search over them checks once."""
-
 
 Record = tuple[str, Sequence[Mapping[str, str]], int]
 """Place and turns of a sample, and how many turns are its answer."""
