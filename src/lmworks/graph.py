@@ -257,7 +257,7 @@ def model_nodes(
     if config.watch:
         yield node(f"{name}/watch", pick, PickConfig(data=config.watch))
     after = []
-    if config.checked:
+    if config.inspects:
         others = config.base if isinstance(models.get(config.base or ""), PretrainedModelConfig) else None
         unseen = unaffecting(type(config), Effect.CHECK)  # a search over these checks once
         same = {"learning_rate": 1e-6} | {  # which has no default of its own in alignment

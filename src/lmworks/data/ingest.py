@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -69,6 +70,14 @@ class IngestConfig(StepConfig):
                 "erased": erased_documents(folder),
             }
         )
+
+    def source_bytes(self, folder: Path) -> int:
+        total = 0
+        for source in (each.located(folder) for each in self.sources):
+            for path in source.paths():
+                with suppress(OSError):  # it will be quarantined
+                    total += source.size(path)
+        return total
 
 
 @stage(version=3)

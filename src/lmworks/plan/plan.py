@@ -11,13 +11,11 @@ import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.ingest import IngestConfig
 from lmworks.model.config import Shape
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.store import Store
@@ -26,7 +24,6 @@ from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed, writing_seconds
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
-from lmworks.teach.answers import AnswersConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words
 from lmworks.train.memory import require_fit
@@ -192,14 +189,7 @@ def _asked(config: StepConfig) -> dict[str, Any]:
 
 
 def _source_bytes(recipe: Recipe, folder: Path) -> int:
-    total = 0
-    for config in recipe.data.values():
-        if isinstance(config, IngestConfig):
-            for source in config.resolve(folder).sources:
-                for path in source.paths():
-                    with suppress(OSError):  # it will be quarantined
-                        total += source.size(path)
-    return total
+    return sum(config.source_bytes(folder) for config in recipe.data.values())
 
 
 def _vocab_size(recipe: Recipe) -> int:
@@ -258,9 +248,9 @@ class _Planner:
     def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
         """Of data that models write, where it is stated how many prompts there are at the most."""
         for name, config in self.recipe.data.items():
-            if isinstance(config, AnswersConfig) and config.limit and (shape := self._shape(config.model, models)):
-                tokens = config.limit * config.samples * config.max_tokens
-                seconds = writing_seconds(tokens, shape.parameters, config.data_type, self.machine)
+            writing = config.writing()
+            if writing and (shape := self._shape(writing.model, models)):
+                seconds = writing_seconds(writing.tokens, shape.parameters, writing.data_type, self.machine)
                 low, high = ACCURACY["counted"]
                 yield Prediction(name, (low * seconds, high * seconds))
 

@@ -6,6 +6,7 @@ Steps bring their own config classes, derived from `StepConfig`. `recipe_file.py
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Flag, auto
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,15 @@ class Effect(Flag):
     """How many bytes a training holds."""
 
 
+@dataclass(frozen=True)
+class Writing:
+    """What a model of the recipe is to write for a step."""
+
+    model: str
+    tokens: int
+    data_type: str
+
+
 class StepConfig(BaseModel):
     """Base of every step's config: unknown fields are refused, values never change after loading."""
 
@@ -64,6 +74,14 @@ class StepConfig(BaseModel):
     def resolve(self, folder: Path) -> Self:
         """This config with all that its output depends on outside the recipe; paths start at `folder`."""
         return self
+
+    def source_bytes(self, folder: Path) -> int:
+        """Bytes of the sources that are read from outside the recipe, as they are now; paths start at `folder`."""
+        return 0
+
+    def writing(self) -> Writing | None:
+        """What a model is to write at the most, where that is stated: the plan tells how long it takes."""
+        return None
 
 
 @cache

@@ -19,7 +19,7 @@ from lmworks.evaluate.items import Item, score_in_chunks
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig, Writing
 from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class AnswersConfig(StepConfig):
         default="float32",
         description="Of the model's products: float32 gives equal answers on all processors, but for rare ties.",
     )
+
+    def writing(self) -> Writing | None:
+        tokens = (self.limit or 0) * self.samples * self.max_tokens
+        return Writing(self.model, tokens, self.data_type) if tokens else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,6 +81,10 @@ class AnonymiseConfig(StepConfig):
         digest = key_digest(PRIVACY_KEY.load(folder))
         entities = self.entities and self.entities.resolve(folder)
         return self.model_copy(update={"folder": folder, "privacy_key_digest": digest, "entities": entities})
+
+    def reasons_for(self, document: Document) -> Iterable[str]:
+        """What patterns find in a document and what is done with it."""
+        return anonymise_documents(self, b"", [document], {})[2].counts
 
     def action_of(self, kind: Kind) -> Action:
         """What is done with one kind."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise, anonymise_documents
-from lmworks.data.quality.curate import CurateConfig, curate, filter_shard
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.quality.curate import CurateConfig, curate
 from lmworks.data.records import Document, Documents
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
@@ -17,13 +17,11 @@ from lmworks.release.inspect.hidden import Show
 from lmworks.release.render.differences import Piece, differences, excerpt, show_spaces
 from lmworks.release.trace.trace import parents
 
-EXPLAIN: Mapping[str, Callable[[Any, Document], Iterable[str]]] = {
-    curate.name: lambda config, document: filter_shard(CurateConfig.model_validate(config), [document])[1].counts,
-    anonymise.name: lambda config, document: (
-        anonymise_documents(AnonymiseConfig.model_validate(config), b"", [document], {})[2].counts
-    ),
+EXPLAINED: Mapping[str, type[CurateConfig | AnonymiseConfig]] = {
+    curate.name: CurateConfig,
+    anonymise.name: AnonymiseConfig,
 }
-"""Stage → its reasons for one document, for stages that have several and decide on each document alone."""
+"""Stages that have several reasons and decide on each document alone; their configs tell the reasons."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,9 @@ class Reasons:
             same = self._held_out.get(original, self._left.get(original)) == number_of(document.text_digest)
             kind = "exact duplicate" if same else "near duplicate"
             return [f"{kind} of a held-out document" if original in self._held_out else kind]
-        if explain := EXPLAIN.get(self._artifact.stage):
-            found = {each for each in explain(self._artifact.manifest["config"], document) if each in self._counted}
+        if config := EXPLAINED.get(self._artifact.stage):
+            reasons = config.model_validate(self._artifact.manifest["config"]).reasons_for(document)
+            found = {each for each in reasons if each in self._counted}
         else:
             found = self._by_outcome[stays] if len(self._by_outcome[stays]) == 1 else set()
         return sorted(found) or ["changed" if stays else "dropped"]

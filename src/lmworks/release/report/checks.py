@@ -11,7 +11,7 @@ from lmworks.release.inspect.hidden import hide
 from lmworks.release.render.words import duration, number, size, visible_lines
 from lmworks.tokens.rows.shards import LOST
 from lmworks.train.preflight.check import in_words as sample_in_words
-from lmworks.train.preflight.preflight_rows import Piece
+from lmworks.train.preflight.inspection import Piece
 
 
 def checked(artifact: Artifact) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from lmworks.model.config import DecoderConfig, Shape, require_heads
 from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.train.configs.train import CHECKED, STEP, TrainConfig
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.texts import Texts
 
 
 class EncoderTrainConfig(TrainConfig):
@@ -113,7 +115,7 @@ class ClassificationConfig(EncoderTrainConfig):
 class SequenceClassificationConfig(ClassificationConfig):
     """Tell the label of a text."""
 
-    checked: ClassVar[bool] = True
+    inspects: ClassVar[type[Inspection] | None] = Texts
 
     objective: Literal["sequence-classification"] = "sequence-classification"
     label: Annotated[str, CHECKED] = Field(

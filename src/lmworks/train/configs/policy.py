@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.model.config import DecoderConfig
 from lmworks.recipe.schema import Reference
-from lmworks.rewards import AnyReward
+from lmworks.rewards import AnswerReward, AnyReward
 from lmworks.rewards.judged import ModelReward
 from lmworks.train.configs.preference import AlignedConfig
 from lmworks.train.configs.train import RESULT, STEP
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.prompts import Prompts
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
@@ -26,6 +28,9 @@ class PolicyConfig(AlignedConfig):
 
     A row is one prompt and one answer. A step learns from `global_batch_tokens` / `sequence_length` answers.
     """
+
+    inspects: ClassVar[type[Inspection] | None] = Prompts
+    may_stand_still: ClassVar[bool] = True  # answers may all be worth the same
 
     data: Reference = Field(description="Conversations: their last answers are what new ones are judged by.")
     rewards: Annotated[list[AnyReward], STEP] = Field(
@@ -89,6 +94,10 @@ class PolicyConfig(AlignedConfig):
     @property
     def judges(self) -> list[str]:
         return [reward.model for reward in self.rewards if isinstance(reward, ModelReward)]
+
+    def without_judges(self) -> Self | None:
+        known = [reward for reward in self.rewards if isinstance(reward, AnswerReward)]
+        return self.model_copy(update={"rewards": known}) if any(reward.weight for reward in known) else None
 
     def frozen_parameters(self, shape: Shape) -> int:
         """The model as it began, which is there with adapters, that can be switched off; and those who judge."""

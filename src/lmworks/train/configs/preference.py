@@ -10,6 +10,8 @@ from lmworks.model.config import REWARD, DecoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.train.configs.adapter import RATES, kind_of
 from lmworks.train.configs.train import RESULT, LostShare, TrainConfig
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.turns import Turns
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
@@ -23,7 +25,7 @@ class AlignedConfig(TrainConfig):
 
     Nobody has published one of prompts and prefixes.
     """
-    checked: ClassVar[bool] = True
+    inspects: ClassVar[type[Inspection] | None] = Turns
 
     base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
     learning_rate: float = Field(

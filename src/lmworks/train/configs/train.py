@@ -14,6 +14,8 @@ from lmworks.errors import LmworksError
 from lmworks.model.config import FLOAT32, PACKED_BITS, require_heads
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.turns import Turns
 
 if TYPE_CHECKING:
     from lmworks.model.config import DecoderConfig, Shape
@@ -56,8 +58,11 @@ class TrainConfig(StepConfig):
     judged_by_scores: ClassVar[bool] = True
     """Whether `judges` are reward models; else they write."""
 
-    checked: ClassVar[bool] = False
-    """Whether its rows are of chats, judged answers, prompts or labelled texts, which are looked at before training."""
+    inspects: ClassVar[type[Inspection] | None] = None
+    """What of its rows is looked at before training; None for rows of which nothing is known to go wrong unseen."""
+
+    may_stand_still: ClassVar[bool] = False
+    """Whether the first step may move nothing without anything being wrong."""
 
     writes: ClassVar[bool] = True
     """Whether what is trained writes text: else only tasks that ask for scores are asked of it."""
@@ -329,6 +334,10 @@ class TrainConfig(StepConfig):
         """Models of the recipe that tell what answers are worth, or teach; each as often as it is named."""
         return []
 
+    def without_judges(self) -> Self | None:
+        """What can be tried before its judges are trained; None if nothing is left to learn from."""
+        return None if self.judges else self
+
     def drawing_bytes(self, shape: Shape) -> int:
         """What drawing answers to learn from holds, for the moment."""
         return 0
@@ -423,7 +432,7 @@ class CausalLMConfig(TrainConfig):
 class ChatConfig(TrainConfig):
     """Fields of every objective that learns what the assistant says in conversations."""
 
-    checked: ClassVar[bool] = True
+    inspects: ClassVar[type[Inspection] | None] = Turns
 
     base: Reference = Field(alias="from", description="The model to tune.")
     learning_rate: float = Field(
