@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_file, sync_tree, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_file, sync, write_atomically
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
@@ -183,7 +183,7 @@ class Build:
         write_atomically(out / "figures.json", canonical_json([figure.as_json() for figure in result.figures]) + "\n")
         write_atomically(out / "counts.json", canonical_json(dict(result.counts)) + "\n")
         write_atomically(out / "examples.jsonl", _json_lines(result.examples))
-        sync_tree(out)
+        sync(out)
         files = {
             str(path.relative_to(out)): {"sha256": digest_file(path), "bytes": path.stat().st_size}
             for path in sorted(out.rglob("*"))

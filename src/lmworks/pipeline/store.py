@@ -104,6 +104,7 @@ class Store:
         folder = self.root / "artifacts" / stage / key
         folder.mkdir(parents=True, exist_ok=True)
         if out.exists():
+            (folder / "manifest.json").unlink(missing_ok=True)  # or a crash here leaves one that promises a payload
             if (folder / "payload").exists():
                 shutil.rmtree(folder / "payload")
             out.replace(folder / "payload")
