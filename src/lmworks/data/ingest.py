@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.identity import document_id, key_digest, load_id_key
+from lmworks.data.identity import ID_KEY, document_id, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, mix
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
@@ -66,10 +66,14 @@ class IngestConfig(StepConfig):
                 "licences": self.licences.resolve(folder),
                 "folder": folder,
                 "fingerprints": [source.fingerprint() for source in sources],
-                "id_key_digest": key_digest(load_id_key(folder)),
+                "id_key_digest": ID_KEY.digest(folder),
                 "erased": erased_documents(folder),
             }
         )
+
+    def prepare(self, folder: Path) -> bool:
+        load_id_key(folder)
+        return not self.id_key_digest
 
     def source_bytes(self, folder: Path) -> int:
         total = 0

@@ -75,6 +75,10 @@ class StepConfig(BaseModel):
         """This config with all that its output depends on outside the recipe; paths start at `folder`."""
         return self
 
+    def prepare(self, folder: Path) -> bool:
+        """Make what the step keeps beside the recipe, before a build; whether this config was resolved without it."""
+        return False
+
     def source_bytes(self, folder: Path) -> int:
         """Bytes of the sources that are read from outside the recipe, as they are now; paths start at `folder`."""
         return 0

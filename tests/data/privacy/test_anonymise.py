@@ -234,6 +234,9 @@ def test_another_key_makes_the_step_stale(tmp_path: Path, monkeypatch: pytest.Mo
     config = AnonymiseConfig(documents="raw")
     before = config.resolve(tmp_path).privacy_key_digest
     monkeypatch.delenv("LMWORKS_PRIVACY_KEY")
+    assert config.resolve(tmp_path).privacy_key_digest == "" and not list(tmp_path.glob(".lmworks*"))
+    assert config.resolve(tmp_path).prepare(tmp_path)
     made = config.resolve(tmp_path).privacy_key_digest
+    assert not config.resolve(tmp_path).prepare(tmp_path)
     assert before != made == config.resolve(tmp_path).privacy_key_digest
     assert stat.S_IMODE((tmp_path / ".lmworks-privacy-key").stat().st_mode) == 0o600

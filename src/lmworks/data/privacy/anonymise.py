@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.identity import PRIVACY_KEY, key_digest
+from lmworks.data.identity import PRIVACY_KEY
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
@@ -78,9 +78,13 @@ class AnonymiseConfig(StepConfig):
 
     def resolve(self, folder: Path) -> Self:
         """This config with the digests of the key beside the recipe and of the model: others give other texts."""
-        digest = key_digest(PRIVACY_KEY.load(folder))
         entities = self.entities and self.entities.resolve(folder)
-        return self.model_copy(update={"folder": folder, "privacy_key_digest": digest, "entities": entities})
+        fields = {"folder": folder, "privacy_key_digest": PRIVACY_KEY.digest(folder), "entities": entities}
+        return self.model_copy(update=fields)
+
+    def prepare(self, folder: Path) -> bool:
+        PRIVACY_KEY.load(folder)
+        return not self.privacy_key_digest
 
     def reasons_for(self, document: Document) -> Iterable[str]:
         """What patterns find in a document and what is done with it."""
