@@ -25,7 +25,7 @@ from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed, writing_seconds
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.counting import size_in_words
+from lmworks.train.counting import flops_per_token, size_in_words
 from lmworks.train.memory import require_fit
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
@@ -226,7 +226,7 @@ class _Planner:
         operations: dict[str, float] = {}
         for number, (name, rate) in enumerate(rates.items()):
             config = self.configs[name]
-            per_step = config.rows_per_step * config.sequence_length * config.flops_per_token(shapes[name])
+            per_step = config.rows_per_step * config.sequence_length * flops_per_token(config, shapes[name])
             if config.same_operations_as:
                 models[name]["steps"] = max(1, round(operations[config.same_operations_as] / per_step))
             elif config.steps == "auto":
@@ -307,7 +307,7 @@ class _Planner:
         threads: int | None = None
         for name, shape in shapes.items():
             config = self.configs[name]
-            per_token = config.flops_per_token(shape)
+            per_token = flops_per_token(config, shape)
             chain = self._chain(name)
             runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
             if runs:

@@ -15,7 +15,7 @@ from lmworks.plan.probe import STATED, as_rehearsed
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, effects, references, unaffecting
 from lmworks.train.configs.train import TrainConfig, from_record
-from lmworks.train.counting import training_memory
+from lmworks.train.counting import flops_per_token, training_memory
 
 ALL = {
     **{f"objective {name}": config for name, (config, _) in OBJECTIVES.items()},
@@ -116,7 +116,7 @@ def test_counted_memory_and_operations_change_only_with_fields_that_say_so(objec
 
     def counted(of: TrainConfig) -> Any:
         shape = of.tuned_shape(base)
-        return training_memory(shape, of, 400, 0), of.rows_per_step * of.flops_per_token(shape)
+        return training_memory(shape, of, 400, 0), of.rows_per_step * flops_per_token(of, shape)
 
     for name in unaffecting(type(config), Effect.SPEED | Effect.MEMORY):
         changed = config.model_copy(update={name: other(getattr(config, name))})

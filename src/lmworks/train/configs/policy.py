@@ -103,10 +103,10 @@ class PolicyConfig(AlignedConfig):
         """The model as it began, which is there with adapters, that can be switched off; and those who judge."""
         return self.judge_parameters + (0 if self.adapter else shape.parameters)
 
-    def flops_per_token(self, shape: Shape) -> int:
-        """Three ways forward more a rollout: answers are drawn, found as they are and would have been; and judges'."""
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """Three forward passes a rollout: answers are drawn, found as they are and would have been; and judges'."""
         rollout = shape.training_flops_per_token(self.sequence_length) + 2 * self.judge_parameters
-        return super().flops_per_token(shape) + rollout // self.epochs
+        return rollout // self.epochs
 
     def drawing_bytes(self, shape: Shape) -> int:
         """The engine's cache of keys and values."""

@@ -66,9 +66,9 @@ class ReferencedConfig(PreferenceConfig):
         default=0.1, gt=0, description="The larger, the nearer to the base it stays; DPO's authors'."
     )
 
-    def flops_per_token(self, shape: Shape) -> int:
-        """A way forward more, of the reference; a way forward is a third of learning."""
-        return super().flops_per_token(shape) + shape.training_flops_per_token(self.sequence_length) // 3
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """A forward pass of the reference; a forward pass is a third of learning."""
+        return shape.training_flops_per_token(self.sequence_length) // 3
 
     def frozen_parameters(self, shape: Shape) -> int:
         """A copy of the base, unless adapters can be switched off."""

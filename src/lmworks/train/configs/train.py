@@ -290,16 +290,6 @@ class TrainConfig(StepConfig):
         """What is trained when there is one; a head or an adapter that is added to it counts here."""
         return base
 
-    def trained_parts(self, shape: Shape) -> Mapping[str, int]:
-        """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
-        if isinstance(self.adapter, PrefixConfig):
-            return {"adapters": self.adapter.tokens * shape.prefix_size(self.adapter.kind)}
-        if not self.lora:
-            return shape.parts
-        magnitudes = shape.num_layers * shape.block_outputs if self.lora.kind == "dora" else 0
-        head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
-        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes, **head}
-
     @property
     def lora(self) -> LoraConfig | None:
         """The adapters beside matrices, if there are such."""
@@ -310,20 +300,9 @@ class TrainConfig(StepConfig):
         """Places that are learned before every text."""
         return self.adapter.tokens if isinstance(self.adapter, PrefixConfig) else 0
 
-    def weight_bytes(self, shape: Shape) -> int:
-        """What the weights of the model take that is trained."""
-        if not (self.lora and self.lora.quantise):
-            return FLOAT32 * shape.parameters
-        packed = shape.parts["matrices"]
-        return FLOAT32 * (shape.parameters - packed) + int(packed * PACKED_BITS[self.lora.quantise] / 8)
-
-    def flops_per_token(self, shape: Shape) -> int:
-        """Floating-point operations to learn from a token; frozen weights, beside adapters, have no gradient."""
-        whole = shape.training_flops_per_token(self.sequence_length)
-        if not self.adapter:
-            return whole
-        beside = 6 * shape.adapter_parameters(self.lora.rank) if self.lora else 0
-        return whole - shape.training_flops_per_token(0) // 3 + beside
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """Floating-point operations for a token beside learning from it (`train/counting.py` counts these)."""
+        return 0
 
     def frozen_parameters(self, shape: Shape) -> int:
         """Parameters of further models that are held beside it and never move."""
@@ -491,9 +470,9 @@ class DistillationConfig(ChatConfig):
         """The teacher's."""
         return self.judge_parameters
 
-    def flops_per_token(self, shape: Shape) -> int:
-        """A way forward more, of the teacher, nearly."""
-        return super().flops_per_token(shape) + 2 * self.judge_parameters
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """A forward pass of the teacher, nearly."""
+        return 2 * self.judge_parameters
 
 
 def as_record(config: TrainConfig, without: Collection[str] = ()) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.distributed.launch import run_processes
 from lmworks.train.loop.freed_memory import freed_memory_kept
-from lmworks.train.loop.run import Run
+from lmworks.train.loop.run import Run, RunInputs
 from lmworks.train.memory import shortage_in_words
 
 
@@ -50,7 +50,8 @@ def train(
     settings = _kept_settings(config, context)
     with _threads(settings["threads"]), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
         judges = [*(rewards or ()), *([teacher] if teacher else ())]
-        run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"], judges)
+        read = RunInputs(base, data, tokenizer, validation, watch, judges)
+        run = Run(config, read, out, context, compiled=settings["compile"])
         with run.timed("running"), run.checkpoints, closing(run.live):
             run.go()
         model, result = run.whole_model(), run.result()
@@ -73,7 +74,7 @@ def first_step(
     """What the history tells of the first step, None if it is a spike, and its seconds. Nothing of it is kept."""
     only = config.model_copy(update={"steps": 1, "publish_checkpoints": [], "branch_step": None, "log_to": {}})
     with _threads(int(config.threads)), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
-        run = Run(only, base, data, tokenizer, None, None, context.scratch, context, compiled=False)
+        run = Run(only, RunInputs(base, data, tokenizer), context.scratch, context, compiled=False)
         with closing(run.live):
             began = time.perf_counter()
             return run.step(0), time.perf_counter() - began
