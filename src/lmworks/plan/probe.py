@@ -35,8 +35,8 @@ SECONDS, MOST_STEPS = 3.0, 200
 
 TIMEOUT_SECONDS = 600
 
-STATED = {"learning_rate", "on_spike"}
-"""Kept in a rehearsal: an optimizer may demand a rate, and at this one a step that went wrong may be one to skip."""
+STATED = {"learning_rate", "on_spike", "steps"}
+"""Kept in a rehearsal: rate and steps may have to be stated, and at this rate a step that went wrong may be skipped."""
 
 
 @dataclass(frozen=True)

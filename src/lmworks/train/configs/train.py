@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError
-from lmworks.model.config import FLOAT32, PACKED_BITS, require_heads
+from lmworks.model.config import require_heads
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
 from lmworks.train.preflight.inspection import Inspection
