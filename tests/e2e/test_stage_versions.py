@@ -262,9 +262,9 @@ def described(artifacts: list[Artifact]) -> dict[str, dict[str, Any]]:
 
 def stages() -> list[tuple[Stage, type[StepConfig]]]:
     """Every stage that a recipe can name, with its config."""
-    found = [(stage, config) for config, stage in (*graph.DATA.values(), *graph.TOKENIZERS.values())]
-    found += [(pack, config) for _, (config, pack, _) in graph.OBJECTIVES.values()]
-    found += [(graph.train, config) for config, _ in graph.OBJECTIVES.values()]
+    found = [(stage, stage.config) for stage in graph.STEPS.values()]
+    found += [(config.packed.pack, config.packed.pack.config) for config in graph.OBJECTIVES.values()]
+    found += [(graph.train, config) for config in graph.OBJECTIVES.values()]
     found += [(graph.import_model, graph.PretrainedModelConfig), (graph.check, graph.SftConfig)]
     return found + [(task.stage, task.config) for task in graph.TASKS.values()]
 

@@ -8,7 +8,8 @@ import pytest
 from evaluated import items_of, make_conversations
 from pydantic import ValidationError
 
-from lmworks.engines.engine import Engine, Sampling, open_engine
+from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.open import open_engine
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.documentation import DocumentationConfig, evaluate_documentation
 from lmworks.evaluate.tasks.exact_answer import ExactAnswerConfig, evaluate_exact_answer

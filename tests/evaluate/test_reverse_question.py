@@ -9,7 +9,8 @@ import pytest
 from evaluated import OPERATIONS, action, items_of, make_conversations
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Engine, open_engine
+from lmworks.engines.engine import Engine
+from lmworks.engines.open import open_engine
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.reverse_question import (
     ReverseQuestionConfig,

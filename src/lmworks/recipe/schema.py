@@ -35,6 +35,8 @@ class StepConfig(BaseModel):
 
     parts: ClassVar[tuple[str, ...]] = ()
     """Names of the sub-folders of the step's output that other steps may refer to."""
+    section: ClassVar[Literal["data", "tokenizer"]] = "data"
+    """Where in the recipe a step of its own stands, if it is one."""
     not_in_key: ClassVar[frozenset[str]] = frozenset()
     """Fields that are recorded but change no promise about the output, such as a number of threads."""
     always_in_key: ClassVar[frozenset[str]] = frozenset()

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
+
+from lmworks.registry import Kinds, instance_of
 
 Row = Mapping[str, Any]
 Turns = list[dict[str, str]]
@@ -272,27 +274,41 @@ def _is_ranked(row: Row) -> bool:
     return _has(row, (*SCORES, *RANKS)) or _has(inside, (*SCORES, *RANKS))
 
 
-FORMS: Mapping[str, tuple[Callable[[Row], bool], Convert]] = {
-    "pair": (lambda row: _has(row, ["chosen"], ["rejected"]), _pair),
-    "ranking": (lambda row: _has(row, PROMPT, ANSWERS) and _is_ranked(row), _ranking),
-    "good-or-bad": (
-        lambda row: _has(row, PROMPT, COMPLETION, ["label"]) and row["label"] in (*GOOD, *BAD),
-        _alone,
-    ),
-    "messages": (lambda row: _has(row, ["messages"]), _messages),
-    "sharegpt": (lambda row: _has(row, ["conversations"]), _messages),
-    "alpaca": (lambda row: _has(row, ["instruction"], ["output", "instances"]), _alpaca),
-    "flan": (lambda row: _has(row, ["inputs"], ["targets"]), _flan),
-    "question-answer": (lambda row: _has(row, PROMPT, ANSWER) and not _has(row, COMPLETION), _question_answer),
-    "prompt-completion": (lambda row: _has(row, PROMPT, COMPLETION), _prompt_completion),
-    "labels": (lambda row: _has(row, TEXT, LABEL), _labels),
-}
-"""Whether a row has the form, and what it says; the first that fits is taken."""
+class SampleForm(NamedTuple):
+    """A form that tuning data is published in."""
 
-JUDGEMENTS = ("pair", "ranking", "good-or-bad")
-"""Forms that tell better from worse."""
+    fits: Callable[[Row], bool]
+    """Whether a row has it, by its fields."""
+    convert: Convert
+    """What a row says. Raises Fault where it says nothing that can be used."""
+    is_judgement: bool = False
+    """Whether it tells better from worse."""
+
+
+FORMS: Kinds[SampleForm] = Kinds(
+    "forms",
+    "form",
+    {
+        "pair": SampleForm(lambda row: _has(row, ["chosen"], ["rejected"]), _pair, True),
+        "ranking": SampleForm(lambda row: _has(row, PROMPT, ANSWERS) and _is_ranked(row), _ranking, True),
+        "good-or-bad": SampleForm(
+            lambda row: _has(row, PROMPT, COMPLETION, ["label"]) and row["label"] in (*GOOD, *BAD), _alone, True
+        ),
+        "messages": SampleForm(lambda row: _has(row, ["messages"]), _messages),
+        "sharegpt": SampleForm(lambda row: _has(row, ["conversations"]), _messages),
+        "alpaca": SampleForm(lambda row: _has(row, ["instruction"], ["output", "instances"]), _alpaca),
+        "flan": SampleForm(lambda row: _has(row, ["inputs"], ["targets"]), _flan),
+        "question-answer": SampleForm(
+            lambda row: _has(row, PROMPT, ANSWER) and not _has(row, COMPLETION), _question_answer
+        ),
+        "prompt-completion": SampleForm(lambda row: _has(row, PROMPT, COMPLETION), _prompt_completion),
+        "labels": SampleForm(lambda row: _has(row, TEXT, LABEL), _labels),
+    },
+    instance_of(SampleForm),
+)
+"""By the word that a step's `form` names."""
 
 
 def form_of(row: Row) -> str | None:
-    """The form of a record by its fields; None if it has none of them."""
-    return next((name for name, (fits, _) in FORMS.items() if fits(row)), None)
+    """The form of a record by its fields, the first built-in one that fits; None if it has none of them."""
+    return next((name for name, form in FORMS.built_in.items() if form.fits(row)), None)

@@ -56,4 +56,4 @@ def tex_to_text(source: str) -> str:
 
 
 FORM = element_form("record", _record, states_licences=True)
-TEX = Form(parse_tex)
+TEX = Form(parse_tex, endings=(".tex",))

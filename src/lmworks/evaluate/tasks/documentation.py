@@ -62,7 +62,8 @@ def evaluate_documentation(
 
     As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
     """
-    from lmworks.engines.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())

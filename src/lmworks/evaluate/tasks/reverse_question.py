@@ -66,7 +66,7 @@ def evaluate_reverse_question(
     In a chat the names are scored as answers, with the token that ends them. As documents they are scored as titles,
     by how likely each makes the sentence that the question was made from.
     """
-    from lmworks.engines.engine import open_engine
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     questions, names, method = _questions(config, data, train)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class PretrainedConfig(StepConfig):
     """Take a published tokenizer; its ids stay as they are."""
 
+    section: ClassVar = "tokenizer"
     not_in_key = frozenset({"path"})
 
     kind: Literal["pretrained"] = "pretrained"

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from lmworks.model.config import REWARD, DecoderConfig
 from lmworks.recipe.schema import Reference
+from lmworks.tokens.rows.packings import PREFERENCES, Packing
 from lmworks.train.configs.adapter import RATES, kind_of
 from lmworks.train.configs.train import LostShare, TrainConfig
 
@@ -74,17 +75,26 @@ class ReferencedConfig(PreferenceConfig):
 class DpoConfig(ReferencedConfig):
     """Direct preference optimisation."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Dpo"
+    packed: ClassVar[Packing] = PREFERENCES
+
     objective: Literal["dpo"] = "dpo"
 
 
 class IpoConfig(ReferencedConfig):
     """Identity preference optimisation."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Ipo"
+    packed: ClassVar[Packing] = PREFERENCES
+
     objective: Literal["ipo"] = "ipo"
 
 
 class KtoConfig(ReferencedConfig):
     """Kahneman-Tversky optimisation, of answers that are judged alone; both answers of a pair count as such."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.kto:Kto"
+    packed: ClassVar[Packing] = PREFERENCES
 
     objective: Literal["kto"] = "kto"
     data: Reference = Field(description="Preferences: answers that are good or bad, or pairs.")
@@ -102,6 +112,9 @@ class KtoConfig(ReferencedConfig):
 class OrpoConfig(PreferenceConfig):
     """Odds ratio preference optimisation: tunes and aligns at once, and needs no reference."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Orpo"
+    packed: ClassVar[Packing] = PREFERENCES
+
     objective: Literal["orpo"] = "orpo"
     rates = (8e-6, 8e-5)
     odds_weight: float = Field(
@@ -112,6 +125,9 @@ class OrpoConfig(PreferenceConfig):
 class SimpoConfig(PreferenceConfig):
     """Simple preference optimisation: likelihood a token, without a reference."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Simpo"
+    packed: ClassVar[Packing] = PREFERENCES
+
     objective: Literal["simpo"] = "simpo"
     beta: float = Field(default=2.0, gt=0, description="Of the log-likelihood a token; the paper's lowest.")
     target_margin: float = Field(default=1.0, ge=0, description="γ: by how much the chosen answer should lead.")
@@ -119,6 +135,9 @@ class SimpoConfig(PreferenceConfig):
 
 class RewardConfig(PreferenceConfig):
     """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952)."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.reward:Reward"
+    packed: ClassVar[Packing] = PREFERENCES
 
     writes: ClassVar[bool] = False
 
