@@ -26,7 +26,6 @@ from lmworks.data.quality.curate import curate
 from lmworks.data.quality.doubtful_labels import doubtful_labels
 from lmworks.data.splits.split import split
 from lmworks.data.tuning.arithmetic import arithmetic
-from lmworks.data.tuning.conversations import operations_to_prompts
 from lmworks.data.tuning.label import label
 from lmworks.data.tuning.pairs import pairs
 from lmworks.data.tuning.pick import PickConfig
@@ -98,7 +97,6 @@ STEPS: Kinds[Stage] = Kinds(
         "label": label,
         "doubtful-labels": doubtful_labels,
         "mix": mix,
-        "operations-to-prompts": operations_to_prompts,
         "pairs": pairs,
         "styles": styles,
         "conversations": conversations,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, ROUGE_L, SPAN_F1
+from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
 from lmworks.evaluate.tasks import (
     classification,
-    documentation,
     exact_answer,
     extraction,
     facts_to_text,
@@ -14,7 +13,6 @@ from lmworks.evaluate.tasks import (
     multiple_choice,
     perplexity,
     preference_accuracy,
-    reverse_question,
     rules,
     summary,
     text_to_text,
@@ -51,18 +49,6 @@ TASKS: Kinds[Task] = Kinds(
             },
             objective="token-classification",
             metrics=[SPAN_F1],
-        ),
-        "documentation": Task(
-            documentation.DocumentationConfig,
-            documentation.evaluate_documentation,
-            {"copy-nearest": documentation.evaluate_documentation_nearest},
-            metrics=[ROUGE_L],
-        ),
-        "reverse-question": Task(
-            reverse_question.ReverseQuestionConfig,
-            reverse_question.evaluate_reverse_question,
-            {"shared-words": reverse_question.evaluate_reverse_question_nearest},
-            metrics=[ACCURACY],
         ),
         "preference-accuracy": Task(
             preference_accuracy.PreferenceAccuracyConfig,

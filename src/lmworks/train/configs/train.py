@@ -100,7 +100,7 @@ class TrainConfig(StepConfig):
     )
     learning_rate: float
     adamw_learning_rate: float
-    sequence_length: int = Field(default=512, ge=8, description="Nine in ten operations' documents fit whole.")
+    sequence_length: int = Field(default=512, ge=8, description="A page; what is longer goes on in a further row.")
     global_batch_tokens: int = Field(
         default=2048,
         ge=8,

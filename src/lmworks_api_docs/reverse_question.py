@@ -16,17 +16,17 @@ from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
 from lmworks.evaluate.questions import (
     Question,
-    QuestionsConfig,
     answered,
     chat_prompt,
-    document_prompt,
     draw,
     shots,
     sources,
 )
+from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 if TYPE_CHECKING:
     from lmworks.engines.engine import Engine
@@ -36,7 +36,7 @@ QUESTIONS_AT_ONCE = 32
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
 
 
-class ReverseQuestionConfig(QuestionsConfig):
+class ReverseQuestionConfig(OperationQuestionsConfig):
     """Accuracy of finding an operation by what it does."""
 
     kind: Literal["reverse-question"] = "reverse-question"
@@ -108,7 +108,7 @@ def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, out: Path, context: Context
 ) -> Result:
     """The same figure for the candidate whose name shares most word pieces with the question."""
-    from lmworks.evaluate.baselines.nearest import shares_most
+    from lmworks_api_docs.nearest import shares_most
 
     questions, names, method = _questions(config, data, train)
     items = []
@@ -190,3 +190,11 @@ def _evidence(items: Sequence[Item], questions: Sequence[Question], train: Conve
         "chance": sum(1 / item["candidates"] for item in items) / len(items),
         "contamination": contamination(train, sources(questions)),
     }
+
+
+TASK = Task(
+    ReverseQuestionConfig,
+    evaluate_reverse_question,
+    {"shared-words": evaluate_reverse_question_nearest},
+    metrics=[ACCURACY],
+)
