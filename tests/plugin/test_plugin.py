@@ -127,3 +127,9 @@ def test_without_the_package_the_recipe_says_what_is_missing(
     done = lmworks(project, None, "status", "recipe.yaml")
     assert done.returncode == 2
     assert "recipe.yaml:5: data.verses.sources.0: no kind 'ledger'; expected one of" in done.stderr
+
+
+def test_its_kinds_are_explained_beside_those_built_in(project: Path, site: Path) -> None:
+    told = lmworks(project, site, "explain", "shout.marks").stdout
+    assert "Exclamation marks at the end of each; one is heard." in told
+    assert "of lmworks-everything 1.0" in told

@@ -18,6 +18,7 @@ Open = Callable[[Path, str], "Engine"]
 
 
 def _ours(folder: Path, data_type: str) -> Engine:
+    """Decoders of lmworks's own architectures, on PyTorch: the reference."""
     from lmworks.engines.engine import Engine
     from lmworks.model.folder import load_model
     from lmworks.model.prefix import load_prefix
@@ -28,6 +29,7 @@ def _ours(folder: Path, data_type: str) -> Engine:
 
 
 def _published(folder: Path, data_type: str) -> Engine:
+    """Decoders of other architectures, by `transformers`: tuned and measured, not served."""
     from lmworks.engines.published import PublishedEngine
     from lmworks.model.published_decoder import load_published_decoder
     from lmworks.tokens.tokenizer import open_tokenizer
@@ -46,8 +48,8 @@ ENGINES: Kinds[Open] = Kinds(
     "engines",
     "engine",
     {
-        "torch": _ours,  # decoders of our architectures
-        "transformers": _published,  # decoders of others
+        "torch": _ours,
+        "transformers": _published,
     },
     _check,
 )

@@ -283,26 +283,53 @@ class SampleForm(NamedTuple):
     """What a row says. Raises Fault where it says nothing that can be used."""
     is_judgement: bool = False
     """Whether it tells better from worse."""
+    about: str = ""
+    """Its fields, for the reference."""
 
 
 FORMS: Kinds[SampleForm] = Kinds(
     "forms",
     "form",
     {
-        "pair": SampleForm(lambda row: _has(row, ["chosen"], ["rejected"]), _pair, True),
-        "ranking": SampleForm(lambda row: _has(row, PROMPT, ANSWERS) and _is_ranked(row), _ranking, True),
+        "pair": SampleForm(
+            lambda row: _has(row, ["chosen"], ["rejected"]),
+            _pair,
+            True,
+            "`chosen` and `rejected`, behind a prompt or with it.",
+        ),
+        "ranking": SampleForm(
+            lambda row: _has(row, PROMPT, ANSWERS) and _is_ranked(row),
+            _ranking,
+            True,
+            "A prompt, and several answers with scores or ranks.",
+        ),
         "good-or-bad": SampleForm(
-            lambda row: _has(row, PROMPT, COMPLETION, ["label"]) and row["label"] in (*GOOD, *BAD), _alone, True
+            lambda row: _has(row, PROMPT, COMPLETION, ["label"]) and row["label"] in (*GOOD, *BAD),
+            _alone,
+            True,
+            "A prompt, an answer, and `label`: good or bad.",
         ),
-        "messages": SampleForm(lambda row: _has(row, ["messages"]), _messages),
-        "sharegpt": SampleForm(lambda row: _has(row, ["conversations"]), _messages),
-        "alpaca": SampleForm(lambda row: _has(row, ["instruction"], ["output", "instances"]), _alpaca),
-        "flan": SampleForm(lambda row: _has(row, ["inputs"], ["targets"]), _flan),
+        "messages": SampleForm(
+            lambda row: _has(row, ["messages"]), _messages, about="`messages` of `role` and `content`."
+        ),
+        "sharegpt": SampleForm(
+            lambda row: _has(row, ["conversations"]), _messages, about="`conversations` of `from` and `value`."
+        ),
+        "alpaca": SampleForm(
+            lambda row: _has(row, ["instruction"], ["output", "instances"]),
+            _alpaca,
+            about="`instruction`, `input` and `output`.",
+        ),
+        "flan": SampleForm(lambda row: _has(row, ["inputs"], ["targets"]), _flan, about="`inputs` and `targets`."),
         "question-answer": SampleForm(
-            lambda row: _has(row, PROMPT, ANSWER) and not _has(row, COMPLETION), _question_answer
+            lambda row: _has(row, PROMPT, ANSWER) and not _has(row, COMPLETION),
+            _question_answer,
+            about="A question and its answer, that a verifier can compare.",
         ),
-        "prompt-completion": SampleForm(lambda row: _has(row, PROMPT, COMPLETION), _prompt_completion),
-        "labels": SampleForm(lambda row: _has(row, TEXT, LABEL), _labels),
+        "prompt-completion": SampleForm(
+            lambda row: _has(row, PROMPT, COMPLETION), _prompt_completion, about="A prompt and what follows."
+        ),
+        "labels": SampleForm(lambda row: _has(row, TEXT, LABEL), _labels, about="A text and its label."),
     },
     instance_of(SampleForm),
 )

@@ -122,6 +122,8 @@ class Form:
     """Whether the form itself holds a licence a record."""
     endings: tuple[str, ...] = ()
     """Of files that have this form though nobody names it; those of a built-in form alone are looked at."""
+    about: str = ""
+    """What the form is, for the reference."""
 
 
 @dataclass(frozen=True)
