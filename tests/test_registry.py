@@ -109,8 +109,9 @@ def faults(folder: Path, text: str = RECIPE) -> str:
 
 
 def nodes(folder: Path, recipe: Recipe) -> dict[str, Node]:
-    (folder / "texts").mkdir(exist_ok=True)
-    (folder / "texts" / "a.txt").write_text("A text.")
+    if not (folder / "texts").exists():  # a file that is written again is another to a source
+        (folder / "texts").mkdir()
+        (folder / "texts" / "a.txt").write_text("A text.")
     plan: Any = None
     return {each.name: each for each in graph.make_nodes(recipe, plan, folder)}
 
