@@ -32,8 +32,8 @@ test-all: setup
 	$(BIN)/pytest --numprocesses 2
 
 lint: setup
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 
 types: setup
 	$(BIN)/mypy

@@ -17,7 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmworks.engines.engine import Engine, Sampling, open_adapted, open_engine
+from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.open import open_adapted, open_engine
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from trl_sides import gradient_difference, make_base, settings
 
 from corpora import pack_asked
-from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import OBJECTIVES as CONFIGS
+from lmworks.train.objectives import objective_of
 from lmworks.train.objectives.policy import Rollout
 from support import make_context
 from tiny import disturbed
@@ -53,8 +53,8 @@ def compare(objective: str, folder: Path, tokenizer: TokenizerFolder) -> dict[st
     fields = {"from": "x", "data": "x", "sequence_length": LENGTH, "global_batch_tokens": 4 * GROUP * LENGTH}
     more = {"rewards": [{"kind": "length", "most": 2}], "clip_range": CLIP, "kl_weight": KL, "data_type": "float32"}
     sizes = {"group_size": GROUP, "answer_tokens": ANSWER, "objective": objective}
-    config = CONFIGS[objective][0].model_validate({**fields, **more, **sizes})
-    asked: Any = OBJECTIVES[objective](rows, config)
+    config = CONFIGS[objective].model_validate({**fields, **more, **sizes})
+    asked: Any = objective_of(objective)(rows, config)
     model: Any = asked.begin(config, ModelFolder(folder / "base", ""), rows, tokenizer.open(), compiled=False)
     asked.prepare(model, tokenizer.open(), make_context(folder / objective))
     disturbed(model.decoder, 0.02)

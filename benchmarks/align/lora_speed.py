@@ -52,7 +52,7 @@ Say = Callable[[dict[str, float]], None]
 
 def config(objective: str, steps: int, threads: int, how: str = "") -> Any:
     """What is trained, and how."""
-    from lmworks.graph import OBJECTIVES
+    from lmworks.train.objectives import OBJECTIVES
 
     form = next((form for form in ("q4_1", "nf4") if form in how), None)
     adapter = {"kind": "dora" if "dora" in how else "lora", "quantise": form}
@@ -61,7 +61,7 @@ def config(objective: str, steps: int, threads: int, how: str = "") -> Any:
         **{"sequence_length": LENGTH, "global_batch_tokens": ROWS * LENGTH, "micro_batch_rows": ROWS, "steps": steps},
         **{"schedule": "constant", "warmup_steps": 0, "data_type": "bfloat16", "threads": threads, "compile": False},
     }
-    return OBJECTIVES[objective][0].model_validate(fields)
+    return OBJECTIVES[objective].model_validate(fields)
 
 
 def prepare(model: Path, questions: Path, folder: Path) -> None:

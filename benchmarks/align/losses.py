@@ -27,12 +27,12 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 from trl_sides import Inputs, gradient_difference, make_base, padded, settings
 
 from corpora import make_preferences, pack_judged
-from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.tokens.rows.pack_preferences import CHOSEN, MISMATCHED, REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import OBJECTIVES as CONFIGS
+from lmworks.train.objectives import objective_of
 from tiny import disturbed
 
 LENGTH, PAIRS, BETA, WEIGHT, MARGIN = 128, 5, 0.3, 0.4, 0.6
@@ -53,8 +53,8 @@ def compare(objective: str, folder: Path, tokenizer: TokenizerFolder) -> dict[st
     preferences = make_preferences(folder / "preferences", PAIRS)
     rows = pack_judged(folder / objective, tokenizer, LENGTH, preferences, alone=objective == "kto").open()
     fields = {"from": "x", "data": "x", "sequence_length": LENGTH, "data_type": "float32", "objective": objective}
-    config = CONFIGS[objective][0].model_validate({**fields, **values})
-    asked = OBJECTIVES[objective](rows, config)
+    config = CONFIGS[objective].model_validate({**fields, **values})
+    asked = objective_of(objective)(rows, config)
     model = asked.begin(config, ModelFolder(folder / "base", ""), rows, tokenizer.open(), compiled=False)
     disturbed(model.module, 0.02)
     loss, count, _ = asked.loss(model, asked.first(len(rows.tokens)))

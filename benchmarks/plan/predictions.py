@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--keep", type=Path, help="folder of the store, to look at afterwards")
     options = parser.parse_args()
-    from lmworks.graph import OBJECTIVES
+    from lmworks.train.objectives import OBJECTIVES
 
     found: dict[str, Any] = {}
     skipped: list[str] = []
@@ -170,7 +170,7 @@ def main() -> None:
             if unknown := {fields["objective"] for fields in models.values()} - set(OBJECTIVES):
                 skipped.append(f"{case}: no objective {', '.join(sorted(unknown))}")
             elif any(
-                field not in OBJECTIVES[fields["objective"]][0].model_fields
+                field not in OBJECTIVES[fields["objective"]].model_fields
                 for fields in models.values()
                 for field in fields
                 if field != "from"

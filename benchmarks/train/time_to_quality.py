@@ -294,7 +294,7 @@ def document_side(options: argparse.Namespace) -> dict[str, float]:
     from quality_peers import nanochat, trainer, with_tokenizer
 
     from lmworks.data.records import Documents
-    from lmworks.engines.engine import open_engine
+    from lmworks.engines.open import open_engine
     from lmworks.evaluate.items import BITS_PER_BYTE
     from lmworks.evaluate.tasks.perplexity import _score
     from lmworks.tokens.rows.shards import Shards

@@ -6,144 +6,125 @@ A new data step, tokenizer, objective or task is its own file and one line in a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from lmworks.data.clean.classic import ClassicConfig, classic
-from lmworks.data.clean.normalise import NormaliseConfig, normalise
-from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
-from lmworks.data.duplicates.passages import PassagesConfig, repeated_passages
-from lmworks.data.duplicates.semantic import SemanticConfig, semantic_duplicates
-from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.clean.classic import classic
+from lmworks.data.clean.normalise import normalise
+from lmworks.data.contamination.decontaminate import decontaminate
+from lmworks.data.duplicates.passages import repeated_passages
+from lmworks.data.duplicates.semantic import semantic_duplicates
+from lmworks.data.ingest import ingest
 from lmworks.data.mixtures.mixing import MixConfig, mix
-from lmworks.data.mixtures.represent import RepresentConfig, represent
-from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.quality.classifier import ClassifierConfig, classifier
-from lmworks.data.quality.classify import ClassifyConfig, classify
-from lmworks.data.quality.curate import CurateConfig, curate
-from lmworks.data.quality.doubtful_labels import DoubtfulLabelsConfig, doubtful_labels
-from lmworks.data.splits.groups import SplitConfig
+from lmworks.data.mixtures.represent import represent
+from lmworks.data.privacy.anonymise import anonymise
+from lmworks.data.quality.classifier import classifier
+from lmworks.data.quality.classify import classify
+from lmworks.data.quality.curate import curate
+from lmworks.data.quality.doubtful_labels import doubtful_labels
 from lmworks.data.splits.split import split
-from lmworks.data.tuning.arithmetic import ArithmeticConfig, arithmetic
-from lmworks.data.tuning.conversations import PromptsConfig, operations_to_prompts
-from lmworks.data.tuning.label import LabelConfig, label
-from lmworks.data.tuning.pairs import PairsConfig, pairs
-from lmworks.data.tuning.pick import PickConfig, pick_conversations, pick_documents
-from lmworks.data.tuning.samples import ConversationsConfig, PreferencesConfig, conversations, preferences
-from lmworks.data.tuning.styles import StylesConfig, styles
-from lmworks.data.tuning.verdicts import VerdictsConfig, verdicts
+from lmworks.data.tuning.arithmetic import arithmetic
+from lmworks.data.tuning.label import label
+from lmworks.data.tuning.pairs import pairs
+from lmworks.data.tuning.pick import PickConfig
+from lmworks.data.tuning.samples import conversations, preferences
+from lmworks.data.tuning.styles import styles
+from lmworks.data.tuning.verdicts import verdicts
+from lmworks.engines.open import ENGINES
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS
+from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.file import StepClasses
+from lmworks.recipe.kinds import Chosen, ConfigClass, plugins_of
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, references, steps_in_order, unaffecting
-from lmworks.teach.answers import AnswersConfig, answers
-from lmworks.teach.constitution import ConstitutionConfig, constitution
-from lmworks.tokens.kinds.best_of import BestOfConfig, best_of
-from lmworks.tokens.kinds.bpe import BpeConfig, bpe
-from lmworks.tokens.kinds.character import CharacterConfig, character
-from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
-from lmworks.tokens.kinds.unigram import UnigramConfig, unigram
-from lmworks.tokens.kinds.word import WordConfig, word
-from lmworks.tokens.kinds.wordpiece import WordPieceConfig, wordpiece
+from lmworks.registry import Kinds, derived_from, plugins_behind
+from lmworks.teach.answers import answers
+from lmworks.teach.constitution import constitution
+from lmworks.tokens.kinds.best_of import best_of
+from lmworks.tokens.kinds.bpe import bpe
+from lmworks.tokens.kinds.character import character
+from lmworks.tokens.kinds.pretrained import pretrained
+from lmworks.tokens.kinds.unigram import unigram
+from lmworks.tokens.kinds.word import word
+from lmworks.tokens.kinds.wordpiece import wordpiece
 from lmworks.tokens.packaged import with_named_bases
 from lmworks.tokens.rows.join import JoinConfig, join_rows
 from lmworks.tokens.rows.pack import (
-    PackConfig,
-    PackConversationsConfig,
-    PackDocumentsConfig,
-    PackPairsConfig,
     pack_conversations,
     pack_documents,
-    pack_pairs,
 )
-from lmworks.tokens.rows.pack_preferences import PackPreferencesConfig, pack_preferences
-from lmworks.tokens.rows.pack_prompts import PackPromptsConfig, pack_prompts
-from lmworks.tokens.rows.pack_texts import PackLabelledConfig, PackTextsConfig, pack_labelled, pack_spans, pack_texts
-from lmworks.train.configs.encoder import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
-from lmworks.train.configs.policy import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
-from lmworks.train.configs.preference import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
-from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
-from lmworks.train.configs.train import CausalLMConfig, DistillationConfig, SftConfig, TrainConfig
+from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
+from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.preflight.check import check
 
-DATA: Mapping[str, tuple[type[StepConfig], Stage]] = {
-    "ingest": (IngestConfig, ingest),
-    "normalise": (NormaliseConfig, normalise),
-    "anonymise": (AnonymiseConfig, anonymise),
-    "split": (SplitConfig, split),
-    "classic": (ClassicConfig, classic),
-    "classifier": (ClassifierConfig, classifier),
-    "classify": (ClassifyConfig, classify),
-    "curate": (CurateConfig, curate),
-    "semantic-duplicates": (SemanticConfig, semantic_duplicates),
-    "decontaminate": (DecontaminateConfig, decontaminate),
-    "repeated-passages": (PassagesConfig, repeated_passages),
-    "verdicts": (VerdictsConfig, verdicts),
-    "represent": (RepresentConfig, represent),
-    "label": (LabelConfig, label),
-    "doubtful-labels": (DoubtfulLabelsConfig, doubtful_labels),
-    "mix": (MixConfig, mix),
-    "operations-to-prompts": (PromptsConfig, operations_to_prompts),
-    "pairs": (PairsConfig, pairs),
-    "styles": (StylesConfig, styles),
-    "conversations": (ConversationsConfig, conversations),
-    "preferences": (PreferencesConfig, preferences),
-    "arithmetic": (ArithmeticConfig, arithmetic),
-    "answers": (AnswersConfig, answers),
-    "constitution": (ConstitutionConfig, constitution),
-}
-TOKENIZERS: Mapping[str, tuple[type[StepConfig], Stage]] = {
-    "bpe": (BpeConfig, bpe),
-    "unigram": (UnigramConfig, unigram),
-    "wordpiece": (WordPieceConfig, wordpiece),
-    "word": (WordConfig, word),
-    "character": (CharacterConfig, character),
-    "best-of": (BestOfConfig, best_of),
-    "pretrained": (PretrainedConfig, pretrained),
-}
-DOCUMENTS = (PackDocumentsConfig, pack_documents, pick_documents)
-CONVERSATIONS = (PackConversationsConfig, pack_conversations, pick_conversations)
-PREFERENCES = (PackPreferencesConfig, pack_preferences, pick_conversations)
-PAIRS = (PackPairsConfig, pack_pairs, pick_conversations)
-PROMPTS = (PackPromptsConfig, pack_prompts, pick_conversations)
-OBJECTIVES: Mapping[str, tuple[type[TrainConfig], tuple[type[PackConfig], Stage, Stage]]] = {
-    "causal-lm": (CausalLMConfig, DOCUMENTS),
-    "sft": (SftConfig, CONVERSATIONS),
-    "distillation": (DistillationConfig, CONVERSATIONS),
-    "masked-lm": (MaskedLMConfig, (PackTextsConfig, pack_texts, pick_documents)),
-    "sequence-classification": (SequenceClassificationConfig, (PackLabelledConfig, pack_labelled, pick_documents)),
-    "token-classification": (TokenClassificationConfig, (PackLabelledConfig, pack_spans, pick_documents)),
-    "span-corruption": (SpanCorruptionConfig, DOCUMENTS),
-    "text-to-text": (TextToTextConfig, PAIRS),
-    "dpo": (DpoConfig, PREFERENCES),
-    "ipo": (IpoConfig, PREFERENCES),
-    "kto": (KtoConfig, PREFERENCES),
-    "orpo": (OrpoConfig, PREFERENCES),
-    "simpo": (SimpoConfig, PREFERENCES),
-    "reward": (RewardConfig, PREFERENCES),
-    "grpo": (GrpoConfig, PROMPTS),
-    "rloo": (RlooConfig, PROMPTS),
-    "rejection-sampling": (RejectionSamplingConfig, PROMPTS),
-    "ppo": (PpoConfig, PROMPTS),
-}
+
+def step_of(name: str, found: Any) -> Stage:
+    """What an entry point gave, if it is a stage whose config has this kind. Raises TypeError."""
+    if not isinstance(found, Stage):
+        raise TypeError(f"expected a function that is marked with `@stage(version=1)`, found {found!r}")
+    derived_from(StepConfig)(name, found.config)
+    return found
+
+
+STEPS: Kinds[Stage] = Kinds(
+    "steps",
+    "kind",
+    {
+        "ingest": ingest,
+        "normalise": normalise,
+        "anonymise": anonymise,
+        "split": split,
+        "classic": classic,
+        "classifier": classifier,
+        "classify": classify,
+        "curate": curate,
+        "semantic-duplicates": semantic_duplicates,
+        "decontaminate": decontaminate,
+        "repeated-passages": repeated_passages,
+        "verdicts": verdicts,
+        "represent": represent,
+        "label": label,
+        "doubtful-labels": doubtful_labels,
+        "mix": mix,
+        "pairs": pairs,
+        "styles": styles,
+        "conversations": conversations,
+        "preferences": preferences,
+        "arithmetic": arithmetic,
+        "answers": answers,
+        "constitution": constitution,
+        "bpe": bpe,
+        "unigram": unigram,
+        "wordpiece": wordpiece,
+        "word": word,
+        "character": character,
+        "best-of": best_of,
+        "pretrained": pretrained,
+    },
+    step_of,
+)
+
+
+def _in_section(section: str, makes: str) -> Callable[[ConfigClass], str | None]:
+    return lambda config: None if config.section == section else f"makes {makes}: name it in that section"
+
 
 CLASSES = StepClasses(
-    data={kind: config for kind, (config, _) in DATA.items()},
-    tokenizers={kind: config for kind, (config, _) in TOKENIZERS.items()},
-    objectives={objective: config for objective, (config, _) in OBJECTIVES.items()}
-    | {"pretrained": PretrainedModelConfig},
-    tasks={kind: task.config for kind, task in TASKS.items()},
+    data=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("data", "a tokenizer")),
+    tokenizers=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("tokenizer", "data")),
+    objectives=Chosen(OBJECTIVES, "objective", more={"pretrained": PretrainedModelConfig}),
+    tasks=Chosen(TASKS, config_of=lambda task: task.config),
     complete=with_named_bases,
 )
 
@@ -152,10 +133,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     """The nodes of a recipe with the plan's values in them, in an order in which they can be built."""
     nodes: list[Node] = []
     for (section, *_), name, config in steps_in_order(recipe):
-        if section == "data":
-            nodes.append(node(name, DATA[config.kind][1], config.resolve(folder)))  # type: ignore[attr-defined]
-        elif section == "tokenizer":
-            nodes.append(node(name, TOKENIZERS[config.kind][1], config.resolve(folder)))  # type: ignore[attr-defined]
+        if section in ("data", "tokenizer"):
+            nodes.append(node(name, STEPS[config.kind], config.resolve(folder)))  # type: ignore[attr-defined]
         elif isinstance(config, TrainConfig):
             config = plan.resolved(name, config).resolve(folder)
             *before, training = model_nodes(name, config, recipe.data, recipe.models)
@@ -171,7 +150,19 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes += evaluation_nodes(label, tasks, models, [*transfer(recipe.models, plan), *tuned])
     if recipe.serve and isinstance(recipe.serve.model, list):
         _check_served(recipe.serve.model, recipe.models)
-    return nodes
+    configs = {each.name: each.config for each in nodes}
+    return [_with_engines(each, configs) for each in nodes]
+
+
+def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:
+    """The node with the packages whose engines answer for the models that it reads."""
+    plugins = set(made.plugins)
+    for name, expected in made.stage.inputs.items():
+        value = made.inputs.get(name) if expected.handle is ModelFolder else None
+        for model in [value] if isinstance(value, str) else value or []:
+            if isinstance(engine := getattr(configs.get(model), "engine", None), str):
+                plugins |= set(ENGINES.plugins(engine))
+    return replace(made, plugins=sorted(plugins))
 
 
 def _check_served(named: Sequence[str], models: Mapping[str, StepConfig]) -> None:
@@ -219,7 +210,7 @@ def model_nodes(
     name: str, config: TrainConfig, data: Mapping[str, StepConfig], models: Mapping[str, StepConfig]
 ) -> Iterator[Node]:
     """Packing of a model's data, its check, the examples watched, and the training itself."""
-    _, (pack_config, pack, pick) = OBJECTIVES[config.objective]
+    pack, pick = config.packed.pack, config.packed.pick
     rows: dict[str, str | None] = {}
     config = config.model_copy(update={"step_name": name})
     for judge in config.judges:
@@ -237,7 +228,7 @@ def model_nodes(
     def packing(use: str, reference: str) -> Node:
         fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
         fields |= config.packing()
-        return node(f"{name}/{use}", pack, pack_config.model_validate(fields))
+        return node(f"{name}/{use}", pack, pack.config.model_validate(fields))
 
     for use, reference in (("data", config.data), ("validation", config.validation)):
         rows[use] = reference and f"{name}/{use}"
@@ -328,7 +319,8 @@ def evaluation_nodes(
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
         relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
     )
-    yield node(f"evaluate/{label}", compare, comparing)
+    plugins = plugins_of(first) | plugins_behind([task.stage.function])  # whose metrics are compared in
+    yield replace(node(f"evaluate/{label}", compare, comparing), plugins=sorted(plugins))
 
 
 def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfig]]]:
@@ -346,4 +338,5 @@ def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfi
 
 def node(name: str, stage: Stage, config: StepConfig, **instead: str | None) -> Node:
     """A node whose inputs are what its config refers to, but for those named here."""
-    return Node(name, stage, config, {**dict(references(config)), **instead})
+    plugins = plugins_of(config) | plugins_behind([stage.function])
+    return Node(name, stage, config, {**dict(references(config)), **instead}, plugins=sorted(plugins))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_support import KEY
 
+from data.data_support import KEY
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.pipeline.stage import Result
 from support import make_context

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from live_server import KEY, MODEL, PAGE, Live, serving
-from lmworks.engines.engine import open_adapted, open_engine
+from lmworks.engines.open import open_adapted, open_engine
 from tiny import make_adapted, make_tiny_model
 
 pytestmark = pytest.mark.slow

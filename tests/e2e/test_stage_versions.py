@@ -27,6 +27,7 @@ from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Stage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.schema import StepConfig
+from lmworks.train.configs.train import SftConfig
 from model.test_import_model import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")
@@ -262,10 +263,10 @@ def described(artifacts: list[Artifact]) -> dict[str, dict[str, Any]]:
 
 def stages() -> list[tuple[Stage, type[StepConfig]]]:
     """Every stage that a recipe can name, with its config."""
-    found = [(stage, config) for config, stage in (*graph.DATA.values(), *graph.TOKENIZERS.values())]
-    found += [(pack, config) for _, (config, pack, _) in graph.OBJECTIVES.values()]
-    found += [(graph.train, config) for config, _ in graph.OBJECTIVES.values()]
-    found += [(graph.import_model, graph.PretrainedModelConfig), (graph.check, graph.SftConfig)]
+    found = [(stage, stage.config) for stage in graph.STEPS.values()]
+    found += [(config.packed.pack, config.packed.pack.config) for config in graph.OBJECTIVES.values()]
+    found += [(graph.train, config) for config in graph.OBJECTIVES.values()]
+    found += [(graph.import_model, graph.PretrainedModelConfig), (graph.check, SftConfig)]
     return found + [(task.stage, task.config) for task in graph.TASKS.values()]
 
 

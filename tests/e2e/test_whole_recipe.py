@@ -134,7 +134,7 @@ def test_the_model_folder_loads_in_transformers_with_the_same_logits(built: Path
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from lmworks.engines.engine import open_engine
+    from lmworks.engines.open import open_engine
     from lmworks.tokens.tokenizer import open_tokenizer
 
     folder = Path(lmworks(built, "show", "finetune", "--path").stdout.strip())

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines import engine as engine_module
-from lmworks.engines.engine import Batch, Engine, Request, Sampling, open_engine
+from lmworks.engines.engine import Batch, Engine, Request, Sampling
+from lmworks.engines.open import open_engine
 from lmworks.engines.sampling import choose
 from lmworks.errors import LmworksError
 from tiny import make_tiny_model

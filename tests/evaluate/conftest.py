@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from evaluated import make_conversations, make_documents
 
+from evaluate.evaluated import make_conversations, make_documents
 from lmworks.data.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.model.folder import ModelFolder

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lmworks.errors import LmworksError
-from lmworks.evaluate.comparable import METRICS
+from lmworks.evaluate.comparable import metric_named
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric
 from lmworks.evaluate.statistics import compare_paired, holm
@@ -84,7 +84,7 @@ def test_further_figures_are_tested_and_a_baseline_that_wins_one_is_said_before_
         ]
         (tmp_path / name).mkdir()
         write_records(tmp_path / name / "items.jsonl", items)
-        figures = [METRICS[each].figure(items, "method", **evidence).as_json() for each in ("rouge_1", "rouge_2")]
+        figures = [metric_named(each).figure(items, "method", **evidence).as_json() for each in ("rouge_1", "rouge_2")]  # type: ignore[union-attr]
         (tmp_path / name / "figures.json").write_text(json.dumps(figures))
         made.append(Evaluation(tmp_path / name, name))
     result, record = compared(tmp_path, *made, baselines=["copied"], also=["rouge_2"])

@@ -13,7 +13,8 @@ from evaluated import items_of, make_documents
 from tokenizers import Tokenizer, pre_tokenizers
 
 from lmworks.data.records import Documents
-from lmworks.engines.engine import Sampling, open_engine
+from lmworks.engines.engine import Sampling
+from lmworks.engines.open import open_engine
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.last_word import LastWordConfig, evaluate_last_word
 from lmworks.evaluate.tasks.multiple_choice import MultipleChoiceConfig, encoded, evaluate_multiple_choice

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, normalizers
 
 from lmworks.data.records import Documents
-from lmworks.engines.engine import open_engine
+from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.evaluate.tasks import perplexity
 from lmworks.evaluate.tasks.perplexity import (

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 from corpora import make_preferences, make_tokenizer
 from evaluate.evaluated import items_of
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
-from lmworks.engines.engine import open_engine, open_reward_model
+from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.tasks.preference_accuracy import (
     PreferenceAccuracyConfig,

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from corpora import make_tokenizer
-from lmworks.engines.engine import open_engine
+from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import save_model
 from lmworks.model.pretrained import PretrainedModelConfig, import_model

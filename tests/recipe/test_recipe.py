@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from lmworks.recipe.file import StepClasses, load_recipe
+from lmworks.recipe.kinds import Chosen
 from lmworks.recipe.schema import NeedsConfig, Recipe, RecipeError, Reference, StepConfig, references, steps_in_order
 from lmworks.recipe.yaml import read_yaml
+from lmworks.registry import Kinds, derived_from
 
 
 class Files(StepConfig):
@@ -64,11 +66,15 @@ class Measure(StepConfig):
     data: Reference
 
 
+def chosen(classes: dict[str, type[StepConfig]], key: str = "kind") -> Chosen:
+    return Chosen(Kinds("nothing", "kind", classes, derived_from(StepConfig)), key)
+
+
 CLASSES = StepClasses(
-    data={"read": Read, "clean": Clean, "split": Split},
-    tokenizers={"bpe": Bpe},
-    objectives={"causal-lm": Train},
-    tasks={"perplexity": Measure},
+    data=chosen({"read": Read, "clean": Clean, "split": Split}),
+    tokenizers=chosen({"bpe": Bpe}),
+    objectives=chosen({"causal-lm": Train}, "objective"),
+    tasks=chosen({"perplexity": Measure}),
 )
 
 GOOD = """\
@@ -190,7 +196,7 @@ def test_data_that_a_model_makes_may_be_trained_on_by_a_later_one(tmp_path: Path
         "  split: {", "  said: {kind: write, model: pretrain}\n  told: {kind: clean, from: said}\n  split: {"
     )
     text = text.replace("evaluate:", "  second: {objective: causal-lm, from: pretrain}\nevaluate:")
-    classes = replace(CLASSES, data={**CLASSES.data, "write": Write})
+    classes = replace(CLASSES, data=chosen({**CLASSES.data.kinds.built_in, "write": Write}))
     (tmp_path / "recipe.yaml").write_text(text)
     recipe = load_recipe(tmp_path / "recipe.yaml", classes)
     order = [name for _, name, _ in steps_in_order(recipe)]

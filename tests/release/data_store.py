@@ -9,7 +9,7 @@ from typing import Any
 
 from small_store import NASTY, build_store
 
-from lmworks.graph import DATA, node
+from lmworks.graph import STEPS, node
 from lmworks.pipeline.store import Store
 
 WORDS = [
@@ -70,8 +70,8 @@ RECIPE: dict[str, dict[str, Any]] = {
 def build_data_store(folder: Path) -> Store:
     """Build it in `folder`."""
     write_records(folder)
-    configs = {name: DATA[fields["kind"]][0].model_validate(fields) for name, fields in RECIPE.items()}
+    configs = {name: STEPS[fields["kind"]].config.model_validate(fields) for name, fields in RECIPE.items()}
     (folder / ".lmworks-id-key").write_text("0" * 64)
     return build_store(
-        folder, [node(name, DATA[config.kind][1], config.resolve(folder)) for name, config in configs.items()]
+        folder, [node(name, STEPS[config.kind], config.resolve(folder)) for name, config in configs.items()]
     )

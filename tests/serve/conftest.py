@@ -7,7 +7,8 @@ import openai
 import pytest
 
 from live_server import Live, serving
-from lmworks.engines.engine import Engine, open_engine
+from lmworks.engines.engine import Engine
+from lmworks.engines.open import open_engine
 from tiny import make_tiny_model
 
 

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from live_server import ASK, CHAT, KEY, MODEL, Live, serving
-from lmworks.engines.engine import open_engine
+from lmworks.engines.open import open_engine
 
 
 def error_of(response: Any) -> dict[str, Any]:

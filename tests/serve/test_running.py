@@ -151,7 +151,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from live_server import KEY, PAGE
-from lmworks.engines.engine import open_engine
+from lmworks.engines.open import open_engine
 from lmworks.serve.run import run
 from lmworks.serve.service import Service
 run(Service(open_engine(Path(sys.argv[1])), ["m"]), KEY, [PAGE], port=0, started=lambda url: print(url, flush=True))

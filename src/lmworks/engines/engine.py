@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -28,11 +27,9 @@ from lmworks.engines.sampling import Sampling as Sampling
 from lmworks.engines.sampling import choose
 from lmworks.engines.stops import StopStrings
 from lmworks.errors import LmworksError
-from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
-from lmworks.model.folder import is_ours, load_model, require_whole
-from lmworks.model.prefix import KeysAndValues, keep, length_of, load_prefix
-from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
+from lmworks.model.prefix import KeysAndValues, keep, length_of
+from lmworks.tokens.tokenizer import Tokenizer
 
 MAX_ROWS = 64
 """Requests decoded together: on a CPU the products are bound by arithmetic from about here on."""
@@ -416,33 +413,6 @@ class Engine:
             logits = _logits(states, self.model)
             parts.append(logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1))
         return torch.cat(parts)
-
-
-def open_engine(folder: Path, data_type: str = "auto") -> Engine:
-    """The engine for a model folder. `auto` is float32: figures then do not depend on the processor's short types."""
-    kind, tokenizer = "float32" if data_type == "auto" else data_type, open_tokenizer(folder)
-    if is_ours(folder):
-        model = load_model(folder, kind)
-        return Engine(model, tokenizer, load_prefix(folder, model))
-    from lmworks.engines.published import PublishedEngine
-    from lmworks.model.published_decoder import load_published_decoder
-
-    return PublishedEngine(load_published_decoder(folder, kind), tokenizer)
-
-
-def open_adapted(base: Path, adapters: Mapping[str, Path | None]) -> Engine:
-    """The engine for several models on one base, whose weights are held once: model → PEFT folder, None for the base.
-
-    Raises `LmworksError` for adapters of another base, and for a base that is more than the weights of our decoder.
-    """
-    require_whole(base)
-    model = load_model(base)
-    return Engine(model, open_tokenizer(base), adapters=Adapters(model, adapters))
-
-
-def open_reward_model(folder: Path, data_type: str = "float32") -> Engine:
-    """The engine for a reward model, to ask for `scores`."""
-    return Engine(load_model(folder, data_type, labels=REWARD), open_tokenizer(folder))
 
 
 def generation(request: Request) -> Generation:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field
 
 from lmworks.errors import LmworksError
-from lmworks.evaluate.comparable import METRICS
+from lmworks.evaluate.comparable import metric_named
 from lmworks.evaluate.items import Evaluation, Item, Metric
 from lmworks.evaluate.relations import LEVEL, Relation, between
 from lmworks.pipeline.figure import Figure
@@ -103,7 +103,9 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
     """Every pair but two baselines, by the figure `name`."""
     from lmworks.evaluate.statistics import holm
 
-    metric = METRICS[name]
+    metric = metric_named(name)
+    if metric is None:
+        raise LmworksError(f"the figure {name!r} is of no metric that a task names in `metrics`: add it there")
     systems = [
         System(label, label in config.baselines, _named(evaluation, name), evaluation.items())
         for label, evaluation in zip(config.labels, evaluations, strict=True)

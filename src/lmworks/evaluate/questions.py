@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -30,12 +30,7 @@ class DrawnConfig(TaskConfig):
 class QuestionsConfig(DrawnConfig):
     """What tasks on conversations are asked."""
 
-    prompt: Literal["chat", "few-shot", "document"] = Field(
-        "chat",
-        description="The question in a chat, as users ask it; behind questions of `train` with their answers, which "
-        "is what can be had of a model without tuning it; or the beginning of a document, which is fairer to a model "
-        "that has seen documents only.",
-    )
+    prompt: str = Field("chat", description="How the question is put; each task says which ways it has.")
     shots: int = Field(
         5, ge=1, description="Answered questions before a `few-shot` one: the usual number, which small models bear."
     )
@@ -95,12 +90,6 @@ def chat_prompt(question: Question, tokenizer: Tokenizer, before: Sequence[Mappi
     """The chat up to where the answer begins."""
     asked = [*before, *question["messages"][:1]]
     return Prompt(tokenizer.encode_chat(asked, True)[0], tokenizer.render_chat(asked, True))
-
-
-def document_prompt(service: str, operation: str, tokenizer: Tokenizer) -> Prompt:
-    """A document up to where its description begins."""
-    title = f"{service} {operation}\n\n"
-    return Prompt([tokenizer.end_of_text_id, *tokenizer.encode(title)], title)
 
 
 def answered(question: Question, answer: str, score: float) -> Item:

@@ -31,6 +31,8 @@ DEFAULT_LABELS = 2
 """That `transformers` takes a classifier to have whose config.json names none."""
 ADAPTER = "adapter"
 """Folder, in PEFT's form, of what was learned beside a model."""
+ENGINE = "lmworks_engine"
+"""The field of config.json that names the engine, where it is none of lmworks's own."""
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """PEFT's names of the files in it."""
 PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
@@ -149,6 +151,17 @@ def require_whole(folder: Path) -> None:
             f"{folder}: its adapter of kind {kind!r} stands before every text, in no weight: lmworks and PEFT can "
             "measure and serve it; to export it or begin with it, tune with an adapter of kind lora or dora"
         )
+
+
+def engine_of(folder: Path) -> str | None:
+    """The engine that a folder names in config.json, where it is none of lmworks's own."""
+    named = read_json(folder / "config.json").get(ENGINE)
+    return None if named is None else str(named)
+
+
+def name_engine(folder: Path, engine: str) -> None:
+    """Write into config.json which engine answers for the model."""
+    write_json(folder / "config.json", read_json(folder / "config.json") | {ENGINE: engine})
 
 
 def is_ours(folder: Path) -> bool:

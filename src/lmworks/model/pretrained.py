@@ -15,6 +15,7 @@ from lmworks.model.folder import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     ARCHITECTURES,
+    engine_of,
     is_ours,
     load_model,
     read_json,
@@ -85,6 +86,11 @@ class PretrainedModelConfig(StepConfig):
                 raise UsageError(f"{adapter}: no {' and no '.join(absent)}; expected a folder that PEFT has saved")
         marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
         return self.model_copy(update={"file": file, "adapter_file": adapter, "fingerprint": marks})
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that the folder names."""
+        return engine_of(self.file) if self.file.is_dir() else None
 
     def shape(self, vocab_size: int) -> Shape:
         """The shape to count with."""

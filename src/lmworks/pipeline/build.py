@@ -22,6 +22,7 @@ from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import Effect, StepConfig, effects, references
+from lmworks.registry import Plugin
 
 LIBRARIES = (
     *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),
@@ -46,6 +47,8 @@ class Node:
     """Steps that must have passed before, though nothing of them is read: no part of the key."""
     predicted: Mapping[str, Any] = field(default_factory=dict)
     """What the plan expects of it; kept in the manifest beside what it took."""
+    plugins: Sequence[Plugin] = ()
+    """The installed packages, beside this one, whose code it runs: they are part of the key."""
 
     def references(self) -> Iterator[str]:
         """Every reference of this node, in order."""
@@ -98,6 +101,8 @@ class Build:
             "config": key_config(node.config),
             "inputs": inputs,
         }
+        if node.plugins:
+            parts["plugins"] = {plugin.name: plugin.version for plugin in node.plugins}
         return key_of(parts), parts
 
     def look(self, node: Node) -> tuple[Artifact | None, str]:
@@ -203,7 +208,7 @@ class Build:
             "files": files,
             "counts": dict(result.counts),
             "figures": [figure.as_json() for figure in result.figures],
-            "libraries": versions(),
+            "libraries": versions() | {plugin.name: plugin.version for plugin in node.plugins},
             "run": {
                 "started": round(started, 3),
                 "seconds": round(time.time() - started, 3),
@@ -273,6 +278,12 @@ def stale_reason(parts: Mapping[str, Any], before: Mapping[str, Any] | None) -> 
             reasons.append("source files changed")
         elif old != new:
             reasons.append(f"{name} changed from {_brief(old)} to {_brief(new)}")
+    plugins, before_ = parts.get("plugins", {}), before.get("plugins", {})
+    reasons += [
+        f"the package {name} changed from {before_.get(name, 'none')} to {plugins.get(name, 'none')}"
+        for name in sorted({*plugins, *before_})
+        if plugins.get(name) != before_.get(name)
+    ]
     reasons += [
         f"input {name} changed"
         for name in sorted({*parts["inputs"], *before["inputs"]})

@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.workers import Execute, in_processes
+from lmworks.recipe.schema import StepConfig
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Stage:
     name: str
     version: int
     function: Callable[..., Result]
+    config: type[StepConfig]
     inputs: Mapping[str, Input]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
@@ -112,13 +114,14 @@ def stage(*, version: int) -> Callable[[F], Stage]:
     """
 
     def wrap(function: F) -> Stage:
-        return Stage(function.__name__.replace("_", "-"), version, function, dict(_inputs(function)))
+        hints = typing.get_type_hints(function)
+        name, config = function.__name__.replace("_", "-"), hints.get("config", StepConfig)
+        return Stage(name, version, function, config, dict(_inputs(function, hints)))
 
     return wrap
 
 
-def _inputs(function: Callable[..., Result]) -> Iterator[tuple[str, Input]]:
-    hints = typing.get_type_hints(function)
+def _inputs(function: Callable[..., Result], hints: Mapping[str, Any]) -> Iterator[tuple[str, Input]]:
     for name in inspect.signature(function).parameters:
         if name in ("config", "out", "context"):
             continue

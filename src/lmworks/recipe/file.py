@@ -6,31 +6,30 @@ steps' config classes as `StepClasses`.
 
 from __future__ import annotations
 
-import difflib
-import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
+from lmworks.recipe.kinds import Chosen
 from lmworks.recipe.schema import EvaluateConfig, Location, Recipe, RecipeError, StepConfig, named_steps, steps_in_order
 from lmworks.recipe.variants import expand_variants, place_of_variant
 from lmworks.recipe.yaml import Tree, read_yaml
+from lmworks.registry import nearest
 
 
 @dataclass(frozen=True)
 class StepClasses:
-    """Config classes by the word that chooses them in the file."""
+    """What may stand in each section of the file."""
 
-    data: Mapping[str, type[StepConfig]]
-    tokenizers: Mapping[str, type[StepConfig]]
-    objectives: Mapping[str, type[StepConfig]]
-    tasks: Mapping[str, type[StepConfig]]
+    data: Chosen
+    tokenizers: Chosen
+    objectives: Chosen
+    tasks: Chosen
     complete: Callable[[dict[str, Any]], None] = lambda recipe: None
     """Adds steps that a recipe names and need not write out."""
 
@@ -56,7 +55,7 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
         _override(tree, setting)
     expand_variants(tree, str(path))
     classes.complete(tree.value)
-    schema = _recipe_class(classes)
+    schema = recipe_class(classes)
     try:
         recipe = schema.model_validate(tree.value)
     except ValidationError as error:
@@ -66,21 +65,20 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
     return recipe
 
 
-def _recipe_class(classes: StepClasses) -> type[Recipe]:
+def recipe_class(classes: StepClasses) -> type[Recipe]:
     """The recipe's schema with the known steps' classes in it."""
 
-    def choose(options: Mapping[str, type[StepConfig]], key: str) -> Any:
-        union: Any = reduce(operator.or_, options.values())
-        return Annotated[union, Field(discriminator=key)] if len(options) > 1 else union
+    def one_of(chosen: Chosen) -> Any:
+        return Annotated[StepConfig, chosen]
 
     def define(base: type[StepConfig], fields: Mapping[str, tuple[Any, Any]]) -> Any:
         return create_model(base.__name__, __base__=base, **dict(fields))  # type: ignore[call-overload]
 
-    evaluate = define(EvaluateConfig, {"tasks": (list[choose(classes.tasks, "kind")], Field(min_length=1))})  # type: ignore[misc]
+    evaluate = define(EvaluateConfig, {"tasks": (list[one_of(classes.tasks)], Field(min_length=1))})  # type: ignore[misc]
     fields: dict[str, tuple[Any, Any]] = {
-        "data": (dict[str, choose(classes.data, "kind")], Field(min_length=1)),  # type: ignore[misc]
-        "tokenizer": (choose(classes.tokenizers, "kind") | None, None),
-        "models": (dict[str, choose(classes.objectives, "objective")], Field(default_factory=dict)),  # type: ignore[misc]
+        "data": (dict[str, one_of(classes.data)], Field(min_length=1)),  # type: ignore[misc]
+        "tokenizer": (one_of(classes.tokenizers) | None, None),
+        "models": (dict[str, one_of(classes.objectives)], Field(default_factory=dict)),  # type: ignore[misc]
         "evaluate": (evaluate | None, None),
     }
     recipe: type[Recipe] = define(Recipe, fields)
@@ -105,7 +103,7 @@ def _override(tree: Tree, setting: str) -> None:
                 break
         else:
             names = [*Recipe.model_fields, *(tree.value.get("models") or {}), *(tree.value.get("data") or {})]
-            raise RecipeError(f"--set {setting}: no field or step {keys[0]!r}{_nearest(keys[0], names)}")
+            raise RecipeError(f"--set {setting}: no field or step {keys[0]!r}{nearest(keys[0], names)}")
     place: Any = tree.value
     for index, key in enumerate(keys[:-1]):
         step: Any = int(key) if isinstance(place, list) and key.isdigit() else key
@@ -130,9 +128,9 @@ def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe])
         found = fault["input"]
         match fault["type"]:
             case "extra_forbidden":
-                inside = _class_at(schema, fault["loc"])
+                inside = _class_at(schema, fault["loc"], tree.value)
                 names = [info.alias or key for key, info in inside.model_fields.items()] if inside else []
-                what = f"unknown field {location[-1]!r}{_nearest(str(location[-1]), names)}"
+                what = f"unknown field {location[-1]!r}{nearest(str(location[-1]), names)}"
             case "missing":
                 location = (
                     (*location, str(fault["loc"][-1])) if not location or location[-1] != fault["loc"][-1] else location
@@ -142,7 +140,9 @@ def _faults(error: ValidationError, tree: Tree, name: str, schema: type[Recipe])
                 key = str(fault["ctx"]["discriminator"]).strip("'")
                 names = re.findall(r"'([^']+)'", str(fault["ctx"]["expected_tags"]))
                 location = (*location, key)
-                what = f"no {key} {fault['ctx']['tag']!r}{_nearest(str(fault['ctx']['tag']), names)}"
+                what = f"no {key} {fault['ctx']['tag']!r}{nearest(str(fault['ctx']['tag']), names)}"
+            case "plugin" | "misplaced":
+                what = fault["msg"]
             case "union_tag_not_found":
                 what = f"field {fault['ctx']['discriminator']!s} is missing: it says which step this is"
             case "value_error" if isinstance(found, dict):  # of several fields of one step
@@ -173,24 +173,29 @@ def _in_tree(location: Sequence[str | int], value: Any) -> Location:
     return tuple(kept)
 
 
-def _class_at(annotation: Any, location: Sequence[str | int]) -> type[BaseModel] | None:
+def _class_at(annotation: Any, location: Sequence[str | int], value: Any) -> type[BaseModel] | None:
     """The config class that a fault's location lies in: follows fields, list items, map values and chosen kinds."""
     choices = list(_choices(annotation))
+    for mark in (mark for item in choices for mark in getattr(item, "__metadata__", ())):
+        if isinstance(mark, Chosen) and isinstance(value, dict):
+            return _class_at(mark.config(value[mark.key]), location, value)
     models = [item for item in choices if isinstance(item, type) and issubclass(item, BaseModel)]
     if len(models) > 1 and location:
         chosen = [model for model in models if location[0] in _tags(model)]
-        return _class_at(chosen[0], location[1:]) if chosen else None
+        return _class_at(chosen[0], location[1:], value) if chosen else None
     if models:
         if not location:
             return models[0]
         for name, info in models[0].model_fields.items():
             if location[0] in (name, info.alias):
                 inner = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-                return _class_at(inner, location[1:]) if len(location) > 1 else models[0]
+                below = value.get(location[0]) if isinstance(value, dict) else None
+                return _class_at(inner, location[1:], below) if len(location) > 1 else models[0]
         return models[0] if len(location) == 1 else None
     for item in choices:
         if get_origin(item) in (dict, list) and location:
-            return _class_at(get_args(item)[-1], location[1:])
+            inside: Any = value
+            return _class_at(get_args(item)[-1], location[1:], inside[location[0]])
     return None
 
 
@@ -204,13 +209,6 @@ def _choices(annotation: Any) -> Iterator[Any]:
 
 def _tags(model: type[BaseModel]) -> set[str]:
     return {str(info.default) for name, info in model.model_fields.items() if name in ("kind", "objective")}
-
-
-def _nearest(word: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; expected one of {', '.join(sorted(set(names)))}" if names else ""
 
 
 def _kind(value: object) -> str:
@@ -261,9 +259,9 @@ def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:
 def _reference_fault(reference: str, parts: Mapping[str, tuple[str, ...]]) -> str | None:
     step, _, part = reference.partition(".")
     if step not in parts:
-        return f"no earlier step {step!r}{_nearest(step, list(parts))}"
+        return f"no earlier step {step!r}{nearest(step, list(parts))}"
     if part and part not in parts[step]:
-        return f"step {step!r} has no part {part!r}{_nearest(part, parts[step])}"
+        return f"step {step!r} has no part {part!r}{nearest(part, parts[step])}"
     if not part and parts[step]:
         return f"step {step!r} has parts; name one of {', '.join(f'{step}.{name}' for name in parts[step])}"
     return None

@@ -64,6 +64,8 @@ class StepConfig(BaseModel):
 
     parts: ClassVar[tuple[str, ...]] = ()
     """Names of the sub-folders of the step's output that other steps may refer to."""
+    section: ClassVar[Literal["data", "tokenizer"]] = "data"
+    """Where in the recipe a step of its own stands, if it is one."""
     default_effect: ClassVar[Effect | None] = Effect.KEY
     """Of fields that declare none; None where each must."""
 
@@ -148,8 +150,8 @@ class ServeConfig(StepConfig):
 class EvaluateConfig(StepConfig):
     """Which models are measured on which tasks."""
 
-    models: list[Reference] = Field(min_length=1)
-    tasks: list[StepConfig] = Field(min_length=1)
+    models: list[Reference] = Field(min_length=1, description="all are asked the same, and compared with each other")
+    tasks: list[StepConfig] = Field(min_length=1, description="what they are asked; each names its kind")
 
 
 class NeedsConfig(StepConfig):
@@ -215,12 +217,12 @@ class Recipe(StepConfig):
 
     default_effect = Effect.NOTHING  # its steps have keys, each of its own fields
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    use_case: str = Field(min_length=1)
-    budget: BudgetConfig = BudgetConfig()
-    plan: PlanConfig = PlanConfig()
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="its builds are kept under it")
+    use_case: str = Field(min_length=1, description="what the model is for, in words: cards and reports say it")
+    budget: BudgetConfig = Field(BudgetConfig(), description="what the whole build may use")
+    plan: PlanConfig = Field(PlanConfig(), description="how values written as `auto` are found")
     needs: NeedsConfig | None = Field(None, description="a recipe that is built as it stands needs no verdict")
-    data: dict[str, StepConfig] = Field(min_length=1)
+    data: dict[str, StepConfig] = Field(min_length=1, description="steps by name, each after those that it reads")
     tokenizer: StepConfig | None = Field(None, description="needed by a model that is trained from scratch")
     models: dict[str, StepConfig] = Field(default_factory=dict, description="a recipe may stop at clean data")
     evaluate: EvaluateConfig | None = Field(None, description="a recipe may stop at a model")
@@ -290,6 +292,10 @@ def named_steps(value: object, location: Location) -> Iterator[tuple[Location, s
                 yield from ((shown, name) for name in ([inner] if isinstance(inner, str) else inner or []))
 
 
+def is_reference(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
+    """Whether a value of this type is the name of a step."""
+    return any(isinstance(item, _NamesAStep) for item in (*metadata, *getattr(annotation, "__metadata__", ())))
+
+
 def _is_marked(annotation: Any, metadata: Sequence[Any] = ()) -> bool:
-    marked = any(isinstance(item, _NamesAStep) for item in (*metadata, *getattr(annotation, "__metadata__", ())))
-    return marked or any(_is_marked(choice) for choice in get_args(annotation))
+    return is_reference(annotation, metadata) or any(_is_marked(choice) for choice in get_args(annotation))

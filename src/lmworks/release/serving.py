@@ -27,7 +27,7 @@ def serve_artifacts(store: Store, artifacts: Sequence[Artifact], *, port: int, a
             raise UsageError(
                 f"{artifact.manifest['step']} is made by {artifact.stage}: it is no model and cannot be served"
             )
-    from lmworks.engines.engine import open_adapted, open_engine
+    from lmworks.engines.open import open_adapted, open_engine
     from lmworks.serve.access import load_or_make_key
     from lmworks.serve.content import Examples, PageContent
     from lmworks.serve.run import run

@@ -1,4 +1,4 @@
-"""What an answer is worth. A reward is one class here or in a file beside this one, and one name in `AnyReward`.
+"""What an answer is worth. A reward is one class here or in a file beside this one, and one line in `REWARDS`.
 
 Imports no torch: recipes are read with these classes.
 """
@@ -7,23 +7,46 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
-
+from lmworks.recipe.kinds import Chosen, ConfigClass
+from lmworks.registry import Kinds, derived_from
 from lmworks.rewards.judged import ModelReward
+from lmworks.rewards.principle import PrincipleReward
 from lmworks.rewards.reward import Answer as Answer
 from lmworks.rewards.reward import AnswerReward as AnswerReward
+from lmworks.rewards.reward import Reward
 from lmworks.rewards.reward import count_unjudged as count_unjudged
 from lmworks.rewards.rules import LengthReward, RegexReward, WordsReward
 from lmworks.rewards.unit_tests import UnitTestsReward
 from lmworks.rewards.verifiers import ExactAnswerReward
 
-AnyAnswerReward = (
-    ExactAnswerReward  # the answer of the data
-    | RegexReward  # a form
-    | LengthReward  # a number of words
-    | WordsReward  # words that are not to be said
-    | UnitTestsReward  # a program that passes the tests of the data
+REWARDS: Kinds[type[Reward]] = Kinds(
+    "rewards",
+    "reward",
+    {
+        "exact-answer": ExactAnswerReward,  # the answer of the data
+        "regex": RegexReward,  # a form
+        "length": LengthReward,  # a number of words
+        "words": WordsReward,  # words that are not to be said
+        "unit-tests": UnitTestsReward,  # a program that passes the tests of the data
+        "model": ModelReward,  # a reward model's score
+        "principle": PrincipleReward,  # what a model that is asked prefers
+    },
+    derived_from(Reward),  # type: ignore[type-abstract]
 )
+
+
+def _asks_a_model(config: ConfigClass) -> str | None:
+    return None if issubclass(config, AnswerReward) else "asks a model; name a rule that a program checks"
+
+
+def _compares(config: ConfigClass) -> str | None:
+    compares = issubclass(config, PrincipleReward)
+    return "compares answers with each other, for the step `constitution` alone" if compares else None
+
+
+AnyAnswerReward = Annotated[AnswerReward, Chosen(REWARDS, refuse=_asks_a_model)]
 """Those that need no model."""
-AnyReward = Annotated[AnyAnswerReward | ModelReward, Field(discriminator="kind")]
+AnyReward = Annotated[Reward, Chosen(REWARDS, refuse=_compares)]
 """And a reward model's score."""
+AnyRule = Annotated[Reward, Chosen(REWARDS)]
+"""And what a model prefers."""

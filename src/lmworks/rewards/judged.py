@@ -27,7 +27,7 @@ class ModelReward(Reward):
         return self.model
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
-        from lmworks.engines.engine import open_reward_model
+        from lmworks.engines.open import open_reward_model
 
         engine = open_reward_model(judges[self.model].path)
         engine.model.to(device)

@@ -45,7 +45,7 @@ class PrincipleReward(Reward):
         return self.rule
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
-        from lmworks.engines.engine import open_engine
+        from lmworks.engines.open import open_engine
 
         engine = open_engine(judges[self.model].path)
         engine.model.to(device)

@@ -83,7 +83,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
     `LmworksError` if none is left.
     """
-    from lmworks.engines.engine import open_engine
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -17,12 +17,11 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
+from lmworks.rewards import Answer, AnyRule, count_unjudged
 from lmworks.rewards.judged import ModelReward
 from lmworks.rewards.principle import PrincipleReward
 from lmworks.tokens.tokenizer import was_cut
 
-AnyRule = Annotated[AnyAnswerReward | ModelReward | PrincipleReward, Field(discriminator="kind")]
 PROMPTS_AT_ONCE = 16
 """A judge of 100 million parameters compares their answers in a minute or two: what a kill costs."""
 

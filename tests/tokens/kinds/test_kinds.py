@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora import make_documents, texts
-from lmworks.graph import TOKENIZERS
+from lmworks.graph import STEPS
 from lmworks.pipeline.stage import Result
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from support import make_context
@@ -28,9 +28,9 @@ for kind in KINDS:
 
 
 def learn(kind: str, folder: Path) -> Result:
-    config, stage = TOKENIZERS[kind]
+    stage = STEPS[kind]
     documents = make_documents(folder / "documents", [*texts(), "naïve café e\u0301 — 日本語 €5, “quoted”"])
-    return stage(config(documents="x", vocab_size=KINDS[kind]), documents, folder / "out", make_context(folder))  # type: ignore[call-arg]
+    return stage(stage.config(documents="x", vocab_size=KINDS[kind]), documents, folder / "out", make_context(folder))  # type: ignore[call-arg]
 
 
 @pytest.fixture(scope="module")

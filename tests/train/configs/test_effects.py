@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from lmworks.graph import CLASSES, OBJECTIVES, make_nodes
+from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.build import key_config
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import STATED, as_rehearsed
@@ -16,13 +16,13 @@ from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, effects, references, unaffecting
 from lmworks.train.configs.train import TrainConfig, from_record
 from lmworks.train.counting import flops_per_token, training_memory
+from lmworks.train.objectives import OBJECTIVES
 
 ALL = {
-    **{f"objective {name}": config for name, (config, _) in OBJECTIVES.items()},
-    **{f"data {name}": config for name, config in CLASSES.data.items()},
-    **{f"tokenizer {name}": config for name, config in CLASSES.tokenizers.items()},
-    **{f"task {name}": config for name, config in CLASSES.tasks.items()},
-    "pretrained model": CLASSES.objectives["pretrained"],
+    **{f"data {name}": config for name, config in CLASSES.data.classes()},
+    **{f"tokenizer {name}": config for name, config in CLASSES.tokenizers.classes()},
+    **{f"objective {name}": config for name, config in CLASSES.objectives.classes()},
+    **{f"task {name}": config for name, config in CLASSES.tasks.classes()},
     "recipe": Recipe,
 }
 """Every config that a recipe may hold."""
@@ -101,7 +101,7 @@ def test_an_overridden_field_keeps_its_effect_unless_it_declares_another() -> No
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_key_of_a_training_changes_with_those_fields_that_say_so(objective: str) -> None:
-    config = example(OBJECTIVES[objective][0])
+    config = example(OBJECTIVES[objective])
     naming = {name for name, _ in references(config)}
     for name, effect in effects(type(config)).items():
         changed = config.model_copy(update={name: other(getattr(config, name))})
@@ -111,8 +111,8 @@ def test_the_key_of_a_training_changes_with_those_fields_that_say_so(objective: 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_counted_memory_and_operations_change_only_with_fields_that_say_so(objective: str) -> None:
-    config = example(OBJECTIVES[objective][0])
-    base = OBJECTIVES["causal-lm"][0].model_validate({**SMALL, "from": "scratch"}).shape(400)
+    config = example(OBJECTIVES[objective])
+    base = OBJECTIVES["causal-lm"].model_validate({**SMALL, "from": "scratch"}).shape(400)
 
     def counted(of: TrainConfig) -> Any:
         shape = of.tuned_shape(base)
@@ -152,7 +152,7 @@ def planned(folder: Path, setting: str = "") -> tuple[Plan, dict[str, Any]]:
 )
 def test_plan_and_check_go_by_what_a_field_declares(setting: str, tmp_path: Path) -> None:
     (plain, keys), (plan, changed) = planned(tmp_path), planned(tmp_path, setting)
-    effect = effects(OBJECTIVES["dpo"][0])[setting.partition("=")[0].partition(".")[0]]
+    effect = effects(OBJECTIVES["dpo"])[setting.partition("=")[0].partition(".")[0]]
     alike = plan.classes["second"] == plain.classes["second"]
     assert alike == (not effect & (Effect.SPEED | Effect.MEMORY))
     assert (changed["second/check"] == keys["second/check"]) == (not (Effect.CHECK in effect and Effect.KEY in effect))
@@ -161,7 +161,7 @@ def test_plan_and_check_go_by_what_a_field_declares(setting: str, tmp_path: Path
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_rehearsal_leaves_out_what_changes_neither_time_nor_memory(objective: str) -> None:
-    kind = OBJECTIVES[objective][0]
+    kind = OBJECTIVES[objective]
     course = {"patience": 2, "keep_best": True, "publish_checkpoints": [3], "validation": "texts"}
     course |= {"best_by": "exact-answer", "kl_limit": 0.1, "branch_step": 2, "log_to": {"jsonl": "told"}}
     config = example(kind, **{name: value for name, value in course.items() if name in kind.model_fields})

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from corpora import pack_chats
-from lmworks.engines.engine import open_engine
+from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder

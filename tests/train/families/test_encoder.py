@@ -23,7 +23,7 @@ from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.families.encoder import HIDDEN, PLACES
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import objective_of
 from support import MemoryJournal, make_context, reading
 
 ARCHITECTURES = ("bert", "modernbert")
@@ -56,7 +56,7 @@ def packed_logits(
     objective: str, base: ModelFolder, rows: Shards, tokenizer: TokenizerFolder
 ) -> list[tuple[list[int], torch.Tensor]]:
     """Each text of the first rows, and what our computation in packed rows says at every position of it."""
-    kind, opened = OBJECTIVES[objective], tokenizer.open()
+    kind, opened = objective_of(objective), tokenizer.open()
     config = TASKS[objective][0].model_validate({**SMALL, "from": "x"})
     made: Any = kind(rows.open(), reading(4))
     model: Any = made.begin(config, base, rows.open(), opened, compiled=False)
@@ -116,7 +116,7 @@ def test_a_model_written_by_transformers_is_read_with_equal_logits(
 
 def test_fifteen_in_a_hundred_tokens_are_asked_for_by_seed_and_step(rows: dict[str, Shards]) -> None:
     opened = rows["masked-lm"].open()
-    made: Any = OBJECTIVES["masked-lm"](opened, reading(len(opened.tokens)))
+    made: Any = objective_of("masked-lm")(opened, reading(len(opened.tokens)))
     asked = hidden = kept = of_all = 0
     for step in range(20):
         batch = made.batch(step, None)
@@ -132,7 +132,7 @@ def test_fifteen_in_a_hundred_tokens_are_asked_for_by_seed_and_step(rows: dict[s
     assert asked / of_all == pytest.approx(0.15, abs=0.01)
     assert hidden / asked == pytest.approx(0.8, abs=0.02)
     assert kept / asked == pytest.approx(0.1, abs=0.02)
-    again: Any = OBJECTIVES["masked-lm"](opened, reading(len(opened.tokens)))
+    again: Any = objective_of("masked-lm")(opened, reading(len(opened.tokens)))
     assert torch.equal(again.batch(3, None).tokens, made.batch(3, None).tokens)
     assert not torch.equal(again.batch(4, None).tokens, made.batch(3, None).tokens)
 
@@ -142,7 +142,7 @@ def test_what_fills_positions_up_has_no_weight(
 ) -> None:
     opened = rows["masked-lm"].open()
     config = TASKS["masked-lm"][0].model_validate({**SMALL, "from": "x"})
-    objective = OBJECTIVES["masked-lm"](opened, reading(4))
+    objective = objective_of("masked-lm")(opened, reading(4))
     model = objective.begin(config, bases["modernbert"], opened, tokenizer.open(), compiled=False)
     model.learn(False, label_smoothing=0.0)
     batch = objective.first(3)
@@ -183,7 +183,7 @@ def test_the_loss_is_a_mean_over_what_has_a_label(
 ) -> None:
     opened = rows[objective].open()
     config = TASKS[objective][0].model_validate({**SMALL, "from": "x"})
-    made = OBJECTIVES[objective](opened, reading(4))
+    made = objective_of(objective)(opened, reading(4))
     model = made.begin(config, bases["bert"], opened, tokenizer.open(), compiled=False)
     model.learn(False, label_smoothing=0.0)
     _, weight, _ = made.loss(model, made.first(4))

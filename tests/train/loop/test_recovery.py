@@ -30,7 +30,6 @@ from corpora import (
     texts,
 )
 from lmworks.errors import LmworksError, Stopped
-from lmworks.graph import OBJECTIVES
 from lmworks.model.decoder import Block
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle, Result
@@ -41,6 +40,7 @@ from lmworks.train import objectives
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 from lmworks.train.memory import available_bytes, shortage_in_words
+from lmworks.train.objectives import OBJECTIVES
 from support import MemoryJournal, make_context
 
 SMALL = {
@@ -62,7 +62,7 @@ def run(
     **more: Any,
 ) -> Result:
     fields = {**SMALL, **({"from": "base"} if base else {}), **({"teacher": "teacher"} if teacher else {}), **more}
-    known = OBJECTIVES[fields["objective"]][0]
+    known = OBJECTIVES[fields["objective"]]
     names = {info.alias or name for name, info in known.model_fields.items()}
     config: TrainConfig = known.model_validate({name: value for name, value in fields.items() if name in names})
     context = context or make_context(folder)
@@ -360,7 +360,7 @@ def test_a_branch_from_what_is_not_there_is_refused(
 )
 def test_a_step_that_is_not_on_the_way_is_refused_by_the_recipe(more: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        OBJECTIVES["causal-lm"][0].model_validate({**SMALL, **more})
+        OBJECTIVES["causal-lm"].model_validate({**SMALL, **more})
 
 
 # ---------------------------------------------------------------- memory

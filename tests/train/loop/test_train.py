@@ -171,11 +171,11 @@ def test_tuning_learns_answers(base: ModelFolder, tokenizer: TokenizerFolder, tm
 
 def test_the_loss_of_tuning_counts_answers_only(base: ModelFolder, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
     from lmworks.train.families.decoder import TrainableDecoder
-    from lmworks.train.objectives import OBJECTIVES
+    from lmworks.train.objectives import objective_of
 
     packed = pack_chats(tmp_path / "chats", tokenizer, 48).open()
     model = TrainableDecoder(base.open(), end_of_text=0, compiled=False)
-    tuning, modelling = (OBJECTIVES[name](packed, reading(4)) for name in ("sft", "causal-lm"))
+    tuning, modelling = (objective_of(name)(packed, reading(4)) for name in ("sft", "causal-lm"))
     batch = tuning.batch(0, model)
     total, weight, _ = tuning.loss(model, batch)
     assert weight == float(batch.weights[:, 1:].sum())

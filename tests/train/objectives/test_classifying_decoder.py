@@ -26,7 +26,7 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.encoder import SequenceClassificationConfig
 from lmworks.train.configs.train import CausalLMConfig
 from lmworks.train.loop.train import train
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import objective_of
 from lmworks.train.preflight.check import check
 from support import make_context, reading
 
@@ -63,7 +63,7 @@ def said_in_packed_rows(
 ) -> dict[tuple[int, ...], torch.Tensor]:
     """Each framed text, and the logits that the model has for it as it is trained."""
     config = SequenceClassificationConfig.model_validate({**SMALL, "from": "x"})
-    objective: Any = OBJECTIVES[OBJECTIVE](rows.open(), reading(4))
+    objective: Any = objective_of(OBJECTIVE)(rows.open(), reading(4))
     ours: Any = objective.begin(config, model, rows.open(), tokenizer.open(), compiled=False)
     ours.learn(False, label_smoothing=0.0)
     batch = objective.first(60)

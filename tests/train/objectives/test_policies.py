@@ -21,7 +21,7 @@ from lmworks.train.configs.train import CausalLMConfig
 from lmworks.train.loop.fit import judge_fit
 from lmworks.train.loop.run import SPIKE_WINDOW, Run
 from lmworks.train.loop.train import train
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import objective_of
 from support import MemoryJournal, make_context
 
 SMALL = {
@@ -125,7 +125,7 @@ def test_a_skipped_step_skips_no_validation_no_checkpoint_and_no_sample(
 def test_no_micro_batch_of_a_validation_is_held_beside_the_next(
     tokenizer: TokenizerFolder, rows: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    objective, held, last = OBJECTIVES["causal-lm"], list[bool](), list[weakref.ref[Any]]()
+    objective, held, last = objective_of("causal-lm"), list[bool](), list[weakref.ref[Any]]()
     whole = objective.loss
 
     def loss(*asked: Any) -> Any:

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from corpora import make_conversations, make_tokenizer, pack_asked
-from lmworks.engines.engine import CACHE_BYTES, MAX_ROWS, open_engine, open_reward_model
+from lmworks.engines.engine import CACHE_BYTES, MAX_ROWS
+from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import LmworksError
-from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
@@ -27,7 +27,8 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs import policy as policy_config
 from lmworks.train.families.decoder import TrainableDecoder
 from lmworks.train.loop.train import train
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import OBJECTIVES as CONFIGS
+from lmworks.train.objectives import objective_of
 from lmworks.train.objectives.policy import PolicyObjective, Rollout, answer_log_probabilities
 from model.test_folder import SHAPE as SHORT
 from support import make_context
@@ -62,7 +63,7 @@ def asked(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def settings(objective: str, **more: Any) -> Any:
-    return CONFIGS[objective][0].model_validate({**SETTINGS, "objective": objective, **more})
+    return CONFIGS[objective].model_validate({**SETTINGS, "objective": objective, **more})
 
 
 Begin = Callable[..., tuple[Any, TrainableDecoder]]
@@ -74,7 +75,7 @@ def begin(base: ModelFolder, asked: Shards, tokenizer: TokenizerFolder, tmp_path
 
     def make(name: str, judges: Sequence[ModelFolder] = (), **more: Any) -> tuple[Any, TrainableDecoder]:
         config = settings(name, **more)
-        objective: Any = OBJECTIVES[name](asked.open(), config)
+        objective: Any = objective_of(name)(asked.open(), config)
         model: Any = objective.begin(config, base, asked.open(), tokenizer.open(), compiled=False)
         objective.prepare(model, tokenizer.open(), make_context(tmp_path), judges)
         return objective, model

@@ -19,7 +19,6 @@ from transformers import AutoModelForSequenceClassification
 from corpora import make_preferences, make_tokenizer, pack_judged
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
 from lmworks.errors import LmworksError
-from lmworks.graph import OBJECTIVES as CONFIGS
 from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
@@ -28,7 +27,8 @@ from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Result
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.loop.train import train
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import OBJECTIVES as CONFIGS
+from lmworks.train.objectives import objective_of
 from model.test_folder import SHAPE as SHORT
 from support import make_context
 from tiny import disturbed
@@ -56,7 +56,7 @@ def base(tokenizer: TokenizerFolder, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def settings(objective: str, **more: Any) -> Any:
-    return CONFIGS[objective][0].model_validate({**SETTINGS, "objective": objective, **more})
+    return CONFIGS[objective].model_validate({**SETTINGS, "objective": objective, **more})
 
 
 # ---------------------------------------------------------------- losses and gradients, by the papers
@@ -144,7 +144,7 @@ def test_losses_and_gradients_are_those_of_the_paper(
     preferences = make_preferences(tmp_path / "preferences", 5)
     rows = pack_judged(tmp_path, tokenizer, LENGTH, preferences, alone=objective == "kto").open()
     config = settings(objective, **values)
-    asked = OBJECTIVES[objective](rows, config)
+    asked = objective_of(objective)(rows, config)
     model = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
     disturbed(model.module, by)
     loss, count, metrics = asked.loss(model, asked.first(len(rows.tokens)))
@@ -167,7 +167,7 @@ def test_a_reward_model_has_the_loss_and_gradients_of_bradley_and_terry_with_mar
     rows = pack_judged(tmp_path, tokenizer, LENGTH, preferences).open()
     for margins in (True, False):
         config = settings("reward", margins=margins)
-        asked = OBJECTIVES["reward"](rows, config)
+        asked = objective_of("reward")(rows, config)
         model = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
         disturbed(model.module, 0.02)
         loss, count, _ = asked.loss(model, asked.first(len(rows.tokens)))
@@ -193,7 +193,7 @@ def test_with_adapters_the_reference_is_the_base_without_them(
 ) -> None:
     rows = pack_judged(tmp_path, tokenizer, LENGTH, make_preferences(tmp_path / "preferences", 5)).open()
     config = settings("dpo", adapter={"rank": 4, "dropout": 0.5}, dropout=0.5)
-    asked = OBJECTIVES["dpo"](rows, config)
+    asked = objective_of("dpo")(rows, config)
     model: Any = asked.begin(config, base, rows, tokenizer.open(), compiled=False)
     model.learn(True, label_smoothing=0.0)
     batch = asked.first(len(rows.tokens))

@@ -13,7 +13,7 @@ from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preferences
 from lmworks.errors import GateRefused
-from lmworks.graph import OBJECTIVES, model_nodes
+from lmworks.graph import model_nodes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.stage import Handle, Result
@@ -21,6 +21,7 @@ from lmworks.sandbox import run
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
+from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.preflight import check as preflight
 from lmworks.train.preflight.check import check, in_words
 from support import make_context
@@ -56,7 +57,8 @@ class Tuning:
             "data_type": "float32",
             "global_batch_tokens": 4 * self.length,
         }
-        kind, (pack_config, pack, _) = OBJECTIVES[self.objective]
+        kind = OBJECTIVES[self.objective]
+        pack = kind.packed.pack
         given = {
             "from": "base",
             "data": "x",
@@ -71,7 +73,7 @@ class Tuning:
         packing = {"from": "x", "sequence_length": self.length, **self.config.packing()}
         handle = Preferences if self.file.startswith("pref") else Conversations
         samples, out, context = handle(folder / "samples", ""), folder / "rows", make_context(folder / "pack")
-        pack(pack_config.model_validate(packing), samples, self.tokenizer, out, context)
+        pack(pack.config.model_validate(packing), samples, self.tokenizer, out, context)
         self.rows = Shards(out, "rows")
 
     def weights(self) -> Any:
@@ -424,6 +426,6 @@ def test_a_search_over_learning_rates_and_distances_checks_once(kind: type[Tunin
     given = {"objective": kind.objective, "from": "base", "data": "x", **rewards}
     keys = []
     for more in ({}, {"learning_rate": 0.1, "beta" if kind is Judging else "kl_weight": 0.5, "steps": 7}):
-        config = OBJECTIVES[kind.objective][0].model_validate({**given, **more})
+        config = OBJECTIVES[kind.objective].model_validate({**given, **more})
         keys += [key_config(node.config) for node in model_nodes("tuned", config, {}, {}) if node.stage is check]
     assert len(keys) == 2 and keys[0] == keys[1]

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
+
+from lmworks.registry import Kinds, instance_of
 
 Row = Mapping[str, Any]
 Turns = list[dict[str, str]]
@@ -272,27 +274,68 @@ def _is_ranked(row: Row) -> bool:
     return _has(row, (*SCORES, *RANKS)) or _has(inside, (*SCORES, *RANKS))
 
 
-FORMS: Mapping[str, tuple[Callable[[Row], bool], Convert]] = {
-    "pair": (lambda row: _has(row, ["chosen"], ["rejected"]), _pair),
-    "ranking": (lambda row: _has(row, PROMPT, ANSWERS) and _is_ranked(row), _ranking),
-    "good-or-bad": (
-        lambda row: _has(row, PROMPT, COMPLETION, ["label"]) and row["label"] in (*GOOD, *BAD),
-        _alone,
-    ),
-    "messages": (lambda row: _has(row, ["messages"]), _messages),
-    "sharegpt": (lambda row: _has(row, ["conversations"]), _messages),
-    "alpaca": (lambda row: _has(row, ["instruction"], ["output", "instances"]), _alpaca),
-    "flan": (lambda row: _has(row, ["inputs"], ["targets"]), _flan),
-    "question-answer": (lambda row: _has(row, PROMPT, ANSWER) and not _has(row, COMPLETION), _question_answer),
-    "prompt-completion": (lambda row: _has(row, PROMPT, COMPLETION), _prompt_completion),
-    "labels": (lambda row: _has(row, TEXT, LABEL), _labels),
-}
-"""Whether a row has the form, and what it says; the first that fits is taken."""
+class SampleForm(NamedTuple):
+    """A form that tuning data is published in."""
 
-JUDGEMENTS = ("pair", "ranking", "good-or-bad")
-"""Forms that tell better from worse."""
+    fits: Callable[[Row], bool]
+    """Whether a row has it, by its fields."""
+    convert: Convert
+    """What a row says. Raises Fault where it says nothing that can be used."""
+    is_judgement: bool = False
+    """Whether it tells better from worse."""
+    about: str = ""
+    """Its fields, for the reference."""
+
+
+FORMS: Kinds[SampleForm] = Kinds(
+    "forms",
+    "form",
+    {
+        "pair": SampleForm(
+            lambda row: _has(row, ["chosen"], ["rejected"]),
+            _pair,
+            True,
+            "`chosen` and `rejected`, behind a prompt or with it.",
+        ),
+        "ranking": SampleForm(
+            lambda row: _has(row, PROMPT, ANSWERS) and _is_ranked(row),
+            _ranking,
+            True,
+            "A prompt, and several answers with scores or ranks.",
+        ),
+        "good-or-bad": SampleForm(
+            lambda row: _has(row, PROMPT, COMPLETION, ["label"]) and row["label"] in (*GOOD, *BAD),
+            _alone,
+            True,
+            "A prompt, an answer, and `label`: good or bad.",
+        ),
+        "messages": SampleForm(
+            lambda row: _has(row, ["messages"]), _messages, about="`messages` of `role` and `content`."
+        ),
+        "sharegpt": SampleForm(
+            lambda row: _has(row, ["conversations"]), _messages, about="`conversations` of `from` and `value`."
+        ),
+        "alpaca": SampleForm(
+            lambda row: _has(row, ["instruction"], ["output", "instances"]),
+            _alpaca,
+            about="`instruction`, `input` and `output`.",
+        ),
+        "flan": SampleForm(lambda row: _has(row, ["inputs"], ["targets"]), _flan, about="`inputs` and `targets`."),
+        "question-answer": SampleForm(
+            lambda row: _has(row, PROMPT, ANSWER) and not _has(row, COMPLETION),
+            _question_answer,
+            about="A question and its answer, that a verifier can compare.",
+        ),
+        "prompt-completion": SampleForm(
+            lambda row: _has(row, PROMPT, COMPLETION), _prompt_completion, about="A prompt and what follows."
+        ),
+        "labels": SampleForm(lambda row: _has(row, TEXT, LABEL), _labels, about="A text and its label."),
+    },
+    instance_of(SampleForm),
+)
+"""By the word that a step's `form` names."""
 
 
 def form_of(row: Row) -> str | None:
-    """The form of a record by its fields; None if it has none of them."""
-    return next((name for name, (fits, _) in FORMS.items() if fits(row)), None)
+    """The form of a record by its fields, the first built-in one that fits; None if it has none of them."""
+    return next((name for name, form in FORMS.built_in.items() if form.fits(row)), None)

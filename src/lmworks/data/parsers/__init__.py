@@ -1,4 +1,4 @@
-"""What the bytes of a file mean. A new form of file is one module here, one line in `FORMS`, and its endings."""
+"""What the bytes of a file mean. A new form of file is one module here, one line in `PARSERS`."""
 
 from __future__ import annotations
 
@@ -23,45 +23,36 @@ from lmworks.data.parsers import (
     whole,
 )
 from lmworks.data.parsers.parser import Form
+from lmworks.registry import Kinds, instance_of
 
-FORMS: Mapping[str, Form] = {
-    "text": whole.TEXT,
-    "html": whole.HTML,
-    "tex": arxiv.TEX,
-    "pdf": pdf.FORM,
-    "docx": docx.FORM,
-    "lines": sentences.FORM,
-    "jsonl": jsonl.FORM,
-    "json": json_values.FORM,
-    "csv": delimited.CSV,
-    "tsv": delimited.TSV,
-    "parquet": parquet.FORM,
-    "arrow": arrow.FORM,
-    "warc": warc.FORM,
-    "xml": elements.FORM,
-    "mediawiki": mediawiki.FORM,
-    "stackexchange": stackexchange.FORM,
-    "pubmed": pubmed.FORM,
-    "arxiv": arxiv.FORM,
-}
+PARSERS: Kinds[Form] = Kinds(
+    "parsers",
+    "form",
+    {
+        "text": whole.TEXT,
+        "html": whole.HTML,
+        "tex": arxiv.TEX,
+        "pdf": pdf.FORM,
+        "docx": docx.FORM,
+        "lines": sentences.FORM,
+        "jsonl": jsonl.FORM,
+        "json": json_values.FORM,
+        "csv": delimited.CSV,
+        "tsv": delimited.TSV,
+        "parquet": parquet.FORM,
+        "arrow": arrow.FORM,
+        "warc": warc.FORM,
+        "xml": elements.FORM,
+        "mediawiki": mediawiki.FORM,
+        "stackexchange": stackexchange.FORM,
+        "pubmed": pubmed.FORM,
+        "arxiv": arxiv.FORM,
+    },
+    instance_of(Form),
+)
 """By the word that a source's `format` names."""
 
-ENDINGS: Mapping[str, str] = {
-    ".txt": "text",
-    ".md": "text",
-    ".html": "html",
-    ".htm": "html",
-    ".tex": "tex",
-    ".pdf": "pdf",
-    ".docx": "docx",
-    ".jsonl": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".warc": "warc",
-    ".wet": "warc",
-}
+ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.items() for ending in form.endings}
 """Form by the file's ending. `.xml` and `.json` say too little: a source names the form of those."""
 
 

@@ -27,4 +27,4 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
         yield Unreadable(piece.name, "", 0, reason, stream.read(RAW_BYTES_KEPT), 0, stream.seek(0, 2))
 
 
-FORM = Form(parse, seeks=True)
+FORM = Form(parse, seeks=True, endings=(".arrow",), about="Rows of an Arrow file or stream, as `datasets` saves them.")

@@ -55,5 +55,5 @@ def tex_to_text(source: str) -> str:
     return str(LatexNodes2Text(math_mode="verbatim", strict_latex_spaces=False).latex_to_text(body))
 
 
-FORM = element_form("record", _record, states_licences=True)
-TEX = Form(parse_tex)
+FORM = element_form("record", _record, states_licences=True, about="Abstracts of arXiv, each under its own licence.")
+TEX = Form(parse_tex, endings=(".tex",), about="TeX, without its markup.")

@@ -130,5 +130,15 @@ def _first_bad_byte(raw: bytes) -> int:
     return 0
 
 
-CSV = Form(partial(parse, delimiter=","), partial(cut, delimiter=","))
-TSV = Form(partial(parse, delimiter="\t"), partial(cut, delimiter="\t"))
+CSV = Form(
+    partial(parse, delimiter=","),
+    partial(cut, delimiter=","),
+    endings=(".csv",),
+    about="Rows whose fields a comma separates.",
+)
+TSV = Form(
+    partial(parse, delimiter="\t"),
+    partial(cut, delimiter="\t"),
+    endings=(".tsv",),
+    about="Rows whose fields a tab separates.",
+)

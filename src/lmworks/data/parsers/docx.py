@@ -38,4 +38,4 @@ def _text(raw: bytes) -> str:
     return "\n\n".join(block for block in blocks if block.strip())
 
 
-FORM = Form(parse)
+FORM = Form(parse, endings=(".docx",), about="A Word document.")

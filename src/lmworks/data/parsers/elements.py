@@ -15,4 +15,4 @@ def _record(element: Element, path: str, number: str, reading: Reading) -> Found
     return row_record(row, Piece(path, 0), int(number), Span(0, b"", 0), reading)
 
 
-FORM = element_form(None, _record)
+FORM = element_form(None, _record, about="XML: the elements that `records` names are rows.")

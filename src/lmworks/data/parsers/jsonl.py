@@ -39,4 +39,4 @@ def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found
     return row_record(row, piece, number, line, reading)
 
 
-FORM = Form(parse, cut_lines)
+FORM = Form(parse, cut_lines, endings=(".jsonl",), about="A JSON record a line.")

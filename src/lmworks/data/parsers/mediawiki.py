@@ -46,4 +46,4 @@ def _remove(code: Any, node: Any) -> None:
         code.remove(node)
 
 
-FORM = element_form("page", _record)
+FORM = element_form("page", _record, about="Pages of a MediaWiki dump, such as Wikipedia's.")

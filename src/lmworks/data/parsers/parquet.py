@@ -56,4 +56,4 @@ def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterato
         first += group.num_rows
 
 
-FORM = Form(parse, cut, seeks=True)
+FORM = Form(parse, cut, seeks=True, endings=(".parquet",), about="Rows of a Parquet file.")

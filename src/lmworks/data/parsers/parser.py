@@ -120,6 +120,10 @@ class Form:
     """Whether parsing goes back and forth, so that what is compressed must be unpacked first."""
     states_licences: bool = False
     """Whether the form itself holds a licence a record."""
+    endings: tuple[str, ...] = ()
+    """Of files that have this form though nobody names it; those of a built-in form alone are looked at."""
+    about: str = ""
+    """What the form is, for the reference."""
 
 
 @dataclass(frozen=True)

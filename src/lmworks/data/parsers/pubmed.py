@@ -32,4 +32,4 @@ def _section(part: Element) -> str:
     return f"{label}: {text}" if label and text else text
 
 
-FORM = element_form("PubmedArticle", _record)
+FORM = element_form("PubmedArticle", _record, about="Abstracts of PubMed.")

@@ -25,4 +25,4 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
             yield Record(piece.name, key, text, "text", reading.licence, {"line": number})
 
 
-FORM = Form(parse, cut_lines)
+FORM = Form(parse, cut_lines, about="A text a line.")

@@ -38,4 +38,4 @@ def _record(row: Element, path: str, number: str, reading: Reading) -> Record | 
     return Record(path, key, text, form, licence, meta, row.get("CreationDate"))
 
 
-FORM = Form(parse, cut_lines, states_licences=True)
+FORM = Form(parse, cut_lines, states_licences=True, about="Posts of a Stack Exchange dump, each with its licence.")

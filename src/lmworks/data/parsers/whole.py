@@ -52,5 +52,5 @@ def page_text(page: str, reading: Reading) -> tuple[str, str]:
     return trafilatura.extract(page, include_comments=False, deduplicate=False) or "", "text"
 
 
-TEXT = Form(parse_text)
-HTML = Form(parse_html)
+TEXT = Form(parse_text, endings=(".txt", ".md"), about="A text a file.")
+HTML = Form(parse_html, endings=(".html", ".htm"), about="A web page a file.")

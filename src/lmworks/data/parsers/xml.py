@@ -31,7 +31,7 @@ ToRecord = Callable[[Element, str, str, Reading], Found]
 """From (element, path, number of the record, options) to what it says."""
 
 
-def element_form(tag: str | None, to_record: ToRecord, *, states_licences: bool = False) -> Form:
+def element_form(tag: str | None, to_record: ToRecord, *, about: str, states_licences: bool = False) -> Form:
     """The form of a file whose records are the elements of this name, or the user's; they do not nest."""
 
     def elements(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
@@ -44,7 +44,7 @@ def element_form(tag: str | None, to_record: ToRecord, *, states_licences: bool 
     def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
         return cut_between(whole, elements(whole, stream, reading), size)
 
-    return Form(parse, cut, states_licences=states_licences)
+    return Form(parse, cut, states_licences=states_licences, about=about)
 
 
 def parse_element(span: Span, name: str, key: str, reading: Reading, to_record: ToRecord) -> Found:

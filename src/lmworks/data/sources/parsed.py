@@ -14,13 +14,14 @@ from typing import IO, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from lmworks.data.parsers import ENDINGS, FORMS, form_of
+from lmworks.data.parsers import ENDINGS, PARSERS, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
 from lmworks.data.records import Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.source import SourceConfig
 from lmworks.errors import LmworksError, UsageError
+from lmworks.recipe.kinds import Named
 
 OWN_FIELDS = ("path", "format")
 """Fields of `meta` that every document has."""
@@ -66,7 +67,7 @@ class ParsedSource(SourceConfig):
     keep: list[str] = Field(
         default=[], description="Fields kept in `meta`; none by default, since what nobody asked for may be private."
     )
-    format: str | None = Field(
+    format: Annotated[str, Named(PARSERS)] | None = Field(
         default=None, description="Form of every file; unset, each file's ending says it. XML and JSON need it."
     )
     include: list[str] = Field(
@@ -95,13 +96,6 @@ class ParsedSource(SourceConfig):
         description="Longest record that is read; a longer one is quarantined. 64 MiB is six times the longest novel, "
         "and takes less than 1 GiB to parse.",
     )
-
-    @field_validator("format")
-    @classmethod
-    def _format_is_known(cls, value: str | None) -> str | None:
-        if value is not None and value not in FORMS:
-            raise ValueError(f"no form {value!r}; expected one of {', '.join(FORMS)}")
-        return value
 
     @field_validator("keep")
     @classmethod
@@ -136,7 +130,7 @@ class ParsedSource(SourceConfig):
 
     @property
     def has_licence_by_record(self) -> bool:
-        return self.licence_field is not None or (self.format is not None and FORMS[self.format].states_licences)
+        return self.licence_field is not None or (self.format is not None and PARSERS[self.format].states_licences)
 
     def reading(self) -> Reading:
         """The user's words for parsers."""
@@ -195,7 +189,7 @@ class ParsedSource(SourceConfig):
 
     def _form(self, name: str) -> Form | None:
         word = self.format or form_of(unpack.plain_name(name))
-        return FORMS[word] if word else None
+        return PARSERS[word] if word else None
 
     def _is_archive(self, path: str) -> bool:
         return path.lower().endswith(unpack.ARCHIVE)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.parsers import FORMS, form_of
+from lmworks.data.parsers import PARSERS, form_of
 from lmworks.data.parsers.lines import cut_lines, read_lines
 from lmworks.data.parsers.parser import Found, Piece, Span, Unreadable
 from lmworks.data.records import Document
@@ -85,5 +85,5 @@ class Quarantine(ParsedSource, FolderSource):
             yield Unreadable(name, key, span.offset, reason, raw, span.offset, span.size)
             return
         inner = Piece(name, len(raw))
-        for found in FORMS[word].parse(inner, io.BytesIO(raw), self.reading()):
+        for found in PARSERS[word].parse(inner, io.BytesIO(raw), self.reading()):
             yield found if found.key != "1" or not key else replace(found, key=key)

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from lmworks.data.forms.forms import FORMS, JUDGEMENTS, Fault, Row, Sample, conversation, form_of
+from lmworks.data.forms.forms import FORMS, Fault, Row, Sample, conversation, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.records import Document, Documents, shard_ids, write_ids, write_json_lines
 from lmworks.data.steps import Tally
@@ -21,6 +21,7 @@ from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import GateRefused, UsageError
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.kinds import Named
 from lmworks.recipe.schema import Reference, StepConfig
 
 
@@ -35,7 +36,7 @@ class SamplesConfig(StepConfig):
     """What both kinds of samples share."""
 
     documents: Reference = Field(alias="from", description="Records ingested whole, with `text_field: .`.")
-    form: str = Field(
+    form: Annotated[str, Named(FORMS, also=("auto",))] = Field(
         default="auto",
         description="Of the records. `auto` takes that which most have: two forms in a file are most often a mistake.",
     )
@@ -48,13 +49,6 @@ class SamplesConfig(StepConfig):
         le=1,
         description="Of records that cannot be used, above which the step refuses: one in five is no accident.",
     )
-
-    @field_validator("form")
-    @classmethod
-    def _form_is_known(cls, value: str) -> str:
-        if value not in ("auto", *FORMS):
-            raise ValueError(f"no form {value!r}; expected auto or one of {', '.join(FORMS)}")
-        return value
 
 
 class ConversationsConfig(SamplesConfig):
@@ -110,10 +104,11 @@ def conversations(config: ConversationsConfig, documents: Documents, out: Path, 
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [])
-    if work.form not in JUDGEMENTS:
+    judgements = [name for name, form in FORMS.loadable() if form.is_judgement]
+    if work.form not in judgements:
         raise UsageError(
             f"{config.documents}: its records are of form {work.form}, which judges nothing; expected one of "
-            f"{', '.join(JUDGEMENTS)}. `kind: conversations` reads them"
+            f"{', '.join(judgements)}. `kind: conversations` reads them"
         )
     return work.finish(out, lambda kept: write_preferences(out, [each.as_preference() for each in kept]))
 
@@ -185,10 +180,10 @@ class _Reading:
             yield conversation([{"role": role, "content": _filled(words, row)} for role, words in turns])
             return
         found = form_of(row)
-        if found != self.form and (self.config.form == "auto" or not FORMS[self.form][0](row)):
+        if found != self.form and (self.config.form == "auto" or not FORMS[self.form].fits(row)):
             shown = f"has the fields {', '.join(row)[:200]}" if found is None else f"is of form {found}"
             raise Fault(f"mixed schemas: the record {shown}, the step reads {self.form}")
-        yield from FORMS[self.form][1](row)
+        yield from FORMS[self.form].convert(row)
 
     def _without_duplicates(self, made: Iterator[_Made]) -> Iterator[_Made]:
         seen: dict[str, str] = {}

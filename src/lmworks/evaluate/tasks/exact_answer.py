@@ -37,7 +37,8 @@ def evaluate_exact_answer(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and compare with the answer of the data, to the letter."""
-    from lmworks.engines.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling
+    from lmworks.engines.open import open_engine
 
     engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)

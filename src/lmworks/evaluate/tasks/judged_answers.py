@@ -64,7 +64,8 @@ def evaluate_judged_answers(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and the judge score each answer as the end of its chat."""
-    from lmworks.engines.engine import Sampling, open_engine, open_reward_model
+    from lmworks.engines.engine import Sampling
+    from lmworks.engines.open import open_engine, open_reward_model
 
     engine, judging = open_engine(model.path, config.data_type), open_reward_model(judge.path, config.data_type)
     asked, drawn = _asked(config, data)
@@ -98,7 +99,7 @@ def evaluate_judged_answers_chosen(
     context: Context,
 ) -> Result:
     """Score the answers that people chose, and hold the judge against length on pairs of answers."""
-    from lmworks.engines.engine import open_reward_model
+    from lmworks.engines.open import open_reward_model
 
     judging = open_reward_model(judge.path, config.data_type)
     asked, drawn = _asked(config, data)

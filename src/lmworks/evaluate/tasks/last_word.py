@@ -35,7 +35,8 @@ def evaluate_last_word(
     config: LastWordConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
-    from lmworks.engines.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     records, drawn = draw(records_of(data, {"context": (str,), "continuation": (str,)}), config)

@@ -53,7 +53,7 @@ def evaluate_multiple_choice(
     context: Context,
 ) -> Result:
     """Choose the likeliest text to go on with."""
-    from lmworks.engines.engine import open_engine
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     records, drawn = draw(records_of(data, {"query": (str,), "choices": (list,), "gold": (int,)}), config)

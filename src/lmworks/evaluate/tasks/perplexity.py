@@ -52,7 +52,7 @@ def evaluate_perplexity(
     config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
     """Score every token of every document once."""
-    from lmworks.engines.engine import open_engine
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     engine.context_length = min(engine.context_length, config.context_length or engine.context_length)

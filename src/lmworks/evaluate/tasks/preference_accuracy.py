@@ -56,7 +56,7 @@ def evaluate_preference_accuracy(
     context: Context,
 ) -> Result:
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
-    from lmworks.engines.engine import open_engine, open_reward_model
+    from lmworks.engines.open import open_engine, open_reward_model
 
     ranks = is_ours(model.path) and bool(read_config(model.path).labels)
     engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type)

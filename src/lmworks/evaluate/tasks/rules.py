@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -26,7 +26,7 @@ class RulesConfig(QuestionsConfig):
 
     kind: Literal["rules"] = "rules"
     prompt: Literal["chat"] = Field("chat", description="As users ask; a question has no other form.")
-    rules: list[Annotated[AnyAnswerReward, Field(discriminator="kind")]] = Field(
+    rules: list[AnyAnswerReward] = Field(
         min_length=1, description="An answer follows them if it is worth 1 by each; weights do not matter."
     )
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut; a paragraph or two.")
@@ -45,7 +45,8 @@ def evaluate_rules(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
-    from lmworks.engines.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling
+    from lmworks.engines.open import open_engine
 
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [_reference(question) for question in questions])

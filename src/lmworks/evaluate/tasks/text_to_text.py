@@ -143,7 +143,8 @@ def learned_from(train: Conversations) -> list[tuple[str, str]]:
 def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
     """How a model writes, in words too, and the conditions under which its figures hold."""
     if json.loads((folder / "config.json").read_text())["model_type"] in ARCHITECTURES:
-        from lmworks.engines.engine import Sampling, open_engine
+        from lmworks.engines.engine import Sampling
+        from lmworks.engines.open import open_engine
 
         engine, sampling = open_engine(folder, config.data_type), Sampling(config.max_tokens)
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated
 
 from lmworks.evaluate.text_metrics import overlap, slots, style
 from lmworks.evaluate.text_metrics.metric import TextMetric
+from lmworks.recipe.kinds import Named
+from lmworks.registry import Kinds, instance_of
 
-TextMetricName = Literal["bleu", "chrf", "exact", "rouge", "slots", "style"]
+TEXT_METRICS: Kinds[TextMetric] = Kinds(
+    "metrics",
+    "metric",
+    {
+        "bleu": overlap.BLEU_SCORE,
+        "chrf": overlap.CHRF_SCORE,
+        "exact": overlap.EXACT_MATCH,
+        "rouge": overlap.ROUGE,
+        "slots": slots.SLOTS,
+        "style": style.STYLE,
+    },
+    instance_of(TextMetric),
+)
 
-TEXT_METRICS: Mapping[TextMetricName, TextMetric] = {
-    "bleu": overlap.BLEU_SCORE,
-    "chrf": overlap.CHRF_SCORE,
-    "exact": overlap.EXACT_MATCH,
-    "rouge": overlap.ROUGE,
-    "slots": slots.SLOTS,
-    "style": style.STYLE,
-}
+TextMetricName = Annotated[str, Named(TEXT_METRICS)]

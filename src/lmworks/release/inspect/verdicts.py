@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lmworks.evaluate.comparable import METRICS
+from lmworks.evaluate.comparable import metric_named
 from lmworks.evaluate.items import Item, Metric
 from lmworks.release.built import Built, figures_of, measures_model, read_json, read_lines
 
@@ -64,7 +64,7 @@ def samples_of(built: Built) -> list[Samples]:
     for task, systems in built.evaluations().items():
         measured = [name for name in systems if name in built.models]
         figures = figures_of(systems[measured[-1]]) if measured else []
-        metric = METRICS.get(figures[0].name) if figures else None
+        metric = metric_named(figures[0].name) if figures else None
         items = read_lines(systems[measured[-1]].payload / "items.jsonl") if metric else []
         if metric and items and "answer" in items[0]:
             ranked = sorted(items, key=lambda item: (-metric.values([item])[0], item["id"]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lmworks.evaluate.comparable import METRICS
+from lmworks.evaluate.comparable import metric_named
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, figures_of, measures_model
@@ -62,7 +62,7 @@ def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
             methods.setdefault(figure.method, []).append(system)
             if figure.contamination:
                 contamination.setdefault(figure.contamination, []).append(system)
-        metric = METRICS.get(first.name)
+        metric = metric_named(first.name)
         yield Comparable(
             name=label_of(first),
             leads=first.name == groups[0][0][1].name,
@@ -91,7 +91,8 @@ def latencies(built: Built) -> dict[str, list[list[str]]]:
 
 def label_of(figure: Figure) -> str:
     """A figure's name for people."""
-    return METRICS[figure.name].label if figure.name in METRICS else figure.name.replace("_", " ")
+    metric = metric_named(figure.name)
+    return metric.label if metric else figure.name.replace("_", " ")
 
 
 def may_compare(a: Figure, b: Figure) -> bool:

@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -49,6 +49,8 @@ class Vocabulary(StepConfig, ABC):
 
 class FromDocuments(StepConfig):
     """What a vocabulary is learned from."""
+
+    section: ClassVar = "tokenizer"
 
     documents: Reference = Field(
         alias="from", description="Training text only: a tokenizer fitted to test text flatters it."

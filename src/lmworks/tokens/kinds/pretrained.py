@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 class PretrainedConfig(StepConfig):
     """Take a published tokenizer; its ids stay as they are."""
+
+    section: ClassVar = "tokenizer"
 
     kind: Literal["pretrained"] = "pretrained"
     path: Annotated[str, Effect.NOTHING] = Field(

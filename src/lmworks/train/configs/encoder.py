@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from lmworks.model.config import DecoderConfig, Shape, require_heads
 from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe.schema import Reference
+from lmworks.tokens.rows.packings import LABELLED, SPANS, TEXTS, Packing
 from lmworks.train.configs.train import CHECKED, STEP, TrainConfig
 from lmworks.train.preflight.inspection import Inspection
 from lmworks.train.preflight.texts import Texts
@@ -34,6 +35,9 @@ class EncoderTrainConfig(TrainConfig):
 
 class MaskedLMConfig(EncoderTrainConfig):
     """Predict hidden tokens from what stands on both sides of them."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.masked_lm:MaskedLM"
+    packed: ClassVar[Packing] = TEXTS
 
     objective: Literal["masked-lm"] = "masked-lm"
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks; as a decoder's.")
@@ -115,6 +119,9 @@ class ClassificationConfig(EncoderTrainConfig):
 class SequenceClassificationConfig(ClassificationConfig):
     """Tell the label of a text."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.classification:SequenceClassification"
+    packed: ClassVar[Packing] = LABELLED
+
     inspects: ClassVar[type[Inspection] | None] = Texts
 
     objective: Literal["sequence-classification"] = "sequence-classification"
@@ -125,6 +132,9 @@ class SequenceClassificationConfig(ClassificationConfig):
 
 class TokenClassificationConfig(ClassificationConfig):
     """Tell the label of each token."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.classification:TokenClassification"
+    packed: ClassVar[Packing] = SPANS
 
     objective: Literal["token-classification"] = "token-classification"
     label: Annotated[str, CHECKED] = Field(

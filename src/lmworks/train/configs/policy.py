@@ -11,6 +11,7 @@ from lmworks.model.config import DecoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.rewards import AnswerReward, AnyReward
 from lmworks.rewards.judged import ModelReward
+from lmworks.tokens.rows.packings import PROMPTS, Packing
 from lmworks.train.configs.preference import AlignedConfig
 from lmworks.train.configs.train import RESULT, STEP
 from lmworks.train.preflight.inspection import Inspection
@@ -134,11 +135,17 @@ class ClippedConfig(PolicyConfig):
 class GrpoConfig(ClippedConfig):
     """Make answers likelier that are better than others to the same prompt."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.grpo:Grpo"
+    packed: ClassVar[Packing] = PROMPTS
+
     objective: Literal["grpo"] = "grpo"
 
 
 class RlooConfig(ClippedConfig):
     """Make answers likelier that are better than the mean of the others to the same prompt."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.rloo:Rloo"
+    packed: ClassVar[Packing] = PROMPTS
 
     objective: Literal["rloo"] = "rloo"
 
@@ -146,11 +153,17 @@ class RlooConfig(ClippedConfig):
 class RejectionSamplingConfig(PolicyConfig):
     """Tune on the best of several answers to each prompt."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.rejection_sampling:RejectionSampling"
+    packed: ClassVar[Packing] = PROMPTS
+
     objective: Literal["rejection-sampling"] = "rejection-sampling"
 
 
 class PpoConfig(ClippedConfig):
     """Make tokens likelier after which more came than a value head expected."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.ppo:Ppo"
+    packed: ClassVar[Packing] = PROMPTS
 
     objective: Literal["ppo"] = "ppo"
     group_size: int = Field(default=1, ge=1, description="Answers to each prompt; they are not compared.")

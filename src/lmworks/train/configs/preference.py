@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from lmworks.model.config import REWARD, DecoderConfig
 from lmworks.recipe.schema import Reference
+from lmworks.tokens.rows.packings import PREFERENCES, Packing
 from lmworks.train.configs.adapter import RATES, kind_of
 from lmworks.train.configs.train import RESULT, LostShare, TrainConfig
 from lmworks.train.preflight.inspection import Inspection
@@ -78,17 +79,26 @@ class ReferencedConfig(PreferenceConfig):
 class DpoConfig(ReferencedConfig):
     """Direct preference optimisation."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Dpo"
+    packed: ClassVar[Packing] = PREFERENCES
+
     objective: Literal["dpo"] = "dpo"
 
 
 class IpoConfig(ReferencedConfig):
     """Identity preference optimisation."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Ipo"
+    packed: ClassVar[Packing] = PREFERENCES
+
     objective: Literal["ipo"] = "ipo"
 
 
 class KtoConfig(ReferencedConfig):
     """Kahneman-Tversky optimisation, of answers that are judged alone; both answers of a pair count as such."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.kto:Kto"
+    packed: ClassVar[Packing] = PREFERENCES
 
     objective: Literal["kto"] = "kto"
     data: Reference = Field(description="Preferences: answers that are good or bad, or pairs.")
@@ -110,6 +120,9 @@ class KtoConfig(ReferencedConfig):
 class OrpoConfig(PreferenceConfig):
     """Odds ratio preference optimisation: tunes and aligns at once, and needs no reference."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Orpo"
+    packed: ClassVar[Packing] = PREFERENCES
+
     objective: Literal["orpo"] = "orpo"
     rates = (8e-6, 8e-5)
     odds_weight: Annotated[float, RESULT] = Field(
@@ -119,6 +132,9 @@ class OrpoConfig(PreferenceConfig):
 
 class SimpoConfig(PreferenceConfig):
     """Simple preference optimisation: likelihood a token, without a reference."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Simpo"
+    packed: ClassVar[Packing] = PREFERENCES
 
     objective: Literal["simpo"] = "simpo"
     beta: Annotated[float, RESULT] = Field(
@@ -131,6 +147,9 @@ class SimpoConfig(PreferenceConfig):
 
 class RewardConfig(PreferenceConfig):
     """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952)."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.reward:Reward"
+    packed: ClassVar[Packing] = PREFERENCES
 
     writes: ClassVar[bool] = False
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from lmworks.model.config import require_heads
 from lmworks.model.seq2seq_config import EncoderDecoderConfig
+from lmworks.tokens.rows.packings import DOCUMENTS, PAIRS, Packing
 from lmworks.train.configs.train import STEP, TrainConfig
 
 SENTINELS = 100
@@ -62,12 +63,18 @@ class Seq2SeqConfig(TrainConfig):
 class SpanCorruptionConfig(Seq2SeqConfig):
     """Write what was taken out of documents."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.span_corruption:SpanCorruption"
+    packed: ClassVar[Packing] = DOCUMENTS
+
     objective: Literal["span-corruption"] = "span-corruption"
     micro_batch_rows: int = Field(default=4, ge=1, description="Rows of 512 whose activations stay in a CPU's cache.")
 
 
 class TextToTextConfig(Seq2SeqConfig):
     """Write the target of a source."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.text_to_text:TextToText"
+    packed: ClassVar[Packing] = PAIRS
 
     objective: Literal["text-to-text"] = "text-to-text"
     sequence_length: int = Field(

@@ -13,6 +13,7 @@ from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError
 from lmworks.model.config import require_heads
 from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.tokens.rows.packings import CONVERSATIONS, DOCUMENTS, Packing
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
 from lmworks.train.preflight.inspection import Inspection
 from lmworks.train.preflight.turns import Turns
@@ -51,6 +52,15 @@ class TrainConfig(StepConfig):
     """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
 
     default_effect = None
+
+    implementation: ClassVar[str]
+    """`module:class` of the objective (`train/contract.py`), which is imported for training alone: it brings torch."""
+
+    packed: ClassVar[Packing]
+    """How its data become rows."""
+
+    engine: ClassVar[str | None] = None
+    """The engine that answers for what is trained; None for one of lmworks's own."""
 
     needs_transformers: ClassVar[bool] = False
     """Whether the model is a module of `transformers`, whose libraries take memory."""
@@ -104,7 +114,7 @@ class TrainConfig(StepConfig):
     learning_rate: Annotated[float, RESULT]
     adamw_learning_rate: Annotated[float, RESULT]
     sequence_length: Annotated[int, STEP] = Field(
-        default=512, ge=8, description="Nine in ten operations' documents fit whole."
+        default=512, ge=8, description="A page; what is longer goes on in a further row."
     )
     global_batch_tokens: Annotated[int, STEP] = Field(
         default=2048,
@@ -340,6 +350,9 @@ class TrainConfig(StepConfig):
 class CausalLMConfig(TrainConfig):
     """Predict each next token of documents."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.causal_lm:CausalLM"
+    packed: ClassVar[Packing] = DOCUMENTS
+
     objective: Literal["causal-lm"] = "causal-lm"
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
     adamw_learning_rate: float = Field(
@@ -432,11 +445,17 @@ class ChatConfig(TrainConfig):
 class SftConfig(ChatConfig):
     """Predict what the assistant says."""
 
+    implementation: ClassVar[str] = "lmworks.train.objectives.sft:Sft"
+    packed: ClassVar[Packing] = CONVERSATIONS
+
     objective: Literal["sft"] = "sft"
 
 
 class DistillationConfig(ChatConfig):
     """Learn conversations from a larger model beside them: what it expects at each token of the assistant."""
+
+    implementation: ClassVar[str] = "lmworks.train.objectives.distillation:Distillation"
+    packed: ClassVar[Packing] = CONVERSATIONS
 
     judged_by_scores: ClassVar[bool] = False
 

@@ -31,7 +31,7 @@ from lmworks.train.configs.train import TrainConfig, from_record
 from lmworks.train.contract import Trainable
 from lmworks.train.loop.run import WATCHED_PROMPTS
 from lmworks.train.loop.train import train
-from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.objectives import objective_of
 
 TURNS, PRODUCTS = 9, 20
 """About a second on two cores."""
@@ -69,11 +69,11 @@ def rehearse(
     words = tokenizer.open()
 
     def rows(name: str, of: TrainConfig, count: int) -> Shards:
-        OBJECTIVES[of.objective].write_made_up(folder / name, of.sequence_length, count, words)
+        objective_of(of.objective).write_made_up(folder / name, of.sequence_length, count, words)
         return Shards(folder / name, "")
 
     def begin(of: TrainConfig, base: ModelFolder | None, data: Shards) -> Trainable:
-        return OBJECTIVES[of.objective].begin(of, base, data.open(), words, compiled=False)
+        return objective_of(of.objective).begin(of, base, data.open(), words, compiled=False)
 
     base: ModelFolder | None = None
     for number, each in enumerate(before):

@@ -65,11 +65,11 @@ class Run:
         from lmworks.train.loop.checkpoints import Checkpoints
         from lmworks.train.loop.live import Live
         from lmworks.train.loop.optimizer import Optimizer
-        from lmworks.train.objectives import OBJECTIVES
+        from lmworks.train.objectives import objective_of
 
         self.config, self.context, self.tokenizer = config, context, inputs.tokenizer.open()
         self.steps = int(config.steps)
-        objective = OBJECTIVES[config.objective]
+        objective = objective_of(config.objective)
         fingerprint = _fingerprint(config, self.tokenizer)
         rows = self._mixed(_rows(inputs.data, config, self.tokenizer, fingerprint))
         self.mixture = rows.mixture

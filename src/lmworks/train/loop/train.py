@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.records import write_file, write_json_lines
-from lmworks.model.folder import ModelFolder, stored_parameters
+from lmworks.model.folder import ModelFolder, name_engine, stored_parameters
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, unaffecting
 from lmworks.tokens.rows.shards import Shards
@@ -58,6 +58,8 @@ def train(
         if not run.processes.is_first:
             return result
         model.save(out, tokenizer.path)
+    if config.engine:
+        name_engine(out, config.engine)
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
     resolved = config.model_dump(mode="json", exclude=unaffecting(type(config), Effect.KEY))

@@ -1,40 +1,50 @@
-"""What a model is trained for. An objective is one file and one line here."""
+"""What a model is trained for: the config of each objective, which names the file that trains.
+
+Imports no torch: recipes are read with these classes.
+"""
 
 from __future__ import annotations
 
-from lmworks.train.contract import Objective
-from lmworks.train.objectives.causal_lm import CausalLM
-from lmworks.train.objectives.classification import SequenceClassification, TokenClassification
-from lmworks.train.objectives.distillation import Distillation
-from lmworks.train.objectives.grpo import Grpo
-from lmworks.train.objectives.kto import Kto
-from lmworks.train.objectives.masked_lm import MaskedLM
-from lmworks.train.objectives.pairwise import Dpo, Ipo, Orpo, Simpo
-from lmworks.train.objectives.ppo import Ppo
-from lmworks.train.objectives.rejection_sampling import RejectionSampling
-from lmworks.train.objectives.reward import Reward
-from lmworks.train.objectives.rloo import Rloo
-from lmworks.train.objectives.sft import Sft
-from lmworks.train.objectives.span_corruption import SpanCorruption
-from lmworks.train.objectives.text_to_text import TextToText
+from typing import TYPE_CHECKING
 
-OBJECTIVES: dict[str, type[Objective]] = {
-    "causal-lm": CausalLM,
-    "sft": Sft,
-    "distillation": Distillation,
-    "masked-lm": MaskedLM,
-    "sequence-classification": SequenceClassification,
-    "token-classification": TokenClassification,
-    "span-corruption": SpanCorruption,
-    "text-to-text": TextToText,
-    "dpo": Dpo,
-    "ipo": Ipo,
-    "kto": Kto,
-    "orpo": Orpo,
-    "simpo": Simpo,
-    "reward": Reward,
-    "grpo": Grpo,
-    "rloo": Rloo,
-    "rejection-sampling": RejectionSampling,
-    "ppo": Ppo,
-}
+from lmworks.registry import Kinds, derived_from, load
+from lmworks.train.configs.encoder import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
+from lmworks.train.configs.policy import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
+from lmworks.train.configs.preference import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
+from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
+from lmworks.train.configs.train import CausalLMConfig, DistillationConfig, SftConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from lmworks.train.contract import Objective
+
+OBJECTIVES: Kinds[type[TrainConfig]] = Kinds(
+    "objectives",
+    "objective",
+    {
+        "causal-lm": CausalLMConfig,
+        "sft": SftConfig,
+        "distillation": DistillationConfig,
+        "masked-lm": MaskedLMConfig,
+        "sequence-classification": SequenceClassificationConfig,
+        "token-classification": TokenClassificationConfig,
+        "span-corruption": SpanCorruptionConfig,
+        "text-to-text": TextToTextConfig,
+        "dpo": DpoConfig,
+        "ipo": IpoConfig,
+        "kto": KtoConfig,
+        "orpo": OrpoConfig,
+        "simpo": SimpoConfig,
+        "reward": RewardConfig,
+        "grpo": GrpoConfig,
+        "rloo": RlooConfig,
+        "rejection-sampling": RejectionSamplingConfig,
+        "ppo": PpoConfig,
+    },
+    derived_from(TrainConfig, "objective"),
+)
+
+
+def objective_of(name: str) -> type[Objective]:
+    """The implementation of an objective."""
+    found: type[Objective] = load(OBJECTIVES[name].implementation)
+    return found

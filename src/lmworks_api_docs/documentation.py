@@ -14,18 +14,18 @@ from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
     Prompt,
     Question,
-    QuestionsConfig,
     answered,
     chat_prompt,
-    document_prompt,
     draw,
     shots,
     sources,
 )
 from lmworks.evaluate.scored import Scored
+from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 FORM = "document"
 QUESTIONS_AT_ONCE = 64
@@ -35,7 +35,7 @@ LENGTH = Metric(name="answer_length", label="answer length", value="words", weig
 """An F1 of words is highest at about 1: a model that wins by its length alone is found out."""
 
 
-class DocumentationConfig(QuestionsConfig):
+class DocumentationConfig(OperationQuestionsConfig):
     """ROUGE-L of written documentation."""
 
     kind: Literal["documentation"] = "documentation"
@@ -55,7 +55,8 @@ def evaluate_documentation(
 
     As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
     """
-    from lmworks.engines.engine import Sampling, open_engine
+    from lmworks.engines.engine import Sampling
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
@@ -83,7 +84,7 @@ def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
     """The same figures for copying the answer of the training operation whose name and parameters are most alike."""
-    from lmworks.evaluate.baselines.nearest import nearest
+    from lmworks_api_docs.nearest import nearest
 
     questions, drawn = _questions(config, data)
     known = [record for record in train.iterate() if record["form"] == FORM]
@@ -119,3 +120,11 @@ def _result(
         found.figure(LENGTH, f"words of the answers / words of the references; {method}"),
         examples=[*ranked[:3], *ranked[-3:]],
     )
+
+
+TASK = Task(
+    DocumentationConfig,
+    evaluate_documentation,
+    {"copy-nearest": evaluate_documentation_nearest},
+    metrics=[ROUGE_L],
+)

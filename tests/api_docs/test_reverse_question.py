@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluated import OPERATIONS, action, items_of, make_conversations
 
+from evaluate.evaluated import OPERATIONS, action, items_of, make_conversations
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Engine, open_engine
+from lmworks.engines.engine import Engine
+from lmworks.engines.open import open_engine
 from lmworks.errors import UsageError
-from lmworks.evaluate.tasks.reverse_question import (
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Result
+from lmworks_api_docs.reverse_question import (
     ReverseQuestionConfig,
     evaluate_reverse_question,
     evaluate_reverse_question_nearest,
 )
-from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Result
 from support import make_context
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from evaluated import OPERATIONS, items_of, make_conversations
 
+from evaluate.evaluated import OPERATIONS, items_of, make_conversations
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Sampling, open_engine
+from lmworks.engines.engine import Sampling
+from lmworks.engines.open import open_engine
 from lmworks.errors import UsageError
 from lmworks.evaluate.metrics import rouge_l, words_of
-from lmworks.evaluate.tasks.documentation import (
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.stage import Result
+from lmworks_api_docs.documentation import (
     DocumentationConfig,
     evaluate_documentation,
     evaluate_documentation_nearest,
 )
-from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Result
 from support import make_context
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_support import payload_bytes
 
-from lmworks.data import phrasings
+from data.data_support import payload_bytes
 from lmworks.data.records import Document, Documents, write_shard
-from lmworks.data.tuning.conversations import Conversations, PromptsConfig, operations_to_prompts
+from lmworks.data.tuning.conversations import Conversations
+from lmworks_api_docs import phrasings
+from lmworks_api_docs.prompts import PromptsConfig, operations_to_prompts
 from support import make_context
 
 TABLES = {"document": phrasings.DOCUMENT, "explain": phrasings.EXPLAIN, "find": phrasings.FIND}

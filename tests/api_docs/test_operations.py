@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.clean.normalise import NormaliseConfig, normalise, normalise_text
 from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.data.operations import OperationText, action_of, parse_operation, sentences, summary
 from lmworks.data.records import Documents
+from lmworks_api_docs.operations import OperationText, action_of, parse_operation, summary
 from support import make_context
 
 
@@ -75,23 +75,6 @@ def test_a_description_may_speak_of_parameters() -> None:
     assert parse_operation(text) == OperationText("S3 Get", "Gets it.\n\nParameters:\n- none\n\nEnd.", [])
     assert parse_operation("S3 Get\n\nParameters:\nKey: A key.") == OperationText("S3 Get", "", [("Key", "A key.")])
     assert parse_operation("S3 Get") == OperationText("S3 Get", "", [])
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One. Two.", ["One.", "Two."]),
-        ("Use a name, e.g. Bucket. Then go.", ["Use a name, e.g. Bucket.", "Then go."]),
-        ("See Amazon.com for more. Done", ["See Amazon.com for more.", "Done"]),
-        ("Costs 3.5 units! Really? Yes.", ["Costs 3.5 units!", "Really?", "Yes."]),
-        ("Regions (i.e. US East, etc. and so on) only.", ["Regions (i.e. US East, etc. and so on) only."]),
-        ("Called by AWS Inc. Not by others.", ["Called by AWS Inc. Not by others."]),
-        ("Amazon Web Services (AWS). (Optional) More.", ["Amazon Web Services (AWS).", "(Optional) More."]),
-        ("", []),
-    ],
-)
-def test_sentences(text: str, expected: list[str]) -> None:
-    assert sentences(text) == expected
 
 
 @pytest.mark.parametrize(

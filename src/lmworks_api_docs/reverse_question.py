@@ -16,19 +16,19 @@ from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, evidence
 from lmworks.evaluate.questions import (
     Question,
-    QuestionsConfig,
     answered,
     chat_prompt,
-    document_prompt,
     draw,
     shots,
     sources,
 )
 from lmworks.evaluate.scored import Scored
+from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 if TYPE_CHECKING:
     from lmworks.engines.engine import Engine
@@ -38,7 +38,7 @@ QUESTIONS_AT_ONCE = 32
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
 
 
-class ReverseQuestionConfig(QuestionsConfig):
+class ReverseQuestionConfig(OperationQuestionsConfig):
     """Accuracy of finding an operation by what it does."""
 
     kind: Literal["reverse-question"] = "reverse-question"
@@ -68,7 +68,7 @@ def evaluate_reverse_question(
     In a chat the names are scored as answers, with the token that ends them. As documents they are scored as titles,
     by how likely each makes the sentence that the question was made from.
     """
-    from lmworks.engines.engine import open_engine
+    from lmworks.engines.open import open_engine
 
     engine = open_engine(model.path, config.data_type)
     questions, names, method = _questions(config, data, train)
@@ -105,7 +105,7 @@ def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, out: Path, context: Context
 ) -> Result:
     """The same figure for the candidate whose name shares most word pieces with the question."""
-    from lmworks.evaluate.baselines.nearest import shares_most
+    from lmworks_api_docs.nearest import shares_most
 
     questions, names, method = _questions(config, data, train)
     items = []
@@ -186,3 +186,11 @@ def _found(
 ) -> Scored:
     chance = sum(1 / item["candidates"] for item in items) / len(items)
     return Scored.written(items, out, train, sources(questions), chance=chance, **known)
+
+
+TASK = Task(
+    ReverseQuestionConfig,
+    evaluate_reverse_question,
+    {"shared-words": evaluate_reverse_question_nearest},
+    metrics=[ACCURACY],
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lmworks.data.sentences import sentences
+
 _HEAD = "\n\nParameters:\n"
 _NAME = re.compile(r"[A-Za-z_][\w.-]*:(?= |$)")
 
@@ -39,25 +41,6 @@ def parse_operation(text: str) -> OperationText:
         else:
             return OperationText(title, rest.strip(), [])  # a list that the description itself heads "Parameters:"
     return OperationText(title, (description if head else rest).strip(), parameters)
-
-
-_ABBREVIATION = re.compile(
-    r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|ca|approx|incl|excl|fig|sec|dr|mr|mrs|st|inc|corp|ltd)|(?:^|[\s(])[A-Z])\.$"
-)
-_END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)")
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of one paragraph. An abbreviation ends none, nor does a full stop inside a name or number."""
-    found, start = [], 0
-    for match in _END.finditer(text):
-        sentence = text[start : match.end()].strip()
-        if match.end() < len(text) and _ABBREVIATION.search(sentence):
-            continue
-        found.append(sentence)
-        start = match.end()
-    rest = text[start:].strip()
-    return [*found, rest] if rest else found
 
 
 SUMMARY_SENTENCES = 3

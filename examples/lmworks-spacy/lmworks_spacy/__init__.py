@@ -1,0 +1,1 @@
+"""Lemmas and entities by spaCy, as steps of lmworks."""

@@ -1,0 +1,23 @@
+"""Where the sentences of a text end."""
+
+from __future__ import annotations
+
+import re
+
+_ABBREVIATION = re.compile(
+    r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|ca|approx|incl|excl|fig|sec|dr|mr|mrs|st|inc|corp|ltd)|(?:^|[\s(])[A-Z])\.$"
+)
+_END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of one paragraph. An abbreviation ends none, nor does a full stop inside a name or number."""
+    found, start = [], 0
+    for match in _END.finditer(text):
+        sentence = text[start : match.end()].strip()
+        if match.end() < len(text) and _ABBREVIATION.search(sentence):
+            continue
+        found.append(sentence)
+        start = match.end()
+    rest = text[start:].strip()
+    return [*found, rest] if rest else found

@@ -1,0 +1,92 @@
+"""Which engine answers for a model folder. An engine is one file beside this one and one line in `ENGINES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.model.config import REWARD
+from lmworks.model.folder import engine_of, is_ours
+from lmworks.registry import Kinds
+
+if TYPE_CHECKING:
+    from lmworks.engines.engine import Engine
+
+Open = Callable[[Path, str], "Engine"]
+"""Opens a model folder to compute in a data type."""
+
+
+def _ours(folder: Path, data_type: str) -> Engine:
+    """Decoders of lmworks's own architectures, on PyTorch: the reference."""
+    from lmworks.engines.engine import Engine
+    from lmworks.model.folder import load_model
+    from lmworks.model.prefix import load_prefix
+    from lmworks.tokens.tokenizer import open_tokenizer
+
+    model = load_model(folder, data_type)
+    return Engine(model, open_tokenizer(folder), load_prefix(folder, model))
+
+
+def _published(folder: Path, data_type: str) -> Engine:
+    """Decoders of other architectures, by `transformers`: tuned and measured, not served."""
+    from lmworks.engines.published import PublishedEngine
+    from lmworks.model.published_decoder import load_published_decoder
+    from lmworks.tokens.tokenizer import open_tokenizer
+
+    return PublishedEngine(load_published_decoder(folder, data_type), open_tokenizer(folder))
+
+
+def _check(name: str, found: Any) -> Open:
+    if not callable(found):
+        raise TypeError(f"expected a function from a folder and a data type to an engine, found {found!r}")
+    opens: Open = found
+    return opens
+
+
+ENGINES: Kinds[Open] = Kinds(
+    "engines",
+    "engine",
+    {
+        "torch": _ours,
+        "transformers": _published,
+    },
+    _check,
+)
+
+
+def engine_named(folder: Path) -> str:
+    """The name of the engine for a model folder: what its config.json says, or one of ours that knows it."""
+    return engine_of(folder) or ("torch" if is_ours(folder) else "transformers")
+
+
+def open_engine(folder: Path, data_type: str = "auto") -> Engine:
+    """The engine for a model folder. `auto` is float32: figures then do not depend on the processor's short types.
+
+    Raises UnknownKind where the folder names an engine of a package that is not installed.
+    """
+    return ENGINES.require(engine_named(folder))(folder, "float32" if data_type == "auto" else data_type)
+
+
+def open_adapted(base: Path, adapters: Mapping[str, Path | None]) -> Engine:
+    """The engine for several models on one base, whose weights are held once: model → PEFT folder, None for the base.
+
+    Raises `LmworksError` for adapters of another base, and for a base that is more than the weights of our decoder.
+    """
+    from lmworks.engines.adapters import Adapters
+    from lmworks.engines.engine import Engine
+    from lmworks.model.folder import load_model, require_whole
+    from lmworks.tokens.tokenizer import open_tokenizer
+
+    require_whole(base)
+    model = load_model(base)
+    return Engine(model, open_tokenizer(base), adapters=Adapters(model, adapters))
+
+
+def open_reward_model(folder: Path, data_type: str = "float32") -> Engine:
+    """The engine for a reward model, to ask for `scores`."""
+    from lmworks.engines.engine import Engine
+    from lmworks.model.folder import load_model
+    from lmworks.tokens.tokenizer import open_tokenizer
+
+    return Engine(load_model(folder, data_type, labels=REWARD), open_tokenizer(folder))

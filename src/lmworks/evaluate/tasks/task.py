@@ -1,0 +1,41 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmworks.evaluate.items import Metric, TaskConfig
+from lmworks.pipeline.stage import Stage
+from lmworks.registry import derived_from
+
+
+@dataclass(frozen=True)
+class Task:
+    """A config class, the stage that scores a model on it, and stages of the same config that score baselines.
+
+    A model's stage has the inputs `model` and those that the config names, `data` and `train` first; a baseline's has
+    the latter.
+    """
+
+    config: type[TaskConfig]
+    stage: Stage
+    baselines: Mapping[str, Stage] = field(default_factory=dict)
+    """By the label that they are shown under."""
+    metrics: Sequence[Metric] = ()
+    """In which what was scored is compared, but for metrics that its config names."""
+    of_scores: bool = False
+    """Whether it can be asked of models that score texts and write none."""
+    objective: str | None = None
+    """The only objective whose models it is asked of, beside published ones."""
+    is_kept: bool = False
+    """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
+
+
+def task_of(name: str, found: Any) -> Task:
+    """What an entry point gave, if it is a task of this name. Raises TypeError."""
+    if not isinstance(found, Task):
+        raise TypeError(f"expected a {Task.__module__}.{Task.__qualname__}, found {found!r}")
+    derived_from(TaskConfig)(name, found.config)
+    return found

@@ -1,0 +1,221 @@
+"""The kinds that a recipe can name: those built in, and those that installed packages add by entry points.
+
+    [project.entry-points."lmworks.steps"]
+    lemmas = "my_package.lemmas:lemmas"
+
+Installing a package changes no recipe: a kind is used where a recipe names it, one that is built in is never replaced,
+and nothing of a package is imported until its kind is named. The name and version of the package enter the keys of the
+steps that use it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+
+from lmworks.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+OWN = "lmworks"
+"""The distribution of this package; what it adds by entry points is as good as built in."""
+
+T = TypeVar("T")
+
+
+class UnknownKind(UsageError):
+    """Nothing of this name is known."""
+
+    def __init__(self, noun: str, name: str, names: Sequence[str]) -> None:
+        super().__init__(f"no {noun} {name!r}{nearest(name, names)}")
+        self.names = names
+
+
+class PluginError(UsageError):
+    """An installed package cannot give what its entry point says."""
+
+
+@dataclass(frozen=True, order=True)
+class Plugin:
+    """An installed distribution that adds kinds."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class Kinds(Mapping[str, T], Generic[T]):
+    """The kinds of one group by name. `lmworks.GROUP` is the group of entry points that adds to them."""
+
+    def __init__(self, group: str, noun: str, built_in: Mapping[str, T], check: Callable[[str, Any], T]) -> None:
+        """`check` returns what an entry point of this name gave, or raises TypeError saying what it should be."""
+        self.group, self.noun, self.built_in, self._check = group, noun, built_in, check
+        self._loaded: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        """Raises KeyError for an unknown name, PluginError for a package that cannot give it."""
+        if name in self.built_in:
+            return self.built_in[name]
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.built_in or name in _points(self.group)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.built_in
+        yield from sorted(_points(self.group).keys() - self.built_in.keys())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # a mapping's would import every package
+
+    def require(self, name: str) -> T:
+        """The kind of this name. Raises UnknownKind naming the nearest, PluginError."""
+        if name not in self:
+            raise UnknownKind(self.noun, name, list(self))
+        return self[name]
+
+    def plugins(self, name: str) -> list[Plugin]:
+        """The packages that a name comes from: none if it is built in, several if they contend for it."""
+        if name in self.built_in:
+            return []
+        return sorted({plugin for point in _points(self.group).get(name, []) if (plugin := _plugin(point))})
+
+    def loadable(self) -> Iterator[tuple[str, T]]:
+        """Every kind that can be had; `faults` tells the others."""
+        for name in self:
+            try:
+                yield name, self[name]
+            except PluginError:
+                continue
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong with installed packages, in words."""
+        for name, points in sorted(_points(self.group).items()):
+            if name in self.built_in:
+                yield f"{_from(points)}: the {self.noun} {name!r} is built in and stays; give yours a new name"
+                continue
+            try:
+                self[name]
+            except PluginError as error:
+                yield str(error)
+
+    def _load(self, name: str) -> T:
+        points = _points(self.group).get(name, [])
+        if not points:
+            raise KeyError(name)
+        if len(points) > 1:
+            raise PluginError(
+                f"the {self.noun} {name!r} is in {_from(points)}: uninstall all but one, or have one give it a new name"
+            )
+        (point,) = points
+        try:
+            return self._check(name, point.load())
+        except Exception as error:
+            raise PluginError(
+                f"the {self.noun} {name!r} of {_from(points)} cannot be had from {point.value}: "
+                f"{type(error).__name__}: {error}; mend or uninstall that package"
+            ) from error
+
+
+def plugins_behind(things: Sequence[Any]) -> set[Plugin]:
+    """The packages that classes and functions come from, or the classes that those derive from."""
+    modules = {
+        part.__module__.partition(".")[0]
+        for thing in things
+        for part in (thing.__mro__ if isinstance(thing, type) else [thing])
+    }
+    return {plugin for module in modules for plugin in _owners().get(module, ())}
+
+
+def load(place: str) -> Any:
+    """The object at `module:name`."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def nearest(word: str, names: Sequence[str]) -> str:
+    """The end of a sentence about an unknown word: the name that was meant, or all that there are."""
+    if close := difflib.get_close_matches(word, names, n=1, cutoff=0.6):
+        return f"; did you mean {close[0]!r}?"
+    return f"; expected one of {', '.join(sorted(set(names)))}" if names else ""
+
+
+def derived_from(base: type[T], field: str = "kind") -> Callable[[str, Any], type[T]]:
+    """A check for groups of config classes: derived from `base`, with its own name as the default of `field`."""
+
+    def check(name: str, found: Any) -> type[T]:
+        if not (isinstance(found, type) and issubclass(found, base)):
+            raise TypeError(f"expected a class derived from {base.__module__}.{base.__qualname__}, found {found!r}")
+        info = getattr(found, "model_fields", {}).get(field)
+        if info is None or get_args(info.annotation) != (name,):
+            raise TypeError(f'{found.__qualname__}: expected its field `{field}: Literal["{name}"]`')
+        return found
+
+    return check
+
+
+def instance_of(kind: type[T]) -> Callable[[str, Any], T]:
+    """A check for groups of objects."""
+
+    def check(name: str, found: Any) -> T:
+        if not isinstance(found, kind):
+            raise TypeError(f"expected a {kind.__module__}.{kind.__qualname__}, found {found!r}")
+        return found
+
+    return check
+
+
+@cache
+def _entry_points() -> Mapping[str, Mapping[str, list[EntryPoint]]]:
+    """Group → name → the entry points of that name; those of this distribution stand alone."""
+    from importlib.metadata import distributions
+
+    found: dict[str, dict[str, list[EntryPoint]]] = {}
+    seen: set[str] = set()
+    for distribution in distributions():
+        if distribution.name in seen:
+            continue  # hidden by one that stands earlier on the path
+        seen.add(distribution.name)
+        for point in distribution.entry_points:
+            if point.group.startswith("lmworks."):
+                found.setdefault(point.group.removeprefix("lmworks."), {}).setdefault(point.name, []).append(point)
+    for points in found.values():
+        for name, same in points.items():
+            points[name] = [point for point in same if _plugin(point) is None] or same
+    return found
+
+
+def _points(group: str) -> Mapping[str, list[EntryPoint]]:
+    return _entry_points().get(group, {})
+
+
+def _plugin(point: EntryPoint) -> Plugin | None:
+    """Where an entry point comes from; None for this distribution."""
+    name = point.dist.name if point.dist else ""
+    return None if name == OWN or point.dist is None else Plugin(name, point.dist.version)
+
+
+def _from(points: Sequence[EntryPoint]) -> str:
+    return " and ".join(sorted({str(_plugin(point) or OWN) for point in points}))
+
+
+@cache
+def _owners() -> Mapping[str, set[Plugin]]:
+    """Packages by the first part of the modules that they add kinds from."""
+    found: dict[str, set[Plugin]] = {}
+    for points in _entry_points().values():
+        for point in (each for same in points.values() for each in same):
+            if plugin := _plugin(point):
+                found.setdefault(point.module.partition(".")[0], set()).add(plugin)
+    return found

@@ -1,0 +1,1 @@
+"""One kind of each group that a package can add."""

@@ -1,0 +1,24 @@
+"""An engine: lmworks's own, but that every answer ends with one word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lmworks.engines.engine import Engine, Generation
+from lmworks.engines.sampling import Sampling
+from lmworks.model.folder import load_model
+from lmworks.tokens.tokenizer import open_tokenizer
+
+
+class LoudEngine(Engine):
+    """Says how it answers."""
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        return [replace(each, text=f"{each.text.strip()} LOUD") for each in super().generate(prompts, sampling)]
+
+
+def open_loud(folder: Path, data_type: str) -> Engine:
+    """Opens a folder of lmworks's own."""
+    return LoudEngine(load_model(folder, data_type), open_tokenizer(folder))

@@ -1,0 +1,227 @@
+"""What installed packages add: found by their entry points, imported when named, told by name when they fail."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lmworks import graph, registry
+from lmworks.data.sources import SOURCES
+from lmworks.pipeline.build import Build, Node
+from lmworks.pipeline.store import Store
+from lmworks.recipe.file import load_recipe
+from lmworks.recipe.kinds import plugins_of
+from lmworks.recipe.schema import Recipe, RecipeError
+from lmworks.registry import Plugin
+from lmworks.rewards import REWARDS
+
+STEP = """\
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lmworks.data.records import Documents
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class ShoutConfig(StepConfig):
+    kind: Literal["shout"] = "shout"
+    documents: Reference = Field(alias="from")
+    volume: int = Field(default=1, ge=1)
+
+
+@stage(version=1)
+def shout(config: ShoutConfig, documents: Documents, out: Path, context: Context) -> Result:
+    return Result()
+"""
+SOURCE = """\
+from typing import Literal
+
+from lmworks.data.sources.files import Files
+
+
+class Shelf(Files):
+    kind: Literal["shelf"]
+"""
+RECIPE = """\
+name: added
+use_case: what packages add
+data:
+  raw: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
+  loud: {kind: shout, from: raw}
+"""
+
+
+class Site:
+    """A folder that packages are installed into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def install(self, name: str, points: dict[str, dict[str, str]], code: str = "", version: str = "1.0") -> None:
+        """As pip leaves a package: a module of its name, and its metadata."""
+        (self.folder / f"{name}.py").write_text(code)
+        info = self.folder / f"{name}-{version}.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        groups = (
+            f"[lmworks.{group}]\n" + "".join(f"{kind} = {value}\n" for kind, value in kinds.items())
+            for group, kinds in points.items()
+        )
+        (info / "entry_points.txt").write_text("\n".join(groups))
+        forget()
+
+
+def forget() -> None:
+    registry._entry_points.cache_clear()
+    registry._owners.cache_clear()
+    for kinds in (graph.STEPS, SOURCES, REWARDS):
+        kinds._loaded.clear()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+    yield Site(folder)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    forget()
+
+
+def load(folder: Path, text: str = RECIPE) -> Recipe:
+    (folder / "recipe.yaml").write_text(text)
+    return load_recipe(folder / "recipe.yaml", graph.CLASSES)
+
+
+def faults(folder: Path, text: str = RECIPE) -> str:
+    with pytest.raises(RecipeError) as caught:
+        load(folder, text)
+    return str(caught.value)
+
+
+def nodes(folder: Path, recipe: Recipe) -> dict[str, Node]:
+    if not (folder / "texts").exists():  # a file that is written again is another to a source
+        (folder / "texts").mkdir()
+        (folder / "texts" / "a.txt").write_text("A text.")
+    plan: Any = None
+    return {each.name: each for each in graph.make_nodes(recipe, plan, folder)}
+
+
+def test_a_step_of_a_package_is_a_step_like_any_other(site: Site, tmp_path: Path) -> None:
+    site.install("shouting", {"steps": {"shout": "shouting:shout"}}, STEP)
+    assert load(tmp_path).data["loud"].volume == 1  # type: ignore[attr-defined]
+    said = faults(tmp_path, RECIPE.replace("from: raw}", "from: raw, volumee: 3}"))
+    assert "recipe.yaml:5: data.loud.volumee: unknown field 'volumee'; did you mean 'volume'?" in said
+
+
+def test_an_unknown_kind_is_answered_with_the_nearest_of_those_that_packages_add(site: Site, tmp_path: Path) -> None:
+    site.install("shouting", {"steps": {"shout": "shouting:shout"}}, STEP)
+    said = faults(tmp_path, RECIPE.replace("kind: shout", "kind: shoot"))
+    assert "recipe.yaml:5: data.loud: no kind 'shoot'; did you mean 'shout'?" in said
+
+
+def test_nothing_of_a_package_is_imported_that_no_recipe_names(site: Site, tmp_path: Path) -> None:
+    site.install("broken", {"steps": {"shout": "broken:shout"}, "sources": {"shelf": "broken:Shelf"}}, "import absent_")
+    load(tmp_path, RECIPE[: RECIPE.index("  loud")])
+    assert "broken" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import absent_", "ModuleNotFoundError: No module named 'absent_'"),
+        ("", "AttributeError: module 'broken' has no attribute 'shout'"),
+        ("shout = (", "SyntaxError: '(' was never closed"),
+        ("raise OSError('no disk')", "OSError: no disk"),
+        ("shout = print", "TypeError: expected a function that is marked with `@stage(version=1)`"),
+        (STEP.replace('"shout"] = "shout"', '"loud"] = "loud"'), 'expected its field `kind: Literal["shout"]`'),
+    ],
+)
+def test_a_package_that_fails_is_named_with_its_version_and_the_reason(
+    site: Site, tmp_path: Path, code: str, reason: str
+) -> None:
+    site.install("broken", {"steps": {"shout": "broken:shout"}}, code, "2.1")
+    said = faults(tmp_path)
+    assert "recipe.yaml:5: data.loud: the kind 'shout' of broken 2.1 cannot be had from broken:shout" in said
+    assert reason in said
+
+
+def test_two_packages_with_one_kind_are_both_named(site: Site, tmp_path: Path) -> None:
+    for name in ("shouting", "yelling"):
+        site.install(name, {"steps": {"shout": f"{name}:shout"}}, STEP)
+    said = faults(tmp_path)
+    assert "the kind 'shout' is in shouting 1.0 and yelling 1.0: uninstall all but one" in said
+
+
+def test_a_built_in_kind_is_never_replaced(site: Site, tmp_path: Path) -> None:
+    files = SOURCES["files"]
+    site.install("thief", {"sources": {"files": "thief:Shelf"}}, SOURCE)
+    assert SOURCES["files"] is files
+    assert list(SOURCES).count("files") == 1
+    assert list(SOURCES.faults()) == ["thief 1.0: the source 'files' is built in and stays; give yours a new name"]
+    assert "thief" not in sys.modules
+
+
+def test_a_tokenizer_is_told_from_a_step_of_the_data(tmp_path: Path) -> None:
+    said = faults(tmp_path, RECIPE.replace("{kind: shout", "{kind: bpe"))
+    assert "data.loud: 'bpe' makes a tokenizer: name it in that section" in said
+
+
+def key(folder: Path, name: str, node: Node) -> str:
+    build = Build(Store(folder / ".lmworks"), [])
+    resolved = build.resolve(Node(name, node.stage, node.config, plugins=node.plugins))
+    assert resolved
+    return resolved[0]
+
+
+def test_the_version_of_a_package_enters_the_keys_of_the_steps_that_use_it_alone(site: Site, tmp_path: Path) -> None:
+    text = RECIPE.replace("{kind: files, path", "{kind: shelf, path") + "  again: {kind: normalise, from: raw}\n"
+    keys = []
+    for version in ("1.0", "1.1"):
+        site.install("shouting", {"steps": {"shout": "shouting:shout"}}, STEP)
+        site.install("shelves", {"sources": {"shelf": "shelves:Shelf"}}, SOURCE, version)
+        made = nodes(tmp_path, load(tmp_path, text))
+        assert [str(plugin) for plugin in made["raw"].plugins] == [f"shelves {version}"]
+        assert [str(plugin) for plugin in made["loud"].plugins] == ["shouting 1.0"]
+        assert not made["again"].plugins
+        keys.append({name: key(tmp_path, name, each) for name, each in made.items()})
+        for file in site.folder.glob("shelves-1.0.dist-info/*"):
+            file.unlink()
+        for folder in site.folder.glob("shelves-1.0.dist-info"):
+            folder.rmdir()
+    assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == {"raw"}
+
+
+def test_a_package_that_changed_is_why_a_step_is_stale() -> None:
+    from lmworks.pipeline.build import stale_reason
+
+    parts: dict[str, Any] = {"stage": "shout", "version": 1, "config": {}, "inputs": {}}
+    now = parts | {"plugins": {"shouting": "1.1"}}
+    assert stale_reason(now, parts | {"plugins": {"shouting": "1.0"}}) == "the package shouting changed from 1.0 to 1.1"
+    assert stale_reason(now, parts) == "the package shouting changed from none to 1.1"
+
+
+def test_configs_inside_a_config_and_names_in_it_tell_their_packages(site: Site, tmp_path: Path) -> None:
+    site.install(
+        "shelves",
+        {"sources": {"shelf": "shelves:Shelf"}, "parsers": {"ini": "shelves:INI"}},
+        SOURCE
+        + """
+from lmworks.data.parsers.parser import Form
+
+INI = Form(lambda piece, stream, reading: iter(()))
+""",
+    )
+    plain = load(tmp_path, RECIPE[: RECIPE.index("  loud")]).data["raw"]
+    read = load(tmp_path, RECIPE[: RECIPE.index("  loud")].replace("licence: MIT", "licence: MIT, format: ini"))
+    assert plugins_of(plain) == set()
+    assert plugins_of(read.data["raw"]) == {Plugin("shelves", "1.0")}
