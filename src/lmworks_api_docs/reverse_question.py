@@ -52,7 +52,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -103,7 +103,7 @@ def evaluate_reverse_question(
     return Result(figures=figures, examples=items[:6])
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, out: Path, context: Context
 ) -> Result:

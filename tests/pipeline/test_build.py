@@ -53,14 +53,14 @@ def source(config: SourceConfig, out: Path, context: Context) -> Result:
     return Result(counts={"words": len(config.text.split())})
 
 
-@stage(version=1)
+@stage(version=1, reads="words")
 def change(config: ChangeConfig, words: Words, out: Path, context: Context) -> Result:
     text = words.read().strip()
     (out / "words.txt").write_text(text.upper() if config.case == "upper" else text.lower())
     return Result(figures=[Figure(name="length", value=len(text), n=1, method="characters")], measured={"speed": 2.0})
 
 
-@stage(version=1)
+@stage(version=1, reads=("many", "spare"))
 def join(config: JoinConfig, many: list[Words], spare: Words | None, out: Path, context: Context) -> Result:
     (out / "words.txt").write_text("+".join(words.read() for words in many))
     return Result()

@@ -44,7 +44,7 @@ class TaskConfig(StepConfig):
     kind: Literal["perplexity", "documentation"] = "documentation"
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def operations_to_prompts(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
     made = [
         Conversation(
@@ -69,18 +69,18 @@ def operations_to_prompts(config: ToyConfig, documents: Documents, out: Path, co
     return Result(counts={"train explain": len(made)}, examples=[{"reason": "train conversation", **other.as_json()}])
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def train_bpe(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
     (out / "tokenizer.json").write_text("{}")
     return Result(counts={"tokens": 4096})
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def pack_documents(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
     return _pack(out, sum(len(document.text.encode()) for document in documents.iterate()))
 
 
-@stage(version=1)
+@stage(version=1, trains_on="conversations")
 def pack_conversations(config: ToyConfig, conversations: Conversations, out: Path, context: Context) -> Result:
     return _pack(out, 1000)
 
@@ -91,7 +91,7 @@ def _pack(out: Path, size: int) -> Result:
     return Result(counts=facts)
 
 
-@stage(version=1)
+@stage(version=1, begins_with="base", trains_on="data", measures="validation")
 def train(
     config: TrainConfig, base: Handle | None, data: Handle, validation: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -121,7 +121,7 @@ def train(
     return Result(figures=[loss_figure], counts=counts, measured={"tokens_per_second": 5123.0})
 
 
-@stage(version=1)
+@stage(version=1, measures="model")
 def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Context) -> Result:
     items = [
         {

@@ -141,7 +141,7 @@ class FractionConfig(StepConfig):
     share: float = Field(gt=0, le=1, description="Of the rows; a larger share holds all rows of a smaller one.")
 
 
-@stage(version=1)
+@stage(version=1, trains_on="rows")
 def fraction_of_rows(config: FractionConfig, rows: Shards, out: Path, context: Context) -> Result:
     """The first rows of a seeded permutation, in the order of the file."""
     opened = rows.open()

@@ -69,7 +69,7 @@ class CurateConfig(StepConfig):
         return self.model_copy(update={"word_list": read_list(folder, self.word_list)})
 
 
-@stage(version=2)
+@stage(version=2, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 

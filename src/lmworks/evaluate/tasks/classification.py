@@ -47,7 +47,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=3)
+@stage(version=3, reads="train", measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig,
     model: ModelFolder,
@@ -91,7 +91,7 @@ def evaluate_classification(
     return _scored(config, data, train, out, context, guess, method, **known)
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -105,7 +105,7 @@ def evaluate_classification_majority(
     return _scored(config, data, train, out, context, guess, "the commonest label")
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:

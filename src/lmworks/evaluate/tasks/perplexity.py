@@ -54,7 +54,7 @@ class PerplexityConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_perplexity(
     config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
@@ -81,7 +81,7 @@ def evaluate_perplexity(
     return Result(figures=[BITS_PER_BYTE.figure(items, method, **known), perplexity])
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(
     config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -97,7 +97,7 @@ def evaluate_perplexity_ngram(
     return Result(figures=[BITS_PER_BYTE.figure(items, method, contamination=_overlap(documents, train))])
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_perplexity_xz(
     config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:

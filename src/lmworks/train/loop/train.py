@@ -23,7 +23,14 @@ from lmworks.train.loop.run import Run
 from lmworks.train.memory import shortage_in_words
 
 
-@stage(version=7)
+@stage(
+    version=7,
+    begins_with="base",
+    trains_on="data",
+    reads="tokenizer",
+    judges=("rewards", "teacher"),
+    measures=("validation", "watch"),
+)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,

@@ -52,7 +52,7 @@ Record = tuple[str, Sequence[Mapping[str, str]], int]
 """Place and turns of a sample, and how many turns are its answer."""
 
 
-@stage(version=1)
+@stage(version=1, reads="tokenizer", measures=("base", "data", "samples"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,
