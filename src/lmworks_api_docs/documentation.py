@@ -42,7 +42,7 @@ class DocumentationConfig(OperationQuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=3)
+@stage(version=3, reads="train", measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig,
     model: ModelFolder,
@@ -79,7 +79,7 @@ def evaluate_documentation(
     return _result(items, method, questions, train, out, **evidence(engine, prompts))
 
 
-@stage(version=3)
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:

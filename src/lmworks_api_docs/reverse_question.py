@@ -54,7 +54,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -100,7 +100,7 @@ def evaluate_reverse_question(
     return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, out: Path, context: Context
 ) -> Result:

@@ -257,7 +257,7 @@ def described(artifacts: list[Artifact]) -> dict[str, dict[str, Any]]:
         if artifact.stage in table:
             exact = not artifact.stage.startswith(INEXACT)
             output = artifact.digest("") if exact else [round(value, 6) for value in numbers(artifact)]
-            table[artifact.stage]["outputs"][artifact.manifest["step"]] = output
+            table[artifact.stage]["outputs"][artifact.manifest.step] = output
     return table
 
 
@@ -284,7 +284,7 @@ def numbers(artifact: Artifact) -> list[float]:
     history = artifact.payload / "history.jsonl"
     lines = history.read_text().splitlines() if history.exists() else []
     losses = [json.loads(line).get("loss") for line in lines]
-    return [figure["value"] for figure in artifact.manifest["figures"]] + [loss for loss in losses if loss is not None]
+    return [figure.value for figure in artifact.manifest.figures] + [loss for loss in losses if loss is not None]
 
 
 TWO_ITEMS = 0.26

@@ -22,6 +22,10 @@ from typing import Any
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import canonical_json, digest_files, digest_text, sync_folder, write_atomically
+from lmworks.pipeline.manifest import Manifest, read_manifest, write_manifest
+
+ERASED = "erased.json"
+"""The manifest of what an erasure deleted."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,28 @@ class Artifact:
         return self.folder / "payload"
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """What is known of the artifact: inputs, config, versions, file hashes, counts and figures."""
-        path = self.folder / "manifest.json"
+    def manifest(self) -> Manifest:
+        """What is known of the artifact. Raises LmworksError if it cannot be read."""
+        return read_manifest(self.folder / "manifest.json")
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether this lmworks can read its manifest."""
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise LmworksError(
-                f"{path}: the manifest cannot be read ({error}); rebuild the step with --rebuild"
-            ) from error
+            return bool(self.manifest.step)
+        except LmworksError:
+            return False
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether an erasure has deleted it, or begun to."""
+        return (self.folder / ERASED).exists()
+
+    @property
+    def label(self) -> str:
+        """The step with stage and key, for people."""
+        where = f"{self.stage} {self.key[:12]}"
+        return f"{self.manifest.step} ({where})" if self.is_readable else where
 
     @property
     def stage(self) -> str:
@@ -56,7 +73,7 @@ class Artifact:
 
     def digest(self, part: str = "") -> str:
         """Digest of the content, or of one sub-folder of it."""
-        files = {path: record["sha256"] for path, record in self.manifest["files"].items()}
+        files = {path: file.sha256 for path, file in self.manifest.files.items()}
         if part:
             files = {path.removeprefix(f"{part}/"): sha for path, sha in files.items() if path.startswith(f"{part}/")}
         return digest_files(files)
@@ -84,12 +101,12 @@ class Store:
             ) from error
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The artifact, if it is finished."""
-        folder = self.root / "artifacts" / stage / key
-        return Artifact(folder) if (folder / "manifest.json").exists() else None
+        """The artifact, if it is finished and no erasure has begun to delete it."""
+        artifact = Artifact(self.root / "artifacts" / stage / key)
+        return artifact if (artifact.folder / "manifest.json").exists() and not artifact.is_erased else None
 
     def all(self) -> Iterator[Artifact]:
-        """Every finished artifact."""
+        """Every finished artifact, with those whose deletion by an erasure was cut off."""
         for manifest in sorted((self.root / "artifacts").glob("*/*/manifest.json")):
             yield Artifact(manifest.parent)
 
@@ -99,9 +116,9 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def publish(self, stage: str, key: str, out: Path, manifest: Mapping[str, Any]) -> Artifact:
+    def publish(self, out: Path, manifest: Manifest) -> Artifact:
         """Move a finished output into place; the manifest is written last."""
-        folder = self.root / "artifacts" / stage / key
+        folder = self.root / "artifacts" / manifest.stage / manifest.key
         folder.mkdir(parents=True, exist_ok=True)
         if out.exists():
             (folder / "manifest.json").unlink(missing_ok=True)  # or a crash here leaves one that promises a payload
@@ -109,8 +126,8 @@ class Store:
                 shutil.rmtree(folder / "payload")
             out.replace(folder / "payload")
             sync_folder(folder)
-        (folder / "erased.json").unlink(missing_ok=True)
-        write_atomically(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        (folder / ERASED).unlink(missing_ok=True)
+        write_manifest(folder / "manifest.json", manifest)
         return Artifact(folder)
 
     @contextmanager
@@ -151,7 +168,7 @@ class Store:
         matches = [
             item
             for item in self.all()
-            if len(name) >= 6 and (item.key.startswith(name) or item.digest().startswith(name))
+            if len(name) >= 6 and (item.key.startswith(name) or (item.is_readable and item.digest().startswith(name)))
         ]
         if len(matches) == 1:
             return matches[0]

@@ -336,11 +336,11 @@ class _Planner:
                 artifact = step and store.find(step["stage"], step["key"])
                 if not artifact:
                     continue
-                run, config = artifact.manifest["run"], artifact.manifest["config"]
-                same = all(config[setting] == value for setting, value in record["plan"]["models"][name].items())
-                if same and run["measured"]["steps_of_this_run"] == artifact.manifest["counts"]["steps"]:
-                    begin = {"begin_seconds": run["seconds"] - run["measured"]["running_seconds"]}
-                    found.append({**begin, **run["measured"], "peak_memory_bytes": run["peak_memory_bytes"]})
+                run, config = artifact.manifest.run, artifact.manifest.config
+                same = all(config.get(setting) == value for setting, value in record["plan"]["models"][name].items())
+                if same and run.measured["steps_of_this_run"] == artifact.manifest.counts["steps"]:
+                    begin = {"begin_seconds": run.seconds - run.measured["running_seconds"]}
+                    found.append({**begin, **run.measured, "peak_memory_bytes": run.peak_memory_bytes})
         return found
 
 

@@ -76,7 +76,7 @@ class Written:
         return {"form": "written", **vars(self)}
 
 
-@stage(version=2)
+@stage(version=2, reads=("model", "data"))
 def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
     """Write conversations that end with the model's own answers. Prompts without room for one are left out and counted.
 

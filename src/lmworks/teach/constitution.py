@@ -42,7 +42,7 @@ class ConstitutionConfig(StepConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=2)
+@stage(version=2, reads="answers", judges="rules")
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
 ) -> Result:

@@ -82,7 +82,7 @@ class Item:
     """Id of the document that it is or was made from."""
 
 
-@stage(version=2)
+@stage(version=2, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:

@@ -116,7 +116,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=2)
+@stage(version=2, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:

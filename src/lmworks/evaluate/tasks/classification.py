@@ -49,7 +49,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=3)
+@stage(version=3, reads="train", measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig,
     model: ModelFolder,
@@ -93,7 +93,7 @@ def evaluate_classification(
     return _scored(config, data, train, out, context, guess, method, **known)
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -107,7 +107,7 @@ def evaluate_classification_majority(
     return _scored(config, data, train, out, context, guess, "the commonest label")
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:

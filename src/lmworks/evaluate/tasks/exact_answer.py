@@ -27,7 +27,7 @@ class ExactAnswerConfig(QuestionsConfig):
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig,
     model: ModelFolder,

@@ -41,7 +41,7 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_extraction(
     config: ExtractionConfig,
     model: ModelFolder,
@@ -68,7 +68,7 @@ def evaluate_extraction(
     return _scored(config, data, train, out, context, find, "the likeliest label of each word's first token", **known)
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -84,7 +84,7 @@ def evaluate_extraction_dictionary(
     )
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_extraction_rules(
     config: ExtractionConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:

@@ -52,7 +52,7 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=2)
+@stage(version=2, reads="train", judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -88,7 +88,7 @@ def evaluate_judged_answers(
     )
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,

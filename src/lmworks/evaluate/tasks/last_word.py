@@ -30,7 +30,7 @@ class LastWordConfig(DrawnConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_last_word(
     config: LastWordConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:

@@ -43,7 +43,7 @@ class MultipleChoiceConfig(DrawnConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_multiple_choice(
     config: MultipleChoiceConfig,
     model: ModelFolder,

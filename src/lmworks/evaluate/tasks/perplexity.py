@@ -47,7 +47,7 @@ class PerplexityConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_perplexity(
     config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
@@ -70,7 +70,7 @@ def evaluate_perplexity(
     return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(
     config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -86,7 +86,7 @@ def evaluate_perplexity_ngram(
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_perplexity_xz(
     config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:

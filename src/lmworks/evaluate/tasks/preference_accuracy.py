@@ -45,7 +45,7 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -90,7 +90,7 @@ def evaluate_preference_accuracy(
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,

@@ -35,7 +35,7 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_rules(
     config: RulesConfig,
     model: ModelFolder,

@@ -58,7 +58,7 @@ class TextToTextTaskConfig(WritingConfig):
     kind: Literal["text-to-text"] = "text-to-text"
 
 
-@stage(version=2)
+@stage(version=2, reads="train", measures=("model", "data"))
 def evaluate_text_to_text(
     config: TextToTextTaskConfig,
     model: ModelFolder,
@@ -71,7 +71,7 @@ def evaluate_text_to_text(
     return judge_model(config, model, data, train, out, context)
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_text_to_text_copy(
     config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -79,7 +79,7 @@ def evaluate_text_to_text_copy(
     return judge_baseline(config, data, train, out, str, "the source copied")
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_text_to_text_words(
     config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:

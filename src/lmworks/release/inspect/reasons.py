@@ -10,12 +10,12 @@ from typing import Any
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.quality.curate import CurateConfig, curate
 from lmworks.data.records import Document, Documents
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.inspect.dataflow import reasons_of
 from lmworks.release.inspect.hidden import Show
 from lmworks.release.render.differences import Piece, differences, excerpt, show_spaces
-from lmworks.release.trace.trace import parents
 
 EXPLAINED: Mapping[str, type[CurateConfig | AnonymiseConfig]] = {
     curate.name: CurateConfig,
@@ -55,7 +55,7 @@ class Reasons:
         for cluster in read_lines(artifact.payload / "clusters.jsonl"):
             self.like |= dict.fromkeys(cluster["dropped"], [*cluster["held_out"], *cluster["kept"]][0])
         originals = set(self.like.values())
-        held_out = [Documents(parent.path(part), "") for parent, _, part in parents(built.store, artifact, "avoid")]
+        held_out = [Documents(link.path, "") for link in built.lineage.links(artifact, Role.JUDGES) if link.path]
         self._held_out = {key: digest for each in held_out for key, digest in digests(each) if key in originals}
 
     def of(self, document: Document) -> list[str]:
@@ -68,7 +68,7 @@ class Reasons:
             kind = "exact duplicate" if same else "near duplicate"
             return [f"{kind} of a held-out document" if original in self._held_out else kind]
         if config := EXPLAINED.get(self._artifact.stage):
-            reasons = config.model_validate(self._artifact.manifest["config"]).reasons_for(document)
+            reasons = config.model_validate(self._artifact.manifest.config).reasons_for(document)
             found = {each for each in reasons if each in self._counted}
         else:
             found = self._by_outcome[stays] if len(self._by_outcome[stays]) == 1 else set()

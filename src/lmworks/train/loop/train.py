@@ -24,7 +24,14 @@ from lmworks.train.loop.run import Run, RunInputs
 from lmworks.train.memory import shortage_in_words
 
 
-@stage(version=7)
+@stage(
+    version=7,
+    begins_with="base",
+    trains_on="data",
+    reads="tokenizer",
+    judges=("rewards", "teacher"),
+    measures=("validation", "watch"),
+)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,

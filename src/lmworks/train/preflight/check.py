@@ -29,7 +29,7 @@ TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
 
 
-@stage(version=1)
+@stage(version=1, reads="tokenizer", measures=("base", "data", "samples"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,

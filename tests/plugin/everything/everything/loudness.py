@@ -31,7 +31,7 @@ def scored(question: Question, answer: str) -> Item:
     return answered(question, answer, sum(letter.isupper() for letter in answer) / max(1, len(answer)))
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_loudness(
     config: LoudnessConfig,
     model: ModelFolder,
@@ -58,7 +58,7 @@ def evaluate_loudness(
     return found.result(found.figure(LOUDNESS, drawn))
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_loudness_question(
     config: LoudnessConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
