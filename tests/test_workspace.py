@@ -43,6 +43,6 @@ def test_a_build_makes_the_keys_and_the_next_one_finds_its_steps(recipe: Path, t
     workspace = open_workspace(recipe, store=tmp_path / "elsewhere")
     made = run(workspace, PlainDisplay(io.StringIO()), workers=1)
     assert {KEY_FILE, PRIVACY_KEY.file} <= {path.name for path in recipe.parent.iterdir()}
-    assert made["raw"].manifest["config"]["id_key_digest"] == key_digest(load_id_key(recipe.parent))
+    assert made["raw"].manifest.config["id_key_digest"] == key_digest(load_id_key(recipe.parent))
     again = open_workspace(recipe, store=tmp_path / "elsewhere")
     assert [again.build.look(node)[0] for node in again.build.nodes] == [made["raw"], made["private"]]

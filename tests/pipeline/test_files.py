@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from lmworks.data.records import write_json_lines
 from lmworks.pipeline.files import atomically, write_atomically
 from lmworks.pipeline.store import Store
+from support import make_manifest
 
 
 def pieces() -> Iterator[bytes]:
@@ -73,7 +73,7 @@ def test_a_folder_takes_its_place_with_all_that_is_in_it(tmp_path: Path) -> None
 
 
 def test_an_artifact_whose_replacement_fails_is_no_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, manifest = Store(tmp_path / "store"), {"files": {}}
+    store, manifest = Store(tmp_path / "store"), make_manifest(step="made", stage="stage", key="key")
 
     def made(text: str) -> Path:
         out = store.work("key") / "out"
@@ -81,7 +81,7 @@ def test_an_artifact_whose_replacement_fails_is_no_artifact(tmp_path: Path, monk
         (out / "text").write_text(text)
         return out
 
-    assert (store.publish("stage", "key", made("first"), manifest).payload / "text").read_text() == "first"
+    assert (store.publish(made("first"), manifest).payload / "text").read_text() == "first"
     real = Path.replace
 
     def replace(self: Path, target: Any) -> Path:
@@ -91,10 +91,10 @@ def test_an_artifact_whose_replacement_fails_is_no_artifact(tmp_path: Path, monk
 
     monkeypatch.setattr(Path, "replace", replace)
     with pytest.raises(OSError, match="killed here"):
-        store.publish("stage", "key", made("second"), manifest)
+        store.publish(made("second"), manifest)
     assert store.find("stage", "key") is None, "its payload is gone: nobody may take it for finished"
     monkeypatch.undo()
-    store.publish("stage", "key", store.work("key") / "out", manifest)
+    store.publish(store.work("key") / "out", manifest)
     found = store.find("stage", "key")
     assert found and (found.payload / "text").read_text() == "second"
-    assert json.loads((found.folder / "manifest.json").read_text()) == manifest
+    assert found.manifest == manifest
