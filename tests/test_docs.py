@@ -87,11 +87,9 @@ def test_the_readme_has_commands() -> None:
 
 def test_what_a_page_points_to_is_there() -> None:
     """Pages, recipes and scripts that the documentation names."""
+    named = re.compile(r"`((?:docs|recipes|benchmarks|src|tests)/[\w./-]+\.(?:md|yaml|py|json))`")
     missing = {
-        (page.name, path)
-        for page in PAGES
-        for path in re.findall(r"`((?:docs|recipes|benchmarks|src|tests)/[\w./-]+\.(?:md|yaml|py|json))`", page.read_text())
-        if not (ROOT / path).exists()
+        (page.name, path) for page in PAGES for path in named.findall(page.read_text()) if not (ROOT / path).exists()
     }
     assert not missing
 
