@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption
+from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, StoreOption
 
 
 def serve(
@@ -17,6 +17,7 @@ def serve(
         ),
     ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
+    device: DeviceOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -24,12 +25,13 @@ def serve(
 
     Example: lmworks serve finetune --port 8000
     """
+    from lmworks.model.device import AUTO
     from lmworks.release.serving import serve_artifacts
     from lmworks.workspace import open_store
 
     opened = open_store(store)
     named = [opened.named(name) for name in models] if models else opened.served()
-    serve_artifacts(opened, named, port=port, as_json=as_json)
+    serve_artifacts(opened, named, port=port, as_json=as_json, device=device or AUTO)
 
 
 def watch(
