@@ -16,7 +16,7 @@ def serve(
             metavar="[MODEL]...", help=f"{ARTIFACT_HELP} By default the recipe's serve.model. Several: of one base."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
     device: DeviceOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -37,7 +37,7 @@ def serve(
 def watch(
     model: Annotated[str | None, typer.Argument(help="A model step; by default the training that wrote last.")] = None,
     page: Annotated[bool, typer.Option("--page", help="Serve a page instead, on this machine only.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the page.")] = 8010,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the page.")] = 8010,
     store: StoreOption = None,
 ) -> None:
     """Watch a training: loss, rates, memory and samples, while `lmworks build` runs elsewhere.
