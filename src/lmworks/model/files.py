@@ -27,13 +27,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def whole_number(path: Path, found: Mapping[str, Any], name: str, most: int, default: int | None = None) -> int:
-    """A field of a `config.json` that counts something, from 1 to `most`. Raises LmworksError for anything else."""
+def whole_number(
+    path: Path, found: Mapping[str, Any], name: str, most: int, default: int | None = None, least: int = 1
+) -> int:
+    """A field of a `config.json` that counts something, from `least` to `most`. Raises LmworksError for another one."""
     value = found.get(name)
     value = default if value is None else value
-    if type(value) is not int or not 1 <= value <= most:
+    if type(value) is not int or not least <= value <= most:
         shown = repr(value) if name in found else "nothing"
-        raise LmworksError(f"{path}: {name}: found {shown[:60]}, expected a whole number from 1 to {most:,}")
+        raise LmworksError(f"{path}: {name}: found {shown[:60]}, expected a whole number from {least} to {most:,}")
     return value
 
 
@@ -76,7 +78,7 @@ def check_extent(folder: Path) -> None:
     path = folder / "config.json"
     found = read_json(path)
     tensors = count_tensors(folder)
-    for fields, most in ((LAYERS, tensors), (POSITIONS, MOST_POSITIONS)):
+    for fields, least, most in ((LAYERS, 0, tensors), (POSITIONS, 1, MOST_POSITIONS)):  # embeddings alone are a model
         for name in fields:
             if found.get(name) is not None:
-                whole_number(path, found, name, most)
+                whole_number(path, found, name, most, least=least)
