@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
@@ -26,6 +26,10 @@ from lmworks.recipe.schema import Reference, StepConfig
 class Words(Handle):
     def read(self) -> str:
         return (self.path / "words.txt").read_text()
+
+
+class Numbers(Words):
+    checked: ClassVar[bool] = True
 
 
 class SourceConfig(StepConfig):
@@ -73,6 +77,12 @@ def nodes(text: str = "a b c", case: Literal["upper", "lower"] = "upper") -> lis
         Node("right", change, ChangeConfig(words="raw.right"), {"words": "raw.right"}),
         Node("both", join, JoinConfig(many=["left", "right"]), {"many": ["left", "right"], "spare": None}),
     ]
+
+
+@stage(version=1)
+def count(config: ChangeConfig, words: Numbers, out: Path, context: Context) -> Result:
+    (out / "words.txt").write_text(f"{len(words.read())} {config.case}")
+    return Result()
 
 
 class Lines:
@@ -297,3 +307,31 @@ def test_a_figure_needs_n_and_method() -> None:
         Figure(name="score", value=1.0, n=3, method="")
     figure = Figure(name="score", value=1.0, n=3, method="counted", interval=(0.5, 1.5))
     assert Figure.from_json(json.loads(json.dumps(figure.as_json()))) == figure
+
+
+def counted(case: Literal["upper", "lower"]) -> list[Node]:
+    config = ChangeConfig(words="left", case=case)
+    return [
+        *nodes()[:2],
+        Node("count", count, config, {"words": "left"}),
+        Node("raw/count", count, ChangeConfig(words="raw.right", case=case), {"words": "raw.right"}),
+    ]
+
+
+def test_a_flipped_bit_of_an_input_is_refused_by_the_name_of_the_file(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, counted("upper"))
+    for name, file in (("left", "words.txt"), ("raw", "right/words.txt")):
+        path = state.artifacts[name].payload / file
+        sound, facts = path.read_bytes(), path.stat()
+        path.write_bytes(bytes([sound[0] ^ 4]) + sound[1:])
+        with pytest.raises(LmworksError, match=rf"{file}: differs from its digest .*--rebuild {name}"):
+            build(tmp_path, counted("lower"))
+        path.unlink()
+        with pytest.raises(LmworksError, match=rf"{file}: No such file.*--rebuild {name}"):
+            build(tmp_path, counted("lower"))
+        path.write_bytes(sound)
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    other = state.artifacts["raw"].payload / "left" / "words.txt"
+    other.write_text("of another part, which nothing reads")
+    _, said = build(tmp_path, counted("lower"))
+    assert made(said) == ["raw/count"]

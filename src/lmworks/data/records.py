@@ -123,7 +123,7 @@ def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     write_file(path, ((json.dumps(record, ensure_ascii=False) + "\n").encode() for record in records))
 
 
-def write_file(path: Path, content: bytes | Iterable[bytes]) -> None:
+def write_file(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
     """Write a file, at once or part by part, so that under its final name it is either whole and on disk, or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # A worker of a killed run may still be writing the same file, on another machine.

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.pipeline.figure import Figure, wilson
-from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -178,8 +178,12 @@ class Evaluation(Handle):
 def score_in_chunks(
     context: Context, units: Sequence[Unit], size: int, score: Callable[[Sequence[Unit]], list[Item]]
 ) -> list[Item]:
-    """Items of all units; each chunk is on disk before the next begins, so that a kill costs one chunk."""
-    finished = {record["chunk"] for record in context.journal.records()}
+    """Items of all units; each chunk is on disk before the next begins, so that a kill costs one chunk.
+
+    A chunk that is not as the journal has its digest is scored again.
+    """
+    records = [(record, context.scratch / record["file"]) for record in context.journal.records()]
+    finished = {each["chunk"] for each, path in records if path.exists() and digest_file(path) == each.get("sha256")}
     if finished:
         context.log(f"goes on after {len(finished)} of {-(-len(units) // size)} chunks")
     context.progress.start(len(units), "items")
@@ -189,7 +193,7 @@ def score_in_chunks(
         if chunk not in finished:
             context.check_stop()
             write_items(path, score(units[start : start + size]))
-            context.journal.append({"chunk": chunk, "file": path.name})
+            context.journal.append({"chunk": chunk, "file": path.name, "sha256": digest_file(path)})
         items += _read(path)
         context.progress.update(min(start + size, len(units)))
     return items

@@ -119,9 +119,11 @@ class Build:
         return None, stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
 
     def handle(self, reference: str, kind: type[Handle]) -> Handle:
-        """The typed handle of a reference."""
+        """The typed handle of a reference. Raises LmworksError if files of a kind that is checked were damaged."""
         step, part = split_reference(reference)
         artifact = self.artifacts[step]
+        if kind.checked:
+            artifact.require_sound(part)
         return kind(artifact.path(part).absolute(), artifact.digest(part))
 
     def run(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, Protocol, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.workers import Execute, in_processes
@@ -28,6 +28,9 @@ class Handle:
 
     path: Path
     digest: str
+
+    checked: ClassVar[bool] = False
+    """Whether its files are held against their digests before a stage reads them, as what a model is made of is."""
 
 
 @dataclass(frozen=True, kw_only=True)

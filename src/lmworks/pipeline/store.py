@@ -21,7 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import canonical_json, digest_files, digest_text, sync_folder, write_atomically
+from lmworks.pipeline.files import (
+    canonical_json,
+    digest_file,
+    digest_files,
+    digest_text,
+    sync_folder,
+    write_atomically,
+)
+
+_SOUND: set[tuple[Path, int, int, int]] = set()
+"""Files that this process has read and found as they were written, with what tells of a change."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,27 @@ class Artifact:
     def path(self, part: str = "") -> Path:
         """The payload's folder, or one sub-folder of it."""
         return self.payload / part if part else self.payload
+
+    def require_sound(self, part: str = "") -> None:
+        """Raise LmworksError with the name of a file that is not as the stage wrote it.
+
+        All are read, each once a process: silent damage changes no time of a file.
+        """
+        for name, record in self.manifest["files"].items():
+            path = self.payload / name
+            if part and not name.startswith(f"{part}/"):
+                continue
+            try:
+                facts = path.stat()
+                seen = (path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+                if seen not in _SOUND and digest_file(path) != record["sha256"]:
+                    raise ValueError("differs from its digest in the manifest")
+            except (OSError, ValueError) as error:
+                raise LmworksError(
+                    f"{path}: {getattr(error, 'strerror', None) or error}; the file was damaged or changed: make it "
+                    f"again with `lmworks build --rebuild {self.manifest['step']}`"
+                ) from error
+            _SOUND.add(seen)
 
 
 class Store:

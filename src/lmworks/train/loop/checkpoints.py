@@ -1,13 +1,13 @@
 """Checkpoints: a safetensors file and a JSON file, named by the journal once both are on disk.
 
-Tensors are whole and by name, however many processes trained them, so that any number of processes can go on.
+Tensors are whole and by name, however many processes trained them, so that any number of processes can go on. Each has
+a digest in the file, and the JSON file has one of itself: what was damaged is never loaded.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lmworks.data.records import write_file
 from lmworks.errors import LmworksError
+from lmworks.model.sealed import check_tensors, load_record, load_tensors, with_digest, with_digests
 from lmworks.pipeline.build import versions
 from lmworks.pipeline.stage import Context
 from lmworks.train.distributed.processes import Processes, like, whole
@@ -77,13 +78,13 @@ class Checkpoints:
         """Store the state after `position.step` steps, besides in the run's output if it is to be published."""
         name = f"step-{position.step:06d}"
         record = {"fingerprint": dict(self.fingerprint), "position": vars(position)}
-        texts = {self.published: json.dumps(record)} if publish else {}
-        texts[self.context.scratch] = json.dumps(record | {"versions": versions()})
+        texts = {self.published: with_digest(record)} if publish else {}
+        texts[self.context.scratch] = with_digest(record | {"versions": versions()})
 
-        def write(content: bytes) -> None:
+        def write(content: Sequence[bytes | memoryview]) -> None:
             for folder, text in texts.items():
                 write_file(folder / f"{name}.safetensors", content)
-                write_file(folder / f"{name}.json", text.encode())
+                write_file(folder / f"{name}.json", text)
             self.context.journal.append({"checkpoint": name})
             for file in self.context.scratch.glob("step-*"):
                 if file.stem not in self._names()[: self.keep]:
@@ -95,12 +96,18 @@ class Checkpoints:
         """Store the weights of the lowest validation loss."""
         self._hand_over(BEST, weights, partial(write_file, self.context.scratch / BEST))
 
-    def load_best(self) -> None:
-        """Copy those into the tensors."""
+    def load_best(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy those into the weights. Raises LmworksError if the file was damaged."""
         self._wait()
-        _read_tensors(self.context.scratch / BEST, self.tensors)
+        path = self.context.scratch / BEST
+        try:
+            _read_tensors(path, weights)
+        except (OSError, ValueError) as error:
+            raise LmworksError(f"{path}: {error}; give the same command again to go on from before it") from error
 
-    def _hand_over(self, name: str, tensors: Mapping[str, Tensor], write: Callable[[bytes], None]) -> None:
+    def _hand_over(
+        self, name: str, tensors: Mapping[str, Tensor], write: Callable[[Sequence[bytes | memoryview]], None]
+    ) -> None:
         from safetensors.torch import save
 
         self.writing.result()  # one copy at a time
@@ -111,7 +118,7 @@ class Checkpoints:
 
         def work() -> None:
             try:
-                write(content)
+                write(list(with_digests(content)))
             except OSError as error:
                 free, last = shutil.disk_usage(self.context.scratch).free, (self._names() or ["the beginning"])[0]
                 raise LmworksError(
@@ -131,27 +138,47 @@ class Checkpoints:
         found = [record["checkpoint"] for record in self.context.journal.records() if "checkpoint" in record]
         return list(dict.fromkeys(reversed(found)))
 
-    def restore(self) -> Position:
-        """Copy the newest whole checkpoint into the tensors; the position where the run goes on.
+    def restore(self, require: Callable[[Position], None] = lambda position: None) -> Position:
+        """Copy the newest sound checkpoint into the tensors; the position where the run goes on, 0 if it has none.
 
-        Raises if it was made from other data or with other settings.
+        `require` raises ValueError where something else is missing to go on from a position. Raises LmworksError if
+        checkpoints were made from other data or with other settings, or none of those that are kept is sound.
         """
         self._wait()
+        unsound = []
         for path in (self.context.scratch / name for name in self._names()[: self.keep]):
             try:
-                found = _read(path, self.tensors)
+                found = load_record(path.with_suffix(".json"))
+                if changes := _changes(found["fingerprint"], self.fingerprint):
+                    raise LmworksError(
+                        f"{path}: this run began with something else: {changes}. Restore that, or delete "
+                        f"{path.parent.parent} to begin anew, or branch from a published checkpoint"
+                    )
+                position = Position(**found["position"])
+                require(position)
+                self._require_best(position)
+                _read_tensors(path.with_suffix(".safetensors"), self.tensors)
             except (OSError, ValueError) as error:
-                self.context.log(f"{path}: cannot be read ({error})")
+                unsound.append(f"{path.name}: {error}")
+                self.context.log(f"{path}: not taken: {error}")
                 continue
-            if changes := _changes(found["fingerprint"], self.fingerprint):
-                raise LmworksError(
-                    f"{path}: this run began with something else: {changes}. Restore that, or delete "
-                    f"{path.parent.parent} to begin anew, or branch from a published checkpoint"
-                )
             if changes := _changes(found["versions"], versions()):
                 self.context.log(f"libraries changed since the checkpoint, and bits may: {changes}")
-            return Position(**found["position"])
+            return position
+        if unsound:
+            raise LmworksError(
+                f"{self.context.scratch}: no checkpoint is sound: {'; '.join(unsound)}; delete "
+                f"{self.context.scratch.parent} to begin anew"
+            )
         return Position()
+
+    def _require_best(self, position: Position) -> None:
+        """Raise ValueError if the position remembers the best weights, and they were damaged."""
+        if position.best_loss is not None:
+            try:
+                check_tensors(self.context.scratch / BEST)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{BEST}: {error}") from error
 
     def branch_from(self, folder: Path, step: int) -> Position:
         """Copy a published checkpoint of another run into the tensors; the position where that run was.
@@ -166,9 +193,10 @@ class Checkpoints:
                 f"`publish_checkpoints: [{step}]` in the model that is branched from"
             )
         try:
-            found = _read(path, self.tensors)
+            found = load_record(path.with_suffix(".json"))
             if found["fingerprint"]["tokenizer"] != self.fingerprint["tokenizer"]:
                 raise ValueError("made with another tokenizer")
+            _read_tensors(path.with_suffix(".safetensors"), self.tensors)
         except (OSError, ValueError) as error:
             raise LmworksError(f"{path}: {error}; a branch keeps the shape, optimizer and tokenizer") from error
         return replace(Position(**found["position"]), best_loss=None, best_step=step)  # those weights are not here
@@ -180,24 +208,13 @@ def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return "; ".join(f"{key} was {old:.32}, now {new:.32}" for key, (old, new) in pairs.items() if old != new)
 
 
-def _read(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Copy a checkpoint into `tensors`; what its JSON holds."""
-    found = dict(json.loads(path.with_suffix(".json").read_text()))
-    _read_tensors(path.with_suffix(".safetensors"), tensors)
-    return found
-
-
 def _read_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Copy what a file holds into the tensors of its names. Raises ValueError if it is damaged or does not fit."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        stored = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
+    stored = load_tensors(path)
     for name, tensor in stored.items():
         if name not in tensors or tensors[name].shape != tensor.shape:
             raise ValueError(f"{name} of shape {tuple(tensor.shape)} is not expected")
+    if missing := [name for name in tensors if name not in stored]:
+        raise ValueError(f"tensor {missing[0]!r} is missing")
     for name, tensor in stored.items():
         tensors[name].copy_(like(tensor, tensors[name]))

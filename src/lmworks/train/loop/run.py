@@ -115,7 +115,7 @@ class Run:
         """Where this run was stopped, or where it branches off, or the beginning."""
         import torch
 
-        position, branch = self.checkpoints.restore(), self.config.branch_step
+        position, branch = self.checkpoints.restore(self._require_stored), self.config.branch_step
         if branch and base and not position.step:
             position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
         for name, weight in self.weights.items():
@@ -125,6 +125,10 @@ class Run:
                     "train that model anew, or take another"
                 )
         return position
+
+    def _require_stored(self, position: Position) -> None:
+        """Raise ValueError if the objective cannot go on from here."""
+        self.objective.require_stored(position.step + position.data_shift)
 
     def _mixed(self, rows: PackedRows) -> PackedRows:
         """Rows with the order in which the parts of a mixture are read, which is told."""
@@ -177,7 +181,7 @@ class Run:
                     self.checkpoints.save(self.position, publish=publish)
         if self.position.best_loss is not None:
             self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
-            self.checkpoints.load_best()
+            self.checkpoints.load_best(self.weights)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -264,7 +268,7 @@ class Run:
             self.position.spikes = spikes
             return False
         before = self.position
-        self.position = self.checkpoints.restore()
+        self.position = self.checkpoints.restore(self._require_stored)
         self.position.spikes = spikes
         self.position.data_shift = step + 1 + before.data_shift - self.position.step
         self.position.best_loss, self.position.best_step = before.best_loss, before.best_step  # as the file holds

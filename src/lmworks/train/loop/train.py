@@ -23,7 +23,7 @@ from lmworks.train.loop.run import Run
 from lmworks.train.memory import shortage_in_words
 
 
-@stage(version=7)
+@stage(version=8)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,
