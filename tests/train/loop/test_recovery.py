@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import resource
 import shutil
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -38,10 +39,12 @@ from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train import objectives
 from lmworks.train.configs.train import TrainConfig
+from lmworks.train.loop.run import Run
 from lmworks.train.loop.train import train
 from lmworks.train.memory import available_bytes, shortage_in_words
 from lmworks.train.objectives import OBJECTIVES
-from support import MemoryJournal, make_context
+from lmworks.workspace import stop_flag
+from support import MemoryJournal, Quiet, make_context
 
 SMALL = {
     **{"from": "scratch", "data": "x", "objective": "causal-lm", "hidden_size": 32, "num_layers": 2},
@@ -159,9 +162,9 @@ MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | No
 
 
 @pytest.mark.parametrize("objective", objectives.OBJECTIVES)
-@pytest.mark.parametrize("stop_at", [1, 8])
-def test_every_objective_stopped_and_continued_ends_with_the_same_bytes(
-    objective: str, stop_at: int, tokenizer: TokenizerFolder, tmp_path: Path
+@pytest.mark.parametrize(("end_at", "how", "left"), [(1, Killed, 12), (8, Killed, 6), (8, Stopped, 4)])
+def test_every_objective_killed_or_stopped_and_continued_ends_with_the_same_bytes(
+    objective: str, end_at: int, how: type[BaseException], left: int, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
     assert objective in MAKE, f"say in MAKE above what {objective} is trained on"
     data, base = MAKE[objective](tmp_path, tokenizer)
@@ -175,10 +178,10 @@ def test_every_objective_stopped_and_continued_ends_with_the_same_bytes(
         more["teacher"] = base
     run(tmp_path / "straight", data, tokenizer, base=base, **more)
     context = make_context(tmp_path / "stopped", MemoryJournal())
-    with pytest.raises(Stopped):
-        run(tmp_path / "stopped", data, tokenizer, stop_after(stop_at, context), base, **more)
+    with pytest.raises(how):
+        run(tmp_path / "stopped", data, tokenizer, stop_after(end_at, context, how), base, **more)
     result = run(tmp_path / "stopped", data, tokenizer, context, base, **more)
-    assert result.measured["steps_of_this_run"] == 12 - stop_at // 3 * 3
+    assert result.measured["steps_of_this_run"] == left
     assert payload(tmp_path / "stopped") == payload(tmp_path / "straight")
 
 
@@ -190,8 +193,8 @@ def test_the_last_checkpoints_are_kept_and_a_damaged_one_costs_one_interval(
 ) -> None:
     run(tmp_path / "calm", rows, tokenizer)
     context = make_context(tmp_path / "hurt", MemoryJournal())
-    with pytest.raises(Stopped):
-        run(tmp_path / "hurt", rows, tokenizer, stop_after(11, context))
+    with pytest.raises(Killed):
+        run(tmp_path / "hurt", rows, tokenizer, kill_after(11, context))
     assert checkpoints(context) == ["step-000006.safetensors", "step-000009.safetensors"]
     newest = context.scratch / "step-000009.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
@@ -272,6 +275,73 @@ def test_a_full_disk_costs_no_checkpoint_and_the_run_goes_on_afterwards(
     assert payload(tmp_path / "full") == payload(tmp_path / "calm")
 
 
+# ---------------------------------------------------------------- asked to stop
+
+
+class Signals(Quiet):
+    """Sends this process signals once so many steps are done."""
+
+    def __init__(self, steps: int, *numbers: signal.Signals) -> None:
+        self.tokens, self.numbers = steps * 96, numbers
+
+    def update(self, done: float, **values: float | str) -> None:
+        if done == self.tokens:
+            for number in self.numbers:
+                signal.raise_signal(number)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "error", "left"),
+    [
+        ([signal.SIGINT], Stopped, 7),
+        ([signal.SIGTERM], Stopped, 7),
+        ([signal.SIGINT, signal.SIGINT], KeyboardInterrupt, 9),
+    ],
+)
+def test_a_run_that_is_asked_to_stop_saves_first_and_asked_twice_ends_at_once(
+    rows: Shards,
+    tokenizer: TokenizerFolder,
+    tmp_path: Path,
+    numbers: list[signal.Signals],
+    error: type[BaseException],
+    left: int,
+) -> None:
+    run(tmp_path / "calm", rows, tokenizer)
+    said: list[str] = []
+    context = dataclasses.replace(make_context(tmp_path / "asked", MemoryJournal()), log=said.append)
+    with pytest.raises(error), stop_flag() as check:
+        asking = dataclasses.replace(context, check_stop=check, progress=Signals(5, *numbers))
+        run(tmp_path / "asked", rows, tokenizer, asking)
+    assert ("saved after 5 of 12 steps" in said) == (error is Stopped)
+    assert run(tmp_path / "asked", rows, tokenizer, context).measured["steps_of_this_run"] == left
+    assert payload(tmp_path / "asked") == payload(tmp_path / "calm")
+
+
+def test_stopped_again_and_again_it_goes_on_each_time_and_old_ones_are_dropped(
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    run(tmp_path / "calm", rows, tokenizer)
+    context = make_context(tmp_path / "asked", MemoryJournal())
+    for steps in (0, 4, 3, 0, 1):  # 0, 4, 7, 7, 8
+        with pytest.raises(Stopped):
+            run(tmp_path / "asked", rows, tokenizer, stop_after(steps, context))
+    assert [name[5:11] for name in checkpoints(context)] == ["000003", "000006", "000008"]
+    assert run(tmp_path / "asked", rows, tokenizer, context).measured["steps_of_this_run"] == 4
+    assert payload(tmp_path / "asked") == payload(tmp_path / "calm")
+
+
+def test_a_run_rolls_back_to_where_it_would_have_had_it_never_stopped(
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "_is_spike", lambda run, norm: (run.position.step, run.position.data_shift) == (8, 0))
+    run(tmp_path / "calm", rows, tokenizer, on_spike="roll-back")
+    context = make_context(tmp_path / "asked", MemoryJournal())
+    with pytest.raises(Stopped):
+        run(tmp_path / "asked", rows, tokenizer, stop_after(7, context), on_spike="roll-back")
+    run(tmp_path / "asked", rows, tokenizer, context, on_spike="roll-back")
+    assert payload(tmp_path / "asked") == payload(tmp_path / "calm")
+
+
 # ---------------------------------------------------------------- what changed under a run
 
 
@@ -298,8 +368,8 @@ def test_a_run_does_not_go_on_with_other_data_or_settings(
         tokens[7, 3] = 9 if not more else tokens[7, 3]
 
     context = make_context(tmp_path, MemoryJournal())
-    with pytest.raises(Stopped):
-        run(tmp_path, rows, tokenizer, stop_after(8, context))
+    with pytest.raises(Killed):
+        run(tmp_path, rows, tokenizer, kill_after(8, context))
     with pytest.raises(LmworksError, match=message) as refused:
         run(tmp_path, copied(rows, tmp_path / "rows", change), tokenizer, context, **more)
     assert "delete" in str(refused.value)

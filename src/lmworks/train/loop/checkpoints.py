@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 from torch import Tensor
@@ -45,8 +45,8 @@ class Position:
 class Checkpoints:
     """The checkpoints of one run: copied at once, written by one thread behind its back.
 
-    `fingerprint` is what a run may not change while it goes on. Leaving the context waits for what is being written;
-    what goes wrong there is raised by the next call.
+    `fingerprint` is what a run may not change while it goes on. Leaving the context waits for what is being written,
+    unless it is left at once (KeyboardInterrupt); what goes wrong there is raised by the next call.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Checkpoints:
         self.processes = processes
         self.context, self.tensors, self.fingerprint = context, tensors, fingerprint
         self.keep, self.published = keep, published
-        self.writer, self.writing = ThreadPoolExecutor(1), Future[None]()
-        self.writing.set_result(None)
+        self.writer: Thread | None = None
+        self.fault: BaseException | None = None
         for unfinished in context.scratch.glob(".*.safetensors.*") if processes.is_first else ():
             unfinished.unlink()
 
@@ -70,13 +70,19 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.writer.shutdown()
+        if self.writer and kind is not KeyboardInterrupt:
+            self.writer.join()
         if error is None:
-            self.writing.result()
+            self._settle()
 
-    def save(self, position: Position, *, publish: bool = False) -> None:
-        """Store the state after `position.step` steps, besides in the run's output if it is to be published."""
+    def save(self, position: Position, *, publish: bool = False, stopped: bool = False) -> None:
+        """Store the state after `position.step` steps, besides in the run's output if it is to be published.
+
+        `stopped` is for a run that ends here because it was asked to: this waits until the state is on disk.
+        """
         name = f"step-{position.step:06d}"
+        if stopped and (not position.step or name in self._kept()[:1]):
+            return
         record = {"fingerprint": dict(self.fingerprint), "position": vars(position)}
         texts = {self.published: with_digest(record)} if publish else {}
         texts[self.context.scratch] = with_digest(record | {"versions": versions()})
@@ -85,12 +91,14 @@ class Checkpoints:
             for folder, text in texts.items():
                 write_file(folder / f"{name}.safetensors", content)
                 write_file(folder / f"{name}.json", text)
-            self.context.journal.append({"checkpoint": name})
+            self.context.journal.append({"checkpoint": name, **({"stopped": True} if stopped else {})})
             for file in self.context.scratch.glob("step-*"):
-                if file.stem not in self._names()[: self.keep]:
+                if file.stem not in self._kept():
                     file.unlink()
 
         self._hand_over(name, self.tensors, write)
+        if stopped:
+            self._wait()
 
     def save_best(self, weights: Mapping[str, Tensor]) -> None:
         """Store the weights of the lowest validation loss."""
@@ -110,7 +118,7 @@ class Checkpoints:
     ) -> None:
         from safetensors.torch import save
 
-        self.writing.result()  # one copy at a time
+        self._settle()  # one copy at a time
         copies = {key: whole(tensor).cpu() for key, tensor in tensors.items()}
         if not self.processes.is_first:
             return
@@ -120,33 +128,53 @@ class Checkpoints:
             try:
                 write(list(with_digests(content)))
             except OSError as error:
-                free, last = shutil.disk_usage(self.context.scratch).free, (self._names() or ["the beginning"])[0]
-                raise LmworksError(
+                free, last = shutil.disk_usage(self.context.scratch).free, (self._kept() or ["the beginning"])[0]
+                self.fault = LmworksError(
                     f"{self.context.scratch / name}: {error.strerror}: {len(content) / 1e6:,.1f} MB are needed, "
                     f"{free / 1e6:,.1f} free. Make room and give the same command again: it goes on after {last}"
-                ) from error
+                )
+                self.fault.__cause__ = error
+            except BaseException as error:
+                self.fault = error
 
-        self.writing = self.writer.submit(work)
+        self.writer = Thread(target=work, daemon=True)
+        self.writer.start()
+
+    def _settle(self) -> None:
+        """Wait for what is being written. Raises what went wrong there."""
+        if self.writer:
+            self.writer.join()
+        if self.fault:
+            raise self.fault
 
     def _wait(self) -> None:
         """Until what was saved is on disk, for all processes."""
-        self.writing.result()
+        self._settle()
         self.processes.wait()
 
-    def _names(self) -> list[str]:
-        """Checkpoints that the journal names, the newest first, each once."""
-        found = [record["checkpoint"] for record in self.context.journal.records() if "checkpoint" in record]
-        return list(dict.fromkeys(reversed(found)))
+    def _kept(self, *, due: bool = False) -> list[str]:
+        """Names of the checkpoints that are kept, the newest first.
 
-    def restore(self, require: Callable[[Position], None] = lambda position: None) -> Position:
+        These are the last `keep` that were due, and before them one at which the run was stopped, until the next is
+        due. Only those that were `due` are where they would be had the run never stopped.
+        """
+        stopped: dict[str, bool] = {}
+        for record in reversed(self.context.journal.records()):
+            if "checkpoint" in record:
+                stopped.setdefault(record["checkpoint"], record.get("stopped", False))
+        kept = [name for name, early in stopped.items() if not early][: self.keep]
+        return kept if due else [*(name for name in list(stopped)[:1] if stopped[name]), *kept]
+
+    def restore(self, require: Callable[[Position], None] = lambda position: None, *, due: bool = False) -> Position:
         """Copy the newest sound checkpoint into the tensors; the position where the run goes on, 0 if it has none.
 
-        `require` raises ValueError where something else is missing to go on from a position. Raises LmworksError if
-        checkpoints were made from other data or with other settings, or none of those that are kept is sound.
+        `require` raises ValueError where something else is missing to go on from a position; `due` passes over one at
+        which the run was stopped. Raises LmworksError if checkpoints were made from other data or with other settings,
+        or none of those that are kept is sound.
         """
         self._wait()
         unsound = []
-        for path in (self.context.scratch / name for name in self._names()[: self.keep]):
+        for path in (self.context.scratch / name for name in self._kept(due=due)):
             try:
                 found = load_record(path.with_suffix(".json"))
                 if changes := _changes(found["fingerprint"], self.fingerprint):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
@@ -149,7 +149,7 @@ class Run:
         self.context.progress.start(self.steps * tokens, "tokens")
         samples_at = {max(1, self.steps >> halvings) for halvings in range(SAMPLE_POINTS)}
         while self.position.step < self.steps:
-            self.context.check_stop()
+            self._stop_if_asked()
             began = time.perf_counter()
             line = self.step(self.position.step)
             self.seconds.append(time.perf_counter() - began)
@@ -182,6 +182,18 @@ class Run:
         if self.position.best_loss is not None:
             self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
             self.checkpoints.load_best(self.weights)
+
+    def _stop_if_asked(self) -> None:
+        """Save and raise Stopped if the user asked for it: nothing that was computed is lost."""
+        asked = None
+        try:
+            self.context.check_stop()
+        except Stopped as error:
+            asked = error
+        if self.processes.any(asked is not None):
+            self.checkpoints.save(self.position, stopped=True)
+            self.context.log(f"saved after {self.position.step} of {self.steps} steps")
+            raise asked or Stopped("another process was asked to stop")
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -268,7 +280,7 @@ class Run:
             self.position.spikes = spikes
             return False
         before = self.position
-        self.position = self.checkpoints.restore(self._require_stored)
+        self.position = self.checkpoints.restore(self._require_stored, due=True)
         self.position.spikes = spikes
         self.position.data_shift = step + 1 + before.data_shift - self.position.step
         self.position.best_loss, self.position.best_step = before.best_loss, before.best_step  # as the file holds
