@@ -19,7 +19,7 @@ from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.lineage import ancestors, remove, unused
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.pipeline.store import Store
+from lmworks.pipeline.store import Store, locked
 from lmworks.recipe.schema import Reference, StepConfig
 
 
@@ -335,3 +335,18 @@ def test_a_flipped_bit_of_an_input_is_refused_by_the_name_of_the_file(tmp_path: 
     other.write_text("of another part, which nothing reads")
     _, said = build(tmp_path, counted("lower"))
     assert made(said) == ["raw/count"]
+
+
+def test_work_that_was_left_is_told_from_work_that_goes_on(tmp_path: Path) -> None:
+    graph = nodes()[:2]
+    state = Build(Store(tmp_path), graph)
+    assert state.under_way(graph[0]) is state.under_way(graph[1]) is None
+    key, _ = state.resolve(graph[0]) or ("", {})
+    work = state.store.work(key)
+    with locked(work / "lock", print):
+        assert state.under_way(graph[0]) == ("running", work)
+    assert state.under_way(graph[0]) is None, "nothing of it is kept"
+    (work / "progress.jsonl").write_text("{}\n")
+    assert state.under_way(graph[0]) == ("stopped", work)
+    state, _ = build(tmp_path, graph)
+    assert state.under_way(graph[0]) is None

@@ -19,7 +19,7 @@ from lmworks.pipeline.files import canonical_json, digest_file, sync_tree, write
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
-from lmworks.pipeline.store import Artifact, Store, key_of, locked
+from lmworks.pipeline.store import Artifact, Store, is_held, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import StepConfig, references
 from lmworks.registry import Plugin
@@ -117,6 +117,15 @@ class Build:
             self.steps[node.name] = {"stage": node.stage.name, "key": key, "parts": parts}
             return artifact, ""
         return None, stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
+
+    def under_way(self, node: Node) -> tuple[str, Path] | None:
+        """`running` or `stopped` where work on a node is not finished, and its folder."""
+        if (resolved := self.resolve(node)) is None:
+            return None
+        work = self.store.root / "work" / resolved[0]
+        if is_held(work / "lock"):
+            return "running", work
+        return ("stopped", work) if (work / "progress.jsonl").exists() else None
 
     def handle(self, reference: str, kind: type[Handle]) -> Handle:
         """The typed handle of a reference. Raises LmworksError if files of a kind that is checked were damaged."""

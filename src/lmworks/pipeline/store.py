@@ -215,6 +215,21 @@ def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> I
         os.close(descriptor)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds a lock alone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def key_of(parts: Mapping[str, Any]) -> str:
     """A stage's key: a hash of everything that may change its output."""
     return digest_text(canonical_json(dict(parts)))[:32]
