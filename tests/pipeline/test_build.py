@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
+import resource
 import signal
 import time
 from pathlib import Path
@@ -17,6 +19,7 @@ from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.lineage import ancestors, remove, unused
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.store import Store, locked
@@ -350,3 +353,43 @@ def test_work_that_was_left_is_told_from_work_that_goes_on(tmp_path: Path) -> No
     assert state.under_way(graph[0]) == ("stopped", work)
     state, _ = build(tmp_path, graph)
     assert state.under_way(graph[0]) is None
+
+
+def run_on_a_full_disk(folder: Path, said: Any) -> None:
+    """In a process of its own: files may grow to 100 kB only, then without end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for name in ("file", "atomic", "journal"):
+        graph = [Node(name, wide, SourceConfig(text=name))]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            build(folder, graph)
+        except LmworksError as error:
+            said.put(str(error))
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        _, lines = build(folder, graph)
+        said.put(lines)
+
+
+@stage(version=1)
+def wide(config: SourceConfig, out: Path, context: Context) -> Result:
+    if config.text == "file":
+        (out / "words.txt").write_bytes(bytes(200_000))
+    elif config.text == "atomic":
+        write_atomically(out / "words.txt", "a" * 200_000)
+    else:
+        context.journal.append({"words": "a" * 200_000})
+    return Result()
+
+
+def test_a_full_disk_is_told_with_the_file_and_costs_nothing_else(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("spawn")
+    said = processes.Queue()
+    child = processes.Process(target=run_on_a_full_disk, args=(tmp_path, said))
+    child.start()
+    for name, file in (("file", ""), ("atomic", "/out/words.txt"), ("journal", "/progress.jsonl")):
+        error, lines = (said.get(timeout=60) for _ in range(2))
+        assert re.search(rf"^{name}: .*/work/\w+{file}: File too large: .* free.*lmworks gc.*same command", error), (
+            error
+        )
+        assert "\n" not in error and f"{name}: done in" in lines
+    child.join()

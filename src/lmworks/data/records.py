@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from lmworks.pipeline.files import sync_folder
+from lmworks.pipeline.files import write_parts
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
@@ -125,12 +124,4 @@ def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 def write_file(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
     """Write a file, at once or part by part, so that under its final name it is either whole and on disk, or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A worker of a killed run may still be writing the same file, on another machine.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}@{os.uname().nodename}")
-    with unfinished.open("wb") as stream:
-        stream.writelines([content] if isinstance(content, bytes) else content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(path)
-    sync_folder(path.parent)
+    write_parts(path, [content] if isinstance(content, bytes) else content)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_file, sync_tree, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_file, full_disk_in_words, sync_tree, write_atomically
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
@@ -150,7 +150,8 @@ class Build:
             artifact = self.store.find(node.stage.name, key)
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason)
-                artifact = self._make(node, key, work, progress, display, environment)
+                with full_disk_in_words(work, node.name):
+                    artifact = self._make(node, key, work, progress, display, environment)
             else:
                 display.reused(node.name, *position)
             _clear(work)

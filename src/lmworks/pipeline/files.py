@@ -6,10 +6,15 @@ import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from lmworks.errors import LmworksError
 
 
 def canonical_json(value: Any) -> str:
@@ -70,14 +75,47 @@ def _places(root: Path) -> list[str]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write, fsync and rename, so that a reader or a crash meets the old file or the new one."""
+    write_parts(path, [text.encode()])
+
+
+def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """The same part by part. What was begun is removed if that fails, and OSError names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    # A worker of a killed run may still be writing the same file, on another machine.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}@{os.uname().nodename}")
+    try:
+        with unfinished.open("wb") as stream:
+            stream.writelines(parts)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        error.filename = str(path)
+        raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def full_disk_in_words(path: Path, step: str, needed: int | None = None, after: str = "") -> Iterator[None]:
+    """Raise LmworksError where a disk is full: what a step was writing, how much is free, and what to do.
+
+    `needed` are the bytes that are written; `after` is where the same command goes on.
+    """
+    try:
+        yield
+    except Exception as error:
+        in_rust = re.search(r"\(os error (\d+)\)", str(error))
+        number = error.errno if isinstance(error, OSError) else int(in_rust[1]) if in_rust else None
+        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        place = getattr(error, "filename", None) or path
+        size = "" if needed is None else f"{needed / 1e6:,.1f} MB are needed, "
+        raise LmworksError(
+            f"{step}: {place}: {os.strerror(number)}: {size}{shutil.disk_usage(path).free / 1e6:,.1f} MB free. Make "
+            "room (`lmworks gc` deletes what no build needs) and give the same command again: "
+            + (f"it goes on after {after}" if after else "finished work is kept")
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import multiprocessing
+import re
 import resource
 import shutil
 import signal
@@ -238,41 +239,64 @@ def test_the_best_weights_are_kept_if_asked(
     assert payload(tmp_path / "best")["out/model.safetensors"] == payload(tmp_path / "short")["out/model.safetensors"]
 
 
-def fill_the_disk(folder: Path, rows: Shards, tokenizer: TokenizerFolder, said: Any) -> None:
-    """In a process of its own: files may grow to 50 kB only, once five steps are done."""
+def fill_the_disk(folder: Path, rows: Shards, tokenizer: TokenizerFolder, after: int, said: Any) -> None:
+    """In a process of its own: files may grow to 50 kB only, once so many steps are done."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    journal = MemoryJournal()
-    context = make_context(folder, journal)
-
+    context = make_context(folder, MemoryJournal())
     asked = itertools.count()
 
     def fill() -> None:
-        if next(asked) == 5:
+        if next(asked) == after:
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
 
     try:
         run(folder, rows, tokenizer, dataclasses.replace(context, check_stop=fill))
     except LmworksError as error:
         said.put(str(error))
-    said.put(checkpoints(context))
+    said.put((checkpoints(context), [file.name for file in folder.rglob(".*")]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
     said.put(run(folder, rows, tokenizer, context).measured["steps_of_this_run"])
 
 
+@pytest.mark.parametrize(
+    ("after", "message", "kept", "left"),
+    [
+        (5, r"step-000006: File too large: 0.6 MB are needed, [\d,]+.\d free.*goes on after step-000003", ["3"], 9),
+        (
+            11,
+            r"full/out: File too large: 0.2 MB are needed, [\d,]+.\d MB free.*goes on after step-000009",
+            ["6", "9"],
+            3,
+        ),
+    ],
+)
 def test_a_full_disk_costs_no_checkpoint_and_the_run_goes_on_afterwards(
-    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, after: int, message: str, kept: list[str], left: int
 ) -> None:
     processes = multiprocessing.get_context("spawn")
     said = processes.Queue()
-    child = processes.Process(target=fill_the_disk, args=(tmp_path / "full", rows, tokenizer, said))
+    child = processes.Process(target=fill_the_disk, args=(tmp_path / "full", rows, tokenizer, after, said))
     child.start()
-    message, kept, steps = (said.get(timeout=60) for _ in range(3))
+    error, (names, unfinished), steps = (said.get(timeout=60) for _ in range(3))
     child.join()
-    assert "step-000006: File too large: 0.6 MB are needed" in message
-    assert "goes on after step-000003" in message
-    assert kept == ["step-000003.safetensors"] and steps == 9
+    assert re.search(message, error) and "\n" not in error
+    assert names == [f"step-00000{step}.safetensors" for step in kept] and steps == left
+    assert not unfinished, "what was begun takes no room"
     run(tmp_path / "calm", rows, tokenizer)
     assert payload(tmp_path / "full") == payload(tmp_path / "calm")
+
+
+def test_training_goes_on_where_nothing_can_be_told_of_it(
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    run(tmp_path / "calm", rows, tokenizer)
+    said: list[str] = []
+    context = dataclasses.replace(make_context(tmp_path / "mute"), log=said.append)
+    (context.scratch / "live.jsonl").symlink_to("/dev/full")
+    run(tmp_path / "mute", rows, tokenizer, context)
+    (told,) = (line for line in said if "live.jsonl" in line)
+    assert "live.jsonl: No space left on device" in told and "training goes on" in told
+    assert payload(tmp_path / "mute") == payload(tmp_path / "calm")
 
 
 # ---------------------------------------------------------------- asked to stop
@@ -475,12 +499,37 @@ def test_a_batch_that_cannot_fit_is_refused_before_the_first_step(
     assert 2**20 < available_bytes() < 2**50
 
 
-def test_memory_that_runs_out_after_all_is_said_in_words() -> None:
-    with (
-        pytest.raises(LmworksError, match=r"micro_batch_rows 4: not enough memory; 2 may fit: lower"),
-        shortage_in_words(4),
-    ):
-        torch.empty(2**46)
+GPU = (
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.2 GiB is free."
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (lambda: torch.empty(2**46), "can't allocate memory: you tried to allocate"),
+        (lambda: bytearray(2**60), "MemoryError"),
+        (lambda: torch.OutOfMemoryError(GPU), "Tried to allocate 2.00 GiB"),
+        (lambda: RuntimeError("CUDA error: out of memory"), "CUDA error"),
+    ],
+)
+def test_memory_that_runs_out_after_all_is_said_in_words(fault: Callable[[], object], told: str) -> None:
+    expected = rf"micro_batch_rows 4: not enough memory \(.*{told}.*\); 2 may fit: lower"
+
+    def spend() -> None:
+        if isinstance(raised := fault(), Exception):  # there is no GPU here
+            raise raised
+
+    with pytest.raises(LmworksError, match=expected) as error, shortage_in_words(4):
+        spend()
+    assert "\n" not in str(error.value)
+    journal = MemoryJournal()
+    journal.append({"checkpoint": "step-000003"})
+    with pytest.raises(LmworksError, match="the same command goes on after step-000003"), shortage_in_words(4, journal):
+        spend()
+
+
+def test_other_faults_are_not_taken_for_a_shortage() -> None:
     with pytest.raises(RuntimeError, match="shapes"), shortage_in_words(4):
         torch.ones(2, 3) @ torch.ones(2, 3)
 

@@ -128,10 +128,10 @@ class Checkpoints:
             try:
                 write(list(with_digests(content)))
             except OSError as error:
-                free, last = shutil.disk_usage(self.context.scratch).free, (self._kept() or ["the beginning"])[0]
+                free = shutil.disk_usage(self.context.scratch).free
                 self.fault = LmworksError(
                     f"{self.context.scratch / name}: {error.strerror}: {len(content) / 1e6:,.1f} MB are needed, "
-                    f"{free / 1e6:,.1f} free. Make room and give the same command again: it goes on after {last}"
+                    f"{free / 1e6:,.1f} free. Make room and give the same command again: it goes on after {self.last}"
                 )
                 self.fault.__cause__ = error
             except BaseException as error:
@@ -139,6 +139,11 @@ class Checkpoints:
 
         self.writer = Thread(target=work, daemon=True)
         self.writer.start()
+
+    @property
+    def last(self) -> str:
+        """The newest checkpoint, in words."""
+        return (self._kept() or ["the beginning"])[0]
 
     def _settle(self) -> None:
         """Wait for what is being written. Raises what went wrong there."""

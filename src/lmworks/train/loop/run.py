@@ -95,7 +95,7 @@ class Run:
             "flops_per_token": self.model.training_flops_per_token(config.sequence_length),
             "bytes_per_token": rows.bytes_of_text / max(1, rows.trained_tokens),
         }
-        self.live = Live(context.scratch, config, facts, heard=self.processes.is_first)
+        self.live = Live(context.scratch, config, facts, context.log, heard=self.processes.is_first)
         self.parameters = list(self.model.module.parameters())
         self.optimizer = Optimizer(self.model.module, config, self.processes)
         self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}

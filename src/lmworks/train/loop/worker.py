@@ -95,7 +95,7 @@ def main(path: str) -> None:
     except LmworksError as error:
         record = {"stopped" if isinstance(error, Stopped) else "error": str(error)}
         write_atomically(Path(job["result"]), json.dumps(record))
-        return
+        sys.exit(0 if "stopped" in record else 1)  # which ends the others, who may wait for this one
     dist.destroy_process_group()
     if first:
         write_atomically(Path(job["result"]), json.dumps(record))
