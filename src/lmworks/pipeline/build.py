@@ -19,7 +19,7 @@ from lmworks.pipeline.files import canonical_json, digest_file, full_disk_in_wor
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
-from lmworks.pipeline.store import Artifact, Store, is_held, key_of, locked
+from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import StepConfig, references
 from lmworks.registry import Plugin
@@ -32,6 +32,10 @@ LIBRARIES = (
     *("transformers", "accelerate", "gguf", "optuna", "sacrebleu"),
 )
 """Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
+
+
+FAMILY = "family"
+"""Beside a kept state: the key of all steps that may begin with it."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,22 @@ class Build:
             self.artifacts[node.name] = artifact
             self.steps[node.name] = {"stage": node.stage.name, "key": key, "parts": parts}
             return artifact, ""
-        return None, stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
+        return None, self._reason(node, parts)
+
+    def _reason(self, node: Node, parts: Mapping[str, Any]) -> str:
+        """Why a node is stale; where only the field has changed that it grows by, also where it begins."""
+        before = self.previous.get(node.name, {}).get("parts")
+        reason = stale_reason(parts, before)
+        grows = node.config.grows_by and before and _family(node, parts) == _family(node, before)
+        return f"{reason}; {node.config.begin_from(self._earlier(node, parts))[1]}" if grows else reason
+
+    def _earlier(self, node: Node, parts: Mapping[str, Any]) -> list[Path]:
+        """Where artifacts that differ in the field alone that a node grows by kept their state."""
+        if node.config.grows_by is None:
+            return []
+        family = _family(node, parts)
+        marks = sorted((self.store.root / "artifacts" / node.stage.name).glob(f"*/{KEPT}/{FAMILY}"))
+        return [mark.parent.absolute() for mark in marks if mark.read_text() == family]
 
     def under_way(self, node: Node) -> tuple[str, Path] | None:
         """`running` or `stopped` where work on a node is not finished, and its folder."""
@@ -143,7 +162,7 @@ class Build:
         if resolved is None:
             raise LmworksError(f"step {node.name!r}: an input is not built")
         key, parts = resolved
-        reason = stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
+        reason = self._reason(node, parts)
         work = self.store.work(key).absolute()  # the folder that this program runs in may not be a worker's
         (work / "step").write_text(node.name)
         with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
@@ -151,7 +170,8 @@ class Build:
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason)
                 with full_disk_in_words(work, node.name):
-                    artifact = self._make(node, key, work, progress, display, environment)
+                    earlier = [] if again else self._earlier(node, parts)
+                    artifact = self._make(node, parts, work, progress, display, environment, earlier)
             else:
                 display.reused(node.name, *position)
             _clear(work)
@@ -160,9 +180,16 @@ class Build:
         return artifact
 
     def _make(
-        self, node: Node, key: str, work: Path, progress: Progress, display: Display, environment: Environment
+        self,
+        node: Node,
+        parts: Mapping[str, Any],
+        work: Path,
+        progress: Progress,
+        display: Display,
+        environment: Environment,
+        earlier: Sequence[Path],
     ) -> Artifact:
-        finished = work / "result.json"
+        finished, key = work / "result.json", key_of(parts)
         out = work / "out"
         if not finished.exists():
             journal = FileJournal(work / "progress.jsonl")
@@ -177,6 +204,8 @@ class Build:
                 environment.workers,
                 lambda line: display.say(f"{node.name}: {line}"),
                 environment.execute,
+                work / KEPT,
+                earlier,
             )
             handles: dict[str, Any] = {}
             for name, kind in node.stage.inputs.items():
@@ -191,6 +220,8 @@ class Build:
             result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
             write_atomically(finished, canonical_json(self._manifest(node, key, out, result, started, held)))
+        if (work / KEPT).exists():
+            write_atomically(work / KEPT / FAMILY, _family(node, parts))
         manifest = json.loads(finished.read_text())
         artifact = self.store.publish(node.stage.name, key, out, manifest)
         display.finished(node.name, manifest["run"]["seconds"], manifest)
@@ -239,6 +270,12 @@ class Build:
         artifact = self.artifacts[step]
         record = {"step": step, "stage": artifact.stage, "key": artifact.key, "digest": artifact.digest(part)}
         return {**record, "part": part} if part else record
+
+
+def _family(node: Node, parts: Mapping[str, Any]) -> str:
+    """The key that a node would have without the field that it grows by."""
+    config = {name: value for name, value in parts["config"].items() if name != node.config.grows_by}
+    return key_of({**parts, "config": config})
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically
-from lmworks.pipeline.store import Artifact, Store
+from lmworks.pipeline.store import KEPT, Artifact, Store
 
 ERASED_FILE = "erased-documents.txt"
 """Beside the recipe: one document id a line. It holds no text, and belongs under version control."""
@@ -80,14 +80,15 @@ def holders(store: Store, ids: Iterable[str]) -> list[Artifact]:
 
 
 def delete(store: Store, found: Sequence[Artifact]) -> None:
-    """Delete payloads, all unfinished work and every report. A deletion that was cut off is found and ended again.
+    """Delete payloads, states kept beside them, all unfinished work and every report.
 
-    Of an artifact there remains its manifest, as `erased.json`.
+    A deletion that was cut off is found and ended again. Of an artifact there remains its manifest, as `erased.json`.
     """
     for artifact in found:
         manifest = {**artifact.manifest, "erased": True}
         write_atomically(artifact.folder / MARK, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    for folder in (store.root / "work", store.root / "reports", *(artifact.payload for artifact in found)):
+    held = [folder for artifact in found for folder in (artifact.payload, artifact.folder / KEPT)]
+    for folder in (store.root / "work", store.root / "reports", *held):
         if folder.exists():
             shutil.rmtree(folder)
     (store.root / "work").mkdir()

@@ -82,6 +82,10 @@ class Context:
     log: Callable[[str], None] = print
     execute: Execute = in_processes
     """Where units of work run."""
+    kept: Path | None = None
+    """Where a stage may leave a state that lies beside the artifact, no part of it, for steps with more of a field."""
+    earlier: Sequence[Path] = ()
+    """Such states of steps that are equal but for that field (`grows_by`)."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The store: what has been made, addressed by key.
 
 artifacts/STAGE/KEY/payload/…       what the stage made
+artifacts/STAGE/KEY/kept/…          a state that steps with more of a field may begin with: no part of the artifact
 artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
 work/KEY/{lock, step, progress.jsonl, scratch/, out/, result.json}
                                     result.json is the manifest to be: the stage has finished, publishing has not
@@ -30,6 +31,7 @@ from lmworks.pipeline.files import (
     write_atomically,
 )
 
+KEPT = "kept"
 _SOUND: set[tuple[Path, int, int, int]] = set()
 """Files that this process has read and found as they were written, with what tells of a change."""
 
@@ -138,6 +140,9 @@ class Store:
             if (folder / "payload").exists():
                 shutil.rmtree(folder / "payload")
             out.replace(folder / "payload")
+            shutil.rmtree(folder / KEPT, ignore_errors=True)
+            if (kept := out.with_name(KEPT)).exists():
+                kept.replace(folder / KEPT)
             sync_folder(folder)
         (folder / "erased.json").unlink(missing_ok=True)
         write_atomically(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")

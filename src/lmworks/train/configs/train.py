@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -66,6 +66,8 @@ class TrainConfig(StepConfig):
     """Whether its rows are of chats, judged answers, prompts or labelled texts, which are looked at before training."""
 
     always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
+
+    grows_by: ClassVar[str | None] = "steps"
 
     writes: ClassVar[bool] = True
     """Whether what is trained writes text: else only tasks that ask for scores are asked of it."""
@@ -253,6 +255,16 @@ class TrainConfig(StepConfig):
         paths = {"jsonl", "tensorboard"}
         places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
         return self.model_copy(update={"log_to": places})
+
+    def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
+        from lmworks.train.growth import find_state
+
+        return find_state(self, earlier, facts)
+
+    @property
+    def steps_of_a_batch(self) -> int:
+        """Steps that learn from the same data, which follows from the weights at the first of them."""
+        return 1
 
     @property
     def rows_per_step(self) -> int:

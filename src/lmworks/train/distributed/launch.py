@@ -37,6 +37,8 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
         "inputs": {name: handle and [str(handle.path), handle.digest] for name, handle in inputs.items()},
         "scratch": str(context.scratch),
         "journal": str(context.scratch.parent / "progress.jsonl"),
+        "kept": str(context.kept) if context.kept else None,
+        "earlier": [str(folder) for folder in context.earlier],
         "out": str(out),
         "result": str(result),
     }

@@ -23,6 +23,7 @@ from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
+from lmworks.train.growth import conditions, last_constant_step, why_anew
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 WATCHED_PROMPTS = 2
 WATCHED_TOKENS = 96
 """Long enough for a first paragraph."""
-SAMPLE_POINTS = 8
-"""Times that the watched prompts are answered: after all steps, half of them, a quarter, …"""
 SPIKE_WINDOW = 20
 """Steps whose median gradient norm a spike is held against."""
 MOST_SPIKES = 20
@@ -103,6 +102,9 @@ class Run:
         self.checkpoints = Checkpoints(
             context, tensors, fingerprint, self.processes, config.keep_checkpoints, out / PUBLISHED
         )
+        self.made = self._conditions(compiled)
+        self.keeps_at = last_constant_step(config) if context.kept and not why_anew(config) else None
+        """After how many steps the state is kept for runs with more of them."""
         self.position = self._begun(base)
         self.began_at = self.position.step
         if self.began_at:
@@ -111,11 +113,23 @@ class Run:
         self.spent: dict[str, list[float]] = defaultdict(list)
         """Seconds beside the steps, by part."""
 
+    def _conditions(self, compiled: bool) -> dict[str, str]:
+        """What else than the recipe decides on the bits of this run."""
+        import torch
+
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        now = self.config.model_copy(update={"threads": torch.get_num_threads(), "compile": compiled})
+        return conditions(now, device=name)
+
     def _begun(self, base: ModelFolder | None) -> Position:
         """Where this run was stopped, or where it branches off, or the beginning."""
         import torch
 
         position, branch = self.checkpoints.restore(self._require_stored), self.config.branch_step
+        if not position.step and self.context.earlier:
+            state, words = self.config.begin_from(self.context.earlier, **self.made)
+            self.context.log(words)
+            position = self.checkpoints.go_on_from(state) if state else position
         if branch and base and not position.step:
             position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
         for name, weight in self.weights.items():
@@ -147,8 +161,9 @@ class Run:
             self.checkpoints.save(self.position)
         config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
         self.context.progress.start(self.steps * tokens, "tokens")
-        samples_at = {max(1, self.steps >> halvings) for halvings in range(SAMPLE_POINTS)}
         while self.position.step < self.steps:
+            if self.position.step == self.keeps_at:
+                self.checkpoints.keep_for_more(self.position, self.steps, self.made)
             self._stop_if_asked()
             began = time.perf_counter()
             line = self.step(self.position.step)
@@ -168,7 +183,7 @@ class Run:
                 self.live.step(self.position.history[-1], self.seconds[-1])
             shown |= {name: value for name, value in measured.items() if name == "validation_loss"}
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
-            if self.watched and done in samples_at:
+            if self.watched and (done == self.steps or done.bit_count() == 1):  # 1, 2, 4, 8, …
                 with self.timed("sample"):
                     self.sample()
             if finished:

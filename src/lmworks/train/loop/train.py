@@ -24,7 +24,7 @@ from lmworks.train.loop.run import Run
 from lmworks.train.memory import shortage_in_words
 
 
-@stage(version=8)
+@stage(version=9)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,

@@ -87,6 +87,8 @@ def main(path: str) -> None:
         told,
         check_stop=partial(raise_if_asked, scratch / STOP),
         log=told.log,
+        kept=Path(job["kept"]) if job["kept"] else None,
+        earlier=[Path(folder) for folder in job["earlier"]],
     )
     dist.barrier()  # the journal is whole before anybody reads it
     try:
