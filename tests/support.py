@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Context
 
 
@@ -45,3 +46,9 @@ def make_context(folder: Path, journal: MemoryJournal | None = None) -> Context:
 def reading(rows_per_step: int, seed: int = 0) -> SimpleNamespace:
     """What an objective asks of a config to choose the rows of a step."""
     return SimpleNamespace(seed=seed, rows_per_step=rows_per_step)
+
+
+def make_manifest(**fields: Any) -> Manifest:
+    """A manifest of which only these fields matter."""
+    about = {"step": "made", "stage": "toy", "version": 1, "key": "k" * 32, "config": {}, "inputs": {}, "files": {}}
+    return Manifest.model_validate({**about, "run": {"started": 0, "seconds": 1}, **fields})

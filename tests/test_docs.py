@@ -14,8 +14,8 @@ from lmworks.recipe.file import load_recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "recipes").glob("*/README.md")),
 ]
 NAMED = sorted(
@@ -83,3 +83,22 @@ def test_each_recipe_can_be_loaded(page: str, recipe: str, tmp_path: Path) -> No
 
 def test_the_readme_has_commands() -> None:
     assert any(page == "README.md" for page, _ in COMMANDS)
+
+
+def test_what_a_page_points_to_is_there() -> None:
+    """Pages, recipes and scripts that the documentation names."""
+    named = re.compile(r"`((?:docs|recipes|benchmarks|src|tests)/[\w./-]+\.(?:md|yaml|py|json))`")
+    missing = {
+        (page.name, path) for page in PAGES for path in named.findall(page.read_text()) if not (ROOT / path).exists()
+    }
+    assert not missing
+
+
+def test_hooks_run_programs_of_the_project() -> None:
+    """Each hook's program is one that `make setup` installs."""
+    from ruamel.yaml import YAML
+
+    hooks = YAML(typ="safe").load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    programs = {hook["entry"].split()[0].rpartition("/")[2] for hook in hooks}
+    assert programs == {"ruff", "mypy", "lint-imports"}
+    assert all(hook["language"] == "system" for hook in hooks)

@@ -36,7 +36,7 @@ class ShoutConfig(StepConfig):
     volume: int = Field(default=1, ge=1)
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def shout(config: ShoutConfig, documents: Documents, out: Path, context: Context) -> Result:
     return Result()
 """

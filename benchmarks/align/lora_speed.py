@@ -100,14 +100,15 @@ def lmworks(objective: str, how: str, given: argparse.Namespace, say: Say) -> No
     from lmworks.tokens.rows.shards import Shards
     from lmworks.tokens.tokenizer import TokenizerFolder
     from lmworks.train.loop.freed_memory import freed_memory_kept
-    from lmworks.train.loop.run import Run
+    from lmworks.train.loop.run import Run, RunInputs
     from support import make_context
 
     folder = given.folder / "scratch" / how
-    inputs = ModelFolder(given.model, ""), Shards(given.folder / objective, ""), TokenizerFolder(given.model, "")
+    base, tokenizer = ModelFolder(given.model, ""), TokenizerFolder(given.model, "")
+    inputs = RunInputs(base, Shards(given.folder / objective, ""), tokenizer)
     with freed_memory_kept():
         wanted = config(objective, given.rounds, given.threads, how)
-        run = Run(wanted, *inputs, None, None, folder, make_context(folder), how.startswith("compiled"))
+        run = Run(wanted, inputs, folder, make_context(folder), compiled=how.startswith("compiled"))
         say({})
         for step, _ in enumerate(sys.stdin):
             began, used = time.perf_counter(), time.process_time()

@@ -97,7 +97,7 @@ def told(root: Path, name: str) -> dict[str, Any]:
         }
         compared = read_json(systems[""].payload / "comparison.json") if "" in systems else {}
         found[task] = {"figures": figures, "pairs": compared.get("pairs"), "said": compared.get("verdicts")}
-    seconds = {step: round(each.manifest["run"]["seconds"]) for step, each in built.artifacts.items()}
+    seconds = {step: round(each.manifest.run.seconds) for step, each in built.artifacts.items()}
     return {"tasks": found, "seconds": seconds}
 
 

@@ -27,6 +27,7 @@ from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportion
 from lmworks import graph
 from lmworks.data.identity import load_id_key
 from lmworks.data.records import Documents
+from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Artifact
 from lmworks.tokens.rows.pack import PackDocumentsConfig, pack_documents
@@ -87,15 +88,15 @@ class Meter:
         self._name, self._peak, self._begin = node, 0, (time.perf_counter(), sum(self._cpu.values()))
         return self
 
-    def finished(self, node: str, seconds: float, result: Mapping[str, Any]) -> None:
+    def finished(self, manifest: Manifest) -> None:
         self._peak = max(self._peak, watch(os.getpid(), self._cpu, proportional))
         took, cpu = time.perf_counter() - self._begin[0], sum(self._cpu.values()) - self._begin[1]
-        self.steps[node] = {
+        self.steps[manifest.step] = {
             "seconds": round(took, 2),
             "cpu_seconds": round(cpu, 1),
             "peak_mb": round(self._peak / 1e6),
         }
-        print(node, self.steps[node], dict(result["counts"]), file=sys.stderr)
+        print(manifest.step, self.steps[manifest.step], manifest.counts, file=sys.stderr)
 
     def reused(self, node: str, index: int, total: int) -> None: ...
 
@@ -134,7 +135,7 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
         for plant in truth[what]
         if {ids[plant["place"]], ids[plant["of"]]} <= part_of.keys()
     ]
-    tested = next(figure for figure in made["split"].manifest["figures"] if figure["name"] == "leakage")
+    tested = next(figure for figure in made["split"].manifest.figures if figure.name == "leakage")
     return {
         "near_duplicates": judge_pairs(truth, filtered, kept["unique"], ids),
         "personal": judge_personal(

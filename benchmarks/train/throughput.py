@@ -94,7 +94,7 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
     from lmworks.tokens.tokenizer import SPECIAL_TOKENS, TokenizerFolder
     from lmworks.train.configs.train import CausalLMConfig
     from lmworks.train.loop.freed_memory import freed_memory_kept
-    from lmworks.train.loop.run import Run
+    from lmworks.train.loop.run import Run, RunInputs
     from support import make_context
 
     fields = {
@@ -118,9 +118,8 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
         facts = {"rows": len(tokens), "sequence_length": TOKENS, "trained_tokens": tokens.size, "bytes_of_text": 1}
         facts |= {"vocab_size": VOCABULARY, "tokenizer_digest": tokenizer.open().digest}
         write_rows(folder, [tokens], [np.ones_like(tokens)], [], **facts)
-        run = Run(
-            config, None, Shards(folder, ""), tokenizer, None, None, folder, make_context(folder), bool(config.compile)
-        )
+        inputs = RunInputs(None, Shards(folder, ""), tokenizer)
+        run = Run(config, inputs, folder, make_context(folder), compiled=bool(config.compile))
     numbers = itertools.count()
     KEPT.enter_context(freed_memory_kept())  # as the train stage does
     return lambda: run.step(next(numbers)) and None, config.shape(VOCABULARY).training_flops_per_token(TOKENS)

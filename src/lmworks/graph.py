@@ -46,7 +46,7 @@ from lmworks.pipeline.stage import Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.file import StepClasses
 from lmworks.recipe.kinds import Chosen, ConfigClass, plugins_of
-from lmworks.recipe.schema import Recipe, StepConfig, references, steps_in_order
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, references, steps_in_order, unaffecting
 from lmworks.registry import Kinds, derived_from, plugins_behind
 from lmworks.teach.answers import answers
 from lmworks.teach.constitution import constitution
@@ -66,7 +66,7 @@ from lmworks.tokens.rows.pack import (
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES
-from lmworks.train.preflight.check import NOT_CHECKED, check
+from lmworks.train.preflight.check import check
 
 
 def step_of(name: str, found: Any) -> Stage:
@@ -248,12 +248,13 @@ def model_nodes(
     if config.watch:
         yield node(f"{name}/watch", pick, PickConfig(data=config.watch))
     after = []
-    if config.checked:
+    if config.inspects:
         others = config.base if isinstance(models.get(config.base or ""), PretrainedModelConfig) else None
+        unseen = unaffecting(type(config), Effect.CHECK)  # a search over these checks once
         same = {"learning_rate": 1e-6} | {  # which has no default of its own in alignment
             field: info.get_default(call_default_factory=True)
             for field, info in type(config).model_fields.items()
-            if field in NOT_CHECKED and not info.is_required()
+            if field in unseen and not info.is_required()
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
         inputs |= {"rewards": None, "teacher": None}  # which may be trained later

@@ -70,7 +70,7 @@ def verify_resume(workspace: Workspace, model: str | None, display: Display) -> 
             _run_child(store, made, None)
             seconds.append(time.monotonic() - began)
             (artifact,) = Store(store).all()
-            files.append({file: record["sha256"] for file, record in artifact.manifest["files"].items()})
+            files.append({file: record.sha256 for file, record in artifact.manifest.files.items()})
     different = sorted(file for file in files[0] | files[1] if files[0].get(file) != files[1].get(file))
     return Verdict(name, different, kills, seconds[0], seconds[1])
 

@@ -68,9 +68,12 @@ def open_workspace(
     needs_none = recipe.data.keys() - data_of_models(recipe).keys()
     measure = measure and recipe.plan.measure and until not in needs_none
     plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
-    nodes = graph.make_nodes(recipe, plan, path.parent.resolve())
-    previous = (opened.build(recipe.name) or {}).get("steps", {})
-    return Workspace(path, settings, recipe, opened, plan, Build(opened, nodes, previous))
+    return Workspace(path, settings, recipe, opened, plan, _build_of(recipe, plan, path.parent, opened))
+
+
+def _build_of(recipe: Recipe, plan: Plan, folder: Path, store: Store) -> Build:
+    previous = (store.build(recipe.name) or {}).get("steps", {})
+    return Build(store, graph.make_nodes(recipe, plan, folder.resolve()), previous)
 
 
 def open_store(store: Path | None) -> Store:
@@ -109,6 +112,9 @@ def run(
     `ray` has document steps run on Ray: "" starts one on this machine, else it is a cluster's address. Without
     `remember` this does not become the last build, which other commands speak of.
     """
+    unprepared = [node for node in workspace.build.nodes if node.config.prepare(workspace.folder)]
+    if unprepared:
+        workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.folder, workspace.store)
     build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
     for name in rebuild:
         _wanted(build.nodes, name)

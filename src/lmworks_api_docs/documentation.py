@@ -9,16 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import (
-    ROUGE_L,
-    TRUNCATED,
-    Item,
-    Metric,
-    contamination,
-    evidence,
-    score_in_chunks,
-    write_items,
-)
+from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, evidence
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
     Prompt,
@@ -29,8 +20,10 @@ from lmworks.evaluate.questions import (
     shots,
     sources,
 )
+from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
@@ -49,7 +42,7 @@ class DocumentationConfig(OperationQuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=3)
+@stage(version=3, reads="train", measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig,
     model: ModelFolder,
@@ -80,13 +73,13 @@ def evaluate_documentation(
         return [_item(question, each.text, each.finish_reason == "length") for question, each in pairs]
 
     questions, drawn = _questions(config, data)
-    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
+    items = in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
     prompts = [prompt(question).text for question in questions]
     return _result(items, method, questions, train, out, **evidence(engine, prompts))
 
 
-@stage(version=3)
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -118,16 +111,13 @@ def _item(question: Question, answer: str, truncated: bool) -> Item:
 def _result(
     items: Sequence[Item], method: str, questions: Sequence[Question], train: Handle | None, out: Path, **evidence_: Any
 ) -> Result:
-    write_items(out / "items.jsonl", items)
-    evidence_["contamination"] = contamination(train, sources(questions))
+    found = Scored.written(items, out, train, sources(questions), **evidence_)
     ranked = sorted(items, key=lambda item: (item["score"], item["id"]))
-    return Result(
-        figures=[
-            ROUGE_L.figure(items, f"mean {ROUGE_L_SIGNATURE}; {method}", **evidence_),
-            EMPTY.figure(items, f"answers without a word; {method}", **evidence_),
-            TRUNCATED.figure(items, f"answers cut at the limit; {method}", **evidence_),
-            LENGTH.figure(items, f"words of the answers / words of the references; {method}", **evidence_),
-        ],
+    return found.result(
+        found.figure(ROUGE_L, f"mean {ROUGE_L_SIGNATURE}; {method}"),
+        found.figure(EMPTY, f"answers without a word; {method}"),
+        found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
+        found.figure(LENGTH, f"words of the answers / words of the references; {method}"),
         examples=[*ranked[:3], *ranked[-3:]],
     )
 

@@ -50,7 +50,7 @@ class _Operation:
     action: str | None
 
 
-@stage(version=1)
+@stage(version=1, reads=("train", "validation", "test"))
 def operations_to_prompts(
     config: PromptsConfig, train: Documents, validation: Documents, test: Documents, out: Path, context: Context
 ) -> Result:

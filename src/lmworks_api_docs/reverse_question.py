@@ -13,7 +13,7 @@ from pydantic import Field
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import ACCURACY, Item, evidence
 from lmworks.evaluate.questions import (
     Question,
     answered,
@@ -22,8 +22,10 @@ from lmworks.evaluate.questions import (
     shots,
     sources,
 )
+from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
@@ -52,7 +54,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -91,19 +93,14 @@ def evaluate_reverse_question(
             items.append({**item, **{f"correct by {by}": name == question["operation"] for by, name in best.items()}})
         return items
 
-    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, choose)
-    write_items(out / "items.jsonl", items)
-    known = {**evidence(engine, prompts), **_evidence(items, questions, train)}
+    items = in_chunks(context, questions, QUESTIONS_AT_ONCE, choose)
+    found = _found(items, questions, train, out, **evidence(engine, prompts))
     method = f"{method}, {config.prompt_name} prompt, {how}"
     other, metric = beside(config.score)
-    figures = [
-        ACCURACY.figure(items, f"{method}, {config.score}", **known),
-        metric.figure(items, f"{method}, {other}", **known),
-    ]
-    return Result(figures=figures, examples=items[:6])
+    return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, out: Path, context: Context
 ) -> Result:
@@ -116,9 +113,8 @@ def evaluate_reverse_question_nearest(
         candidates = _candidates(config, question, names)
         chosen = candidates[shares_most(question["messages"][0]["content"], candidates)]
         items.append(_item(question, candidates, chosen))
-    write_items(out / "items.jsonl", items)
-    method = f"{method}, the name that shares most word pieces with the question"
-    return Result(figures=[ACCURACY.figure(items, method, **_evidence(items, questions, train))], examples=items[:6])
+    found = _found(items, questions, train, out)
+    return found.result(found.figure(ACCURACY, f"{method}, the name that shares most word pieces with the question"))
 
 
 def _questions(
@@ -185,11 +181,11 @@ def _item(question: Question, candidates: Sequence[str], chosen: str) -> Item:
     return {**answered(question, chosen, float(chosen == question["operation"])), "candidates": len(candidates)}
 
 
-def _evidence(items: Sequence[Item], questions: Sequence[Question], train: Conversations | None) -> dict[str, Any]:
-    return {
-        "chance": sum(1 / item["candidates"] for item in items) / len(items),
-        "contamination": contamination(train, sources(questions)),
-    }
+def _found(
+    items: Sequence[Item], questions: Sequence[Question], train: Conversations | None, out: Path, **known: Any
+) -> Scored:
+    chance = sum(1 / item["candidates"] for item in items) / len(items)
+    return Scored.written(items, out, train, sources(questions), chance=chance, **known)
 
 
 TASK = Task(

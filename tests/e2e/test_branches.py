@@ -28,10 +28,10 @@ def test_a_branch_of_a_recipe_is_the_straight_run_until_something_is_changed(bui
     lmworks(built, "build", "recipe.yaml", "--until", "branch", *branch, "--set", "branch.schedule=linear")
     decayed = built / lmworks(built, "show", "branch", "--path").stdout.strip()
     assert (decayed / "model.safetensors").read_bytes() != (folders[0] / "model.safetensors").read_bytes()
-    verdict = json.loads(lmworks(built, "train", "--verify-resume", "recipe.yaml", "branch", *branch, "--json").stdout)
+    verdict = json.loads(lmworks(built, "verify-resume", "recipe.yaml", "branch", *branch, "--json").stdout)
     assert verdict["different"] == [] and verdict["kills"] >= 3
 
 
 def test_training_is_asked_for_by_build(built: Path) -> None:
     assert "lmworks build --until MODEL" in lmworks(built, "train", code=2).stderr
-    assert "no model 'corpus'" in lmworks(built, "train", "--verify-resume", "recipe.yaml", "corpus", code=2).stderr
+    assert "no model 'corpus'" in lmworks(built, "verify-resume", "recipe.yaml", "corpus", code=2).stderr

@@ -257,7 +257,7 @@ def described(artifacts: list[Artifact]) -> dict[str, dict[str, Any]]:
         if artifact.stage in table:
             exact = not artifact.stage.startswith(INEXACT)
             output = artifact.digest("") if exact else [round(value, 6) for value in numbers(artifact)]
-            table[artifact.stage]["outputs"][artifact.manifest["step"]] = output
+            table[artifact.stage]["outputs"][artifact.manifest.step] = output
     return table
 
 
@@ -284,11 +284,16 @@ def numbers(artifact: Artifact) -> list[float]:
     history = artifact.payload / "history.jsonl"
     lines = history.read_text().splitlines() if history.exists() else []
     losses = [json.loads(line).get("loss") for line in lines]
-    return [figure["value"] for figure in artifact.manifest["figures"]] + [loss for loss in losses if loss is not None]
+    return [figure.value for figure in artifact.manifest.figures] + [loss for loss in losses if loss is not None]
 
 
 TWO_ITEMS = 0.26
 """Of the eight that the small recipe asks: those whose answers are nearly even turn on another processor."""
+
+
+DIFFERENCE = 0.002
+"""Of figures that are no shares: what two losses of 5 nats differ by is known no better than they are. One of 0.0093
+on one processor was 0.0089 on another."""
 
 
 CLOSE = {"evaluate-text-to-text": 0.3}
@@ -300,7 +305,7 @@ def is_the_same(output: str | list[float], expected: str | list[float], close: f
     if isinstance(output, str) or isinstance(expected, str):
         return output == expected
     shares = all(0 <= value <= 1 for value in expected)
-    return output == pytest.approx(expected, rel=close, abs=TWO_ITEMS if shares else None)
+    return output == pytest.approx(expected, rel=close, abs=TWO_ITEMS if shares else DIFFERENCE)
 
 
 @pytest.mark.slow

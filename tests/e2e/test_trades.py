@@ -104,8 +104,8 @@ def built(
 
 
 def customer_service(folder: Path, made: dict[str, Artifact]) -> None:
-    figures = made["evaluate/classification-split-test/tuned"].manifest["figures"]
-    assert {"accuracy of the 90% answered", "accuracy of the 70% answered"} <= {figure["name"] for figure in figures}
+    figures = made["evaluate/classification-split-test/tuned"].manifest.figures
+    assert {"accuracy of the 90% answered", "accuracy of the 70% answered"} <= {figure.name for figure in figures}
     assert "the 80% answered" in (folder / ".lmworks" / "reports" / "customer-service.html").read_text()
 
 
@@ -120,7 +120,7 @@ def legal(folder: Path, made: dict[str, Artifact]) -> None:
     rows = [json.loads(line) for line in (folder / "texts" / "rows.jsonl").read_text().splitlines()]
     assert sum(row["licence"] == "l7-1.0" for row in rows) == 1 + 3 and {row["family"] for row in rows} >= {"l7", "l8"}
     assert not any(row["text"].startswith("Under") for row in rows), "what only names a licence"
-    assert made["asked"].manifest["counts"]["label limited copyleft"] == 30 * 4
+    assert made["asked"].manifest.counts["label limited copyleft"] == 30 * 4
 
 
 CHECKS: dict[str, Callable[[Path, dict[str, Artifact]], None]] = {

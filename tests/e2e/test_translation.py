@@ -48,22 +48,35 @@ def build_translation(folder: Path) -> Path:
     return folder
 
 
+def made(folder: Path, step: str) -> Path:
+    return Path(lmworks(folder, "show", step, "--path").stdout.strip())
+
+
 def test_it_beats_copying_and_its_folder_translates_elsewhere(tmp_path: Path) -> None:
     build_translation(tmp_path)
-    compared = Path(lmworks(tmp_path, "show", "evaluate/text-to-text-test", "--path").stdout.strip())
+    compared = made(tmp_path, "evaluate/text-to-text-test")
     verdicts = json.loads((compared / "comparison.json").read_text())["verdicts"]
     assert any(verdict.startswith("translate beats copy-source") for verdict in verdicts), verdicts
     assert any(verdict.startswith("translate beats decoder") for verdict in verdicts), "it learned for a moment only"
     report = (tmp_path / ".lmworks" / "reports" / "translation.html").read_text()
     for model in ("translate", "decoder"):
-        evaluated = Path(lmworks(tmp_path, "show", f"evaluate/text-to-text-test/{model}", "--path").stdout.strip())
+        evaluated = made(tmp_path, f"evaluate/text-to-text-test/{model}")
         measured = json.loads((evaluated.parent / "manifest.json").read_text())["run"]["measured"]
         assert 0 < measured["median_seconds"] <= measured["p95_seconds"], "what one user waits for"
         assert f"<td>{model}</td><td>4</td><td>{measured['median_seconds']:.3f} s</td>" in report
-    folder = Path(lmworks(tmp_path, "show", "translate", "--path").stdout.strip())
+    folder = made(tmp_path, "translate")
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)
     written = model.generate(**tokenizer("one red house", return_tensors="pt"), max_new_tokens=20)[0]
     assert set(tokenizer.decode(written, skip_special_tokens=True).split()) & set(WORDS.values())
     (card,) = (tmp_path / ".lmworks" / "reports").glob("*translate-card.md")
     text = card.read_text()
     assert "AutoModelForSeq2SeqLM" in text and "AutoModelForCausalLM" not in text
+    assert "It was trained on 182 conversations (train)" in text and "| pairs | LicenseRef-own |" in text
+    learned = json.loads((made(tmp_path, "train") / "conversations.jsonl").read_text().splitlines()[0])
+    traced = json.loads(
+        lmworks(tmp_path, "trace", "translate", "--answer", learned["messages"][-1]["content"], "--json").stdout
+    )
+    assert traced["texts"] == 182 and traced["unknown"] == []
+    assert {(passage["source"], passage["licence"]) for passage in traced["passages"]} == {("pairs", "LicenseRef-own")}
+    (data_card,) = (tmp_path / ".lmworks").glob("translation-train-croissant.json")
+    assert json.loads(data_card.read_text())["license"] == ["LicenseRef-own"]

@@ -12,8 +12,9 @@ import pytest
 from lmworks.errors import LmworksError
 from lmworks.evaluate.comparable import metric_named
 from lmworks.evaluate.compare import CompareConfig, compare
-from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric, write_items
+from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric
 from lmworks.evaluate.statistics import compare_paired, holm
+from lmworks.pipeline.chunks import write_records
 from lmworks.pipeline.stage import Result
 from support import make_context
 
@@ -29,7 +30,7 @@ def evaluation(folder: Path, scores: Any, metric: Metric = ROUGE_L, **evidence: 
         for index, score in enumerate(scores)
     ]
     folder.mkdir()
-    write_items(folder / "items.jsonl", items)
+    write_records(folder / "items.jsonl", items)
     (folder / "figures.json").write_text(json.dumps([metric.figure(items, "method", **evidence).as_json()]))
     return Evaluation(folder, folder.name)
 
@@ -82,7 +83,7 @@ def test_further_figures_are_tested_and_a_baseline_that_wins_one_is_said_before_
             for index, (noise, other) in enumerate(zip(NOISE[0], NOISE[1], strict=True))
         ]
         (tmp_path / name).mkdir()
-        write_items(tmp_path / name / "items.jsonl", items)
+        write_records(tmp_path / name / "items.jsonl", items)
         figures = [metric_named(each).figure(items, "method", **evidence).as_json() for each in ("rouge_1", "rouge_2")]  # type: ignore[union-attr]
         (tmp_path / name / "figures.json").write_text(json.dumps(figures))
         made.append(Evaluation(tmp_path / name, name))
@@ -109,7 +110,7 @@ def test_fewer_bits_are_better_and_are_weighed_by_bytes(tmp_path: Path) -> None:
     small = evaluation(tmp_path / "small", 9 + NOISE[0], BITS_PER_BYTE, **MODEL)
     large = evaluation(tmp_path / "large", 9.5 + NOISE[1], BITS_PER_BYTE, **MODEL)
     xz = evaluation(tmp_path / "xz", 1 + NOISE[1], BITS_PER_BYTE)
-    write_items(xz.path / "items.jsonl", [])
+    write_records(xz.path / "items.jsonl", [])
     _, record = compared(tmp_path, large, small, xz, baselines=["xz"])
     assert record["verdicts"][0].startswith("xz wins: 0.0") and "(no test: method" in record["verdicts"][0]
     assert record["verdicts"][1].startswith("small beats large: -0.0")

@@ -25,6 +25,7 @@ from lmworks.recipe.file import load_recipe
 from lmworks.release.render.outcome import in_words, outcome
 from lmworks.train.configs.policy import GrpoConfig
 from lmworks.train.configs.train import CausalLMConfig, TrainConfig
+from support import make_manifest
 
 RECIPE = """\
 name: small
@@ -193,7 +194,7 @@ def test_steps_fill_the_time_that_is_left(tmp_path: Path) -> None:
 def trained(folder: Path, found: Plan, **measured: float) -> None:
     """A store in which the recipe's first model was trained."""
     values = {**found.models["first"], "objective": "causal-lm"}
-    run = {"seconds": 50.0, "peak_memory_bytes": 900 * 2**20, "memory_before_bytes": 50 * 2**20}
+    run = {"started": 0, "seconds": 50.0, "peak_memory_bytes": 900 * 2**20, "memory_before_bytes": 50 * 2**20}
     parts = {
         "running_seconds": 46.0,
         "first_step_seconds": 1.0,
@@ -204,10 +205,8 @@ def trained(folder: Path, found: Plan, **measured: float) -> None:
         "predicted": found.prediction("first"),
         "measured": parts | {"steps_of_this_run": values["steps"]} | measured,
     }
-    manifest = {"step": "first", "config": values, "counts": {"steps": values["steps"]}, "run": run}
-    path = folder / "store" / "artifacts" / "train" / "key" / "manifest.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(manifest))
+    manifest = make_manifest(stage="train", key="key", config=values, counts={"steps": values["steps"]}, run=run)
+    Store(folder / "store").publish(folder / "out", manifest)
     record = {"plan": found.as_json(), "steps": {"first": {"stage": "train", "key": "key"}}}
     Store(folder / "store").save_build("small", record)
 
@@ -240,28 +239,25 @@ def test_the_prediction_goes_with_the_step_and_is_told_beside_the_outcome(tmp_pa
     nodes = {node.name: node for node in make_nodes(recipe, found, tmp_path)}
     predicted = nodes["first"].predicted
     assert predicted["memory_bytes"] == sum(found.memory["first"].values()) and not nodes["first/data"].predicted
-    manifest = {
-        **{"step": "first", "counts": {"steps": 7}, "config": {}},
-        "run": {
-            **{
-                "seconds": 1e6,
-                "predicted": predicted,
-                "measured": {"tokens_per_second": 100.0, "steps_of_this_run": 7},
-            },
-            # 30 MiB were another step's
-            **{"peak_memory_bytes": predicted["memory_bytes"] + 30 * 2**20, "memory_before_bytes": 80 * 2**20},
-        },
+    run = {
+        "started": 0,
+        "seconds": 1e6,
+        "predicted": predicted,
+        "measured": {"tokens_per_second": 100.0, "steps_of_this_run": 7},
+        "peak_memory_bytes": predicted["memory_bytes"] + 30 * 2**20,  # of which 30 MiB were another step's
+        "memory_before_bytes": 80 * 2**20,
     }
-    time, memory, speed = outcome(manifest)
+    time, memory, speed = outcome(make_manifest(step="first", counts={"steps": 7}, run=run))
     assert (time[0], time[3]) == ("time of first", "MORE") and memory[3] == "as predicted"
     for peak, before, verdict in ((1.5, 0, "MORE"), (1.5, 1.4, "as predicted"), (1.5, 0.3, "MORE"), (0.7, 0.5, "less")):
-        held = {"peak_memory_bytes": peak, "memory_before_bytes": before}
-        run = manifest["run"] | {name: share * predicted["memory_bytes"] for name, share in held.items()}
-        assert list(outcome({**manifest, "run": run}))[1][3] == verdict, "libraries of earlier steps serve this one too"
+        shares = {"peak_memory_bytes": peak, "memory_before_bytes": before}
+        held = run | {name: round(share * predicted["memory_bytes"]) for name, share in shares.items()}
+        _, told, _ = outcome(make_manifest(step="first", counts={"steps": 7}, run=held))
+        assert told[3] == verdict, "libraries of earlier steps serve this one too"
     assert speed[2] == "100" and "predicted from counting" in speed[3]
     assert "memory of first" in in_words([memory]) and in_words([]) == ""
-    manifest["counts"] = {"steps": 9}
-    assert next(outcome(manifest))[3] == "not known yet", "a continued run took longer than its last part"
+    continued = make_manifest(step="first", counts={"steps": 9}, run=run)
+    assert next(outcome(continued))[3] == "not known yet", "a continued run took longer than its last part"
 
 
 def test_the_machine_is_named_alike_in_plans_and_manifests() -> None:

@@ -1,4 +1,4 @@
-"""A small store made by the real build loop: the data steps are real, the rest write what theirs would."""
+"""A small store made by the real build loop: data, tokenizer and rows are real, the rest write what theirs would."""
 
 from __future__ import annotations
 
@@ -15,15 +15,27 @@ from lmworks.data.quality.curate import CurateConfig, curate
 from lmworks.data.records import Documents
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
-from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversation, write_conversations
+from lmworks.data.tuning.pairs import PairsConfig, pairs
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L
 from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
 from lmworks.pipeline.store import Store
 from lmworks.recipe.schema import StepConfig, references
+from lmworks.tokens.kinds.bpe import BpeConfig, bpe
+from lmworks.tokens.rows.pack import (
+    PackConfig,
+    PackConversationsConfig,
+    PackDocumentsConfig,
+    PackPairsConfig,
+    pack_conversations,
+    pack_documents,
+    pack_pairs,
+)
+from lmworks.tokens.rows.shards import Shards
 
 NASTY = "<script>alert('x')</script> & \"quoted\" \x1b[31mred\u202e"
 SUBJECTS = ("bucket", "queue", "table", "stream", "topic", "cluster", "function", "key", "alarm", "image", "volume")
@@ -44,7 +56,7 @@ class TaskConfig(StepConfig):
     kind: Literal["perplexity", "documentation"] = "documentation"
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def operations_to_prompts(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
     made = [
         Conversation(
@@ -69,31 +81,9 @@ def operations_to_prompts(config: ToyConfig, documents: Documents, out: Path, co
     return Result(counts={"train explain": len(made)}, examples=[{"reason": "train conversation", **other.as_json()}])
 
 
-@stage(version=1)
-def train_bpe(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
-    (out / "tokenizer.json").write_text("{}")
-    return Result(counts={"tokens": 4096})
-
-
-@stage(version=1)
-def pack_documents(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
-    return _pack(out, sum(len(document.text.encode()) for document in documents.iterate()))
-
-
-@stage(version=1)
-def pack_conversations(config: ToyConfig, conversations: Conversations, out: Path, context: Context) -> Result:
-    return _pack(out, 1000)
-
-
-def _pack(out: Path, size: int) -> Result:
-    facts = {"tokens": size // 3, "trained_tokens": size // 3, "bytes_of_text": size}
-    (out / "shards.json").write_text(json.dumps(facts))
-    return Result(counts=facts)
-
-
-@stage(version=1)
+@stage(version=1, begins_with="base", trains_on="data", measures="validation")
 def train(
-    config: TrainConfig, base: Handle | None, data: Handle, validation: Handle | None, out: Path, context: Context
+    config: TrainConfig, base: Handle | None, data: Shards, validation: Shards | None, out: Path, context: Context
 ) -> Result:
     shape = {"model_type": "qwen3", "num_hidden_layers": 4, "hidden_size": 256, "max_position_embeddings": 512}
     (out / "config.json").write_text(json.dumps(shape))
@@ -121,7 +111,7 @@ def train(
     return Result(figures=[loss_figure], counts=counts, measured={"tokens_per_second": 5123.0})
 
 
-@stage(version=1)
+@stage(version=1, measures="model")
 def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Context) -> Result:
     items = [
         {
@@ -183,17 +173,34 @@ def make_nodes(folder: Path, *, until: str = "") -> list[Node]:
         _node("split", split, SplitConfig.model_validate({"from": "clean", "test": 2, "validation": 2})),
         _node("corpus", curate, _curation()),
         _node("questions", operations_to_prompts, ToyConfig(), documents="corpus"),
-        _node("tokenizer", train_bpe, ToyConfig(), documents="corpus"),
-        _node("pretrain/data", pack_documents, ToyConfig(), documents="corpus"),
-        _node("pretrain/validation", pack_documents, ToyConfig(), documents="split.validation"),
+        _node("tokenizer", bpe, BpeConfig.model_validate({"from": "corpus", "vocab_size": 320})),
+        _packing("pretrain/data", pack_documents, PackDocumentsConfig, "corpus"),
+        _packing("pretrain/validation", pack_documents, PackDocumentsConfig, "split.validation"),
         _node("pretrain", train, TrainConfig(), data="pretrain/data", validation="pretrain/validation"),
-        _node("finetune/data", pack_conversations, ToyConfig(), conversations="questions.train"),
+        _packing("finetune/data", pack_conversations, PackConversationsConfig, "questions.train"),
         _node("finetune", train, TrainConfig(), base="pretrain", data="finetune/data"),
     ]
     nodes += _task("perplexity", {"pretrain": 1.31, "finetune": 1.36})
     nodes += _task("documentation", {"pretrain": 0.2, "finetune": 0.391, "copy-nearest": 0.412})
     names = [node.name for node in nodes]
     return nodes[: names.index(until) + 1] if until else nodes
+
+
+def make_pair_nodes(folder: Path) -> list[Node]:
+    """The graph of a recipe whose only model is trained on pairs of a source and its target."""
+    raw = next(node for node in make_nodes(folder) if node.name == "raw")
+    return [
+        raw,
+        _node("pairs", pairs, PairsConfig.model_validate({"from": "raw", "source": "path", "target": "text"})),
+        _node("tokenizer", bpe, BpeConfig.model_validate({"from": "raw", "vocab_size": 320})),
+        _packing("translate/data", pack_pairs, PackPairsConfig, "pairs"),
+        _node("translate", train, TrainConfig(objective="text-to-text"), data="translate/data"),
+    ]
+
+
+def _packing(name: str, made_by: Stage, kind: type[PackConfig], texts: str) -> Node:
+    fields = {"from": texts, "tokenizer": "tokenizer", "sequence_length": 512}
+    return _node(name, made_by, kind.model_validate(fields))
 
 
 def _task(kind: Literal["perplexity", "documentation"], scores: dict[str, float]) -> list[Node]:

@@ -92,6 +92,7 @@ except OSError as error:
             "the kernel has no Landlock (Linux 5.13), and refuses namespaces: unshare",
         ),
         (f"lack({PRCTL}, {SET_SECCOMP})", "the kernel refuses: prctl(PR_SET_SECCOMP): Function not implemented"),
+        ("import platform; platform.system = lambda: 'Darwin'", "Darwin is not supported"),
         ("import lmworks.sandbox.run as run; run.ROOT = '/'", "ModuleNotFoundError: No module named 'lmworks'"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from lmworks.model.config import FLOAT32
 from lmworks.model.decoder import Decoder
 from lmworks.train.configs.train import CausalLMConfig, SftConfig
-from lmworks.train.counting import training_memory
+from lmworks.train.counting import trained_parts, training_memory
 from lmworks.train.loop.optimizer import Optimizer
 
 SETTLED = {"steps": 1, "data_type": "float32", "threads": 1, "compile": False}
@@ -52,7 +52,7 @@ def test_rows_beyond_a_step_are_not_counted() -> None:
 def test_a_tuned_model_has_the_shape_of_its_base_and_none_is_refused() -> None:
     tuned = SftConfig.model_validate({"from": "base", "data": "x", **SETTLED})
     shape = config().shape(300)
-    assert tuned.tuned_shape(shape) is shape and tuned.trained_parts(shape) == shape.parts
+    assert tuned.tuned_shape(shape) is shape and trained_parts(tuned, shape) == shape.parts
     with pytest.raises(Exception, match="`from` must name an earlier model"):
         tuned.shape(300)
 

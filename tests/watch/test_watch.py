@@ -22,7 +22,7 @@ from lmworks.train.loop.train import train
 from lmworks.watch.follow import find_run, read_standing
 from lmworks.watch.page import make_app
 from lmworks.watch.terminal import curve, follow, in_words, render
-from support import make_context
+from support import make_context, make_manifest
 
 SHAPE = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "sequence_length": 48}
 SETTINGS = {"global_batch_tokens": 192, "data_type": "float32", "threads": 1, "compile": False, "steps": 6}
@@ -110,8 +110,7 @@ def test_the_terminal_shows_what_is_known(run: Path) -> None:
 
 def test_a_run_that_has_ended_is_shown_once(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(tmp_path / "store")
-    manifest = {"step": "tuned", "config": {"steps": 6}}
-    store.publish("train", "t" * 32, tmp_path / "out", manifest)
+    store.publish(tmp_path / "out", make_manifest(step="tuned", stage="train", config={"steps": 6}))
     follow(find_run(store, "tuned"))
     shown = capsys.readouterr().out
     assert "tuned: step 6 of 6, finished" in shown and "validation loss" in shown

@@ -27,7 +27,7 @@ class EntitiesConfig(StepConfig):
     field: str = Field(default="spans", description="Of `meta`, where they are written; `extraction` reads this one.")
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def entities(config: EntitiesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write the documents again, each with its spans. Counts spans by label."""
     ruler(config.language, patterns(config))  # what is missing is told before workers start

@@ -23,7 +23,7 @@ class LemmasConfig(StepConfig):
     language: str = Field(default="en", description="spaCy's code; English has the largest table of lemmas.")
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def lemmas(config: LemmasConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write the documents again; what stands between words stays as it is. Counts the words that changed."""
     lemmatiser(config.language)  # what is missing is told before workers start

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption, print_json, tell
 from lmworks.errors import LmworksError, UsageError
+
+if TYPE_CHECKING:
+    from lmworks.pipeline.store import Artifact
 
 
 def show(
@@ -29,7 +32,7 @@ def show(
     if path:
         print(found.payload.resolve())
     elif as_json:
-        print_json(found.manifest)
+        print_json(found.manifest.as_json())
     else:
         print(describe(found))
 
@@ -110,7 +113,7 @@ def erase(
     from lmworks.data.privacy.index import documents_of
     from lmworks.data.sources.sql import forget_rows
     from lmworks.pipeline.erasure import add_erased, delete, holders
-    from lmworks.release.built import Built, is_model
+    from lmworks.release.built import Built
     from lmworks.workspace import open_store
 
     opened = open_store(store)
@@ -122,16 +125,32 @@ def erase(
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if apply:
             add_erased(folder, documents)
-            forget_rows((item.manifest["config"] for item in found if item.stage == "ingest"), folder)
+            configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
+            forget_rows(configs, folder)
             delete(opened, found)
     if as_json:
-        rows = [{"step": item.manifest["step"], "key": item.key, "model": is_model(item)} for item in found]
+        rows = [
+            {"step": _step(item), "key": item.key, "model": _is_model(item), "counted_because": why}
+            for item, why in found.items()
+        ]
         print_json({"erased": apply, "held_by": rows})
         return
-    for item in found:
-        seen = "  weights that saw the text: retire every copy given away" if is_model(item) else ""
-        print(f"{item.manifest['step']}{seen}")
+    for item, why in found.items():
+        seen = f"  counted as reached: {why}" if why else ""
+        if _is_model(item):
+            seen += f"  weights that {'may have seen' if why else 'saw'} the text: retire every copy given away"
+        print(f"{_step(item)}{seen}")
     print("deleted; make the rest anew with `lmworks build`" if apply else "these would be deleted with --apply")
+
+
+def _step(artifact: Artifact) -> str:
+    return artifact.manifest.step if artifact.is_readable else artifact.label
+
+
+def _is_model(artifact: Artifact) -> bool:
+    from lmworks.release.built import is_model
+
+    return artifact.is_readable and is_model(artifact)
 
 
 def gc(

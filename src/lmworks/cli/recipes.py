@@ -138,30 +138,25 @@ def build(
             print("next: lmworks serve")
 
 
-def train(
+def verify_resume(
     recipe: RecipeArgument = None,
     model: Annotated[str | None, typer.Argument(help="A model of the recipe; by default the first.")] = None,
-    check: Annotated[
-        bool, typer.Option("--verify-resume", help="Train twelve steps straight, and killed again and again.")
-    ] = False,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether a model's training, killed and continued, ends with the same bits; `build` is what trains.
+    """Say whether twelve steps of a model's training end with the same bits when killed and continued.
 
-    Example: lmworks train --verify-resume recipes/quickstart.yaml pretrain
+    Example: lmworks verify-resume recipes/quickstart.yaml pretrain
     """
     from dataclasses import asdict
 
+    from lmworks import verify_resume as resuming
     from lmworks.pipeline.display import make_display
-    from lmworks.verify_resume import verify_resume
     from lmworks.workspace import open_workspace
 
-    if not check:
-        raise UsageError("models are trained by `lmworks build --until MODEL`; `lmworks train` takes --verify-resume")
     with closing(make_display()) as display:
-        verdict = verify_resume(open_workspace(recipe, settings or (), store, measure=True), model, display)
+        verdict = resuming.verify_resume(open_workspace(recipe, settings or (), store, measure=True), model, display)
     tell(verdict.in_words(), asdict(verdict), as_json)
     if verdict.different:
         raise LmworksError("a continued run is not the same run: report the line above with the recipe")

@@ -41,14 +41,21 @@ class SecretKey:
             raise UsageError(f"{path} holds {len(key)} bytes; a key has 16 or more. Restore it from a backup.")
         return key
 
+    def digest(self, folder: Path) -> str:
+        """Digest of the key; empty before there is one, which the first build makes."""
+        is_there = self.variable in os.environ or (folder / self.file).exists()
+        return key_digest(self.load(folder)) if is_there else ""
 
+
+ID_KEY = SecretKey(KEY_VARIABLE, KEY_FILE)
+"""What document ids are made with. Whoever holds it can tell which document an id belongs to."""
 PRIVACY_KEY = SecretKey("LMWORKS_PRIVACY_KEY", ".lmworks-privacy-key")
 """What surrogates and the index of persons are made with: whoever holds it can try out who stands behind them."""
 
 
 def load_id_key(folder: Path) -> bytes:
-    """The key that document ids are made with. Whoever holds it can tell which document an id belongs to."""
-    return SecretKey(KEY_VARIABLE, KEY_FILE).load(folder)
+    """The key that document ids are made with."""
+    return ID_KEY.load(folder)
 
 
 def _make_key(path: Path) -> None:

@@ -8,14 +8,15 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.identity import document_id, key_digest, load_id_key
+from lmworks.data.identity import ID_KEY, document_id, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, mix
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
@@ -26,7 +27,7 @@ from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import StepConfig
+from lmworks.recipe.schema import Effect, StepConfig
 
 
 class IngestConfig(StepConfig):
@@ -44,7 +45,9 @@ class IngestConfig(StepConfig):
     fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
     id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
     erased: list[str] = Field(default=[], description="Ids of documents to leave out; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
 
     @model_validator(mode="after")
     def _labels_differ(self) -> IngestConfig:
@@ -63,10 +66,22 @@ class IngestConfig(StepConfig):
                 "licences": self.licences.resolve(folder),
                 "folder": folder,
                 "fingerprints": [source.fingerprint() for source in sources],
-                "id_key_digest": key_digest(load_id_key(folder)),
+                "id_key_digest": ID_KEY.digest(folder),
                 "erased": erased_documents(folder),
             }
         )
+
+    def prepare(self, folder: Path) -> bool:
+        load_id_key(folder)
+        return not self.id_key_digest
+
+    def source_bytes(self, folder: Path) -> int:
+        total = 0
+        for source in (each.located(folder) for each in self.sources):
+            for path in source.paths():
+                with suppress(OSError):  # it will be quarantined
+                    total += source.size(path)
+        return total
 
 
 @stage(version=3)

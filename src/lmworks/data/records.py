@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from lmworks.pipeline.files import write_parts
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def write_table(path: Path, table: pa.Table) -> None:
         use_dictionary=["source", "licence", "language"],
         store_schema=False,
     )
-    write_file(path, sink.getvalue().to_pybytes())
+    write_atomically(path, sink.getvalue().to_pybytes())
 
 
 def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
@@ -114,14 +114,12 @@ def shard_ids(folder: Path) -> Iterator[str]:
 
 def write_ids(folder: Path, ids: Iterable[str]) -> None:
     """Write sorted ids to `ids.txt`, so that everything made from a document is found without opening a shard."""
-    write_file(folder / "ids.txt", "".join(f"{name}\n" for name in ids).encode())
+    write_atomically(folder / "ids.txt", "".join(f"{name}\n" for name in ids))
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line, keys as given."""
-    write_file(path, ((json.dumps(record, ensure_ascii=False) + "\n").encode() for record in records))
+    write_atomically(path, ((json.dumps(record, ensure_ascii=False) + "\n").encode() for record in records))
 
 
-def write_file(path: Path, content: bytes | Iterable[bytes | memoryview]) -> None:
-    """Write a file, at once or part by part, so that under its final name it is either whole and on disk, or absent."""
-    write_parts(path, [content] if isinstance(content, bytes) else content)
+write_file = write_atomically

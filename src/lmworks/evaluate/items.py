@@ -1,4 +1,4 @@
-"""What all tasks share: items scored chunk by chunk, and figures made of items.
+"""What all tasks share: the items that they score, and figures made of items.
 
 An item is one scored document or question, a line of `items.jsonl`: `id`, `cluster` (the service it belongs to), the
 fields that a metric reads, and for a question `prompt`, `answer`, `reference` and `score`. Models and baselines write
@@ -11,15 +11,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
+from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.figure import Figure, wilson
-from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
-from lmworks.pipeline.stage import Context, Handle
+from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.stage import Handle
 from lmworks.recipe.schema import Reference, StepConfig
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lmworks.evaluate.statistics import Comparison, Floats
 
 Item = dict[str, Any]
-Unit = TypeVar("Unit")
 
 
 class TaskConfig(StepConfig):
@@ -172,42 +171,13 @@ class Evaluation(Handle):
 
     def items(self) -> list[Item]:
         """The scored items; none where only the whole has a score."""
-        return _read(self.path / "items.jsonl")
-
-
-def score_in_chunks(
-    context: Context, units: Sequence[Unit], size: int, score: Callable[[Sequence[Unit]], list[Item]]
-) -> list[Item]:
-    """Items of all units; each chunk is on disk before the next begins, so that a kill costs one chunk.
-
-    A chunk that is not as the journal has its digest is scored again.
-    """
-    records = [(record, context.scratch / record["file"]) for record in context.journal.records()]
-    finished = {each["chunk"] for each, path in records if path.exists() and digest_file(path) == each.get("sha256")}
-    if finished:
-        context.log(f"goes on after {len(finished)} of {-(-len(units) // size)} chunks")
-    context.progress.start(len(units), "items")
-    items: list[Item] = []
-    for chunk, start in enumerate(range(0, len(units), size)):
-        path = context.scratch / f"items-{chunk:05}.jsonl"
-        if chunk not in finished:
-            context.check_stop()
-            write_items(path, score(units[start : start + size]))
-            context.journal.append({"chunk": chunk, "file": path.name, "sha256": digest_file(path)})
-        items += _read(path)
-        context.progress.update(min(start + size, len(units)))
-    return items
+        return read_records(self.path / "items.jsonl")
 
 
 def with_distinct(items: Sequence[Item]) -> list[Item]:
     """Items with `distinct`, one for all that answer alike: a model that says one thing to everything is found out."""
     counts = Counter(item["answer"] for item in items)
     return [{**item, "distinct": 1 / counts[item["answer"]]} for item in items]
-
-
-def write_items(path: Path, items: Iterable[Item]) -> None:
-    """Write one item a line."""
-    write_atomically(path, "".join(canonical_json(item) + "\n" for item in items))
 
 
 def evidence(engine: Engine, prompts: Sequence[str]) -> dict[str, Any]:
@@ -232,13 +202,8 @@ def contamination(train: Handle | None, documents: Iterable[str]) -> str | None:
     if near:
         verdict += f"; {near} near duplicates of held-out documents were removed from it"
     sought = train.path / "items.jsonl"
-    items = [item for item in _read(sought) if item["document"] in asked] if sought.exists() else []
+    items = [item for item in read_records(sought) if item["document"] in asked] if sought.exists() else []
     if items:
         removed = sum(item["method"] is not None for item in items)
         verdict += f"; {removed} of {len(items)} texts asked about were found in it, and removed"
     return verdict
-
-
-def _read(path: Path) -> list[Item]:
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]

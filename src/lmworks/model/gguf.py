@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
@@ -15,6 +14,7 @@ from lmworks.data.records import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
 from lmworks.model.folder import describe, read_config, require_whole
+from lmworks.pipeline.files import atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -272,16 +272,20 @@ def _add_tokenizer(writer: Any, folder: Path, rows: int) -> None:
 def write_gguf(folder: Path, file: Path, file_type: str = "f16") -> None:
     """Write a folder of our decoder as one file that llama.cpp loads. Raises LmworksError for what it has not."""
     import gguf
-    import numpy as np
-    from safetensors import safe_open
 
     require_whole(folder)
     config = read_config(folder)
     if config.sliding_window or config.rope_scaling:
         raise LmworksError(f"{folder}: no sliding window and no rope scaling can be written for this architecture")
     kind = "qwen3" if config.qk_norm else "qwen2" if config.qkv_bias else "llama"
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    writer = gguf.GGUFWriter(unfinished, kind)
+    with atomically(file) as unfinished:
+        writer = gguf.GGUFWriter(unfinished, kind)
+        _describe(writer, config, folder, file_type)
+        _write_tensors(writer, folder, config, kind, file_type)
+        writer.close()
+
+
+def _describe(writer: Any, config: DecoderConfig, folder: Path, file_type: str) -> None:
     writer.add_context_length(config.context_length)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_layers)
@@ -297,6 +301,13 @@ def write_gguf(folder: Path, file: Path, file_type: str = "f16") -> None:
     writer.add_file_type(FILE_TYPES[file_type])
     writer.add_quantization_version(2)
     _add_tokenizer(writer, folder, config.vocab_size)
+
+
+def _write_tensors(writer: Any, folder: Path, config: DecoderConfig, kind: str, file_type: str) -> None:
+    import gguf
+    import numpy as np
+    from safetensors import safe_open
+
     with ExitStack() as stack:
         files = [stack.enter_context(safe_open(path, "pt")) for path in sorted(folder.glob("*.safetensors"))]
         places = {name: tensors for tensors in files for name in tensors.keys()}  # noqa: SIM118 - it is no dict
@@ -314,8 +325,6 @@ def write_gguf(folder: Path, file: Path, file_type: str = "f16") -> None:
         for name, tensors in places.items():
             rows = _turn(tensors.get_tensor(name).float().numpy(), _ours(name), kind, config)
             writer.write_tensor_data(gguf.quants.quantize(rows, stored[name]))
-    writer.close()
-    unfinished.replace(file)
 
 
 def _quantisation(shape: Sequence[int], file_type: str) -> Any:

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ from lmworks.model.folder import (
 from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.model.peft_folder import put_on
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import StepConfig
+from lmworks.recipe.schema import Effect, StepConfig
 from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.packaged import place_of
 from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, SPECIAL_TOKENS, Tokenizer, open_tokenizer
@@ -46,10 +46,8 @@ TURNS = 8
 class PretrainedModelConfig(StepConfig):
     """Take a published model; nothing is learned."""
 
-    not_in_key = frozenset({"path", "adapter"})
-
     objective: Literal["pretrained"] = "pretrained"
-    path: str = Field(
+    path: Annotated[str, Effect.NOTHING] = Field(
         description="A Hugging Face folder with safetensors, a .gguf file, or a name that `lmworks bases` lists."
     )
     licence: str = Field(
@@ -57,11 +55,15 @@ class PretrainedModelConfig(StepConfig):
         description="SPDX licence of the weights, with an adapter of both; stated by hand, since what files say is "
         "often wrong.",
     )
-    adapter: str | None = Field(
+    adapter: Annotated[str | None, Effect.NOTHING] = Field(
         default=None, description="A PEFT folder of what others have tuned on it, to put onto it; unset, none."
     )
-    file: Path = Field(default=Path(), exclude=True, description="Where it lies; set by `resolve`.")
-    adapter_file: Path | None = Field(default=None, exclude=True, description="Where that lies; set by `resolve`.")
+    file: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="Where it lies; set by `resolve`."
+    )
+    adapter_file: Annotated[Path | None, Effect.NOTHING] = Field(
+        default=None, exclude=True, description="Where that lies; set by `resolve`."
+    )
     fingerprint: list[tuple[str, int, int]] = Field(
         default=[],
         description="Name, size and time of each file, set by `resolve`: hashing gigabytes would delay each command.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -15,13 +14,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_file, full_disk_in_words, sync_tree, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_file, full_disk_in_words, sync, write_atomically
 from lmworks.pipeline.journal import FileJournal
+from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
-from lmworks.pipeline.stage import Context, Handle, Progress, Result, Stage
+from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
 from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
-from lmworks.recipe.schema import StepConfig, references
+from lmworks.recipe.schema import Effect, StepConfig, effects, references
 from lmworks.registry import Plugin
 
 LIBRARIES = (
@@ -68,7 +68,7 @@ class Display(Protocol):
 
     def reused(self, node: str, index: int, total: int) -> None: ...
 
-    def finished(self, node: str, seconds: float, result: Mapping[str, Any]) -> None: ...
+    def finished(self, manifest: Manifest) -> None: ...
 
     def say(self, line: str) -> None: ...
 
@@ -219,57 +219,59 @@ class Build:
             started = time.time()
             result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
-            write_atomically(finished, canonical_json(self._manifest(node, key, out, result, started, held)))
+            write_manifest(finished, self._manifest(node, key, out, result, started, held))
         if (work / KEPT).exists():
             write_atomically(work / KEPT / FAMILY, _family(node, parts))
-        manifest = json.loads(finished.read_text())
-        artifact = self.store.publish(node.stage.name, key, out, manifest)
-        display.finished(node.name, manifest["run"]["seconds"], manifest)
+        manifest = read_manifest(finished)
+        artifact = self.store.publish(out, manifest)
+        display.finished(manifest)
         return artifact
 
-    def _manifest(self, node: Node, key: str, out: Path, result: Result, started: float, held: int) -> dict[str, Any]:
+    def _manifest(self, node: Node, key: str, out: Path, result: Result, started: float, held: int) -> Manifest:
         write_atomically(out / "figures.json", canonical_json([figure.as_json() for figure in result.figures]) + "\n")
         write_atomically(out / "counts.json", canonical_json(dict(result.counts)) + "\n")
         write_atomically(out / "examples.jsonl", _json_lines(result.examples))
-        sync_tree(out)
+        sync(out)
         files = {
-            str(path.relative_to(out)): {"sha256": digest_file(path), "bytes": path.stat().st_size}
+            str(path.relative_to(out)): FileRecord(sha256=digest_file(path), bytes=path.stat().st_size)
             for path in sorted(out.rglob("*"))
             if path.is_file()
         }
         inputs = {}
         for name, value in node.inputs.items():
-            references_ = [value] if isinstance(value, str) else value or []
-            inputs[name] = [self._input_record(reference) for reference in references_]
-        return {
-            "step": node.name,
-            "stage": node.stage.name,
-            "version": node.stage.version,
-            "key": key,
-            "config": node.config.model_dump(mode="json", by_alias=True),
-            "inputs": inputs,
-            "files": files,
-            "counts": dict(result.counts),
-            "figures": [figure.as_json() for figure in result.figures],
-            "libraries": versions() | {plugin.name: plugin.version for plugin in node.plugins},
-            "run": {
-                "started": round(started, 3),
-                "seconds": round(time.time() - started, 3),
-                "peak_memory_bytes": peak_memory_bytes(),
-                "memory_before_bytes": held,
-                "host": platform.platform(),
-                "processor": processor_name(),
-                "cores": os.cpu_count(),
-                "measured": dict(result.measured),
-                **({"predicted": dict(node.predicted)} if node.predicted else {}),
-            },
-        }
+            named = [value] if isinstance(value, str) else value or []
+            inputs[name] = tuple(self._input(reference, node.stage.inputs[name].role) for reference in named)
+        return Manifest(
+            format=FORMAT,
+            step=node.name,
+            stage=node.stage.name,
+            version=node.stage.version,
+            key=key,
+            config=node.config.model_dump(mode="json", by_alias=True),
+            inputs=inputs,
+            files=files,
+            counts=dict(result.counts),
+            figures=tuple(result.figures),
+            libraries=versions() | {plugin.name: plugin.version for plugin in node.plugins},
+            run=Run(
+                started=round(started, 3),
+                seconds=round(time.time() - started, 3),
+                peak_memory_bytes=peak_memory_bytes(),
+                memory_before_bytes=held,
+                host=platform.platform(),
+                processor=processor_name(),
+                cores=os.cpu_count(),
+                measured=dict(result.measured),
+                predicted=dict(node.predicted),
+            ),
+        )
 
-    def _input_record(self, reference: str) -> dict[str, str]:
+    def _input(self, reference: str, role: Role) -> InputRecord:
         step, part = split_reference(reference)
         artifact = self.artifacts[step]
-        record = {"step": step, "stage": artifact.stage, "key": artifact.key, "digest": artifact.digest(part)}
-        return {**record, "part": part} if part else record
+        return InputRecord(
+            step=step, stage=artifact.stage, key=artifact.key, digest=artifact.digest(part), part=part, role=role
+        )
 
 
 def _family(node: Node, parts: Mapping[str, Any]) -> str:
@@ -300,8 +302,9 @@ def key_config(config: StepConfig) -> dict[str, Any]:
     """
     naming = {name for name, _ in references(config)}
     dumped = config.model_dump(mode="json", exclude_defaults=True)
-    dumped |= {name: getattr(config, name) for name in config.always_in_key}
-    kept = {name: value for name, value in dumped.items() if name not in naming | config.not_in_key}
+    changes = effects(type(config))
+    dumped |= {name: getattr(config, name) for name, effect in changes.items() if Effect.KIND in effect}
+    kept = {name: value for name, value in dumped.items() if name not in naming and Effect.KEY in changes[name]}
     for name in naming | kept.keys():
         inner = getattr(config, name)
         if isinstance(inner, dict) and name in naming:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from lmworks.pipeline.build import Display
+from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ class PlainDisplay:
         """Say that a step need not be made."""
         self.say(f"[{index}/{total}] {node}: reused")
 
-    def finished(self, node: str, seconds: float, result: Mapping[str, Any]) -> None:
+    def finished(self, manifest: Manifest) -> None:
         """Say what a finished step found."""
-        self.say(f"{node}: done in {_clock_text(seconds)}{_outcome(result)}")
+        self.say(f"{manifest.step}: done in {_clock_text(manifest.run.seconds)}{_outcome(manifest)}")
 
     def close(self) -> None:
         """Nothing is held."""
@@ -141,14 +142,13 @@ class LiveDisplay:
         """Say that a step need not be made."""
         self.console.print(f"[dim]✓ {node}  reused[/dim]")
 
-    def finished(self, node: str, seconds: float, result: Mapping[str, Any]) -> None:
+    def finished(self, manifest: Manifest) -> None:
         """Say what a finished step found."""
         from rich.markup import escape
 
         self._progress = None
-        self.console.print(
-            f"[green]✓[/green] [bold]{node}[/bold]  {_clock_text(seconds)}[dim]{escape(_outcome(result))}[/dim]"
-        )
+        seconds, found = _clock_text(manifest.run.seconds), escape(_outcome(manifest))
+        self.console.print(f"[green]✓[/green] [bold]{manifest.step}[/bold]  {seconds}[dim]{found}[/dim]")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -227,10 +227,8 @@ def _values(values: Mapping[str, float | str]) -> str:
     return f"  ·  {'  ·  '.join(shown)}" if shown else ""
 
 
-def _outcome(manifest: Mapping[str, Any]) -> str:
-    counts = [f"{name} {value:,}" for name, value in list(manifest["counts"].items())[:4]]
-    figures = [
-        f"{figure['name']} {figure['value']:.4g} {figure.get('unit', '')}".strip() for figure in manifest["figures"][:2]
-    ]
+def _outcome(manifest: Manifest) -> str:
+    counts = [f"{name} {value:,}" for name, value in list(manifest.counts.items())[:4]]
+    figures = [f"{figure.name} {figure.value:.4g} {figure.unit}".strip() for figure in manifest.figures[:2]]
     shown = figures + counts
     return f"  {', '.join(shown)}" if shown else ""

@@ -7,20 +7,22 @@ with its work folders; the manifest stays, marked, as the record that something 
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically
-from lmworks.pipeline.store import KEPT, Artifact, Store
+from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.manifest import write_manifest
+from lmworks.pipeline.store import ERASED, KEPT, Artifact, Store
 
 ERASED_FILE = "erased-documents.txt"
 """Beside the recipe: one document id a line. It holds no text, and belongs under version control."""
-MARK = "erased.json"
+ID_FILE = "ids.txt"
+"""In every folder of records: their sorted ids, one a line."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -48,45 +50,39 @@ def add_erased(folder: Path, ids: Iterable[str]) -> None:
     write_atomically(folder / ERASED_FILE, "".join(f"{name}\n" for name in known))
 
 
-def holders(store: Store, ids: Iterable[str]) -> list[Artifact]:
-    """Every artifact that erased text can have reached.
+def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
+    """Every artifact that erased text can have reached; with the reason where only something unknown speaks for it.
 
     An output with an id file passes text on only if an id stands there; one without passes on whatever reached it.
     Either way the artifact itself holds text as soon as an input does: its examples may quote what it dropped.
     """
     erased = set(_checked(ids, "named"))
-    artifacts = {(artifact.stage, artifact.key): artifact for artifact in store.all()}
-    reached: dict[Artifact, bool] = {}
 
-    def names_one(folder: Path) -> bool:
-        file = folder / "ids.txt"
+    @cache
+    def names_one(file: Path) -> bool:
         return file.exists() and not erased.isdisjoint(file.read_text(encoding="utf-8").split())
 
-    def passes_on(record: Mapping[str, str]) -> bool:
-        parent = artifacts.get((record["stage"], record["key"]))
-        if parent is None:
-            return False
-        output = parent.path(record.get("part", ""))
-        return names_one(output) if (output / "ids.txt").exists() else is_reached(parent)
+    def holds(artifact: Artifact) -> bool:
+        files = (artifact.payload / path for path in artifact.manifest.files if Path(path).name == ID_FILE)
+        return artifact.is_erased or any(map(names_one, files))
 
-    def is_reached(artifact: Artifact) -> bool:
-        if artifact not in reached:
-            inputs = chain.from_iterable(artifact.manifest["inputs"].values())
-            marked = (artifact.folder / MARK).exists()
-            reached[artifact] = marked or names_one(artifact.payload) or any(map(passes_on, inputs))
-        return reached[artifact]
+    def passes_on(artifact: Artifact, part: str) -> bool | None:
+        file = artifact.path(part) / ID_FILE
+        return names_one(file) if file.exists() else None
 
-    return [artifact for artifact in artifacts.values() if is_reached(artifact)]
+    return Lineage(store).reached(holds, passes_on)
 
 
-def delete(store: Store, found: Sequence[Artifact]) -> None:
+def delete(store: Store, found: Collection[Artifact]) -> None:
     """Delete payloads, states kept beside them, all unfinished work and every report.
 
     A deletion that was cut off is found and ended again. Of an artifact there remains its manifest, as `erased.json`.
     """
     for artifact in found:
-        manifest = {**artifact.manifest, "erased": True}
-        write_atomically(artifact.folder / MARK, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        if artifact.is_readable:
+            write_manifest(artifact.folder / ERASED, artifact.manifest.model_copy(update={"erased": True}))
+        else:
+            write_atomically(artifact.folder / ERASED, "{}\n")
     held = [folder for artifact in found for folder in (artifact.payload, artifact.folder / KEPT)]
     for folder in (store.root / "work", store.root / "reports", *held):
         if folder.exists():

@@ -73,27 +73,35 @@ def _places(root: Path) -> list[str]:
     return [str(folder), *([str(blobs)] if blobs and blobs.is_dir() and not blobs.is_symlink() else [])]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write, fsync and rename, so that a reader or a crash meets the old file or the new one."""
-    write_parts(path, [text.encode()])
+@contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """Where to write a file or a folder that takes this path when all of it is on disk; a failure leaves nothing.
 
-
-def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """The same part by part. What was begun is removed if that fails, and OSError names the file."""
+    A reader or a crash meets what was there before or what is new. A folder takes the place of no other. OSError of a
+    write, which names no file, names this path.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A worker of a killed run may still be writing the same file, on another machine.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}@{os.uname().nodename}")
     try:
-        with unfinished.open("wb") as stream:
-            stream.writelines(parts)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield unfinished
+        sync(unfinished)
         unfinished.replace(path)
-    except OSError as error:
+    except BaseException as error:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
         unfinished.unlink(missing_ok=True)
-        error.filename = str(path)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
         raise
     sync_folder(path.parent)
+
+
+def write_atomically(path: Path, content: str | bytes | Iterable[bytes | memoryview]) -> None:
+    """Write a file, at once or part by part, so that under its name it is either whole and on disk, or absent."""
+    parts = [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
+    with atomically(path) as unfinished, unfinished.open("wb") as stream:
+        stream.writelines(parts)
 
 
 @contextmanager
@@ -118,21 +126,16 @@ def full_disk_in_words(path: Path, step: str, needed: int | None = None, after: 
         ) from error
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, or the content of a file."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def sync_tree(folder: Path) -> None:
-    """Make every file below a folder durable."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            sync_folder(path)
-    sync_folder(folder)
+def sync(path: Path) -> None:
+    """Make a file durable, or every file below a folder."""
+    for each in [*sorted(path.rglob("*")), path]:
+        sync_folder(each)

@@ -1,15 +1,39 @@
-"""What an artifact was made from: a walk over manifests."""
+"""What an artifact was made from: the only walk over manifests.
+
+A parent is found by its key, else by equal content: an artifact of the same stage whose part has the same digest was
+made anew in its place. One that is found by neither is unknown, which no walk takes for an error.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lmworks.errors import LmworksError
+from lmworks.pipeline.manifest import InputRecord
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
+
+
+@dataclass(frozen=True)
+class Link:
+    """One input of an artifact."""
+
+    name: str
+    """The parameter of the stage."""
+    record: InputRecord
+    parent: Artifact | None
+    """None if it is unknown: neither it nor an artifact of equal content is in the store."""
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of the part that was read."""
+        return self.parent.path(self.record.part) if self.parent else None
+
+    def __str__(self) -> str:
+        """The input as a recipe names it, with its digest: for a reader who looks for what is unknown."""
+        return f"{self.record.reference} ({self.record.stage} {self.record.key[:12]})"
 
 
 @dataclass(frozen=True)
@@ -17,51 +41,154 @@ class Ancestor:
     """One artifact above another, with the links that lead to it."""
 
     artifact: Artifact
-    step: str
-    inputs: tuple[tuple[str, str, str], ...]
-    """(input name, step, part) of each input."""
+    links: tuple[Link, ...]
+
+    @property
+    def step(self) -> str:
+        return self.artifact.manifest.step
 
 
-def ancestors(store: Store, artifact: Artifact) -> list[Ancestor]:
-    """The artifact and all that it was made from, sources first. Each artifact stands once."""
-    found: dict[Path, Ancestor] = {}
+class Lineage:
+    """Walks over one store. It reads each manifest once: make a new one after the store has changed."""
 
-    def visit(item: Artifact) -> None:
-        if item.folder in found:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._by_key: dict[tuple[str, str], Artifact | None] = {}
+        self._by_stage: dict[str, list[Artifact]] = {}
+
+    def links(self, artifact: Artifact, *roles: Role) -> list[Link]:
+        """The inputs of an artifact, or those with one of these roles."""
+        return [
+            Link(name, record, next(self._candidates(artifact, record), None))
+            for name, record in artifact.manifest.records()
+            if not roles or record.role in roles
+        ]
+
+    def ancestors(self, artifact: Artifact) -> list[Ancestor]:
+        """The artifact and all that it was made from, sources first. Each artifact stands once."""
+        seen: set[Artifact] = set()
+        order: list[Ancestor] = []
+
+        def visit(item: Artifact) -> None:
+            if item in seen:
+                return
+            seen.add(item)
+            links = self.links(item)
+            for link in links:
+                if link.parent:
+                    visit(link.parent)
+            order.append(Ancestor(item, tuple(links)))
+
+        visit(artifact)
+        return order
+
+    def trained_on(self, model: Artifact) -> list[Link]:
+        """The texts that a model, and those it began with, learned from, in the order of training; each once.
+
+        Where the way to them is lost, the unknown link is one of them.
+        """
+        found: dict[tuple[str, str], Link] = {}
+
+        def learn(link: Link) -> None:
+            before = self.links(link.parent, Role.TRAINS_ON) if link.parent else []
+            for each in before:  # texts, from rows that were packed of them
+                learn(each)
+            if not before:
+                found.setdefault((link.record.reference, link.record.digest), link)
+
+        for base in self.begun_with(model):
+            for link in self.links(base.parent, Role.TRAINS_ON) if base.parent else [base]:
+                learn(link)
+        for link in self.links(model, Role.TRAINS_ON):
+            learn(link)
+        return list(found.values())
+
+    def begun_with(self, model: Artifact) -> list[Link]:
+        """The models whose weights a model goes on from, the first of all first."""
+        found, seen, weights = list[Link](), set[Artifact](), [model]
+        for item in weights:
+            seen.add(item)
+            links = self.links(item, Role.BEGINS_WITH)
+            found += links
+            weights += [link.parent for link in links if link.parent and link.parent not in seen]
+        return found[::-1]
+
+    def read_from(self, artifact: Artifact) -> Iterator[Link]:
+        """What went into an artifact's content, the nearest first; each artifact's links once."""
+        waiting, seen = [artifact], {artifact}
+        for item in waiting:
+            for link in self.links(item, Role.READS):
+                yield link
+                if link.parent and link.parent not in seen:
+                    seen.add(link.parent)
+                    waiting.append(link.parent)
+
+    def reached(
+        self, holds: Callable[[Artifact], bool], passes_on: Callable[[Artifact, str], bool | None]
+    ) -> dict[Artifact, str]:
+        """Every artifact that something can have reached, with the reason where it is not known to have.
+
+        An artifact is reached if it `holds` it or an input, whatever its role, passes it on. `passes_on` tells of an
+        artifact and a part; None means: if the artifact was reached. What is unknown counts as passing on.
+        """
+        reasons: dict[Artifact, str | None] = {}
+
+        def reason(artifact: Artifact) -> str | None:
+            """None: not reached. "": reached. Else why it is counted."""
+            if artifact not in reasons:
+                reasons[artifact] = "its inputs lead back to itself"  # if so, by equal content: it is not known
+                reasons[artifact] = _most_certain(_reasons(artifact))
+            return reasons[artifact]
+
+        def _reasons(artifact: Artifact) -> Iterator[str | None]:
+            if not artifact.is_readable:
+                yield "its manifest cannot be read"
+            elif holds(artifact):
+                yield ""
+            else:
+                for name, record in artifact.manifest.records():
+                    candidates = list(self._candidates(artifact, record))
+                    if not candidates:
+                        yield f"its input {Link(name, record, None)} is unknown"
+                    for parent in candidates:
+                        passes = passes_on(parent, record.part)
+                        yield reason(parent) if passes is None else "" if passes else None
+
+        every = {artifact: reason(artifact) for artifact in self.store.all()}
+        return {artifact: why for artifact, why in every.items() if why is not None}
+
+    def _candidates(self, artifact: Artifact, record: InputRecord) -> Iterator[Artifact]:
+        """What an input may be: the artifact of its key; else all of equal content, those of the same step first.
+
+        A step that changed nothing equals its input: what was made from the artifact is none of its inputs.
+        """
+        if by_key := self._of_key(record):
+            yield by_key
             return
-        links = []
-        for name, record in _inputs(item.manifest):
-            visit(_parent(store, item, record))
-            links.append((name, record["step"], record.get("part", "")))
-        found[item.folder] = Ancestor(item, item.manifest["step"], tuple(links))
+        if record.stage not in self._by_stage:
+            made = (each for each in self.store.all() if each.stage == record.stage)
+            self._by_stage[record.stage] = [each for each in made if each.is_readable and not each.is_erased]
+        equal = [each for each in self._by_stage[record.stage] if each.digest(record.part) == record.digest]
+        earlier = [each for each in equal if not self._is_above(artifact, each)]
+        yield from sorted(earlier, key=lambda each: each.manifest.step != record.step)
 
-    visit(artifact)
-    return list(found.values())
+    def _of_key(self, record: InputRecord) -> Artifact | None:
+        key = (record.stage, record.key)
+        if key not in self._by_key:
+            named = self.store.find(*key)
+            self._by_key[key] = named if named and named.is_readable else None
+        return self._by_key[key]
 
-
-def input_of(store: Store, artifact: Artifact, name: str) -> Artifact:
-    """What an artifact was made from, by the input's name. Raises LmworksError if it is no longer in the store."""
-    return _parent(store, artifact, artifact.manifest["inputs"][name][0])
-
-
-def _parent(store: Store, artifact: Artifact, record: dict[str, str]) -> Artifact:
-    parent = store.find(record["stage"], record["key"]) or _of_equal_content(store, record)
-    if parent is None:
-        name = f"{record['step']} ({record['key'][:12]})"
-        raise LmworksError(f"{artifact.manifest['step']}: its input {name} is no longer in the store")
-    return parent
+    def _is_above(self, artifact: Artifact, other: Artifact) -> bool:
+        """Whether `other` is the artifact, or was made from it."""
+        parents = (self._of_key(record) for _, record in other.manifest.records())
+        return other == artifact or any(self._is_above(artifact, parent) for parent in parents if parent)
 
 
-def _of_equal_content(store: Store, record: dict[str, str]) -> Artifact | None:
-    """What was made anew in place of an input that was erased or cleaned up: its part has the same digest."""
-    made = (artifact for artifact in store.all() if artifact.stage == record["stage"])
-    return next((each for each in made if each.digest(record.get("part", "")) == record["digest"]), None)
-
-
-def _inputs(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    for name, records in manifest["inputs"].items():
-        for record in records:
-            yield name, record
+def _most_certain(reasons: Iterator[str | None]) -> str | None:
+    """The shortest way to say that something was reached; None if nothing says so."""
+    said = [reason for reason in reasons if reason is not None]
+    return min(said, key=len, default=None)
 
 
 @dataclass(frozen=True)
@@ -79,8 +206,7 @@ def unused(store: Store) -> list[Waste]:
     waste = []
     for artifact in store.all():
         if (artifact.stage, artifact.key) not in wanted:
-            label = f"{artifact.manifest['step']} ({artifact.stage} {artifact.key[:12]})"
-            waste.append(Waste(artifact.folder, label, _size(artifact.folder)))
+            waste.append(Waste(artifact.folder, artifact.label, _size(artifact.folder)))
     for work in sorted((store.root / "work").iterdir()):
         if work.name not in {key for _, key in wanted}:
             waste.append(Waste(work, f"unfinished work {work.name[:12]}", _size(work)))

@@ -1,10 +1,11 @@
 """The stage contract: a pure function from a config and input artifacts to one output folder.
 
-    @stage(version=1)
+    @stage(version=1, reads="documents")
     def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result: ...
 
 `config` holds resolved values only. Each further parameter is an input: a `Handle`, a list of handles, or an optional
-handle. `out` is the folder that becomes the artifact's payload. `context` holds only what cannot change a byte.
+handle, whose role the decorator tells. `out` is the folder that becomes the artifact's payload. `context` holds only
+what cannot change a byte.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin
@@ -88,10 +90,27 @@ class Context:
     """Such states of steps that are equal but for that field (`grows_by`)."""
 
 
+class Role(StrEnum):
+    """What an input is to the output of a stage: what lineage goes by."""
+
+    READS = "reads"
+    """Its content goes into the output."""
+    TRAINS_ON = "trains on"
+    """Weights, a vocabulary or counts are learned from it: by the stage, or, through rows packed from it, by a later
+    one."""
+    BEGINS_WITH = "begins with"
+    """The weights that training goes on from."""
+    JUDGES = "judges"
+    """It decides what is kept, or what an answer is worth."""
+    MEASURES = "measures"
+    """It is measured, or what is measured is measured on it."""
+
+
 @dataclass(frozen=True)
 class Input:
     """One input parameter of a stage."""
 
+    role: Role
     handle: type[Handle]
     many: bool = False
     optional: bool = False
@@ -112,26 +131,62 @@ class Stage:
 
 
 F = TypeVar("F", bound=Callable[..., Result])
+Names = str | Sequence[str]
+"""The name of a parameter, or several."""
+
+_declared: dict[str, Mapping[str, Role]] = {}
 
 
-def stage(*, version: int) -> Callable[[F], Stage]:
-    """Make a stage of a function.
+def stage(
+    *,
+    version: int,
+    reads: Names = (),
+    trains_on: Names = (),
+    begins_with: Names = (),
+    judges: Names = (),
+    measures: Names = (),
+) -> Callable[[F], Stage]:
+    """Make a stage of a function, and tell the role of each of its inputs.
 
     Raise `version` whenever the function's output changes for equal inputs, so that stored artifacts are rebuilt.
+    Raises TypeError for an input whose role is not told, or told twice, and for a role of what is no input.
     """
+    told = {
+        Role.READS: reads,
+        Role.TRAINS_ON: trains_on,
+        Role.BEGINS_WITH: begins_with,
+        Role.JUDGES: judges,
+        Role.MEASURES: measures,
+    }
+    roles = [(name, role) for role, names in told.items() for name in ([names] if isinstance(names, str) else names)]
 
     def wrap(function: F) -> Stage:
         hints = typing.get_type_hints(function)
         name, config = function.__name__.replace("_", "-"), hints.get("config", StepConfig)
-        return Stage(name, version, function, config, dict(_inputs(function, hints)))
+        made = Stage(name, version, function, config, dict(_inputs(function, hints, roles)))
+        _declared[name] = {parameter: each.role for parameter, each in made.inputs.items()}
+        return made
 
     return wrap
 
 
-def _inputs(function: Callable[..., Result], hints: Mapping[str, Any]) -> Iterator[tuple[str, Input]]:
-    for name in inspect.signature(function).parameters:
-        if name in ("config", "out", "context"):
-            continue
+def declared_roles(stage: str) -> Mapping[str, Role]:
+    """The roles of a stage's inputs by its name; empty if no such stage was imported."""
+    return _declared.get(stage, {})
+
+
+def _inputs(
+    function: Callable[..., Result], hints: Mapping[str, Any], roles: Sequence[tuple[str, Role]]
+) -> Iterator[tuple[str, Input]]:
+    names = [name for name in inspect.signature(function).parameters if name not in ("config", "out", "context")]
+    if sorted(names) != sorted(name for name, _ in roles):
+        raise TypeError(
+            f"{function.__qualname__}: its inputs are {', '.join(names) or 'none'}, and roles are told of "
+            f"{', '.join(name for name, _ in roles) or 'none'}; tell one of each, such as @stage(version=1, "
+            'reads="documents"): reads, trains_on, begins_with, judges or measures'
+        )
+    role_of = dict(roles)
+    for name in names:
         hint = hints[name]
         optional = get_origin(hint) in (typing.Union, UnionType) and type(None) in get_args(hint)
         if optional:
@@ -141,4 +196,4 @@ def _inputs(function: Callable[..., Result], hints: Mapping[str, Any]) -> Iterat
             (hint,) = get_args(hint)
         if not (isinstance(hint, type) and issubclass(hint, Handle)):
             raise TypeError(f"{function.__qualname__}: parameter {name!r} is {hint!r}; inputs are handles")
-        yield name, Input(hint, many, optional)
+        yield name, Input(role_of[name], hint, many, optional)

@@ -30,7 +30,10 @@ from lmworks.pipeline.files import (
     sync_folder,
     write_atomically,
 )
+from lmworks.pipeline.manifest import Manifest, read_manifest, write_manifest
 
+ERASED = "erased.json"
+"""The manifest of what an erasure deleted."""
 KEPT = "kept"
 _SOUND: set[tuple[Path, int, int, int]] = set()
 """Files that this process has read and found as they were written, with what tells of a change."""
@@ -48,15 +51,28 @@ class Artifact:
         return self.folder / "payload"
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """What is known of the artifact: inputs, config, versions, file hashes, counts and figures."""
-        path = self.folder / "manifest.json"
+    def manifest(self) -> Manifest:
+        """What is known of the artifact. Raises LmworksError if it cannot be read."""
+        return read_manifest(self.folder / "manifest.json")
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether this lmworks can read its manifest."""
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise LmworksError(
-                f"{path}: the manifest cannot be read ({error}); rebuild the step with --rebuild"
-            ) from error
+            return bool(self.manifest.step)
+        except LmworksError:
+            return False
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether an erasure has deleted it, or begun to."""
+        return (self.folder / ERASED).exists()
+
+    @property
+    def label(self) -> str:
+        """The step with stage and key, for people."""
+        where = f"{self.stage} {self.key[:12]}"
+        return f"{self.manifest.step} ({where})" if self.is_readable else where
 
     @property
     def stage(self) -> str:
@@ -68,7 +84,7 @@ class Artifact:
 
     def digest(self, part: str = "") -> str:
         """Digest of the content, or of one sub-folder of it."""
-        files = {path: record["sha256"] for path, record in self.manifest["files"].items()}
+        files = {path: file.sha256 for path, file in self.manifest.files.items()}
         if part:
             files = {path.removeprefix(f"{part}/"): sha for path, sha in files.items() if path.startswith(f"{part}/")}
         return digest_files(files)
@@ -82,19 +98,19 @@ class Artifact:
 
         All are read, each once a process: silent damage changes no time of a file.
         """
-        for name, record in self.manifest["files"].items():
+        for name, record in self.manifest.files.items():
             path = self.payload / name
             if part and not name.startswith(f"{part}/"):
                 continue
             try:
                 facts = path.stat()
                 seen = (path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-                if seen not in _SOUND and digest_file(path) != record["sha256"]:
+                if seen not in _SOUND and digest_file(path) != record.sha256:
                     raise ValueError("differs from its digest in the manifest")
             except (OSError, ValueError) as error:
                 raise LmworksError(
                     f"{path}: {getattr(error, 'strerror', None) or error}; the file was damaged or changed: make it "
-                    f"again with `lmworks build --rebuild {self.manifest['step']}`"
+                    f"again with `lmworks build --rebuild {self.manifest.step}`"
                 ) from error
             _SOUND.add(seen)
 
@@ -117,12 +133,12 @@ class Store:
             ) from error
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The artifact, if it is finished."""
-        folder = self.root / "artifacts" / stage / key
-        return Artifact(folder) if (folder / "manifest.json").exists() else None
+        """The artifact, if it is finished and no erasure has begun to delete it."""
+        artifact = Artifact(self.root / "artifacts" / stage / key)
+        return artifact if (artifact.folder / "manifest.json").exists() and not artifact.is_erased else None
 
     def all(self) -> Iterator[Artifact]:
-        """Every finished artifact."""
+        """Every finished artifact, with those whose deletion by an erasure was cut off."""
         for manifest in sorted((self.root / "artifacts").glob("*/*/manifest.json")):
             yield Artifact(manifest.parent)
 
@@ -132,11 +148,12 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def publish(self, stage: str, key: str, out: Path, manifest: Mapping[str, Any]) -> Artifact:
+    def publish(self, out: Path, manifest: Manifest) -> Artifact:
         """Move a finished output into place; the manifest is written last."""
-        folder = self.root / "artifacts" / stage / key
+        folder = self.root / "artifacts" / manifest.stage / manifest.key
         folder.mkdir(parents=True, exist_ok=True)
         if out.exists():
+            (folder / "manifest.json").unlink(missing_ok=True)  # or a crash here leaves one that promises a payload
             if (folder / "payload").exists():
                 shutil.rmtree(folder / "payload")
             out.replace(folder / "payload")
@@ -144,8 +161,8 @@ class Store:
             if (kept := out.with_name(KEPT)).exists():
                 kept.replace(folder / KEPT)
             sync_folder(folder)
-        (folder / "erased.json").unlink(missing_ok=True)
-        write_atomically(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        (folder / ERASED).unlink(missing_ok=True)
+        write_manifest(folder / "manifest.json", manifest)
         return Artifact(folder)
 
     @contextmanager
@@ -186,7 +203,7 @@ class Store:
         matches = [
             item
             for item in self.all()
-            if len(name) >= 6 and (item.key.startswith(name) or item.digest().startswith(name))
+            if len(name) >= 6 and (item.key.startswith(name) or (item.is_readable and item.digest().startswith(name)))
         ]
         if len(matches) == 1:
             return matches[0]

@@ -11,13 +11,11 @@ import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.ingest import IngestConfig
 from lmworks.model.config import Shape
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.store import Store
@@ -25,10 +23,9 @@ from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed, writing_seconds
-from lmworks.recipe.schema import Recipe, StepConfig
-from lmworks.teach.answers import AnswersConfig
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.counting import size_in_words
+from lmworks.train.counting import flops_per_token, size_in_words
 from lmworks.train.memory import require_fit
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
@@ -57,14 +54,6 @@ ACCURACY = {"counted": (0.5, 2.0), "rehearsed": (0.87, 1.15), "own runs": (0.87,
 
 MARGIN = 1.07
 """Of a rehearsed peak of memory: two trainings alike differ by so much, and a rehearsal is short."""
-
-NO_MATTER = {
-    *("base", "data", "tokenizer", "validation", "watch", "proportions", "steps", "seed", "learning_rate"),
-    *("adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum", "weight_decay", "label_smoothing"),
-    *("gradient_clip", "spike_ratio", "on_spike", "patience", "checkpoint_steps", "validation_steps", "keep_best"),
-    *("keep_checkpoints", "publish_checkpoints", "branch_step", "same_operations_as", "best_by"),
-}
-"""Fields that change neither how long a step takes nor its memory."""
 
 
 @dataclass(frozen=True)
@@ -200,14 +189,7 @@ def _asked(config: StepConfig) -> dict[str, Any]:
 
 
 def _source_bytes(recipe: Recipe, folder: Path) -> int:
-    total = 0
-    for config in recipe.data.values():
-        if isinstance(config, IngestConfig):
-            for source in config.resolve(folder).sources:
-                for path in source.paths():
-                    with suppress(OSError):  # it will be quarantined
-                        total += source.size(path)
-    return total
+    return sum(config.source_bytes(folder) for config in recipe.data.values())
 
 
 def _vocab_size(recipe: Recipe) -> int:
@@ -239,12 +221,13 @@ class _Planner:
         for name, rate in rates.items():
             if rate.peak_memory_bytes:
                 memory[name] = _measured_memory(memory[name], rate.peak_memory_bytes)
-        shares = self._shares(max(0.2 * budget, left - (time.monotonic() - began)))
+        measuring = time.monotonic() - began if measure else 0.0  # by counting alone, equal recipes have equal plans
+        shares = self._shares(max(0.2 * budget, left - measuring))
         predicted = [Prediction("data", (0.7 * data, 1.6 * data))]
         operations: dict[str, float] = {}
         for number, (name, rate) in enumerate(rates.items()):
             config = self.configs[name]
-            per_step = config.rows_per_step * config.sequence_length * config.flops_per_token(shapes[name])
+            per_step = config.rows_per_step * config.sequence_length * flops_per_token(config, shapes[name])
             if config.same_operations_as:
                 models[name]["steps"] = max(1, round(operations[config.same_operations_as] / per_step))
             elif config.steps == "auto":
@@ -266,9 +249,9 @@ class _Planner:
     def _writing(self, models: Mapping[str, Mapping[str, Any]]) -> Iterator[Prediction]:
         """Of data that models write, where it is stated how many prompts there are at the most."""
         for name, config in self.recipe.data.items():
-            if isinstance(config, AnswersConfig) and config.limit and (shape := self._shape(config.model, models)):
-                tokens = config.limit * config.samples * config.max_tokens
-                seconds = writing_seconds(tokens, shape.parameters, config.data_type, self.machine)
+            writing = config.writing()
+            if writing and (shape := self._shape(writing.model, models)):
+                seconds = writing_seconds(writing.tokens, shape.parameters, writing.data_type, self.machine)
                 low, high = ACCURACY["counted"]
                 yield Prediction(name, (low * seconds, high * seconds))
 
@@ -314,7 +297,8 @@ class _Planner:
         return shape
 
     def _class(self, name: str, shape: Shape, models: Mapping[str, Mapping[str, Any]]) -> str:
-        settings = self._resolved(name, models).model_dump(mode="json", exclude=NO_MATTER)
+        config = self._resolved(name, models)
+        settings = config.model_dump(mode="json", exclude=unaffecting(type(config), Effect.SPEED | Effect.MEMORY))
         beside = [bool(self.configs[name].validation), bool(self.configs[name].watch), self.machine.processor]
         return digest_text(canonical_json([settings, shape.parts, beside]))[:16]
 
@@ -324,7 +308,7 @@ class _Planner:
         threads: int | None = None
         for name, shape in shapes.items():
             config = self.configs[name]
-            per_token = config.flops_per_token(shape)
+            per_token = flops_per_token(config, shape)
             chain = self._chain(name)
             runs = self._own_runs(self._class(name, shape, models)) if self.recipe.plan.measure else []
             if runs:
@@ -352,11 +336,11 @@ class _Planner:
                 artifact = step and store.find(step["stage"], step["key"])
                 if not artifact:
                     continue
-                run, config = artifact.manifest["run"], artifact.manifest["config"]
-                same = all(config[setting] == value for setting, value in record["plan"]["models"][name].items())
-                if same and run["measured"]["steps_of_this_run"] == artifact.manifest["counts"]["steps"]:
-                    begin = {"begin_seconds": run["seconds"] - run["measured"]["running_seconds"]}
-                    found.append({**begin, **run["measured"], "peak_memory_bytes": run["peak_memory_bytes"]})
+                run, config = artifact.manifest.run, artifact.manifest.config
+                same = all(config.get(setting) == value for setting, value in record["plan"]["models"][name].items())
+                if same and run.measured["steps_of_this_run"] == artifact.manifest.counts["steps"]:
+                    begin = {"begin_seconds": run.seconds - run.measured["running_seconds"]}
+                    found.append({**begin, **run.measured, "peak_memory_bytes": run.peak_memory_bytes})
         return found
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from lmworks.errors import LmworksError
 from lmworks.plan.machine import Machine
+from lmworks.recipe.schema import Effect, references, unaffecting
 from lmworks.train.configs.train import TrainConfig, as_record
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
@@ -33,11 +34,8 @@ SECONDS, MOST_STEPS = 3.0, 200
 
 TIMEOUT_SECONDS = 600
 
-NOT_REHEARSED: dict[str, Any] = {
-    **{"patience": None, "keep_best": False, "branch_step": None, "proportions": None},
-    **{"publish_checkpoints": [], "log_to": {}},
-}
-"""What a rehearsal leaves out: it changes what a training ends with or where it is told, not how long a step takes."""
+STATED = {"learning_rate", "on_spike", "steps"}
+"""Kept in a rehearsal: rate and steps may have to be stated, and at this rate a step that went wrong may be skipped."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +123,19 @@ def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int |
     `chain` are the model's config and before it those of the models that it begins with. Gives the rate and the
     threads, `most_threads` or one, whichever is faster; None takes those of the config.
     """
-    asked = [as_record(config.model_copy(update=NOT_REHEARSED)) for config in chain]
+    asked = [as_rehearsed(config) for config in chain]
     first = _run({"chain": asked, "vocab_size": vocab_size, "steps": 4, "most_threads": most_threads})
     asked[-1]["fields"]["threads"] = int(first["threads"])
     step = chain[-1].rows_per_step * chain[-1].sequence_length / first["tokens_per_second"]
     steps = max(8, min(MOST_STEPS, int(SECONDS / step)))
     found = _run({"chain": asked, "vocab_size": vocab_size, "steps": steps})
     return Rate.from_measured("rehearsed", [found]), int(found["threads"])
+
+
+def as_rehearsed(config: TrainConfig) -> dict[str, Any]:
+    """A config as JSON, without what changes neither time nor memory of a step: where it ends, what it tells."""
+    kept = STATED | {name for name, _ in references(config)}
+    return as_record(config, without=unaffecting(type(config), Effect.SPEED | Effect.MEMORY) - kept)
 
 
 def _run(settings: dict[str, object]) -> dict[str, float]:

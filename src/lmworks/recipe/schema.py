@@ -5,7 +5,10 @@ Steps bring their own config classes, derived from `StepConfig`. `recipe_file.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -28,6 +31,32 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_/-]*(
 Location = tuple[str | int, ...]
 
 
+class Effect(Flag):
+    """What another value of a field changes. A field declares it in its annotation: `Annotated[int, Effect.KEY]`."""
+
+    NOTHING = 0
+    """No promise about the output: the value is recorded, and may say how it is made."""
+    KEY = auto()
+    """The output of the step: the value enters its key."""
+    KIND = auto()
+    """Which of the configs of one stage this is: the value enters the key even where it is the default."""
+    CHECK = auto()
+    """What the check before a training sees."""
+    SPEED = auto()
+    """How long a step of a training takes."""
+    MEMORY = auto()
+    """How many bytes a training holds."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What a model of the recipe is to write for a step."""
+
+    model: str
+    tokens: int
+    data_type: str
+
+
 class StepConfig(BaseModel):
     """Base of every step's config: unknown fields are refused, values never change after loading."""
 
@@ -37,10 +66,8 @@ class StepConfig(BaseModel):
     """Names of the sub-folders of the step's output that other steps may refer to."""
     section: ClassVar[Literal["data", "tokenizer"]] = "data"
     """Where in the recipe a step of its own stands, if it is one."""
-    not_in_key: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are recorded but change no promise about the output, such as a number of threads."""
-    always_in_key: ClassVar[frozenset[str]] = frozenset()
-    """Fields that tell this class from others that the same stage takes, though they are at their default."""
+    default_effect: ClassVar[Effect | None] = Effect.KEY
+    """Of fields that declare none; None where each must."""
 
     grows_by: ClassVar[str | None] = None
     """A field of which a step with more may begin where an earlier one, equal in all else, kept its state."""
@@ -60,9 +87,46 @@ class StepConfig(BaseModel):
         """This config with all that its output depends on outside the recipe; paths start at `folder`."""
         return self
 
+    def prepare(self, folder: Path) -> bool:
+        """Make what the step keeps beside the recipe, before a build; whether this config was resolved without it."""
+        return False
+
+    def source_bytes(self, folder: Path) -> int:
+        """Bytes of the sources that are read from outside the recipe, as they are now; paths start at `folder`."""
+        return 0
+
+    def writing(self) -> Writing | None:
+        """What a model is to write at the most, where that is stated: the plan tells how long it takes."""
+        return None
+
+
+@cache
+def effects(config: type[StepConfig]) -> Mapping[str, Effect]:
+    """What another value of each field of a config changes.
+
+    The nearest class counts that declares it: a field that is overridden for its default alone keeps its effect.
+    Raises TypeError naming a field without one.
+    """
+    found: dict[str, Effect] = {}
+    for name in config.model_fields:
+        classes = [each for each in config.__mro__ if issubclass(each, StepConfig) and name in each.model_fields]
+        declared = [item for each in classes for item in each.model_fields[name].metadata if isinstance(item, Effect)]
+        effect = declared[0] if declared else config.default_effect
+        if effect is None:
+            raise TypeError(f"{config.__name__}.{name}: declare what it changes, as in Annotated[int, Effect.KEY]")
+        found[name] = effect
+    return found
+
+
+def unaffecting(config: type[StepConfig], effect: Effect) -> set[str]:
+    """Fields of a config that change none of this."""
+    return {name for name, each in effects(config).items() if not each & effect}
+
 
 class BudgetConfig(StepConfig):
     """What the whole build may use."""
+
+    default_effect = Effect.NOTHING  # of itself: the plan makes values of models from it
 
     minutes: float = Field(
         7.0, gt=0, description="wall time of a first build; seven minutes hold one coffee and a small model"
@@ -73,6 +137,8 @@ class BudgetConfig(StepConfig):
 class PlanConfig(StepConfig):
     """How the values written as `auto` are found."""
 
+    default_effect = Effect.NOTHING
+
     measure: bool = Field(
         True, description="a short probe beats a guess; switch it off for equal values on every machine"
     )
@@ -80,6 +146,8 @@ class PlanConfig(StepConfig):
 
 class ServeConfig(StepConfig):
     """What `lmworks serve` serves."""
+
+    default_effect = Effect.NOTHING
 
     model: Reference | Annotated[list[Reference], Field(min_length=1)] = Field(
         description="a step; or several that are LoRA or DoRA on one base, whose weights are then held once"
@@ -98,6 +166,8 @@ class EvaluateConfig(StepConfig):
 
 class NeedsConfig(StepConfig):
     """What the organisation needs, can and has: what `lmworks plan` decides and costs by."""
+
+    default_effect = Effect.NOTHING
 
     task: Literal["chat", "write", "translate", "summarise", "classify", "extract", "search"] = Field(
         "write", description="what the model does; writing is what a language model does without further ado"
@@ -154,6 +224,8 @@ def parse_needs(**answers: Any) -> NeedsConfig:
 
 class Recipe(StepConfig):
     """A whole recipe after loading. `data` and `models` keep the order of the file."""
+
+    default_effect = Effect.NOTHING  # its steps have keys, each of its own fields
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="its builds are kept under it")
     use_case: str = Field(min_length=1, description="what the model is for, in words: cards and reports say it")

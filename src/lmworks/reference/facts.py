@@ -24,12 +24,16 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.text_metrics import TEXT_METRICS
 from lmworks.recipe.kinds import Chosen, Named
-from lmworks.recipe.schema import Recipe, StepConfig, is_reference
+from lmworks.recipe.schema import Effect, Recipe, StepConfig, effects, is_reference
 from lmworks.registry import Kinds, Plugin, nearest
 from lmworks.rewards import AnyRule
 from lmworks.train.objectives import OBJECTIVES
 
 ConfigClass = type[BaseModel]
+
+
+SHOWN_EFFECTS = (Effect.KEY, Effect.SPEED, Effect.MEMORY, Effect.CHECK)
+"""In their order; which config of its stage one is, is no matter of a recipe's writer."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +173,9 @@ def _default(info: FieldInfo) -> str:
 
 def _effect(config: ConfigClass, name: str) -> str:
     """What another value of a field changes."""
-    of_no_step = config.__module__ == Recipe.__module__
-    return "nothing" if of_no_step or name in getattr(config, "not_in_key", ()) else "key"
+    changed = effects(config)[name]
+    words = [each.name.lower() for each in SHOWN_EFFECTS if each in changed and each.name]
+    return ", ".join(words) or "nothing"
 
 
 def about(thing: Any) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.yaml import read_yaml
 
@@ -66,6 +66,11 @@ class Built:
         found = {name: self.store.find(step["stage"], step["key"]) for name, step in self.record["steps"].items()}
         return {name: artifact for name, artifact in found.items() if artifact}
 
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What the steps were made from."""
+        return Lineage(self.store)
+
     @property
     def command(self) -> str:
         """How to build it again."""
@@ -83,10 +88,9 @@ class Built:
         return [name for name, artifact in self.artifacts.items() if not all(self._current(artifact))]
 
     def _current(self, artifact: Artifact) -> Iterator[bool]:
-        for records in artifact.manifest["inputs"].values():
-            for record in records:
-                now = self.artifacts.get(record["step"])
-                yield now is not None and now.digest(record.get("part", "")) == record["digest"]
+        for _, record in artifact.manifest.records():
+            now = self.artifacts.get(record.step)
+            yield now is not None and now.digest(record.part) == record.digest
 
     def step_of(self, artifact: Artifact) -> str | None:
         """The name of an artifact in this build."""
@@ -112,22 +116,23 @@ class Built:
 
 def is_model(artifact: Artifact) -> bool:
     """Whether the payload is a Hugging Face folder of a model."""
-    return "config.json" in artifact.manifest["files"]
+    return "config.json" in artifact.manifest.files
 
 
 def measures_model(evaluation: Artifact) -> bool:
     """Whether an evaluation is of a model, not of a baseline."""
-    return "model" in evaluation.manifest["inputs"]
+    return "model" in evaluation.manifest.inputs
+
+
+def files_read(artifact: Artifact) -> list[dict[str, Any]]:
+    """The files of sources that a step has read, with source, path, licence, bytes and sha256; none for other steps."""
+    path = artifact.payload / "files.json"
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
 
 
 def reference(step: str, part: str) -> str:
     """A step, or one part of its output, as a recipe names it."""
     return f"{step}.{part}" if part else step
-
-
-def figures_of(artifact: Artifact) -> list[Figure]:
-    """The figures of one step."""
-    return [Figure.from_json(record) for record in artifact.manifest["figures"]]
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

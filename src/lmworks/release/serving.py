@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.model.folder import ADAPTER
-from lmworks.pipeline.lineage import input_of
+from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.cards.card import card_facts
@@ -25,7 +26,7 @@ def serve_artifacts(store: Store, artifacts: Sequence[Artifact], *, port: int, a
     for artifact in artifacts:
         if not is_model(artifact):
             raise UsageError(
-                f"{artifact.manifest['step']} is made by {artifact.stage}: it is no model and cannot be served"
+                f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and cannot be served"
             )
         artifact.require_sound()
     from lmworks.engines.open import open_adapted, open_engine
@@ -64,27 +65,32 @@ def serve_artifacts(store: Store, artifacts: Sequence[Artifact], *, port: int, a
 
 def base_of(store: Store, models: Sequence[Artifact]) -> Artifact:
     """The base that each of several models is, or is a LoRA or DoRA on. Raises `UsageError` where there is no such."""
-    bases = {model.manifest["step"]: _base_of(store, model) for model in models}
+    bases = {model.manifest.step: _base_of(store, model) for model in models}
     first, *others = {base.digest(): base for base in bases.values()}.values()
     if others:
-        found = ", ".join(f"{step} on {base.manifest['step']}" for step, base in bases.items())
+        found = ", ".join(f"{step} on {base.manifest.step}" for step, base in bases.items())
         raise UsageError(f"several models are served together if they are adapters on one base; found {found}")
     for model in models:
-        if any(model.manifest["files"][name]["sha256"] != first.manifest["files"][name]["sha256"] for name in FILES):
-            raise UsageError(f"{model.manifest['step']}: has another tokenizer than its base; serve it alone")
+        if any(model.manifest.files[name].sha256 != first.manifest.files[name].sha256 for name in FILES):
+            raise UsageError(f"{model.manifest.step}: has another tokenizer than its base; serve it alone")
     return first
 
 
 def _base_of(store: Store, model: Artifact) -> Artifact:
-    adapter = model.manifest["config"].get("adapter")
+    adapter = model.manifest.config.get("adapter")
     if not adapter or model.stage == "import-model":  # which is the base and an adapter of others in one
         return model
     if adapter["kind"] not in ("lora", "dora") or adapter["quantise"]:
         raise UsageError(
-            f"{model.manifest['step']}: its adapter is {adapter}; served together are lora and dora that were learned "
+            f"{model.manifest.step}: its adapter is {adapter}; served together are lora and dora that were learned "
             "beside a base as it is: serve this one alone"
         )
-    return input_of(store, model, "base")
+    (link,) = Lineage(store).links(model, Role.BEGINS_WITH)
+    if not link.parent:
+        raise UsageError(
+            f"{model.manifest.step}: its base {link} is no longer in the store; build it again, or serve this one alone"
+        )
+    return link.parent
 
 
 def _examples(store: Store, artifact: Artifact) -> Iterator[tuple[str, list[str]]]:

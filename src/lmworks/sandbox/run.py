@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -59,6 +60,8 @@ class Sandbox:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        if platform.system() != "Linux":  # which alone has what comes next
+            raise _refused(f"{platform.system()} is not supported")
         said = ""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -80,10 +83,7 @@ class Sandbox:
         if said != READY:
             said = said or self._last_words()
             self.__exit__()
-            raise LmworksError(
-                f"programs cannot be run safely here: {said}. It takes Linux on x86_64 with seccomp, and Landlock "
-                "(Linux 5.13) or user namespaces"
-            )
+            raise _refused(said)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,6 +128,13 @@ class Sandbox:
     def _last_words(self) -> str:
         self._server.kill()
         return self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+
+
+def _refused(reason: str) -> LmworksError:
+    return LmworksError(
+        f"programs cannot be run safely here: {reason}. It takes Linux on x86_64 with seccomp, and Landlock "
+        "(Linux 5.13) or user namespaces"
+    )
 
 
 def _told(line: socket.socket, request: bytes, seconds: float) -> Verdict:

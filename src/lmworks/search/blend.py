@@ -145,7 +145,7 @@ def _trial(workspace: Workspace, mix: str, part: str, model: str, ratio: float, 
     nodes = [node(f"blend/{name}", evaluate_perplexity, task, model=model) for name, task in tasks.items()]
     workspace.build.nodes = [*workspace.build.nodes, *nodes]
     artifacts = run(workspace, show, until="blend", remember=False)
-    counts = artifacts[model].manifest["counts"]
+    counts = artifacts[model].manifest.counts
     read = [counts[f"{name} rows"] for name in tasks]
     scored = {name: artifacts[f"blend/{name}"] for name in tasks}
     figures = {name: Evaluation(each.payload, each.digest()).figures()[0] for name, each in scored.items()}

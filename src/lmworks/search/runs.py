@@ -114,9 +114,9 @@ class Runs:
     def train(self, changed: Mapping[str, object], *more: Node, seen: Seen | None = None) -> Trained:
         """Train with changed fields, or take it from the store."""
         manifest = self.until(self.model, changed, *more, seen=seen).manifest
-        tokens = manifest["counts"]["tokens"]
-        seconds = tokens / manifest["run"]["measured"]["tokens_per_second"]
-        return Trained(manifest["figures"][0]["value"], seconds, manifest["counts"]["parameters"], tokens)
+        tokens = manifest.counts["tokens"]
+        seconds = tokens / manifest.run.measured["tokens_per_second"]
+        return Trained(manifest.figures[0].value, seconds, manifest.counts["parameters"], tokens)
 
     def bits_per_byte(self, changed: Mapping[str, object]) -> float:
         """Of all validation documents, by the model trained with changed fields: for vocabularies that differ."""

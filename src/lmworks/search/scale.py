@@ -141,7 +141,7 @@ class FractionConfig(StepConfig):
     share: float = Field(gt=0, le=1, description="Of the rows; a larger share holds all rows of a smaller one.")
 
 
-@stage(version=1)
+@stage(version=1, trains_on="rows")
 def fraction_of_rows(config: FractionConfig, rows: Shards, out: Path, context: Context) -> Result:
     """The first rows of a seeded permutation, in the order of the file."""
     opened = rows.open()
@@ -169,7 +169,7 @@ def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
     less than the share `gain`, or where the loss `target` is reached.
     """
     data = f"{runs.model}/data"
-    rows, steps = runs.until(data).manifest["counts"], int(runs.config.steps)
+    rows, steps = runs.until(data).manifest.counts, int(runs.config.steps)
     read = min(1.0, steps * runs.config.rows_per_step / rows["rows"])
     count = rows.get("documents", rows.get("conversations", rows["rows"]))
     patience = {"patience": runs.config.patience or PATIENCE, "validation_steps": max(1, steps // 10), "watch": None}

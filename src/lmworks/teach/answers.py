@@ -15,11 +15,11 @@ from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
 from lmworks.errors import LmworksError
-from lmworks.evaluate.items import Item, score_in_chunks
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Reference, StepConfig, Writing
 from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class AnswersConfig(StepConfig):
         description="Of the model's products: float32 gives equal answers on all processors, but for rare ties.",
     )
 
+    def writing(self) -> Writing | None:
+        tokens = (self.limit or 0) * self.samples * self.max_tokens
+        return Writing(self.model, tokens, self.data_type) if tokens else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
@@ -72,7 +76,7 @@ class Written:
         return {"form": "written", **vars(self)}
 
 
-@stage(version=2)
+@stage(version=2, reads=("model", "data"))
 def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
     """Write conversations that end with the model's own answers. Prompts without room for one are left out and counted.
 
@@ -87,7 +91,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     room = engine.context_length - config.max_tokens
     asked = [record for record in ranked if len(prompts[record["id"]]) <= room]
 
-    def write(some: Sequence[Any]) -> list[Item]:
+    def write(some: Sequence[Any]) -> list[dict[str, Any]]:
         found = _generate(engine, [prompts[record["id"]] for record in some], [record["id"] for record in some], config)
         return [
             vars(_written(record, sample, each, config.samples))
@@ -95,7 +99,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
             for sample, each in enumerate(drawn)
         ]
 
-    made = [Written(**item) for item in score_in_chunks(context, asked, PROMPTS_AT_ONCE, write)]
+    made = [Written(**item) for item in in_chunks(context, asked, PROMPTS_AT_ONCE, write)]
     kept = [
         each
         for each in made

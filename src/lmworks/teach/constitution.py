@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,8 +13,8 @@ from pydantic import Field
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.items import Item, score_in_chunks
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.rewards import Answer, AnyRule, count_unjudged
@@ -42,7 +42,7 @@ class ConstitutionConfig(StepConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=2)
+@stage(version=2, reads="answers", judges="rules")
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
 ) -> Result:
@@ -57,13 +57,13 @@ def constitution(
     unjudged = count_unjudged(config.rules, [record["reference"] for record in written])
     prompts = [list(group) for _, group in groupby(written, key=lambda record: record["asked"])]
 
-    def judge(some: Sequence[list[dict[str, Any]]]) -> list[Item]:
+    def judge(some: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
         every = [record for records in some for record in records]
         judged = [_answer(record) for record in every]
         found = [scorer.scores(judged) for scorer in scorers]
         return [{**record, "scores": list(scores)} for record, *scores in zip(every, *found, strict=True)]
 
-    items = score_in_chunks(context, prompts, PROMPTS_AT_ONCE, judge)
+    items = in_chunks(context, prompts, PROMPTS_AT_ONCE, judge)
     pairs = list(_pairs(config, items))
     names = _names(config)
     counts = Counter({"prompts": len(prompts), "prompts that teach": len(pairs), "answers": len(items), **unjudged})
@@ -90,7 +90,7 @@ def _answer(record: dict[str, Any]) -> Answer:
     return Answer(last["content"], record["reference"], not was_cut(last), before)
 
 
-def _pairs(config: ConstitutionConfig, items: Sequence[Item]) -> Iterator[Preference]:
+def _pairs(config: ConstitutionConfig, items: Sequence[Mapping[str, Any]]) -> Iterator[Preference]:
     names = _names(config)
     for prompt, group in groupby(items, key=lambda item: str(item["asked"])):
         ranked = sorted(group, key=lambda item: (-_worth(config, item), item["id"]))
@@ -113,7 +113,7 @@ def _pairs(config: ConstitutionConfig, items: Sequence[Item]) -> Iterator[Prefer
             )
 
 
-def _worth(config: ConstitutionConfig, item: Item) -> float:
+def _worth(config: ConstitutionConfig, item: Mapping[str, Any]) -> float:
     return float(sum(rule.weight * score for rule, score in zip(config.rules, item["scores"], strict=True)))
 
 

@@ -1,11 +1,14 @@
-"""The memory of a training by part, counted before anything is built.
+"""The memory of a training by part, and its operations, counted before anything is built.
 
 Imports no torch: plans are made of it.
 """
 
 from __future__ import annotations
 
-from lmworks.model.config import FLOAT32, Forward, Shape
+from collections.abc import Mapping
+
+from lmworks.model.config import FLOAT32, PACKED_BITS, Forward, Shape
+from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.train import TrainConfig
 
 LIBRARIES_BYTES = {False: 350 * 2**20, True: 480 * 2**20}
@@ -30,12 +33,12 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     and with a compiler more.
     """
     width = FLOAT32 if config.data_type == "float32" else 2
-    trained = config.trained_parts(shape)
+    trained = trained_parts(config, shape)
     rest = "adamw" if config.optimizer == "muon" else config.optimizer
     copies = {part: OPTIMIZER_COPIES[config.optimizer if part == "matrices" else rest] for part in trained}
     state = sum(copies[part] * count for part, count in trained.items())
     held = {
-        "weights": config.weight_bytes(shape) + FLOAT32 * config.frozen_parameters(shape),
+        "weights": weight_bytes(config, shape) + FLOAT32 * config.frozen_parameters(shape),
         "optimizer state": FLOAT32 * state,
     }
     copy = FLOAT32 * (sum(trained.values()) + state)
@@ -69,6 +72,34 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     gaps = int((GAPS - 1) * sum(parts.values()))
     libraries = LIBRARIES_BYTES[config.compile is True] + config.needs_transformers * TRANSFORMERS_BYTES
     return {"libraries": libraries, **parts, "gaps": gaps, "data rows": row_bytes}
+
+
+def trained_parts(config: TrainConfig, shape: Shape) -> Mapping[str, int]:
+    """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
+    if isinstance(config.adapter, PrefixConfig):
+        return {"adapters": config.adapter.tokens * shape.prefix_size(config.adapter.kind)}
+    if not config.lora:
+        return shape.parts
+    magnitudes = shape.num_layers * shape.block_outputs if config.lora.kind == "dora" else 0
+    head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
+    return {"adapters": shape.adapter_parameters(config.lora.rank) + magnitudes, **head}
+
+
+def weight_bytes(config: TrainConfig, shape: Shape) -> int:
+    """What the weights of the model take that is trained."""
+    if not (config.lora and config.lora.quantise):
+        return FLOAT32 * shape.parameters
+    packed = shape.parts["matrices"]
+    return FLOAT32 * (shape.parameters - packed) + int(packed * PACKED_BITS[config.lora.quantise] / 8)
+
+
+def flops_per_token(config: TrainConfig, shape: Shape) -> int:
+    """Floating-point operations to learn from a token; frozen weights, beside adapters, have no gradient."""
+    whole = shape.training_flops_per_token(config.sequence_length) + config.further_flops_per_token(shape)
+    if not config.adapter:
+        return whole
+    beside = 6 * shape.adapter_parameters(config.lora.rank) if config.lora else 0
+    return whole - shape.training_flops_per_token(0) // 3 + beside
 
 
 def size_in_words(count: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.errors import UsageError
+from lmworks.pipeline.manifest import read_manifest
 from lmworks.pipeline.store import Store, is_held
 from lmworks.train.configs.train import LIVE
 
@@ -96,9 +97,9 @@ def read_standing(path: Path) -> Standing:
 
 def _read_finished(history: Path) -> Standing:
     """What a finished run keeps: losses and samples; paces and memory were of the run."""
-    manifest = json.loads((history.parents[1] / "manifest.json").read_text())
+    manifest = read_manifest(history.parents[1] / "manifest.json")
     samples = list(_records(history.with_name("samples.jsonl")))
-    return Standing(manifest["step"], True, False, manifest["config"], list(_records(history)), samples)
+    return Standing(manifest.step, True, False, manifest.config, list(_records(history)), samples)
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
@@ -112,5 +113,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 def _runs(store: Store) -> Iterator[tuple[str, Path]]:
     for path in store.root.glob(f"work/*/scratch/{LIVE}"):
         yield (path.parents[1] / "step").read_text(), path
-    for path in store.root.glob("artifacts/train/*/payload/history.jsonl"):
-        yield json.loads((path.parents[1] / "manifest.json").read_text())["step"], path
+    for artifact in store.all():
+        path = artifact.payload / "history.jsonl"
+        if artifact.stage == "train" and path.exists():
+            yield artifact.manifest.step, path

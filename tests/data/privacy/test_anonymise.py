@@ -23,8 +23,8 @@ from lmworks.data.privacy.planted import measure
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Result
-from lmworks.pipeline.store import Artifact
-from support import make_context
+from lmworks.pipeline.store import Artifact, Store
+from support import make_context, make_manifest
 
 KEY = "a privacy key that is long enough"
 LETTER = "Dear Jane, write to jane@example.com or call +41 62 585 51 90. Card 4111 1111 1111 1111."
@@ -189,12 +189,8 @@ def test_a_detector_that_misses_is_seen_in_the_figures(tmp_path: Path) -> None:
 
 def published(folder: Path, out: Path, key: str = KEY) -> Artifact:
     """The payload as an artifact of a store."""
-    artifact = folder / "artifacts" / "anonymise" / "k"
-    artifact.mkdir(parents=True)
-    out.rename(artifact / "payload")
-    manifest = {"step": "private", "config": {"privacy_key_digest": key_digest(key.encode())}}
-    (artifact / "manifest.json").write_text(json.dumps(manifest))
-    return Artifact(artifact)
+    config = {"privacy_key_digest": key_digest(key.encode())}
+    return Store(folder).publish(out, make_manifest(step="private", stage="anonymise", config=config))
 
 
 def test_a_persons_documents_are_found_by_value_and_by_subject(tmp_path: Path) -> None:
@@ -234,6 +230,9 @@ def test_another_key_makes_the_step_stale(tmp_path: Path, monkeypatch: pytest.Mo
     config = AnonymiseConfig(documents="raw")
     before = config.resolve(tmp_path).privacy_key_digest
     monkeypatch.delenv("LMWORKS_PRIVACY_KEY")
+    assert config.resolve(tmp_path).privacy_key_digest == "" and not list(tmp_path.glob(".lmworks*"))
+    assert config.resolve(tmp_path).prepare(tmp_path)
     made = config.resolve(tmp_path).privacy_key_digest
+    assert not config.resolve(tmp_path).prepare(tmp_path)
     assert before != made == config.resolve(tmp_path).privacy_key_digest
     assert stat.S_IMODE((tmp_path / ".lmworks-privacy-key").stat().st_mode) == 0o600

@@ -21,6 +21,7 @@ from lmworks.data.sources.files import Files
 from lmworks.errors import UsageError
 from lmworks.pipeline import files as pipeline_files
 from lmworks.pipeline.store import Store
+from support import make_manifest
 
 Ingest = Callable[..., Any]
 OUT = "unreadable: a link that leads out of its folder"
@@ -143,8 +144,8 @@ def test_a_link_among_shards_of_a_foreign_store_is_not_followed(
 ) -> None:
     _, out = ingest_files({"a.txt": "good"})
     store = Store(tmp_path / "store")
-    files = {"part-00000.parquet": {"sha256": "0"}, "part-00001.parquet": {"sha256": "1"}}
-    store.publish("ingest", "00abcd", out, {"step": "raw", "files": files})
+    files = {name: {"sha256": name, "bytes": 1} for name in ("part-00000.parquet", "part-00001.parquet")}
+    store.publish(out, make_manifest(step="raw", stage="ingest", key="00abcd", files=files))
     (store.root / "artifacts/ingest/00abcd/payload/part-00000.parquet").rename(private.parent / "shard")
     (store.root / "artifacts/ingest/00abcd/payload/part-00001.parquet").symlink_to(private.parent / "shard")
     with pytest.raises(Exception, match="No document could be read"):

@@ -20,7 +20,7 @@ from lmworks.data.records import Documents
 from lmworks.data.sources.dataset import adapters
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.pipeline.store import Store
-from support import make_context
+from support import make_context, make_manifest
 
 Ingest = Callable[..., Any]
 
@@ -209,9 +209,8 @@ def test_documents_of_an_earlier_build_keep_ids_licences_and_sources(tmp_path: P
     _, made = run(tmp_path, source, allow=["MIT", "CC-BY-NC-4.0"])
     store = Store(tmp_path / "store")
     made_files = {p.name: {"sha256": p.name, "bytes": 1} for p in made.iterdir() if p.is_file()}
-    manifest = {"step": "raw", "files": made_files, "inputs": {}}
     before = ids(made)
-    store.publish("ingest", "abcdef123456", made, manifest)
+    store.publish(made, make_manifest(step="raw", stage="ingest", key="abcdef123456", files=made_files))
     again = {"kind": "artifact", "store": "store", "artifact": "abcdef"}
     (tmp_path / "next").mkdir()
     result, out = run(tmp_path / "next", {**again, "store": "../store"})

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
+import mlcroissant
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_store import build_store, make_nodes, write_sources
+from small_store import build_store, make_nodes, make_pair_nodes, write_sources
 
+from lmworks.data.tuning.conversations import Conversations
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
 from lmworks.release.cards.card import card_facts, card_text
 from lmworks.release.render.templates import markdown
+from lmworks.release.report.report import write_report
+from lmworks.release.trace.trace import trace_answer
 
 
 def card_of(store: Store, name: str) -> str:
@@ -48,6 +54,38 @@ def test_the_card_says_what_it_is_what_for_and_how_good(card: str, built: Store)
     assert "copy-nearest wins" in card
     assert f"| finetune | train | `{built.named('finetune').digest()[:16]}` |" in card
     assert "AutoModelForCausalLM.from_pretrained" in card
+
+
+def test_a_model_of_pairs_says_what_it_was_trained_on_and_its_data_have_a_card(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_pair_nodes(tmp_path))
+    write_report(store)
+    card = (store.root / "reports" / "handbook-translate-card.md").read_text()
+    assert "It was trained on 12 conversations (pairs)." in card and "license: cc-by-4.0" in card
+    assert "| handbook | CC-BY-4.0 | 14 | 13 | 12 |" in card
+    dataset = mlcroissant.Dataset(jsonld=str(store.root / "handbook-pairs-croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    read = {
+        record["conversations/id"].decode(): [text.decode() for text in record["conversations/messages"]]
+        for record in dataset.records("conversations")
+    }
+    pairs = Conversations(store.named("pairs").payload, "").iterate()
+    assert read == {pair["id"]: [turn["content"] for turn in pair["messages"]] for pair in pairs}
+    answer = "is ready for use and returns its name, its owner"
+    (source,) = {passage.source for passage in trace_answer(store, store.named("translate"), answer).passages}
+    assert source == "handbook"
+
+
+def test_what_is_lost_of_the_training_data_is_unknown(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_pair_nodes(tmp_path))
+    shutil.rmtree(store.named("raw").folder)
+    card = card_of(store, "translate")
+    assert "It was trained on 12 conversations (pairs)." in card and "license: unknown" in card
+    assert "| unknown | unknown | 0 | 0 | 12 |" in card
+    shutil.rmtree(store.named("translate/data").folder)
+    assert re.search(r"unknown: translate/data \(pack-pairs \w+\) is no longer", card_of(store, "translate"))
+    write_report(store)
 
 
 def test_tables_are_whole_lines(card: str) -> None:

@@ -17,7 +17,7 @@ from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
 from lmworks.release.inspect.changes import Changes, changes_of, inspectable
 from lmworks.release.inspect.inspect import in_words
-from lmworks.release.inspect.reasons import EXPLAIN, Change
+from lmworks.release.inspect.reasons import EXPLAINED, Change
 from lmworks.release.render.differences import SHOWN, Piece, differences, excerpt
 
 
@@ -85,7 +85,7 @@ def test_the_reasons_of_the_step_are_found_again_where_it_kept_no_example(built:
             assert len(found.examples["email redacted"]) == counted["email redacted"] == 12
         else:
             assert {reason: len(changes) for reason, changes in found.examples.items()} == counted
-    assert set(EXPLAIN) == {"curate", "anonymise"}
+    assert set(EXPLAINED) == {"curate", "anonymise"}
 
 
 def test_personal_data_is_hidden_before_it_is_anonymised_and_shown_if_asked(built: Built) -> None:

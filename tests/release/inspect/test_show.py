@@ -14,7 +14,7 @@ from lmworks.release.render.words import duration, number, shorten, size, visibl
 def test_counts_figures_rates_and_inputs_of_a_model(built: Store) -> None:
     text = describe(built.named("finetune"))
     assert "stage              train, version 1" in text
-    assert "from               pretrain, finetune/data" in text
+    assert "from               pretrain (begins with), finetune/data (trains on)" in text
     assert "parameters" in text and "5,901,312" in text
     assert "tokens per second" in text and "5,123" in text
     assert "validation loss: 2.45 nats per token (n 16)\nmean cross-entropy" in text

@@ -23,7 +23,7 @@ from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.adapter import LoraConfig
 from lmworks.train.configs.train import CausalLMConfig, SftConfig
-from lmworks.train.counting import training_memory
+from lmworks.train.counting import trained_parts, training_memory, weight_bytes
 from lmworks.train.families.adapters import PARTS, Adapters
 from lmworks.train.loop.train import train
 from model.test_folder import SHAPE, logits
@@ -171,7 +171,7 @@ def test_merged_magnitudes_are_learned_apart_and_are_counted(base: ModelFolder, 
     values = {"adapter": {"kind": "dora", "rank": 4, "alpha": 8}}
     counts = tune(base, rows, make_context(tmp_path), tmp_path / "out", **values).counts
     config = SftConfig.model_validate({**SMALL, **values})
-    assert counts["trained parameters"] == config.trained_parts(SHAPE)["adapters"]
+    assert counts["trained parameters"] == trained_parts(config, SHAPE)["adapters"]
     plain = SftConfig.model_validate(SMALL)
     needed, less = (training_memory(SHAPE, each, SHAPE.vocab_size, 0) for each in (config, plain))
     assert sum(needed.values()) > sum(less.values()) and "outputs before magnitudes" in needed
@@ -280,7 +280,7 @@ def test_the_memory_of_weights_in_4_bits_is_as_counted(in_blocks: ModelFolder) -
     decoder = load_model(in_blocks.path, None)
     Adapters(decoder, decoder.blocks, config.adapter, seed=0)
     frozen = [*(p for p in decoder.parameters() if not p.requires_grad), *decoder.buffers()]
-    assert config.weight_bytes(BLOCKS) == sum(tensor.nbytes for tensor in frozen)
+    assert weight_bytes(config, BLOCKS) == sum(tensor.nbytes for tensor in frozen)
     parts = [training_memory(BLOCKS, each, 400, 0) for each in (config, SftConfig.model_validate(SMALL))]
     assert sum(parts[0].values()) < sum(parts[1].values())
 

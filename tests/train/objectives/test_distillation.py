@@ -21,7 +21,7 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.arithmetic.losses import chunked_divergence
 from lmworks.train.configs.preference import RewardConfig
 from lmworks.train.configs.train import DistillationConfig, SftConfig
-from lmworks.train.counting import training_memory
+from lmworks.train.counting import flops_per_token, training_memory
 from lmworks.train.loop.train import train
 from support import make_context
 
@@ -141,6 +141,6 @@ def test_a_teacher_must_write_and_is_counted() -> None:
     )
     alone = SftConfig.model_validate({name: value for name, value in SETTINGS.items() if name != "teacher"})
     beside, plain = (training_memory(shape, each, 300, 0)["weights"] for each in (config, alone))
-    assert beside == plain + 4_000_000 and config.flops_per_token(shape) == alone.flops_per_token(shape) + 2_000_000
+    assert beside == plain + 4_000_000 and flops_per_token(config, shape) == flops_per_token(alone, shape) + 2_000_000
     with pytest.raises(ValueError, match="processes stays 1"):
         DistillationConfig.model_validate({**SETTINGS, "processes": 2})

@@ -22,8 +22,8 @@ from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
+from lmworks.train.preflight import check as preflight
 from lmworks.train.preflight.check import check, in_words
-from lmworks.train.preflight.check import check as preflight
 from support import make_context
 from tiny import make_tiny_model
 

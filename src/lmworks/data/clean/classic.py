@@ -56,7 +56,7 @@ class ClassicConfig(StepConfig):
         return self.model_copy(update=words)
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def classic(config: ClassicConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Cleaned documents; figures show what each step alone does to the types of words that occur."""
     folder = context.scratch / "types"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import digest_file, digest_text
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Effect, Reference, StepConfig
 
 DOCUMENTS_LISTED = 10
 
@@ -49,7 +49,9 @@ class DecontaminateConfig(StepConfig):
         default="drop", description="`cut` keeps the other lines of a document: for long ones, of which little is lost."
     )
     fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
 
     @model_validator(mode="after")
     def _has_a_set(self) -> Self:
@@ -80,7 +82,7 @@ class Item:
     """Id of the document that it is or was made from."""
 
 
-@stage(version=2)
+@stage(version=2, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ from lmworks.data.pretrained import batches, load, model_digest, most_tokens
 from lmworks.data.records import Documents, read_columns, write_file, write_json_lines
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Effect, Reference, StepConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,9 @@ class SemanticConfig(StepConfig):
         default=256, ge=8, description="Tokens embedded from a text's start: what all-MiniLM-L6-v2 was trained to read."
     )
     encoder_digest: str = Field(default="", description="Digest of the encoder's files; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
 
     def resolve(self, folder: Path) -> Self:
         """This config with the digest of the encoder: other weights give other duplicates."""
@@ -64,7 +66,7 @@ class SemanticConfig(StepConfig):
         return self.model_copy(update={"folder": folder, "encoder_digest": digest})
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups."""
     import numpy as np

@@ -104,7 +104,7 @@ class MixConfig(Course):
         )
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def mix(config: MixConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """The shards of all parts, one part after another; each document once. Of conversations, the lines of all.
 

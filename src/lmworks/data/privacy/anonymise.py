@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.identity import PRIVACY_KEY, key_digest
+from lmworks.data.identity import PRIVACY_KEY
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
@@ -21,7 +21,7 @@ from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate
 from lmworks.data.records import Document, Documents, read_shard, write_file
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Effect, Reference, StepConfig
 
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""
@@ -64,7 +64,9 @@ class AnonymiseConfig(StepConfig):
         "without a `model` nothing but patterns is asked.",
     )
     privacy_key_digest: str = Field(default="", description="Digest of the key of surrogates; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
 
     @model_validator(mode="after")
     def _has_one_model(self) -> Self:
@@ -76,9 +78,17 @@ class AnonymiseConfig(StepConfig):
 
     def resolve(self, folder: Path) -> Self:
         """This config with the digests of the key beside the recipe and of the model: others give other texts."""
-        digest = key_digest(PRIVACY_KEY.load(folder))
         entities = self.entities and self.entities.resolve(folder)
-        return self.model_copy(update={"folder": folder, "privacy_key_digest": digest, "entities": entities})
+        fields = {"folder": folder, "privacy_key_digest": PRIVACY_KEY.digest(folder), "entities": entities}
+        return self.model_copy(update=fields)
+
+    def prepare(self, folder: Path) -> bool:
+        PRIVACY_KEY.load(folder)
+        return not self.privacy_key_digest
+
+    def reasons_for(self, document: Document) -> Iterable[str]:
+        """What patterns find in a document and what is done with it."""
+        return anonymise_documents(self, b"", [document], {})[2].counts
 
     def action_of(self, kind: Kind) -> Action:
         """What is done with one kind."""
@@ -106,7 +116,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=2)
+@stage(version=2, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:

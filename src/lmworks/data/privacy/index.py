@@ -45,9 +45,9 @@ def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list
     key = PRIVACY_KEY.load(folder, make=False)
     wanted = {value_digest(key, kind, value) for kind in ("subject", *KINDS)}
     steps = {
-        artifact.payload / INDEX: artifact.manifest["step"]
+        artifact.payload / INDEX: artifact.manifest.step
         for artifact in artifacts
-        if artifact.stage == "anonymise" and artifact.manifest["config"]["privacy_key_digest"] == key_digest(key)
+        if artifact.stage == "anonymise" and artifact.manifest.config.get("privacy_key_digest") == key_digest(key)
     }
     if not steps:
         raise UsageError(

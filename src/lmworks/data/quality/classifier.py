@@ -43,7 +43,7 @@ class ClassifierConfig(StepConfig):
     seed: int = Field(default=0, description="Of the order of examples; any number will do.")
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
     import numpy as np

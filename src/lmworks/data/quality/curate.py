@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
@@ -68,8 +68,12 @@ class CurateConfig(StepConfig):
         """This config with the words of its list."""
         return self.model_copy(update={"word_list": read_list(folder, self.word_list)})
 
+    def reasons_for(self, document: Document) -> Iterable[str]:
+        """Why the filters drop or change a document."""
+        return filter_shard(self, [document])[1].counts
 
-@stage(version=2)
+
+@stage(version=2, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 

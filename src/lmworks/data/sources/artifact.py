@@ -53,7 +53,7 @@ class ArtifactSource(FolderSource):
         """The file's digest, from the manifest: a copy of the store is the same source."""
         artifact, _ = self._artifact()
         inside = (self.root() / path).relative_to(artifact.payload).as_posix()
-        return str(artifact.manifest["files"][inside]["sha256"])
+        return artifact.manifest.files[inside].sha256
 
     def _artifact(self) -> tuple[Artifact, str]:
         if not (self.root() / "artifacts").is_dir():

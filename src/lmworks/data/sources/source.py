@@ -7,14 +7,14 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Annotated, Self
 
 from pydantic import Field
 
 from lmworks.data.parsers.parser import Found, Piece, Record, Skipped, Unreadable
 from lmworks.data.records import Document
 from lmworks.pipeline.files import open_below
-from lmworks.recipe.schema import StepConfig
+from lmworks.recipe.schema import Effect, StepConfig
 
 __all__ = ["FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig", "Unreadable"]
 
@@ -23,7 +23,7 @@ class SourceConfig(StepConfig, ABC):
     """Base of every source: its config, and how it is read."""
 
     kind: str
-    folder: Path = Field(
+    folder: Annotated[Path, Effect.NOTHING] = Field(
         default=Path(), exclude=True, description="The recipe's folder, set on loading: a path is taken from there."
     )
 

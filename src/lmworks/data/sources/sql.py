@@ -17,7 +17,7 @@ from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import erased_documents
-from lmworks.pipeline.files import sync_folder
+from lmworks.pipeline.files import write_atomically
 
 
 class Sql(ParsedSource, FolderSource):
@@ -53,8 +53,7 @@ class Sql(ParsedSource, FolderSource):
         digest = hashlib.blake2b(f"{self.url}\0{self.query}".encode(), digest_size=8).hexdigest()
         path = self.root() / f"{digest}.jsonl"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._write(path, self._rows())
+            write_atomically(path, self._without_erased(path.name, self._rows()))
         return [path.name]
 
     def forget(self) -> None:
@@ -65,19 +64,7 @@ class Sql(ParsedSource, FolderSource):
             with path.open("rb") as before, path.open("rb") as after:
                 if any(old != new for old, new in zip(before, self._without_erased(path.name, after), strict=True)):
                     before.seek(0)
-                    self._write(path, before)
-
-    def _write(self, path: Path, lines: Iterable[bytes]) -> None:
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with unfinished.open("wb") as stream:
-                stream.writelines(self._without_erased(path.name, lines))
-                stream.flush()
-                os.fsync(stream.fileno())
-            unfinished.replace(path)
-            sync_folder(path.parent)
-        finally:
-            unfinished.unlink(missing_ok=True)
+                    write_atomically(path, self._without_erased(path.name, before))
 
     def _without_erased(self, name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
         """A snapshot's lines; those of erased documents are empty, so that the others keep their numbers."""

@@ -15,7 +15,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 
 
-@stage(version=2)
+@stage(version=2, reads="documents")
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 

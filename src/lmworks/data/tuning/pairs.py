@@ -74,7 +74,7 @@ class Pair:
         }
 
 
-@stage(version=2)
+@stage(version=2, reads="documents")
 def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations of one question, the source, and one answer, the target.
 

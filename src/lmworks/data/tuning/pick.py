@@ -25,7 +25,7 @@ class PickConfig(StepConfig):
     count: int = Field(default=2, ge=1, description="As many as one looks at.")
 
 
-@stage(version=2)
+@stage(version=2, reads="data")
 def pick_documents(config: PickConfig, data: Documents, out: Path, context: Context) -> Result:
     """The first documents in the order of ids, which is no order of content."""
     picked = list(islice(data.iterate(), config.count))
@@ -34,7 +34,7 @@ def pick_documents(config: PickConfig, data: Documents, out: Path, context: Cont
     return Result()
 
 
-@stage(version=2)
+@stage(version=2, reads="data")
 def pick_conversations(config: PickConfig, data: Conversations, out: Path, context: Context) -> Result:
     """The first conversation of each form: those about a document before others, the longest answers first."""
     first: dict[str, dict[str, Any]] = {}

@@ -88,7 +88,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -100,7 +100,7 @@ def conversations(config: ConversationsConfig, documents: Documents, out: Path, 
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Effect, Reference, StepConfig
 
 
 class VerdictsConfig(StepConfig):
@@ -36,7 +36,9 @@ class VerdictsConfig(StepConfig):
         default=["reject"], min_length=1, description="Labels that reject; the annotation page offers this one."
     )
     fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
-    folder: Path = Field(default=Path(), exclude=True, description="The recipe's folder; set by `resolve`.")
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
 
     def resolve(self, folder: Path) -> Self:
         """This config with the content of its files."""
@@ -55,7 +57,7 @@ class VerdictsConfig(StepConfig):
         return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Drop what experts rejected, or label what they judged; documents without a verdict stay as they are.
 

@@ -12,8 +12,10 @@ from pydantic import Field
 
 from lmworks.data.records import Document, Documents
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import ACCURACY, Item, TaskConfig, contamination, score_in_chunks, write_items
+from lmworks.evaluate.items import ACCURACY, Item, TaskConfig
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 
@@ -47,7 +49,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=3)
+@stage(version=3, reads="train", measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig,
     model: ModelFolder,
@@ -91,7 +93,7 @@ def evaluate_classification(
     return _scored(config, data, train, out, context, guess, method, **known)
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -105,7 +107,7 @@ def evaluate_classification_majority(
     return _scored(config, data, train, out, context, guess, "the commonest label")
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -165,19 +167,18 @@ def _scored(
             for document, (answer, likely) in zip(documents, guess([each.text for each in documents]), strict=True)
         ]
 
-    items = score_in_chunks(context, asked, TEXTS_AT_ONCE, score)
-    write_items(out / "items.jsonl", items)
+    items = in_chunks(context, asked, TEXTS_AT_ONCE, score)
+    found = Scored.written(items, out, train, [each.id for each in asked], **conditions)
     labels = {item["reference"] for item in items}
-    known = {"contamination": contamination(train, [each.id for each in asked]), **conditions}
     figures = [
-        ACCURACY.figure(items, method, chance=1 / len(labels), **known),
-        macro_f1(items, method, **known),
-        *when_unsure_ones_are_handed_on(items, method, **known),
+        found.figure(ACCURACY, method, chance=1 / len(labels)),
+        macro_f1(items, method, **found.conditions),
+        *when_unsure_ones_are_handed_on(items, method, **found.conditions),
     ]
     wrong = [item for item in items if not item["score"]]
     confused = Counter(f"{item['reference']} taken for {item['answer']}" for item in wrong).most_common(CONFUSIONS)
     counts = Counter(f"label {item['reference']}" for item in items)
-    return Result(figures=figures, counts={**counts, **dict(confused)}, examples=wrong[:6])
+    return found.result(*figures, counts={**counts, **dict(confused)}, examples=wrong[:6])
 
 
 def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidence: Any) -> Iterator[Figure]:

@@ -9,19 +9,11 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import (
-    DISTINCT,
-    EXACT,
-    TRUNCATED,
-    Item,
-    contamination,
-    evidence,
-    score_in_chunks,
-    with_distinct,
-    write_items,
-)
+from lmworks.evaluate.items import DISTINCT, EXACT, TRUNCATED, Item, evidence, with_distinct
 from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots, sources
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 
 QUESTIONS_AT_ONCE = 256
@@ -35,7 +27,7 @@ class ExactAnswerConfig(QuestionsConfig):
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig,
     model: ModelFolder,
@@ -61,18 +53,16 @@ def evaluate_exact_answer(
             _item(question, each.text.strip(), each.end_id is None) for question, each in zip(some, found, strict=True)
         ]
 
-    items = with_distinct(score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer))
-    write_items(out / "items.jsonl", items)
+    items = with_distinct(in_chunks(context, questions, QUESTIONS_AT_ONCE, answer))
     known = evidence(engine, [prompt(question).text for question in questions])
-    known["contamination"] = contamination(train, sources(questions))
+    found = Scored.written(items, out, train, sources(questions), **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens"
-    figures = [
-        EXACT.figure(items, f"answered exactly; {method}", **known),
-        DISTINCT.figure(items, f"distinct answers / answers; {method}", **known),
-        TRUNCATED.figure(items, f"answers cut at the limit; {method}", **known),
-    ]
-    return Result(figures=figures, examples=items[:6])
+    return found.result(
+        found.figure(EXACT, f"answered exactly; {method}"),
+        found.figure(DISTINCT, f"distinct answers / answers; {method}"),
+        found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
+    )
 
 
 def _item(question: Question, answer: str, truncated: bool) -> Item:

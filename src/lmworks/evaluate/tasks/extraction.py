@@ -14,18 +14,11 @@ from pydantic import Field
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import (
-    SPAN_F1,
-    SPAN_PRECISION,
-    SPAN_RECALL,
-    Item,
-    TaskConfig,
-    contamination,
-    score_in_chunks,
-    write_items,
-)
+from lmworks.evaluate.items import SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig
 from lmworks.evaluate.metrics import span_counts
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 
 TEXTS_AT_ONCE = 256
@@ -48,7 +41,7 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_extraction(
     config: ExtractionConfig,
     model: ModelFolder,
@@ -75,7 +68,7 @@ def evaluate_extraction(
     return _scored(config, data, train, out, context, find, "the likeliest label of each word's first token", **known)
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -91,7 +84,7 @@ def evaluate_extraction_dictionary(
     )
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_extraction_rules(
     config: ExtractionConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -174,20 +167,19 @@ def _scored(
             for (document, spans), found in zip(some, find([document.text for document, _ in some]), strict=True)
         ]
 
-    items = score_in_chunks(context, asked, TEXTS_AT_ONCE, score)
-    write_items(out / "items.jsonl", items)
-    known = {"contamination": contamination(train, [document.id for document, _ in asked]), **conditions}
-    figures = [metric.figure(items, method, **known) for metric in (SPAN_F1, SPAN_PRECISION, SPAN_RECALL)]
+    items = in_chunks(context, asked, TEXTS_AT_ONCE, score)
+    found = Scored.written(items, out, train, [document.id for document, _ in asked], **conditions)
+    figures = [found.figure(metric, method) for metric in (SPAN_F1, SPAN_PRECISION, SPAN_RECALL)]
     counts: dict[str, int] = {}
     for label in sorted({label for _, spans in asked for label, _, _ in spans}):
         each = [{"cluster": item["cluster"], "spans": item["labels"].get(label, [0, 0, 0])} for item in items]
         right, said, there = (sum(column) for column in zip(*(item["spans"] for item in each), strict=True))
         of_label = replace(SPAN_F1, name=f"F1 of {label}")
         how = f"{method}; {right} of {there} found, and {right} of {said} that were said are right"
-        figures.append(of_label.figure(each, how, **known))
+        figures.append(replace(found, items=each).figure(of_label, how))
         counts |= {f"{label}: there": there, f"{label}: said": said, f"{label}: right": right}
     wrong = [item for item in items if item["answer"] != item["reference"]]
-    return Result(figures=figures, counts=counts, examples=wrong[:6])
+    return found.result(*figures, counts=counts, examples=wrong[:6])
 
 
 def _told(text: str, spans: Sequence[Span]) -> str:

@@ -31,7 +31,7 @@ class FactsToTextConfig(WritingConfig):
     style_label: str = Field(default="written", description="Its label of those; as the data step `styles` has it.")
 
 
-@stage(version=1)
+@stage(version=1, reads="train", judges="style", measures=("model", "data"))
 def evaluate_facts_to_text(
     config: FactsToTextConfig,
     model: ModelFolder,
@@ -45,7 +45,7 @@ def evaluate_facts_to_text(
     return judge_model(config, model, data, train, out, context, style=style, style_label=config.style_label)
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", judges="style", measures="data")
 def evaluate_facts_to_text_template(
     config: FactsToTextConfig,
     data: Conversations,
@@ -61,7 +61,7 @@ def evaluate_facts_to_text_template(
     )
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", judges="style", measures="data")
 def evaluate_facts_to_text_nearest(
     config: FactsToTextConfig,
     data: Conversations,

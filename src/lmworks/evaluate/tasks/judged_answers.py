@@ -10,22 +10,12 @@ from pydantic import Field
 
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import (
-    ACCURACY,
-    DISTINCT,
-    JUDGE_SCORE,
-    TRUNCATED,
-    Item,
-    Metric,
-    contamination,
-    evidence,
-    score_in_chunks,
-    with_distinct,
-    write_items,
-)
+from lmworks.evaluate.items import ACCURACY, DISTINCT, JUDGE_SCORE, TRUNCATED, Item, Metric, evidence, with_distinct
 from lmworks.evaluate.questions import QuestionsConfig, draw
+from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.preference_accuracy import SHOWN_CHARACTERS, items_by_length, items_by_scores
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Result, stage
@@ -62,7 +52,7 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=2)
+@stage(version=2, reads="train", judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -86,21 +76,19 @@ def evaluate_judged_answers(
         found = [(each.text.strip(), each.end_id is None) for each in engine.generate(prompts, sampling)]
         return _items(some, found, judging)
 
-    items = with_distinct(score_in_chunks(context, asked, PROMPTS_AT_ONCE, answer))
-    write_items(out / "items.jsonl", items)
+    items = with_distinct(in_chunks(context, asked, PROMPTS_AT_ONCE, answer))
     known = evidence(engine, [engine.tokenizer.render_chat(each.prompt, True) for each in asked])
-    known["contamination"] = contamination(train, [item["cluster"] for item in items])
+    found = Scored.written(items, out, train, [item["cluster"] for item in items], **known)
     method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
-    figures = [
-        JUDGE_SCORE.figure(items, f"score by {config.judge}; {method}", **known),
-        CHARACTERS.figure(items, method, **known),
-        TRUNCATED.figure(items, f"answers cut at the limit; {method}", **known),
-        DISTINCT.figure(items, f"distinct answers / answers; {method}", **known),
-    ]
-    return Result(figures=figures, examples=items[:6])
+    return found.result(
+        found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),
+        found.figure(CHARACTERS, method),
+        found.figure(TRUNCATED, f"answers cut at the limit; {method}"),
+        found.figure(DISTINCT, f"distinct answers / answers; {method}"),
+    )
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,
@@ -119,16 +107,14 @@ def evaluate_judged_answers_chosen(
     def score(some: Sequence[Preference]) -> list[Item]:
         return _items(some, [(str(each.chosen[-1]["content"]), False) for each in some if each.chosen], judging)
 
-    items = score_in_chunks(context, asked, PROMPTS_AT_ONCE, score)
-    write_items(out / "items.jsonl", items)
+    items = in_chunks(context, asked, PROMPTS_AT_ONCE, score)
+    found = Scored.written(items, out, train, [item["cluster"] for item in items])
     method = f"the answers that people chose; {drawn}"
-    seen = contamination(train, [item["cluster"] for item in items])
-    figures = [
-        JUDGE_SCORE.figure(items, f"score by {config.judge}; {method}", contamination=seen),
-        CHARACTERS.figure(items, method, contamination=seen),
+    return found.result(
+        found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),
+        found.figure(CHARACTERS, method),
         *_trust(config, judged or data, train, judging),
-    ]
-    return Result(figures=figures, examples=items[:6])
+    )
 
 
 def _asked(config: JudgedAnswersConfig, data: Preferences) -> tuple[list[Preference], str]:

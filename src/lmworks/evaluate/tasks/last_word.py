@@ -9,10 +9,12 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.records import Documents
-from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import ACCURACY, Item, evidence
 from lmworks.evaluate.questions import DrawnConfig, Question, draw
 from lmworks.evaluate.records import records_of
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 
 PASSAGES_AT_ONCE = 128
@@ -28,7 +30,7 @@ class LastWordConfig(DrawnConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_last_word(
     config: LastWordConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
@@ -57,9 +59,8 @@ def evaluate_last_word(
             for record, passage, word, given in zip(some, passages, words, answers, strict=True)
         ]
 
-    items = score_in_chunks(context, records, PASSAGES_AT_ONCE, answer)
-    write_items(out / "items.jsonl", items)
-    known = evidence(engine, [item["prompt"] for item in items])
-    known["contamination"] = contamination(train, [record["document"] for record in records])
+    items = in_chunks(context, records, PASSAGES_AT_ONCE, answer)
+    documents = [record["document"] for record in records]
+    found = Scored.written(items, out, train, documents, **evidence(engine, [item["prompt"] for item in items]))
     method = f"{drawn}; the last word of a passage, greedily, after <|endoftext|> and the words before it"
-    return Result(figures=[ACCURACY.figure(items, method, **known)], examples=items[:6])
+    return found.result(found.figure(ACCURACY, method))

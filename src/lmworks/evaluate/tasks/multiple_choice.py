@@ -11,10 +11,12 @@ from pydantic import Field
 from lmworks.data.records import Documents
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import ACCURACY, Item, evidence
 from lmworks.evaluate.questions import DrawnConfig, Question, draw
 from lmworks.evaluate.records import records_of
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class MultipleChoiceConfig(DrawnConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_multiple_choice(
     config: MultipleChoiceConfig,
     model: ModelFolder,
@@ -81,18 +83,14 @@ def evaluate_multiple_choice(
             )
         return items
 
-    items = score_in_chunks(context, records, QUESTIONS_AT_ONCE, choose)
-    write_items(out / "items.jsonl", items)
+    items = in_chunks(context, records, QUESTIONS_AT_ONCE, choose)
+    documents = [record["document"] for record in records]
+    chance = sum(1 / item["candidates"] for item in items) / len(items)
     known = evidence(engine, [item["prompt"] for item in items])
-    known["contamination"] = contamination(train, [record["document"] for record in records])
-    known["chance"] = sum(1 / item["candidates"] for item in items) / len(items)
+    found = Scored.written(items, out, train, documents, chance=chance, **known)
     method = f"{drawn}, each choice's log-likelihood after <|endoftext|>, the question and {config.between!r}"
     other, metric = beside(config.score)
-    figures = [
-        ACCURACY.figure(items, f"{method}, {config.score}", **known),
-        metric.figure(items, f"{method}, {other}", **known),
-    ]
-    return Result(figures=figures, examples=items[:6])
+    return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
 
 
 def encoded(tokenizer: Tokenizer, asked: str, choices: Sequence[str]) -> tuple[list[int], list[list[int]]]:

@@ -6,23 +6,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.items import (
-    BITS_PER_BYTE,
-    Item,
-    Metric,
-    TaskConfig,
-    contamination,
-    evidence,
-    score_in_chunks,
-    write_items,
-)
+from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 
@@ -54,7 +47,7 @@ class PerplexityConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_perplexity(
     config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
@@ -67,21 +60,17 @@ def evaluate_perplexity(
     if stride >= engine.context_length:
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")
     documents = list(data.iterate())
-    items = score_in_chunks(context, documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
-    write_items(out / "items.jsonl", items)
-    known: dict[str, Any] = {
-        **evidence(engine, [document.text for document in documents]),
-        "stride": stride,
-        "contamination": contamination(train, [document.id for document in documents]),
-    }
+    items = in_chunks(context, documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
+    known = evidence(engine, [document.text for document in documents])
+    found = Scored.written(items, out, train, _ids(documents), stride=stride, **known)
     method = "every byte of each document, given what stands before it there and <|endoftext|>"
-    tokens = BITS_PER_TOKEN.figure(items, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}", **known)
+    tokens = found.figure(BITS_PER_TOKEN, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}")
     interval = tokens.interval and (2 ** tokens.interval[0], 2 ** tokens.interval[1])
     perplexity = replace(tokens, value=2**tokens.value, interval=interval)
-    return Result(figures=[BITS_PER_BYTE.figure(items, method, **known), perplexity])
+    return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(
     config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -92,12 +81,12 @@ def evaluate_perplexity_ngram(
     texts = [document.text.encode() for document in documents]
     ngrams = NgramModel.fit([document.text.encode() for document in train.iterate()], ORDER)
     items = [_item(document, bits) for document, bits in zip(documents, ngrams.bits(texts), strict=True)]
-    write_items(out / "items.jsonl", items)
+    found = Scored.written(items, out, train, _ids(documents))
     method = f"every byte of each document, given the {ORDER - 1} before it there: interpolated modified Kneser-Ney"
-    return Result(figures=[BITS_PER_BYTE.figure(items, method, contamination=_overlap(documents, train))])
+    return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_perplexity_xz(
     config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
@@ -107,23 +96,22 @@ def evaluate_perplexity_xz(
     documents = list(data.iterate())
     text = "".join(document.text for document in documents).encode()
     alone, more = compressed_bits(text, "".join(document.text for document in train.iterate()).encode())
-    write_items(out / "items.jsonl", [])
-    return Result(
-        figures=[
-            Figure(
-                name=name,
-                value=bits / len(text),
-                n=len(documents),
-                method=f"xz -9 of all documents as one text, in which it refers back to any earlier one; {how}",
-                unit=BITS_PER_BYTE.unit,
-                contamination=_overlap(documents, train),
-            )
-            for name, bits, how in (
-                ("bits_per_byte", more, "what they add behind the training text"),
-                ("bits_per_byte_alone", alone, "without the training text"),
-            )
-        ]
-    )
+    found = Scored.written([], out, train, _ids(documents))
+    figures = [
+        Figure(
+            name=name,
+            value=bits / len(text),
+            n=len(documents),
+            method=f"xz -9 of all documents as one text, in which it refers back to any earlier one; {how}",
+            unit=BITS_PER_BYTE.unit,
+            **found.conditions,
+        )
+        for name, bits, how in (
+            ("bits_per_byte", more, "what they add behind the training text"),
+            ("bits_per_byte_alone", alone, "without the training text"),
+        )
+    ]
+    return found.result(*figures)
 
 
 def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -173,5 +161,5 @@ def _item(document: Document, bits: float) -> Item:
     }
 
 
-def _overlap(documents: Sequence[Document], train: Documents) -> str | None:
-    return contamination(train, [document.id for document in documents])
+def _ids(documents: Sequence[Document]) -> list[str]:
+    return [document.id for document in documents]

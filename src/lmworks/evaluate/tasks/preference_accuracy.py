@@ -11,8 +11,10 @@ from pydantic import Field
 
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import ACCURACY, Item, Metric, TaskConfig, contamination, score_in_chunks, write_items
+from lmworks.evaluate.items import ACCURACY, Item, Metric, TaskConfig
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder, is_ours, read_config
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
@@ -43,7 +45,7 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -56,9 +58,9 @@ def evaluate_preference_accuracy(
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
     from lmworks.engines.open import open_engine, open_reward_model
 
-    scored = is_ours(model.path) and bool(read_config(model.path).labels)
-    engine = (open_reward_model if scored else open_engine)(model.path, config.data_type)
-    if scored:
+    ranks = is_ours(model.path) and bool(read_config(model.path).labels)
+    engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type)
+    if ranks:
         leads, how = _by_scores(engine), "difference of a reward model's scores"
     elif reference:
         leads = _by_ratios(engine, open_engine(reference.path, config.data_type))
@@ -72,24 +74,23 @@ def evaluate_preference_accuracy(
         found = leads([both for _, both in chunk])
         return [_item(each, lead) for (each, _), lead in zip(chunk, found, strict=True)]
 
-    items = score_in_chunks(context, fitting, PAIRS_AT_ONCE, score)
-    write_items(out / "items.jsonl", items)
+    items = in_chunks(context, fitting, PAIRS_AT_ONCE, score)
     known = {
-        "contamination": contamination(train, [item["cluster"] for item in items]),
         "context_length": engine.context_length,
         "data_type": config.data_type,
         "device": engine.model.output_weight.device.type,
     }
     method = f"{how} above zero; {len(pairs) - len(fitting)} pairs longer than the context left out"
-    figures, examples = [ACCURACY.figure(items, method, chance=0.5, **known)], []
-    if scored:
-        calibration, table = calibrate(items, **known)
-        figures += [PREFERENCE_LOSS.figure(items, f"−ln σ({how})", **known), calibration]
+    found = Scored.written(items, out, train, [item["cluster"] for item in items], **known)
+    figures, examples = [found.figure(ACCURACY, method, chance=0.5)], []
+    if ranks:
+        calibration, table = calibrate(items, **found.conditions)
+        figures += [found.figure(PREFERENCE_LOSS, f"−ln σ({how})"), calibration]
         examples.append({"reason": "calibration", "text": table})
-    return Result(figures=figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
+    return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
@@ -100,10 +101,9 @@ def evaluate_preference_accuracy_length(
 ) -> Result:
     """Prefer the longer answer, or the shorter one, whichever was chosen oftener in the training pairs."""
     items, side = items_by_length(_pairs(config, data), _pairs(config, train))
-    write_items(out / "items.jsonl", items)
+    found = Scored.written(items, out, train, [item["cluster"] for item in items])
     method = f"the {side} answer in characters, as was chosen oftener in training"
-    seen = contamination(train, [item["cluster"] for item in items])
-    return Result(figures=[ACCURACY.figure(items, method, chance=0.5, contamination=seen)])
+    return found.result(found.figure(ACCURACY, method, chance=0.5), examples=())
 
 
 def items_by_scores(pairs: Sequence[Preference], engine: Engine) -> list[Item]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import FOLLOWED, Item, Metric, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import FOLLOWED, Item, Metric, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
+from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
 
@@ -32,7 +35,7 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_rules(
     config: RulesConfig,
     model: ModelFolder,
@@ -61,18 +64,17 @@ def evaluate_rules(
             for question, each, by_rule in zip(some, said, followed, strict=True)
         ]
 
-    items = score_in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
-    write_items(out / "items.jsonl", items)
+    items = in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
     known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
-    known["contamination"] = contamination(train, sources(questions))
+    judged = Scored.written(items, out, train, sources(questions), **known)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
     method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"
-    figures = [FOLLOWED.figure(items, f"answers that follow all rules; {method}", **known)]
+    figures = [judged.figure(FOLLOWED, f"answers that follow all rules; {method}")]
     for number, rule in enumerate(config.rules if len(config.rules) > 1 else ()):
         one = Metric(name=f"follows_rule_{number + 1}", label=rule.kind, is_share=True)
-        found = [{**item, "score": item["followed"][number]} for item in items]
-        figures.append(one.figure(found, f"answers that follow rule {number + 1}, {rule.kind}; {method}", **known))
-    return Result(figures=figures, examples=items[:6])
+        by_rule = replace(judged, items=[{**item, "score": item["followed"][number]} for item in items])
+        figures.append(by_rule.figure(one, f"answers that follow rule {number + 1}, {rule.kind}; {method}"))
+    return judged.result(*figures)
 
 
 def _reference(question: Question) -> str:

@@ -24,7 +24,7 @@ class SummaryConfig(WritingConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_summary(
     config: SummaryConfig,
     model: ModelFolder,
@@ -37,7 +37,7 @@ def evaluate_summary(
     return judge_model(config, model, data, train, out, context)
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_summary_lead(
     config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -45,7 +45,7 @@ def evaluate_summary_lead(
     return judge_baseline(config, data, train, out, one_sentence.lead, "the first sentence")
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_summary_central(
     config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -54,7 +54,7 @@ def evaluate_summary_central(
     return judge_baseline(config, data, train, out, one_sentence.central, how)
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_summary_learned(
     config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:

@@ -8,18 +8,20 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import Item, contamination, evidence, score_in_chunks, write_items
+from lmworks.evaluate.items import Item, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
+from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
 from lmworks.model.folder import ARCHITECTURES, ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 
@@ -56,7 +58,7 @@ class TextToTextTaskConfig(WritingConfig):
     kind: Literal["text-to-text"] = "text-to-text"
 
 
-@stage(version=2)
+@stage(version=2, reads="train", measures=("model", "data"))
 def evaluate_text_to_text(
     config: TextToTextTaskConfig,
     model: ModelFolder,
@@ -69,7 +71,7 @@ def evaluate_text_to_text(
     return judge_model(config, model, data, train, out, context)
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_text_to_text_copy(
     config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -77,7 +79,7 @@ def evaluate_text_to_text_copy(
     return judge_baseline(config, data, train, out, str, "the source copied")
 
 
-@stage(version=2)
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_text_to_text_words(
     config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
@@ -101,7 +103,7 @@ def judge_model(
     """The figures of a model. `more` goes to `Known`."""
     pairs, drawn = draw(list(data.iterate()), config)
     write, how, known = _writer(config, model.path, [pair["messages"][0]["content"] for pair in pairs])
-    texts = score_in_chunks(
+    texts = in_chunks(
         context,
         pairs,
         SOURCES_AT_ONCE,
@@ -207,20 +209,14 @@ def _judged(
         for _, judge in judges:
             item |= judge.fields(written)
         items.append(item)
-    write_items(out / "items.jsonl", items)
-    evidence_ = {**(conditions or {}), "contamination": _overlap(train, pairs, learned)}
+    found = Scored.written(items, out, train, sources(pairs), **(conditions or {}))
+    if train:
+        seen = {source_of(pair) for pair in learned}
+        equal = f"{sum(source_of(pair) in seen for pair in pairs)} of {len(pairs)} sources stand in it, too"
+        found = found.where(contamination=f"{found.conditions['contamination']}; {equal}")
     figures = [
-        metric.figure(items, f"{how}; {method}", **evidence_)
+        found.figure(metric, f"{how}; {method}")
         for metrics, judge in judges
         for metric, how in zip(metrics, judge.methods, strict=True)
     ]
-    return Result(figures=figures, examples=list(items[:6]), measured=measured or {})
-
-
-def _overlap(train: Handle | None, pairs: Sequence[Question], learned: Iterable[Question]) -> str | None:
-    """What `contamination` finds, and equal sources, which other documents may hold."""
-    verdict = contamination(train, sources(pairs))
-    if verdict is None:
-        return None
-    seen = {source_of(pair) for pair in learned}
-    return f"{verdict}; {sum(source_of(pair) in seen for pair in pairs)} of {len(pairs)} sources stand in it, too"
+    return found.result(*figures, measured=measured or {})

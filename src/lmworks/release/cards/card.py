@@ -9,22 +9,22 @@ from typing import Any
 
 from markupsafe import Markup
 
-from lmworks.data.records import Documents
 from lmworks.model.folder import approximate_config, prefix_kind
 from lmworks.pipeline.files import canonical_json
-from lmworks.pipeline.lineage import ancestors
+from lmworks.pipeline.lineage import Link
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, figures_of, read_json
+from lmworks.release.built import Built, is_model, read_json
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.verdicts import verdicts
 from lmworks.release.render.tables import label_of, tasks
 from lmworks.release.render.templates import environment
-from lmworks.release.trace.trace import training_data
+from lmworks.release.trace.provenance import UNKNOWN, provenances
 
 
 def card_text(built: Built, artifact: Artifact) -> str:
     """The card as Markdown with a YAML head."""
-    name = built.step_of(artifact) or artifact.manifest["step"]
+    name = built.step_of(artifact) or artifact.manifest.step
     origins = [] if artifact.stage == "import-model" else dataflow.origins(built, [artifact])
     return (
         environment(__package__)
@@ -39,12 +39,14 @@ def card_text(built: Built, artifact: Artifact) -> str:
             training=read_json(artifact.payload / "training.json"),
             origins=origins,
             trained_on=dataflow.trained_on(built, artifact),
+            unknown=[str(link) for link in built.lineage.trained_on(artifact) if not link.parent],
             bases=bases(built, artifact),
+            helpers=helpers(built, artifact),
             licences=licences_of(origins, bases(built, artifact)),
             languages=_languages(built, artifact),
             measured={task: found for task, found in tasks(built).items() if name in built.evaluations()[task]},
             verdicts=verdicts(built),
-            steps=ancestors(built.store, artifact),
+            steps=built.lineage.ancestors(artifact),
             quote=_quote,
         )
     )
@@ -53,7 +55,7 @@ def card_text(built: Built, artifact: Artifact) -> str:
 def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
     """Facts for the chat page, named as its `PageContent` names them. Of each task the first figure, which leads it."""
     built = Built.holding(store, artifact)
-    name = built.step_of(artifact) or artifact.manifest["step"]
+    name = built.step_of(artifact) or artifact.manifest.step
     measured = {task: systems[name] for task, systems in built.evaluations().items() if name in systems}
     return {
         "name": f"{built.name}/{name}",
@@ -63,7 +65,7 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
         "figures": [
             replace(figure, name=f"{task}: {label_of(figure)}")
             for task, evaluation in measured.items()
-            for figure in figures_of(evaluation)[:1]
+            for figure in evaluation.manifest.figures[:1]
         ],
         "licences": licences_of(dataflow.origins(built, [artifact]), bases(built, artifact)),
         "digest": artifact.digest(),
@@ -72,14 +74,29 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
 
 def bases(built: Built, artifact: Artifact) -> list[dict[str, str]]:
     """The config of each model of others that this one began with: its `path` and its `licence`."""
-    found = (item.artifact for item in ancestors(built.store, artifact))
-    return [each.manifest["config"] for each in found if each.stage == "import-model"]
+    begun_with = [artifact, *(link.parent for link in built.lineage.begun_with(artifact))]
+    return [each.manifest.config for each in begun_with if each and each.stage == "import-model"]
+
+
+def helpers(built: Built, artifact: Artifact) -> dict[str, list[str]]:
+    """Other models that a model, or one that it began with, learned from: those that judged, those that wrote texts."""
+    models = [artifact, *(link.parent for link in built.lineage.begun_with(artifact) if link.parent)]
+    judges = [link for model in models for link in built.lineage.links(model, Role.JUDGES)]
+    texts = [link.parent for link in built.lineage.trained_on(artifact) if link.parent]
+    written = [link for each in texts for link in [*built.lineage.read_from(each)] if _is_model(link)]
+    found = {"Its answers were judged by": judges, "Some of these texts were written by": written}
+    return {how: list(dict.fromkeys(link.record.reference for link in links)) for how, links in found.items() if links}
+
+
+def _is_model(link: Link) -> bool:
+    return link.parent is not None and is_model(link.parent)
 
 
 def licences_of(origins: Sequence[dataflow.Origin], begun_with: Sequence[Mapping[str, str]] = ()) -> list[str]:
-    """The licences of the base and of all texts that reached the model; of all read, if documents were not counted."""
-    used = [origin for origin in origins if any(origin.used.values())]
-    return sorted({origin.licence for origin in used or origins} | {base["licence"] for base in begun_with})
+    """The licences of the base and of all texts that reached the model; of all read, if some of these are not known."""
+    unknown = any(origin.licence == UNKNOWN.licence for origin in origins)
+    used = {origin.licence for origin in origins if unknown or any(origin.used.values())}
+    return sorted({licence for licence in used if licence} | {base["licence"] for base in begun_with})
 
 
 def _languages(built: Built, model: Artifact) -> list[str]:
@@ -87,12 +104,10 @@ def _languages(built: Built, model: Artifact) -> list[str]:
 
     Below that, detection from few words is mostly wrong.
     """
-    import pyarrow.parquet as pq
-
     counts: Counter[str] = Counter()
-    for data, _, part in training_data(built.store, model):
-        for shard in Documents(data.path(part), "").shards():
-            counts.update(pq.read_table(shard, columns=["language"]).column("language").drop_null().to_pylist())
+    for link in built.lineage.trained_on(model):
+        found = provenances(built.lineage, link.parent, link.record.part) if link.parent else ()
+        counts.update(each.language for each in found if each.language)
     return [language for language, count in counts.most_common() if count >= counts.total() / 100]
 
 
@@ -102,4 +117,4 @@ def _quote(text: str) -> Markup:
 
 def parameters(artifact: Artifact) -> int:
     """How many numbers a model has."""
-    return int(artifact.manifest["counts"].get("parameters", 0))
+    return int(artifact.manifest.counts.get("parameters", 0))

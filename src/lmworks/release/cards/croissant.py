@@ -10,16 +10,18 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import COLUMNS, Documents
+from lmworks.data.records import COLUMNS
 from lmworks.pipeline.files import write_atomically
-from lmworks.pipeline.lineage import ancestors
-from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, reference
-from lmworks.release.trace.trace import training_data
+from lmworks.pipeline.manifest import FileRecord
+from lmworks.pipeline.store import Artifact
+from lmworks.release.built import Built, files_read
+from lmworks.release.trace.provenance import provenances
 
 CONTEXT = {
     "@language": "en",
@@ -63,118 +65,134 @@ CONTEXT = {
 """As the specification gives it, with PROV added."""
 
 
+@dataclass(frozen=True)
+class Form:
+    """How the records of a step lie on disk."""
+
+    noun: str
+    pattern: str
+    encoding: str
+    fields: Mapping[str, bool]
+    """Field → whether it holds turns, of which the card gives the texts."""
+
+
+FORMS = (
+    Form("documents", "part-*.parquet", "application/x-parquet", dict.fromkeys(COLUMNS, False)),
+    Form("conversations", "conversations.jsonl", "application/jsonlines", {"id": False, "messages": True}),
+    Form(
+        "judgements",
+        "preferences.jsonl",
+        "application/jsonlines",
+        {"id": False, "prompt": True, "chosen": True, "rejected": True},
+    ),
+)
+
+
 def write_data_cards(built: Built) -> None:
-    """Write the card of the documents that models are trained on; without models, of the last step's documents.
+    """Write the card of the texts that models are trained on; without models, of the last step's texts.
 
     Cards lie at the top of the store, since readers of Croissant look for files below the card only.
     """
     folder = built.store.root
-    trained = {
-        (step, part): artifact
-        for model in built.models.values()
-        for artifact, step, part in training_data(built.store, model)
-    }
-    last = {} if trained else {(name, ""): artifact for name, artifact in list(built.artifacts.items())[-1:]}
-    for (step, part), artifact in (trained | last).items():
-        if Documents(artifact.path(part), "").shards():
-            path = folder / f"{built.name}-{reference(step, part)}-croissant.json"
-            write_atomically(path, croissant(built.store, artifact, step, part, built.use_case, folder))
+    links = [link for model in built.models.values() for link in built.lineage.trained_on(model)]
+    trained = {link.record.reference: (link.parent, link.record.part) for link in links if link.parent}
+    last = {} if links else {name: (artifact, "") for name, artifact in list(built.artifacts.items())[-1:]}
+    for name, (artifact, part) in (trained | last).items():
+        if card := croissant(built, artifact, name, part):
+            write_atomically(folder / f"{built.name}-{name}-croissant.json", card)
 
 
-def croissant(store: Store, artifact: Artifact, step: str, part: str, use: str, folder: Path) -> str:
-    """The card of the documents of one step, or of one part of them, as JSON.
+def croissant(built: Built, artifact: Artifact, name: str, part: str) -> str:
+    """The card of the texts that `name` means, a part of an artifact, as JSON; empty if it holds none.
 
-    `use` says what they were made for; addresses of files start at `folder`, where the card lies.
+    Addresses of files start at the top of the store, where the card lies.
     """
-    inside = f"{part}/" if part else ""
-    shards = {
-        path: record
-        for path, record in artifact.manifest["files"].items()
-        if path.startswith(inside) and path.endswith(".parquet") and "/" not in path.removeprefix(inside)
-    }
+    folder, inside, use = built.store.root, f"{part}/" if part else "", built.use_case or "not stated"
+    files: dict[str, FileRecord] = {}
+    for form in FORMS:
+        pattern = inside + form.pattern
+        files = {path: file for path, file in artifact.manifest.files.items() if fnmatchcase(path, pattern)}
+        if files:
+            break
+    else:
+        return ""
     card = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": re.sub(r"\W+", "-", reference(step, part)),
-        "description": f"Documents made by the step {reference(step, part)} for this use: {use or 'not stated'}.",
+        "name": re.sub(r"\W+", "-", name),
+        "description": f"{form.noun.capitalize()} made by the step {name} for this use: {use}.",
         "url": f"urn:sha256:{artifact.digest(part)}",
         "version": "1.0.0",
-        "datePublished": datetime.fromtimestamp(artifact.manifest["run"]["started"], UTC).date().isoformat(),
-        "license": _licences(artifact, part),
-        "distribution": [*_files(artifact, shards, folder), _file_set(artifact.path(part), folder)],
+        "datePublished": datetime.fromtimestamp(artifact.manifest.run.started, UTC).date().isoformat(),
+        "license": _licences(built, artifact, part),
+        "distribution": [*_files(artifact, files, form, folder), _file_set(artifact.path(part), form, folder)],
         "recordSet": [
             {
                 "@type": "cr:RecordSet",
-                "@id": "documents",
-                "name": "documents",
-                "key": {"@id": "documents/id"},
-                "field": [_field(name) for name in COLUMNS],
+                "@id": form.noun,
+                "name": form.noun,
+                "key": {"@id": f"{form.noun}/id"},
+                "field": [_field(form, field, turns=turns) for field, turns in form.fields.items()],
             }
         ],
-        **_provenance(store, artifact),
+        **_provenance(built, artifact),
     }
     return json.dumps(card, indent=1, ensure_ascii=False) + "\n"
 
 
-def _files(artifact: Artifact, shards: Mapping[str, Any], folder: Path) -> Iterator[dict[str, Any]]:
-    for path, record in shards.items():
+def _files(artifact: Artifact, files: Mapping[str, FileRecord], form: Form, folder: Path) -> Iterator[dict[str, Any]]:
+    for path, file in files.items():
         yield {
             "@type": "cr:FileObject",
             "@id": path,
             "name": path,
             "contentUrl": os.path.relpath(artifact.payload / path, folder),
-            "contentSize": f"{record['bytes']} B",
-            "encodingFormat": "application/x-parquet",
-            "sha256": record["sha256"],
+            "contentSize": f"{file.bytes} B",
+            "encodingFormat": form.encoding,
+            "sha256": file.sha256,
         }
 
 
-def _file_set(shards: Path, folder: Path) -> dict[str, Any]:
+def _file_set(place: Path, form: Form, folder: Path) -> dict[str, Any]:
     return {
         "@type": "cr:FileSet",
         "@id": "shards",
         "name": "shards",
-        "encodingFormat": "application/x-parquet",
-        "includes": f"{os.path.relpath(shards, folder)}/part-*.parquet",
+        "encodingFormat": form.encoding,
+        "includes": f"{os.path.relpath(place, folder)}/{form.pattern}",
     }
 
 
-def _field(name: str) -> dict[str, Any]:
+def _field(form: Form, name: str, *, turns: bool) -> dict[str, Any]:
+    read = {"fileSet": {"@id": "shards"}, "extract": {"column": name}}
     return {
         "@type": "cr:Field",
-        "@id": f"documents/{name}",
+        "@id": f"{form.noun}/{name}",
         "name": name,
         "dataType": "sc:Text",
-        "source": {"fileSet": {"@id": "shards"}, "extract": {"column": name}},
+        **({"repeated": True} if turns else {}),
+        "source": {**read, "transform": {"jsonPath": "content"}} if turns else read,
     }
 
 
-def _licences(artifact: Artifact, part: str) -> list[str]:
+def _licences(built: Built, artifact: Artifact, part: str) -> list[str]:
     """The address of each SPDX licence; expressions and own symbols as they are."""
-    import pyarrow.parquet as pq
-
-    found: set[str] = set()
-    for shard in Documents(artifact.path(part), "").shards():
-        found.update(pq.read_table(shard, columns=["licence"]).column("licence").unique().to_pylist())
-    plain = re.compile(r"(?!LicenseRef-)[A-Za-z0-9.-]+")
-    return [f"https://spdx.org/licenses/{name}" if plain.fullmatch(name) else name for name in sorted(found)]
+    found = {each.licence for each in provenances(built.lineage, artifact, part)}
+    plain = re.compile(r"(?!LicenseRef-|unknown$)[A-Za-z0-9.-]+")
+    return [f"https://spdx.org/licenses/{name}" if plain.fullmatch(name) else name for name in sorted(found) if name]
 
 
-def _provenance(store: Store, artifact: Artifact) -> dict[str, Any]:
-    steps = ancestors(store, artifact)
+def _provenance(built: Built, artifact: Artifact) -> dict[str, Any]:
+    steps = built.lineage.ancestors(artifact)
     return {
         "prov:wasDerivedFrom": [file for step in steps for file in _files_read(step.artifact)],
         "prov:wasGeneratedBy": [
             {
                 "@type": "prov:Activity",
                 "@id": f"urn:lmworks:{step.artifact.stage}:{step.artifact.key}",
-                "name": f"{step.step}: {step.artifact.stage}, version {step.artifact.manifest['version']}",
-                "prov:used": [
-                    {"@id": f"urn:sha256:{record['digest']}"}
-                    for records in step.artifact.manifest["inputs"].values()
-                    for record in records
-                ],
+                "name": f"{step.step}: {step.artifact.stage}, version {step.artifact.manifest.version}",
+                "prov:used": [{"@id": f"urn:sha256:{link.record.digest}"} for link in step.links],
                 "prov:generated": {"@id": f"urn:sha256:{step.artifact.digest()}"},
             }
             for step in steps
@@ -183,7 +201,6 @@ def _provenance(store: Store, artifact: Artifact) -> dict[str, Any]:
 
 
 def _files_read(artifact: Artifact) -> Iterator[dict[str, str]]:
-    if "files.json" in artifact.manifest["files"]:
-        for record in json.loads((artifact.payload / "files.json").read_text(encoding="utf-8")):
-            name = f"{record['source']}/{record['path']}"
-            yield {"@type": "prov:Entity", "@id": f"urn:sha256:{record['sha256']}", "name": name}
+    for record in files_read(artifact):
+        name = f"{record['source']}/{record['path']}"
+        yield {"@type": "prov:Entity", "@id": f"urn:sha256:{record['sha256']}", "name": name}

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.errors import UsageError
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
 from lmworks.release.inspect.dataflow import reasons_of
 from lmworks.release.inspect.hidden import Show, make_show
 from lmworks.release.inspect.reasons import Change, Reasons, column, digests
 from lmworks.release.render.differences import SHOWN, Piece
-from lmworks.release.trace.trace import parents
 
 CANDIDATES = 2_000
 """Random dropped or changed documents that are looked at: of a reason of one in 100 some 20 are then seen."""
@@ -39,6 +39,8 @@ class Changes:
     """Reason → how often the step counted it."""
     examples: dict[str, list[Change]]
     """Reason → random documents."""
+    unknown: list[str]
+    """Inputs that are no longer in the store: what the step did to their documents cannot be shown."""
 
 
 def changes_of(
@@ -57,7 +59,7 @@ def changes_of(
     artifact = built.artifacts[name]
     counted = {reason: number for reason, number in reasons_of(artifact).items() if reason.startswith(only)}
     examples = _quarantined(artifact, count, seed, only, personal=personal)
-    before = inputs_of(built, artifact, "documents")
+    before = inputs_of(built, artifact, Role.READS)
     after = [(artifact, output) for output in outputs(artifact)] if before else []
     left = {key: digest for _, output in after for key, digest in digests(output)}
     lost = [key for _, documents in before for key, digest in digests(documents) if left.get(key) != digest]
@@ -74,13 +76,14 @@ def changes_of(
     wanted = {document.id for entries in found.values() for _, document, _ in entries}
     texts = texts_shown(built, after, wanted, personal)
     repeated = {reasons.like[key] for key in wanted & reasons.like.keys()}
-    originals = texts_shown(built, [*before, *inputs_of(built, artifact, "avoid")], repeated, personal)
+    originals = texts_shown(built, [*before, *inputs_of(built, artifact, Role.JUDGES)], repeated, personal)
     for reason, entries in found.items():
         examples[reason] = [
             reasons.change(document, reason, show, texts.get(document.id), originals) for _, document, show in entries
         ]
     dropped, total = sum(key not in left for key in lost), sum(documents.count() for _, documents in before)
-    return Changes(name, artifact.stage, total, dropped, len(lost) - dropped, counted, examples)
+    unknown = [str(link) for link in built.lineage.links(artifact, Role.READS) if not link.parent]
+    return Changes(name, artifact.stage, total, dropped, len(lost) - dropped, counted, examples, unknown)
 
 
 def inspectable(built: Built) -> list[str]:
@@ -89,7 +92,7 @@ def inspectable(built: Built) -> list[str]:
     return [
         name
         for name, artifact in found.items()
-        if ("documents" in artifact.manifest["inputs"] or _quarantine(artifact).exists()) and outputs(artifact)
+        if (built.lineage.links(artifact, Role.READS) or _quarantine(artifact).exists()) and outputs(artifact)
     ]
 
 
@@ -114,9 +117,10 @@ def _quarantined(artifact: Artifact, count: int, seed: int, only: str, *, person
     return {reason: [change for _, change in ranked] for reason, ranked in found.items()}
 
 
-def inputs_of(built: Built, artifact: Artifact, name: str) -> list[tuple[Artifact, Documents]]:
-    """The inputs called `name`, each with the artifact that it is part of."""
-    return [(parent, Documents(parent.path(part), "")) for parent, _, part in parents(built.store, artifact, name)]
+def inputs_of(built: Built, artifact: Artifact, role: Role) -> list[tuple[Artifact, Documents]]:
+    """The known inputs of a role, each with the artifact that it is part of."""
+    links = built.lineage.links(artifact, role)
+    return [(link.parent, Documents(link.parent.path(link.record.part), "")) for link in links if link.parent]
 
 
 def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:
@@ -140,7 +144,7 @@ def texts_shown(
 
 def outputs(artifact: Artifact) -> list[Documents]:
     """Each part of the output that has documents."""
-    files = artifact.manifest["files"]
+    files = artifact.manifest.files
     parts = sorted({path.rpartition("/")[0] for path in files if path.endswith(".parquet")})
     return [Documents(artifact.path(part), "") for part in parts]
 

@@ -16,8 +16,9 @@ from lmworks.data.records import Documents
 from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, figures_of, read_json, read_lines
+from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.changes import changes_of, inputs_of, inspectable, texts_shown
 from lmworks.release.inspect.reasons import Change
@@ -123,7 +124,7 @@ def _duplicates(built: Built) -> Iterator[tuple[str, Rows, list[tuple[int, list[
         records = read_lines(artifact.payload / "clusters.jsonl")
         found = [[*record["held_out"], *record["kept"], *record["dropped"]] for record in records]
         largest = heapq.nlargest(CLUSTERS, found, key=len)
-        places = [*inputs_of(built, artifact, "documents"), *inputs_of(built, artifact, "avoid")]
+        places = [*inputs_of(built, artifact, Role.READS), *inputs_of(built, artifact, Role.JUDGES)]
         texts = texts_shown(built, places, {key for members in largest for key in members[:MEMBERS]})
         if found:
             sizes = sorted(Counter(map(len, found)).items())
@@ -135,6 +136,8 @@ def _duplicates(built: Built) -> Iterator[tuple[str, Rows, list[tuple[int, list[
 
 def _member(first: str, key: str, texts: Mapping[str, str]) -> Change:
     """A document of a cluster: the first whole, of the others what differs from it."""
+    if not texts.keys() >= {first, key}:
+        return Change(key, "", [], "its text is no longer in the store")
     pieces = differences(texts[first], texts[key])
     about = "" if key == first else "equal" if len(pieces) < 2 else "what differs is marked"
     return Change(key, "", [] if about == "equal" else list(excerpt(pieces)), about)
@@ -144,9 +147,9 @@ def _personal(built: Built) -> Iterator[tuple[str, list[tuple[str, int, Figure |
     """Step; kind, number found and recall on what was planted; figures of all kinds together."""
     for step, artifact in built.artifacts.items():
         if artifact.stage == anonymise.name:
-            figures = {figure.name.removeprefix("recall of planted "): figure for figure in figures_of(artifact)}
+            figures = {figure.name.removeprefix("recall of planted "): figure for figure in artifact.manifest.figures}
             counts: Counter[str] = Counter()
-            for reason, count in artifact.manifest["counts"].items():
+            for reason, count in artifact.manifest.counts.items():
                 counts[reason.partition(" ")[0]] += count
             kinds: list[tuple[str, int, Figure | None]] = [
                 (kind, counts[kind], figures.get(kind)) for kind in KINDS if counts[kind] or kind in figures

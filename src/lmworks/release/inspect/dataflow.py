@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.records import Documents
+from lmworks.pipeline.lineage import Link
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built, read_json, read_lines, reference
+from lmworks.release.built import Built, files_read, read_json, read_lines, reference
 from lmworks.release.inspect.show import by_reason
-from lmworks.release.trace.trace import parents, training_data
+from lmworks.release.trace.provenance import UNKNOWN, Provenance, provenances
 
 TOTALS = ("documents", "bytes", "groups", "files", "items")
 """Last words of counts that say how much there is, not why something was dropped or changed."""
@@ -41,6 +42,8 @@ class DataStep:
     stage: str
     before: list[Texts]
     """What it works on; texts that it only looks at are left out."""
+    unknown: list[str]
+    """Inputs of these that are no longer in the store."""
     after: list[Texts]
     reasons: dict[str, int]
     examples: dict[str, list[dict[str, Any]]]
@@ -65,7 +68,8 @@ def data_steps(built: Built) -> list[DataStep]:
         DataStep(
             name,
             artifact.stage,
-            _worked_on(built, artifact),
+            texts_at(built.lineage.links(artifact, Role.READS)),
+            [str(link) for link in built.lineage.links(artifact, Role.READS) if not link.parent],
             outputs,
             reasons_of(artifact),
             by_reason(artifact),
@@ -77,19 +81,14 @@ def data_steps(built: Built) -> list[DataStep]:
 
 def reasons_of(artifact: Artifact) -> dict[str, int]:
     """Why the step dropped or changed texts, and how often."""
-    return {reason: count for reason, count in artifact.manifest["counts"].items() if not _is_total(reason)}
-
-
-def inputs_of(artifact: Artifact) -> list[dict[str, str]]:
-    """The record of each input."""
-    return [record for records in artifact.manifest["inputs"].values() for record in records]
+    return {reason: count for reason, count in artifact.manifest.counts.items() if not _is_total(reason)}
 
 
 def texts_of(name: str, artifact: Artifact) -> list[Texts]:
     """What a step's output holds, part by part; empty if it holds no texts."""
-    files = [path for path in artifact.manifest["files"] if path.endswith((".parquet", *LINES))]
+    files = [path for path in artifact.manifest.files if path.endswith((".parquet", *LINES))]
     parts = sorted({path.rpartition("/")[0] for path in files}, key=lambda part: ("train" not in part, part))
-    counts = artifact.manifest["counts"]
+    counts = artifact.manifest.counts
     found = []
     for part in parts:
         lines = next((path for name in LINES if (path := artifact.path(part) / name).exists()), None)
@@ -101,17 +100,19 @@ def texts_of(name: str, artifact: Artifact) -> list[Texts]:
 
 
 def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
-    """Sources by licence: what was read, and how much of it stands in the documents that the models were trained on."""
-    data = {(step, part): artifact for model in models for artifact, step, part in training_data(built.store, model)}
-    counted = {reference(step, part): Counter(_provenance(data[step, part], part)) for step, part in data}
-    trained = {name: counts for name, counts in counted.items() if counts}
+    """Sources by licence: what was read, and how much of it stands in the texts that the models were trained on.
+
+    Sources of which no step of the build has read a file follow: texts that lmworks wrote, and what is not known.
+    """
+    trained: dict[str, Counter[tuple[str, str]]] = {}
+    for link in dict.fromkeys(link for model in models for link in built.lineage.trained_on(model)):
+        counts = _by_source(provenances(built.lineage, link.parent, link.record.part)) if link.parent else Counter()
+        trained[link.record.reference] = counts or Counter({(UNKNOWN.source, UNKNOWN.licence): 0})
     found = []
     for artifact in built.artifacts.values():
-        if "files.json" not in artifact.manifest["files"]:
-            continue
-        read = Counter(_provenance(artifact))
+        read = _by_source(provenances(built.lineage, artifact)) if files_read(artifact) else Counter()
         files: dict[str, list[dict[str, Any]]] = {}
-        for record in json.loads((artifact.payload / "files.json").read_text(encoding="utf-8")):
+        for record in files_read(artifact):
             files.setdefault(record["source"], []).append(record)
         for source, records in files.items():
             size = sum(record["bytes"] for record in records)
@@ -119,12 +120,16 @@ def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
             for licence in sorted(licences):
                 used = {name: counts[source, licence] for name, counts in trained.items()}
                 found.append(Origin(source, licence, len(records), size, read[source, licence], used))
+    named = {(origin.source, origin.licence) for origin in found}
+    for source, licence in sorted({place for counts in trained.values() for place in counts} - named):
+        used = {name: counts[source, licence] for name, counts in trained.items()}
+        found.append(Origin(source, licence, 0, 0, 0, used))
     return found
 
 
 def trained_on(built: Built, model: Artifact) -> list[Texts]:
     """The texts that a model, and the models it started from, were trained on."""
-    return _texts_at(training_data(built.store, model))
+    return texts_at(built.lineage.trained_on(model))
 
 
 def quarantine(built: Built) -> list[dict[str, Any]]:
@@ -143,17 +148,13 @@ def _is_total(count: str) -> bool:
     return count.rpartition(" ")[2] in TOTALS and ":" not in count
 
 
-def _worked_on(built: Built, artifact: Artifact) -> list[Texts]:
-    name = "documents" if "documents" in artifact.manifest["inputs"] else None
-    return _texts_at(parents(built.store, artifact, name))
-
-
-def _texts_at(links: Iterable[tuple[Artifact, str, str]]) -> list[Texts]:
+def texts_at(links: Iterable[Link]) -> list[Texts]:
+    """The texts of inputs, as far as these are known."""
     return [
         texts
-        for artifact, step, part in links
-        for texts in texts_of(step, artifact)
-        if texts.name == reference(step, part)
+        for link in links
+        for texts in (texts_of(link.record.step, link.parent) if link.parent else ())
+        if texts.name == link.record.reference
     ]
 
 
@@ -162,11 +163,5 @@ def _count(file: Path) -> int:
         return sum(1 for _ in lines)
 
 
-def _provenance(artifact: Artifact, part: str = "") -> list[tuple[str, str]]:
-    import pyarrow.parquet as pq
-
-    found: list[tuple[str, str]] = []
-    for shard in Documents(artifact.path(part), "").shards():
-        table = pq.read_table(shard, columns=["source", "licence"])
-        found += zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True)
-    return found
+def _by_source(found: Iterable[Provenance]) -> Counter[tuple[str, str]]:
+    return Counter((each.source, each.licence) for each in found)

@@ -9,9 +9,9 @@ from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.findings import scan
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.records import Document
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
-from lmworks.release.trace.trace import parents
 
 Show = Callable[[Document], str]
 
@@ -24,7 +24,7 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
     """
     if personal or _is_anonymised(built, artifact):
         return lambda document: document.text
-    steps = [found.manifest["config"] for found in built.artifacts.values() if found.stage == anonymise.name]
+    steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
     configs = [AnonymiseConfig.model_validate(step) for step in steps]
     dates = any(config.action_of("date") != "keep" for config in configs)
     detectors = [detector for detector in DETECTORS if detector.kind != "date" or dates]
@@ -46,7 +46,7 @@ def hide(text: str) -> str:
 
 def _is_anonymised(built: Built, artifact: Artifact) -> bool:
     """Whether everything in it went through an `anonymise` step."""
-    above = list(parents(built.store, artifact, "documents"))
+    above = [link.parent for link in built.lineage.links(artifact, Role.READS)]
     return artifact.stage == anonymise.name or (
-        bool(above) and all(_is_anonymised(built, parent) for parent, _, _ in above)
+        bool(above) and all(parent is not None and _is_anonymised(built, parent) for parent in above)
     )

@@ -18,6 +18,7 @@ def in_words(found: Changes) -> str:
     lines = [f"{found.step} ({found.stage})"]
     if found.before:
         lines[0] += f": of {found.before:,} documents {found.dropped:,} dropped, {found.changed:,} changed"
+    lines += [f"its input {name} is no longer in the store: what it did there is unknown" for name in found.unknown]
     for reason in dict.fromkeys([*found.counted, *found.examples]):
         times = f"{found.counted[reason]:,} " if reason in found.counted else ""
         lines += ["", printable(f"{times}{reason}")]

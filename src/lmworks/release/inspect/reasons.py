@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise, anonymise_documents
-from lmworks.data.quality.curate import CurateConfig, curate, filter_shard
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.quality.curate import CurateConfig, curate
 from lmworks.data.records import Document, Documents
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.inspect.dataflow import reasons_of
 from lmworks.release.inspect.hidden import Show
 from lmworks.release.render.differences import Piece, differences, excerpt, show_spaces
-from lmworks.release.trace.trace import parents
 
-EXPLAIN: Mapping[str, Callable[[Any, Document], Iterable[str]]] = {
-    curate.name: lambda config, document: filter_shard(CurateConfig.model_validate(config), [document])[1].counts,
-    anonymise.name: lambda config, document: (
-        anonymise_documents(AnonymiseConfig.model_validate(config), b"", [document], {})[2].counts
-    ),
+EXPLAINED: Mapping[str, type[CurateConfig | AnonymiseConfig]] = {
+    curate.name: CurateConfig,
+    anonymise.name: AnonymiseConfig,
 }
-"""Stage → its reasons for one document, for stages that have several and decide on each document alone."""
+"""Stages that have several reasons and decide on each document alone; their configs tell the reasons."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Reasons:
         for cluster in read_lines(artifact.payload / "clusters.jsonl"):
             self.like |= dict.fromkeys(cluster["dropped"], [*cluster["held_out"], *cluster["kept"]][0])
         originals = set(self.like.values())
-        held_out = [Documents(parent.path(part), "") for parent, _, part in parents(built.store, artifact, "avoid")]
+        held_out = [Documents(link.path, "") for link in built.lineage.links(artifact, Role.JUDGES) if link.path]
         self._held_out = {key: digest for each in held_out for key, digest in digests(each) if key in originals}
 
     def of(self, document: Document) -> list[str]:
@@ -69,8 +67,9 @@ class Reasons:
             same = self._held_out.get(original, self._left.get(original)) == number_of(document.text_digest)
             kind = "exact duplicate" if same else "near duplicate"
             return [f"{kind} of a held-out document" if original in self._held_out else kind]
-        if explain := EXPLAIN.get(self._artifact.stage):
-            found = {each for each in explain(self._artifact.manifest["config"], document) if each in self._counted}
+        if config := EXPLAINED.get(self._artifact.stage):
+            reasons = config.model_validate(self._artifact.manifest.config).reasons_for(document)
+            found = {each for each in reasons if each in self._counted}
         else:
             found = self._by_outcome[stays] if len(self._by_outcome[stays]) == 1 else set()
         return sorted(found) or ["changed" if stays else "dropped"]

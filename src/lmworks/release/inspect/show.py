@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import figures_of, read_lines, reference
+from lmworks.release.built import read_lines
 from lmworks.release.render.outcome import in_words, outcome
 from lmworks.release.render.words import duration, number, sentence_of, shorten, size, visible
 
@@ -19,27 +20,31 @@ EXAMPLES = 3
 
 def describe(artifact: Artifact) -> str:
     """What a step is, what it was made from, its counts, figures and examples, and how long it took."""
-    manifest, run = artifact.manifest, artifact.manifest["run"]
-    files = manifest["files"]
+    manifest, run = artifact.manifest, artifact.manifest.run
     parts = [
         _table(
             {
-                "step": manifest["step"],
-                "stage": f"{artifact.stage}, version {manifest['version']}",
+                "step": manifest.step,
+                "stage": f"{artifact.stage}, version {manifest.version}",
                 "digest": artifact.digest(),
                 "from": ", ".join(_inputs(manifest)) or "nothing before it",
-                "files": f"{len(files):,}, {size(sum(file['bytes'] for file in files.values()))}",
-                "made": f"{datetime.fromtimestamp(run['started'], UTC):%Y-%m-%d %H:%M} UTC",
-                "took": duration(run["seconds"]),
-                **{name.replace("_", " "): number(value) for name, value in run["measured"].items()},
+                "files": f"{len(manifest.files):,}, {size(sum(file.bytes for file in manifest.files.values()))}",
+                **(
+                    {"seeds": ", ".join(f"{name} {seed}" for name, seed in manifest.seeds.items())}
+                    if manifest.seeds
+                    else {}
+                ),
+                "made": f"{datetime.fromtimestamp(run.started, UTC):%Y-%m-%d %H:%M} UTC",
+                "took": duration(run.seconds),
+                **{name.replace("_", " "): number(value) for name, value in run.measured.items()},
             }
         )
     ]
     if told := in_words(outcome(manifest)):
         parts.append(told)
-    if counts := manifest["counts"]:
+    if counts := manifest.counts:
         parts.append("counts\n" + _table({name: f"{count:>12,}" for name, count in counts.items()}))
-    if figures := figures_of(artifact):
+    if figures := artifact.manifest.figures:
         parts.append(
             "figures\n" + "\n".join(f"{figure.name}: {sentence_of(figure)}\n{figure.method}" for figure in figures)
         )
@@ -58,10 +63,9 @@ def by_reason(artifact: Artifact) -> dict[str, list[dict[str, Any]]]:
     return groups
 
 
-def _inputs(manifest: Mapping[str, Any]) -> Iterator[str]:
-    for records in manifest["inputs"].values():
-        for record in records:
-            yield reference(record["step"], record.get("part", ""))
+def _inputs(manifest: Manifest) -> Iterator[str]:
+    for _, record in manifest.records():
+        yield f"{record.reference} ({record.role or 'role unknown'})"
 
 
 def _table(rows: Mapping[str, str]) -> str:

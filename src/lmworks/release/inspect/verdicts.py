@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lmworks.evaluate.comparable import metric_named
 from lmworks.evaluate.items import Item, Metric
-from lmworks.release.built import Built, figures_of, measures_model, read_json, read_lines
+from lmworks.release.built import Built, measures_model, read_json, read_lines
 
 TRAINED = ("learned: ", "kept: ", "forgot: ", "not known whether it forgot: ")
 """How what a training did to a model begins."""
@@ -63,7 +63,7 @@ def samples_of(built: Built) -> list[Samples]:
     found = []
     for task, systems in built.evaluations().items():
         measured = [name for name in systems if name in built.models]
-        figures = figures_of(systems[measured[-1]]) if measured else []
+        figures = systems[measured[-1]].manifest.figures if measured else ()
         metric = metric_named(figures[0].name) if figures else None
         items = read_lines(systems[measured[-1]].payload / "items.jsonl") if metric else []
         if metric and items and "answer" in items[0]:

@@ -42,7 +42,7 @@ def comparison(built: Built) -> Comparison | None:
         return None
     candidates = found["candidates"]
     chosen = next(each for each in candidates if each["name"] == found["chosen"])
-    speeds = artifact.manifest["run"]["measured"]
+    speeds = artifact.manifest.run.measured
     bars = []
     for each in candidates:
         value = each["bytes_per_token"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from lmworks.pipeline.manifest import Manifest
 from lmworks.release.render.words import duration, number, size
 
 Row = tuple[str, str, str, str]
@@ -38,17 +38,17 @@ def compare(
     return name, predicted, told, "less" if actual < low else "MORE" if least > high else "as predicted"
 
 
-def outcome(manifest: Mapping[str, Any]) -> Iterator[Row]:
+def outcome(manifest: Manifest) -> Iterator[Row]:
     """Time, memory and speed of one training; nothing for a step of which nothing was predicted."""
-    run, step = manifest["run"], manifest["step"]
-    if not (predicted := run.get("predicted")):
+    run, step, predicted = manifest.run, manifest.step, manifest.run.predicted
+    if not predicted:
         return
-    measured, most = run["measured"], predicted["memory_bytes"]
-    whole = measured.get("steps_of_this_run") == manifest["counts"].get("steps")
-    yield compare(f"time of {step}", predicted["seconds"], run["seconds"] if whole else None, duration)
-    peak, before = run["peak_memory_bytes"], max(0, run["memory_before_bytes"] - BARE_BYTES)
+    most = predicted["memory_bytes"]
+    whole = run.measured.get("steps_of_this_run") == manifest.counts.get("steps")
+    yield compare(f"time of {step}", predicted["seconds"], run.seconds if whole else None, duration)
+    peak, before = run.peak_memory_bytes, max(0, run.memory_before_bytes - BARE_BYTES)
     yield compare(f"memory of {step}", (LEAST_MEMORY * most, most), peak, size, least=peak - before)
-    speed, actual = predicted["tokens_per_second"], measured["tokens_per_second"]
+    speed, actual = predicted["tokens_per_second"], run.measured["tokens_per_second"]
     verdict = f"{actual / speed - 1:+.0%}; predicted from {SOURCES[predicted['source']]}"
     yield f"tokens per second of {step}", number(speed), number(actual), verdict
 

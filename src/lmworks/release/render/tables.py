@@ -10,7 +10,7 @@ from markupsafe import Markup
 from lmworks.evaluate.comparable import metric_named
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built, figures_of, measures_model
+from lmworks.release.built import Built, measures_model
 from lmworks.release.render.charts import Bar, interval_chart
 from lmworks.release.render.words import conditions_of, number, value_of
 
@@ -44,7 +44,7 @@ def tasks(built: Built) -> dict[str, list[Comparable]]:
 def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
     groups: list[list[tuple[str, Figure, bool]]] = []
     for system, artifact in systems.items():
-        for figure in figures_of(artifact) if system else ():
+        for figure in artifact.manifest.figures if system else ():
             row = (system, figure, measures_model(artifact))
             home = next((group for group in groups if all(may_compare(figure, other) for _, other, _ in group)), None)
             if home is None:
@@ -81,7 +81,7 @@ def latencies(built: Built) -> dict[str, list[list[str]]]:
     found: dict[str, list[list[str]]] = {}
     for task, systems in built.evaluations().items():
         for system, artifact in systems.items():
-            taken = artifact.manifest["run"]["measured"]
+            taken = artifact.manifest.run.measured
             if "median_seconds" in taken:
                 names = [f"{which}_{of}seconds" for of in ("", "processor_") for which in ("median", "p95")]
                 row = [system, number(taken["timed_texts"]), *(f"{taken[name]:.3f} s" for name in names)]

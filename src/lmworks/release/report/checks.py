@@ -11,13 +11,13 @@ from lmworks.release.inspect.hidden import hide
 from lmworks.release.render.words import duration, number, size, visible_lines
 from lmworks.tokens.rows.shards import LOST
 from lmworks.train.preflight.check import in_words as sample_in_words
-from lmworks.train.preflight.preflight_rows import Piece
+from lmworks.train.preflight.inspection import Piece
 
 
 def checked(artifact: Artifact) -> dict[str, Any]:
     """Counts, what one step took, and samples as pieces of text that are trained or not."""
-    run = artifact.manifest["run"]
-    return {"counts": artifact.manifest["counts"], "step": run["measured"], "samples": samples(artifact)}
+    manifest = artifact.manifest
+    return {"counts": manifest.counts, "step": manifest.run.measured, "samples": samples(artifact)}
 
 
 def samples(artifact: Artifact) -> list[list[Piece]]:
@@ -37,7 +37,7 @@ def checks(built: Built) -> dict[str, dict[str, Any]]:
 
 def lines(artifact: Artifact, predicted: Mapping[str, Any]) -> dict[str, str]:
     """What was looked at, and what was found there."""
-    counts, step = artifact.manifest["counts"], artifact.manifest["run"]["measured"]
+    counts, step = artifact.manifest.counts, artifact.manifest.run.measured
     told = _prompts(counts) if "prompts" in counts else _texts(counts) if "texts" in counts else _answers(counts)
     if step:
         norm = number(step["gradient_norm"])

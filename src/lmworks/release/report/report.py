@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, figures_of, read_json, read_lines
+from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.cards.card import card_text, parameters
 from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.inspect import dataflow
@@ -84,7 +84,7 @@ def _facts(built: Built, origins: Sequence[dataflow.Origin]) -> dict[str, str]:
         facts["Parameters"] = " to ".join(map(number, dict.fromkeys((sizes[0], sizes[-1]))))
     if origins:
         facts["Documents read"] = number(sum(origin.documents for origin in origins))
-    seconds = sum(artifact.manifest["run"]["seconds"] for artifact in built.artifacts.values())
+    seconds = sum(artifact.manifest.run.seconds for artifact in built.artifacts.values())
     return facts | {"Time to build": duration(seconds), "Steps": number(len(built.artifacts))}
 
 
@@ -137,7 +137,7 @@ def curves(built: Built) -> list[Curve]:
         ]
         bits = _nats_per_bit_a_byte(built, name)
         right = ("bits per byte (validation)", bits) if bits else None
-        unit = next((each.unit for each in figures_of(artifact) if each.name == "validation loss"), None) or "nats"
+        unit = next((each.unit for each in artifact.manifest.figures if each.name == "validation loss"), None) or "nats"
         chart = line_chart(f"Loss of {name}", "tokens", f"loss, {unit}", lines, right)
         last = {line.name: line.points[-1][1] for line in lines if line.points}
         said = last["validation"] / bits if bits and "validation" in last else None
@@ -154,7 +154,7 @@ def _means(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _nats_per_bit_a_byte(built: Built, model: str) -> float | None:
     """Loss in nats per token that equals one bit per byte of the validation text; None where not every token counts."""
-    if built.models[model].manifest["config"].get("objective") != "causal-lm":
+    if built.models[model].manifest.config.get("objective") != "causal-lm":
         return None
     artifact = built.artifacts.get(f"{model}/validation")
     facts = read_json(artifact.payload / "shards.json") if artifact else {}
@@ -214,10 +214,10 @@ def plan_against_actual(built: Built) -> dict[str, Any]:
     rows = []
     for entry in built.plan.get("predicted", ()):
         manifests = [artifact.manifest for artifact in _part(built, entry["step"])]
-        seconds = sum(manifest["run"]["seconds"] for manifest in manifests) if manifests else None
+        seconds = sum(manifest.run.seconds for manifest in manifests) if manifests else None
         told = [row for manifest in manifests for row in outcome(manifest)]
         rows += told or [compare(f"time of {entry['step']}", entry["seconds"], seconds, duration)]
-    peaks = [artifact.manifest["run"]["peak_memory_bytes"] for artifact in built.artifacts.values()]
+    peaks = [artifact.manifest.run.peak_memory_bytes for artifact in built.artifacts.values()]
     if memory := built.plan.get("memory_bytes"):
         rows.append(compare("memory", (0, memory), max(peaks, default=None), size))
     if bits := built.plan.get("bits_per_byte"):
@@ -243,7 +243,7 @@ def _first_bits_per_byte(built: Built) -> float | None:
         for systems in built.evaluations().values()
         for system in built.models
         if system in systems
-        for figure in figures_of(systems[system])
+        for figure in systems[system].manifest.figures
     ]
     return next((figure.value for figure in figures if figure.name == "bits_per_byte"), None)
 
@@ -254,16 +254,16 @@ def lineage(built: Built) -> dict[str, Any]:
     arrows: list[tuple[str, str]] = []
     for name, artifact in built.artifacts.items():
         members.setdefault(_group(name), []).append(artifact)
-        arrows += [(_group(record["step"]), _group(name)) for record in dataflow.inputs_of(artifact)]
+        arrows += [(_group(record.step), _group(name)) for _, record in artifact.manifest.records()]
     boxes = [Box(name, *_about(built, name, artifacts)) for name, artifacts in members.items()]
     steps = [
         {
             "name": name,
             "stage": artifact.stage,
             "digest": artifact.digest()[:16],
-            "made_from": ", ".join(dict.fromkeys(record["step"] for record in dataflow.inputs_of(artifact)))
+            "made_from": ", ".join(dict.fromkeys(record.step for _, record in artifact.manifest.records()))
             or "sources",
-            "seconds": artifact.manifest["run"]["seconds"],
+            "seconds": artifact.manifest.run.seconds,
         }
         for name, artifact in built.artifacts.items()
     ]
@@ -302,9 +302,9 @@ def _machine(built: Built) -> dict[str, dict[str, str]]:
     """Where and with what the steps were made; several values if they differ."""
     seen: dict[str, dict[str, dict[str, None]]] = {"machine": {}, "versions": {}}
     for artifact in built.artifacts.values():
-        run = artifact.manifest["run"]
-        machine = {"system": run["host"], "processor": run["processor"], "cores": run["cores"]}
-        for kind, values in (("machine", machine), ("versions", artifact.manifest["libraries"])):
+        run = artifact.manifest.run
+        machine = {"system": run.host, "processor": run.processor, "cores": run.cores}
+        for kind, values in (("machine", machine), ("versions", artifact.manifest.libraries)):
             for name, value in values.items():
                 seen[kind].setdefault(name, {})[str(value)] = None
     return {kind: {name: ", ".join(found) for name, found in values.items()} for kind, values in seen.items()}

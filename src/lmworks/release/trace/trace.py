@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from lmworks.data.ingest import IngestConfig
-from lmworks.data.records import Documents
 from lmworks.data.sources.source import SourceConfig
-from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.lineage import Ancestor, ancestors
+from lmworks.pipeline.lineage import Ancestor, Lineage, Link
+from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, is_model, reference
+from lmworks.release.built import Built, files_read, is_model
 from lmworks.release.render.words import printable, size
 from lmworks.release.trace.passages import Answer, Closest, Overlap, cut_out
+from lmworks.release.trace.provenance import UNKNOWN, WITH_PATH, WRITTEN, Text, holds_texts, look_up, texts
 
-UNCHANGED, EDITED, MISSING = "unchanged", "EDITED", "MISSING"
+WORDS = {
+    Role.READS: "from",
+    Role.TRAINS_ON: "trained on",
+    Role.BEGINS_WITH: "begun with",
+    Role.JUDGES: "judged by",
+    Role.MEASURES: "measured on",
+}
+"""How an artifact came of an input of each role."""
+UNCHANGED, EDITED, MISSING, UNSEEN = "unchanged", "EDITED", "MISSING", "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,17 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class Lineage:
+class Traced:
     """Everything that an artifact was made from."""
 
     artifact: Artifact
     steps: list[Ancestor]
     files: list[SourceFile]
+
+    @property
+    def unknown(self) -> list[str]:
+        """Inputs on the way that are no longer in the store, nor anything equal: what is above them is not known."""
+        return [f"{link} of {item.step}" for item in self.steps for link in item.links if not link.parent]
 
     def as_json(self) -> dict[str, Any]:
         """Every step and every file."""
@@ -53,24 +67,27 @@ class Lineage:
             {
                 "step": item.step,
                 "stage": item.artifact.stage,
-                "version": item.artifact.manifest["version"],
+                "version": item.artifact.manifest.version,
                 "key": item.artifact.key,
                 "digest": item.artifact.digest(),
-                "inputs": [{"input": name, "step": step, "part": part} for name, step, part in item.inputs],
+                "inputs": [_link_as_json(link) for link in item.links],
             }
             for item in self.steps
         ]
-        return {"step": self.artifact.manifest["step"], "steps": steps, "files": [asdict(file) for file in self.files]}
+        files = [asdict(file) for file in self.files]
+        return {"step": self.artifact.manifest.step, "steps": steps, "unknown": self.unknown, "files": files}
 
     def in_words(self) -> str:
         """Steps by name, files by source; only files that changed are named."""
         name = max(len(item.step) for item in self.steps)
         stage = max(len(item.artifact.stage) for item in self.steps)
-        lines = [f"{self.artifact.manifest['step']} was made by these steps, sources first", ""]
+        lines = [f"{self.artifact.manifest.step} was made by these steps, sources first", ""]
         for item in self.steps:
-            made_from = ", ".join(dict.fromkeys(reference(step, part) for _, step, part in item.inputs))
             line = f"  {item.step:{name}}  {item.artifact.stage:{stage}}  {item.artifact.digest()[:12]}"
-            lines.append(f"{line}  from {made_from}" if made_from else line)
+            lines.append("  ".join([line, *_made_from(item)]))
+        if self.unknown:
+            lines += ["", "unknown, since these inputs are no longer in the store", ""]
+            lines += [f"  {name}" for name in self.unknown]
         lines += ["", "from these files, whose sha256 was computed again just now", ""]
         for (source, licence), files in self.by_source().items():
             total = size(sum(file.bytes for file in files))
@@ -89,27 +106,53 @@ class Lineage:
 
 def states(files: list[SourceFile]) -> str:
     """How many files are as they were."""
-    numbers = {state: sum(file.state == state for file in files) for state in (UNCHANGED, EDITED, MISSING)}
+    numbers = {state: sum(file.state == state for file in files) for state in (UNCHANGED, EDITED, MISSING, UNSEEN)}
     if numbers[UNCHANGED] == len(files):
         return f"all {UNCHANGED}"
     return ", ".join(f"{count:,} {state}" for state, count in numbers.items() if count)
 
 
-def trace_lineage(store: Store, artifact: Artifact) -> Lineage:
+def _link_as_json(link: Link) -> dict[str, Any]:
+    return {
+        "input": link.name,
+        "role": link.record.role or "unknown",
+        "step": link.record.step,
+        "part": link.record.part,
+        "known": link.parent is not None,
+    }
+
+
+def _made_from(item: Ancestor) -> Iterator[str]:
+    """One phrase a role: "trained on corpus; from tokenizer"."""
+    by_role: dict[str, dict[str, None]] = {}
+    for link in item.links:
+        how = WORDS[link.record.role] if link.record.role else "has"
+        by_role.setdefault(how, {})[link.record.reference] = None
+    if by_role:
+        yield "; ".join(f"{how} {', '.join(names)}" for how, names in by_role.items())
+
+
+def trace_lineage(store: Store, artifact: Artifact) -> Traced:
     """Walk up to the source files and compute the hash of each again."""
-    steps = ancestors(store, artifact)
+    steps = Lineage(store).ancestors(artifact)
     folder = Built.holding(store, artifact).recipe.parent
     files = [file for item in steps for file in _source_files(item.artifact, folder)]
-    return Lineage(artifact, steps, files)
+    return Traced(artifact, steps, files)
 
 
 def _source_files(artifact: Artifact, folder: Path) -> Iterator[SourceFile]:
-    if "files.json" not in artifact.manifest["files"]:
-        return
-    config = IngestConfig.model_validate(artifact.manifest["config"])
-    sources = {source.label: source.model_copy(update={"folder": folder}) for source in config.sources}
-    for record in json.loads((artifact.payload / "files.json").read_text(encoding="utf-8")):
-        state, detail = _state(sources[record["source"]], record)
+    records = files_read(artifact)
+    try:
+        config = IngestConfig.model_validate(artifact.manifest.config) if records else None
+    except ValidationError:  # its sources are of an extension that is gone, or were described otherwise
+        config = None
+    sources = (
+        {source.label: source.model_copy(update={"folder": folder}) for source in config.sources} if config else {}
+    )
+    for record in records:
+        state, detail = UNSEEN, "its source is not described as this lmworks expects"
+        if source := sources.get(record["source"]):
+            state, detail = _state(source, record)
         yield SourceFile(**record, state=state, detail=detail)
 
 
@@ -162,6 +205,8 @@ class TracedAnswer:
     texts: int
     """Training texts that were compared."""
     passages: list[Passage]
+    unknown: list[str]
+    """Training data that is no longer in the store."""
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -173,6 +218,7 @@ class TracedAnswer:
             f"{self.share:.0%} of the answer's {self.words} words stand in the {self.texts:,} texts that trained "
             f"{self.model},",
             f"in runs of {self.run} words or more.",
+            *(f"It was trained on {name} too, which is no longer in the store: unknown." for name in self.unknown),
         ]
         for place, passage in enumerate(self.passages, start=1):
             head = f"{passage.share:.0%} of the answer; longest run {passage.words} of its {self.words} words"
@@ -193,13 +239,8 @@ class TracedAnswer:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Origin:
-    step: str
-    artifact: Artifact
-    source: str = ""
-    path: str = ""
-    licence: str = ""
+Origin = tuple[Link, Text]
+"""Of a passage: the input of the training that it stands in, and the record."""
 
 
 def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) -> TracedAnswer:
@@ -208,72 +249,39 @@ def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) 
     Raises `UsageError` if the answer holds no word or the artifact is no model.
     """
     indexed = Answer(answer)
-    name = artifact.manifest["step"]
+    name = artifact.manifest.step
     if not indexed.words:
         raise UsageError("the answer holds no word; give some text after --answer")
     if not is_model(artifact):
         raise UsageError(f"step {name!r} is no model; name one, for example: lmworks trace MODEL --answer TEXT")
-    closest: Closest[_Origin] = Closest(indexed)
-    for data, step, part in training_data(store, artifact):
-        for group, text, origin in _texts(data, reference(step, part), data.path(part)):
-            closest.add(group, text, origin)
-    passages = [
-        _passage(store, indexed, group, overlap, text, origin) for group, overlap, text, origin in closest.top(count)
-    ]
+    lineage, unknown = Lineage(store), list[str]()
+    closest: Closest[Origin] = Closest(indexed)
+    for link in lineage.trained_on(artifact):
+        if not (link.path and holds_texts(link.path)):
+            unknown.append(str(link))
+            continue
+        for text in texts(link.path):
+            closest.add(text.document or text.id, text.text, (link, text))
+    passages = [_passage(lineage, indexed, *found) for found in closest.top(count)]
     share = indexed.share(closest.covered)
-    return TracedAnswer(name, len(indexed.words), share, indexed.run, closest.scanned, passages)
+    return TracedAnswer(name, len(indexed.words), share, indexed.run, closest.scanned, passages, unknown)
 
 
-def training_data(store: Store, model: Artifact) -> Iterator[tuple[Artifact, str, str]]:
-    """(artifact, step, part) of the texts that a model, and the models it started from, were trained on."""
-    for base, _, _ in parents(store, model, "base"):
-        yield from training_data(store, base)
-    for shards, _, _ in parents(store, model, "data"):
-        for packed in (shards, *(part for part, _, _ in parents(store, shards, "rows"))):
-            for name in ("documents", "conversations", "preferences"):
-                yield from parents(store, packed, name)
-
-
-def _texts(artifact: Artifact, step: str, folder: Path) -> Iterator[tuple[str, str, _Origin]]:
-    for document in Documents(folder, "").iterate():
-        path = str(document.meta.get("path", ""))
-        yield document.id, document.text, _Origin(step, artifact, document.source, path, document.licence)
-    if (folder / "conversations.jsonl").exists():
-        for record in Conversations(folder, "").iterate():
-            text = "\n\n".join(turn["content"] for turn in record["messages"])
-            yield record["document"] or record["id"], text, _Origin(step, artifact)
-
-
-def _passage(store: Store, answer: Answer, document: str, overlap: Overlap, text: str, origin: _Origin) -> Passage:
-    source, path, licence = origin.source, origin.path, origin.licence
-    if not source:
-        source, path, licence = _look_up(store, origin.artifact, document)
-    before, shared, after = cut_out(text, overlap.start, overlap.longest)
-    share = answer.share(overlap.covered)
-    return Passage(document, origin.step, source, path, licence, share, overlap.longest, before, shared, after)
-
-
-def _look_up(store: Store, conversations: Artifact, document: str) -> tuple[str, str, str]:
-    """Source, path and licence of the document that a conversation was made from."""
-    import pyarrow.parquet as pq
-
-    for parent, _, part in parents(store, conversations):
-        for shard in Documents(parent.path(part), "").shards():
-            columns = ["source", "licence", "meta"]
-            for row in pq.read_table(shard, columns=columns, filters=[("id", "=", document)]).to_pylist():
-                return row["source"], str(json.loads(row["meta"]).get("path", "")), row["licence"]
-    return "written by lmworks", "", ""
-
-
-def parents(store: Store, artifact: Artifact, name: str | None = None) -> Iterator[tuple[Artifact, str, str]]:
-    """(artifact, step, part) of each input, or of the inputs called `name`."""
-    inputs = artifact.manifest["inputs"]
-    for records in inputs.values() if name is None else [inputs.get(name, [])]:
-        for record in records:
-            parent = store.find(record["stage"], record["key"])
-            if parent is None:
-                raise LmworksError(
-                    f"{artifact.manifest['step']}: its input {record['step']} ({record['key'][:12]}) "
-                    "is no longer in the store; build it again with `lmworks build`"
-                )
-            yield parent, record["step"], record.get("part", "")
+def _passage(lineage: Lineage, answer: Answer, group: str, overlap: Overlap, shown: str, origin: Origin) -> Passage:
+    link, text = origin
+    place = WRITTEN
+    if text.document and link.parent:
+        place = look_up(lineage, link.parent, {text.document}, WITH_PATH).get(text.document, UNKNOWN)
+    before, shared, after = cut_out(shown, overlap.start, overlap.longest)
+    return Passage(
+        document=group,
+        step=link.record.reference,
+        source=place.source,
+        path=place.path,
+        licence=place.licence,
+        share=answer.share(overlap.covered),
+        words=overlap.longest,
+        before=before,
+        shared=shared,
+        after=after,
+    )

@@ -69,7 +69,7 @@ class BestOfConfig(FromDocuments):
         return 6 * (self.body_parameters + ids * self.hidden_size) / bytes_per_token
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def best_of(config: BestOfConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Hold documents out by a hash of their id, learn each candidate from the others, measure, and publish the best.
 

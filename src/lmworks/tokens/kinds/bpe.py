@@ -50,7 +50,7 @@ class BpeConfig(FromDocuments, Bpe):
     kind: Literal["bpe"] = "bpe"
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def bpe(config: BpeConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Learn merges after GPT-2's pre-tokenizer; any text can be encoded, since all 256 bytes are in the vocabulary."""
     return learn_tokenizer(config, documents, out, context)

@@ -48,7 +48,7 @@ class CharacterConfig(FromDocuments, Character):
     kind: Literal["character"] = "character"
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def character(config: CharacterConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count characters; any text can be encoded, since all 256 bytes are in the vocabulary."""
     return learn_tokenizer(config, documents, out, context)

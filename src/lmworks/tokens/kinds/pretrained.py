@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import StepConfig
+from lmworks.recipe.schema import Effect, StepConfig
 from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.kinds.sentencepiece_model import read_model, to_backend
 from lmworks.tokens.packaged import place_of
@@ -24,13 +24,14 @@ class PretrainedConfig(StepConfig):
     """Take a published tokenizer; its ids stay as they are."""
 
     section: ClassVar = "tokenizer"
-    not_in_key = frozenset({"path"})
 
     kind: Literal["pretrained"] = "pretrained"
-    path: str = Field(
+    path: Annotated[str, Effect.NOTHING] = Field(
         description="A tokenizer.json, a folder that holds one, a SentencePiece .model, or a base of `lmworks bases`."
     )
-    file: Path = Field(default=Path(), exclude=True, description="Where it lies; set by `resolve`.")
+    file: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="Where it lies; set by `resolve`."
+    )
     sha256: str = Field(default="", description="Digest of the file; set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:

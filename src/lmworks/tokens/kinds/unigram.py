@@ -85,7 +85,7 @@ class UnigramConfig(FromDocuments, Unigram):
     kind: Literal["unigram"] = "unigram"
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def unigram(config: UnigramConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Learn likelihoods of pieces; any text can be encoded, since all 256 bytes are in the vocabulary."""
     return learn_tokenizer(config, documents, out, context)

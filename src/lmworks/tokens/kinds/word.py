@@ -43,7 +43,7 @@ class WordConfig(FromDocuments, Word):
     kind: Literal["word"] = "word"
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def word(config: WordConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count words, with the space before them; white space of texts whose words are all known comes back exactly."""
     return learn_tokenizer(config, documents, out, context)

@@ -59,7 +59,7 @@ class WordPieceConfig(FromDocuments, WordPiece):
     kind: Literal["wordpiece"] = "wordpiece"
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents")
 def wordpiece(config: WordPieceConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Learn pieces of words, upper and lower case kept apart. Words with characters unseen in training are <unk>."""
     return learn_tokenizer(config, documents, out, context)

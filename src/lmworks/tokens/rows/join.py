@@ -28,7 +28,7 @@ class JoinConfig(StepConfig):
     names: list[str] = Field(description="What the parts are called.")
 
 
-@stage(version=1)
+@stage(version=1, trains_on="rows")
 def join_rows(config: JoinConfig, rows: list[Shards], out: Path, context: Context) -> Result:
     """All rows, one part after another, packed alike; `shards.json` says how many each part has."""
     opened = [part.open() for part in rows]

@@ -64,7 +64,7 @@ class PackPairsConfig(PackConfig):
     pairs: Reference = Field(alias="from", description="Conversations of one question, the source, and its answer.")
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents", reads="tokenizer")
 def pack_documents(
     config: PackDocumentsConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
@@ -176,7 +176,7 @@ def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
         yield weights
 
 
-@stage(version=2)
+@stage(version=2, trains_on="conversations", reads="tokenizer")
 def pack_conversations(
     config: PackConversationsConfig,
     conversations: Conversations,
@@ -265,7 +265,7 @@ def _trained(encoded: Encoded) -> list[int]:
     return [token for token, is_trained in zip(*encoded, strict=True) if is_trained]
 
 
-@stage(version=1)
+@stage(version=1, trains_on="pairs", reads="tokenizer")
 def pack_pairs(
     config: PackPairsConfig, pairs: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:

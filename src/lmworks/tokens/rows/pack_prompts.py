@@ -21,7 +21,7 @@ class PackPromptsConfig(PackConfig):
     answer_tokens: int = Field(ge=1, description="Room for an answer behind each prompt; set by the model.")
 
 
-@stage(version=1)
+@stage(version=1, trains_on="conversations", reads="tokenizer")
 def pack_prompts(
     config: PackPromptsConfig, conversations: Conversations, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:

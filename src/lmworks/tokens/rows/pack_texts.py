@@ -50,7 +50,7 @@ class PackLabelledConfig(PackTextsConfig):
     )
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents", reads="tokenizer")
 def pack_texts(
     config: PackTextsConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
@@ -65,7 +65,7 @@ def pack_texts(
     return texts.write(out, None)
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents", reads="tokenizer")
 def pack_labelled(
     config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
@@ -78,7 +78,7 @@ def pack_labelled(
     return _pack_labelled(config, documents, tokenizer.open(), out, context, say)
 
 
-@stage(version=1)
+@stage(version=1, trains_on="documents", reads="tokenizer")
 def pack_spans(
     config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,9 @@ from lmworks.model.config import DecoderConfig, Shape, require_heads
 from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.packings import LABELLED, SPANS, TEXTS, Packing
-from lmworks.train.configs.train import TrainConfig
+from lmworks.train.configs.train import CHECKED, STEP, TrainConfig
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.texts import Texts
 
 
 class EncoderTrainConfig(TrainConfig):
@@ -40,14 +42,16 @@ class MaskedLMConfig(EncoderTrainConfig):
     objective: Literal["masked-lm"] = "masked-lm"
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks; as a decoder's.")
     adamw_learning_rate: float = Field(default=0.003, gt=0, description="For embeddings, head, norms and biases.")
-    architecture: Architecture = Field(
+    architecture: Annotated[Architecture, STEP] = Field(
         default="modernbert",
         description="Rotary positions and gated blocks learn faster; `bert` for readers of it alone.",
     )
-    hidden_size: int = Field(default=256, ge=8, description="Some minutes on two cores train no larger one well.")
-    num_layers: int = Field(default=4, ge=1, description="As deep as a decoder of this width.")
-    num_heads: int | None = Field(default=None, ge=1, description="Unset: heads of 64.")
-    intermediate_size: int | None = Field(
+    hidden_size: Annotated[int, STEP] = Field(
+        default=256, ge=8, description="Some minutes on two cores train no larger one well."
+    )
+    num_layers: Annotated[int, STEP] = Field(default=4, ge=1, description="As deep as a decoder of this width.")
+    num_heads: Annotated[int | None, STEP] = Field(default=None, ge=1, description="Unset: heads of 64.")
+    intermediate_size: Annotated[int | None, STEP] = Field(
         default=None, ge=1, description="Unset: 3/2 of hidden_size, gated (ModernBERT), or 4 times it (BERT)."
     )
 
@@ -86,7 +90,7 @@ class ClassificationConfig(EncoderTrainConfig):
     adamw_learning_rate: float = Field(default=1e-4, gt=0, description="Of what Muon does not move.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="BERT's: labelled texts are few and seen often.")
     weight_decay: float = Field(default=0.01, ge=0, description="BERT's.")
-    long_samples: Literal["truncate", "split"] = Field(
+    long_samples: Annotated[Literal["truncate", "split"], CHECKED] = Field(
         default="truncate",
         description="What becomes of texts longer than a row: the beginning often tells, and a label need not be true "
         "of each part; `split` learns it from all.",
@@ -118,10 +122,12 @@ class SequenceClassificationConfig(ClassificationConfig):
     implementation: ClassVar[str] = "lmworks.train.objectives.classification:SequenceClassification"
     packed: ClassVar[Packing] = LABELLED
 
-    checked: ClassVar[bool] = True
+    inspects: ClassVar[type[Inspection] | None] = Texts
 
     objective: Literal["sequence-classification"] = "sequence-classification"
-    label: str = Field(default="label", description="Field of `meta` with the label, as the data step `label` writes.")
+    label: Annotated[str, CHECKED] = Field(
+        default="label", description="Field of `meta` with the label, as the data step `label` writes."
+    )
 
 
 class TokenClassificationConfig(ClassificationConfig):
@@ -131,4 +137,6 @@ class TokenClassificationConfig(ClassificationConfig):
     packed: ClassVar[Packing] = SPANS
 
     objective: Literal["token-classification"] = "token-classification"
-    label: str = Field(default="spans", description="Field of `meta` with labelled spans of characters.")
+    label: Annotated[str, CHECKED] = Field(
+        default="spans", description="Field of `meta` with labelled spans of characters."
+    )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.model.config import DecoderConfig
 from lmworks.recipe.schema import Reference
-from lmworks.rewards import AnyReward
+from lmworks.rewards import AnswerReward, AnyReward
 from lmworks.rewards.judged import ModelReward
 from lmworks.tokens.rows.packings import PROMPTS, Packing
 from lmworks.train.configs.preference import AlignedConfig
+from lmworks.train.configs.train import RESULT, STEP
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.prompts import Prompts
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
@@ -27,24 +30,29 @@ class PolicyConfig(AlignedConfig):
     A row is one prompt and one answer. A step learns from `global_batch_tokens` / `sequence_length` answers.
     """
 
+    inspects: ClassVar[type[Inspection] | None] = Prompts
+    may_stand_still: ClassVar[bool] = True  # answers may all be worth the same
+
     data: Reference = Field(description="Conversations: their last answers are what new ones are judged by.")
-    rewards: list[AnyReward] = Field(min_length=1, description="Their weighted sum is what an answer is worth.")
-    group_size: int = Field(
+    rewards: Annotated[list[AnyReward], STEP] = Field(
+        min_length=1, description="Their weighted sum is what an answer is worth."
+    )
+    group_size: Annotated[int, STEP] = Field(
         default=8, ge=2, description="Answers to each prompt, compared with each other; 4 to 64 are published."
     )
-    answer_tokens: int = Field(
+    answer_tokens: Annotated[int, STEP] = Field(
         default=64, ge=1, description="Where an answer is cut; a prompt that leaves no room for as many is dropped."
     )
-    epochs: int = Field(
+    epochs: Annotated[int, STEP] = Field(
         default=1, ge=1, description="Steps that learn from the same answers; with one, the answers are never stale."
     )
-    kl_limit: float | None = Field(
+    kl_limit: Annotated[float | None, RESULT] = Field(
         default=None,
         gt=0,
         description="Nats an answer from `from`, beyond which the run ends: a reward that can be cheated is cheated "
         "far from where the model began. Unset, none: an exact verifier cannot be.",
     )
-    best_by: str | None = Field(
+    best_by: Annotated[str | None, RESULT] = Field(
         default=None,
         description="A reward of weight 0, by the name that the history shows: `patience` and `keep_best` go by it, on "
         "prompts of `validation`, instead of by what is learned from. So a run ends where a judge that only looks on "
@@ -92,14 +100,18 @@ class PolicyConfig(AlignedConfig):
     def judges(self) -> list[str]:
         return [reward.model for reward in self.rewards if isinstance(reward, ModelReward)]
 
+    def without_judges(self) -> Self | None:
+        known = [reward for reward in self.rewards if isinstance(reward, AnswerReward)]
+        return self.model_copy(update={"rewards": known}) if any(reward.weight for reward in known) else None
+
     def frozen_parameters(self, shape: Shape) -> int:
         """The model as it began, which is there with adapters, that can be switched off; and those who judge."""
         return self.judge_parameters + (0 if self.adapter else shape.parameters)
 
-    def flops_per_token(self, shape: Shape) -> int:
-        """Three ways forward more a rollout: answers are drawn, found as they are and would have been; and judges'."""
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """Three forward passes a rollout: answers are drawn, found as they are and would have been; and judges'."""
         rollout = shape.training_flops_per_token(self.sequence_length) + 2 * self.judge_parameters
-        return super().flops_per_token(shape) + rollout // self.epochs
+        return rollout // self.epochs
 
     def drawing_bytes(self, shape: Shape) -> int:
         """The engine's cache of keys and values."""
@@ -116,10 +128,10 @@ class PolicyConfig(AlignedConfig):
 class ClippedConfig(PolicyConfig):
     """Of objectives that hold a step near the model that drew the answers."""
 
-    kl_weight: float = Field(
+    kl_weight: Annotated[float, RESULT] = Field(
         default=0.04, ge=0, description="Of the distance to `from`, in nats, in what is maximised; DeepSeekMath's."
     )
-    clip_range: float = Field(
+    clip_range: Annotated[float, RESULT] = Field(
         default=0.2, gt=0, lt=1, description="Of the ratio of probabilities, PPO's; it acts where `epochs` are several."
     )
 
@@ -163,12 +175,16 @@ class PpoConfig(ClippedConfig):
     kl_weight: float = Field(
         default=0.05, ge=0, description="Of the distance to `from`, taken from each reward; TRL's."
     )
-    value_weight: float = Field(default=0.1, ge=0, description="Of the values' error beside what is gained; TRL's.")
-    value_clip_range: float = Field(
+    value_weight: Annotated[float, RESULT] = Field(
+        default=0.1, ge=0, description="Of the values' error beside what is gained; TRL's."
+    )
+    value_clip_range: Annotated[float, RESULT] = Field(
         default=0.2, gt=0, description="How far values may move in one rollout; in the rewards' own units."
     )
-    discount: float = Field(default=1.0, gt=0, le=1, description="γ: of a reward one token later; answers are short.")
-    gae_lambda: float = Field(
+    discount: Annotated[float, RESULT] = Field(
+        default=1.0, gt=0, le=1, description="γ: of a reward one token later; answers are short."
+    )
+    gae_lambda: Annotated[float, RESULT] = Field(
         default=0.95,
         ge=0,
         le=1,

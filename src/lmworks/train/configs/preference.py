@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,9 @@ from lmworks.model.config import REWARD, DecoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.packings import PREFERENCES, Packing
 from lmworks.train.configs.adapter import RATES, kind_of
-from lmworks.train.configs.train import LostShare, TrainConfig
+from lmworks.train.configs.train import RESULT, LostShare, TrainConfig
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.turns import Turns
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
@@ -24,7 +26,7 @@ class AlignedConfig(TrainConfig):
 
     Nobody has published one of prompts and prefixes.
     """
-    checked: ClassVar[bool] = True
+    inspects: ClassVar[type[Inspection] | None] = Turns
 
     base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
     learning_rate: float = Field(
@@ -61,11 +63,13 @@ class PreferenceConfig(AlignedConfig):
 class ReferencedConfig(PreferenceConfig):
     """Those that hold the model against what it was."""
 
-    beta: float = Field(default=0.1, gt=0, description="The larger, the nearer to the base it stays; DPO's authors'.")
+    beta: Annotated[float, RESULT] = Field(
+        default=0.1, gt=0, description="The larger, the nearer to the base it stays; DPO's authors'."
+    )
 
-    def flops_per_token(self, shape: Shape) -> int:
-        """A way forward more, of the reference; a way forward is a third of learning."""
-        return super().flops_per_token(shape) + shape.training_flops_per_token(self.sequence_length) // 3
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """A forward pass of the reference; a forward pass is a third of learning."""
+        return shape.training_flops_per_token(self.sequence_length) // 3
 
     def frozen_parameters(self, shape: Shape) -> int:
         """A copy of the base, unless adapters can be switched off."""
@@ -98,8 +102,12 @@ class KtoConfig(ReferencedConfig):
 
     objective: Literal["kto"] = "kto"
     data: Reference = Field(description="Preferences: answers that are good or bad, or pairs.")
-    chosen_weight: float = Field(default=1.0, gt=0, description="Raise it where good answers are few.")
-    rejected_weight: float = Field(default=1.0, gt=0, description="Raise it where bad answers are few.")
+    chosen_weight: Annotated[float, RESULT] = Field(
+        default=1.0, gt=0, description="Raise it where good answers are few."
+    )
+    rejected_weight: Annotated[float, RESULT] = Field(
+        default=1.0, gt=0, description="Raise it where bad answers are few."
+    )
     micro_batch_rows: int = Field(
         default=8, ge=1, description="Over which the divergence is averaged: here it changes the result."
     )
@@ -117,7 +125,7 @@ class OrpoConfig(PreferenceConfig):
 
     objective: Literal["orpo"] = "orpo"
     rates = (8e-6, 8e-5)
-    odds_weight: float = Field(
+    odds_weight: Annotated[float, RESULT] = Field(
         default=0.1, gt=0, description="Of the odds ratio beside the likelihood; λ of the paper."
     )
 
@@ -129,8 +137,12 @@ class SimpoConfig(PreferenceConfig):
     packed: ClassVar[Packing] = PREFERENCES
 
     objective: Literal["simpo"] = "simpo"
-    beta: float = Field(default=2.0, gt=0, description="Of the log-likelihood a token; the paper's lowest.")
-    target_margin: float = Field(default=1.0, ge=0, description="γ: by how much the chosen answer should lead.")
+    beta: Annotated[float, RESULT] = Field(
+        default=2.0, gt=0, description="Of the log-likelihood a token; the paper's lowest."
+    )
+    target_margin: Annotated[float, RESULT] = Field(
+        default=1.0, ge=0, description="γ: by how much the chosen answer should lead."
+    )
 
 
 class RewardConfig(PreferenceConfig):
@@ -143,7 +155,7 @@ class RewardConfig(PreferenceConfig):
 
     objective: Literal["reward"] = "reward"
     rates = (1e-5, 1e-4)
-    margins: bool = Field(
+    margins: Annotated[bool, RESULT] = Field(
         default=True, description="Whether a pair's stated `margin` is asked of the scores; where none is stated, 0."
     )
 

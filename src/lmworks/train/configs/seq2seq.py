@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.model.config import require_heads
 from lmworks.model.seq2seq_config import EncoderDecoderConfig
 from lmworks.tokens.rows.packings import DOCUMENTS, PAIRS, Packing
-from lmworks.train.configs.train import TrainConfig
+from lmworks.train.configs.train import STEP, TrainConfig
 
 SENTINELS = 100
 """As published T5 tokenizers have: marks of the spans that are taken out of a text."""
@@ -26,16 +26,18 @@ class Seq2SeqConfig(TrainConfig):
         gt=0,
         description="Near the decoder's: on pairs, 0.005 was slower than 0.02.",
     )
-    hidden_size: int = Field(
+    hidden_size: Annotated[int, STEP] = Field(
         default=256, ge=8, description="With three layers, what two cores train in minutes; half of it for few pairs."
     )
     micro_batch_rows: int = Field(
         default=48, ge=1, description="Pairs of sentences whose targets fill a chunk of 1024."
     )
-    num_layers: int = Field(default=3, ge=1, description="Of the encoder, and as many of the decoder.")
-    num_heads: int | None = Field(default=None, ge=1, description="Unset: heads of 64, as T5.")
-    intermediate_size: int | None = Field(default=None, ge=1, description="Unset: 8/3 of hidden_size: T5 1.1's share.")
-    tie_embeddings: bool = Field(
+    num_layers: Annotated[int, STEP] = Field(default=3, ge=1, description="Of the encoder, and as many of the decoder.")
+    num_heads: Annotated[int | None, STEP] = Field(default=None, ge=1, description="Unset: heads of 64, as T5.")
+    intermediate_size: Annotated[int | None, STEP] = Field(
+        default=None, ge=1, description="Unset: 8/3 of hidden_size: T5 1.1's share."
+    )
+    tie_embeddings: Annotated[bool, STEP] = Field(
         default=False, description="T5 1.1 has an output matrix of its own; tie for few pairs."
     )
 

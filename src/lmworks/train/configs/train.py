@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -11,10 +11,12 @@ from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError
-from lmworks.model.config import FLOAT32, PACKED_BITS, require_heads
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.model.config import require_heads
+from lmworks.recipe.schema import Effect, Reference, StepConfig
 from lmworks.tokens.rows.packings import CONVERSATIONS, DOCUMENTS, Packing
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
+from lmworks.train.preflight.inspection import Inspection
+from lmworks.train.preflight.turns import Turns
 
 if TYPE_CHECKING:
     from lmworks.model.config import DecoderConfig, Shape
@@ -24,10 +26,19 @@ LIVE = "live.jsonl"
 LARGEST_PAIR_VOCABULARY = 16_384
 """Up to it a fresh decoder begins with counts of token pairs; beyond, their table takes more than a gigabyte."""
 
+RESULT = Effect.KEY
+"""What is learned, and nothing of how long a step takes or what it holds."""
+CHECKED = Effect.KEY | Effect.CHECK
+"""What is learned, and what the check before the training finds."""
+MACHINE = Effect.SPEED | Effect.MEMORY | Effect.CHECK
+"""How the same is computed."""
+STEP = CHECKED | MACHINE
+
 Auto = Literal["auto"]
 Count = int | Auto
 LostShare = Annotated[
     float,
+    CHECKED,
     Field(
         ge=0,
         le=1,
@@ -40,12 +51,7 @@ LostShare = Annotated[
 class TrainConfig(StepConfig):
     """Fields of every objective. What is `auto` is resolved by the plan before a stage sees it."""
 
-    not_in_key: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("threads", "compile", "processes", "tensor_parallel", "device"),
-            *("keep_checkpoints", "log_to", "step_name", "same_operations_as"),
-        }
-    )
+    default_effect = None
 
     implementation: ClassVar[str]
     """`module:class` of the objective (`train/contract.py`), which is imported for training alone: it brings torch."""
@@ -62,31 +68,38 @@ class TrainConfig(StepConfig):
     judged_by_scores: ClassVar[bool] = True
     """Whether `judges` are reward models; else they write."""
 
-    checked: ClassVar[bool] = False
-    """Whether its rows are of chats, judged answers, prompts or labelled texts, which are looked at before training."""
+    inspects: ClassVar[type[Inspection] | None] = None
+    """What of its rows is looked at before training; None for rows of which nothing is known to go wrong unseen."""
 
-    always_in_key: ClassVar[frozenset[str]] = frozenset({"objective"})
+    may_stand_still: ClassVar[bool] = False
+    """Whether the first step may move nothing without anything being wrong."""
 
     grows_by: ClassVar[str | None] = "steps"
 
     writes: ClassVar[bool] = True
     """Whether what is trained writes text: else only tasks that ask for scores are asked of it."""
 
-    base: Reference | None = Field(alias="from", description="The model to begin with; `scratch` for none.")
-    data: Reference = Field(description="Documents or conversations to train on.")
-    tokenizer: Reference = Field(default="tokenizer", description="Every model of a recipe shares one.")
-    validation: Reference | None = Field(default=None, description="Data of the same form to watch the loss on.")
-    watch: Reference | None = Field(
+    base: Annotated[Reference | None, CHECKED] = Field(
+        alias="from", description="The model to begin with; `scratch` for none."
+    )
+    data: Annotated[Reference, CHECKED] = Field(description="Documents or conversations to train on.")
+    tokenizer: Annotated[Reference, CHECKED] = Field(
+        default="tokenizer", description="Every model of a recipe shares one."
+    )
+    validation: Annotated[Reference | None, RESULT] = Field(
+        default=None, description="Data of the same form to watch the loss on."
+    )
+    watch: Annotated[Reference | None, RESULT] = Field(
         default=None, description="Prompts that are answered again and again during training."
     )
 
-    proportions: Proportions | None = Field(
+    proportions: Annotated[Proportions | None, CHECKED] = Field(
         default=None,
         exclude_if=lambda value: value is None,
         description="Of `data`; set by the graph where it is a mix.",
     )
 
-    adapter: AdapterConfig | None = Field(
+    adapter: Annotated[AdapterConfig | None, STEP] = Field(
         default=None,
         exclude_if=lambda value: value is None,
         description="Unset, all weights are learned. With an adapter AdamW moves at a rate of 0.0002, QLoRA's, unless "
@@ -94,123 +107,143 @@ class TrainConfig(StepConfig):
         "prefixes at 0.01, as in PEFT's examples.",
     )
 
-    objective: str
-    optimizer: Literal["muon", "adamw", "adam", "sgd"] = Field(
+    objective: Annotated[str, STEP | Effect.KIND]
+    optimizer: Annotated[Literal["muon", "adamw", "adam", "sgd"], STEP] = Field(
         default="muon",
         description="Muon moves the matrices inside blocks and AdamW the rest: the fewest steps to a loss. The others "
         "move everything at `learning_rate`, as published settings are stated.",
     )
-    learning_rate: float
-    adamw_learning_rate: float
-    sequence_length: int = Field(default=512, ge=8, description="A page; what is longer goes on in a further row.")
-    global_batch_tokens: int = Field(
+    learning_rate: Annotated[float, RESULT]
+    adamw_learning_rate: Annotated[float, RESULT]
+    sequence_length: Annotated[int, STEP] = Field(
+        default=512, ge=8, description="A page; what is longer goes on in a further row."
+    )
+    global_batch_tokens: Annotated[int, STEP] = Field(
         default=2048,
         ge=8,
         description="Tokens a step. In minutes of training steps are scarce: half of 4,096 lost less.",
     )
-    micro_batch_rows: int = Field(default=4, ge=1, description="Rows at once; their activations stay in a CPU's cache.")
-    steps: Count = Field(default="auto", description="As many as the budget allows.")
-    warmup_steps: int = Field(default=10, ge=0, description="Muon needs few: its updates have one size from the first.")
-    schedule: Literal["linear", "cosine", "constant"] = Field(
+    micro_batch_rows: Annotated[int, STEP] = Field(
+        default=4, ge=1, description="Rows at once; their activations stay in a CPU's cache."
+    )
+    steps: Annotated[Count, RESULT] = Field(default="auto", description="As many as the budget allows.")
+    warmup_steps: Annotated[int, RESULT] = Field(
+        default=10, ge=0, description="Muon needs few: its updates have one size from the first."
+    )
+    schedule: Annotated[Literal["linear", "cosine", "constant"], RESULT] = Field(
         default="linear", description="How the rate falls to zero after the warm-up; linear lost least."
     )
-    decay_share: float = Field(
+    decay_share: Annotated[float, RESULT] = Field(
         default=1.0,
         gt=0,
         le=1,
         description="Share of the steps in which the rate falls to zero; the best is the whole. Below 1 it is constant "
         "first (warm-up, stable, decay), so that a branch can decay from any checkpoint.",
     )
-    momentum: float = Field(default=0.95, ge=0, lt=1, description="Of Muon and SGD; the value of Muon's author.")
-    weight_decay: float = Field(
+    momentum: Annotated[float, RESULT] = Field(
+        default=0.95, ge=0, lt=1, description="Of Muon and SGD; the value of Muon's author."
+    )
+    weight_decay: Annotated[float, RESULT] = Field(
         default=0.0,
         ge=0,
         description="Nothing is seen often enough to be overfitted. Norms and biases, which are no matrices, never "
         "decay.",
     )
-    dropout: float = Field(
+    dropout: Annotated[float, STEP] = Field(
         default=0.0, ge=0, lt=1, description="None: a text that is seen once or twice is not learned by heart."
     )
-    label_smoothing: float = Field(
+    label_smoothing: Annotated[float, RESULT] = Field(
         default=0.0, ge=0, lt=1, description="None: a language model's probabilities are what it is used for."
     )
-    gradient_clip: float = Field(default=1.0, gt=0, description="Norm of all gradients together.")
-    spike_ratio: float | None = Field(
+    gradient_clip: Annotated[float, RESULT] = Field(default=1.0, gt=0, description="Norm of all gradients together.")
+    spike_ratio: Annotated[float | None, RESULT] = Field(
         default=None,
         gt=1,
         description="A gradient norm so many times the median of the last steps is a spike; unset, only what is not a "
         "number is: clipping bounds the rest.",
     )
-    on_spike: Literal["stop", "skip", "roll-back"] = Field(
+    on_spike: Annotated[Literal["stop", "skip", "roll-back"], RESULT] = Field(
         default="stop",
         description="`stop` lets nobody pay for a run that has gone wrong. `skip` leaves the step's update out, "
         "`roll-back` returns to the last checkpoint and goes on with the data after the spike.",
     )
-    patience: int | None = Field(
+    patience: Annotated[int | None, RESULT] = Field(
         default=None,
         ge=1,
         description="Validations without a lower loss before the run stops and takes the best weights; unset, since "
         "a planned run is worth its last steps, where the rate falls.",
     )
-    seed: int = Field(default=0, ge=0, description="Order of rows and fresh weights follow from it.")
-    data_type: Literal["auto", "float32", "bfloat16"] = Field(
+    seed: Annotated[int, CHECKED] = Field(
+        default=0, ge=0, description="Order of rows and fresh weights follow from it."
+    )
+    data_type: Annotated[Literal["auto", "float32", "bfloat16"], STEP] = Field(
         default="auto",
         description="Of products and activations; bfloat16 where the processor multiplies it. Weights stay float32.",
     )
-    processes: int = Field(
+    processes: Annotated[int, MACHINE] = Field(
         default=1,
         ge=1,
         description="Of which each takes a part of a step's rows and holds a part of the blocks; one a device. On one "
         "machine's processor, threads do the same for less.",
     )
-    tensor_parallel: int = Field(
+    tensor_parallel: Annotated[int, MACHINE] = Field(
         default=1,
         ge=1,
         description="Processes that share each matrix, for blocks that do not fit on one device; else it only costs.",
     )
-    device: Literal["cpu", "cuda"] | None = Field(
+    device: Annotated[Literal["cpu", "cuda"] | None, MACHINE] = Field(
         default=None, description="Unset: a graphics processor where there is one."
     )
-    threads: Count = Field(default="auto", description="Cores to compute on.")
-    compile: bool | Auto = Field(default="auto", description="Worth its first minute in runs of several.")
-    keep_best: bool = Field(
+    threads: Annotated[Count, MACHINE] = Field(default="auto", description="Cores to compute on.")
+    compile: Annotated[bool | Auto, MACHINE] = Field(
+        default="auto", description="Worth its first minute in runs of several."
+    )
+    keep_best: Annotated[bool, RESULT] = Field(
         default=False,
         description="Whether to end with the weights of the lowest validation loss, as `patience` does; a planned run "
         "is at its best at its end.",
     )
-    checkpoint_steps: int = Field(default=50, ge=1, description="Work lost by a kill at the most.")
-    keep_checkpoints: int = Field(
+    checkpoint_steps: Annotated[int, RESULT] = Field(default=50, ge=1, description="Work lost by a kill at the most.")
+    keep_checkpoints: Annotated[int, Effect.NOTHING] = Field(
         default=2, ge=1, description="The newest, and one more in case its file is damaged; each is 2 to 3 models."
     )
-    publish_checkpoints: list[int] = Field(
+    publish_checkpoints: Annotated[list[int], RESULT] = Field(
         default_factory=list,
         description="Steps whose checkpoints are kept with the model, to branch from; none, for their size.",
     )
-    branch_step: int | None = Field(
+    branch_step: Annotated[int | None, RESULT] = Field(
         default=None,
         ge=1,
         description="Go on from this published checkpoint of `from`, with its optimizer state and its place in the "
         "data; `steps` counts those before it. Unset, `from` gives its last weights alone.",
     )
-    activation_checkpointing: bool = Field(
+    activation_checkpointing: Annotated[bool, STEP] = Field(
         default=False,
         description="Whether blocks are computed again on the way back instead of kept: less memory for a third more "
         "time, worth it only where a micro-batch does not fit.",
     )
-    validation_steps: int = Field(default=50, ge=1, description="Steps between two validation losses.")
-    log_to: dict[Literal["jsonl", "tensorboard", "mlflow", "wandb"], str] = Field(
+    validation_steps: Annotated[int, RESULT] = Field(
+        default=50, ge=1, description="Steps between two validation losses."
+    )
+    log_to: Annotated[dict[Literal["jsonl", "tensorboard", "mlflow", "wandb"], str], Effect.NOTHING] = Field(
         default={},
         description="Where the values of each step go, besides the file that `lmworks watch` follows: a file, folder, "
         "tracking address or project. Nowhere: nothing leaves this machine unasked.",
     )
-    same_operations_as: str | None = Field(
+    same_operations_as: Annotated[str | None, Effect.NOTHING] = Field(
         default=None,
         exclude_if=lambda value: value is None,
         description="Set where a model has `variants`: the first of them, whose operations `steps` are to come to.",
     )
-    step_name: str = Field(default="", exclude=True, description="Of the recipe; set by the graph.")
-    judge_parameters: int = Field(default=0, exclude=True, description="Of all `judges`; set by the plan.")
-    validation_rows: int = Field(default=16, ge=1, description="The same rows each time; enough to see a trend.")
+    step_name: Annotated[str, Effect.CHECK] = Field(
+        default="", exclude=True, description="Of the recipe; set by the graph."
+    )
+    judge_parameters: Annotated[int, MACHINE] = Field(
+        default=0, exclude=True, description="Of all `judges`; set by the plan."
+    )
+    validation_rows: Annotated[int, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
+        default=16, ge=1, description="The same rows each time; enough to see a trend."
+    )
 
     @field_validator("base", mode="before")
     @classmethod
@@ -279,16 +312,6 @@ class TrainConfig(StepConfig):
         """What is trained when there is one; a head or an adapter that is added to it counts here."""
         return base
 
-    def trained_parts(self, shape: Shape) -> Mapping[str, int]:
-        """Parameters that have gradients and optimizer state, by part: all, unless adapters stand beside them."""
-        if isinstance(self.adapter, PrefixConfig):
-            return {"adapters": self.adapter.tokens * shape.prefix_size(self.adapter.kind)}
-        if not self.lora:
-            return shape.parts
-        magnitudes = shape.num_layers * shape.block_outputs if self.lora.kind == "dora" else 0
-        head = {"output": shape.parts["output"]} if getattr(shape, "labels", ()) else {}  # begun afresh
-        return {"adapters": shape.adapter_parameters(self.lora.rank) + magnitudes, **head}
-
     @property
     def lora(self) -> LoraConfig | None:
         """The adapters beside matrices, if there are such."""
@@ -299,20 +322,9 @@ class TrainConfig(StepConfig):
         """Places that are learned before every text."""
         return self.adapter.tokens if isinstance(self.adapter, PrefixConfig) else 0
 
-    def weight_bytes(self, shape: Shape) -> int:
-        """What the weights of the model take that is trained."""
-        if not (self.lora and self.lora.quantise):
-            return FLOAT32 * shape.parameters
-        packed = shape.parts["matrices"]
-        return FLOAT32 * (shape.parameters - packed) + int(packed * PACKED_BITS[self.lora.quantise] / 8)
-
-    def flops_per_token(self, shape: Shape) -> int:
-        """Floating-point operations to learn from a token; frozen weights, beside adapters, have no gradient."""
-        whole = shape.training_flops_per_token(self.sequence_length)
-        if not self.adapter:
-            return whole
-        beside = 6 * shape.adapter_parameters(self.lora.rank) if self.lora else 0
-        return whole - shape.training_flops_per_token(0) // 3 + beside
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """Floating-point operations for a token beside learning from it (`train/counting.py` counts these)."""
+        return 0
 
     def frozen_parameters(self, shape: Shape) -> int:
         """Parameters of further models that are held beside it and never move."""
@@ -322,6 +334,10 @@ class TrainConfig(StepConfig):
     def judges(self) -> list[str]:
         """Models of the recipe that tell what answers are worth, or teach; each as often as it is named."""
         return []
+
+    def without_judges(self) -> Self | None:
+        """What can be tried before its judges are trained; None if nothing is left to learn from."""
+        return None if self.judges else self
 
     def drawing_bytes(self, shape: Shape) -> int:
         """What drawing answers to learn from holds, for the moment."""
@@ -354,18 +370,22 @@ class CausalLMConfig(TrainConfig):
     adamw_learning_rate: float = Field(
         default=0.025, gt=0, description="For embeddings, output and norms; between the two best of five tried."
     )
-    num_layers: Count = Field(default="auto", description="Follows from hidden_size.", ge=1)
-    hidden_size: Count = Field(default="auto", description="As large as the budget can train.")
-    num_heads: int | None = Field(
+    num_layers: Annotated[Count, STEP] = Field(default="auto", description="Follows from hidden_size.", ge=1)
+    hidden_size: Annotated[Count, STEP] = Field(default="auto", description="As large as the budget can train.")
+    num_heads: Annotated[int | None, STEP] = Field(
         default=None, ge=1, description="Unset: heads of 64, the size that kernels are made for."
     )
-    num_key_value_heads: int | None = Field(
+    num_key_value_heads: Annotated[int | None, STEP] = Field(
         default=None, ge=1, description="Unset: half of num_heads, or the next divisor below; a smaller cache."
     )
-    intermediate_size: int | None = Field(default=None, ge=1, description="Unset: 8/3 of hidden_size, as Llama.")
-    qk_norm: bool = Field(default=True, description="Keeps attention stable at high rates (Qwen3).")
-    sliding_window: int | None = Field(default=None, ge=1, description="Unset: each position sees all before it.")
-    tie_embeddings: bool = Field(
+    intermediate_size: Annotated[int | None, STEP] = Field(
+        default=None, ge=1, description="Unset: 8/3 of hidden_size, as Llama."
+    )
+    qk_norm: Annotated[bool, STEP] = Field(default=True, description="Keeps attention stable at high rates (Qwen3).")
+    sliding_window: Annotated[int | None, STEP] = Field(
+        default=None, ge=1, description="Unset: each position sees all before it."
+    )
+    tie_embeddings: Annotated[bool, STEP] = Field(
         default=False, description="A table of its own learns faster; tie for large vocabularies."
     )
 
@@ -416,14 +436,14 @@ class CausalLMConfig(TrainConfig):
 class ChatConfig(TrainConfig):
     """Fields of every objective that learns what the assistant says in conversations."""
 
-    checked: ClassVar[bool] = True
+    inspects: ClassVar[type[Inspection] | None] = Turns
 
     base: Reference = Field(alias="from", description="The model to tune.")
     learning_rate: float = Field(
         default=0.01, gt=0, description="Half of pretraining's: the base is to be bent, not unlearned."
     )
     adamw_learning_rate: float = Field(default=0.002, gt=0, description="Higher rates lost more on validation text.")
-    long_samples: Literal["drop", "truncate", "split"] = Field(
+    long_samples: Annotated[Literal["drop", "truncate", "split"], CHECKED] = Field(
         default="drop",
         description="What becomes of conversations longer than a row. A dropped one teaches nothing wrong; `truncate` "
         "cuts the end off, `split` makes several of the exchanges that fit.",
@@ -452,16 +472,16 @@ class DistillationConfig(ChatConfig):
     judged_by_scores: ClassVar[bool] = False
 
     objective: Literal["distillation"] = "distillation"
-    teacher: Reference = Field(description="A larger model with the same tokenizer; it does not move.")
-    temperature: float = Field(
+    teacher: Annotated[Reference, STEP] = Field(description="A larger model with the same tokenizer; it does not move.")
+    temperature: Annotated[float, RESULT] = Field(
         default=2.0,
         gt=0,
         description="At which both distributions are compared: above 1 what is unlikely counts more. DistilBERT's.",
     )
-    label_share: float = Field(
+    label_share: Annotated[float, RESULT] = Field(
         default=0.3, ge=0, le=1, description="Of the word that came beside the teacher: DistilBERT's are two to five."
     )
-    divergence: Literal["forward", "reverse"] = Field(
+    divergence: Annotated[Literal["forward", "reverse"], RESULT] = Field(
         default="forward",
         description="`forward` is Hinton's: all that the teacher expects. `reverse` (MiniLLM) lets a small student "
         "keep to the likeliest of it.",
@@ -481,14 +501,14 @@ class DistillationConfig(ChatConfig):
         """The teacher's."""
         return self.judge_parameters
 
-    def flops_per_token(self, shape: Shape) -> int:
-        """A way forward more, of the teacher, nearly."""
-        return super().flops_per_token(shape) + 2 * self.judge_parameters
+    def further_flops_per_token(self, shape: Shape) -> int:
+        """A forward pass of the teacher, nearly."""
+        return 2 * self.judge_parameters
 
 
-def as_record(config: TrainConfig) -> dict[str, Any]:
-    """A config as JSON values, for a process of its own."""
-    fields = config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+def as_record(config: TrainConfig, without: Collection[str] = ()) -> dict[str, Any]:
+    """A config as JSON values, for a process of its own; fields it is `without` have their defaults there."""
+    fields = config.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=set(without))
     return {"class": [type(config).__module__, type(config).__name__], "fields": fields}
 
 

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,41 +43,43 @@ PUBLISHED = "checkpoints"
 """Folder of published checkpoints beside a model."""
 
 
+@dataclass(frozen=True)
+class RunInputs:
+    """What a run reads."""
+
+    base: ModelFolder | None
+    data: Shards
+    tokenizer: TokenizerFolder
+    validation: Shards | None = None
+    watch: Handle | None = None
+    judges: Sequence[ModelFolder] = ()
+    """Models that tell what answers are worth, or teach."""
+
+
 class Run:
     """One training run: everything that is made from the config, and where it stands."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        base: ModelFolder | None,
-        data: Shards,
-        tokenizer: TokenizerFolder,
-        validation: Shards | None,
-        watch: Handle | None,
-        out: Path,
-        context: Context,
-        compiled: bool,
-        judges: Sequence[ModelFolder] = (),
-    ) -> None:
+    def __init__(self, config: TrainConfig, inputs: RunInputs, out: Path, context: Context, *, compiled: bool) -> None:
         from lmworks.train.distributed.processes import Processes
         from lmworks.train.loop.checkpoints import Checkpoints
         from lmworks.train.loop.live import Live
         from lmworks.train.loop.optimizer import Optimizer
         from lmworks.train.objectives import objective_of
 
-        self.config, self.context, self.tokenizer = config, context, tokenizer.open()
+        self.config, self.context, self.tokenizer = config, context, inputs.tokenizer.open()
         self.steps = int(config.steps)
         objective = objective_of(config.objective)
         fingerprint = _fingerprint(config, self.tokenizer)
-        rows = self._mixed(_rows(data, config, self.tokenizer, fingerprint))
+        rows = self._mixed(_rows(inputs.data, config, self.tokenizer, fingerprint))
         self.mixture = rows.mixture
         self.objective: Objective = objective(rows, config)
         self.unseen: Objective | None = None
-        if validation:
-            held_out = _rows(validation, config, self.tokenizer, fingerprint)
+        if inputs.validation:
+            held_out = _rows(inputs.validation, config, self.tokenizer, fingerprint)
             self.unseen = objective(held_out, config)
+        watch = inputs.watch
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
-        self.begin = partial(objective.begin, config, base, rows, self.tokenizer)
+        self.begin = partial(objective.begin, config, inputs.base, rows, self.tokenizer)
         self.device = training_device(config)
         self.processes = Processes(self.device, config.tensor_parallel)
         self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
@@ -86,7 +88,7 @@ class Run:
             raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
         if config.adapter and self.processes.mesh:
             raise LmworksError("adapters are trained by one process: leave `processes` at 1")
-        self.objective.prepare(self.model, self.tokenizer, context, judges)
+        self.objective.prepare(self.model, self.tokenizer, context, inputs.judges)
         self.processes.spread(self.model.blocks)
         facts = {
             "steps": self.steps,
@@ -105,7 +107,7 @@ class Run:
         self.made = self._conditions(compiled)
         self.keeps_at = last_constant_step(config) if context.kept and not why_anew(config) else None
         """After how many steps the state is kept for runs with more of them."""
-        self.position = self._begun(base)
+        self.position = self._begun(inputs.base)
         self.began_at = self.position.step
         if self.began_at:
             context.log(f"goes on after {self.began_at} of {self.steps} steps")

@@ -15,16 +15,24 @@ from lmworks.data.records import write_file, write_json_lines
 from lmworks.model.folder import ModelFolder, name_engine, stored_parameters
 from lmworks.pipeline.files import full_disk_in_words
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.recipe.schema import Effect, unaffecting
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.distributed.launch import run_processes
 from lmworks.train.loop.freed_memory import freed_memory_kept
-from lmworks.train.loop.run import Run
+from lmworks.train.loop.run import Run, RunInputs
 from lmworks.train.memory import shortage_in_words
 
 
-@stage(version=9)
+@stage(
+    version=9,
+    begins_with="base",
+    trains_on="data",
+    reads="tokenizer",
+    judges=("rewards", "teacher"),
+    measures=("validation", "watch"),
+)
 def train(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -54,7 +62,8 @@ def train(
         shortage_in_words(config.micro_batch_rows, context.journal),
     ):
         judges = [*(rewards or ()), *([teacher] if teacher else ())]
-        run = Run(config, base, data, tokenizer, validation, watch, out, context, settings["compile"], judges)
+        read = RunInputs(base, data, tokenizer, validation, watch, judges)
+        run = Run(config, read, out, context, compiled=settings["compile"])
         with run.timed("running"), run.checkpoints, closing(run.live):
             run.go()
         model, result = run.whole_model(), run.result()
@@ -67,7 +76,7 @@ def train(
         name_engine(out, config.engine)
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
-    resolved = config.model_dump(mode="json", exclude=set(config.not_in_key))
+    resolved = config.model_dump(mode="json", exclude=unaffecting(type(config), Effect.KEY))
     write_file(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
     if config.adapter:  # what was learned is a part of the model
         trained = {"trained parameters": result.counts["parameters"], "parameters": stored_parameters(out)}
@@ -81,7 +90,7 @@ def first_step(
     """What the history tells of the first step, None if it is a spike, and its seconds. Nothing of it is kept."""
     only = config.model_copy(update={"steps": 1, "publish_checkpoints": [], "branch_step": None, "log_to": {}})
     with _threads(int(config.threads)), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
-        run = Run(only, base, data, tokenizer, None, None, context.scratch, context, compiled=False)
+        run = Run(only, RunInputs(base, data, tokenizer), context.scratch, context, compiled=False)
         with closing(run.live):
             began = time.perf_counter()
             return run.step(0), time.perf_counter() - began

@@ -10,49 +10,26 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lmworks.data.forms.forms import Fault, Sample, check_turns
-from lmworks.data.tuning.samples import claims
+from lmworks.data.forms.forms import Fault, check_turns
 from lmworks.errors import GateRefused
 from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.rewards import AnswerReward
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
-from lmworks.train.configs.encoder import SequenceClassificationConfig
-from lmworks.train.configs.policy import PolicyConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
 from lmworks.train.memory import MEND, available_bytes
-from lmworks.train.preflight.preflight_prompts import Prompts
-from lmworks.train.preflight.preflight_rows import Found, Piece, inspect
-from lmworks.train.preflight.preflight_texts import Texts
-
-if TYPE_CHECKING:
-    pass
+from lmworks.train.preflight.inspection import Piece, Record
 
 COMPARED = 64
 """Conversations encoded as the server does."""
 TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
 
-NOT_CHECKED = {
-    *("steps", "learning_rate", "adamw_learning_rate", "warmup_steps", "schedule", "decay_share", "momentum"),
-    *("weight_decay", "label_smoothing", "gradient_clip", "spike_ratio", "on_spike", "patience", "keep_best"),
-    *("checkpoint_steps", "publish_checkpoints", "branch_step", "validation_steps", "validation_rows"),
-    *("beta", "odds_weight", "target_margin", "chosen_weight", "rejected_weight", "margins"),
-    *("kl_weight", "kl_limit", "best_by", "clip_range", "value_weight", "value_clip_range", "discount", "gae_lambda"),
-    *("temperature", "label_share", "divergence"),
-}
-"""Fields that a check does not depend on: a search over them checks once."""
 
-
-Record = tuple[str, Sequence[Mapping[str, str]], int]
-"""Place and turns of a sample, and how many turns are its answer."""
-
-
-@stage(version=1)
+@stage(version=1, reads="tokenizer", measures=("base", "data", "samples"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -67,30 +44,16 @@ def check(
     `base` is a model that others have trained; of a model of this recipe the plan's rehearsal runs the step. Raises
     GateRefused with all that is wrong and how to mend it.
     """
+    assert config.inspects  # noqa: S101 - else there is no check
     encoder, rows = tokenizer.open(), data.open()
-    facts, records = json.loads((data.path / "shards.json").read_text()), list[Record]()
-    found: Found | Prompts | Texts
-    if isinstance(config, SequenceClassificationConfig):
-        found = Texts.of(rows, encoder)
-        faults, lost, whole, samples_are = list(found.faults()), 0, found.texts, "texts"
-    elif isinstance(config, PolicyConfig):
-        records = list(_records(samples.path))
-        found = Prompts.of(rows, encoder, config)
-        faults, lost, whole, samples_are = list(found.faults(config)), 0, len(records), "prompts"
-    else:
-        records = list(_records(samples.path))
-        found = inspect(rows, encoder, one_turn=all(answer == 1 for _, _, answer in records))
-        faults = [
-            *_faults_of_rows(found),
-            *_faults_of_judgements(found, samples.path),
-            *_faults_of_batches(config, rows),
-        ]
-        samples_are = "judgements" if found.groups else "conversations"
-        lost, whole = found.masked, found.groups + int(facts["dropped"]) if found.groups else len(records)
-    faults += [
-        *_faults_of_records(records),
-        *_faults_of_templates(base if records else None, tokenizer, encoder, rows, records),
-        *_faults_of_length(config, facts, whole, lost, samples_are),
+    facts = json.loads((data.path / "shards.json").read_text())
+    found = config.inspects.of(config, rows, encoder, samples.path)
+    whole, samples_are = found.whole(facts)
+    faults = [
+        *found.faults(config),
+        *_faults_of_records(found.records),
+        *_faults_of_templates(base if found.records else None, tokenizer, encoder, rows, found.records),
+        *_faults_of_length(config, facts, whole, found.lost, samples_are),
     ]
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(data.path / "ids.txt", out / "ids.txt")  # some of their texts are kept as examples
@@ -100,7 +63,7 @@ def check(
         for sample in found.shown:
             context.log(in_words(sample))
         raise GateRefused("\n".join([f"the check of {config.step_name or config.objective} refuses:", *faults]))
-    measured, tried = dict[str, float](), _without_judges(config)
+    measured, tried = dict[str, float](), config.without_judges()
     if base and tried and config.processes == 1:
         measured = _one_step(tried, base, data, tokenizer, context)
     counts = {
@@ -122,66 +85,6 @@ def in_words(sample: Sequence[Piece], *, colour: bool = False) -> str:
 # ---------------------------------------------------------------- what is wrong, and how to mend it
 
 
-def _faults_of_rows(found: Found) -> Iterator[str]:
-    if found.silent:
-        yield (
-            f"- lost mask: of {found.silent} of {found.turns} assistant turns no word is trained. The chat template "
-            "must frame turns with <|im_start|>assistant and <|im_end|>, or the rows are damaged: see the samples above"
-        )
-    if found.foreign and found.groups:
-        yield (
-            f"- trained prompt: {found.foreign} trained tokens stand before the judged answers, in what both answers "
-            "follow: nobody has judged that. Pack the preferences anew: `--rebuild` their step"
-        )
-    elif found.foreign:
-        yield (
-            f"- lost mask: {found.foreign} trained tokens stand outside of assistant turns: the model would learn to "
-            "speak for the user. Pack the conversations anew: `--rebuild` their step"
-        )
-    if found.endless:
-        yield (
-            f"- untrained stop token: in {found.endless} of {found.turns} turns <|im_end|> is not trained, so the "
-            "model would never stop. The chat template must write <|im_end|> right after an answer"
-        )
-    if found.cut == found.turns and found.turns and not found.groups:  # what ranks answers takes them as they are
-        yield (
-            "- untrained stop token: no answer is whole, so <|im_end|> is never learned. Raise sequence_length, or "
-            "take `long_samples: split`"
-        )
-    if found.doubled:
-        yield (
-            f"- double begin: {found.doubled} samples begin with <|endoftext|> twice. Take one of them out of the chat "
-            "template in tokenizer_config.json"
-        )
-    if found.joined:
-        yield (
-            f"- samples run together: {found.joined} rows do not begin with <|endoftext|>, at which attention begins "
-            "anew, so that each sample is learned as the end of those before it. Let the chat template begin with it"
-        )
-    if not found.turns:
-        yield "- no assistant turn in any row: expected <|im_start|>assistant; the chat template frames turns otherwise"
-
-
-def _faults_of_judgements(found: Found, samples: Path) -> Iterator[str]:
-    if found.alike:
-        yield (
-            f"- nothing preferred: in {found.alike} of {found.groups} pairs the chosen answer is the rejected one, "
-            "token by token. Leave them out, or see whether the chat template loses what they differ in"
-        )
-    seen, contradicted = dict[str, str](), list[str]()
-    for place, record in _lines(samples) if found.groups else ():
-        sample = Sample(**{name: record[name] for name in ("prompt", "chosen", "rejected")})
-        for subject, verdict in claims(sample):
-            if seen.setdefault(subject, verdict) != verdict:
-                contradicted.append(place)
-    if contradicted:
-        yield (
-            f"- contradictory judgements: {len(contradicted)} say the contrary of an earlier one on the same answers to"
-            f" the same prompt, first {contradicted[0]}. Leave both out where nobody knows which is right; a step of "
-            "kind `preferences` would have set them aside"
-        )
-
-
 def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
     reasons: Counter[str] = Counter()
     first: dict[str, str] = {}
@@ -196,23 +99,6 @@ def _faults_of_records(records: Sequence[Record]) -> Iterator[str]:
         yield (
             f"- {reason} in {count} of {len(records)} conversations, first in {first[reason]}. Mend them where they "
             "come from; a step of kind `conversations` or `preferences` would have set them aside"
-        )
-
-
-def _faults_of_batches(config: TrainConfig, rows: PackedRows) -> Iterator[str]:
-    """Over one pass, in the order of training."""
-    trains = rows.weights[:, 1:].max(axis=1)
-    size, masked, count = min(config.micro_batch_rows, config.rows_per_step), 0, 0
-    for first in range(0, len(trains), config.rows_per_step):
-        numbers = rows.numbers(config.seed, first, config.rows_per_step)
-        for start in range(0, len(numbers), size):
-            count += 1
-            masked += not trains[numbers[start : start + size]].any()
-    if masked:
-        yield (
-            f"- all-masked micro-batch: {masked} of {count} micro-batches of {size} rows train nothing, which is lost "
-            "time, and a loss that is not a number in other trainers. Leave samples without an answer out, or raise "
-            "micro_batch_rows"
         )
 
 
@@ -292,14 +178,6 @@ def _device_bytes(config: TrainConfig) -> float:
     return available_bytes() if device.type == "cpu" else float(torch.cuda.mem_get_info(device)[0])
 
 
-def _without_judges(config: TrainConfig) -> TrainConfig | None:
-    """The config without models that judge, which may be trained later; None if nothing is left to learn from."""
-    if not isinstance(config, PolicyConfig):
-        return None if config.judges else config
-    known = [reward for reward in config.rewards if isinstance(reward, AnswerReward)]
-    return config.model_copy(update={"rewards": known}) if any(reward.weight for reward in known) else None
-
-
 def _one_step(
     config: TrainConfig, base: ModelFolder, data: Shards, tokenizer: TokenizerFolder, context: Context
 ) -> dict[str, float]:
@@ -307,7 +185,7 @@ def _one_step(
     from lmworks.train.loop.train import first_step
 
     line, seconds = first_step(config, base, data, tokenizer, context)
-    nothing = line and not line["gradient_norm"] and not isinstance(config, PolicyConfig)  # which may be bad luck
+    nothing = line and not line["gradient_norm"] and not config.may_stand_still
     if line is None or nothing:
         raise GateRefused(
             f"the check of {config.step_name} refuses: the first step moves nothing: its gradient is "
@@ -315,20 +193,3 @@ def _one_step(
         )
     told = ("loss", "gradient_norm", "reward", "distinct", "answer_tokens")
     return {"step_seconds": seconds, **{name: line[name] for name in told if name in line}}
-
-
-def _lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place and content of each record."""
-    path = next(path for name in ("conversations", "preferences") if (path := folder / f"{name}.jsonl").is_file())
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            record = json.loads(line)
-            yield f"{path.name}:{number} ({record['id']})", record
-
-
-def _records(folder: Path) -> Iterator[Record]:
-    """Each conversation, or each judged answer behind its prompt."""
-    for place, record in _lines(folder):
-        for answer in ["messages"] if "messages" in record else ["chosen", "rejected"]:
-            if turns := record[answer]:
-                yield place, [*record.get("prompt", ()), *turns], len(turns)

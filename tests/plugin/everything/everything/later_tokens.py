@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.train import RESULT, CausalLMConfig
 
 
 class LaterTokensConfig(CausalLMConfig):
@@ -16,4 +16,4 @@ class LaterTokensConfig(CausalLMConfig):
     engine: ClassVar[str | None] = "loud"
 
     objective: Literal["later-tokens"] = "later-tokens"  # type: ignore[assignment]
-    skipped: int = Field(default=4, ge=0, description="Tokens of a row that are not learned.")
+    skipped: Annotated[int, RESULT] = Field(default=4, ge=0, description="Tokens of a row that are not learned.")

@@ -8,10 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import Item, Metric, evidence, score_in_chunks, write_items
-from lmworks.evaluate.questions import DrawnConfig, Question, answered, chat_prompt, draw
+from lmworks.evaluate.items import Item, Metric, evidence
+from lmworks.evaluate.questions import DrawnConfig, Question, answered, chat_prompt, draw, sources
+from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 
 LOUDNESS = Metric(name="loudness", label="loudness")
@@ -29,7 +31,7 @@ def scored(question: Question, answer: str) -> Item:
     return answered(question, answer, sum(letter.isupper() for letter in answer) / max(1, len(answer)))
 
 
-@stage(version=1)
+@stage(version=1, reads="train", measures=("model", "data"))
 def evaluate_loudness(
     config: LoudnessConfig,
     model: ModelFolder,
@@ -50,21 +52,21 @@ def evaluate_loudness(
         answers = engine.generate(prompts, Sampling(config.max_tokens))
         return [scored(question, each.text) for question, each in zip(asked, answers, strict=True)]
 
-    items = score_in_chunks(context, questions, 8, answer)
-    write_items(out / "items.jsonl", items)
+    items = in_chunks(context, questions, 8, answer)
     known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
-    return Result(figures=[LOUDNESS.figure(items, drawn, **known)])
+    found = Scored.written(items, out, train, sources(questions), **known)
+    return found.result(found.figure(LOUDNESS, drawn))
 
 
-@stage(version=1)
+@stage(version=1, trains_on="train", measures="data")
 def evaluate_loudness_question(
     config: LoudnessConfig, data: Conversations, train: Conversations, out: Path, context: Context
 ) -> Result:
     """The same figure for the question said again."""
     questions, drawn = draw(list(data.iterate()), config)
     items = [scored(question, question["messages"][0]["content"]) for question in questions]
-    write_items(out / "items.jsonl", items)
-    return Result(figures=[LOUDNESS.figure(items, f"{drawn}, the question said again")])
+    found = Scored.written(items, out, train, sources(questions))
+    return found.result(found.figure(LOUDNESS, f"{drawn}, the question said again"))
 
 
 TASK = Task(LoudnessConfig, evaluate_loudness, {"question": evaluate_loudness_question}, metrics=[LOUDNESS])

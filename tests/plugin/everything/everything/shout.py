@@ -22,7 +22,7 @@ class ShoutConfig(StepConfig):
     marks: int = Field(default=1, ge=0, description="Exclamation marks at the end of each; one is heard.")
 
 
-@stage(version=1)
+@stage(version=1, reads="documents")
 def shout(config: ShoutConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write each document again, louder."""
     return Result(counts=map_shards(documents, louder, config, out, context).counts)

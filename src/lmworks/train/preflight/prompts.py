@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from lmworks.errors import LmworksError
 from lmworks.rewards import Answer, AnswerReward, count_unjudged
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.configs.policy import PolicyConfig
-from lmworks.train.preflight.preflight_rows import SHOWN, Piece, pieces
+from lmworks.train.preflight.inspection import SHOWN, Inspection, pieces, records_of
+
+if TYPE_CHECKING:
+    from lmworks.train.configs.policy import PolicyConfig
 
 SCORED = 8
 """Of the data's own answers, which every reward is asked for before one is drawn."""
@@ -19,7 +22,7 @@ TURN = ({"role": "user", "content": "?"},)
 
 
 @dataclass
-class Prompts:
+class Prompts(Inspection):
     """What stands in rows of prompts and the answers that new ones are judged by."""
 
     prompts: int = 0
@@ -38,15 +41,13 @@ class Prompts:
     """Of the data."""
     unjudged: dict[str, int] = field(default_factory=dict)
     """By reward, beside how many of these no answer is worth anything."""
-    shown: list[list[Piece]] = field(default_factory=list)
-    """The first of rows spread evenly; the answer of the data is marked."""
 
     @classmethod
-    def of(cls, rows: PackedRows, encoder: Tokenizer, config: PolicyConfig) -> Self:
-        """Read every row."""
+    def of(cls, config: PolicyConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
+        """Read every row; of those shown, the answer of the data is marked."""
         import numpy as np
 
-        found, every = cls(), -(-len(rows.tokens) // SHOWN)
+        found, every = cls(rows, list(records_of(samples))), -(-len(rows.tokens) // SHOWN)
         begun = begin_of_answer(encoder)
         for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
             (answer,) = np.nonzero(weights)
@@ -65,11 +66,12 @@ class Prompts:
         return found
 
     def counts(self) -> dict[str, int]:
-        """Without texts."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, int)} | self.unjudged
+        return super().counts() | self.unjudged
+
+    def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
+        return len(self.records), "prompts"
 
     def faults(self, config: PolicyConfig) -> Iterator[str]:
-        """What is wrong, and how to mend it."""
         if self.unframed:
             yield (
                 f"- no generation prompt: {self.unframed} of {self.prompts} prompts do not end as the chat template "

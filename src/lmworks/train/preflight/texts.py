@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.preflight.preflight_rows import SHOWN, Piece
+from lmworks.train.preflight.inspection import SHOWN, Inspection
+
+if TYPE_CHECKING:
+    from lmworks.train.configs.train import TrainConfig
 
 
 @dataclass
-class Texts:
+class Texts(Inspection):
     """What stands in rows of labelled texts."""
 
     texts: int = 0
@@ -24,16 +28,14 @@ class Texts:
     """Texts that stand there before with another label."""
     tokens: int = 0
     labels: Counter[str] = field(default_factory=Counter)
-    shown: list[list[Piece]] = field(default_factory=list)
-    """The first of rows spread evenly; its label is marked."""
 
     @classmethod
-    def of(cls, rows: PackedRows, encoder: Tokenizer) -> Self:
-        """Read every row."""
+    def of(cls, config: TrainConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
+        """Read every row; of those shown, the label is marked."""
         import numpy as np
 
         assert rows.labels is not None  # noqa: S101 - the packing of labelled texts writes them
-        found, every, end = cls(), -(-len(rows.tokens) // SHOWN), frame_of(encoder).end
+        found, every, end = cls(rows), -(-len(rows.tokens) // SHOWN), frame_of(encoder).end
         seen: dict[tuple[int, ...], int] = {}
         for row, (tokens, weights, labels) in enumerate(zip(rows.tokens, rows.weights, rows.labels, strict=True)):
             starts, ends = np.flatnonzero(weights).tolist(), np.flatnonzero(tokens == end).tolist()
@@ -49,12 +51,14 @@ class Texts:
         return found
 
     def counts(self) -> dict[str, int]:
-        """Without texts."""
+        """With those of labels."""
         each = {f"label {name}": count for name, count in sorted(self.labels.items())}
-        return {name: value for name, value in vars(self).items() if isinstance(value, int)} | each
+        return super().counts() | each
 
-    def faults(self) -> Iterator[str]:
-        """What is wrong, and how to mend it."""
+    def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
+        return self.texts, "texts"
+
+    def faults(self, config: TrainConfig) -> Iterator[str]:
         if len(self.labels) < 2:
             yield (
                 f"- nothing to tell apart: all {self.texts} texts have the label {', '.join(self.labels)}. Name "

@@ -1,0 +1,49 @@
+"""Long work in chunks, of which a kill costs one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lmworks.pipeline.files import canonical_json, digest_file, write_atomically
+from lmworks.pipeline.stage import Context
+
+Unit = TypeVar("Unit")
+Line = dict[str, Any]
+
+
+def in_chunks(
+    context: Context, units: Sequence[Unit], size: int, work: Callable[[Sequence[Unit]], list[Line]]
+) -> list[Line]:
+    """Records of all units; those of a chunk are on disk before the next begins: a kill costs one chunk.
+
+    A chunk that is not as the journal has its digest is made again.
+    """
+    written = [(record, context.scratch / record["file"]) for record in context.journal.records()]
+    finished = {each["chunk"] for each, path in written if path.exists() and digest_file(path) == each.get("sha256")}
+    if finished:
+        context.log(f"goes on after {len(finished)} of {-(-len(units) // size)} chunks")
+    context.progress.start(len(units), "items")
+    records: list[Line] = []
+    for chunk, start in enumerate(range(0, len(units), size)):
+        path = context.scratch / f"items-{chunk:05}.jsonl"
+        if chunk not in finished:
+            context.check_stop()
+            write_records(path, work(units[start : start + size]))
+            context.journal.append({"chunk": chunk, "file": path.name, "sha256": digest_file(path)})
+        records += read_records(path)
+        context.progress.update(min(start + size, len(units)))
+    return records
+
+
+def write_records(path: Path, records: Iterable[Line]) -> None:
+    """Write one record a line, keys sorted."""
+    write_atomically(path, "".join(canonical_json(record) + "\n" for record in records))
+
+
+def read_records(path: Path) -> list[Line]:
+    """The records of such a file."""
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]

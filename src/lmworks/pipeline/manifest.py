@@ -1,0 +1,165 @@
+"""The manifest of an artifact: what it is, what it was made from, and how. It is read and written here alone.
+
+On disk it is JSON with the fields below. It holds no text of any record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from lmworks.errors import LmworksError
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.stage import Role, declared_roles
+
+FORMAT = 2
+"""Raised when a field is added that older versions of lmworks must not overlook. 2: roles of inputs."""
+
+_Figure = Annotated[
+    Figure,
+    BeforeValidator(lambda value: Figure.from_json(value) if isinstance(value, dict) else value),
+    PlainSerializer(Figure.as_json),
+]
+
+
+def _is_empty(value: object) -> bool:
+    return not value
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class FileRecord(_Record):
+    """One file of a payload."""
+
+    sha256: str
+    bytes: int
+
+
+class InputRecord(_Record):
+    """What one input was: an artifact, or one part of it."""
+
+    step: str
+    stage: str
+    key: str
+    digest: str
+    """Of the part's content: by it an equal artifact is known."""
+    part: str = Field(exclude_if=_is_empty, default="")
+    role: Role | None = Field(exclude_if=_is_empty, default=None)
+    """None if nothing tells it: the manifest is older than roles, and its stage is of an extension that is gone."""
+
+    @property
+    def reference(self) -> str:
+        """The step, or one part of its output, as a recipe names it."""
+        return f"{self.step}.{self.part}" if self.part else self.step
+
+
+class Run(_Record):
+    """How the making went: times, rates and memory, outside every digest."""
+
+    started: float
+    """Seconds since 1970."""
+    seconds: float
+    peak_memory_bytes: int = 0
+    memory_before_bytes: int = 0
+    host: str = ""
+    processor: str = ""
+    cores: int | None = None
+    measured: dict[str, int | float] = {}
+    predicted: dict[str, Any] = Field(exclude_if=_is_empty, default={})
+    """What the plan expected."""
+
+
+class Manifest(_Record):
+    """Everything that is known of one artifact."""
+
+    format: int = 1
+    step: str
+    """The name of the step in the recipe that first made it."""
+    stage: str
+    version: int
+    key: str
+    config: dict[str, Any]
+    """Of the stage, as its config class writes it."""
+    inputs: dict[str, tuple[InputRecord, ...]]
+    """By parameter of the stage; a list of one where it takes no list."""
+    files: dict[str, FileRecord]
+    """By path below the payload."""
+    counts: dict[str, int] = {}
+    figures: tuple[_Figure, ...] = ()
+    libraries: dict[str, str] = {}
+    run: Run
+    erased: bool = Field(exclude_if=_is_empty, default=False)
+    """Whether what it tells of was deleted, since text that must be forgotten reached it."""
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """Seeds in the config, by their place in it."""
+        return dict(_seeds("", self.config))
+
+    def records(self) -> Iterator[tuple[str, InputRecord]]:
+        """Each input with the name of its parameter."""
+        for name, records in self.inputs.items():
+            for record in records:
+                yield name, record
+
+    def as_json(self) -> dict[str, Any]:
+        """What stands on disk."""
+        return self.model_dump(mode="json")
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write a manifest, whole or not at all."""
+    write_atomically(path, json.dumps(manifest.as_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest of this version of lmworks or an earlier one; roles that it lacks are those its stage declares.
+
+    Raises LmworksError, with what to do, for a file that is cut short, too old or too new.
+    """
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        fault = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+        raise LmworksError(
+            f"{path}: the manifest cannot be read ({fault}): it was cut short, or an earlier lmworks wrote it. Delete "
+            "its folder and build again with `lmworks build`, or build into a new store with --store"
+        ) from error
+    except OSError as error:
+        raise LmworksError(f"{path}: the manifest cannot be read ({error.strerror}); build again") from error
+    if manifest.format > FORMAT:
+        raise LmworksError(
+            f"{path}: the manifest is of format {manifest.format}, and this lmworks reads up to {FORMAT}: a newer one "
+            "wrote it. Install that, or name another store with --store"
+        )
+    return _with_roles(manifest)
+
+
+def _with_roles(manifest: Manifest) -> Manifest:
+    roles = declared_roles(manifest.stage)
+    inputs = {
+        name: tuple(each if each.role else each.model_copy(update={"role": roles.get(name)}) for each in records)
+        for name, records in manifest.inputs.items()
+    }
+    return manifest.model_copy(update={"inputs": inputs})
+
+
+def _seeds(place: str, value: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            inside = f"{place}.{name}" if place else str(name)
+            if name == "seed" and isinstance(inner, int):
+                yield inside, inner
+            else:
+                yield from _seeds(inside, inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _seeds(f"{place}.{index}", inner)

@@ -1,0 +1,245 @@
+"""What packed chats and judged answers hold, read from the rows themselves: turns, their ends, and what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lmworks.data.forms.forms import Sample
+from lmworks.data.tuning.samples import claims
+from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES
+from lmworks.tokens.rows.shards import PackedRows
+from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.preflight.inspection import SHOWN, Inspection, lines_of, pieces, records_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmworks.train.configs.train import TrainConfig
+
+
+@dataclass
+class Turns(Inspection):
+    """What stands in rows of chats and of judged answers."""
+
+    samples: int = 0
+    masked: int = 0
+    """Samples without a trained token."""
+    turns: int = 0
+    """Of assistants, that the rows train: all in conversations, the last of each judged answer."""
+    silent: int = 0
+    """Turns of which no word is trained."""
+    endless: int = 0
+    """Turns whose <|im_end|> is there and not trained."""
+    cut: int = 0
+    """Turns without <|im_end|>."""
+    doubled: int = 0
+    """Samples that begin with <|endoftext|> twice."""
+    joined: int = 0
+    """Rows that do not begin with <|endoftext|>: nothing keeps the samples in them apart."""
+    foreign: int = 0
+    """Trained tokens that no assistant says, or that stand before a judged answer."""
+    groups: int = 0
+    """Of two answers, of which one is judged against the other."""
+    alike: int = 0
+    """Groups whose chosen answer is the rejected one, token by token."""
+    tokens: int = 0
+    trained: int = 0
+    contradicted: list[str] = field(default_factory=list)
+    """Places of judgements that say the contrary of an earlier one."""
+
+    @classmethod
+    def of(cls, config: TrainConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
+        """Read every row: samples begin at <|endoftext|>, turns at <|im_start|>."""
+        turns = cls(rows, list(records_of(samples)))
+        _inspect(turns, rows, encoder)
+        if turns.groups:
+            turns.contradicted = list(_contradicted(samples))
+        return turns
+
+    def whole(self, facts: Mapping[str, Any]) -> tuple[int, str]:
+        if self.groups:
+            return self.groups + int(facts["dropped"]), "judgements"
+        return len(self.records), "conversations"
+
+    @property
+    def lost(self) -> int:
+        return self.masked
+
+    def counts(self) -> dict[str, int]:
+        """Without groups where there are none."""
+        return {name: n for name, n in super().counts().items() if self.groups or name not in ("groups", "alike")}
+
+    def faults(self, config: TrainConfig) -> Iterator[str]:
+        yield from _faults_of_turns(self)
+        yield from _faults_of_judgements(self)
+        yield from _faults_of_batches(config, self.rows)
+
+
+def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
+    """Count what every row holds.
+
+    Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
+    """
+    import numpy as np
+
+    assistants = dict[tuple[int, ...], bool]()
+    one_turn = all(answer == 1 for _, _, answer in found.records)
+    every = -(-len(rows.tokens) // SHOWN)
+    for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):
+        (filled,) = np.nonzero((tokens != encoder.end_of_text_id) | (weights > 0))
+        end = int(filled[-1]) + 1 if len(filled) else 0
+        labels = None if rows.labels is None else rows.labels[row][:end]
+        starts = _starts(tokens[:end], labels, encoder, found)
+        samples = [slice(*each) for each in zip(starts, [*starts[1:], end], strict=True)]
+        for number, place in enumerate(samples):
+            sample = tokens[place], weights[place] > 0
+            if number <= (labels is not None) and row % every == 0:
+                found.shown.append(pieces(sample[0].tolist(), sample[1].tolist(), encoder))
+            _inspect_sample(*sample, labels is not None, one_turn, encoder, assistants, found)
+            if labels is not None and number % 2:
+                found.groups += 1
+                rejected = labels[place.start] % len(SIDES) == REJECTED
+                found.alike += bool(rejected and np.array_equal(tokens[samples[number - 1]], sample[0]))
+
+
+def _starts(tokens: NDArray[Any], labels: NDArray[Any] | None, encoder: Tokenizer, found: Turns) -> list[int]:
+    """Where samples begin in a row: at <|endoftext|>, or, of judged answers, where the label changes."""
+    import numpy as np
+
+    if labels is not None:
+        return [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist()]
+    begins = (tokens == encoder.end_of_text_id).astype(np.int8)
+    starts: list[int] = np.flatnonzero(np.diff(begins, prepend=0) == 1).tolist()
+    found.joined += not starts or starts[0] != 0
+    return starts or [0]
+
+
+def _inspect_sample(
+    tokens: NDArray[Any],
+    trained: NDArray[Any],
+    judged: bool,
+    one_turn: bool,
+    encoder: Tokenizer,
+    assistants: dict[tuple[int, ...], bool],
+    found: Turns,
+) -> None:
+    """Count what one sample holds."""
+    import numpy as np
+
+    starts, ends = (
+        np.flatnonzero(tokens == token).tolist() for token in (encoder.start_of_turn_id, encoder.end_of_turn_id)
+    )
+    found.doubled += bool((tokens[:2] == encoder.end_of_text_id).all()) and len(tokens) > 1
+    turns, length = list[tuple[int, int | None, int]](), len(encoder.encode("assistant")) + 1
+    for start, stop in zip(starts, [*starts[1:], len(tokens)], strict=True):
+        head = tuple(tokens[start + 1 : start + 1 + length].tolist())
+        if head not in assistants:
+            assistants[head] = encoder.decode(head).startswith("assistant")
+        if assistants[head]:
+            inside = [end for end in ends if start < end < stop]
+            turns.append((start, inside[-1] if inside else None, stop))
+    before = turns[:-1] if judged else []
+    spoken = sum(_count_turn(trained, *turn, found) for turn in turns[len(before) :])
+    found.samples += 1
+    found.masked += not trained.any()
+    found.tokens += len(tokens)
+    found.trained += int(trained.sum())
+    found.foreign += int(trained.sum()) - spoken
+    if not one_turn:
+        found.foreign -= sum(int(trained[start:stop].sum()) for start, _, stop in before)
+
+
+def _count_turn(trained: NDArray[Any], start: int, end: int | None, stop: int, found: Turns) -> int:
+    """Count one assistant's turn; its trained tokens."""
+    words = trained[start : stop if end is None else end]
+    found.turns += 1
+    found.silent += not words.any()
+    found.cut += end is None
+    found.endless += end is not None and not trained[end]
+    return int(trained[start : stop if end is None else end + 1].sum())
+
+
+# ---------------------------------------------------------------- what is wrong, and how to mend it
+
+
+def _faults_of_turns(found: Turns) -> Iterator[str]:
+    if found.silent:
+        yield (
+            f"- lost mask: of {found.silent} of {found.turns} assistant turns no word is trained. The chat template "
+            "must frame turns with <|im_start|>assistant and <|im_end|>, or the rows are damaged: see the samples above"
+        )
+    if found.foreign and found.groups:
+        yield (
+            f"- trained prompt: {found.foreign} trained tokens stand before the judged answers, in what both answers "
+            "follow: nobody has judged that. Pack the preferences anew: `--rebuild` their step"
+        )
+    elif found.foreign:
+        yield (
+            f"- lost mask: {found.foreign} trained tokens stand outside of assistant turns: the model would learn to "
+            "speak for the user. Pack the conversations anew: `--rebuild` their step"
+        )
+    if found.endless:
+        yield (
+            f"- untrained stop token: in {found.endless} of {found.turns} turns <|im_end|> is not trained, so the "
+            "model would never stop. The chat template must write <|im_end|> right after an answer"
+        )
+    if found.cut == found.turns and found.turns and not found.groups:  # what ranks answers takes them as they are
+        yield (
+            "- untrained stop token: no answer is whole, so <|im_end|> is never learned. Raise sequence_length, or "
+            "take `long_samples: split`"
+        )
+    if found.doubled:
+        yield (
+            f"- double begin: {found.doubled} samples begin with <|endoftext|> twice. Take one of them out of the chat "
+            "template in tokenizer_config.json"
+        )
+    if found.joined:
+        yield (
+            f"- samples run together: {found.joined} rows do not begin with <|endoftext|>, at which attention begins "
+            "anew, so that each sample is learned as the end of those before it. Let the chat template begin with it"
+        )
+    if not found.turns:
+        yield "- no assistant turn in any row: expected <|im_start|>assistant; the chat template frames turns otherwise"
+
+
+def _faults_of_judgements(found: Turns) -> Iterator[str]:
+    if found.alike:
+        yield (
+            f"- nothing preferred: in {found.alike} of {found.groups} pairs the chosen answer is the rejected one, "
+            "token by token. Leave them out, or see whether the chat template loses what they differ in"
+        )
+    if found.contradicted:
+        yield (
+            f"- contradictory judgements: {len(found.contradicted)} say the contrary of an earlier one on the same "
+            f"answers to the same prompt, first {found.contradicted[0]}. Leave both out where nobody knows which is "
+            "right; a step of kind `preferences` would have set them aside"
+        )
+
+
+def _contradicted(samples: Path) -> Iterator[str]:
+    seen = dict[str, str]()
+    for place, record in lines_of(samples):
+        sample = Sample(**{name: record[name] for name in ("prompt", "chosen", "rejected")})
+        for subject, verdict in claims(sample):
+            if seen.setdefault(subject, verdict) != verdict:
+                yield place
+
+
+def _faults_of_batches(config: TrainConfig, rows: PackedRows) -> Iterator[str]:
+    """Over one pass, in the order of training."""
+    trains = rows.weights[:, 1:].max(axis=1)
+    size, masked, count = min(config.micro_batch_rows, config.rows_per_step), 0, 0
+    for first in range(0, len(trains), config.rows_per_step):
+        numbers = rows.numbers(config.seed, first, config.rows_per_step)
+        for start in range(0, len(numbers), size):
+            count += 1
+            masked += not trains[numbers[start : start + size]].any()
+    if masked:
+        yield (
+            f"- all-masked micro-batch: {masked} of {count} micro-batches of {size} rows train nothing, which is lost "
+            "time, and a loss that is not a number in other trainers. Leave samples without an answer out, or raise "
+            "micro_batch_rows"
+        )
