@@ -84,7 +84,7 @@ def nodes(text: str = "a b c", case: Literal["upper", "lower"] = "upper") -> lis
     ]
 
 
-@stage(version=1)
+@stage(version=1, reads="words")
 def count(config: ChangeConfig, words: Numbers, out: Path, context: Context) -> Result:
     (out / "words.txt").write_text(f"{len(words.read())} {config.case}")
     return Result()
