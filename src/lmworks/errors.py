@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class LmworksError(Exception):
     """Something failed; the message says what, where, and how to mend it."""
@@ -25,3 +29,21 @@ class Stopped(LmworksError):
     """The user asked to stop; finished work is kept."""
 
     exit_code = 130
+
+
+@contextmanager
+def told(place: Path | str, expected: str) -> Iterator[None]:
+    """Turn whatever reading a foreign file raises into an LmworksError of one line that names `place`.
+
+    Libraries raise what they like over what others wrote, Rust's panics among it: no kind of fault stands for all.
+    """
+    try:
+        yield
+    except LmworksError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        missing = isinstance(error, KeyError) and error.args
+        what = f"{error.args[0]!r} is missing" if missing else str(error) or type(error).__name__
+        raise LmworksError(f"{place}: {' '.join(what.split())[:300]}; expected {expected}") from error

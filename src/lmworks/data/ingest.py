@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from lmworks.data.identity import ID_KEY, document_id, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
-from lmworks.data.licences.mixture import attribution_text, mix
+from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.records import Document, Documents, write_file, write_json_lines
 from lmworks.data.sources import AnySource
@@ -143,7 +143,7 @@ def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -
     for shard in Documents(out, "").shards():
         columns = pq.read_table(shard, columns=["source", "licence"])
         counts.update(zip(*(columns.column(name).to_pylist() for name in columns.column_names), strict=True))
-    mixture = mix(gate, [licence for _, licence in counts])
+    mixture = combined_licence(gate, [licence for _, licence in counts])
     if gate.use is None:
         return
     passed = sum(counts.values())

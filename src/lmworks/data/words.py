@@ -120,11 +120,11 @@ def _hash_spans(lower: NDArray[np.uint8], starts: NDArray[np.int64], lengths: ND
     import numpy as np
 
     eights = lower.view("<u8")
-    hashes = mix(_first_bytes(eights, starts, lengths))
+    hashes = mixed_bits(_first_bytes(eights, starts, lengths))
     longer, done = np.flatnonzero(lengths > 8), 8
     while len(longer):
         rest = _first_bytes(eights, starts[longer] + done, lengths[longer] - done)
-        hashes[longer] = mix(hashes[longer] ^ rest)
+        hashes[longer] = mixed_bits(hashes[longer] ^ rest)
         done += 8
         longer = longer[lengths[longer] > done]
     return hashes
@@ -151,7 +151,7 @@ def _masks() -> NDArray[np.uint64]:
     return np.array([256**size - 1 for size in range(9)], np.uint64)
 
 
-def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Spread every bit of a number over all: the finaliser of splitmix64 (Steele et al. 2014), one to one."""
     import numpy as np
 

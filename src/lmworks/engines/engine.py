@@ -29,7 +29,7 @@ from lmworks.engines.stops import StopStrings
 from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
-from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.tokens.tokenizer import FILES, Tokenizer
 
 MAX_ROWS = 64
 """Requests decoded together: on a CPU the products are bound by arithmetic from about here on."""
@@ -289,6 +289,11 @@ class Engine:
     def __init__(
         self, model: Decoder, tokenizer: Tokenizer, prefix: KeysAndValues = (), adapters: Adapters | None = None
     ) -> None:
+        if tokenizer.vocab_size > model.config.vocab_size:
+            raise LmworksError(
+                f"{tokenizer.folder / FILES[0]}: has {tokenizer.vocab_size:,} ids; the model beside it knows "
+                f"{model.config.vocab_size:,}: copy the tokenizer that came with it"
+            )
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.prefix = prefix

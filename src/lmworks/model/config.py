@@ -46,12 +46,12 @@ def loss_chunk(vocab_size: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Forward:
-    """How a model computes while it learns, as far as it decides what is kept for the way back."""
+    """How a model computes while it learns, as far as it decides what is kept for the backward pass."""
 
     width: int
     """Bytes of a number in products."""
     recomputed: bool = False
-    """Whether blocks are computed again on the way back: activation checkpointing."""
+    """Whether blocks are computed again in the backward pass: activation checkpointing."""
     dropout: bool = False
     compiled: bool = False
     frozen: bool = False
@@ -87,7 +87,7 @@ class Shape(Protocol):
         """Floating-point operations to learn from one token, forward and backward."""
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> Mapping[str, int]:
-        """What the way forward keeps of `rows` rows for the way back, and what the loss holds at once, by part."""
+        """What the forward pass keeps of `rows` rows for the backward one, and what the loss holds at once, by part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,11 +187,11 @@ class DecoderConfig:
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
-        """What packed rows keep for the way back at the most, and about what the loss holds.
+        """What packed rows keep for the backward pass at the most, and about what the loss holds.
 
         Read from what autograd keeps. A compiler computes norms and activation functions again, and keeps the shares of
-        attention twice, once for each product on the way back. Norms that do not learn keep half; in float32, attention
-        keeps its result instead of the shares.
+        attention twice, once for each product in the backward pass. Norms that do not learn keep half; in float32,
+        attention keeps its result instead of the shares.
         """
         tokens, hidden, width = rows * sequence_length, self.hidden_size, how.width
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size

@@ -113,7 +113,7 @@ class EncoderConfig:
         return 6 * (matrices + 2 * self.num_layers * self.hidden_size * sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
-        """What packed rows keep for the way back at the most, and about what the loss holds; compiled, it is less.
+        """What packed rows keep for the backward pass at the most, and about what the loss holds; compiled, it is less.
 
         Streams and norms are float32 whatever the products are; scores of all pairs are kept twice, and two more
         float32 copies exist for the moment.

@@ -7,10 +7,12 @@ import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, told
+from lmworks.model.files import count_tensors, open_weights, read_json, whole_number
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import FILES, open_tokenizer
 
@@ -37,6 +39,12 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 """PEFT's names of the files in it."""
 PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
 """Kinds that stand before every text and not in the weights, with PEFT's names."""
+MOST_LAYERS, LARGEST_SIZE, LARGEST_TABLE = 2**12, 2**22, 2**26
+"""In a `config.json`: what is more was never trained, and would be built before it is found not to fit."""
+OF_ENCODERS = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
+    *("intermediate_size", "max_position_embeddings"),
+)
 LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
@@ -91,6 +99,10 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
     from lmworks.model.decoder import Decoder
 
     config = read_config(folder)
+    if config.num_layers > (stored := count_tensors(folder)):
+        raise LmworksError(
+            f"{folder}: config.json names {config.num_layers} layers, and the files hold {stored} tensors"
+        )
     kind = getattr(torch, data_type) if data_type else None
     if config.labels and len(config.labels) != len(labels):
         other = f"one that tells {len(labels)}, or " if labels else ""
@@ -110,7 +122,7 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
     if fresh_head:
         weights.pop("lm_head.weight", None)
         weights["score.weight"] = torch.zeros(len(labels), config.hidden_size, dtype=kind)
-    if config.tie_embeddings:
+    if config.tie_embeddings and "model.embed_tokens.weight" in weights:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
@@ -118,7 +130,10 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
         names = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         raise LmworksError(
             f"{folder}: the weights do not fit config.json: "
-            + ", ".join(f"{name} is {found.get(name)}, expected {expected.get(name)}" for name in names[:5])
+            + ", ".join(
+                f"{' '.join(name.split())[:99]} is {found.get(name)}, expected {expected.get(name)}"
+                for name in names[:5]
+            )
         )
     model.load_state_dict(weights, assign=True)
     if config.tie_embeddings:
@@ -129,20 +144,21 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
 
 def _stored_tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
     """Each of the files' tensors; mapped by itself, so that its pages go with it."""
-    from safetensors import safe_open
-
     for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, "pt") as tensors:
+        with open_weights(file) as tensors:
             names = list(tensors.keys())
         for name in names:
-            with safe_open(file, "pt") as tensors:
-                yield name, tensors.get_tensor(name)
+            with open_weights(file) as tensors:
+                tensor = tensors.get_tensor(name)
+            if not tensor.is_floating_point():
+                raise LmworksError(f"{file}: {name} holds {tensor.dtype}; expected floating-point numbers")
+            yield name, tensor
 
 
 def prefix_kind(folder: Path) -> str | None:
     """What kind stands before every text of a model; None where its weights are all of it."""
     path = folder / ADAPTER / ADAPTER_CONFIG
-    found = read_json(path)["peft_type"] if path.is_file() else None
+    found = read_json(path).get("peft_type") if path.is_file() else None
     return next((kind for kind, name in PREFIXES.items() if name == found), None)
 
 
@@ -168,15 +184,21 @@ def name_engine(folder: Path, engine: str) -> None:
 
 def is_ours(folder: Path) -> bool:
     """Whether our decoder computes this architecture."""
-    return read_json(folder / "config.json").get("model_type") in ARCHITECTURES
+    return str(read_json(folder / "config.json").get("model_type")) in ARCHITECTURES
 
 
 def read_config(folder: Path) -> DecoderConfig:
     """The shape in `config.json`; what this decoder cannot compute is refused."""
-    from lmworks.model.config import DecoderConfig
 
     path = folder / "config.json"
     found = read_json(path)
+    with told(path, "the fields of a decoder as `transformers` writes them"):
+        return _read_config(path, found)
+
+
+def _read_config(path: Path, found: dict[str, Any]) -> DecoderConfig:
+    from lmworks.model.config import DecoderConfig
+
     kind = found.get("model_type")
     if kind not in ARCHITECTURES:
         raise LmworksError(f"{path}: model_type is {kind!r}; this decoder computes {', '.join(ARCHITECTURES)}")
@@ -190,19 +212,21 @@ def read_config(folder: Path) -> DecoderConfig:
     ):
         if value != wanted:
             raise LmworksError(f"{path}: {field} is {value!r}; this decoder computes {wanted!r} only")
-    heads, scored = found["num_attention_heads"], SCORED in "".join(found.get("architectures") or ())
+    number = partial(whole_number, path, found)
+    heads, hidden = number("num_attention_heads", LARGEST_SIZE), number("hidden_size", LARGEST_SIZE)
+    scored = SCORED in "".join(found.get("architectures") or ())
     return DecoderConfig(
-        vocab_size=found["vocab_size"],
-        hidden_size=found["hidden_size"],
-        num_layers=found["num_hidden_layers"],
+        vocab_size=number("vocab_size", LARGEST_TABLE),
+        hidden_size=hidden,
+        num_layers=number("num_hidden_layers", MOST_LAYERS),
         num_heads=heads,
-        num_key_value_heads=found.get("num_key_value_heads") or heads,
-        head_size=found.get("head_dim") or found["hidden_size"] // heads,
-        intermediate_size=found["intermediate_size"],
-        context_length=found["max_position_embeddings"],
+        num_key_value_heads=number("num_key_value_heads", LARGEST_SIZE, heads),
+        head_size=number("head_dim", LARGEST_SIZE, hidden // heads),
+        intermediate_size=number("intermediate_size", LARGEST_SIZE),
+        context_length=number("max_position_embeddings", LARGEST_TABLE),
         rope_theta=float(rope.get("rope_theta") or found.get("rope_theta", 10_000.0)),
         rope_scaling=tuple(rope[name] for name in LLAMA3_SCALING) if scaling == "llama3" else None,
-        norm_epsilon=found["rms_norm_eps"],
+        norm_epsilon=float(found["rms_norm_eps"]),
         qk_norm=kind == "qwen3",
         qkv_bias=kind == "qwen2",
         sliding_window=_window(path, found),
@@ -217,24 +241,17 @@ def _labels(found: dict[str, Any]) -> tuple[str, ...]:
     return tuple(names[number] for number in sorted(names, key=int))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file of a model folder says."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise LmworksError(f"{path}: {error}; a model folder holds {path.name}") from error
-    return found
-
-
 def approximate_config(path: Path) -> DecoderConfig:
     """The shape of a decoder of any architecture, by the names that a `config.json` has for it: to count with."""
     from lmworks.model.config import DecoderConfig
 
     whole = read_json(path)
-    found = whole.get("text_config") or whole
+    inside = whole.get("text_config")
+    found = inside if inside and isinstance(inside, dict) else whole
 
     def first(*names: str, default: int = 0) -> int:
-        return next((int(found[name]) for name in names if found.get(name)), default)
+        name = next((name for name in names if found.get(name)), None)
+        return whole_number(path, found, name, LARGEST_TABLE) if name else default
 
     hidden = first("hidden_size", "n_embd", "d_model")
     heads = first("num_attention_heads", "n_head", "num_heads", default=1)
@@ -260,16 +277,20 @@ def shape_of(folder: Path) -> Shape:
     if is_ours(folder):
         return read_config(folder)
     fields = folder / "config.json"
-    return EncoderConfig.read(read_json(fields)) or approximate_config(fields)
+    found = read_json(fields)
+    with told(fields, "the fields of a model as `transformers` writes them"):
+        if (config := EncoderConfig.read(found)) is None:
+            return approximate_config(fields)
+        for name in OF_ENCODERS:
+            whole_number(fields, found, name, LARGEST_TABLE)
+        return config
 
 
 def stored_parameters(folder: Path) -> int:
     """Parameters in the files, by their heads alone."""
-    from safetensors import safe_open
-
     total = 0
     for file in folder.glob("*.safetensors"):
-        with safe_open(file, "pt") as tensors:
+        with open_weights(file) as tensors:
             total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118 - it is no dict
     return total
 
@@ -313,7 +334,7 @@ def _describe_window(kind: str, window: int | None, layers: int) -> dict[str, An
 
 
 def _window(path: Path, found: dict[str, Any]) -> int | None:
-    window: int | None = found.get("sliding_window")
+    window = found.get("sliding_window") and whole_number(path, found, "sliding_window", LARGEST_TABLE)
     if not found["model_type"].startswith("qwen"):
         return window
     if not found.get("use_sliding_window"):

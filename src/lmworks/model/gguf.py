@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.data.records import write_file
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, told
 from lmworks.model.config import DecoderConfig
 from lmworks.model.folder import describe, read_config, require_whole
+from lmworks.model.gguf_file import check_gguf
 from lmworks.pipeline.files import atomically
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def read_gguf(file: Path, folder: Path) -> None:
     Quantised matrices become float32, others keep their type. Raises LmworksError for what our decoder cannot compute.
     """
     fields, tensors = _open(file)
+    with told(file, "the fields and tensors of a decoder as llama.cpp writes them"):
+        _write_folder(file, folder, fields, tensors)
+
+
+def _write_folder(file: Path, folder: Path, fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
     config = _config(file, fields, tensors)
     folder.mkdir(parents=True, exist_ok=True)
     write_safetensors(
@@ -77,12 +83,15 @@ def read_gguf(file: Path, folder: Path) -> None:
 
 def read_shape(file: Path) -> DecoderConfig:
     """The shape of the model in a file."""
-    return _config(file, *_open(file))
+    fields, tensors = _open(file)
+    with told(file, "the fields of a decoder as llama.cpp writes them"):
+        return _config(file, fields, tensors)
 
 
 def stated_licence(file: Path) -> str | None:
     """What a file says of its licence."""
-    return _open(file)[0].get("general.license")
+    stated = _open(file)[0].get("general.license")
+    return stated if isinstance(stated, str) else None
 
 
 def _open(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -91,13 +100,11 @@ def _open(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         import gguf
     except ImportError as error:
         raise LmworksError("GGUF files need `gguf`: pip install 'lmworks[pretrained]'.") from error
-    try:
+    check_gguf(file)
+    with told(file, "a GGUF file that can be read"):
         reader = gguf.GGUFReader(file)
-    except (ValueError, OSError, IndexError) as error:
-        raise LmworksError(f"{file}: not a GGUF file that can be read: {error}") from error
-    return {name: field.contents() for name, field in reader.fields.items()}, {
-        tensor.name: tensor for tensor in reader.tensors
-    }
+        fields = {name: field.contents() for name, field in reader.fields.items()}
+        return fields, {tensor.name: tensor for tensor in reader.tensors}
 
 
 def _config(file: Path, fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> DecoderConfig:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.errors import LmworksError
-from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_ours, read_config, read_json
+from lmworks.errors import LmworksError, told
+from lmworks.model.files import check_own_files, load_weights, open_weights, read_json
+from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_ours, read_config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,6 +75,7 @@ def put_on(base: Path, adapter: Path) -> int:
     Raises LmworksError for kinds that are not known, and adapters of another base.
     """
     config = read_json(adapter / ADAPTER_CONFIG)
+    check_own_files(adapter, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])
     if not (adapter / ADAPTER_WEIGHTS).is_file():
         raise LmworksError(f"{adapter}: no {ADAPTER_WEIGHTS}; pickled .bin files are never read: save the adapter anew")
     before = config.get("peft_type") in PREFIXES.values() and is_ours(base) and not config.get("prefix_projection")
@@ -90,9 +92,12 @@ def read_low_rank(adapter: Path) -> dict[str, LowRank]:
 
     Raises LmworksError for kinds other than LoRA and DoRA.
     """
-    from safetensors.torch import load_file
-
     config = read_json(adapter / ADAPTER_CONFIG)
+    with told(adapter / ADAPTER_CONFIG, "the fields of a LoRA as PEFT writes them"):
+        return _read_low_rank(adapter, config)
+
+
+def _read_low_rank(adapter: Path, config: Mapping[str, Any]) -> dict[str, LowRank]:
     kind = config.get("peft_type")
     more = [name for name, plain in REFUSED.items() if (config.get(name) or plain) != plain]
     if kind != "LORA" or more:
@@ -102,7 +107,7 @@ def read_low_rank(adapter: Path) -> dict[str, LowRank]:
             "for Llama, Mistral, Qwen2 or Qwen3 without a sliding window"
         )
     parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
-    for name, tensor in load_file(adapter / ADAPTER_WEIGHTS).items():
+    for name, tensor in load_weights(adapter / ADAPTER_WEIGHTS).items():
         path, _, part = name.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
         parts[f"{path}.weight"][part] = tensor.float()
     return {name: _low_rank(f"{adapter}: beside {name}", name, found, config) for name, found in parts.items()}
@@ -112,11 +117,15 @@ def _low_rank(place: str, name: str, parts: Mapping[str, Tensor], config: Mappin
     expected = {"lora_A", "lora_B", *(["lora_magnitude_vector"] if config.get("use_dora") else [])}
     if parts.keys() != expected:
         raise LmworksError(f"{place} stand {', '.join(sorted(parts))}; expected {', '.join(sorted(expected))}")
+    if any(parts[each].ndim != 2 for each in ("lora_A", "lora_B")):
+        raise LmworksError(f"{place} stand {[list(part.shape) for part in parts.values()]}; expected two matrices")
     rank, path = len(parts["lora_A"]), name.removesuffix(".weight")
     alphas = config.get("alpha_pattern") or {}
     alpha = next((alphas[key] for key in alphas if re.match(rf"(.*\.)?({key})$", path)), config["lora_alpha"])
-    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    scale = float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
     lengths = parts.get("lora_magnitude_vector")
+    if lengths is not None and lengths.numel() != len(parts["lora_B"]):
+        raise LmworksError(f"{place} stand {lengths.numel()} lengths of {len(parts['lora_B'])} rows")
     return LowRank(place, parts["lora_A"], parts["lora_B"], scale, None if lengths is None else lengths.flatten())
 
 
@@ -127,13 +136,12 @@ def require_matrices(adapter: Path, beside: Iterable[str], there: Container[str]
 
 
 def _merge(base: Path, adapter: Path) -> int:
-    from safetensors import safe_open
     from safetensors.torch import save_file
 
     beside = read_low_rank(adapter)
     changed = set()
     for file in sorted(base.glob("*.safetensors")):
-        with safe_open(file, "pt") as stored:
+        with open_weights(file) as stored:
             named = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no dict
             metadata = stored.metadata()
         found = beside.keys() & named.keys()

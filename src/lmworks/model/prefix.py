@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from lmworks.errors import told
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Attend, Decoder, rotations
+from lmworks.model.files import load_weights
 from lmworks.model.folder import ADAPTER, ADAPTER_WEIGHTS, PREFIXES, prefix_kind
 
 KeysAndValues = Sequence[tuple[Tensor, Tensor]]
@@ -91,10 +93,12 @@ def peft_config(kind: str, tokens: int, config: DecoderConfig) -> dict[str, Any]
 @torch.inference_mode()
 def load_prefix(folder: Path, model: Decoder) -> KeysAndValues:
     """What stands before every text of the model in a folder; nothing where only its weights count."""
-    from safetensors.torch import load_file
-
     kind = prefix_kind(folder)
     if kind is None:
         return ()
-    learned = load_file(folder / ADAPTER / ADAPTER_WEIGHTS)["prompt_embeddings"]
-    return keys_and_values(kind, learned.to(model.output_weight.device), model)
+    path = folder / ADAPTER / ADAPTER_WEIGHTS
+    with told(path, "prompt_embeddings of this model, as PEFT stores them"):
+        learned = load_weights(path)["prompt_embeddings"]
+        if len(learned) >= model.config.context_length:
+            raise ValueError(f"{len(learned)} places before a context of {model.config.context_length}")
+        return keys_and_values(kind, learned.to(model.output_weight.device), model)

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import LmworksError, UsageError, told
+from lmworks.model.files import check_own_files, read_json
 from lmworks.model.folder import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
-    ARCHITECTURES,
     engine_of,
     is_ours,
     load_model,
-    read_json,
     shape_of,
     stored_parameters,
 )
 from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.model.peft_folder import put_on
+from lmworks.pipeline.files import open_below
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
 from lmworks.tokens.kinds.learn import write_tokenizer
@@ -84,6 +84,10 @@ class PretrainedModelConfig(StepConfig):
             found += [adapter / ADAPTER_CONFIG, adapter / ADAPTER_WEIGHTS]
             if absent := [path.name for path in found[-2:] if not path.is_file()]:
                 raise UsageError(f"{adapter}: no {' and no '.join(absent)}; expected a folder that PEFT has saved")
+        if file.is_dir():
+            check_own_files(file, [path.name for path in found[: len(found) - 2 * bool(adapter)]])
+        if adapter:
+            check_own_files(adapter, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])
         marks = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
         return self.model_copy(update={"file": file, "adapter_file": adapter, "fingerprint": marks})
 
@@ -109,15 +113,16 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
         source = context.scratch / "folder"
         read_gguf(config.file, source)
     out.mkdir(parents=True, exist_ok=True)
-    for kind in COPIED:
-        for path in source.glob(kind):
-            shutil.copyfile(path, out / path.name)
-    found = read_json(source / "config.json")
-    if found.get("model_type") not in ARCHITECTURES:
+    for path in sorted({path for kind in COPIED for path in source.glob(kind)}):
+        with open_below(source, path.name) as stream, (out / path.name).open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+    check_own_files(out, [])
+    found = read_json(out / "config.json")
+    if not is_ours(out):
         from lmworks.model.published import require_known
 
-        require_known(source)
-    added = {"tokens added": _equip(source, out, found, context)} if is_decoder(found) else {}
+        require_known(out)
+    added = {"tokens added": _equip(out, found, context)} if is_decoder(found) else {}
     if config.adapter_file:
         added["matrices adapted"] = put_on(out, config.adapter_file)
     return Result(counts={"parameters": stored_parameters(out), **added})
@@ -125,10 +130,11 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
 
 def is_decoder(found: Mapping[str, Any]) -> bool:
     """Whether a `config.json` is of a model that continues text."""
-    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in found.get("architectures") or ())
+    names = found.get("architectures")
+    return isinstance(names, list) and any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names)
 
 
-def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) -> int:
+def _equip(out: Path, found: Mapping[str, Any], context: Context) -> int:
     """Write a tokenizer that has the special tokens, and weights that have rows for them; how many were added.
 
     The tokens that begin a text and end a turn are there by other names, such as <s> and </s>: they get ours. What
@@ -136,7 +142,7 @@ def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) 
     """
     from tokenizers import Tokenizer as Backend
 
-    backend = _read_tokenizer(source)
+    backend, template = _read_tokenizer(out), _read_template(out)
     vocabulary = backend.get_vocab(with_added_tokens=True)
     begins, ends = _ids(found, "bos_token_id"), _ids(found, "eos_token_id")
     begin, end = [*begins, *ends, None][0], [None, *ends][-1]  # of several, the last ends a turn and the first a text
@@ -148,14 +154,14 @@ def _equip(source: Path, out: Path, found: Mapping[str, Any], context: Context) 
     backend = Backend.from_str(json.dumps(_rename(json.loads(backend.to_str()), renamed)))
     added = [token for token in SPECIAL_TOKENS if backend.token_to_id(token) is None]
     backend.add_special_tokens(list(SPECIAL_TOKENS))
-    tokenizer = _write_tokenizer(source, out, backend, context)
+    tokenizer = _write_tokenizer(out, backend, template, context)
     ids = backend.get_vocab(with_added_tokens=True)
     stand_ins = {ids[token]: end if token == END_OF_TURN else None for token in added}
     for name, token in renamed.items():
         context.log(f"the token {name} is called {token} from here on")
     if added:
         context.log(f"the tokenizer had no {', '.join(added)}: each gets a row of weights")
-    _grow(source, out, tokenizer, stand_ins)
+    _grow(out, tokenizer, stand_ins)
     return len(added)
 
 
@@ -173,14 +179,14 @@ def _rename(raw: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     return {**raw, "post_processor": None}
 
 
-def _grow(source: Path, out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
+def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
     """Check that the weights are whole; write them anew with rows for new tokens, if there are any."""
-    if is_ours(source) and not stand_ins:
-        load_model(source, "bfloat16")
+    if is_ours(out) and not stand_ins:
+        load_model(out, "bfloat16")
         return
     from lmworks.model.published_decoder import load_published_decoder, save_published_decoder
 
-    model = load_published_decoder(source, None)
+    model = load_published_decoder(out, None)
     if not stand_ins:
         return
     network = model.network
@@ -204,37 +210,50 @@ def _fill_rows(weight: Tensor, stand_ins: Mapping[int, int | None]) -> None:
 
 def _ids(found: Mapping[str, Any], name: str) -> list[int]:
     value = found.get(name)
-    return value if isinstance(value, list) else [] if value is None else [value]
+    return [each for each in (value if isinstance(value, list) else [value]) if type(each) is int and each >= 0]
 
 
-def _read_tokenizer(source: Path) -> tokenizers.Tokenizer:
+def _read_tokenizer(out: Path) -> tokenizers.Tokenizer:
     from tokenizers import Tokenizer as Backend
 
-    if (source / "tokenizer.json").is_file():
-        backend = Backend.from_file(str(source / "tokenizer.json"))
-    else:  # older forms, which `transformers` converts
-        from transformers import AutoTokenizer
+    path = out / "tokenizer.json"
+    with told(path, "a tokenizer that the `tokenizers` library reads, or an older form that `transformers` converts"):
+        if path.is_file():
+            backend = Backend.from_file(str(path))
+        else:
+            from transformers import AutoTokenizer
 
-        backend = AutoTokenizer.from_pretrained(
-            source, local_files_only=True, trust_remote_code=False
-        ).backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
+            settings = out / "tokenizer_config.json"
+            if settings.is_file():  # places of files, which may be any: those of the folder have names of their own
+                kept = {name: value for name, value in read_json(settings).items() if not name.endswith("_file")}
+                settings.write_text(json.dumps(kept))
+            backend = AutoTokenizer.from_pretrained(
+                out, local_files_only=True, trust_remote_code=False
+            ).backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
     return backend
 
 
-def _write_tokenizer(source: Path, out: Path, backend: tokenizers.Tokenizer, context: Context) -> Tokenizer:
+def _read_template(out: Path) -> str | None:
+    """The chat template that came with a model; taken from the folder, where ours will stand."""
+    jinja, settings = out / "chat_template.jinja", out / "tokenizer_config.json"
+    template = read_json(settings).get("chat_template") if settings.is_file() else None
+    if jinja.is_file():
+        with told(jinja, "a template in UTF-8"):
+            template = jinja.read_text(encoding="utf-8")
+    jinja.unlink(missing_ok=True)
+    return template if isinstance(template, str) else None
+
+
+def _write_tokenizer(out: Path, backend: tokenizers.Tokenizer, template: str | None, context: Context) -> Tokenizer:
     """Write it with the template that came with it, if that frames chats with our tokens; else with ours.
 
     Before it stands <|endoftext|>, unless it is there: in packed rows a sample begins with it.
     """
     write_tokenizer(backend, out)
-    ours, path = open_tokenizer(out), source / "tokenizer_config.json"
-    config = json.loads(path.read_text()) if path.is_file() else {}
-    jinja = source / "chat_template.jinja"
-    template = jinja.read_text() if jinja.is_file() else config.get("chat_template")
-    (out / "chat_template.jinja").unlink(missing_ok=True)
-    if not isinstance(template, str):
+    ours = open_tokenizer(out)
+    if template is None:
         return ours
     written = (out / "tokenizer_config.json").read_text()
     for begin in ("", END_OF_TEXT):

@@ -9,7 +9,8 @@ from typing import Any
 
 from lmworks.data.pretrained import quiet_transformers
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ARCHITECTURES, read_json
+from lmworks.model.files import check_extent, read_json
+from lmworks.model.folder import ARCHITECTURES
 from lmworks.tokens.tokenizer import FILES
 
 EXPECTED_TO_MISS = ("pooler", "classifier", "score", "head", "drop")
@@ -30,6 +31,7 @@ def load_published(
     """
     transformers = quiet_transformers()
     require_known(folder)
+    check_extent(folder)
     try:
         model, loading = getattr(transformers, auto_class).from_pretrained(
             folder,
@@ -40,9 +42,10 @@ def load_published(
             dtype=data_type,
             **config,
         )
-    except (ValueError, OSError, RuntimeError, KeyError) as error:
+    except Exception as error:  # each architecture raises its own over what it was not made for
+        line = " ".join(str(error).split())[:600]
         raise LmworksError(
-            f"{folder} cannot be loaded as {auto_class}: {error}. Expected config.json and model.safetensors of an "
+            f"{folder} cannot be loaded as {auto_class}: {line}. Expected config.json and model.safetensors of an "
             "architecture that `transformers` knows; `save_pretrained` writes them"
         ) from error
     absent = [name for name in loading["missing_keys"] if not any(part in name for part in may_miss)]
@@ -61,7 +64,7 @@ def save_published(model: Any, folder: Path, tokenizer_folder: Path) -> None:
 
 def require_known(folder: Path) -> None:
     """Raise LmworksError, with what is known, for an architecture that nobody here computes."""
-    kind = read_json(folder / "config.json").get("model_type")
+    kind = str(read_json(folder / "config.json").get("model_type"))
     known = quiet_transformers().CONFIG_MAPPING
     if kind not in known:
         raise LmworksError(

@@ -148,7 +148,7 @@ class QuantisedLinear(nn.Module):
 
 
 class _Product(torch.autograd.Function):
-    """x·Wᵀ. The numbers of W are not kept for the way back, but made again."""
+    """x·Wᵀ. The numbers of W are not kept for the backward pass, but made again."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, form: str, *packed: Tensor) -> Tensor:

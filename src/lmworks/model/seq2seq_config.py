@@ -95,7 +95,7 @@ class EncoderDecoderConfig:
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:
-        """What pairs keep for the way back at the most, and about what the loss holds.
+        """What pairs keep for the backward pass at the most, and about what the loss holds.
 
         The source is taken to fill a row and the target a fifth of one, as spans taken out of a text do; pairs of any
         other lengths that share a row keep less. Streams, norms and attention inside source and target are float32

@@ -44,11 +44,7 @@ def open_below(root: Path, path: str) -> IO[bytes]:
     A snapshot in the cache of `huggingface_hub` consists of links to the blobs of its repository, and those are inside.
     Raises OSError for what leads out, also if it began to while the file was being opened, and for pipes and devices.
     """
-    file = os.path.realpath(root / path)
-    inside = next((place for place in _places(root) if os.path.commonpath((place, file)) == place), None)
-    parts = Path(file).relative_to(inside).parts if inside else ()
-    if inside is None or not parts or (".git" in parts and "annex" not in parts):  # Git's own may hold passwords
-        raise OSError(errno.EXDEV, "a link that leads out of its folder", path)
+    inside, parts = check_below(root, path)
     place = os.open(inside, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for folder in parts[:-1]:
@@ -63,6 +59,25 @@ def open_below(root: Path, path: str) -> IO[bytes]:
         os.close(opened)
         raise OSError(errno.EINVAL, "no regular file", path)
     return os.fdopen(opened, "rb")
+
+
+def check_below(root: Path, path: str) -> tuple[str, tuple[str, ...]]:
+    """Where a path of a folder leads: a folder that belongs to it, and the way from there. Raises OSError as above."""
+    file = os.path.realpath(root / path)
+    inside = next((place for place in _places(root) if os.path.commonpath((place, file)) == place), None)
+    parts = Path(file).relative_to(inside).parts if inside else ()
+    if inside is None or not parts or (".git" in parts and "annex" not in parts):  # Git's own may hold passwords
+        raise OSError(errno.EXDEV, "a link that leads out of its folder", path)
+    return inside, parts
+
+
+def refuse_links_out(folder: Path, names: Iterable[str]) -> None:
+    """Raise LmworksError for a file of a folder that is a link out of it."""
+    for name in names:
+        try:
+            check_below(folder, name)
+        except OSError as error:
+            raise LmworksError(f"{folder / name}: {error.strerror}; copy the file to its place") from None
 
 
 def _places(root: Path) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from lmworks.errors import LmworksError
 from lmworks.model.config import FLOAT32, DecoderConfig
-from lmworks.model.folder import is_ours, read_json, stored_parameters
+from lmworks.model.files import read_json
+from lmworks.model.folder import is_ours, stored_parameters
 from lmworks.model.gguf import stated_licence
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.tokens.packaged import PACKAGED

@@ -161,7 +161,7 @@ class Quiet:
         self.say, self.finished, self.close = show.say, show.finished, show.close
 
     def reused(self, node: str, index: int, total: int) -> None:
-        """Not told."""
+        """Nothing is shown: a trial tells only what it makes."""
 
     def step(self, node: str, index: int, total: int, reason: str) -> Progress:
         """Begin a step."""

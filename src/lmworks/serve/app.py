@@ -33,7 +33,7 @@ from lmworks.serve.protocol import (
     read,
     usage,
 )
-from lmworks.serve.service import Answer, Service
+from lmworks.serve.service import Reply, Service
 
 logger = logging.getLogger("lmworks.serve")
 
@@ -218,7 +218,7 @@ class Writer:
             "model": self.model,
         }
 
-    async def whole(self, answer: Answer) -> Response:
+    async def whole(self, answer: Reply) -> Response:
         """One JSON object."""
         texts = [""] * len(answer.requests)
         reasons: list[str | None] = [None] * len(answer.requests)
@@ -234,7 +234,7 @@ class Writer:
         body = {"object": self.shape.object, "choices": choices, "usage": usage(self.prompt_tokens, tokens)}
         return JSONResponse(self._head | body)
 
-    async def events(self, answer: Answer) -> AsyncIterator[str]:
+    async def events(self, answer: Reply) -> AsyncIterator[str]:
         """Server-sent events; one that has an `error` ends the stream early."""
         head = self._head | {"object": self.shape.chunk_object} | ({"usage": None} if self.include_usage else {})
         begun: set[int] = set()
@@ -261,7 +261,7 @@ def _event(content: dict[str, Any]) -> str:
 class EventStream(StreamingResponse):
     """A streamed answer, closed whatever happens, even when the client leaves before the first event."""
 
-    def __init__(self, answer: Answer, writer: Writer) -> None:
+    def __init__(self, answer: Reply, writer: Writer) -> None:
         super().__init__(writer.events(answer), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         self._answer = answer
 
@@ -272,7 +272,7 @@ class EventStream(StreamingResponse):
             self._answer.close()
 
 
-async def _unless_gone(request: Request, answer: Answer, writer: Writer) -> Response:
+async def _unless_gone(request: Request, answer: Reply, writer: Writer) -> Response:
     """The whole answer, or nothing as soon as the client has left: frameworks do not look while a handler works."""
 
     async def gone() -> None:

@@ -22,11 +22,11 @@ logger = logging.getLogger("lmworks.serve")
 Found = TypeVar("Found")
 
 
-class Answer:
+class Reply:
     """The pieces of one or several requests as they come. Whoever submitted them must `close` it."""
 
     def __init__(
-        self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str, close: Callable[[Answer], None]
+        self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str, close: Callable[[Reply], None]
     ) -> None:
         self.requests = requests
         self.model = model
@@ -63,10 +63,10 @@ class Service:
         self.capacity = rows + waiting
         """Requests inside at once: `rows` of them are decoded together, the others wait."""
         self._rows = rows
-        self._answers: set[Answer] = set()  # touched by the event loop only
+        self._answers: set[Reply] = set()  # touched by the event loop only
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._batch = engine.batch(rows)  # this and the next two: touched by the worker only
-        self._owners: dict[Request, tuple[Answer, int]] = {}
+        self._owners: dict[Request, tuple[Reply, int]] = {}
         self._stopped = False
         self._worker = threading.Thread(target=self._work, name="lmworks-engine", daemon=True)
         self.ready = False
@@ -76,13 +76,13 @@ class Service:
         self._worker.start()
         self.ready = True
 
-    def submit(self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str) -> Answer:
+    def submit(self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str) -> Reply:
         """Take (prompt, sampling) pairs for a model, all or none. Raises `ApiError` 503 when there is no place."""
         if not self.ready:
             raise stopping()
         if sum(len(answer.requests) for answer in self._answers) + len(requests) > self.capacity:
             raise overloaded()
-        answer = Answer(requests, model, self._close)
+        answer = Reply(requests, model, self._close)
         self._answers.add(answer)
         self._inbox.put(lambda: self._begin(answer))
         return answer
@@ -114,7 +114,7 @@ class Service:
         self._inbox.put(self._halt)
         self._worker.join()
 
-    def _close(self, answer: Answer) -> None:
+    def _close(self, answer: Reply) -> None:
         self._answers.discard(answer)
         self._inbox.put(lambda: self._end(answer))
 
@@ -134,11 +134,11 @@ class Service:
     def _halt(self) -> None:
         self._stopped = True
 
-    def _begin(self, answer: Answer) -> None:
+    def _begin(self, answer: Reply) -> None:
         for index, (prompt, sampling) in enumerate(answer.requests):
             self._owners[self._batch.add(prompt, sampling, answer.model)] = (answer, index)
 
-    def _end(self, answer: Answer) -> None:
+    def _end(self, answer: Reply) -> None:
         for request in [request for request, (owner, _) in self._owners.items() if owner is answer]:
             self._batch.remove(request)
             del self._owners[request]

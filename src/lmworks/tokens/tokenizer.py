@@ -6,12 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, told
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ class Tokenizer:
                 f"{error.filename}: {error.strerror}; a tokenizer folder holds {' and '.join(FILES)}"
             ) from error
         self.digest = hashlib.sha256(b"\0".join(raw)).hexdigest()
-        settings = json.loads(raw[1])
-        self._backend: tokenizers.Tokenizer = Backend.from_str(raw[0].decode())
+        with told(folder / FILES[1], "the settings of a tokenizer as `transformers` writes them"):
+            settings = dict(json.loads(raw[1]).items())
+        self.folder = folder
+        with self._told():
+            self._backend: tokenizers.Tokenizer = Backend.from_str(raw[0].decode())
         self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
@@ -68,7 +72,6 @@ class Tokenizer:
                 "encoder is none: name the recipe's `tokenizer`)"
             )
         self.chat_template: str = settings["chat_template"]
-        self._place = folder / FILES[1]
         if not isinstance(self.chat_template, str):
             raise self._refused(f"found a {type(self.chat_template).__name__}, expected a text")
         self.vocab_size = max(vocabulary.values()) + 1
@@ -78,21 +81,27 @@ class Tokenizer:
         self._special = {token: vocabulary[token] for token in SPECIAL_TOKENS}
         self.end_of_text_id, self.start_of_turn_id, self.end_of_turn_id = self._special.values()
 
+    def _told(self) -> AbstractContextManager[None]:
+        return told(self.folder / FILES[0], "a tokenizer that the `tokenizers` library reads and can use")
+
     def to_json(self) -> str:
         """What `tokenizer.json` says."""
         return self._backend.to_str()
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; neither begins nor ends with special tokens."""
-        return self._backend.encode(text, add_special_tokens=False).ids
+        with self._told():
+            return self._backend.encode(text, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts, on all cores."""
-        return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+        with self._told():
+            return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def encode_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """`encode` for many texts, with the characters [first, last + 1) that each id stands for."""
-        encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        with self._told():
+            encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
         return [(encoding.ids, encoding.offsets) for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -124,7 +133,8 @@ class Tokenizer:
             raise self._refused(line + (str(error) or type(error).__name__)) from error
 
     def _refused(self, what: str) -> LmworksError:
-        return LmworksError(f"{self._place}: chat_template: {' '.join(what.split())[:200]}; mend the template")
+        line = " ".join(what.split())[:200]
+        return LmworksError(f"{self.folder / FILES[1]}: chat_template: {line}; mend the template")
 
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False

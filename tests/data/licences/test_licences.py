@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.licences.gate import PERMISSIVE, LicenceGate, known_terms, may_become
-from lmworks.data.licences.mixture import Mixture, mix
+from lmworks.data.licences.mixture import CombinedLicence, combined_licence
 from lmworks.errors import GateRefused, UsageError
 
 
@@ -195,7 +195,7 @@ def test_the_licence_of_a_mixture(
 ) -> None:
     asking = [name for name in licences if name != "CC0-1.0"]
     gate = LicenceGate(use="academic", share_alike=True)
-    assert mix(gate, expressions) == Mixture(use, licences, asking, share_alike)
+    assert combined_licence(gate, expressions) == CombinedLicence(use, licences, asking, share_alike)
 
 
 @pytest.mark.parametrize(
@@ -210,14 +210,14 @@ def test_the_licence_of_a_mixture(
 )
 def test_share_alike_licences_that_bind_differently_are_refused(expressions: list[str]) -> None:
     with pytest.raises(GateRefused, match="share-alike"):
-        mix(LicenceGate(use="academic", share_alike=True), ["MIT", *expressions])
+        combined_licence(LicenceGate(use="academic", share_alike=True), ["MIT", *expressions])
 
 
 @given(st.lists(st.sampled_from(sorted(known_terms())), min_size=1, max_size=4))
 def test_a_mixture_allows_no_more_than_any_of_its_licences(names: list[str]) -> None:
     gate = LicenceGate(allow=names)
     try:
-        mixture = mix(gate, names)
+        mixture = combined_licence(gate, names)
     except GateRefused:
         assert any(known_terms()[name].share_alike for name in names)
         return

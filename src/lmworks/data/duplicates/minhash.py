@@ -16,7 +16,7 @@ from itertools import accumulate
 from math import comb
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.words import Words, hash_words, mix
+from lmworks.data.words import Words, hash_words, mixed_bits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[n
     for back in range(1, size):
         places = ends - back
         whole[places[words.counts >= back]] = False
-    return mix(mixed[whole[:count]]), np.maximum(words.counts - size + 1, 0)
+    return mixed_bits(mixed[whole[:count]]), np.maximum(words.counts - size + 1, 0)
 
 
 def shingles(texts: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
@@ -125,7 +125,7 @@ def bands(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.uint32
     split = signatures[: number * rows].reshape(number, rows, -1)
     mixed = np.zeros((number, split.shape[2]), np.uint64)
     for row in range(rows):
-        mixed = mix(mixed ^ split[:, row])
+        mixed = mixed_bits(mixed ^ split[:, row])
     return (mixed >> np.uint64(32)).astype(np.uint32)
 
 

@@ -11,7 +11,7 @@ from lmworks.errors import GateRefused
 
 
 @dataclass(frozen=True)
-class Mixture:
+class CombinedLicence:
     """The meet of all licences of a set of texts."""
 
     use: str
@@ -28,7 +28,7 @@ class Mixture:
         return asdict(self)
 
 
-def mix(gate: LicenceGate, expressions: Iterable[str]) -> Mixture:
+def combined_licence(gate: LicenceGate, expressions: Iterable[str]) -> CombinedLicence:
     """The licence of texts under these SPDX expressions, each of which passes the gate.
 
     Share-alike licences must agree: there must be one that all of them may become and that takes nothing away from the
@@ -46,7 +46,7 @@ def mix(gate: LicenceGate, expressions: Iterable[str]) -> Mixture:
     )
 
 
-def attribution_text(mixture: Mixture, counts: Mapping[tuple[str, str], int]) -> str:
+def attribution_text(mixture: CombinedLicence, counts: Mapping[tuple[str, str], int]) -> str:
     """What must be published with a model: whose texts, under which licences. `counts` is by (source, licence)."""
     lines = ["This model was made from texts of the following sources.", ""]
     for (source, licence), documents in sorted(counts.items()):
@@ -75,10 +75,10 @@ def _fits(gate: LicenceGate, way: Alternative, whole: str | None) -> bool:
     return True
 
 
-def _meet(gate: LicenceGate, ways: Iterable[Alternative], whole: str | None) -> Mixture:
+def _meet(gate: LicenceGate, ways: Iterable[Alternative], whole: str | None) -> CombinedLicence:
     names = sorted(frozenset().union(*ways))
     uses = [USES.index(_terms(gate, name).use) for name in names]
-    return Mixture(
+    return CombinedLicence(
         use=USES[min(uses, default=0)],
         licences=names,
         attribution=[name for name in names if _terms(gate, name).attribution],

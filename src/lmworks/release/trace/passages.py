@@ -29,7 +29,7 @@ class Overlap:
     """Position in the text of the longest run's first word."""
 
 
-class Answer:
+class IndexedAnswer:
     """An answer, indexed for comparison with many texts."""
 
     def __init__(self, text: str) -> None:
@@ -71,7 +71,7 @@ class Answer:
 class Closest(Generic[Origin]):
     """The texts that share most with an answer, one for each group."""
 
-    answer: Answer
+    answer: IndexedAnswer
     best: dict[str, tuple[Overlap, str, Origin]] = field(default_factory=dict)
     covered: set[int] = field(default_factory=set)
     """Positions of the answer that some text covers."""

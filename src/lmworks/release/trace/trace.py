@@ -19,7 +19,7 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, files_read, is_model
 from lmworks.release.render.words import printable, size
-from lmworks.release.trace.passages import Answer, Closest, Overlap, cut_out
+from lmworks.release.trace.passages import Closest, IndexedAnswer, Overlap, cut_out
 from lmworks.release.trace.provenance import UNKNOWN, WITH_PATH, WRITTEN, Text, holds_texts, look_up, texts
 
 WORDS = {
@@ -248,7 +248,7 @@ def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) 
 
     Raises `UsageError` if the answer holds no word or the artifact is no model.
     """
-    indexed = Answer(answer)
+    indexed = IndexedAnswer(answer)
     name = artifact.manifest.step
     if not indexed.words:
         raise UsageError("the answer holds no word; give some text after --answer")
@@ -267,7 +267,9 @@ def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) 
     return TracedAnswer(name, len(indexed.words), share, indexed.run, closest.scanned, passages, unknown)
 
 
-def _passage(lineage: Lineage, answer: Answer, group: str, overlap: Overlap, shown: str, origin: Origin) -> Passage:
+def _passage(
+    lineage: Lineage, answer: IndexedAnswer, group: str, overlap: Overlap, shown: str, origin: Origin
+) -> Passage:
     link, text = origin
     place = WRITTEN
     if text.document and link.parent:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import digest_file
+from lmworks.errors import LmworksError, UsageError, told
+from lmworks.pipeline.files import digest_file, refuse_links_out
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
 from lmworks.tokens.kinds.learn import write_tokenizer
@@ -38,6 +38,7 @@ class PretrainedConfig(StepConfig):
         """This config with the file that it names, as it is now."""
         file = place_of(self.path, folder)
         if file.is_dir():
+            refuse_links_out(file, ["tokenizer.json"])
             file /= "tokenizer.json"
         if not file.is_file():
             raise UsageError(f"tokenizer: {file} is not there; name a tokenizer.json, its folder, or a .model file")
@@ -52,13 +53,12 @@ class PretrainedConfig(StepConfig):
         """The tokenizer, with what chats and documents need added behind its ids. Raises LmworksError."""
         from tokenizers import Tokenizer
 
-        try:
+        with told(f"{self.file}: not a tokenizer.json that can be read", "a tokenizer.json, or SentencePiece's .model"):
             raw = self.file.read_bytes()
-            backend = Tokenizer.from_buffer(raw) if self.file.suffix == ".json" else to_backend(read_model(raw))
-        except LmworksError as error:
-            raise LmworksError(f"{self.file}: {error}") from error
-        except Exception as error:  # the library raises no narrower kind
-            raise LmworksError(f"{self.file}: not a tokenizer.json that can be read: {error}") from error
+            try:
+                backend = Tokenizer.from_buffer(raw) if self.file.suffix == ".json" else to_backend(read_model(raw))
+            except LmworksError as error:
+                raise LmworksError(f"{self.file}: {error}") from error
         backend.no_truncation()
         backend.no_padding()
         backend.add_special_tokens(list(SPECIAL_TOKENS))

@@ -95,7 +95,7 @@ def _chunks(hidden: Tensor, output_weight: Tensor) -> Iterator[slice]:
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Finds gradients on the way forward, so that each chunk's logits are computed once and dropped."""
+    """Finds gradients in the forward pass, so that each chunk's logits are computed once and dropped."""
 
     @staticmethod
     def forward(
@@ -150,10 +150,10 @@ def token_log_probabilities(
 
 
 class _TokenLogProbabilities(torch.autograd.Function):
-    """Beside a frozen matrix, gradients are found on the way forward; to learn the matrix, logits are computed again.
+    """Beside a frozen matrix, gradients are found in the forward pass; to learn the matrix, logits are computed again.
 
-    What each position counts is known on the way back only: there a gradient in hidden states is scaled, while that in
-    the matrix sums over positions.
+    What each position counts is known in the backward pass only: there a gradient in hidden states is scaled, while
+    that in the matrix sums over positions.
     """
 
     @staticmethod
@@ -212,7 +212,8 @@ def chunked_divergence(
     """Σ weight · T² · KL(q‖p) of distributions at temperature T (Hinton et al. 2015, section 2), in nats.
 
     p of hidden [N,D] and output_weight [V,D] is learned, q of `other` states and matrix is not; weights [N] float32.
-    `reverse` asks for KL(p‖q) instead (Gu et al. 2024, arXiv 2306.08543). Logits are computed again on the way back.
+    `reverse` asks for KL(p‖q) instead (Gu et al. 2024, arXiv 2306.08543). Logits are computed again in the
+    backward pass.
     """
 
     def of_chunk(part: slice) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from lmworks.model.config import QUERY_BLOCK
 
 LONGEST_KEPT = 2048
-"""Positions up to which the shares of all pairs are kept for the way back; beyond, they are found again."""
+"""Positions up to which the shares of all pairs are kept for the backward pass; beyond, they are found again."""
 
 
 def segments(tokens: Tensor, end_of_text: int) -> tuple[Tensor, Tensor]:
@@ -44,7 +44,7 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor
     Of S keys, those beyond T stand before the first query. Queries go in blocks, so that most of what causality hides
     is never computed. Of bfloat16, products and softmaxes took a quarter less time on a CPU than
     `scaled_dot_product_attention` where the compiler joins them, and half without it, as long as what they keep for the
-    way back is small.
+    backward pass is small.
     """
     narrow, time = q.dtype == torch.bfloat16, q.shape[2]
     compiling = torch.compiler.is_compiling()
@@ -66,7 +66,7 @@ def _query_blocks(time: int, keys: int) -> list[tuple[int, int, int]]:
 
 
 class _AttendByProducts(torch.autograd.Function):
-    """`_attend`, block by block, with a way back of its own: one softmax kept in the narrow type, no float32 copies."""
+    """`_attend`, block by block, with its own backward pass: one softmax kept in the narrow type, no float32 copies."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Blocks of `transformers` that are computed again on the way back instead of kept (Chen et al. 2016)."""
+"""Blocks of `transformers` that are computed again in the backward pass instead of kept (Chen et al. 2016)."""
 
 from __future__ import annotations
 

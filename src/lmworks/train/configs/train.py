@@ -219,8 +219,8 @@ class TrainConfig(StepConfig):
     )
     activation_checkpointing: Annotated[bool, STEP] = Field(
         default=False,
-        description="Whether blocks are computed again on the way back instead of kept: less memory for a third more "
-        "time, worth it only where a micro-batch does not fit.",
+        description="Whether blocks are computed again in the backward pass instead of kept: less memory for a third "
+        "more time, worth it only where a micro-batch does not fit.",
     )
     validation_steps: Annotated[int, RESULT] = Field(
         default=50, ge=1, description="Steps between two validation losses."

@@ -18,13 +18,13 @@ from lmworks.engines.engine import Engine, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
+from lmworks.model.files import read_json
 from lmworks.model.folder import (
     ARCHITECTURES,
     ModelFolder,
     is_ours,
     load_model,
     read_config,
-    read_json,
     require_whole,
     save_model,
     write_json,

@@ -40,7 +40,7 @@ class Rollout(Batch):
     drawn: Tensor
     """[R,T] ln p of the answer's tokens as targets when they were drawn, by the engine; 0 elsewhere."""
     before: Tensor
-    """[R,T] the same by the trainer's way forward, before anything is learned from them."""
+    """[R,T] the same by the trainer's forward pass, before anything is learned from them."""
     reference: Tensor
     """[R,T] the same by the model that the run began with."""
     rewards: Tensor

@@ -1,0 +1,82 @@
+"""Reading the files of models that others have made: what is wrong with one is told in a line with its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lmworks.errors import LmworksError, told
+from lmworks.pipeline.files import refuse_links_out
+
+INDEX = "*.safetensors.index.json"
+"""Names which file holds which tensor."""
+LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers")
+POSITIONS, MOST_POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx"), 2**24
+"""The longest published context has 10 million."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file of a model folder says."""
+    with told(path, f"a set of fields: a model folder holds {path.name}"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError(f"found a {type(found).__name__}")
+    return found
+
+
+def whole_number(path: Path, found: Mapping[str, Any], name: str, most: int, default: int | None = None) -> int:
+    """A field of a `config.json` that counts something, from 1 to `most`. Raises LmworksError for anything else."""
+    value = found.get(name)
+    value = default if value is None else value
+    if type(value) is not int or not 1 <= value <= most:
+        shown = repr(value) if name in found else "nothing"
+        raise LmworksError(f"{path}: {name}: found {shown[:60]}, expected a whole number from 1 to {most:,}")
+    return value
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[Any]:
+    """A file of tensors, opened with safetensors."""
+    from safetensors import safe_open
+
+    with told(path, "a whole safetensors file; copy it anew"), safe_open(path, "pt") as tensors:
+        yield tensors
+
+
+def load_weights(path: Path) -> dict[str, Any]:
+    """All tensors of a file, by name."""
+    with open_weights(path) as tensors:
+        return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - it is no dict
+
+
+def count_tensors(folder: Path) -> int:
+    """How many the files of a folder hold."""
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with open_weights(path) as tensors:
+            total += len(tensors.keys())
+    return total
+
+
+def check_own_files(folder: Path, names: Iterable[str]) -> None:
+    """Raise LmworksError for a link that leads out of a model folder, and an index that names files elsewhere."""
+    refuse_links_out(folder, names)
+    for path in sorted(folder.glob(INDEX)):
+        named = read_json(path).get("weight_map")
+        for file in sorted(set(map(str, named.values())) if isinstance(named, dict) else ()):
+            if file != Path(file).name or not (folder / file).is_file():
+                raise LmworksError(f"{path}: names {file[:100]}; expected a file beside it")
+
+
+def check_extent(folder: Path) -> None:
+    """Raise LmworksError for a `config.json` of more than its weights can be: it would be built before that is seen."""
+    path = folder / "config.json"
+    found = read_json(path)
+    tensors = count_tensors(folder)
+    for fields, most in ((LAYERS, tensors), (POSITIONS, MOST_POSITIONS)):
+        for name in fields:
+            if found.get(name) is not None:
+                whole_number(path, found, name, most)
