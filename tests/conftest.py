@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import torch
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -23,3 +27,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped, which counts as failed: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Torch asks once, before its first backward pass, which devices there are."""
+    if any("another_device" in getattr(item, "fixturenames", ()) for item in items):
+        import elsewhere
+
+        elsewhere.load()
+
+
+@pytest.fixture
+def another_device() -> Iterator[torch.device]:
+    """An accelerator that refuses tensors of the processor, which torch finds during the test."""
+    import elsewhere
+
+    with elsewhere.present() as device:
+        yield device

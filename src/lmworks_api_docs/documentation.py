@@ -58,7 +58,7 @@ def evaluate_documentation(
     from lmworks.engines.engine import Sampling
     from lmworks.engines.open import open_engine
 
-    engine = open_engine(model.path, config.data_type)
+    engine = open_engine(model.path, config.data_type, config.device)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
     before = shots(config, train, FORM)
 

@@ -70,7 +70,7 @@ def evaluate_reverse_question(
     """
     from lmworks.engines.open import open_engine
 
-    engine = open_engine(model.path, config.data_type)
+    engine = open_engine(model.path, config.data_type, config.device)
     questions, names, method = _questions(config, data, train)
     sentences: Mapping[str, str] = {}
     if config.prompt != "document":

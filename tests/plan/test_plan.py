@@ -229,7 +229,7 @@ def test_other_trainings_are_not_gone_by(tmp_path: Path, change: str, monkeypatc
     trained(tmp_path, plan(tmp_path), **({"steps_of_this_run": 3} if change == "continued" else {}))
     if change == "other machine":
         other = replace(this_machine(), processor="another")
-        monkeypatch.setattr(planning, "this_machine", lambda: other)
+        monkeypatch.setattr(planning, "this_machine", lambda asked: other)
     assert plan(tmp_path).rates["first"].source == "counted"
 
 

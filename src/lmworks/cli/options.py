@@ -18,11 +18,20 @@ SetOption = Annotated[
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 … (a recipe's budget.device)."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ShowPersonalOption = Annotated[
     bool, typer.Option("--show-personal", help="Show personal data where no step has anonymised it yet.")
 ]
 ARTIFACT_HELP = "A step of the last build, or the beginning of a digest."
+
+
+def with_device(settings: list[str] | None, device: str | None) -> list[str]:
+    """The settings of a recipe, with the device that was asked for."""
+    return [*(settings or ()), *([f"budget.device={device}"] if device else [])]
 
 
 def tell(words: str, value: Any, as_json: bool) -> None:

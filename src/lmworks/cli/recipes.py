@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, StoreOption, print_json, tell
+from lmworks.cli.options import (
+    DeviceOption,
+    JsonOption,
+    RecipeArgument,
+    SetOption,
+    StoreOption,
+    print_json,
+    tell,
+    with_device,
+)
 from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +76,7 @@ def plan(
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
     prices: Annotated[Path | None, typer.Option(help="JSON that replaces devices, prices, grids, constants.")] = None,
     picture: Annotated[Path | None, typer.Option(help="SVG to draw owning against renting in.")] = None,
+    device: DeviceOption = None,
     settings: SetOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -80,7 +90,8 @@ def plan(
     from lmworks.workspace import open_workspace
 
     announce = None if as_json else say_counted
-    workspace = open_workspace(recipe, settings or (), store, measure=measure, replan=replan, announce=announce)
+    asked = with_device(settings, device)
+    workspace = open_workspace(recipe, asked, store, measure=measure, replan=replan, announce=announce)
     told = forecast_of(workspace.recipe, workspace.folder, prices)
     if not told and (prices or picture):
         raise UsageError("--prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
@@ -106,6 +117,7 @@ def build(
     on: Annotated[
         str, typer.Option(metavar="PLACE", help="Where document steps run: local, ray or ray://HOST:PORT.")
     ] = "local",
+    device: DeviceOption = None,
     settings: SetOption = None,
     store: StoreOption = None,
     replan: Annotated[bool, typer.Option("--replan", help="Forget the stored plan.")] = False,
@@ -122,9 +134,8 @@ def build(
 
     ray = parse_place(on)
     announce = None if as_json else say_counted
-    workspace = open_workspace(
-        recipe, settings or (), store, measure=True, replan=replan, until=until, announce=announce
-    )
+    asked = with_device(settings, device)
+    workspace = open_workspace(recipe, asked, store, measure=True, replan=replan, until=until, announce=announce)
     if not as_json:
         print(workspace.plan.in_words(), file=sys.stderr)
     with closing(make_display()) as display:

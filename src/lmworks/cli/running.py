@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption
+from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, StoreOption
 
 
 def serve(
@@ -16,7 +16,8 @@ def serve(
             metavar="[MODEL]...", help=f"{ARTIFACT_HELP} By default the recipe's serve.model. Several: of one base."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
+    device: DeviceOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -24,18 +25,19 @@ def serve(
 
     Example: lmworks serve finetune --port 8000
     """
+    from lmworks.model.device import AUTO
     from lmworks.release.serving import serve_artifacts
     from lmworks.workspace import open_store
 
     opened = open_store(store)
     named = [opened.named(name) for name in models] if models else opened.served()
-    serve_artifacts(opened, named, port=port, as_json=as_json)
+    serve_artifacts(opened, named, port=port, as_json=as_json, device=device or AUTO)
 
 
 def watch(
     model: Annotated[str | None, typer.Argument(help="A model step; by default the training that wrote last.")] = None,
     page: Annotated[bool, typer.Option("--page", help="Serve a page instead, on this machine only.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the page.")] = 8010,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the page.")] = 8010,
     store: StoreOption = None,
 ) -> None:
     """Watch a training: loss, rates, memory and samples, while `lmworks build` runs elsewhere.

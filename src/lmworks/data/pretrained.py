@@ -70,7 +70,7 @@ def most_tokens(model: Any) -> int:
 
 
 def batches(model: Any, windows: Sequence[Any]) -> Iterator[tuple[list[int], Any, torch.Tensor]]:
-    """Run encodings [T] through a model, long ones first so that little is padding.
+    """Run encodings [T] through a model, where it is, long ones first so that little is padding.
 
     Yields the places of some windows, the model's output for them and their mask [B, T].
     """
@@ -83,7 +83,7 @@ def batches(model: Any, windows: Sequence[Any]) -> Iterator[tuple[list[int], Any
         count = min(BATCH, max(1, TOKENS_AT_ONCE // max(1, length)))
         places, left = left[:count], left[count:]
         rows = [windows[place].ids for place in places]
-        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
+        mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=model.device)
         with torch.inference_mode():
-            padded = torch.tensor([row + [pad] * (length - len(row)) for row in rows])
+            padded = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=model.device)
             yield places, model(input_ids=padded, attention_mask=mask), mask

@@ -27,6 +27,7 @@ class Adapters:
 
     def __init__(self, decoder: Decoder, folders: Mapping[str, Path | None]) -> None:
         """Model → PEFT folder; None for the base itself. Raises LmworksError for adapters of another base."""
+        self._device = decoder.output_weight.device
         self._groups: list[tuple[str, Rows]] = []
         matrices = {
             f"{name}.weight": part
@@ -50,7 +51,8 @@ class Adapters:
         """Passes inside are of rows of these models, in this order."""
         for model in dict.fromkeys(models):
             rows = [row for row, other in enumerate(models) if other == model]
-            self._groups.append((model, slice(None) if len(rows) == len(models) else torch.tensor(rows)))
+            whole = len(rows) == len(models)
+            self._groups.append((model, slice(None) if whole else torch.tensor(rows, device=self._device)))
         try:
             yield
         finally:
@@ -69,6 +71,7 @@ class AdaptedLinear(nn.Module):
     @torch.no_grad()
     def add(self, model: str, beside: LowRank, data_type: torch.dtype) -> None:
         """Take a model's product. Raises LmworksError for one of another shape."""
+        beside = beside.to(self.base.weight.device)
         factors = beside.factors(self.base.weight)
         self._beside[model] = (beside.scale * beside.a).to(data_type), beside.b.to(data_type).T, factors
 

@@ -256,7 +256,8 @@ class Batch:
 
         with self._asked(model for model, _ in prompts):
             hidden = self._model.hidden(tokens, start + positions, attend)  # [P,T,D] of P prompts
-        return hidden[asked, torch.tensor([len(request.prompt) - skipped - 1 for request in requests])]
+        ends = [len(request.prompt) - skipped - 1 for request in requests]
+        return hidden[asked, torch.tensor(ends, device=hidden.device)]
 
     def _decode(self) -> Tensor:
         """[B,D] hidden states of each running request's newest token."""
@@ -365,8 +366,9 @@ class Engine:
         results = [0.0] * len(sequences)
         for group in _groups({index: len(sequence) for index, sequence in enumerate(sequences)}, BATCH_TOKENS):
             _, hidden = self._read([sequences[index] for index in group])
-            ends = torch.tensor([len(sequences[index]) - 1 for index in group])
-            found = _logits(hidden[torch.arange(len(group)), ends], self.model)[:, 0].tolist()
+            ends = torch.tensor([len(sequences[index]) - 1 for index in group], device=hidden.device)
+            rows = torch.arange(len(group), device=hidden.device)
+            found = _logits(hidden[rows, ends], self.model)[:, 0].tolist()
             for index, score in zip(group, found, strict=True):
                 results[index] = score
         return results

@@ -7,39 +7,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.model.config import REWARD
+from lmworks.model.device import AUTO, find_device
 from lmworks.model.folder import engine_of, is_ours
 from lmworks.registry import Kinds
 
 if TYPE_CHECKING:
+    import torch
+
     from lmworks.engines.engine import Engine
 
-Open = Callable[[Path, str], "Engine"]
-"""Opens a model folder to compute in a data type."""
+Open = Callable[[Path, str, "torch.device"], "Engine"]
+"""Opens a model folder to compute in a data type, on a device."""
 
 
-def _ours(folder: Path, data_type: str) -> Engine:
+def _ours(folder: Path, data_type: str, device: torch.device) -> Engine:
     """Decoders of lmworks's own architectures, on PyTorch: the reference."""
     from lmworks.engines.engine import Engine
     from lmworks.model.folder import load_model
     from lmworks.model.prefix import load_prefix
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    model = load_model(folder, data_type)
+    model = load_model(folder, data_type).to(device)
     return Engine(model, open_tokenizer(folder), load_prefix(folder, model))
 
 
-def _published(folder: Path, data_type: str) -> Engine:
+def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
     """Decoders of other architectures, by `transformers`: tuned and measured, not served."""
     from lmworks.engines.published import PublishedEngine
     from lmworks.model.published_decoder import load_published_decoder
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    return PublishedEngine(load_published_decoder(folder, data_type), open_tokenizer(folder))
+    model = load_published_decoder(folder, data_type)
+    model.module.to(device)
+    return PublishedEngine(model, open_tokenizer(folder))
 
 
 def _check(name: str, found: Any) -> Open:
     if not callable(found):
-        raise TypeError(f"expected a function from a folder and a data type to an engine, found {found!r}")
+        raise TypeError(f"expected a function from a folder, a data type and a device to an engine, found {found!r}")
     opens: Open = found
     return opens
 
@@ -60,15 +65,17 @@ def engine_named(folder: Path) -> str:
     return engine_of(folder) or ("torch" if is_ours(folder) else "transformers")
 
 
-def open_engine(folder: Path, data_type: str = "auto") -> Engine:
+def open_engine(folder: Path, data_type: str = "auto", device: str = AUTO) -> Engine:
     """The engine for a model folder. `auto` is float32: figures then do not depend on the processor's short types.
 
-    Raises UnknownKind where the folder names an engine of a package that is not installed.
+    It computes on the device of that name, by default on an accelerator where there is one. Raises UnknownKind where
+    the folder names an engine of a package that is not installed.
     """
-    return ENGINES.require(engine_named(folder))(folder, "float32" if data_type == "auto" else data_type)
+    place = find_device(device)
+    return ENGINES.require(engine_named(folder))(folder, "float32" if data_type == "auto" else data_type, place)
 
 
-def open_adapted(base: Path, adapters: Mapping[str, Path | None]) -> Engine:
+def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = AUTO) -> Engine:
     """The engine for several models on one base, whose weights are held once: model → PEFT folder, None for the base.
 
     Raises `LmworksError` for adapters of another base, and for a base that is more than the weights of our decoder.
@@ -79,14 +86,15 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None]) -> Engine:
     from lmworks.tokens.tokenizer import open_tokenizer
 
     require_whole(base)
-    model = load_model(base)
+    model = load_model(base).to(find_device(device))
     return Engine(model, open_tokenizer(base), adapters=Adapters(model, adapters))
 
 
-def open_reward_model(folder: Path, data_type: str = "float32") -> Engine:
+def open_reward_model(folder: Path, data_type: str = "float32", device: str = AUTO) -> Engine:
     """The engine for a reward model, to ask for `scores`."""
     from lmworks.engines.engine import Engine
     from lmworks.model.folder import load_model
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    return Engine(load_model(folder, data_type, labels=REWARD), open_tokenizer(folder))
+    model = load_model(folder, data_type, labels=REWARD).to(find_device(device))
+    return Engine(model, open_tokenizer(folder))

@@ -59,9 +59,10 @@ class PublishedEngine(Engine):
         mask = [[int(place >= longest - len(request.prompt)) for place in range(longest)] for request in requests]
         drawing = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
         torch.manual_seed(sampling.seed)
+        device = self.model.output_weight.device
         found = self.network.generate(
-            input_ids=torch.tensor(rows),
-            attention_mask=torch.tensor(mask),
+            input_ids=torch.tensor(rows, device=device),
+            attention_mask=torch.tensor(mask, device=device),
             max_new_tokens=min(room, max(request.sampling.max_tokens for request in requests)),
             eos_token_id=[self.tokenizer.end_of_text_id, self.tokenizer.end_of_turn_id],
             pad_token_id=pad,

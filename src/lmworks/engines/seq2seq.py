@@ -23,10 +23,11 @@ def rewrite(model: Any, sources: Sequence[Sequence[int]], max_tokens: int, beams
     found: list[list[int]] = [[] for _ in sources]
     for start in range(0, len(order), SOURCES_AT_ONCE):
         some = order[start : start + SOURCES_AT_ONCE]
-        rows = [torch.tensor([*sources[index], config.eos_token_id]) for index in some]
+        rows = [torch.tensor([*sources[index], config.eos_token_id], device=model.device) for index in some]
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=config.pad_token_id)
-        lengths = torch.tensor([[len(row)] for row in rows])
-        mask = (torch.arange(ids.shape[1]) < lengths).long()  # not by the padding's id, which a source may hold
+        lengths = torch.tensor([[len(row)] for row in rows], device=model.device)
+        places = torch.arange(ids.shape[1], device=model.device)
+        mask = (places < lengths).long()  # not by the padding's id, which a source may hold
         with torch.inference_mode():
             written = model.generate(
                 input_ids=ids, attention_mask=mask, max_new_tokens=max_tokens, num_beams=beams, do_sample=False

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Handle
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 
 if TYPE_CHECKING:
     from lmworks.engines.engine import Engine
@@ -37,6 +37,9 @@ class TaskConfig(StepConfig):
         None,
         description="What the models were trained on: baselines learn from it, and overlap with it is reported; "
         "without it there are models only.",
+    )
+    device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
+        "auto", description="Unset, that of `budget`: an accelerator where there is one."
     )
     data_type: Literal["float32", "bfloat16"] = Field(
         "float32",

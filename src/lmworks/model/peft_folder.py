@@ -10,7 +10,7 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from lmworks.model.files import check_own_files, load_weights, open_weights, rea
 from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_ours, read_config
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 REFUSED = {
@@ -44,6 +45,11 @@ class LowRank:
     scale: float
     lengths: Tensor | None
     """[O]"""
+
+    def to(self, device: torch.device) -> LowRank:
+        """The same on another device."""
+        lengths = None if self.lengths is None else self.lengths.to(device)
+        return replace(self, a=self.a.to(device), b=self.b.to(device), lengths=lengths)
 
     def factors(self, matrix: Tensor) -> Tensor | None:
         """[O], by which DoRA stretches each row of the sum. Raises LmworksError for a matrix of another shape."""

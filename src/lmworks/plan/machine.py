@@ -1,13 +1,15 @@
-"""What this machine is, found without importing torch."""
+"""What this machine is, found without importing torch; what it has besides, torch is asked in a process of its own."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lmworks.model.device import AUTO, CPU, accelerator_facts
 from lmworks.pipeline.process import processor_facts, processor_name
 
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
@@ -20,27 +22,50 @@ class Machine:
 
     device: str
     processor: str
+    """The name of what computes: of an accelerator, where there is one."""
     cores: int
     memory_bytes: int
+    """Of what computes."""
     bfloat16: bool
     compiler: bool
     """Whether a C++ compiler is there, which torch.compile needs."""
+    product_rates: Mapping[str, float] = field(default_factory=dict)
+    """Of an accelerator, by data type: operations a second of a large matrix product, just measured."""
+
+    def in_words(self) -> str:
+        """What computes, and the cores beside it."""
+        kind = "" if self.device == CPU else f" ({self.device})"
+        return f"{self.processor}{kind}, {self.cores} cores"
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
         return asdict(self)
 
 
-def this_machine() -> Machine:
-    """Read the machine from the operating system."""
+def this_machine(asked: str = AUTO) -> Machine:
+    """Read the machine from the operating system, and what torch finds of the device that is asked for.
+
+    Raises LmworksError if that is not there.
+    """
     flags = set(processor_facts().get("flags", "").split())
-    return Machine(
-        device="cpu",
+    machine = Machine(
+        device=CPU,
         processor=processor_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_bytes=_memory(),
         bfloat16=any(flag in flags for flag in BFLOAT16_FLAGS),
         compiler=any(shutil.which(name) for name in ("g++", "clang++")),
+    )
+    if not (found := accelerator_facts(asked)):
+        return machine
+    rates = found["product_rates"]
+    return replace(
+        machine,
+        device=found["kind"],
+        processor=found["name"],
+        memory_bytes=found["memory_bytes"],
+        bfloat16=rates["bfloat16"] > rates["float32"],
+        product_rates=rates,
     )
 
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.model.config import Shape
+from lmworks.model.device import CPU
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.store import Store
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, rehearsed, writing_seconds
+from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, writing_seconds
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import flops_per_token, size_in_words
@@ -119,7 +120,7 @@ class Plan:
         """The plan for a terminal."""
         how = "measured" if self.speed.measured else "estimated by counting"
         lines = [
-            f"plan {self.key[:8]} for {self.machine.processor}, {self.machine.cores} cores",
+            f"plan {self.key[:8]} for {self.machine.in_words()}",
             f"  speed      {self.speed.flops_per_second / 1e9:,.0f} GFLOP/s in training, {how}",
         ]
         for name, values in self.models.items():
@@ -159,7 +160,8 @@ def make_plan(
     if recipe.tokenizer:
         recipe = recipe.model_copy(update={"tokenizer": recipe.tokenizer.resolve(folder)})
     recipe = recipe.model_copy(update={"models": {name: each.resolve(folder) for name, each in recipe.models.items()}})
-    machine = this_machine()
+    trained = {each.device for each in recipe.models.values() if isinstance(each, TrainConfig)}
+    machine = this_machine(trained.pop() if len(trained) == 1 else recipe.budget.device)
     source_bytes = _source_bytes(recipe, folder)
     asked = {name: _asked(config) for name, config in recipe.models.items()}
     size = f"{source_bytes:.1e}"  # two digits: a few more documents are no reason to plan anew
@@ -213,10 +215,14 @@ class _Planner:
         left = budget - data - evaluation
         models = self._shapes(self._shares(max(0.2 * budget, left)))
         shapes = {name: shape for name in self.configs if (shape := self._shape(name, models))}
+        apart = self.machine.device != CPU  # with a memory of its own
         there = self.vocab_size, self.machine.memory_bytes, int(ROW_SHARE * self.source_bytes)
         parameters = {name: shape.parameters for name, shape in shapes.items()}
         self.configs = {name: _with_judges(config, parameters) for name, config in self.configs.items()}
-        memory = {name: require_fit(name, each, self._resolved(name, models), *there) for name, each in shapes.items()}
+        memory = {
+            name: require_fit(name, each, self._resolved(name, models), *there, apart=apart)
+            for name, each in shapes.items()
+        }
         rates = self._rates(shapes, models, measure)
         for name, rate in rates.items():
             if rate.peak_memory_bytes:
@@ -240,7 +246,8 @@ class _Planner:
         predicted += self._writing(models)
         if self.recipe.evaluate:
             predicted.append(Prediction("evaluation", (0.6 * evaluation, 1.6 * evaluation)))
-        most = [EVALUATION_BYTES if self.recipe.evaluate else 0, *(sum(parts.values()) for parts in memory.values())]
+        evaluating = EVALUATION_BYTES if self.recipe.evaluate and not apart else 0
+        most = [evaluating, *(sum(parts.values()) for parts in memory.values())]
         classes = {name: self._class(name, shape, models) for name, shape in shapes.items()}
         found = self.machine, self.speed, models, predicted, memory, max(most), parameters, rates, classes
         flops = max((operations[name] for name in rates if self.configs[name].base is None), default=0.0)
@@ -340,7 +347,7 @@ class _Planner:
                 same = all(config.get(setting) == value for setting, value in record["plan"]["models"][name].items())
                 if same and run.measured["steps_of_this_run"] == artifact.manifest.counts["steps"]:
                     begin = {"begin_seconds": run.seconds - run.measured["running_seconds"]}
-                    found.append({**begin, **run.measured, "peak_memory_bytes": run.peak_memory_bytes})
+                    found.append({**begin, **run.measured, "peak_memory_bytes": peak_of(run)})
         return found
 
 
@@ -365,7 +372,7 @@ def _affordable(rate: Rate, config: TrainConfig, seconds: float, *, first: bool)
 def _measured_memory(counted: Mapping[str, int], peak: int) -> dict[str, int]:
     """The measured peak, divided as counted; what the count does not explain is the libraries' and the allocator's."""
     parts = {part: count for part, count in counted.items() if part not in ("libraries", "gaps")}
-    explained = sum(parts.values()) - parts["data rows"]
+    explained = sum(parts.values()) - parts.get("data rows", 0)
     return {"libraries, compiler, gaps": max(0, int(MARGIN * peak) - explained), **parts}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from lmworks.errors import LmworksError
+from lmworks.pipeline.manifest import Run
 from lmworks.plan.machine import Machine
 from lmworks.recipe.schema import Effect, references, unaffecting
 from lmworks.train.configs.train import TrainConfig, as_record
@@ -22,6 +23,9 @@ FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 
 EFFICIENCY = 0.55
 """Share of that peak which a whole training step of a small model reaches."""
+
+ACCELERATOR_EFFICIENCY = 0.3
+"""Of an accelerator's product: the least that published runs of large models reach. Not measured of small ones."""
 
 COMPILE_SECONDS = 20.0
 """Before the first step, when nothing that the compiler makes is there yet."""
@@ -36,6 +40,11 @@ TIMEOUT_SECONDS = 600
 
 STATED = {"learning_rate", "on_spike", "steps"}
 """Kept in a rehearsal: rate and steps may have to be stated, and at this rate a step that went wrong may be skipped."""
+
+
+def peak_of(run: Run) -> int:
+    """The most memory that a step held where it computed, as its manifest tells: of a device's own, if it has any."""
+    return int(run.measured.get("device_memory_bytes", run.peak_memory_bytes))
 
 
 @dataclass(frozen=True)
@@ -92,10 +101,16 @@ class Rate:
 
 
 def counted_speed(machine: Machine) -> Speed:
-    """An estimate from the kind of processor alone."""
+    """An estimate from the kind of processor alone, or from an accelerator's product, for which nothing is compiled."""
     data_type = "bfloat16" if machine.bfloat16 else "float32"
-    flops = EFFICIENCY * FLOPS_PER_CORE[data_type] * machine.cores
-    return Speed(False, flops, machine.cores, data_type, machine.compiler)
+    compiles = machine.compiler and not machine.product_rates
+    return Speed(False, _training_rate(machine, data_type), machine.cores, data_type, compiles)
+
+
+def _training_rate(machine: Machine, data_type: str) -> float:
+    if machine.product_rates:
+        return ACCELERATOR_EFFICIENCY * machine.product_rates[data_type]
+    return EFFICIENCY * FLOPS_PER_CORE[data_type] * machine.cores
 
 
 def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed) -> Rate:
@@ -113,7 +128,7 @@ def writing_seconds(tokens: int, parameters: int, data_type: str, machine: Machi
 
     134.5 million parameters in float32 wrote some 150 tokens a second on one core (Zen 5), 0.8 of what this says.
     """
-    return 2 * parameters * tokens / (EFFICIENCY * FLOPS_PER_CORE[data_type] * machine.cores)
+    return 2 * parameters * tokens / _training_rate(machine, data_type)
 
 
 def rehearsed(chain: Sequence[TrainConfig], vocab_size: int, most_threads: int | None) -> tuple[Rate, int]:

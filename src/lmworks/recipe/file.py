@@ -62,7 +62,7 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
         raise RecipeError("\n".join(_faults(error, tree, str(path), schema))) from None
     if faults := [f"{_place(tree, str(path), where)}: {what}" for where, what in _reference_faults(recipe)]:
         raise RecipeError("\n".join(faults))
-    return recipe
+    return recipe.on_its_device()
 
 
 def recipe_class(classes: StepClasses) -> type[Recipe]:

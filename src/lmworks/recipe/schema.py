@@ -28,6 +28,12 @@ class _NamesAStep:
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_/-]*(\.[A-Za-z0-9_-]+)?$"), _NamesAStep()]
 """The name of an earlier step ("clean"), or of one part of its output ("split.train")."""
 
+Device = Annotated[str, StringConstraints(pattern=r"^[a-z]+(:[0-9]+)?$")]
+"""Where something is computed: `auto`, `cpu`, or torch's name of what else it finds, such as `cuda` or `cuda:1`."""
+
+PLACED = ("data", "models")
+"""Sections of a recipe, by name, some of whose steps compute on a device; tasks do, too."""
+
 Location = tuple[str | int, ...]
 
 
@@ -131,7 +137,9 @@ class BudgetConfig(StepConfig):
     minutes: float = Field(
         7.0, gt=0, description="wall time of a first build; seven minutes hold one coffee and a small model"
     )
-    device: Literal["auto", "cpu"] = Field("auto", description="the plan takes the fastest device that it finds")
+    device: Device = Field(
+        "auto", description="of all that says nothing else: an accelerator where torch finds one, else the processor"
+    )
 
 
 class PlanConfig(StepConfig):
@@ -237,6 +245,18 @@ class Recipe(StepConfig):
     models: dict[str, StepConfig] = Field(default_factory=dict, description="a recipe may stop at clean data")
     evaluate: EvaluateConfig | None = Field(None, description="a recipe may stop at a model")
     serve: ServeConfig | None = Field(None, description="only a recipe that is served names the model to serve")
+
+    def on_its_device(self) -> Self:
+        """With the device of `budget` in every step that computes on one and names none."""
+
+        def placed(config: StepConfig) -> StepConfig:
+            update = {"device": self.budget.device}
+            return config.model_copy(update=update) if getattr(config, "device", None) == "auto" else config
+
+        sections = {part: {name: placed(each) for name, each in getattr(self, part).items()} for part in PLACED}
+        tasks = [placed(task) for task in self.evaluate.tasks] if self.evaluate else []
+        evaluate = self.evaluate and self.evaluate.model_copy(update={"tasks": tasks})
+        return self.model_copy(update={**sections, "evaluate": evaluate})
 
 
 def data_of_models(recipe: Recipe) -> dict[str, StepConfig]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
+from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.stage import Role
@@ -18,7 +19,9 @@ from lmworks.tokens.tokenizer import FILES
 EXAMPLES_PER_FORM = 3
 
 
-def serve_artifacts(store: Store, artifacts: Sequence[Artifact], *, port: int, as_json: bool) -> None:
+def serve_artifacts(
+    store: Store, artifacts: Sequence[Artifact], *, port: int, as_json: bool, device: str = AUTO
+) -> None:
     """Serve a model on this machine until a signal to stop, or several that are adapters on one base.
 
     Raises `UsageError` when an artifact is no model, and when several are more than that.
@@ -43,12 +46,12 @@ def serve_artifacts(store: Store, artifacts: Sequence[Artifact], *, port: int, a
         raise UsageError(f"a model is named twice; found {len(artifacts)} models called {', '.join(pages)}")
     names = list(pages)
     if len(names) == 1:
-        engine = open_engine(artifacts[0].payload)
+        engine = open_engine(artifacts[0].payload, device=device)
     else:
         base = base_of(store, artifacts)
         base.require_sound()
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
-        engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)))
+        engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
     key = load_or_make_key(store.root)
 
     def started(address: str) -> None:

@@ -29,8 +29,7 @@ class ModelReward(Reward):
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
         from lmworks.engines.open import open_reward_model
 
-        engine = open_reward_model(judges[self.model].path)
-        engine.model.to(device)
+        engine = open_reward_model(judges[self.model].path, device=device)
         return Judge(engine)
 
 

@@ -47,8 +47,7 @@ class PrincipleReward(Reward):
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
         from lmworks.engines.open import open_engine
 
-        engine = open_engine(judges[self.model].path)
-        engine.model.to(device)
+        engine = open_engine(judges[self.model].path, device=device)
         return Asked(engine, self.rule)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig, Writing
+from lmworks.recipe.schema import Device, Effect, Reference, StepConfig, Writing
 from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ class AnswersConfig(StepConfig):
     )
     limit: int | None = Field(default=None, ge=1, description="Prompts, drawn by their ids; unset, all.")
     seed: int = Field(default=0, ge=0, description="Draws prompts and answers; any will do.")
+    device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
+        default="auto", description="Unset, that of `budget`: an accelerator where there is one."
+    )
     data_type: Literal["float32", "bfloat16"] = Field(
         default="float32",
         description="Of the model's products: float32 gives equal answers on all processors, but for rare ties.",
@@ -85,7 +88,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     """
     from lmworks.engines.open import open_engine
 
-    engine = open_engine(model.path, config.data_type)
+    engine = open_engine(model.path, config.data_type, config.device)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
     prompts = {record["id"]: engine.tokenizer.encode_chat(record["messages"][:-1], True)[0] for record in ranked}
     room = engine.context_length - config.max_tokens

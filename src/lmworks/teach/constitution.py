@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.rewards import Answer, AnyRule, count_unjudged
 from lmworks.rewards.judged import ModelReward
 from lmworks.rewards.principle import PrincipleReward
@@ -37,6 +37,9 @@ class ConstitutionConfig(StepConfig):
         ge=0,
         description="By how much the best answer must be worth more than the worst; 0 takes any difference.",
     )
+    device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
+        default="auto", description="Unset, that of `budget`: an accelerator where there is one."
+    )
 
     def resolve(self, folder: Path) -> Self:
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
@@ -52,7 +55,7 @@ def constitution(
     """
     judging = [rule for rule in config.rules if isinstance(rule, ModelReward | PrincipleReward)]
     folders = {rule.model: folder for rule, folder in zip(judging, rules or (), strict=True)}
-    scorers = [rule.opened(folders, "cpu") for rule in config.rules]
+    scorers = [rule.opened(folders, config.device) for rule in config.rules]
     written = sorted(answers.iterate(), key=lambda record: (_asked(config, record), record["id"]))
     unjudged = count_unjudged(config.rules, [record["reference"] for record in written])
     prompts = [list(group) for _, group in groupby(written, key=lambda record: record["asked"])]

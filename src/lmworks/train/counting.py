@@ -24,10 +24,13 @@ OPTIMIZER_COPIES = {"muon": 1, "sgd": 1, "adam": 2, "adamw": 2}
 """Running means that are kept of each gradient."""
 
 
-def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int) -> dict[str, int]:
+def training_memory(
+    shape: Shape, config: TrainConfig, vocab_size: int, row_bytes: int, *, apart: bool = False
+) -> dict[str, int]:
     """Bytes by part when most is held: making the model, drawing answers, a step, an update, or writing a checkpoint.
 
-    `row_bytes` are what the data take.
+    `row_bytes` are what the data take. A device whose memory is `apart` from the machine's holds neither those nor
+    libraries, and no copies for checkpoints; what a driver takes is not free there to begin with.
 
     Exact for decoders but for the libraries and the gaps; up to a quarter too high for encoders and encoder-decoders,
     and with a compiler more.
@@ -41,7 +44,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
         "weights": weight_bytes(config, shape) + FLOAT32 * config.frozen_parameters(shape),
         "optimizer state": FLOAT32 * state,
     }
-    copy = FLOAT32 * (sum(trained.values()) + state)
+    copy = 0 if apart else FLOAT32 * (sum(trained.values()) + state)
     stepping = {**held, "gradients": FLOAT32 * sum(trained.values()), "copy for the checkpoint": copy}
     how = Forward(
         width=width,
@@ -60,7 +63,7 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
         activations["copies of weights"] = FLOAT32 * shape.parts["matrices"] // shape.num_layers
         merged = 2 * shape.parameters
     moments = [
-        {"weights": held["weights"], "table of token pairs": config.beginning_bytes(vocab_size)},
+        {"weights": held["weights"], "table of token pairs": 0 if apart else config.beginning_bytes(vocab_size)},
         # Freed memory is kept, in pieces that an update does not fit whole into: measured, by a third of its numbers.
         {**stepping, **activations, "update": FLOAT32 * max(trained.values())},
         {**stepping, "update": 3 * FLOAT32 * max(trained.values())},
@@ -70,6 +73,8 @@ def training_memory(shape: Shape, config: TrainConfig, vocab_size: int, row_byte
     ]
     parts = max(moments, key=lambda moment: sum(moment.values()))
     gaps = int((GAPS - 1) * sum(parts.values()))
+    if apart:
+        return {**parts, "gaps": gaps}
     libraries = LIBRARIES_BYTES[config.compile is True] + config.needs_transformers * TRANSFORMERS_BYTES
     return {"libraries": libraries, **parts, "gaps": gaps, "data rows": row_bytes}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.config import Shape
+from lmworks.model.device import CPU, find_device, free_bytes, is_out_of_memory
 from lmworks.pipeline.stage import Journal
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
@@ -42,16 +43,38 @@ def available_bytes() -> float:
     return min(found)
 
 
+def memory_there(config: TrainConfig) -> tuple[float, bool]:
+    """Bytes that may still be taken where a training would run, and whether that memory is apart from the machine's."""
+    device = find_device(config.device)
+    return (available_bytes(), False) if device.type == CPU else (free_bytes(device), True)
+
+
+def require_fit_here(shape: Shape, config: TrainConfig, vocab_size: int) -> None:
+    """Raise GateRefused if a training does not fit where it is about to run."""
+    memory_bytes, apart = memory_there(config)
+    require_fit(config.step_name, shape, config, vocab_size, memory_bytes, apart=apart)
+
+
 def require_fit(
-    step: str, shape: Shape, config: TrainConfig, vocab_size: int, memory_bytes: float, row_bytes: int = 0
+    step: str,
+    shape: Shape,
+    config: TrainConfig,
+    vocab_size: int,
+    memory_bytes: float,
+    row_bytes: int = 0,
+    *,
+    apart: bool = False,
 ) -> dict[str, int]:
-    """Bytes of a training by part, or GateRefused with the sum and how many rows would fit, if that is too much."""
+    """Bytes of a training by part, or GateRefused with the sum and how many rows would fit, if that is too much.
+
+    `apart` asks for what a device takes that has memory of its own.
+    """
 
     def count(rows: int) -> int:
         fewer = config.model_copy(update={"micro_batch_rows": rows})
-        return sum(training_memory(shape, fewer, vocab_size, row_bytes).values())
+        return sum(training_memory(shape, fewer, vocab_size, row_bytes, apart=apart).values())
 
-    parts = training_memory(shape, config, vocab_size, row_bytes)
+    parts = training_memory(shape, config, vocab_size, row_bytes, apart=apart)
     if sum(parts.values()) <= memory_bytes:
         return parts
     rows = min(config.micro_batch_rows, config.rows_per_step)
@@ -80,9 +103,8 @@ def shortage_in_words(rows: int, journal: Journal | None = None) -> Iterator[Non
 
 
 def _is_shortage(error: Exception) -> bool:
-    """torch has a class of its own for devices, but not for the CPU, nor where a driver says it."""
-    named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
-    said = any(words in str(error) for words in ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED"))
+    """Drivers and the system say it without a class of their own."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or named or said
+    said = any(words in str(error) for words in ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED"))
+    return said or is_out_of_memory(error)

@@ -22,7 +22,6 @@ from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
-from lmworks.train.preflight import check as preflight
 from lmworks.train.preflight.check import check, in_words
 from support import make_context
 from tiny import make_tiny_model
@@ -194,7 +193,7 @@ def test_a_micro_batch_that_trains_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_memory_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tuning = Tuning(tmp_path, SOUND)
-    monkeypatch.setattr(preflight, "available_bytes", lambda: 2.0**20)
+    monkeypatch.setattr("lmworks.train.memory.available_bytes", lambda: 2.0**20)
     said = tuning.refused()
     assert "memory: training takes about" in said
     assert "1 MiB are free" in said
@@ -416,7 +415,7 @@ def test_memory_that_is_not_there_is_refused_before_alignment(
     kind: type[Tuning], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuning = kind(tmp_path, PAIRS if kind is Judging else ASKED)
-    monkeypatch.setattr(preflight, "available_bytes", lambda: 2.0**20)
+    monkeypatch.setattr("lmworks.train.memory.available_bytes", lambda: 2.0**20)
     assert "memory: training takes about" in tuning.refused()
 
 

@@ -63,9 +63,11 @@ def evaluate_classification(
     from tokenizers import Tokenizer
 
     from lmworks.data.pretrained import batches, most_tokens
+    from lmworks.model.device import find_device
     from lmworks.model.published import load_published
 
-    classifier = load_published(model.path, "AutoModelForSequenceClassification", config.data_type).eval()
+    device = find_device(config.device)
+    classifier = load_published(model.path, "AutoModelForSequenceClassification", config.data_type).eval().to(device)
     names: dict[int, str] = classifier.config.id2label
     tokenizer, room = Tokenizer.from_file(str(model.path / "tokenizer.json")), most_tokens(classifier)
     tokenizer.encode_special_tokens = True
@@ -81,13 +83,13 @@ def evaluate_classification(
         owners = torch.tensor([text for text, some in enumerate(parts) for _ in some])
         likely = torch.zeros(len(texts), len(names))
         for places, output, _ in batches(classifier, [part for some in parts for part in some]):
-            likely.index_add_(0, owners[places], torch.softmax(output.logits.float(), -1))
+            likely.index_add_(0, owners[places], output.logits.float().softmax(-1).cpu())
         sure, best = (likely / owners.bincount()[:, None]).max(-1)
         return [(names[label], share) for label, share in zip(best.tolist(), sure.tolist(), strict=True)]
 
     how = f"read in parts of {room} tokens, whose means are taken" if is_split else f"cut to {room} tokens"
     method = f"the likeliest label; {cut} texts {how}"
-    known: dict[str, Any] = {"data_type": config.data_type, "device": "cpu"}
+    known: dict[str, Any] = {"data_type": config.data_type, "device": device.type}
     if cut and not is_split:  # else all texts were read whole, and models of any length may be compared
         known["context_length"] = room
     return _scored(config, data, train, out, context, guess, method, **known)

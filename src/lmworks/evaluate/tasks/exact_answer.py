@@ -40,7 +40,7 @@ def evaluate_exact_answer(
     from lmworks.engines.engine import Sampling
     from lmworks.engines.open import open_engine
 
-    engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
+    engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)
     before = shots(config, train)
 

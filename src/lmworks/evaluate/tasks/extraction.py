@@ -53,9 +53,11 @@ def evaluate_extraction(
     """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
     from tokenizers import Tokenizer
 
+    from lmworks.model.device import find_device
     from lmworks.model.published import load_published
 
-    tagger = load_published(model.path, "AutoModelForTokenClassification", config.data_type).eval()
+    device = find_device(config.device)
+    tagger = load_published(model.path, "AutoModelForTokenClassification", config.data_type).eval().to(device)
     tokenizer = Tokenizer.from_file(str(model.path / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
     names = {number: parts_of_label(label) for number, label in tagger.config.id2label.items()}
@@ -64,7 +66,7 @@ def evaluate_extraction(
     def find(texts: Sequence[str]) -> list[list[Span]]:
         return find_spans(tokenizer, tagger, meaning, texts)
 
-    known = {"data_type": config.data_type, "device": "cpu"}
+    known = {"data_type": config.data_type, "device": device.type}
     return _scored(config, data, train, out, context, find, "the likeliest label of each word's first token", **known)
 
 

@@ -67,7 +67,8 @@ def evaluate_judged_answers(
     from lmworks.engines.engine import Sampling
     from lmworks.engines.open import open_engine, open_reward_model
 
-    engine, judging = open_engine(model.path, config.data_type), open_reward_model(judge.path, config.data_type)
+    engine = open_engine(model.path, config.data_type, config.device)
+    judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
     sampling = Sampling(config.max_tokens)
 
@@ -101,7 +102,7 @@ def evaluate_judged_answers_chosen(
     """Score the answers that people chose, and hold the judge against length on pairs of answers."""
     from lmworks.engines.open import open_reward_model
 
-    judging = open_reward_model(judge.path, config.data_type)
+    judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
 
     def score(some: Sequence[Preference]) -> list[Item]:

@@ -38,7 +38,7 @@ def evaluate_last_word(
     from lmworks.engines.engine import Sampling
     from lmworks.engines.open import open_engine
 
-    engine = open_engine(model.path, config.data_type)
+    engine = open_engine(model.path, config.data_type, config.device)
     records, drawn = draw(records_of(data, {"context": (str,), "continuation": (str,)}), config)
 
     def answer(some: Sequence[Question]) -> list[Item]:

@@ -55,7 +55,7 @@ def evaluate_multiple_choice(
     """Choose the likeliest text to go on with."""
     from lmworks.engines.open import open_engine
 
-    engine = open_engine(model.path, config.data_type)
+    engine = open_engine(model.path, config.data_type, config.device)
     records, drawn = draw(records_of(data, {"query": (str,), "choices": (list,), "gold": (int,)}), config)
     for record in records:
         if not 0 <= record["gold"] < len(record["choices"]) or not all(record["choices"]):

@@ -54,7 +54,7 @@ def evaluate_perplexity(
     """Score every token of every document once."""
     from lmworks.engines.open import open_engine
 
-    engine = open_engine(model.path, config.data_type)
+    engine = open_engine(model.path, config.data_type, config.device)
     engine.context_length = min(engine.context_length, config.context_length or engine.context_length)
     stride = config.stride or engine.context_length * 3 // 4
     if stride >= engine.context_length:

@@ -59,11 +59,11 @@ def evaluate_preference_accuracy(
     from lmworks.engines.open import open_engine, open_reward_model
 
     ranks = is_ours(model.path) and bool(read_config(model.path).labels)
-    engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type)
+    engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type, config.device)
     if ranks:
         leads, how = _by_scores(engine), "difference of a reward model's scores"
     elif reference:
-        leads = _by_ratios(engine, open_engine(reference.path, config.data_type))
+        leads = _by_ratios(engine, open_engine(reference.path, config.data_type, config.device))
         how = "difference of log-probabilities over those of the reference"
     else:
         leads, how = _by_means(engine), "difference of log-probabilities a token"

@@ -50,7 +50,7 @@ def evaluate_rules(
 
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [_reference(question) for question in questions])
-    engine, sampling = open_engine(model.path, config.data_type), Sampling(config.max_tokens)
+    engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
 
     def answer(some: Sequence[Question]) -> list[Item]:
         found = engine.generate([chat_prompt(question, engine.tokenizer).ids for question in some], sampling)

@@ -146,7 +146,7 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
         from lmworks.engines.engine import Sampling
         from lmworks.engines.open import open_engine
 
-        engine, sampling = open_engine(folder, config.data_type), Sampling(config.max_tokens)
+        engine, sampling = open_engine(folder, config.data_type, config.device), Sampling(config.max_tokens)
 
         def answer(pairs: Sequence[Question]) -> list[str]:
             prompts = [chat_prompt(pair, engine.tokenizer).ids for pair in pairs]
@@ -154,17 +154,19 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
 
         return answer, "greedy in a chat", evidence(engine, asked)
     from lmworks.engines.seq2seq import rewrite
+    from lmworks.model.device import find_device
     from lmworks.model.published import load_published
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    module, tokenizer = load_published(folder, "AutoModelForSeq2SeqLM", config.data_type), open_tokenizer(folder)
+    device, tokenizer = find_device(config.device), open_tokenizer(folder)
+    module = load_published(folder, "AutoModelForSeq2SeqLM", config.data_type).to(device)
 
     def translate(pairs: Sequence[Question]) -> list[str]:
         ids = tokenizer.encode_batch([pair["messages"][0]["content"] for pair in pairs])
         return [tokenizer.decode(row) for row in rewrite(module, ids, config.max_tokens, config.beams)]
 
     digest = digest_text(canonical_json(list(asked)))
-    known = {"prompt_digest": digest, "data_type": config.data_type, "device": "cpu"}
+    known = {"prompt_digest": digest, "data_type": config.data_type, "device": device.type}
     return translate, f"likeliest of {config.beams} beams", known
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lmworks.pipeline.manifest import Manifest
+from lmworks.plan.probe import peak_of
 from lmworks.release.render.words import duration, number, size
 
 Row = tuple[str, str, str, str]
@@ -46,7 +47,9 @@ def outcome(manifest: Manifest) -> Iterator[Row]:
     most = predicted["memory_bytes"]
     whole = run.measured.get("steps_of_this_run") == manifest.counts.get("steps")
     yield compare(f"time of {step}", predicted["seconds"], run.seconds if whole else None, duration)
-    peak, before = run.peak_memory_bytes, max(0, run.memory_before_bytes - BARE_BYTES)
+    peak, before = peak_of(run), max(0, run.memory_before_bytes - BARE_BYTES)
+    if "device_memory_bytes" in run.measured:
+        before = 0  # of a training, counted anew from its beginning
     yield compare(f"memory of {step}", (LEAST_MEMORY * most, most), peak, size, least=peak - before)
     speed, actual = predicted["tokens_per_second"], run.measured["tokens_per_second"]
     verdict = f"{actual / speed - 1:+.0%}; predicted from {SOURCES[predicted['source']]}"

@@ -11,8 +11,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from lmworks.model.device import CPU
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact, Store
+from lmworks.plan.probe import peak_of
 from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.cards.card import card_text, parameters
 from lmworks.release.cards.croissant import write_data_cards
@@ -217,7 +219,10 @@ def plan_against_actual(built: Built) -> dict[str, Any]:
         seconds = sum(manifest.run.seconds for manifest in manifests) if manifests else None
         told = [row for manifest in manifests for row in outcome(manifest)]
         rows += told or [compare(f"time of {entry['step']}", entry["seconds"], seconds, duration)]
-    peaks = [artifact.manifest.run.peak_memory_bytes for artifact in built.artifacts.values()]
+    runs = [artifact.manifest.run for artifact in built.artifacts.values()]
+    if built.plan.get("device", CPU) != CPU:
+        runs = [run for run in runs if "device_memory_bytes" in run.measured]
+    peaks = [peak_of(run) for run in runs]
     if memory := built.plan.get("memory_bytes"):
         rows.append(compare("memory", (0, memory), max(peaks, default=None), size))
     if bits := built.plan.get("bits_per_byte"):

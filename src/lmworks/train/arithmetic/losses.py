@@ -78,6 +78,7 @@ def chunked_cross_entropy(
     if len(trained) < len(weights):
         hidden, targets, weights = (each.index_select(0, trained) for each in (hidden, targets, weights))
     hidden, targets, weights = (_in_whole_chunks(each, len(output_weight)) for each in (hidden, targets, weights))
+    smoothing = smoothing.to(hidden.device)
     loss, right = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         hidden, output_weight, targets, weights, smoothing, output_gradient
     )

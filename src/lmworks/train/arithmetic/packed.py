@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.model.config import QUERY_BLOCK
+from lmworks.model.device import CPU
 
 LONGEST_KEPT = 2048
 """Positions up to which the shares of all pairs are kept for the backward pass; beyond, they are found again."""
@@ -48,7 +49,7 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor
     """
     narrow, time = q.dtype == torch.bfloat16, q.shape[2]
     compiling = torch.compiler.is_compiling()
-    if narrow and not compiling and q.device.type == "cpu" and time <= LONGEST_KEPT:
+    if narrow and not compiling and q.device.type == CPU and time <= LONGEST_KEPT:
         mixed: Tensor = _AttendByProducts.apply(q, k, v, visible)  # type: ignore[no-untyped-call]
         return mixed
     attend = _attend if narrow and compiling else _attend_at_once

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError
 from lmworks.model.config import require_heads
-from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.tokens.rows.packings import CONVERSATIONS, DOCUMENTS, Packing
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
 from lmworks.train.preflight.inspection import Inspection
@@ -191,8 +191,8 @@ class TrainConfig(StepConfig):
         ge=1,
         description="Processes that share each matrix, for blocks that do not fit on one device; else it only costs.",
     )
-    device: Annotated[Literal["cpu", "cuda"] | None, MACHINE] = Field(
-        default=None, description="Unset: a graphics processor where there is one."
+    device: Annotated[Device, MACHINE] = Field(
+        default="auto", description="Unset, that of `budget`: an accelerator where there is one."
     )
     threads: Annotated[Count, MACHINE] = Field(default="auto", description="Cores to compute on.")
     compile: Annotated[bool | Auto, MACHINE] = Field(
@@ -353,8 +353,8 @@ class TrainConfig(StepConfig):
 
     def require_resolved(self) -> None:
         """Raise if the plan has left a value open."""
-        of_base = {"hidden_size", "num_layers"} if self.base else set()
-        names = [name for name in type(self).model_fields if getattr(self, name) == "auto" and name not in of_base]
+        open_ = {"device", *(("hidden_size", "num_layers") if self.base else ())}
+        names = [name for name in type(self).model_fields if getattr(self, name) == "auto" and name not in open_]
         if names:
             raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
 

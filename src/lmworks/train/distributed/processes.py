@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from lmworks.errors import LmworksError
+from lmworks.model.device import CPU, device_of_process
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -26,8 +27,9 @@ COLUMNS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate
 """Outputs are split: heads, and inner features."""
 ROWS = ("self_attn.o_proj", "mlp.down_proj")
 """Inputs are split; products are added up."""
-LONGEST_WAIT = {"gloo": timedelta(minutes=1), "nccl": timedelta(minutes=10)}
-"""For another process, which may be writing; then it counts as lost. Gloo sometimes fails to connect under load."""
+LONGEST_WAIT = {True: timedelta(minutes=1), False: timedelta(minutes=10)}
+"""For another process, on processors or not, which may be writing; then it counts as lost. Gloo, which joins
+processors, sometimes fails to connect under load."""
 OF_HEADS = ("q_norm", "k_norm")
 """Whole weights that each process uses for its own heads only: their gradients are parts."""
 
@@ -35,11 +37,12 @@ OF_HEADS = ("q_norm", "k_norm")
 class Processes:
     """The processes of a run, of which there may be one. All calls are made by all of them, in the same order."""
 
-    def __init__(self, device: torch.device, tensor: int = 1) -> None:
+    def __init__(self, device: torch.device | None = None, tensor: int = 1) -> None:
+        self.device = device
         self.mesh: DeviceMesh | None = None
         self.device = device
         self.rank, self.count, self.is_first = 0, 1, True
-        if dist.is_initialized() and dist.get_world_size() > 1:
+        if device and dist.is_initialized() and dist.get_world_size() > 1:
             from torch.distributed.device_mesh import init_device_mesh  # takes a second, which one process saves
 
             world = dist.get_world_size()
@@ -89,10 +92,10 @@ class Processes:
             yield batch
 
     def add(self, values: Sequence[float]) -> list[float]:
-        """Sums over the processes of `data`."""
+        """Sums over the processes of `data`; on the device, for what adds up there takes no tensors from elsewhere."""
         if self.mesh is None:
             return list(values)
-        total = torch.tensor(values, dtype=torch.float64)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(total, group=self.mesh.get_group("data"))
         return [float(value) for value in total]
 
@@ -121,7 +124,8 @@ class Processes:
         squares: dict[tuple[str, ...], Tensor] = {}
         for gradient in gradients:
             over = _split_over(gradient)
-            squares[over] = squares.get(over, torch.zeros(())) + local(gradient).float().square().sum()
+            square = local(gradient).float().square().sum()
+            squares[over] = squares[over] + square if over in squares else square
         for over, square in sorted(squares.items()):
             for axis in over:
                 dist.all_reduce(square, group=self.mesh.get_group(axis))
@@ -185,14 +189,14 @@ def like_parts(part: Tensor, spread: Tensor) -> Tensor:
     )
 
 
-def join() -> torch.device:
-    """Become one of the processes that `torchrun` started; the device of this one."""
-    rank = int(os.environ["LOCAL_RANK"])
-    device = torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=LONGEST_WAIT[backend])
+def join(asked: str) -> torch.device:
+    """Become one of the processes that `torchrun` started; the device of this one, of the kind that is asked for.
+
+    Raises LmworksError if it has none.
+    """
+    device = device_of_process(asked, int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
+    backend = dist.get_default_backend_for_device(device)
+    dist.init_process_group(backend, timeout=LONGEST_WAIT[device.type == CPU])
     return device
 
 

@@ -44,7 +44,7 @@ from lmworks.train.contract import Batch, PackedObjective, TextBatch, Trainable,
 from lmworks.train.families.adapters import Adapters, adapt, save_adapters
 from lmworks.train.families.prefix import Prefix
 from lmworks.train.families.reference import WithReference
-from lmworks.train.memory import available_bytes, require_fit
+from lmworks.train.memory import require_fit_here
 
 
 class TrainableDecoder(WithReference[Decoder]):
@@ -206,7 +206,7 @@ def begin_ours(
     With a `frame`, one that reads texts in it and tells labels of them.
     """
     shape = config.tuned_shape(read_config(base.path)) if base else _shape(config, tokenizer)
-    require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
+    require_fit_here(shape, config, tokenizer.vocab_size)
     decoder = _loaded(base, config, tokenizer, labels) if base else _fresh(config, rows, tokenizer)
     decoder.compute_type = getattr(torch, config.data_type)
     how: Any = {"compiled": compiled, "dropout": config.dropout, "recompute": config.activation_checkpointing}

@@ -17,17 +17,19 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.data.pretrained import quiet_transformers
 from lmworks.errors import LmworksError, UsageError
+from lmworks.model.device import narrow_products
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published, save_published
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.kinds.frame import frame_of, write_framing_tokenizer
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.arithmetic.packed import segments_of
 from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.encoder import MaskedLMConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.contract import Labelling, PackedObjective, TextBatch, Trainable, Watched
-from lmworks.train.memory import available_bytes, require_fit
+from lmworks.train.memory import require_fit_here
 
 HIDDEN = -1
 """Stands in a batch for the mask, whose id the model knows."""
@@ -74,7 +76,8 @@ class Dropout(nn.Module):
 
     def draw(self, shape: Sequence[int], draws: np.random.Generator) -> None:
         """Bytes for the next pass over a tensor of this shape."""
-        self.noise = torch.frombuffer(bytearray(draws.bytes(math.prod(shape))), dtype=torch.uint8).view(*shape)
+        drawn = torch.frombuffer(bytearray(draws.bytes(math.prod(shape))), dtype=torch.uint8)
+        self.noise = drawn.view(*shape).to(self.noise.device)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of the shape that was drawn for."""
@@ -132,12 +135,12 @@ class TrainableEncoder:
         visible = torch.eq(number[:, None, :, None], number[:, None, None, :])
         masks: Any = visible
         if self.kind == "modernbert":
-            index = torch.arange(tokens.shape[-1])
+            index = torch.arange(tokens.shape[-1], device=tokens.device)
             near = (index[:, None] - index).abs() <= self.model.config.sliding_window
             masks = {"full_attention": visible, "sliding_attention": visible & near}
         if self.module.training:
             self._draw(*tokens.shape)
-        with self._products():
+        with narrow_products(tokens.device, self.data_type):
             output = self.model.base_model(input_ids=tokens, attention_mask=masks, position_ids=positions)
         hidden: Tensor = output[0]
         if getattr(self.model.config, "classifier_pooling", "cls") == "mean" and self.head_reads_texts:
@@ -162,15 +165,11 @@ class TrainableEncoder:
     def _texts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """[B,T] tokens -> numbers of texts and positions in them [B,T]; what fills a row up is a text each."""
         begins = (tokens == self.frame.begin) | (tokens == self.frame.pad)
-        index = torch.arange(tokens.shape[-1]).expand_as(tokens)
-        return begins.cumsum(-1), index - torch.where(begins, index, 0).cummax(-1).values
-
-    def _products(self) -> torch.autocast:
-        return torch.autocast("cpu", self.data_type, enabled=self.data_type != torch.float32)
+        return segments_of(begins)
 
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
-        with self._products():
+        with narrow_products(hidden.device, self.data_type):
             logits = self.head(self.model, hidden).float()
         losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.label_smoothing)
         return losses @ weights, (logits.argmax(-1) == targets).float() @ weights
@@ -288,10 +287,11 @@ class EncoderObjective(PackedObjective):
         targets = model.told(batch).flatten()
         (said,) = (targets >= 0).nonzero(as_tuple=True)
         missing = -len(said) % PLACES
-        places, weights = F.pad(said, (0, missing)), F.pad(torch.ones(len(said)), (0, missing))
+        ones = torch.ones(len(said), device=said.device)
+        places, weights = F.pad(said, (0, missing)), F.pad(ones, (0, missing))
         wanted = targets[places].clamp(min=0)
         if batch.names:
-            wanted = known_to(model, batch.names)[wanted]
+            wanted = known_to(model, batch.names).to(wanted.device)[wanted]
         hidden = model.hidden(batch).flatten(0, 1)[places]
         loss, right = model.cross_entropy(hidden, wanted, weights)
         return loss, float(len(said)), {"accuracy": float(right)}
@@ -317,7 +317,7 @@ class EncoderObjective(PackedObjective):
             if not isinstance(config, MaskedLMConfig):
                 raise LmworksError("an encoder to tune is missing: `from` must name an earlier model")
             shape = config.shape(vocab_size)
-            require_fit(config.step_name, shape, config, vocab_size, available_bytes())
+            require_fit_here(shape, config, vocab_size)
             fields = shape.describe() | dict.fromkeys(DROPOUTS[config.architecture], config.dropout)
             fields |= {"pad_token_id": frame_of(tokenizer).pad}
             started = transformers.AutoConfig.for_model(config.architecture, **fields)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lmworks.engines.published import PublishedEngine
 from lmworks.engines.sampling import Sampling
+from lmworks.model.device import narrow_products
 from lmworks.model.published_decoder import PublishedDecoder, save_published_decoder
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import chunked_cross_entropy, token_log_probabilities
@@ -49,7 +50,7 @@ class TrainablePublished(WithReference[PublishedDecoder]):
         row = (position == 0).flatten().cumsum(0).view_as(tokens) - 1  # [B,T], one number a segment
         alone = tokens.new_full((int(row.max()) + 1, int(position.max()) + 1), self.end_of_text)
         alone[row, position] = tokens
-        with torch.autocast("cpu", self.data_type, enabled=self.data_type != torch.float32):
+        with narrow_products(tokens.device, self.data_type):
             return self.decoder.hidden(alone)[row, position].to(self.data_type)
 
     def training_flops_per_token(self, sequence_length: int) -> float:

@@ -37,13 +37,14 @@ class WithReference(Generic[AnyDecoder]):
     @contextmanager
     def reference(self) -> Iterator[None]:
         """Within, hidden states and the output matrix are those of the beginning, without dropout and gradients."""
-        learned, learning = self.decoder, self.network.training
+        learned, learning, network = self.decoder, self.network.training, self.network
         if self.adapters:
             self.adapters.switch(on=False)
         else:
             self.decoder = self.beginning
-        network = self.decoder if isinstance(self.decoder, nn.Module) else self.decoder.module
-        network.to(next(self.network.parameters()).device).eval()
+            network = self.decoder if isinstance(self.decoder, nn.Module) else self.decoder.module
+            network.to(next(self.network.parameters()).device)
+        network.eval()
         try:
             with torch.no_grad():
                 yield

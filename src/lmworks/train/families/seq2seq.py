@@ -21,6 +21,7 @@ from lmworks.data.pretrained import quiet_transformers
 from lmworks.data.records import write_file
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError
+from lmworks.model.device import narrow_products
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published, save_published
 from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
@@ -30,7 +31,7 @@ from lmworks.train.arithmetic.losses import best_output_gradient, chunked_cross_
 from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.seq2seq import SENTINELS, Seq2SeqConfig
 from lmworks.train.contract import Ids, PackedObjective, Trainable
-from lmworks.train.memory import available_bytes, require_fit
+from lmworks.train.memory import require_fit_here
 
 Rows = np.ndarray[Any, np.dtype[np.integer[Any]]]
 KNOWN = ("t5", "mt5")
@@ -82,10 +83,10 @@ class TrainableSeq2Seq:
         return nn.ModuleList([*self.module.encoder.block, *self.module.decoder.block])
 
     def _padded(self, rows: Sequence[Ids], end: int | None) -> Tensor:
-        """[B,·] ids, sentinels put in and rows ended; filled up with −1."""
+        """[B,·] ids where the model is, sentinels put in and rows ended; filled up with −1."""
         ended = [torch.from_numpy(row if end is None else np.append(row, end)) for row in rows]
         ids = [torch.where(row < 0, self.sentinels[(-1 - row).clamp(min=0)], row) for row in ended]
-        return nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-1)
+        return nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=-1).to(self.output_weight.device)
 
     def hidden(self, batch: Pairs) -> Tensor:
         """[B,T,D] states, each to guess a token of the target from the source and the target before it."""
@@ -93,7 +94,7 @@ class TrainableSeq2Seq:
         source, target = (self._padded(rows, config.eos_token_id) for rows in (batch.sources, batch.targets))
         before = nn.functional.pad(target[:, :-1].clamp(min=0), (1, 0), value=config.decoder_start_token_id)
         seen = (source >= 0).long()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.data_type == torch.bfloat16):
+        with narrow_products(source.device, self.data_type):
             coded = self.module.encoder(input_ids=source.clamp(min=0), attention_mask=seen).last_hidden_state
             states: Tensor = self.module.decoder(
                 input_ids=before, encoder_hidden_states=coded, encoder_attention_mask=seen, use_cache=False
@@ -173,7 +174,7 @@ class Seq2SeqObjective(PackedObjective, ABC):
             _check(base.path, module, tokenizer)
         else:
             shape = config.shape(tokenizer.vocab_size)
-            require_fit(config.step_name, shape, config, tokenizer.vocab_size, available_bytes())
+            require_fit_here(shape, config, tokenizer.vocab_size)
             module = fresh(shape, tokenizer, config)
         _prepare(module, config.dropout)
         sentinels = sentinel_ids(tokenizer.to_json(), module.config.vocab_size)

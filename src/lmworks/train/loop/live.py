@@ -12,13 +12,10 @@ from typing import Any
 import torch
 
 from lmworks.errors import UsageError
-from lmworks.pipeline.process import peak_memory_bytes
+from lmworks.model.device import peak_bytes, product_rate
 from lmworks.train.configs.train import LIVE, TrainConfig
 from lmworks.train.sinks import SINKS, Sink
 from lmworks.train.sinks.jsonl import JsonLines
-
-PRODUCT = 2048
-"""Side of the square matrices whose product is the rate that a step is held against."""
 
 
 class Live:
@@ -29,6 +26,7 @@ class Live:
         folder: Path,
         config: TrainConfig,
         facts: Mapping[str, float],
+        device: torch.device,
         log: Callable[[str], None] = print,
         *,
         heard: bool,
@@ -39,7 +37,7 @@ class Live:
         self._sinks: list[Sink] = []
         if not heard:
             return
-        self._product_rate = product_rate(getattr(torch, config.data_type))
+        self._device, self._product_rate = device, product_rate(device, getattr(torch, config.data_type))
         told = config.model_dump(mode="json", exclude={"log_to", "proportions"}) | self._facts
         self._sinks.append(JsonLines(str(folder / LIVE), config.step_name, told))
         for name, place in config.log_to.items():
@@ -60,7 +58,7 @@ class Live:
                 values[f"{name.removesuffix('loss')}bits_per_byte"] = bits / self._facts["bytes_per_token"]
         values["tokens_per_second"] = rate
         values["model_flops_utilisation"] = rate * self._facts["flops_per_token"] / self._product_rate
-        values["memory_bytes"] = peak_memory_bytes()
+        values["memory_bytes"] = peak_bytes(self._device)
         values["seconds"] = round(time.time(), 3)
         for sink in self._sinks:
             self._tell(partial(sink.values, line["step"], values))
@@ -83,14 +81,3 @@ class Live:
             if not self._said:
                 self._log(f"{error.filename or 'log_to'}: {error.strerror}: it tells nothing now; training goes on")
             self._said = True
-
-
-def product_rate(data_type: torch.dtype) -> float:
-    """Floating-point operations a second of a large matrix product on the threads in use: the best of three."""
-    left = torch.ones(PRODUCT, PRODUCT, dtype=data_type)
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        left @ left
-        times.append(time.perf_counter() - began)
-    return float(2 * PRODUCT**3 / min(times))

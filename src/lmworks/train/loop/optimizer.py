@@ -45,7 +45,7 @@ class Optimizer:
     def __init__(self, model: nn.Module, config: TrainConfig, processes: Processes | None = None) -> None:
         self.parameters = dict(model.named_parameters())
         self.config = config
-        self.processes = processes or Processes(torch.device("cpu"))
+        self.processes = processes or Processes()
         self.update = {
             name: "adamw" if config.optimizer == "muon" and not _is_inner_matrix(name, p) else config.optimizer
             for name, p in self.parameters.items()

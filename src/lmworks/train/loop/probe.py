@@ -20,9 +20,9 @@ from typing import Any
 import torch
 
 from lmworks.data.records import Document, write_json_lines, write_shard
+from lmworks.model.device import CPU, find_device, forget_peak, peak_bytes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.lifetime import end_with_parent
-from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.rows.shards import Shards
@@ -64,7 +64,9 @@ def rehearse(
     model), `sample_seconds`, `threads`, and the peak memory of the process.
     """
     *before, config = chain
-    threads = useful_threads(most_threads, getattr(torch, config.data_type)) if most_threads else int(config.threads)
+    device, threads = find_device(config.device), most_threads or int(config.threads)
+    if most_threads and device.type == CPU:
+        threads = useful_threads(most_threads, getattr(torch, config.data_type))
     tokenizer = made_up_tokenizer(folder / "tokenizer", vocab_size)
     words = tokenizer.open()
 
@@ -86,11 +88,11 @@ def rehearse(
     context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
     trained = config.model_copy(update=settings)
     watch = made_up_prompts(folder / "watch") if config.watch else None
-    forget_peak_memory()  # of making what it begins with
+    forget_peak(device)  # of making what it begins with
     began = time.perf_counter()
     found = dict(train(trained, base, data, tokenizer, data, watch, out=folder / "model", context=context).measured)
     found["begin_seconds"] = time.perf_counter() - began - found["running_seconds"]
-    return {**found, "threads": threads, "peak_memory_bytes": peak_memory_bytes()}
+    return {**found, "threads": threads, "peak_memory_bytes": peak_bytes(device)}
 
 
 def made_up_prompts(folder: Path) -> Handle:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, Stopped
+from lmworks.model.device import CPU, find_device, forget_peak, peak_bytes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
@@ -26,8 +27,6 @@ from lmworks.train.configs.train import TrainConfig
 from lmworks.train.growth import conditions, last_constant_step, why_anew
 
 if TYPE_CHECKING:
-    import torch
-
     from lmworks.tokens.tokenizer import Tokenizer
     from lmworks.train.contract import Objective, Splittable, Trainable, Watched
     from lmworks.train.loop.checkpoints import Position
@@ -80,10 +79,12 @@ class Run:
         watch = inputs.watch
         self.watched: list[Watched] = objective.watched(watch, self.tokenizer, WATCHED_PROMPTS) if watch else []
         self.begin = partial(objective.begin, config, inputs.base, rows, self.tokenizer)
-        self.device = training_device(config)
+        self.device = find_device(config.device)
+        self.is_apart = self.device.type != CPU
+        if self.is_apart:
+            forget_peak(self.device)
         self.processes = Processes(self.device, config.tensor_parallel)
-        self.model: Trainable = self.begin(compiled=compiled and self.processes.mesh is None)
-        self.model.network.to(self.device)
+        self.model: Trainable = self._on_device(self.begin(compiled=compiled and self.processes.mesh is None))
         if config.adapter and self.model.module is self.model.network:
             raise LmworksError("adapters stand beside the matrices of decoders alone: leave `adapter` out")
         if config.adapter and self.processes.mesh:
@@ -96,7 +97,7 @@ class Run:
             "flops_per_token": self.model.training_flops_per_token(config.sequence_length),
             "bytes_per_token": rows.bytes_of_text / max(1, rows.trained_tokens),
         }
-        self.live = Live(context.scratch, config, facts, context.log, heard=self.processes.is_first)
+        self.live = Live(context.scratch, config, facts, self.device, context.log, heard=self.processes.is_first)
         self.parameters = list(self.model.module.parameters())
         self.optimizer = Optimizer(self.model.module, config, self.processes)
         self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
@@ -122,6 +123,12 @@ class Run:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         now = self.config.model_copy(update={"threads": torch.get_num_threads(), "compile": compiled})
         return conditions(now, device=name)
+
+    def _on_device(self, model: Trainable) -> Trainable:
+        """All that is computed with, and all that is learned, which may stand beside it."""
+        for part in (model.network, model.module):
+            part.to(self.device)
+        return model
 
     def _begun(self, base: ModelFolder | None) -> Position:
         """Where this run was stopped, or where it branches off, or the beginning."""
@@ -352,8 +359,7 @@ class Run:
 
         if self.processes.mesh is None:
             return self.model
-        model = self.begin(compiled=False)
-        model.network.to(self.device)
+        model = self._on_device(self.begin(compiled=False))
         weights = dict(model.module.named_parameters())
         for name, weight in self.weights.items():
             weights[name].data.copy_(whole(weight))
@@ -408,19 +414,9 @@ class Run:
                 **{f"first_{part}_seconds": seconds[0] for part, seconds in self.spent.items()},
                 **{f"{part}_seconds": statistics.median(times[1:] or times) for part, times in self.spent.items()},
                 "peak_memory_bytes": peak_memory_bytes(),
+                **({"device_memory_bytes": peak_bytes(self.device)} if self.is_apart else {}),
             },
         )
-
-
-def training_device(config: TrainConfig) -> torch.device:
-    """A graphics processor where there is one and the config does not say otherwise."""
-    import torch
-
-    if (config.device or "cuda") == "cuda" and torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
-    if config.device == "cuda":
-        raise LmworksError("device: cuda, but torch finds none here; take cpu, or leave it out")
-    return torch.device("cpu")
 
 
 def _fingerprint(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, str]:

@@ -77,7 +77,11 @@ def main(path: str) -> None:
         key: train.inputs[key].handle(Path(value[0]), value[1]) if value else None
         for key, value in job["inputs"].items()
     }
-    join()
+    try:
+        join(config.device)
+    except LmworksError as error:
+        write_atomically(Path(job["result"]), json.dumps({"error": str(error)}))
+        return
     first = dist.get_rank() == 0
     told, journal = Told(first), Path(job["journal"])
     scratch = Path(job["scratch"])

@@ -5,7 +5,6 @@ Axes: R answers (rows), T time, N tokens of answers, D hidden size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Context
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.policy import PpoConfig
@@ -62,11 +60,6 @@ class Ppo(PolicyObjective):
             nn.init.zeros_(weight)
         model.module = nn.ModuleDict({"policy": model.module, "value": value})
         return model
-
-    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
-        """The head stands where the model does."""
-        super().prepare(model, tokenizer, context, judges)
-        model.module.to(model.output_weight.device)
 
     def weigh(self, model: Any, rollout: Rollout) -> Valued:
         """Values as expected now, and advantages by them."""

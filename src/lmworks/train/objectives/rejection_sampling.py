@@ -18,4 +18,5 @@ class RejectionSampling(ComparingObjective):
 
     def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
         """Mean over an answer's tokens."""
-        return -rollout.advantages * found.sum(1) / rollout.answered.sum(1), torch.zeros(len(found))
+        losses = -rollout.advantages * found.sum(1) / rollout.answered.sum(1)
+        return losses, torch.zeros_like(losses)

@@ -20,7 +20,7 @@ from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
-from lmworks.train.memory import MEND, available_bytes
+from lmworks.train.memory import MEND, memory_there
 from lmworks.train.preflight.inspection import Piece, Record
 
 COMPARED = 64
@@ -157,8 +157,8 @@ def _faults_of_length(
 
 def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer) -> Iterator[str]:
     shape = config.tuned_shape(shape_of(base.path))
-    parts = training_memory(shape, config, encoder.vocab_size, 0)
-    there = _device_bytes(config)
+    there, apart = memory_there(config)
+    parts = training_memory(shape, config, encoder.vocab_size, 0, apart=apart)
     if sum(parts.values()) > there:
         largest = ", ".join(
             f"{part} {size_in_words(count)}" for part, count in sorted(parts.items(), key=lambda item: -item[1])[:3]
@@ -167,15 +167,6 @@ def _faults_of_memory(config: TrainConfig, base: ModelFolder, encoder: Tokenizer
             f"- memory: training takes about {size_in_words(sum(parts.values()))} by counting ({largest}), and "
             f"{size_in_words(there)} are free; {MEND}, or train an `adapter`"
         )
-
-
-def _device_bytes(config: TrainConfig) -> float:
-    import torch
-
-    from lmworks.train.loop.run import training_device
-
-    device = training_device(config)
-    return available_bytes() if device.type == "cpu" else float(torch.cuda.mem_get_info(device)[0])
 
 
 def _one_step(

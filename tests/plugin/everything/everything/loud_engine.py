@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from lmworks.engines.engine import Engine, Generation
 from lmworks.engines.sampling import Sampling
 from lmworks.model.folder import load_model
@@ -19,6 +21,6 @@ class LoudEngine(Engine):
         return [replace(each, text=f"{each.text.strip()} LOUD") for each in super().generate(prompts, sampling)]
 
 
-def open_loud(folder: Path, data_type: str) -> Engine:
+def open_loud(folder: Path, data_type: str, device: torch.device) -> Engine:
     """Opens a folder of lmworks's own."""
-    return LoudEngine(load_model(folder, data_type), open_tokenizer(folder))
+    return LoudEngine(load_model(folder, data_type).to(device), open_tokenizer(folder))

@@ -1,0 +1,208 @@
+"""Where tensors are: the one place that names kinds of devices, and asks torch which of them it finds here.
+
+Importing this imports no torch, so that a plan is made at once where there is no accelerator. Run as a program, it
+prints what torch finds as one JSON line: `python -m lmworks.model.device ASKED`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmworks.errors import LmworksError
+from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
+
+if TYPE_CHECKING:
+    import torch
+
+AUTO, CPU = "auto", "cpu"
+NOT_BY_ITSELF = ("mps",)
+"""Kinds that are taken when they are asked for only: without float64, answers cannot be drawn there."""
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri")
+"""What Linux shows where it has a driver for NVIDIA (in Windows' subsystem, too), AMD or Intel."""
+NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+"""Parts of what torch says when memory has run out."""
+PRODUCT = 2048
+"""Side of the square matrices whose product is the rate that a training step is held against."""
+ASKING_SECONDS = 120
+"""Torch and a driver are loaded within some of them."""
+
+
+def find_device(asked: str = AUTO) -> torch.device:
+    """The device of this name; of `auto` the accelerator, where torch finds one, else the processor.
+
+    Raises LmworksError if there is no such device here.
+    """
+    import torch
+
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if asked == AUTO:
+        return torch.device(CPU) if found is None or found.type in NOT_BY_ITSELF else _with_number(found)
+    try:
+        device = torch.device(asked)
+    except RuntimeError:
+        device = None
+    there = [CPU, *([found.type] if found else [])]
+    if device is None or device.type not in there or (device.index or 0) >= device_count(device.type):
+        devices = f" ({device_count(found.type)} of it)" if found else ""
+        raise LmworksError(
+            f"device: {asked}, but torch finds {' and '.join(there)}{devices} here; take one of those, or auto"
+        )
+    return torch.device(CPU) if device.type == CPU else _with_number(device)
+
+
+def _with_number(device: torch.device) -> torch.device:
+    import torch
+
+    number = torch.accelerator.current_device_index() if device.index is None else device.index
+    return torch.device(device.type, number)
+
+
+def device_count(kind: str) -> int:
+    """Devices of a kind that this process may use, processors counted as one."""
+    import torch
+
+    return 1 if kind == CPU else torch.accelerator.device_count()
+
+
+def device_of_process(asked: str, number: int, processes: int) -> torch.device:
+    """The device of one of the processes on a machine, each of which takes another; it becomes the current one.
+
+    Raises LmworksError if there are fewer accelerators than processes.
+    """
+    import torch
+
+    kind = find_device(asked).type
+    if kind == CPU:
+        return torch.device(CPU)
+    if processes > (count := device_count(kind)):
+        raise LmworksError(
+            f"processes: {processes} on a machine where torch finds {count} {kind}; one a device, or cpu"
+        )
+    device = torch.device(kind, number)
+    torch.accelerator.set_device_index(device)
+    return device
+
+
+def free_bytes(device: torch.device) -> float:
+    """Memory of an accelerator that may still be taken."""
+    import torch
+
+    free, _ = torch.get_device_module(device).mem_get_info(device)
+    cached = torch.accelerator.memory_reserved(device) - torch.accelerator.memory_allocated(device)
+    return float(free + cached)
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that this process has held there: of an accelerator, what its allocator has taken."""
+    import torch
+
+    return peak_memory_bytes() if device.type == CPU else int(torch.accelerator.max_memory_reserved(device))
+
+
+def forget_peak(device: torch.device) -> None:
+    """Have the peak counted anew from here, on an accelerator without what its allocator keeps for later."""
+    import torch
+
+    if device.type == CPU:
+        forget_peak_memory()
+    else:
+        torch.accelerator.empty_cache()
+        torch.accelerator.reset_peak_memory_stats(device)
+
+
+def narrow_products(device: torch.device, data_type: torch.dtype) -> torch.autocast:
+    """Within, modules of `transformers` multiply in this type, and keep their weights in float32."""
+    import torch
+
+    return torch.autocast(device.type, data_type, enabled=data_type != torch.float32)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out, on whatever device."""
+    told = isinstance(error, RuntimeError) and any(part in str(error) for part in NO_MEMORY)
+    return isinstance(error, MemoryError) or told
+
+
+def product_rate(device: torch.device, data_type: torch.dtype) -> float:
+    """Floating-point operations a second of a large matrix product there, on the threads in use: the best of three.
+
+    Measured once in a process.
+    """
+    import torch
+
+    return _product_rate(device, data_type, torch.get_num_threads())
+
+
+@cache
+def _product_rate(device: torch.device, data_type: torch.dtype, threads: int) -> float:
+    import torch
+
+    left = torch.ones(PRODUCT, PRODUCT, dtype=data_type, device=device)
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        (left @ left)[0, 0].item()  # waits for the device
+        times.append(time.perf_counter() - began)
+    return float(2 * PRODUCT**3 / min(times))
+
+
+def accelerator_facts(asked: str = AUTO) -> dict[str, Any] | None:
+    """What torch says of the accelerator that would be taken, without loading torch into this process; None without.
+
+    Its `kind` and `name`, its free `memory_bytes`, and by data type the `product_rates` measured just now. Where torch
+    was built for none, or no driver is there, nothing is started. Raises LmworksError if there is none as was asked.
+    """
+    if asked == CPU or (asked == AUTO and not _may_have_one()):
+        return None
+    command = [sys.executable, "-m", "lmworks.model.device", asked]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=ASKING_SECONDS, check=False)  # noqa: S603
+    if found.returncode:
+        last = (found.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        raise LmworksError(f"torch could not be asked for a device: {last}; take the processor: --device cpu")
+    told: dict[str, Any] | None = json.loads(found.stdout.splitlines()[-1])
+    if told and "error" in told:
+        raise LmworksError(told["error"])
+    return told
+
+
+def _may_have_one() -> bool:
+    """Whether it is worth loading torch to ask: it was built for an accelerator and a driver is there, or a plugin."""
+    if entry_points(group="torch.backends"):
+        return True
+    spec = find_spec("torch")
+    path = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
+    text = path.read_text() if path and path.is_file() else ""
+    built = re.search(r"^(cuda|hip|xpu)\b[^=\n]*= *['\"]", text, re.MULTILINE)
+    return bool(built) and (not sys.platform.startswith("linux") or any(Path(path).exists() for path in DRIVERS))
+
+
+def _facts(asked: str) -> dict[str, Any] | None:
+    import torch
+
+    device = find_device(asked)
+    if device.type == CPU:
+        return None
+    rates = {name: product_rate(device, getattr(torch, name)) for name in ("float32", "bfloat16")}
+    name = getattr(torch.get_device_module(device), "get_device_name", lambda _: device.type)(device)
+    return {"kind": device.type, "name": name, "memory_bytes": int(free_bytes(device)), "product_rates": rates}
+
+
+def main(asked: str) -> None:
+    """Print the facts."""
+    try:
+        print(json.dumps(_facts(asked)))
+    except LmworksError as error:
+        print(json.dumps({"error": str(error)}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

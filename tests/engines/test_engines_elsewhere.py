@@ -1,0 +1,166 @@
+"""Every call of every engine computes where it is told, and gives what it gives on the processor; the server, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from elsewhere import close_to
+from live_server import MODEL, serving
+from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.open import open_adapted, open_engine, open_reward_model
+from lmworks.engines.published import PublishedEngine
+from lmworks.engines.seq2seq import rewrite
+from lmworks.errors import LmworksError
+from lmworks.model.config import REWARD
+from lmworks.model.folder import load_model, save_model
+from lmworks.model.published import load_published
+from model.test_import_model import take, write_published
+from tiny import disturbed, make_adapted, make_tiny_model
+
+PROMPTS = [[5, 6, 7, 8], [9, 10], [11] * 20]
+SHARED = [[*range(20, 60), number] for number in (3, 4, 5)]
+DRAWN = [Sampling(6, 1.0, 0.9, 40, seed=number, log_probabilities=True) for number in range(3)]
+
+
+def written(engine: Engine, prompts: Sequence[Sequence[int]], sampling: Any) -> Any:
+    found = engine.generate(prompts, sampling)
+    return [[each.ids, each.text, each.finish_reason, list(each.log_probabilities)] for each in found]
+
+
+def stepped(engine: Engine) -> Any:
+    """Two requests, of which one is taken back, and a third that comes later."""
+    batch = engine.batch(2, 40)
+    first, second = (batch.add(prompt, Sampling(6)) for prompt in PROMPTS[:2])
+    batch.step()
+    batch.remove(first)
+    third = batch.add(PROMPTS[2], Sampling(3))
+    while batch.busy:
+        batch.step()
+    return second.ids, third.ids
+
+
+CALLS: dict[str, Callable[[Engine], Any]] = {
+    "generate": lambda engine: [
+        written(engine, PROMPTS, Sampling(6)),
+        written(engine, SHARED, Sampling(4, log_probabilities=True)),
+        written(engine, PROMPTS, Sampling(6, stop=("e",))),
+    ],
+    "batch": stepped,
+    "stream": lambda engine: [piece.ids for piece in engine.stream(PROMPTS[0], Sampling(5), lambda: False)],
+    "log_likelihoods": lambda engine: engine.log_likelihoods([[5, 6, 7, 8], [9, 10, 11]], [1, 2]),
+    "score_choices": lambda engine: engine.score_choices([5, 6, 7], [[8, 9], [10], [11, 12, 13]]),
+    "scores": lambda engine: engine.scores([[5, 6, 7], [8, 9]]),
+}
+DRAWS = {"drawn": lambda engine: written(engine, PROMPTS, DRAWN)}
+"""Of our own engine, whose noise is the same on every device."""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    make_tiny_model(folder / "plain")
+    make_tiny_model(folder / "sliding", window=8)
+    judge = load_model(folder / "plain", labels=REWARD)
+    save_model(disturbed(judge, 0.1), folder / "judge", folder / "plain")
+    for name, adapter in (("lora", {"rank": 4}), ("dora", {"kind": "dora", "rank": 2})):
+        make_adapted(folder / "plain", folder / name, **adapter)
+    take(write_published(folder / "gpt2", "GPT-2"), folder / "published")
+    for kind in ("prompt", "prefix"):
+        make_prefixed(folder / "plain", folder / kind, kind)
+    return {each.name: each for each in folder.iterdir()}
+
+
+def make_prefixed(base: Path, folder: Path, kind: str) -> None:
+    from lmworks.train.configs.adapter import PrefixConfig
+    from lmworks.train.families.prefix import Prefix
+
+    model = load_model(base)
+    save_model(model, folder, base)
+    Prefix(model, PrefixConfig.model_validate({"kind": kind, "tokens": 3}), seed=0).save(folder / "adapter")
+
+
+def test_every_call_of_an_engine_stands_here() -> None:
+    public = {name for name, value in vars(Engine).items() if callable(value) and not name.startswith("_")}
+    assert public == CALLS.keys(), "a new call of the engine is tried on another device, too"
+
+
+@pytest.mark.parametrize("model", ["plain", "sliding", "prompt", "prefix", "published"])
+@pytest.mark.parametrize("call", [*CALLS, *DRAWS])
+def test_calls_give_what_they_give_on_the_processor(
+    model: str, call: str, folders: dict[str, Path], another_device: torch.device
+) -> None:
+    ask = {**CALLS, **DRAWS}[call]
+    if call == "scores":
+        here, there = (open_reward_model(folders["judge"], device=device) for device in ("cpu", "auto"))
+    else:
+        here, there = (open_engine(folders[model], device=device) for device in ("cpu", "auto"))
+    assert here.model.output_weight.device.type == "cpu" and there.model.output_weight.device == another_device
+    if model == "published" and call in ("batch", "stream", "drawn"):
+        assert isinstance(there, PublishedEngine)
+        there.generate(PROMPTS, DRAWN)  # `transformers` draws from the device's own numbers
+        return
+    assert ask(there) == close_to(ask(here), 1e-4)
+
+
+def test_adapters_on_one_base_answer_as_they_do_on_the_processor(
+    folders: dict[str, Path], another_device: torch.device
+) -> None:
+    adapters = {"base": None, "lora": folders["lora"] / "adapter", "dora": folders["dora"] / "adapter"}
+    answers = []
+    for device in ("cpu", "auto"):
+        engine = open_adapted(folders["plain"], adapters, device)
+        batch = engine.batch(4, 40)
+        requests = [batch.add(PROMPTS[0], Sampling(6), name) for name in ("lora", "base", "dora", "lora")]
+        while batch.busy:
+            batch.step()
+        answers.append([request.ids for request in requests])
+    assert answers[0] == answers[1] and answers[0][0] != answers[0][1]
+
+
+def test_an_encoder_decoder_rewrites_as_it_does_on_the_processor(
+    tmp_path: Path, folders: dict[str, Path], another_device: torch.device
+) -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    from lmworks.model.published import save_published
+
+    torch.manual_seed(3)
+    shape = {"d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 2}
+    t5 = T5ForConditionalGeneration(T5Config(vocab_size=320, eos_token_id=2, decoder_start_token_id=0, **shape))
+    save_published(t5, tmp_path / "t5", folders["plain"])
+    for beams in (1, 3):
+        here = load_published(tmp_path / "t5", "AutoModelForSeq2SeqLM")
+        there = load_published(tmp_path / "t5", "AutoModelForSeq2SeqLM").to(another_device)
+        assert rewrite(there, PROMPTS, 6, beams) == rewrite(here, PROMPTS, 6, beams)
+
+
+def test_the_server_answers_from_another_device(folders: dict[str, Path], another_device: torch.device) -> None:
+    question: Any = [{"role": "user", "content": "What does CreateBucket do?"}]
+    answers = []
+    for device in ("cpu", "auto"):
+        engine = open_engine(folders["plain"], device=device)
+        with serving(engine) as server:
+            client = server.client()
+            whole = client.chat.completions.create(model=MODEL, messages=question, max_tokens=8, temperature=0)
+            stream = client.chat.completions.create(model=MODEL, messages=question, max_tokens=8, stream=True, seed=3)
+            pieces = "".join(part.choices[0].delta.content or "" for part in stream if part.choices)
+        answers.append((whole.choices[0].message.content, pieces))
+    assert answers[0] == answers[1]
+
+
+def test_a_device_that_is_not_there_is_refused(folders: dict[str, Path], another_device: torch.device) -> None:
+    for asked in ("cuda", "elsewhere:1", "gpu", "xpu:0"):
+        with pytest.raises(LmworksError, match=rf"device: {asked}, but torch finds cpu and elsewhere \(1 of it\) here"):
+            open_engine(folders["plain"], device=asked)
+    assert open_engine(folders["plain"], device="elsewhere:0").model.output_weight.device == another_device
+
+
+def test_without_an_accelerator_the_processor_is_taken(folders: dict[str, Path]) -> None:
+    assert open_engine(folders["plain"]).model.output_weight.device == torch.device("cpu")
+    with pytest.raises(LmworksError, match=r"device: cuda, but torch finds cpu here; take one of those, or auto"):
+        open_engine(folders["plain"], device="cuda")
