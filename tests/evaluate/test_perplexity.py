@@ -25,6 +25,7 @@ from lmworks.evaluate.tasks.perplexity import (
     windows,
 )
 from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.stage import Context, Result
 from support import MemoryJournal, make_context
 from tiny import make_tiny_model
@@ -96,12 +97,18 @@ def test_stopped_work_goes_on_with_the_next_chunk(
     with pytest.raises(Stopped):
         run(model, documents, tmp_path / "parts", Context(context.scratch, journal, context.progress, stop_at_third))
     assert [record["chunk"] for record in journal.records()] == [0, 1]
-    (context.scratch / journal.records()[0]["file"]).write_text(
-        '{"id":"kept","cluster":"","bits":1,"bytes":1,"tokens":1}\n'
-    )
+    path = context.scratch / journal.records()[0]["file"]
+    scored = path.read_bytes()
+    path.write_text('{"id":"kept","cluster":"","bits":1,"bytes":1,"tokens":1}\n')
+    before = journal.lines[0]["sha256"]
+    journal.lines[0]["sha256"] = digest_file(path)
     run(model, documents, tmp_path / "parts", context)
     assert [item["id"] for item in items_of(tmp_path / "parts")] == ["kept", "03", "04", "05", "06"]
     assert items_of(tmp_path / "parts")[1:] == items_of(tmp_path / "whole")[3:]
+    journal.lines[0]["sha256"] = before
+    path.write_bytes(scored.replace(b"1", b"5", 1))  # one bit
+    run(model, documents, tmp_path / "parts", context)
+    assert items_of(tmp_path / "parts") == items_of(tmp_path / "whole"), "the damaged chunk is scored again"
 
 
 def test_three_quarters_of_the_context_are_the_usual_stride(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
+import resource
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
@@ -16,16 +19,22 @@ from pydantic import Field
 from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
+from lmworks.pipeline.erasure import delete
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.lineage import Lineage, remove, unused
 from lmworks.pipeline.stage import Context, Handle, Result, Role, stage
-from lmworks.pipeline.store import Store
+from lmworks.pipeline.store import Store, locked
 from lmworks.recipe.schema import Reference, StepConfig
 
 
 class Words(Handle):
     def read(self) -> str:
         return (self.path / "words.txt").read_text()
+
+
+class Numbers(Words):
+    checked: ClassVar[bool] = True
 
 
 class SourceConfig(StepConfig):
@@ -73,6 +82,12 @@ def nodes(text: str = "a b c", case: Literal["upper", "lower"] = "upper") -> lis
         Node("right", change, ChangeConfig(words="raw.right"), {"words": "raw.right"}),
         Node("both", join, JoinConfig(many=["left", "right"]), {"many": ["left", "right"], "spare": None}),
     ]
+
+
+@stage(version=1, reads="words")
+def count(config: ChangeConfig, words: Numbers, out: Path, context: Context) -> Result:
+    (out / "words.txt").write_text(f"{len(words.read())} {config.case}")
+    return Result()
 
 
 class Lines:
@@ -290,3 +305,147 @@ def test_a_figure_needs_n_and_method() -> None:
         Figure(name="score", value=1.0, n=3, method="")
     figure = Figure(name="score", value=1.0, n=3, method="counted", interval=(0.5, 1.5))
     assert Figure.from_json(json.loads(json.dumps(figure.as_json()))) == figure
+
+
+def counted(case: Literal["upper", "lower"]) -> list[Node]:
+    config = ChangeConfig(words="left", case=case)
+    return [
+        *nodes()[:2],
+        Node("count", count, config, {"words": "left"}),
+        Node("raw/count", count, ChangeConfig(words="raw.right", case=case), {"words": "raw.right"}),
+    ]
+
+
+def test_a_flipped_bit_of_an_input_is_refused_by_the_name_of_the_file(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, counted("upper"))
+    for name, file in (("left", "words.txt"), ("raw", "right/words.txt")):
+        path = state.artifacts[name].payload / file
+        sound, facts = path.read_bytes(), path.stat()
+        path.write_bytes(bytes([sound[0] ^ 4]) + sound[1:])
+        with pytest.raises(LmworksError, match=rf"{file}: differs from its digest .*--rebuild {name}"):
+            build(tmp_path, counted("lower"))
+        path.unlink()
+        with pytest.raises(LmworksError, match=rf"{file}: No such file.*--rebuild {name}"):
+            build(tmp_path, counted("lower"))
+        path.write_bytes(sound)
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    other = state.artifacts["raw"].payload / "left" / "words.txt"
+    other.write_text("of another part, which nothing reads")
+    _, said = build(tmp_path, counted("lower"))
+    assert made(said) == ["raw/count"]
+
+
+def test_work_that_was_left_is_told_from_work_that_goes_on(tmp_path: Path) -> None:
+    graph = nodes()[:2]
+    state = Build(Store(tmp_path), graph)
+    assert state.under_way(graph[0]) is state.under_way(graph[1]) is None
+    key, _ = state.resolve(graph[0]) or ("", {})
+    work = state.store.work(key)
+    with locked(work / "lock", print):
+        assert state.under_way(graph[0]) == ("running", work)
+    assert state.under_way(graph[0]) is None, "nothing of it is kept"
+    (work / "progress.jsonl").write_text("{}\n")
+    assert state.under_way(graph[0]) == ("stopped", work)
+    state, _ = build(tmp_path, graph)
+    assert state.under_way(graph[0]) is None
+
+
+def run_on_a_full_disk(folder: Path, said: Any) -> None:
+    """In a process of its own: files may grow to 100 kB only, then without end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for name in ("file", "atomic", "journal"):
+        graph = [Node(name, wide, SourceConfig(text=name))]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            build(folder, graph)
+        except LmworksError as error:
+            said.put(str(error))
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        _, lines = build(folder, graph)
+        said.put(lines)
+
+
+@stage(version=1)
+def wide(config: SourceConfig, out: Path, context: Context) -> Result:
+    if config.text == "file":
+        (out / "words.txt").write_bytes(bytes(200_000))
+    elif config.text == "atomic":
+        write_atomically(out / "words.txt", "a" * 200_000)
+    else:
+        context.journal.append({"words": "a" * 200_000})
+    return Result()
+
+
+def test_a_full_disk_is_told_with_the_file_and_costs_nothing_else(tmp_path: Path) -> None:
+    processes = multiprocessing.get_context("spawn")
+    said = processes.Queue()
+    child = processes.Process(target=run_on_a_full_disk, args=(tmp_path, said))
+    child.start()
+    for name, file in (("file", ""), ("atomic", "/out/words.txt"), ("journal", "/progress.jsonl")):
+        error, lines = (said.get(timeout=60) for _ in range(2))
+        assert re.search(rf"^{name}: .*/work/\w+{file}: File too large: .* free.*lmworks gc.*same command", error), (
+            error
+        )
+        assert "\n" not in error and f"{name}: done in" in lines
+    child.join()
+
+
+class GrowingConfig(StepConfig):
+    grows_by: ClassVar[str | None] = "count"
+    kind: Literal["growing"] = "growing"
+    count: int = 3
+    letter: str = "a"
+
+    def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
+        lengths = {len((folder / "state").read_text()): folder for folder in earlier}
+        fitting = [length for length in lengths if length <= self.count]
+        return (lengths[max(fitting)], f"goes on after {max(fitting)}") if fitting else (None, "begins anew: none fits")
+
+
+@stage(version=1)
+def growing(config: GrowingConfig, out: Path, context: Context) -> Result:
+    state, _ = config.begin_from(context.earlier)
+    begun = (state / "state").read_text() if state else ""
+    text = begun + config.letter * (config.count - len(begun))
+    assert context.kept
+    context.kept.mkdir(exist_ok=True)
+    (context.kept / "state").write_text(text)
+    (out / "words.txt").write_text(text)
+    return Result(measured={"began at": len(begun)})
+
+
+def grown(folder: Path, **fields: Any) -> tuple[Build, str]:
+    return build(folder, [Node("grown", growing, GrowingConfig(**fields))])
+
+
+def test_a_step_with_more_of_one_field_goes_on_where_an_earlier_one_kept_its_state(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path)
+    assert not (first.artifacts["grown"].payload / "state").exists(), "what is kept is no part of the output"
+    config = GrowingConfig(count=5)
+    waiting = Build(Store(tmp_path), [Node("grown", growing, config)], first.steps)
+    assert waiting.look(waiting.nodes[0])[1] == "count changed from its default to 5; goes on after 3"
+    second, said = grown(tmp_path, count=5)
+    assert "grown: count changed from its default to 5; goes on after 3" in said
+    third, said = grown(tmp_path, count=2)
+    assert "count changed from 5 to 2; begins anew: none fits" in said
+    fourth, said = grown(tmp_path, count=6, letter="b")
+    assert "letter changed" in said and "goes on" not in said
+    began = [each.artifacts["grown"].manifest.run.measured["began at"] for each in (first, second, third, fourth)]
+    assert began == [0, 3, 0, 0]
+    environment = Environment(check_stop=lambda: None, workers=1)
+    display = PlainDisplay(Lines())  # type: ignore[arg-type]
+    again = second.run(second.nodes[0], display, (1, 1), environment, again=True)
+    assert again.manifest.run.measured["began at"] == 0, "what is made again trusts nothing that was made"
+
+
+def test_a_kept_state_goes_with_its_artifact(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path)
+    second, _ = grown(tmp_path, count=5)
+    (waste,) = (each for each in unused(Store(tmp_path)) if "artifacts" in each.path.parts)
+    assert waste.path == first.artifacts["grown"].folder and waste.bytes > 1
+    remove(waste)
+    assert not first.artifacts["grown"].folder.exists()
+    delete(Store(tmp_path), [second.artifacts["grown"]])
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and "aaa" in path.read_text()]
+    assert left == [], "erased text may have reached the state"
+    assert grown(tmp_path, count=7)[0].artifacts["grown"].manifest.run.measured["began at"] == 0

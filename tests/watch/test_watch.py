@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from corpora import make_tokenizer, pack_texts, texts
 from lmworks.errors import UsageError
-from lmworks.pipeline.store import Store
+from lmworks.pipeline.store import Store, locked
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import CausalLMConfig
@@ -69,6 +69,17 @@ def test_a_run_is_found_and_read_while_it_writes(run: Path, tmp_path: Path) -> N
     for line in standing.lines:
         assert line["bits_per_byte"] > 0 and line["tokens_per_second"] > 0 and 0 < line["model_flops_utilisation"] < 1
     assert "step 6 of 6, 0.0 s left" in in_words(standing)
+
+
+def test_a_run_that_nobody_works_on_has_stopped(run: Path) -> None:
+    lock = run.parents[1] / "lock"
+    with locked(lock, print):
+        assert "0.0 s left" in in_words(read_standing(run))
+    standing = read_standing(run)
+    assert in_words(standing).startswith("step 6 of 6, stopped: `lmworks build` goes on, ")
+    assert standing.stopped and standing.seconds_left is None
+    page = TestClient(make_app(lambda: run, "secret")).get("/secret/").text
+    assert "stopped" in page and " left" not in page
 
 
 def test_where_nothing_was_trained_that_is_said(tmp_path: Path) -> None:

@@ -88,7 +88,9 @@ def export(
     if form != "gguf" or file_type not in FILE_TYPES:
         raise UsageError(f"--form {form} --type {file_type}: expected gguf and one of {', '.join(FILE_TYPES)}")
     path = out or Path(f"{model}-{file_type}.gguf")
-    write_gguf(open_store(store).named(model).payload, path, file_type)
+    artifact = open_store(store).named(model)
+    artifact.require_sound()
+    write_gguf(artifact.payload, path, file_type)
     size = path.stat().st_size
     tell(f"wrote {path}, {size / 1e6:,.1f} MB", {"file": str(path), "bytes": size}, as_json)
 

@@ -176,23 +176,30 @@ def verify_resume(
 def status(
     recipe: RecipeArgument = None, settings: SetOption = None, store: StoreOption = None, as_json: JsonOption = False
 ) -> None:
-    """Say for each step whether it is built, and why not.
+    """Say for each step whether it is built, is running or was stopped, and why not.
 
     Example: lmworks status
     """
+    from lmworks.train.configs.train import LIVE
+    from lmworks.watch.follow import read_standing
+    from lmworks.watch.terminal import in_words
     from lmworks.workspace import open_workspace
 
     workspace = open_workspace(recipe, settings or (), store)
     rows = []
     for node in workspace.build.nodes:
         artifact, reason = workspace.build.look(node)
-        rows.append({"step": node.name, "built": artifact is not None, "reason": reason})
+        state = "built" if artifact else "stale"
+        if not artifact and (found := workspace.build.under_way(node)):
+            state, live = found[0], found[1] / "scratch" / LIVE
+            reason = in_words(read_standing(live)) if live.exists() else reason
+        rows.append({"step": node.name, "built": artifact is not None, "state": state, "reason": reason})
     if as_json:
         print_json(rows)
         return
     width = max(len(str(row["step"])) for row in rows)
     for row in rows:
-        print(f"{'built' if row['built'] else 'stale':6} {row['step']:{width}}  {row['reason']}".rstrip())
+        print(f"{row['state']:7} {row['step']:{width}}  {row['reason']}".rstrip())
 
 
 def launch(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmworks.errors import LmworksError, told
 from lmworks.model.files import count_tensors, open_weights, read_json, whole_number
@@ -51,6 +51,8 @@ LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max
 @dataclass(frozen=True)
 class ModelFolder(Handle):
     """A model artifact: a Hugging Face folder with the tokenizer that it was trained with."""
+
+    checked: ClassVar[bool] = True
 
     def open(self, data_type: str = "float32") -> Decoder:
         """Load it."""

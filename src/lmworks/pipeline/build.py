@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_file, sync, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_file, full_disk_in_words, sync, write_atomically
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
-from lmworks.pipeline.store import Artifact, Store, key_of, locked
+from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, key_of, locked
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import Effect, StepConfig, effects, references
 from lmworks.registry import Plugin
@@ -32,6 +32,10 @@ LIBRARIES = (
     *("transformers", "accelerate", "gguf", "optuna", "sacrebleu"),
 )
 """Recorded in every manifest, never hashed: a patch release must not rebuild a month of training."""
+
+
+FAMILY = "family"
+"""Beside a kept state: the key of all steps that may begin with it."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +120,38 @@ class Build:
             self.artifacts[node.name] = artifact
             self.steps[node.name] = {"stage": node.stage.name, "key": key, "parts": parts}
             return artifact, ""
-        return None, stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
+        return None, self._reason(node, parts)
+
+    def _reason(self, node: Node, parts: Mapping[str, Any]) -> str:
+        """Why a node is stale; where only the field has changed that it grows by, also where it begins."""
+        before = self.previous.get(node.name, {}).get("parts")
+        reason = stale_reason(parts, before)
+        grows = node.config.grows_by and before and _family(node, parts) == _family(node, before)
+        return f"{reason}; {node.config.begin_from(self._earlier(node, parts))[1]}" if grows else reason
+
+    def _earlier(self, node: Node, parts: Mapping[str, Any]) -> list[Path]:
+        """Where artifacts that differ in the field alone that a node grows by kept their state."""
+        if node.config.grows_by is None:
+            return []
+        family = _family(node, parts)
+        marks = sorted((self.store.root / "artifacts" / node.stage.name).glob(f"*/{KEPT}/{FAMILY}"))
+        return [mark.parent.absolute() for mark in marks if mark.read_text() == family]
+
+    def under_way(self, node: Node) -> tuple[str, Path] | None:
+        """`running` or `stopped` where work on a node is not finished, and its folder."""
+        if (resolved := self.resolve(node)) is None:
+            return None
+        work = self.store.root / "work" / resolved[0]
+        if is_held(work / "lock"):
+            return "running", work
+        return ("stopped", work) if (work / "progress.jsonl").exists() else None
 
     def handle(self, reference: str, kind: type[Handle]) -> Handle:
-        """The typed handle of a reference."""
+        """The typed handle of a reference. Raises LmworksError if files of a kind that is checked were damaged."""
         step, part = split_reference(reference)
         artifact = self.artifacts[step]
+        if kind.checked:
+            artifact.require_sound(part)
         return kind(artifact.path(part).absolute(), artifact.digest(part))
 
     def run(
@@ -132,14 +162,16 @@ class Build:
         if resolved is None:
             raise LmworksError(f"step {node.name!r}: an input is not built")
         key, parts = resolved
-        reason = stale_reason(parts, self.previous.get(node.name, {}).get("parts"))
+        reason = self._reason(node, parts)
         work = self.store.work(key).absolute()  # the folder that this program runs in may not be a worker's
         (work / "step").write_text(node.name)
         with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
             artifact = self.store.find(node.stage.name, key)
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason)
-                artifact = self._make(node, key, work, progress, display, environment)
+                with full_disk_in_words(work, node.name):
+                    earlier = [] if again else self._earlier(node, parts)
+                    artifact = self._make(node, parts, work, progress, display, environment, earlier)
             else:
                 display.reused(node.name, *position)
             _clear(work)
@@ -148,9 +180,16 @@ class Build:
         return artifact
 
     def _make(
-        self, node: Node, key: str, work: Path, progress: Progress, display: Display, environment: Environment
+        self,
+        node: Node,
+        parts: Mapping[str, Any],
+        work: Path,
+        progress: Progress,
+        display: Display,
+        environment: Environment,
+        earlier: Sequence[Path],
     ) -> Artifact:
-        finished = work / "result.json"
+        finished, key = work / "result.json", key_of(parts)
         out = work / "out"
         if not finished.exists():
             journal = FileJournal(work / "progress.jsonl")
@@ -165,6 +204,8 @@ class Build:
                 environment.workers,
                 lambda line: display.say(f"{node.name}: {line}"),
                 environment.execute,
+                work / KEPT,
+                earlier,
             )
             handles: dict[str, Any] = {}
             for name, kind in node.stage.inputs.items():
@@ -179,6 +220,8 @@ class Build:
             result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
             write_manifest(finished, self._manifest(node, key, out, result, started, held))
+        if (work / KEPT).exists():
+            write_atomically(work / KEPT / FAMILY, _family(node, parts))
         manifest = read_manifest(finished)
         artifact = self.store.publish(out, manifest)
         display.finished(manifest)
@@ -229,6 +272,12 @@ class Build:
         return InputRecord(
             step=step, stage=artifact.stage, key=artifact.key, digest=artifact.digest(part), part=part, role=role
         )
+
+
+def _family(node: Node, parts: Mapping[str, Any]) -> str:
+    """The key that a node would have without the field that it grows by."""
+    config = {name: value for name, value in parts["config"].items() if name != node.config.grows_by}
+    return key_of({**parts, "config": config})
 
 
 @dataclass(frozen=True)

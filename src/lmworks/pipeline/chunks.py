@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_file, write_atomically
 from lmworks.pipeline.stage import Context
 
 Unit = TypeVar("Unit")
@@ -17,8 +17,12 @@ Line = dict[str, Any]
 def in_chunks(
     context: Context, units: Sequence[Unit], size: int, work: Callable[[Sequence[Unit]], list[Line]]
 ) -> list[Line]:
-    """Records of all units; those of a chunk are on disk before the next begins: a kill costs one chunk."""
-    finished = {record["chunk"] for record in context.journal.records()}
+    """Records of all units; those of a chunk are on disk before the next begins: a kill costs one chunk.
+
+    A chunk that is not as the journal has its digest is made again.
+    """
+    written = [(record, context.scratch / record["file"]) for record in context.journal.records()]
+    finished = {each["chunk"] for each, path in written if path.exists() and digest_file(path) == each.get("sha256")}
     if finished:
         context.log(f"goes on after {len(finished)} of {-(-len(units) // size)} chunks")
     context.progress.start(len(units), "items")
@@ -28,7 +32,7 @@ def in_chunks(
         if chunk not in finished:
             context.check_stop()
             write_records(path, work(units[start : start + size]))
-            context.journal.append({"chunk": chunk, "file": path.name})
+            context.journal.append({"chunk": chunk, "file": path.name, "sha256": digest_file(path)})
         records += read_records(path)
         context.progress.update(min(start + size, len(units)))
     return records

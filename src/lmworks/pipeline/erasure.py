@@ -17,7 +17,7 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.manifest import write_manifest
-from lmworks.pipeline.store import ERASED, Artifact, Store
+from lmworks.pipeline.store import ERASED, KEPT, Artifact, Store
 
 ERASED_FILE = "erased-documents.txt"
 """Beside the recipe: one document id a line. It holds no text, and belongs under version control."""
@@ -74,16 +74,17 @@ def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
 
 
 def delete(store: Store, found: Collection[Artifact]) -> None:
-    """Delete payloads, all unfinished work and every report. A deletion that was cut off is found and ended again.
+    """Delete payloads, states kept beside them, all unfinished work and every report.
 
-    Of an artifact there remains its manifest, as `erased.json`.
+    A deletion that was cut off is found and ended again. Of an artifact there remains its manifest, as `erased.json`.
     """
     for artifact in found:
         if artifact.is_readable:
             write_manifest(artifact.folder / ERASED, artifact.manifest.model_copy(update={"erased": True}))
         else:
             write_atomically(artifact.folder / ERASED, "{}\n")
-    for folder in (store.root / "work", store.root / "reports", *(artifact.payload for artifact in found)):
+    held = [folder for artifact in found for folder in (artifact.payload, artifact.folder / KEPT)]
+    for folder in (store.root / "work", store.root / "reports", *held):
         if folder.exists():
             shutil.rmtree(folder)
     (store.root / "work").mkdir()

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -91,7 +92,8 @@ def _places(root: Path) -> list[str]:
 def atomically(path: Path) -> Iterator[Path]:
     """Where to write a file or a folder that takes this path when all of it is on disk; a failure leaves nothing.
 
-    A reader or a crash meets what was there before or what is new. A folder takes the place of no other.
+    A reader or a crash meets what was there before or what is new. A folder takes the place of no other. OSError of a
+    write, which names no file, names this path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A worker of a killed run may still be writing the same file, on another machine.
@@ -100,19 +102,43 @@ def atomically(path: Path) -> Iterator[Path]:
         yield unfinished
         sync(unfinished)
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         if unfinished.is_dir():
             shutil.rmtree(unfinished)
         unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
         raise
     sync_folder(path.parent)
 
 
-def write_atomically(path: Path, content: str | bytes | Iterable[bytes]) -> None:
+def write_atomically(path: Path, content: str | bytes | Iterable[bytes | memoryview]) -> None:
     """Write a file, at once or part by part, so that under its name it is either whole and on disk, or absent."""
     parts = [content.encode()] if isinstance(content, str) else [content] if isinstance(content, bytes) else content
     with atomically(path) as unfinished, unfinished.open("wb") as stream:
         stream.writelines(parts)
+
+
+@contextmanager
+def full_disk_in_words(path: Path, step: str, needed: int | None = None, after: str = "") -> Iterator[None]:
+    """Raise LmworksError where a disk is full: what a step was writing, how much is free, and what to do.
+
+    `needed` are the bytes that are written; `after` is where the same command goes on.
+    """
+    try:
+        yield
+    except Exception as error:
+        in_rust = re.search(r"\(os error (\d+)\)", str(error))
+        number = error.errno if isinstance(error, OSError) else int(in_rust[1]) if in_rust else None
+        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        place = getattr(error, "filename", None) or path
+        size = "" if needed is None else f"{needed / 1e6:,.1f} MB are needed, "
+        raise LmworksError(
+            f"{step}: {place}: {os.strerror(number)}: {size}{shutil.disk_usage(path).free / 1e6:,.1f} MB free. Make "
+            "room (`lmworks gc` deletes what no build needs) and give the same command again: "
+            + (f"it goes on after {after}" if after else "finished work is kept")
+        ) from error
 
 
 def sync_folder(path: Path) -> None:

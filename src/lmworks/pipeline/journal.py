@@ -37,8 +37,12 @@ class FileJournal:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Append one record and fsync it."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(canonical_json(dict(record)) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(canonical_json(dict(record)) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
         self._lines.append(dict(record))

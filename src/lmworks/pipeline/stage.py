@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, Protocol, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.workers import Execute, in_processes
@@ -30,6 +30,9 @@ class Handle:
 
     path: Path
     digest: str
+
+    checked: ClassVar[bool] = False
+    """Whether its files are held against their digests before a stage reads them, as what a model is made of is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,10 @@ class Context:
     log: Callable[[str], None] = print
     execute: Execute = in_processes
     """Where units of work run."""
+    kept: Path | None = None
+    """Where a stage may leave a state that lies beside the artifact, no part of it, for steps with more of a field."""
+    earlier: Sequence[Path] = ()
+    """Such states of steps that are equal but for that field (`grows_by`)."""
 
 
 class Role(StrEnum):

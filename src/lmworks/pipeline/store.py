@@ -1,6 +1,7 @@
 """The store: what has been made, addressed by key.
 
 artifacts/STAGE/KEY/payload/…       what the stage made
+artifacts/STAGE/KEY/kept/…          a state that steps with more of a field may begin with: no part of the artifact
 artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
 work/KEY/{lock, step, progress.jsonl, scratch/, out/, result.json}
                                     result.json is the manifest to be: the stage has finished, publishing has not
@@ -21,11 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import canonical_json, digest_files, digest_text, sync_folder, write_atomically
+from lmworks.pipeline.files import (
+    canonical_json,
+    digest_file,
+    digest_files,
+    digest_text,
+    sync_folder,
+    write_atomically,
+)
 from lmworks.pipeline.manifest import Manifest, read_manifest, write_manifest
 
 ERASED = "erased.json"
 """The manifest of what an erasure deleted."""
+KEPT = "kept"
+_SOUND: set[tuple[Path, int, int, int]] = set()
+"""Files that this process has read and found as they were written, with what tells of a change."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,27 @@ class Artifact:
         """The payload's folder, or one sub-folder of it."""
         return self.payload / part if part else self.payload
 
+    def require_sound(self, part: str = "") -> None:
+        """Raise LmworksError with the name of a file that is not as the stage wrote it.
+
+        All are read, each once a process: silent damage changes no time of a file.
+        """
+        for name, record in self.manifest.files.items():
+            path = self.payload / name
+            if part and not name.startswith(f"{part}/"):
+                continue
+            try:
+                facts = path.stat()
+                seen = (path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+                if seen not in _SOUND and digest_file(path) != record.sha256:
+                    raise ValueError("differs from its digest in the manifest")
+            except (OSError, ValueError) as error:
+                raise LmworksError(
+                    f"{path}: {getattr(error, 'strerror', None) or error}; the file was damaged or changed: make it "
+                    f"again with `lmworks build --rebuild {self.manifest.step}`"
+                ) from error
+            _SOUND.add(seen)
+
 
 class Store:
     """Artifacts, work in progress and the record of builds below one folder."""
@@ -125,6 +157,9 @@ class Store:
             if (folder / "payload").exists():
                 shutil.rmtree(folder / "payload")
             out.replace(folder / "payload")
+            shutil.rmtree(folder / KEPT, ignore_errors=True)
+            if (kept := out.with_name(KEPT)).exists():
+                kept.replace(folder / KEPT)
             sync_folder(folder)
         (folder / ERASED).unlink(missing_ok=True)
         write_manifest(folder / "manifest.json", manifest)
@@ -200,6 +235,21 @@ def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> I
         yield
     finally:
         os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds a lock alone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def key_of(parts: Mapping[str, Any]) -> str:

@@ -17,7 +17,6 @@ from lmworks.pipeline.manifest import Run
 from lmworks.plan.machine import Machine
 from lmworks.recipe.schema import Effect, references, unaffecting
 from lmworks.train.configs.train import TrainConfig, as_record
-from lmworks.train.loop.run import SAMPLE_POINTS
 
 FLOPS_PER_CORE = {"float32": 90e9, "bfloat16": 200e9}
 """Peak of one server core with AVX-512 (Zen 4, measured on 4096-cubed products)."""
@@ -83,7 +82,7 @@ class Rate:
         step = config.rows_per_step * config.sequence_length / self.tokens_per_second
         validations = -(-steps // config.validation_steps) if config.validation else 0
         later = max(0, validations - 1)
-        watched = min(SAMPLE_POINTS, steps.bit_length()) if config.watch else 0
+        watched = steps.bit_length() + (steps.bit_count() > 1) if config.watch else 0
         return {
             "begin": self.begin_seconds + self.loading_seconds * first,
             "first step": self.first_step_seconds,

@@ -31,6 +31,7 @@ def serve_artifacts(
             raise UsageError(
                 f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and cannot be served"
             )
+        artifact.require_sound()
     from lmworks.engines.open import open_adapted, open_engine
     from lmworks.serve.access import load_or_make_key
     from lmworks.serve.content import Examples, PageContent
@@ -48,6 +49,7 @@ def serve_artifacts(
         engine = open_engine(artifacts[0].payload, device=device)
     else:
         base = base_of(store, artifacts)
+        base.require_sound()
         adapters = (None if each.digest() == base.digest() else each.payload / ADAPTER for each in artifacts)
         engine = open_adapted(base.payload, dict(zip(names, adapters, strict=True)), device)
     key = load_or_make_key(store.root)

@@ -164,6 +164,9 @@ class Objective(Protocol):
         The model is as it is before the step.
         """
 
+    def require_stored(self, step: int) -> None:
+        """Raise ValueError if this step needs something of the scratch folder that was damaged."""
+
     def finished(self, line: Mapping[str, float]) -> str | None:
         """Why the run ends after a step of which the history tells this, in words; None if it goes on."""
 
@@ -249,6 +252,9 @@ class PackedObjective:
 
     def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
         """Nothing: the data of a step does not depend on the model."""
+
+    def require_stored(self, step: int) -> None:
+        """Nothing is stored."""
 
     def finished(self, line: Mapping[str, float]) -> str | None:
         """Never before the last step."""

@@ -5,6 +5,7 @@ Imports no torch: plans ask, too.
 
 from __future__ import annotations
 
+import errno
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ from pathlib import Path
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.model.config import Shape
 from lmworks.model.device import CPU, find_device, free_bytes, is_out_of_memory
+from lmworks.pipeline.stage import Journal
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.counting import size_in_words, training_memory
 
+SAID_LETTERS = 160
+"""Of what torch says: how much was asked for, and what there is."""
 MEND = "lower micro_batch_rows, which changes a step by rounding alone, or set activation_checkpointing: true"
 SMALLER = "not even 1 would fit: choose a smaller hidden_size or sequence_length, or set activation_checkpointing: true"
 
@@ -84,12 +88,23 @@ def require_fit(
 
 
 @contextmanager
-def shortage_in_words(rows: int) -> Iterator[None]:
-    """Say which setting to change when memory runs out after all."""
+def shortage_in_words(rows: int, journal: Journal | None = None) -> Iterator[None]:
+    """Say which setting to change when memory runs out after all, of the machine or of a graphics processor."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not _is_shortage(error):
             raise
         mend = f"{rows // 2} may fit: {MEND}" if rows > 1 else SMALLER
-        raise LmworksError(f"micro_batch_rows {rows}: not enough memory; {mend}") from error
+        saved = [record["checkpoint"] for record in journal.records() if "checkpoint" in record] if journal else []
+        after = f"; with more memory free the same command goes on after {saved[-1]}" if saved else ""
+        what = " ".join((str(error) or "MemoryError").split())[:SAID_LETTERS]
+        raise LmworksError(f"micro_batch_rows {rows}: not enough memory ({what}); {mend}{after}") from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Drivers and the system say it without a class of their own."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    said = any(words in str(error) for words in ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED"))
+    return said or is_out_of_memory(error)

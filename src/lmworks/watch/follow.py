@@ -10,7 +10,7 @@ from typing import Any
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.manifest import read_manifest
-from lmworks.pipeline.store import Store
+from lmworks.pipeline.store import Store, is_held
 from lmworks.train.configs.train import LIVE
 
 RECENT = 20
@@ -23,6 +23,8 @@ class Standing:
 
     name: str
     finished: bool
+    stopped: bool
+    """Nobody works on it, though it has not finished."""
     config: Mapping[str, Any]
     lines: Sequence[Mapping[str, float]]
     """One a step, in order."""
@@ -50,7 +52,7 @@ class Standing:
     def seconds_left(self) -> float | None:
         """At the mean pace of the last steps, whatever they were spent on."""
         recent = self.lines[-RECENT:]
-        if self.finished or len(recent) < 2:
+        if self.finished or self.stopped or len(recent) < 2:
             return None
         pace = (recent[-1]["seconds"] - recent[0]["seconds"]) / max(1, recent[-1]["step"] - recent[0]["step"])
         return pace * (self.steps - self.done)
@@ -89,14 +91,15 @@ def read_standing(path: Path) -> Standing:
             while lines and lines[-1]["step"] >= record["step"]:  # the run was stopped, or went back
                 lines.pop()
             lines.append(record)
-    return Standing(name, False, config, lines, samples)
+    lock = path.parents[1] / "lock"
+    return Standing(name, False, lock.exists() and not is_held(lock), config, lines, samples)
 
 
 def _read_finished(history: Path) -> Standing:
     """What a finished run keeps: losses and samples; paces and memory were of the run."""
     manifest = read_manifest(history.parents[1] / "manifest.json")
     samples = list(_records(history.with_name("samples.jsonl")))
-    return Standing(manifest.step, True, manifest.config, list(_records(history)), samples)
+    return Standing(manifest.step, True, False, manifest.config, list(_records(history)), samples)
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:

@@ -66,6 +66,8 @@ def in_words(standing: Standing) -> str:
     parts = [f"step {standing.done:,} of {standing.steps:,}"]
     if standing.finished:
         parts.append("finished")
+    if standing.stopped:
+        parts.append("stopped: `lmworks build` goes on")
     if (left := standing.seconds_left) is not None:
         parts.append(f"{duration(left)} left")
     if memory := standing.last("memory_bytes"):

@@ -119,12 +119,16 @@ def test_muon_and_split_matrices_take_the_same_steps(run: Any, tensor: int) -> N
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
-def test_a_checkpoint_of_one_number_of_processes_loads_in_another(run: Any, before: int, after: int) -> None:
-    _, straight, weights = run("straight", **ADAMW, steps=20)
+def test_a_checkpoint_of_one_number_of_processes_loads_in_another(
+    run: Any, tmp_path: Path, before: int, after: int
+) -> None:
+    _, straight, weights = run("straight", **ADAMW, steps=60)
     with pytest.raises(Stopped, match="stopped here"):
-        run("stopped", **ADAMW, steps=20, processes=before, stop=10)
-    _, lines, others = run("stopped", **ADAMW, steps=20, processes=after)
-    assert len(lines) == 20 and difference(weights, others) < 1e-4
+        run("stopped", **ADAMW, steps=60, processes=before, stop=10)
+    saved = FileJournal(tmp_path / "stopped" / "progress.jsonl").records()[-1]
+    assert before == 1 or (saved["stopped"] and saved["checkpoint"] > "step-000010"), "several save before they end"
+    _, lines, others = run("stopped", **ADAMW, steps=60, processes=after)
+    assert len(lines) == 60 and difference(weights, others) < 1e-4
     assert [line["loss"] for line in lines] == pytest.approx([line["loss"] for line in straight], abs=1e-5)
 
 

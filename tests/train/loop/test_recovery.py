@@ -6,8 +6,10 @@ import dataclasses
 import itertools
 import json
 import multiprocessing
+import re
 import resource
 import shutil
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -38,10 +40,12 @@ from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train import objectives
 from lmworks.train.configs.train import TrainConfig
+from lmworks.train.loop.run import Run
 from lmworks.train.loop.train import train
 from lmworks.train.memory import available_bytes, shortage_in_words
 from lmworks.train.objectives import OBJECTIVES
-from support import MemoryJournal, make_context
+from lmworks.workspace import stop_flag
+from support import MemoryJournal, Quiet, make_context
 
 SMALL = {
     **{"from": "scratch", "data": "x", "objective": "causal-lm", "hidden_size": 32, "num_layers": 2},
@@ -69,16 +73,24 @@ def run(
     return train(config, base, rows, tokenizer, rows, watch, out=folder / "out", context=context, teacher=teacher)
 
 
-def stop_after(steps: int, context: Context, before: Callable[[], None] = lambda: None) -> Context:
+class Killed(BaseException):
+    """Stands for SIGKILL: nobody handles it."""
+
+
+def stop_after(steps: int, context: Context, how: type[BaseException] = Stopped) -> Context:
     """A context that asks the run to stop after so many steps."""
     asked = itertools.count()
 
     def stop() -> None:
         if next(asked) == steps:
-            before()
-            raise Stopped("by the test")
+            raise how("by the test")
 
     return dataclasses.replace(context, check_stop=stop)
+
+
+def kill_after(steps: int, context: Context) -> Context:
+    """A context in which the run is killed after so many steps."""
+    return stop_after(steps, context, Killed)
 
 
 def payload(folder: Path) -> dict[str, bytes]:
@@ -151,9 +163,9 @@ MAKE: dict[str, Callable[[Path, TokenizerFolder], tuple[Shards, ModelFolder | No
 
 
 @pytest.mark.parametrize("objective", objectives.OBJECTIVES)
-@pytest.mark.parametrize("stop_at", [1, 8])
-def test_every_objective_stopped_and_continued_ends_with_the_same_bytes(
-    objective: str, stop_at: int, tokenizer: TokenizerFolder, tmp_path: Path
+@pytest.mark.parametrize(("end_at", "how", "left"), [(1, Killed, 12), (8, Killed, 6), (8, Stopped, 4)])
+def test_every_objective_killed_or_stopped_and_continued_ends_with_the_same_bytes(
+    objective: str, end_at: int, how: type[BaseException], left: int, tokenizer: TokenizerFolder, tmp_path: Path
 ) -> None:
     assert objective in MAKE, f"say in MAKE above what {objective} is trained on"
     data, base = MAKE[objective](tmp_path, tokenizer)
@@ -167,10 +179,10 @@ def test_every_objective_stopped_and_continued_ends_with_the_same_bytes(
         more["teacher"] = base
     run(tmp_path / "straight", data, tokenizer, base=base, **more)
     context = make_context(tmp_path / "stopped", MemoryJournal())
-    with pytest.raises(Stopped):
-        run(tmp_path / "stopped", data, tokenizer, stop_after(stop_at, context), base, **more)
+    with pytest.raises(how):
+        run(tmp_path / "stopped", data, tokenizer, stop_after(end_at, context, how), base, **more)
     result = run(tmp_path / "stopped", data, tokenizer, context, base, **more)
-    assert result.measured["steps_of_this_run"] == 12 - stop_at // 3 * 3
+    assert result.measured["steps_of_this_run"] == left
     assert payload(tmp_path / "stopped") == payload(tmp_path / "straight")
 
 
@@ -182,15 +194,15 @@ def test_the_last_checkpoints_are_kept_and_a_damaged_one_costs_one_interval(
 ) -> None:
     run(tmp_path / "calm", rows, tokenizer)
     context = make_context(tmp_path / "hurt", MemoryJournal())
-    with pytest.raises(Stopped):
-        run(tmp_path / "hurt", rows, tokenizer, stop_after(11, context))
+    with pytest.raises(Killed):
+        run(tmp_path / "hurt", rows, tokenizer, kill_after(11, context))
     assert checkpoints(context) == ["step-000006.safetensors", "step-000009.safetensors"]
     newest = context.scratch / "step-000009.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
     said: list[str] = []
     result = run(tmp_path / "hurt", rows, tokenizer, dataclasses.replace(context, log=said.append))
     assert result.measured["steps_of_this_run"] == 6
-    assert "cannot be read" in said[0]
+    assert "step-000009: not taken: the file is cut" in said[0]
     assert payload(tmp_path / "hurt") == payload(tmp_path / "calm")
 
 
@@ -227,41 +239,131 @@ def test_the_best_weights_are_kept_if_asked(
     assert payload(tmp_path / "best")["out/model.safetensors"] == payload(tmp_path / "short")["out/model.safetensors"]
 
 
-def fill_the_disk(folder: Path, rows: Shards, tokenizer: TokenizerFolder, said: Any) -> None:
-    """In a process of its own: files may grow to 50 kB only, once five steps are done."""
+def fill_the_disk(folder: Path, rows: Shards, tokenizer: TokenizerFolder, after: int, said: Any) -> None:
+    """In a process of its own: files may grow to 50 kB only, once so many steps are done."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    journal = MemoryJournal()
-    context = make_context(folder, journal)
-
+    context = make_context(folder, MemoryJournal())
     asked = itertools.count()
 
     def fill() -> None:
-        if next(asked) == 5:
+        if next(asked) == after:
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
 
     try:
         run(folder, rows, tokenizer, dataclasses.replace(context, check_stop=fill))
     except LmworksError as error:
         said.put(str(error))
-    said.put(checkpoints(context))
+    said.put((checkpoints(context), [file.name for file in folder.rglob(".*")]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
     said.put(run(folder, rows, tokenizer, context).measured["steps_of_this_run"])
 
 
+@pytest.mark.parametrize(
+    ("after", "message", "kept", "left"),
+    [
+        (5, r"step-000006: File too large: 0.6 MB are needed, [\d,]+.\d free.*goes on after step-000003", ["3"], 9),
+        (
+            11,
+            r"full/out: File too large: 0.2 MB are needed, [\d,]+.\d MB free.*goes on after step-000009",
+            ["6", "9"],
+            3,
+        ),
+    ],
+)
 def test_a_full_disk_costs_no_checkpoint_and_the_run_goes_on_afterwards(
-    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, after: int, message: str, kept: list[str], left: int
 ) -> None:
     processes = multiprocessing.get_context("spawn")
     said = processes.Queue()
-    child = processes.Process(target=fill_the_disk, args=(tmp_path / "full", rows, tokenizer, said))
+    child = processes.Process(target=fill_the_disk, args=(tmp_path / "full", rows, tokenizer, after, said))
     child.start()
-    message, kept, steps = (said.get(timeout=60) for _ in range(3))
+    error, (names, unfinished), steps = (said.get(timeout=60) for _ in range(3))
     child.join()
-    assert "step-000006: File too large: 0.6 MB are needed" in message
-    assert "goes on after step-000003" in message
-    assert kept == ["step-000003.safetensors"] and steps == 9
+    assert re.search(message, error) and "\n" not in error
+    assert names == [f"step-00000{step}.safetensors" for step in kept] and steps == left
+    assert not unfinished, "what was begun takes no room"
     run(tmp_path / "calm", rows, tokenizer)
     assert payload(tmp_path / "full") == payload(tmp_path / "calm")
+
+
+def test_training_goes_on_where_nothing_can_be_told_of_it(
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    run(tmp_path / "calm", rows, tokenizer)
+    said: list[str] = []
+    context = dataclasses.replace(make_context(tmp_path / "mute"), log=said.append)
+    (context.scratch / "live.jsonl").symlink_to("/dev/full")
+    run(tmp_path / "mute", rows, tokenizer, context)
+    (told,) = (line for line in said if "live.jsonl" in line)
+    assert "live.jsonl: No space left on device" in told and "training goes on" in told
+    assert payload(tmp_path / "mute") == payload(tmp_path / "calm")
+
+
+# ---------------------------------------------------------------- asked to stop
+
+
+class Signals(Quiet):
+    """Sends this process signals once so many steps are done."""
+
+    def __init__(self, steps: int, *numbers: signal.Signals) -> None:
+        self.tokens, self.numbers = steps * 96, numbers
+
+    def update(self, done: float, **values: float | str) -> None:
+        if done == self.tokens:
+            for number in self.numbers:
+                signal.raise_signal(number)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "error", "left"),
+    [
+        ([signal.SIGINT], Stopped, 7),
+        ([signal.SIGTERM], Stopped, 7),
+        ([signal.SIGINT, signal.SIGINT], KeyboardInterrupt, 9),
+    ],
+)
+def test_a_run_that_is_asked_to_stop_saves_first_and_asked_twice_ends_at_once(
+    rows: Shards,
+    tokenizer: TokenizerFolder,
+    tmp_path: Path,
+    numbers: list[signal.Signals],
+    error: type[BaseException],
+    left: int,
+) -> None:
+    run(tmp_path / "calm", rows, tokenizer)
+    said: list[str] = []
+    context = dataclasses.replace(make_context(tmp_path / "asked", MemoryJournal()), log=said.append)
+    with pytest.raises(error), stop_flag() as check:
+        asking = dataclasses.replace(context, check_stop=check, progress=Signals(5, *numbers))
+        run(tmp_path / "asked", rows, tokenizer, asking)
+    assert ("saved after 5 of 12 steps" in said) == (error is Stopped)
+    assert run(tmp_path / "asked", rows, tokenizer, context).measured["steps_of_this_run"] == left
+    assert payload(tmp_path / "asked") == payload(tmp_path / "calm")
+
+
+def test_stopped_again_and_again_it_goes_on_each_time_and_old_ones_are_dropped(
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    run(tmp_path / "calm", rows, tokenizer)
+    context = make_context(tmp_path / "asked", MemoryJournal())
+    for steps in (0, 4, 3, 0, 1):  # 0, 4, 7, 7, 8
+        with pytest.raises(Stopped):
+            run(tmp_path / "asked", rows, tokenizer, stop_after(steps, context))
+    assert [name[5:11] for name in checkpoints(context)] == ["000003", "000006", "000008"]
+    assert run(tmp_path / "asked", rows, tokenizer, context).measured["steps_of_this_run"] == 4
+    assert payload(tmp_path / "asked") == payload(tmp_path / "calm")
+
+
+def test_a_run_rolls_back_to_where_it_would_have_had_it_never_stopped(
+    rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "_is_spike", lambda run, norm: (run.position.step, run.position.data_shift) == (8, 0))
+    run(tmp_path / "calm", rows, tokenizer, on_spike="roll-back")
+    context = make_context(tmp_path / "asked", MemoryJournal())
+    with pytest.raises(Stopped):
+        run(tmp_path / "asked", rows, tokenizer, stop_after(7, context), on_spike="roll-back")
+    run(tmp_path / "asked", rows, tokenizer, context, on_spike="roll-back")
+    assert payload(tmp_path / "asked") == payload(tmp_path / "calm")
 
 
 # ---------------------------------------------------------------- what changed under a run
@@ -290,8 +392,8 @@ def test_a_run_does_not_go_on_with_other_data_or_settings(
         tokens[7, 3] = 9 if not more else tokens[7, 3]
 
     context = make_context(tmp_path, MemoryJournal())
-    with pytest.raises(Stopped):
-        run(tmp_path, rows, tokenizer, stop_after(8, context))
+    with pytest.raises(Killed):
+        run(tmp_path, rows, tokenizer, kill_after(8, context))
     with pytest.raises(LmworksError, match=message) as refused:
         run(tmp_path, copied(rows, tmp_path / "rows", change), tokenizer, context, **more)
     assert "delete" in str(refused.value)
@@ -397,12 +499,37 @@ def test_a_batch_that_cannot_fit_is_refused_before_the_first_step(
     assert 2**20 < available_bytes() < 2**50
 
 
-def test_memory_that_runs_out_after_all_is_said_in_words() -> None:
-    with (
-        pytest.raises(LmworksError, match=r"micro_batch_rows 4: not enough memory; 2 may fit: lower"),
-        shortage_in_words(4),
-    ):
-        torch.empty(2**46)
+GPU = (
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.2 GiB is free."
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (lambda: torch.empty(2**46), "can't allocate memory: you tried to allocate"),
+        (lambda: bytearray(2**60), "MemoryError"),
+        (lambda: torch.OutOfMemoryError(GPU), "Tried to allocate 2.00 GiB"),
+        (lambda: RuntimeError("CUDA error: out of memory"), "CUDA error"),
+    ],
+)
+def test_memory_that_runs_out_after_all_is_said_in_words(fault: Callable[[], object], told: str) -> None:
+    expected = rf"micro_batch_rows 4: not enough memory \(.*{told}.*\); 2 may fit: lower"
+
+    def spend() -> None:
+        if isinstance(raised := fault(), Exception):  # there is no GPU here
+            raise raised
+
+    with pytest.raises(LmworksError, match=expected) as error, shortage_in_words(4):
+        spend()
+    assert "\n" not in str(error.value)
+    journal = MemoryJournal()
+    journal.append({"checkpoint": "step-000003"})
+    with pytest.raises(LmworksError, match="the same command goes on after step-000003"), shortage_in_words(4, journal):
+        spend()
+
+
+def test_other_faults_are_not_taken_for_a_shortage() -> None:
     with pytest.raises(RuntimeError, match="shapes"), shortage_in_words(4):
         torch.ones(2, 3) @ torch.ones(2, 3)
 

@@ -21,6 +21,7 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import CausalLMConfig, SftConfig
 from lmworks.train.loop.train import train
 from support import MemoryJournal, make_context, reading
+from train.loop.test_recovery import Killed, kill_after
 
 SMALL = {
     "data": "x",
@@ -87,9 +88,9 @@ def test_an_untrained_model_already_knows_pairs_of_tokens(folder: Path, base: Mo
     assert history(folder / "base")[0]["loss"] < 0.75 * math.log(400)
 
 
-@pytest.mark.parametrize("stop_at", [2, 7, 11])
-def test_a_run_that_was_stopped_ends_with_the_same_bytes(
-    stop_at: int,
+@pytest.mark.parametrize("kill_at", [2, 7, 11])
+def test_a_run_that_was_killed_ends_with_the_same_bytes(
+    kill_at: int,
     folder: Path,
     base: ModelFolder,
     tokenizer: TokenizerFolder,
@@ -97,21 +98,13 @@ def test_a_run_that_was_stopped_ends_with_the_same_bytes(
     watch: Handle,
     tmp_path: Path,
 ) -> None:
-    journal = MemoryJournal()
-    asked: list[None] = []
-
-    def stop() -> None:
-        if len(asked) == stop_at:
-            raise Stopped("by the test")
-        asked.append(None)
-
-    context = make_context(tmp_path, journal)
-    with pytest.raises(Stopped):
-        pretrain(tmp_path, rows, tokenizer, dataclasses.replace(context, check_stop=stop), watch=watch)
+    context = make_context(tmp_path, MemoryJournal())
+    with pytest.raises(Killed):
+        pretrain(tmp_path, rows, tokenizer, kill_after(kill_at, context), watch=watch)
     for half_written in ("step-000099.safetensors", ".step-000012.json.tmp"):
         (tmp_path / "scratch" / half_written).write_bytes(b"\0")
     result = pretrain(tmp_path, rows, tokenizer, context, watch=watch)
-    assert result.measured["steps_of_this_run"] == 12 - stop_at // 3 * 3
+    assert result.measured["steps_of_this_run"] == 12 - kill_at // 3 * 3
     assert payload(tmp_path) == payload(folder / "base")
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lmworks.data.records import write_ids, write_json_lines
 from lmworks.errors import UsageError
@@ -66,6 +66,8 @@ class Conversations(Handle):
 
     `answer` is there where a verifier can compare one: a label, or the short answer at the end of a long one.
     """
+
+    checked: ClassVar[bool] = True
 
     def iterate(self) -> Iterator[dict[str, Any]]:
         """Every conversation, in order. Raises `UsageError` for a step that makes documents."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmworks.data.records import write_file, write_ids
 from lmworks.errors import LmworksError
@@ -97,6 +97,8 @@ class PackedRows:
 @dataclass(frozen=True)
 class Shards(Handle):
     """A folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`; of some data `labels.npy`, `margins.npy`."""
+
+    checked: ClassVar[bool] = True
 
     def open(self) -> PackedRows:
         """Map the rows; nothing is read until it is used."""

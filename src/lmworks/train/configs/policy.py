@@ -93,6 +93,10 @@ class PolicyConfig(AlignedConfig):
         return super().resolve(folder).model_copy(update={"rewards": rewards})
 
     @property
+    def steps_of_a_batch(self) -> int:
+        return self.epochs
+
+    @property
     def judges(self) -> list[str]:
         return [reward.model for reward in self.rewards if isinstance(reward, ModelReward)]
 

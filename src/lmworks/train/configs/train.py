@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -73,6 +73,8 @@ class TrainConfig(StepConfig):
 
     may_stand_still: ClassVar[bool] = False
     """Whether the first step may move nothing without anything being wrong."""
+
+    grows_by: ClassVar[str | None] = "steps"
 
     writes: ClassVar[bool] = True
     """Whether what is trained writes text: else only tasks that ask for scores are asked of it."""
@@ -286,6 +288,16 @@ class TrainConfig(StepConfig):
         paths = {"jsonl", "tensorboard"}
         places = {sink: str(folder / place) if sink in paths else place for sink, place in self.log_to.items()}
         return self.model_copy(update={"log_to": places})
+
+    def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
+        from lmworks.train.growth import find_state
+
+        return find_state(self, earlier, facts)
+
+    @property
+    def steps_of_a_batch(self) -> int:
+        """Steps that learn from the same data, which follows from the weights at the first of them."""
+        return 1
 
     @property
     def rows_per_step(self) -> int:

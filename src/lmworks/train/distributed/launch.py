@@ -16,6 +16,8 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.train.configs.train import TrainConfig, as_record
 
+STOP = "stop"
+"""In the scratch folder while all processes are asked to save and end."""
 MOST_RESTARTS = 3
 """Of all processes, from the last checkpoint, when one is lost; more is no accident."""
 
@@ -27,12 +29,16 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
     """
     out.mkdir(parents=True, exist_ok=True)
     job, result = context.scratch / "job.json", context.scratch / "job-result.json"
-    result.unlink(missing_ok=True)
+    stop = context.scratch / STOP
+    for left in (result, stop):
+        left.unlink(missing_ok=True)
     record = {
         "config": as_record(config),
         "inputs": {name: handle and [str(handle.path), handle.digest] for name, handle in inputs.items()},
         "scratch": str(context.scratch),
         "journal": str(context.scratch.parent / "progress.jsonl"),
+        "kept": str(context.kept) if context.kept else None,
+        "earlier": [str(folder) for folder in context.earlier],
         "out": str(out),
         "result": str(result),
     }
@@ -50,8 +56,11 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
+            start_new_session=True,  # Ctrl-C is for this process, which hands it on when it is safe to stop
         )
-        errors = _follow(process, context)
+        errors, asked = _follow(process, context, stop)
+        if asked and not result.exists():
+            raise asked
         if result.exists():
             break
     else:
@@ -60,6 +69,8 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
             f"checkpoint is kept. It said: {errors[-2000:]}"
         )
     found = json.loads(result.read_text())
+    if "stopped" in found:
+        raise asked or Stopped(found["stopped"])
     if "error" in found:
         raise LmworksError(found["error"])
     return Result(**found | {"figures": [Figure.from_json(figure) for figure in found["figures"]]})
@@ -87,8 +98,11 @@ def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:
     return [*before, *run, f"--nproc-per-node={processes // nodes}", "--max-restarts=0"]
 
 
-def _follow(process: subprocess.Popen[str], context: Context) -> str:
-    """Pass on what the first process says until all have ended; what else was said."""
+def _follow(process: subprocess.Popen[str], context: Context, stop: Path) -> tuple[str, Stopped | None]:
+    """Pass on what the first process says until all have ended; what else was said.
+
+    A wish to stop is passed to all by the file `stop`: they save before they end. It is given back then.
+    """
     assert process.stdout and process.stderr  # noqa: S101 - they are pipes
     said: list[str] = []
     reader = threading.Thread(target=lambda stream: said.extend(stream), args=(process.stderr,), daemon=True)
@@ -99,18 +113,23 @@ def _follow(process: subprocess.Popen[str], context: Context) -> str:
         "log": context.log,
         "update": lambda done, values: context.progress.update(done, **values),
     }
+    asked: Stopped | None = None
     try:
         for line in process.stdout:
             try:
                 kind, *values = json.loads(line)
             except ValueError:
                 continue
-            show[kind](*values)
-            context.check_stop()
-    except (Stopped, KeyboardInterrupt):
+            try:
+                show[kind](*values)
+                context.check_stop()
+            except Stopped as error:
+                asked = error
+                stop.touch()
+    except KeyboardInterrupt:
         process.terminate()
         process.wait()
         raise
     process.wait()
     reader.join()
-    return "".join(said)
+    return "".join(said), asked

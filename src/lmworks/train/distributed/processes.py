@@ -40,6 +40,7 @@ class Processes:
     def __init__(self, device: torch.device | None = None, tensor: int = 1) -> None:
         self.device = device
         self.mesh: DeviceMesh | None = None
+        self.device = device
         self.rank, self.count, self.is_first = 0, 1, True
         if device and dist.is_initialized() and dist.get_world_size() > 1:
             from torch.distributed.device_mesh import init_device_mesh  # takes a second, which one process saves
@@ -97,6 +98,14 @@ class Processes:
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(total, group=self.mesh.get_group("data"))
         return [float(value) for value in total]
+
+    def any(self, asked: bool) -> bool:
+        """Whether any process says so."""
+        if self.mesh is None:
+            return asked
+        found = torch.tensor(float(asked), device=self.device)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return bool(found)
 
     def add_gradients(self, module: nn.Module) -> None:
         """Make the gradients of weights that are whole in every process those of the whole batch."""

@@ -1,23 +1,24 @@
 """Checkpoints: a safetensors file and a JSON file, named by the journal once both are on disk.
 
-Tensors are whole and by name, however many processes trained them, so that any number of processes can go on.
+Tensors are whole and by name, however many processes trained them, so that any number of processes can go on. Each has
+a digest in the file, and the JSON file has one of itself: what was damaged is never loaded.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 from torch import Tensor
 
 from lmworks.data.records import write_file
 from lmworks.errors import LmworksError
+from lmworks.model.sealed import check_tensors, load_record, load_tensors, with_digest, with_digests
 from lmworks.pipeline.build import versions
 from lmworks.pipeline.stage import Context
 from lmworks.train.distributed.processes import Processes, like, whole
@@ -44,8 +45,8 @@ class Position:
 class Checkpoints:
     """The checkpoints of one run: copied at once, written by one thread behind its back.
 
-    `fingerprint` is what a run may not change while it goes on. Leaving the context waits for what is being written;
-    what goes wrong there is raised by the next call.
+    `fingerprint` is what a run may not change while it goes on. Leaving the context waits for what is being written,
+    unless it is left at once (KeyboardInterrupt); what goes wrong there is raised by the next call.
     """
 
     def __init__(
@@ -60,8 +61,8 @@ class Checkpoints:
         self.processes = processes
         self.context, self.tensors, self.fingerprint = context, tensors, fingerprint
         self.keep, self.published = keep, published
-        self.writer, self.writing = ThreadPoolExecutor(1), Future[None]()
-        self.writing.set_result(None)
+        self.writer: Thread | None = None
+        self.fault: BaseException | None = None
         for unfinished in context.scratch.glob(".*.safetensors.*") if processes.is_first else ():
             unfinished.unlink()
 
@@ -69,41 +70,76 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self.writer.shutdown()
+        if self.writer and kind is not KeyboardInterrupt:
+            self.writer.join()
         if error is None:
-            self.writing.result()
+            self._settle()
 
-    def save(self, position: Position, *, publish: bool = False) -> None:
-        """Store the state after `position.step` steps, besides in the run's output if it is to be published."""
+    def save(self, position: Position, *, publish: bool = False, stopped: bool = False) -> None:
+        """Store the state after `position.step` steps, besides in the run's output if it is to be published.
+
+        `stopped` is for a run that ends here because it was asked to: this waits until the state is on disk.
+        """
         name = f"step-{position.step:06d}"
+        if stopped and (not position.step or name in self._kept()[:1]):
+            return
         record = {"fingerprint": dict(self.fingerprint), "position": vars(position)}
-        texts = {self.published: json.dumps(record)} if publish else {}
-        texts[self.context.scratch] = json.dumps(record | {"versions": versions()})
+        texts = {self.published: with_digest(record)} if publish else {}
+        texts[self.context.scratch] = with_digest(record | {"versions": versions()})
 
-        def write(content: bytes) -> None:
+        def write(content: Sequence[bytes | memoryview]) -> None:
             for folder, text in texts.items():
                 write_file(folder / f"{name}.safetensors", content)
-                write_file(folder / f"{name}.json", text.encode())
-            self.context.journal.append({"checkpoint": name})
+                write_file(folder / f"{name}.json", text)
+            self.context.journal.append({"checkpoint": name, **({"stopped": True} if stopped else {})})
             for file in self.context.scratch.glob("step-*"):
-                if file.stem not in self._names()[: self.keep]:
+                if file.stem not in self._kept():
                     file.unlink()
 
         self._hand_over(name, self.tensors, write)
+        if stopped:
+            self._wait()
+
+    def keep_for_more(self, position: Position, steps: int, made: Mapping[str, str]) -> None:
+        """Store the state for runs with more steps than these; `made` are the conditions that its bits hang on."""
+        assert self.context.kept  # noqa: S101 - asked for only where there is such a folder
+        stem = self.context.kept / f"step-{position.step:06d}"
+        record = {"steps": steps, "conditions": dict(made), "position": vars(position)}
+        text = with_digest(record | {"fingerprint": _without_steps(self.fingerprint)})
+
+        def write(content: Sequence[bytes | memoryview]) -> None:
+            write_file(stem.with_suffix(".safetensors"), content)
+            write_file(stem.with_suffix(".json"), text)
+
+        self._hand_over(stem.name, self.tensors, write)
+
+    def go_on_from(self, state: Path) -> Position:
+        """Copy such a state into the tensors; the position where that run was."""
+        record = load_record(state.with_suffix(".json"))
+        if changes := _changes(record["fingerprint"], _without_steps(self.fingerprint)):
+            raise LmworksError(f"{state}: was kept by a run of something else: {changes}; delete it to begin anew")
+        _read_tensors(state.with_suffix(".safetensors"), self.tensors)
+        return Position(**record["position"])
 
     def save_best(self, weights: Mapping[str, Tensor]) -> None:
         """Store the weights of the lowest validation loss."""
         self._hand_over(BEST, weights, partial(write_file, self.context.scratch / BEST))
 
-    def load_best(self) -> None:
-        """Copy those into the tensors."""
+    def load_best(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy those into the weights. Raises LmworksError if the file was damaged."""
         self._wait()
-        _read_tensors(self.context.scratch / BEST, self.tensors)
+        path = self.context.scratch / BEST
+        try:
+            _read_tensors(path, weights)
+        except (OSError, ValueError) as error:
+            raise LmworksError(f"{path}: {error}; give the same command again to go on from before it") from error
 
-    def _hand_over(self, name: str, tensors: Mapping[str, Tensor], write: Callable[[bytes], None]) -> None:
+    def _hand_over(
+        self, name: str, tensors: Mapping[str, Tensor], write: Callable[[Sequence[bytes | memoryview]], None]
+    ) -> None:
         from safetensors.torch import save
 
-        self.writing.result()  # one copy at a time
+        self._settle()  # one copy at a time
         copies = {key: whole(tensor).cpu() for key, tensor in tensors.items()}
         if not self.processes.is_first:
             return
@@ -111,47 +147,92 @@ class Checkpoints:
 
         def work() -> None:
             try:
-                write(content)
+                write(list(with_digests(content)))
             except OSError as error:
-                free, last = shutil.disk_usage(self.context.scratch).free, (self._names() or ["the beginning"])[0]
-                raise LmworksError(
+                free = shutil.disk_usage(self.context.scratch).free
+                self.fault = LmworksError(
                     f"{self.context.scratch / name}: {error.strerror}: {len(content) / 1e6:,.1f} MB are needed, "
-                    f"{free / 1e6:,.1f} free. Make room and give the same command again: it goes on after {last}"
-                ) from error
+                    f"{free / 1e6:,.1f} free. Make room and give the same command again: it goes on after {self.last}"
+                )
+                self.fault.__cause__ = error
+            except BaseException as error:
+                self.fault = error
 
-        self.writing = self.writer.submit(work)
+        self.writer = Thread(target=work, daemon=True)
+        self.writer.start()
+
+    @property
+    def last(self) -> str:
+        """The newest checkpoint, in words."""
+        return (self._kept() or ["the beginning"])[0]
+
+    def _settle(self) -> None:
+        """Wait for what is being written. Raises what went wrong there."""
+        if self.writer:
+            self.writer.join()
+        if self.fault:
+            raise self.fault
 
     def _wait(self) -> None:
         """Until what was saved is on disk, for all processes."""
-        self.writing.result()
+        self._settle()
         self.processes.wait()
 
-    def _names(self) -> list[str]:
-        """Checkpoints that the journal names, the newest first, each once."""
-        found = [record["checkpoint"] for record in self.context.journal.records() if "checkpoint" in record]
-        return list(dict.fromkeys(reversed(found)))
+    def _kept(self, *, due: bool = False) -> list[str]:
+        """Names of the checkpoints that are kept, the newest first.
 
-    def restore(self) -> Position:
-        """Copy the newest whole checkpoint into the tensors; the position where the run goes on.
+        These are the last `keep` that were due, and before them one at which the run was stopped, until the next is
+        due. Only those that were `due` are where they would be had the run never stopped.
+        """
+        stopped: dict[str, bool] = {}
+        for record in reversed(self.context.journal.records()):
+            if "checkpoint" in record:
+                stopped.setdefault(record["checkpoint"], record.get("stopped", False))
+        kept = [name for name, early in stopped.items() if not early][: self.keep]
+        return kept if due else [*(name for name in list(stopped)[:1] if stopped[name]), *kept]
 
-        Raises if it was made from other data or with other settings.
+    def restore(self, require: Callable[[Position], None] = lambda position: None, *, due: bool = False) -> Position:
+        """Copy the newest sound checkpoint into the tensors; the position where the run goes on, 0 if it has none.
+
+        `require` raises ValueError where something else is missing to go on from a position; `due` passes over one at
+        which the run was stopped. Raises LmworksError if checkpoints were made from other data or with other settings,
+        or none of those that are kept is sound.
         """
         self._wait()
-        for path in (self.context.scratch / name for name in self._names()[: self.keep]):
+        unsound = []
+        for path in (self.context.scratch / name for name in self._kept(due=due)):
             try:
-                found = _read(path, self.tensors)
+                found = load_record(path.with_suffix(".json"))
+                if changes := _changes(found["fingerprint"], self.fingerprint):
+                    raise LmworksError(
+                        f"{path}: this run began with something else: {changes}. Restore that, or delete "
+                        f"{path.parent.parent} to begin anew, or branch from a published checkpoint"
+                    )
+                position = Position(**found["position"])
+                require(position)
+                self._require_best(position)
+                _read_tensors(path.with_suffix(".safetensors"), self.tensors)
             except (OSError, ValueError) as error:
-                self.context.log(f"{path}: cannot be read ({error})")
+                unsound.append(f"{path.name}: {error}")
+                self.context.log(f"{path}: not taken: {error}")
                 continue
-            if changes := _changes(found["fingerprint"], self.fingerprint):
-                raise LmworksError(
-                    f"{path}: this run began with something else: {changes}. Restore that, or delete "
-                    f"{path.parent.parent} to begin anew, or branch from a published checkpoint"
-                )
             if changes := _changes(found["versions"], versions()):
                 self.context.log(f"libraries changed since the checkpoint, and bits may: {changes}")
-            return Position(**found["position"])
+            return position
+        if unsound:
+            raise LmworksError(
+                f"{self.context.scratch}: no checkpoint is sound: {'; '.join(unsound)}; delete "
+                f"{self.context.scratch.parent} to begin anew"
+            )
         return Position()
+
+    def _require_best(self, position: Position) -> None:
+        """Raise ValueError if the position remembers the best weights, and they were damaged."""
+        if position.best_loss is not None:
+            try:
+                check_tensors(self.context.scratch / BEST)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{BEST}: {error}") from error
 
     def branch_from(self, folder: Path, step: int) -> Position:
         """Copy a published checkpoint of another run into the tensors; the position where that run was.
@@ -166,12 +247,17 @@ class Checkpoints:
                 f"`publish_checkpoints: [{step}]` in the model that is branched from"
             )
         try:
-            found = _read(path, self.tensors)
+            found = load_record(path.with_suffix(".json"))
             if found["fingerprint"]["tokenizer"] != self.fingerprint["tokenizer"]:
                 raise ValueError("made with another tokenizer")
+            _read_tensors(path.with_suffix(".safetensors"), self.tensors)
         except (OSError, ValueError) as error:
             raise LmworksError(f"{path}: {error}; a branch keeps the shape, optimizer and tokenizer") from error
         return replace(Position(**found["position"]), best_loss=None, best_step=step)  # those weights are not here
+
+
+def _without_steps(fingerprint: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fingerprint.items() if name != "steps"}
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -180,24 +266,13 @@ def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return "; ".join(f"{key} was {old:.32}, now {new:.32}" for key, (old, new) in pairs.items() if old != new)
 
 
-def _read(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Copy a checkpoint into `tensors`; what its JSON holds."""
-    found = dict(json.loads(path.with_suffix(".json").read_text()))
-    _read_tensors(path.with_suffix(".safetensors"), tensors)
-    return found
-
-
 def _read_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Copy what a file holds into the tensors of its names. Raises ValueError if it is damaged or does not fit."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        stored = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
+    stored = load_tensors(path)
     for name, tensor in stored.items():
         if name not in tensors or tensors[name].shape != tensor.shape:
             raise ValueError(f"{name} of shape {tuple(tensor.shape)} is not expected")
+    if missing := [name for name in tensors if name not in stored]:
+        raise ValueError(f"tensor {missing[0]!r} is missing")
     for name, tensor in stored.items():
         tensors[name].copy_(like(tensor, tensors[name]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,20 @@ from lmworks.train.sinks.jsonl import JsonLines
 
 
 class Live:
-    """Measures each step and tells it."""
+    """Measures each step and tells it. Where it cannot be told, as on a full disk, training goes on all the same."""
 
     def __init__(
-        self, folder: Path, config: TrainConfig, facts: Mapping[str, float], device: torch.device, *, heard: bool
+        self,
+        folder: Path,
+        config: TrainConfig,
+        facts: Mapping[str, float],
+        device: torch.device,
+        log: Callable[[str], None] = print,
+        *,
+        heard: bool,
     ) -> None:
         """`facts`: steps, tokens_per_step, flops_per_token and bytes_per_token. Without `heard` nothing is told."""
+        self._log, self._said = log, False
         self._facts = dict(facts)
         self._sinks: list[Sink] = []
         if not heard:
@@ -52,14 +61,23 @@ class Live:
         values["memory_bytes"] = peak_bytes(self._device)
         values["seconds"] = round(time.time(), 3)
         for sink in self._sinks:
-            sink.values(line["step"], values)
+            self._tell(partial(sink.values, line["step"], values))
 
     def sample(self, step: int, title: str, text: str) -> None:
         """A watched prompt was answered."""
         for sink in self._sinks:
-            sink.text(step, title, text)
+            self._tell(partial(sink.text, step, title, text))
 
     def close(self) -> None:
         """The run has ended, or stopped."""
         for sink in self._sinks:
-            sink.close()
+            self._tell(sink.close)
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        """Say once that something could not be told."""
+        try:
+            tell()
+        except OSError as error:
+            if not self._said:
+                self._log(f"{error.filename or 'log_to'}: {error.strerror}: it tells nothing now; training goes on")
+            self._said = True

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, Stopped
 from lmworks.model.device import CPU, find_device, forget_peak, peak_bytes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
@@ -24,6 +24,7 @@ from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.shards import PackedRows, Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
+from lmworks.train.growth import conditions, last_constant_step, why_anew
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 WATCHED_PROMPTS = 2
 WATCHED_TOKENS = 96
 """Long enough for a first paragraph."""
-SAMPLE_POINTS = 8
-"""Times that the watched prompts are answered: after all steps, half of them, a quarter, …"""
 SPIKE_WINDOW = 20
 """Steps whose median gradient norm a spike is held against."""
 MOST_SPIKES = 20
@@ -98,7 +97,7 @@ class Run:
             "flops_per_token": self.model.training_flops_per_token(config.sequence_length),
             "bytes_per_token": rows.bytes_of_text / max(1, rows.trained_tokens),
         }
-        self.live = Live(context.scratch, config, facts, self.device, heard=self.processes.is_first)
+        self.live = Live(context.scratch, config, facts, self.device, context.log, heard=self.processes.is_first)
         self.parameters = list(self.model.module.parameters())
         self.optimizer = Optimizer(self.model.module, config, self.processes)
         self.weights = {name: weight.detach() for name, weight in self.model.module.named_parameters()}
@@ -106,6 +105,9 @@ class Run:
         self.checkpoints = Checkpoints(
             context, tensors, fingerprint, self.processes, config.keep_checkpoints, out / PUBLISHED
         )
+        self.made = self._conditions(compiled)
+        self.keeps_at = last_constant_step(config) if context.kept and not why_anew(config) else None
+        """After how many steps the state is kept for runs with more of them."""
         self.position = self._begun(inputs.base)
         self.began_at = self.position.step
         if self.began_at:
@@ -113,6 +115,14 @@ class Run:
         self.seconds: list[float] = []
         self.spent: dict[str, list[float]] = defaultdict(list)
         """Seconds beside the steps, by part."""
+
+    def _conditions(self, compiled: bool) -> dict[str, str]:
+        """What else than the recipe decides on the bits of this run."""
+        import torch
+
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        now = self.config.model_copy(update={"threads": torch.get_num_threads(), "compile": compiled})
+        return conditions(now, device=name)
 
     def _on_device(self, model: Trainable) -> Trainable:
         """All that is computed with, and all that is learned, which may stand beside it."""
@@ -124,7 +134,11 @@ class Run:
         """Where this run was stopped, or where it branches off, or the beginning."""
         import torch
 
-        position, branch = self.checkpoints.restore(), self.config.branch_step
+        position, branch = self.checkpoints.restore(self._require_stored), self.config.branch_step
+        if not position.step and self.context.earlier:
+            state, words = self.config.begin_from(self.context.earlier, **self.made)
+            self.context.log(words)
+            position = self.checkpoints.go_on_from(state) if state else position
         if branch and base and not position.step:
             position = self.checkpoints.branch_from(base.path / PUBLISHED, branch)
         for name, weight in self.weights.items():
@@ -134,6 +148,10 @@ class Run:
                     "train that model anew, or take another"
                 )
         return position
+
+    def _require_stored(self, position: Position) -> None:
+        """Raise ValueError if the objective cannot go on from here."""
+        self.objective.require_stored(position.step + position.data_shift)
 
     def _mixed(self, rows: PackedRows) -> PackedRows:
         """Rows with the order in which the parts of a mixture are read, which is told."""
@@ -152,9 +170,10 @@ class Run:
             self.checkpoints.save(self.position)
         config, tokens = self.config, self.config.rows_per_step * self.config.sequence_length
         self.context.progress.start(self.steps * tokens, "tokens")
-        samples_at = {max(1, self.steps >> halvings) for halvings in range(SAMPLE_POINTS)}
         while self.position.step < self.steps:
-            self.context.check_stop()
+            if self.position.step == self.keeps_at:
+                self.checkpoints.keep_for_more(self.position, self.steps, self.made)
+            self._stop_if_asked()
             began = time.perf_counter()
             line = self.step(self.position.step)
             self.seconds.append(time.perf_counter() - began)
@@ -173,7 +192,7 @@ class Run:
                 self.live.step(self.position.history[-1], self.seconds[-1])
             shown |= {name: value for name, value in measured.items() if name == "validation_loss"}
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
-            if self.watched and done in samples_at:
+            if self.watched and (done == self.steps or done.bit_count() == 1):  # 1, 2, 4, 8, …
                 with self.timed("sample"):
                     self.sample()
             if finished:
@@ -186,7 +205,19 @@ class Run:
                     self.checkpoints.save(self.position, publish=publish)
         if self.position.best_loss is not None:
             self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
-            self.checkpoints.load_best()
+            self.checkpoints.load_best(self.weights)
+
+    def _stop_if_asked(self) -> None:
+        """Save and raise Stopped if the user asked for it: nothing that was computed is lost."""
+        asked = None
+        try:
+            self.context.check_stop()
+        except Stopped as error:
+            asked = error
+        if self.processes.any(asked is not None):
+            self.checkpoints.save(self.position, stopped=True)
+            self.context.log(f"saved after {self.position.step} of {self.steps} steps")
+            raise asked or Stopped("another process was asked to stop")
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -273,7 +304,7 @@ class Run:
             self.position.spikes = spikes
             return False
         before = self.position
-        self.position = self.checkpoints.restore()
+        self.position = self.checkpoints.restore(self._require_stored, due=True)
         self.position.spikes = spikes
         self.position.data_shift = step + 1 + before.data_shift - self.position.step
         self.position.best_loss, self.position.best_step = before.best_loss, before.best_step  # as the file holds

@@ -13,6 +13,7 @@ from typing import Any
 
 from lmworks.data.records import write_file, write_json_lines
 from lmworks.model.folder import ModelFolder, name_engine, stored_parameters
+from lmworks.pipeline.files import full_disk_in_words
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, unaffecting
 from lmworks.tokens.rows.shards import Shards
@@ -25,7 +26,7 @@ from lmworks.train.memory import shortage_in_words
 
 
 @stage(
-    version=7,
+    version=9,
     begins_with="base",
     trains_on="data",
     reads="tokenizer",
@@ -55,7 +56,11 @@ def train(
         inputs = {"base": base, "data": data, "tokenizer": tokenizer, "validation": validation, "watch": watch}
         return run_processes(config, inputs, out, context)
     settings = _kept_settings(config, context)
-    with _threads(settings["threads"]), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
+    with (
+        _threads(settings["threads"]),
+        freed_memory_kept(),
+        shortage_in_words(config.micro_batch_rows, context.journal),
+    ):
         judges = [*(rewards or ()), *([teacher] if teacher else ())]
         read = RunInputs(base, data, tokenizer, validation, watch, judges)
         run = Run(config, read, out, context, compiled=settings["compile"])
@@ -64,7 +69,9 @@ def train(
         model, result = run.whole_model(), run.result()
         if not run.processes.is_first:
             return result
-        model.save(out, tokenizer.path)
+        size = sum(weight.numel() * weight.element_size() for weight in model.network.parameters())
+        with full_disk_in_words(out, config.step_name or config.objective, size, run.checkpoints.last):
+            model.save(out, tokenizer.path)
     if config.engine:
         name_engine(out, config.engine)
     write_json_lines(out / "history.jsonl", run.position.history)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.lifetime import end_with_parent
 from lmworks.pipeline.stage import Context, Result
 from lmworks.train.configs.train import from_record
+from lmworks.train.distributed.launch import STOP
 from lmworks.train.distributed.processes import join
 from lmworks.train.loop.train import train
 
@@ -87,20 +89,28 @@ def main(path: str) -> None:
         scratch,
         FileJournal(journal) if first else Following(journal),
         told,
-        check_stop=lambda: None,
+        check_stop=partial(raise_if_asked, scratch / STOP),
         log=told.log,
+        kept=Path(job["kept"]) if job["kept"] else None,
+        earlier=[Path(folder) for folder in job["earlier"]],
     )
     dist.barrier()  # the journal is whole before anybody reads it
     try:
         result = train(config, **inputs, out=Path(job["out"]), context=context)
         record = result_as_json(result)
     except LmworksError as error:
-        record = {"error": str(error)}
+        record = {"stopped" if isinstance(error, Stopped) else "error": str(error)}
         write_atomically(Path(job["result"]), json.dumps(record))
-        return
+        sys.exit(0 if "stopped" in record else 1)  # which ends the others, who may wait for this one
     dist.destroy_process_group()
     if first:
         write_atomically(Path(job["result"]), json.dumps(record))
+
+
+def raise_if_asked(stop: Path) -> None:
+    """Raise Stopped once the process that started this one asks for it."""
+    if stop.exists():
+        raise Stopped("asked to stop")
 
 
 def result_as_json(result: Result) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from lmworks.data.records import write_file
 from lmworks.engines.engine import Engine, Generation, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder, is_ours
+from lmworks.model.sealed import check_tensors, load_tensors, with_digests
 from lmworks.pipeline.stage import Context
 from lmworks.rewards import Answer
 from lmworks.tokens.rows.shards import PackedRows
@@ -124,14 +125,27 @@ class PolicyObjective(DecoderObjective):
         """The answers of this step: stored ones, or new ones of the model as it is."""
         number = step // self.config.epochs
         if number != self.number or self.rollout is None:
+            self.require_stored(step)
             path = self._path(number)
-            if number not in self.stored or not path.exists():
+            if number not in self.stored:
                 _save(path, self._roll_out(number, model))
                 self.context.journal.append({"rollout": number})
-            self.number, self.rollout = number, _load(path, self.learned_from)
+                self.stored.add(number)
+            self.number, self.rollout = number, self.learned_from(**load_tensors(path))
             kept = (self.config.keep_checkpoints + 1) * self.config.checkpoint_steps // self.config.epochs + 1
             self._path(number - kept).unlink(missing_ok=True)
         return self.rollout
+
+    def require_stored(self, step: int) -> None:
+        """Raise ValueError if a rollout was damaged in whose midst the step lies; at its first, it is drawn again."""
+        number, rest = divmod(step, self.config.epochs)
+        if number in self.stored:
+            try:
+                check_tensors(self._path(number))
+            except (OSError, ValueError) as error:
+                if rest:
+                    raise ValueError(f"{self._path(number).name}: {error}") from error
+                self.stored.remove(number)
 
     def loss(self, model: Any, batch: Batch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over answers of what is to fall, and sums of what the history tells; of prompts, the reward turned."""
@@ -312,10 +326,4 @@ def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
 def _save(path: Path, rollout: Rollout) -> None:
     from safetensors.torch import save
 
-    write_file(path, save({each.name: getattr(rollout, each.name) for each in fields(rollout)}))
-
-
-def _load(path: Path, kind: type[Rollout]) -> Rollout:
-    from safetensors.torch import load_file
-
-    return kind(**load_file(path))
+    write_file(path, with_digests(save({each.name: getattr(rollout, each.name) for each in fields(rollout)})))

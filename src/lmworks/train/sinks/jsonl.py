@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,7 +14,8 @@ class JsonLines:
     def __init__(self, place: str, name: str, config: Mapping[str, object]) -> None:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         self._file = Path(place).open("a", encoding="utf-8")  # noqa: SIM115 - open as long as the run
-        self._write({"run": name, "config": dict(config)})
+        with suppress(OSError):  # a full disk: the next line says so, and this one is written with it
+            self._write({"run": name, "config": dict(config)})
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
         """`{"step": 7, "loss": 2.31, …}`"""
@@ -28,5 +30,9 @@ class JsonLines:
         self._file.close()
 
     def _write(self, record: Mapping[str, object]) -> None:
-        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            error.filename = self._file.name
+            raise
