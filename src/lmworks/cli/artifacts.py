@@ -125,7 +125,7 @@ def erase(
             add_erased(folder, documents)
             configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
             forget_rows(configs, folder)
-            delete(opened, found)
+            delete(opened, found, documents)
     if as_json:
         rows = [
             {"step": _step(item), "key": item.key, "model": _is_model(item), "counted_because": why}

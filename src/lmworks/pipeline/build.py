@@ -7,7 +7,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest,
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
 from lmworks.pipeline.store import Artifact, Store, key_of, locked
+from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import Effect, StepConfig, effects, references
 from lmworks.registry import Plugin
@@ -139,7 +140,9 @@ class Build:
             artifact = self.store.find(node.stage.name, key)
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason)
-                artifact = self._make(node, key, work, progress, display, environment)
+                identity = {name: value for name, value in parts.items() if name not in ("config", "inputs")}
+                earlier = NOTHING if again else self.store.earlier(node.stage.name, identity)
+                artifact = self._make(node, key, work, progress, display, replace(environment, earlier=earlier))
             else:
                 display.reused(node.name, *position)
             _clear(work)
@@ -155,6 +158,7 @@ class Build:
         if not finished.exists():
             journal = FileJournal(work / "progress.jsonl")
             _drop_unnamed(out, journal)
+            _drop_unnamed(work / BESIDE, journal)
             (work / "scratch").mkdir(exist_ok=True)
             environment.check_stop()
             context = Context(
@@ -165,6 +169,7 @@ class Build:
                 environment.workers,
                 lambda line: display.say(f"{node.name}: {line}"),
                 environment.execute,
+                environment.earlier,
             )
             handles: dict[str, Any] = {}
             for name, kind in node.stage.inputs.items():
@@ -178,6 +183,7 @@ class Build:
             started = time.time()
             result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
+            _drop_temporary(work / BESIDE)
             write_manifest(finished, self._manifest(node, key, out, result, started, held))
         manifest = read_manifest(finished)
         artifact = self.store.publish(out, manifest)
@@ -189,8 +195,12 @@ class Build:
         write_atomically(out / "counts.json", canonical_json(dict(result.counts)) + "\n")
         write_atomically(out / "examples.jsonl", _json_lines(result.examples))
         sync(out)
+        sync(out.parent / BESIDE)
+        made_from = origins(out.parent / BESIDE)
         files = {
-            str(path.relative_to(out)): FileRecord(sha256=digest_file(path), bytes=path.stat().st_size)
+            (name := str(path.relative_to(out))): FileRecord(
+                sha256=digest_file(path), bytes=path.stat().st_size, made_from=tuple(made_from.get(name, ()))
+            )
             for path in sorted(out.rglob("*"))
             if path.is_file()
         }
@@ -231,6 +241,27 @@ class Build:
         )
 
 
+def foresee(build: Build, nodes: Sequence[Node]) -> str:
+    """One line: which steps of an earlier build are made again by shard, and which wholly; "" if none is.
+
+    Where equal output stops a rebuild, fewer are.
+    """
+    shards: list[str] = []
+    wholly: list[str] = []
+    for node in nodes:
+        before = build.previous.get(node.name)
+        if before is None or build.look(node)[0]:
+            continue
+        beside = build.store.root / "artifacts" / before["stage"] / before["key"] / BESIDE
+        if units := max((len(entries) for _, entries in indices(beside)), default=0):
+            shards.append(f"{node.name} ({units})")
+        elif "/" not in node.name:  # what belongs to a step, such as its rows and its figures, is not told apart
+            wholly.append(node.name)
+    kinds = {"by shard, only those that changed": shards, "wholly": wholly}
+    told = [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+    return f"to be made again {'; '.join(told)}" if told else ""
+
+
 @dataclass(frozen=True)
 class Environment:
     """What the machine and the user bring into a build."""
@@ -238,6 +269,8 @@ class Environment:
     check_stop: Callable[[], None]
     workers: int
     execute: Execute = in_processes
+    earlier: Earlier = NOTHING
+    """What earlier builds finished of the step; set for each."""
 
 
 def split_reference(reference: str) -> tuple[str, str]:

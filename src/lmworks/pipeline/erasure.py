@@ -2,22 +2,24 @@
 
 Erased ids are an input: the first stage that reads text leaves them out, so that a build after an erasure makes
 everything that they reached anew. What was made before is found by the sorted id files of the artifacts, and deleted
-with its work folders; the manifest stays, marked, as the record that something was there.
+with its work folders; the manifest stays, marked, as the record that something was there. Shards that no erased
+document has reached stay, too, without a manifest: the next build takes them.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from lmworks.errors import UsageError
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.files import digest_file, write_atomically
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.manifest import write_manifest
 from lmworks.pipeline.store import ERASED, Artifact, Store
+from lmworks.pipeline.units import BESIDE, PAYLOAD, Unit, index_path, indices
 
 ERASED_FILE = "erased-documents.txt"
 """Beside the recipe: one document id a line. It holds no text, and belongs under version control."""
@@ -73,19 +75,76 @@ def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
     return Lineage(store).reached(holds, passes_on)
 
 
-def delete(store: Store, found: Collection[Artifact]) -> None:
-    """Delete payloads, all unfinished work and every report. A deletion that was cut off is found and ended again.
+def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> None:
+    """Delete what has read erased documents, all unfinished work and every report.
 
-    Of an artifact there remains its manifest, as `erased.json`.
+    A deletion that was cut off is found and ended again. Of an artifact there remain its manifest, as `erased.json`,
+    and units of work that have read none of the documents, for the next build to take; so of earlier erasures.
     """
+    was_cut_off = any(artifact.is_erased for artifact in found)
     for artifact in found:
         if artifact.is_readable:
             write_manifest(artifact.folder / ERASED, artifact.manifest.model_copy(update={"erased": True}))
         else:
             write_atomically(artifact.folder / ERASED, "{}\n")
-    for folder in (store.root / "work", store.root / "reports", *(artifact.payload for artifact in found)):
+    for folder in (store.root / "work", store.root / "reports"):
         if folder.exists():
             shutil.rmtree(folder)
     (store.root / "work").mkdir()
+    folders = [mark.parent for mark in sorted((store.root / "artifacts").glob(f"*/*/{ERASED}"))]
+    clean = set(_shards(store)) - {digest for folder in folders for digest in _shards_with(folder, frozenset(ids))}
+    for folder in folders:
+        # The shards that would tell which units have read the documents may be gone already.
+        _delete_all_but(folder, set() if was_cut_off else set(_untouched(folder, clean)))
     for artifact in found:
         (artifact.folder / "manifest.json").unlink()
+
+
+def _shards_with(folder: Path, ids: frozenset[str]) -> Iterator[str]:
+    """sha256 of each shard of an artifact that holds one of the documents."""
+    import pyarrow.parquet as pq
+
+    for path in folder.rglob("*.parquet"):
+        with pq.ParquetFile(path) as file:
+            if "id" in file.schema_arrow.names and not ids.isdisjoint(file.read(["id"]).column("id").to_pylist()):
+                yield digest_file(path)
+
+
+def _shards(store: Store) -> Iterator[str]:
+    """sha256 of every shard in the store, those too that artifacts keep beside their payload."""
+    for folder in (store.root / "artifacts").glob("*/*"):
+        for step, entries in indices(folder / BESIDE):
+            for number, entry in enumerate(entries):
+                unit = Unit(folder, step, number, entry.files)
+                yield from (digest for pattern, digest in entry.files.items() if unit.path(pattern).exists())
+    for artifact in store.all():
+        if artifact.is_readable:
+            yield from (record.sha256 for record in artifact.manifest.files.values())
+
+
+def _untouched(folder: Path, clean: Collection[str]) -> Iterator[Path]:
+    """The files of units of work that have read and written nothing but shards that are known to be clean.
+
+    Units of `ingest` read files of sources, and all that they keep of a document is in the shard that they write.
+    """
+    reads_sources = folder.parent.name == "ingest"
+    for step, entries in indices(folder / BESIDE):
+        yield index_path(folder / BESIDE, step)
+        for number, entry in enumerate(entries):
+            unit = Unit(folder, step, number, entry.files)
+            read = () if reads_sources else entry.shards
+            if entry.key and all(digest in clean for digest in (*read, *entry.files.values())):
+                yield unit.record_path
+                yield from map(unit.path, unit.files)
+
+
+def _delete_all_but(folder: Path, kept: Collection[Path]) -> None:
+    for root in (folder / PAYLOAD, folder / BESIDE):
+        for path in sorted(root.rglob("*"), reverse=True):  # what is in a folder before the folder
+            if not path.is_dir() or path.is_symlink():
+                if path not in kept:
+                    path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
+        if root.exists() and not any(root.iterdir()):
+            root.rmdir()

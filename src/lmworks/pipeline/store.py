@@ -1,8 +1,9 @@
 """The store: what has been made, addressed by key.
 
 artifacts/STAGE/KEY/payload/…       what the stage made
+artifacts/STAGE/KEY/beside/…        what later builds can take of its units of work, in no digest: see `units`
 artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
-work/KEY/{lock, step, progress.jsonl, scratch/, out/, result.json}
+work/KEY/{lock, step, progress.jsonl, scratch/, out/, beside/, result.json}
                                     result.json is the manifest to be: the stage has finished, publishing has not
 builds/NAME.json, builds/last       what each recipe's steps were last built as
 """
@@ -23,6 +24,7 @@ from typing import Any
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import canonical_json, digest_files, digest_text, sync_folder, write_atomically
 from lmworks.pipeline.manifest import Manifest, read_manifest, write_manifest
+from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier
 
 ERASED = "erased.json"
 """The manifest of what an erasure deleted."""
@@ -37,7 +39,7 @@ class Artifact:
     @property
     def payload(self) -> Path:
         """The files that the stage made."""
-        return self.folder / "payload"
+        return self.folder / PAYLOAD
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -105,6 +107,13 @@ class Store:
         artifact = Artifact(self.root / "artifacts" / stage / key)
         return artifact if (artifact.folder / "manifest.json").exists() and not artifact.is_erased else None
 
+    def earlier(self, stage: str, identity: Any) -> Earlier:
+        """Finished units of work of a stage, which `identity` names with its version."""
+        folders = sorted(
+            (self.root / "artifacts" / stage).absolute().glob("*/beside"), key=lambda path: path.stat().st_mtime
+        )
+        return Earlier(identity, [folder.parent for folder in reversed(folders)])
+
     def all(self) -> Iterator[Artifact]:
         """Every finished artifact, with those whose deletion by an erasure was cut off."""
         for manifest in sorted((self.root / "artifacts").glob("*/*/manifest.json")):
@@ -120,12 +129,13 @@ class Store:
         """Move a finished output into place; the manifest is written last."""
         folder = self.root / "artifacts" / manifest.stage / manifest.key
         folder.mkdir(parents=True, exist_ok=True)
-        if out.exists():
-            (folder / "manifest.json").unlink(missing_ok=True)  # or a crash here leaves one that promises a payload
-            if (folder / "payload").exists():
-                shutil.rmtree(folder / "payload")
-            out.replace(folder / "payload")
-            sync_folder(folder)
+        for made, target in ((out, folder / PAYLOAD), (out.parent / BESIDE, folder / BESIDE)):
+            if made.exists():
+                (folder / "manifest.json").unlink(missing_ok=True)  # or a crash here leaves one that promises a payload
+                if target.exists():
+                    shutil.rmtree(target)
+                made.replace(target)
+                sync_folder(folder)
         (folder / ERASED).unlink(missing_ok=True)
         write_manifest(folder / "manifest.json", manifest)
         return Artifact(folder)
