@@ -14,7 +14,7 @@ from typing import Any
 
 from lmworks import graph
 from lmworks.errors import Stopped, UsageError
-from lmworks.pipeline.build import Build, Display, Environment, Node
+from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import Artifact, Store
@@ -124,6 +124,8 @@ def run(
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
     with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
+        if line := foresee(build, nodes):
+            display.say(line)
         for index, node in enumerate(nodes, start=1):
             check_stop()
             artifact, _ = build.look(node)

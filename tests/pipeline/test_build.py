@@ -404,7 +404,7 @@ class GrowingConfig(StepConfig):
 
 @stage(version=1)
 def growing(config: GrowingConfig, out: Path, context: Context) -> Result:
-    state, _ = config.begin_from(context.earlier)
+    state, _ = config.begin_from(context.kept_before)
     begun = (state / "state").read_text() if state else ""
     text = begun + config.letter * (config.count - len(begun))
     assert context.kept
@@ -445,7 +445,7 @@ def test_a_kept_state_goes_with_its_artifact(tmp_path: Path) -> None:
     assert waste.path == first.artifacts["grown"].folder and waste.bytes > 1
     remove(waste)
     assert not first.artifacts["grown"].folder.exists()
-    delete(Store(tmp_path), [second.artifacts["grown"]])
+    delete(Store(tmp_path), [second.artifacts["grown"]], [])
     left = [path for path in tmp_path.rglob("*") if path.is_file() and "aaa" in path.read_text()]
     assert left == [], "erased text may have reached the state"
     assert grown(tmp_path, count=7)[0].artifacts["grown"].manifest.run.measured["began at"] == 0

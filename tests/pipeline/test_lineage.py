@@ -137,7 +137,7 @@ def test_erasure_counts_what_is_unknown_as_reached_and_says_so(store: Store) -> 
     assert holders(store, [ID]) == {notes: why, model: why}
     (other.folder / "manifest.json").write_text("{")
     assert holders(store, [ID])[other] == "its manifest cannot be read"
-    delete(store, holders(store, [ID]))
+    delete(store, holders(store, [ID]), [ID])
     assert list(store.all()) == [] and (other.folder / "erased.json").exists()
 
 

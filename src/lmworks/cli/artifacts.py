@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,8 @@ from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
     from lmworks.pipeline.store import Artifact
+
+LEFT = "shards that an earlier erasure left"
 
 
 def show(
@@ -112,26 +115,42 @@ def erase(
     """
     from lmworks.data.privacy.index import documents_of
     from lmworks.data.sources.sql import forget_rows
-    from lmworks.pipeline.erasure import add_erased, delete, holders
+    from lmworks.pipeline.erasure import add_erased, delete, holders, leftovers, leftovers_with
+    from lmworks.pipeline.manifest import read_manifest
+    from lmworks.pipeline.store import ERASED
     from lmworks.release.built import Built
     from lmworks.workspace import open_store
 
     opened = open_store(store)
     folder = Built.open(opened).recipe.parent
-    documents = documents_of(wanted, list(opened.all()), folder)
+    try:
+        documents = documents_of(wanted, list(opened.all()), folder)
+    except LmworksError as error:
+        if leftovers(opened):  # no index of personal data tells what stands in them
+            more = "an earlier erasure left shards: give the command again after `lmworks build`"
+            raise LmworksError(f"{str(error).rstrip('.')}; {more}") from error
+        raise
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
         found = holders(opened, documents)
-        if not found:
+        left = leftovers_with(opened, documents)
+        if not found and not left:
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if apply:
             add_erased(folder, documents)
             configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
+            for each in (each for each in left if each.parent.name == "ingest"):
+                with suppress(LmworksError):  # as of an artifact, its manifest may have been unreadable before
+                    configs.append(read_manifest(each / ERASED).config)
             forget_rows(configs, folder)
-            delete(opened, found)
+            delete(opened, found, documents)
     if as_json:
         rows = [
             {"step": _step(item), "key": item.key, "model": _is_model(item), "counted_because": why}
             for item, why in found.items()
+        ]
+        rows += [
+            {"step": None, "key": each.name, "model": False, "counted_because": f"{LEFT} of {each.parent.name}"}
+            for each in left
         ]
         print_json({"erased": apply, "held_by": rows})
         return
@@ -140,6 +159,8 @@ def erase(
         if _is_model(item):
             seen += f"  weights that {'may have seen' if why else 'saw'} the text: retire every copy given away"
         print(f"{_step(item)}{seen}")
+    for each in left:
+        print(f"{LEFT} of {each.parent.name} {each.name[:12]}")
     print("deleted; make the rest anew with `lmworks build`" if apply else "these would be deleted with --apply")
 
 

@@ -9,10 +9,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import astuple, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,14 +21,20 @@ from lmworks.data.identity import ID_KEY, document_id, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
-from lmworks.data.records import Document, Documents, write_file, write_json_lines
+from lmworks.data.records import Document, Documents, read_columns, write_file, write_json_lines
 from lmworks.data.sources import AnySource
+from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.units import Origin, Unit
+from lmworks.pipeline.workers import in_processes
 from lmworks.recipe.schema import Effect, StepConfig
+
+FILES = "files"
+"""The pass that looks at files, before the one that reads them."""
 
 
 class IngestConfig(StepConfig):
@@ -84,7 +91,7 @@ class IngestConfig(StepConfig):
         return total
 
 
-@stage(version=3)
+@stage(version=4)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
@@ -100,31 +107,19 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     for source in config.sources:
         _refuse_whole_source(config.licences, source)
     key = load_id_key(config.folder)
-    units: list[list[tuple[int, Piece]]] = []
-    files, unreadable = [], Tally()
-    for number, source in enumerate(config.sources):
-        readable = []
-        for path in source.paths():
-            context.check_stop()
-            if not _is_text(path):
-                shown = path.encode(errors="surrogateescape").decode(errors="replace")
-                _quarantine(unreadable, source.label, Unreadable(shown, "", 0, "the file's name is not UTF-8", b""))
-                continue
-            try:
-                files.append(_describe(source, path))
-                readable += [(number, piece) for piece in source.pieces(path, config.shard_bytes)]
-            except OSError as error:
-                _quarantine(unreadable, source.label, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
-        units += _units(readable, config.shard_bytes)
-        unreadable.counts.update({f"not read: {ending}": times for ending, times in source.left_out().items()})
+    groups, unreadable = _group(config)
+    unreadable.add(_look_at_files(config, groups, out, context))
+    files, units, origins = _cut_into_units(config, groups, context)
     read = partial(_read_unit, config, key)
-    tally = map_units(units, read, out, context)
+    accept = partial(_is_untouched, frozenset(config.erased))
+    tally = map_units(units, read, out, context, origins=origins, accept=accept)
     if repeated := _repeated(out):
         _keep_the_first(repeated, units, read, out, context)
-        tally = map_units(units, read, out, context)  # all are finished: it sums up again
+        tally = map_units(units, read, out, context, origins=origins)  # all are finished: it sums up again
     tally.add(unreadable)
+    bad = (quarantined(len(units), context), quarantined(len(groups), context, FILES), unreadable.quarantined)
     write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
-    write_json_lines(out / "quarantine.jsonl", chain(quarantined(len(units), context), unreadable.quarantined))
+    write_json_lines(out / "quarantine.jsonl", chain.from_iterable(bad))
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
         raise LmworksError(f"No document could be read. Counted by reason: {dict(tally.counts)}.")
@@ -176,11 +171,117 @@ def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
         )
 
 
+Group = tuple[int, Sequence[str]]
+"""Files of one source, by the source's number, that are read together."""
+PieceUnit = Sequence[tuple[int, Piece]]
+"""Pieces with their source's number: what makes one shard."""
+
+
+def _group(config: IngestConfig) -> tuple[list[Group], Tally]:
+    """The files of all sources, cut where their names say, and what is known of files that are not read."""
+    groups: list[Group] = []
+    tally = Tally()
+    for number, source in enumerate(config.sources):
+        paths = []
+        for path in source.paths():
+            if _is_text(path):
+                paths.append(path)
+            else:
+                shown = path.encode(errors="surrogateescape").decode(errors="replace")
+                _quarantine(tally, source.label, Unreadable(shown, "", 0, "the file's name is not UTF-8", b""))
+        names, sizes = [source.cut_key(path) for path in paths], [_size(source, path) for path in paths]
+        groups += [
+            (number, [paths[place] for place in places]) for places in cut_files(names, sizes, config.shard_bytes)
+        ]
+        tally.counts.update({f"not read: {ending}": times for ending, times in source.left_out().items()})
+    return groups, tally
+
+
+def _size(source: SourceConfig, path: str) -> int:
+    try:
+        return source.size(path)
+    except OSError:
+        return 0  # reading it fails, too, and is quarantined
+
+
+def _look_at_files(config: IngestConfig, groups: Sequence[Group], out: Path, context: Context) -> Tally:
+    """Hash every file and find where it is cut, but for those that are as an earlier build saw them."""
+
+    def origin(group: Group) -> Origin | None:
+        source = config.sources[group[0]]
+        try:
+            states = [(path, source.state(path)) for path in group[1]]
+        except OSError:
+            return None
+        return Origin((), [_settings(source), config.shard_bytes, states])
+
+    folder = context.beside / FILES
+    origins = [origin(group) for group in groups]
+    look = partial(_look_at_group, config, folder)
+    units = list(enumerate(groups))
+    here = replace(context, execute=in_processes)  # where the list was made: a file that is not here is nowhere
+    return map_units(units, look, folder, here, (), FILES, threads=True, origins=origins)
+
+
+def _look_at_group(config: IngestConfig, folder: Path, unit: tuple[int, Group]) -> tuple[Parts, Tally]:
+    index, (number, paths) = unit
+    source, tally = config.sources[number], Tally()
+    found = []
+    for path in paths:
+        try:
+            pieces = [astuple(piece) for piece in source.pieces(path, config.shard_bytes)]
+            found.append({"file": _describe(source, path), "pieces": pieces})
+        except OSError as error:
+            _quarantine(tally, source.label, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
+            tally.is_lasting = False
+    tally.files.append(_looked_at(folder, index))
+    write_file(tally.files[0], json.dumps(found).encode())
+    return {}, tally
+
+
+def _looked_at(folder: Path, index: int) -> Path:
+    return folder / f"{index:05d}.json"
+
+
 def _describe(source: SourceConfig, path: str) -> dict[str, str | int | None]:
     with source.open(path) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
         size = stream.tell()
     return {"source": source.label, "path": path, "sha256": digest, "bytes": size, "licence": source.source_licence}
+
+
+def _cut_into_units(
+    config: IngestConfig, groups: Sequence[Group], context: Context
+) -> tuple[list[dict[str, Any]], list[PieceUnit], list[Origin]]:
+    """Every file as `files.json` lists it, what makes each shard, and what that depends on."""
+    files: list[dict[str, Any]] = []
+    units: list[PieceUnit] = []
+    origins: list[Origin] = []
+    gate = config.licences.model_dump(mode="json", exclude_defaults=True)
+    for index, (number, _) in enumerate(groups):
+        source = config.sources[number]
+        found = json.loads(_looked_at(context.beside / FILES, index).read_text())
+        files += [each["file"] for each in found]
+        digests = {each["file"]["path"]: each["file"]["sha256"] for each in found}
+        settings = [gate, _settings(source), source.source_licence, config.id_key_digest]
+        for unit in _units([Piece(*piece) for each in found for piece in each["pieces"]], config.shard_bytes):
+            units.append([(number, piece) for piece in unit])
+            read = dict.fromkeys(digests[piece.path] for piece in unit)
+            origins.append(Origin(tuple(read), [*settings, [astuple(piece) for piece in unit]]))
+    return files, units, origins
+
+
+def _settings(source: SourceConfig) -> dict[str, Any]:
+    return source.model_dump(mode="json", exclude_defaults=True)
+
+
+def _is_untouched(erased: frozenset[str], unit: Unit) -> bool:
+    """Whether a unit that an earlier build read left out the same erased documents as this one would."""
+    facts = unit.record["facts"]
+    if not erased.issuperset(facts["erased"]):
+        return False
+    ids = (read_columns(unit.path(pattern), ["id"]).column("id").to_pylist() for pattern in unit.files if erased)
+    return erased.isdisjoint(chain(facts["left_out"], *ids))
 
 
 def _is_text(name: str) -> bool:
@@ -191,11 +292,17 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _units(pieces: Sequence[tuple[int, Piece]], size: int) -> Iterator[list[tuple[int, Piece]]]:
-    """Consecutive pieces, cut where they reach `size` bytes."""
+def _units(pieces: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
+    """All pieces as one, or consecutive ones, cut where they reach `size` bytes, if they are more than twice as many.
+
+    They are where one file is larger, or a packed one was opened.
+    """
+    if pieces and sum(piece.bytes for piece in pieces) <= 2 * size:
+        yield list(pieces)
+        return
     unit, total = [], 0
-    for number, piece in pieces:
-        unit.append((number, piece))
+    for piece in pieces:
+        unit.append(piece)
         total += piece.bytes
         if total >= size:
             yield unit
@@ -212,7 +319,7 @@ def _repeated(out: Path) -> set[str]:
 
 def _keep_the_first(
     repeated: set[str],
-    units: list[list[tuple[int, Piece]]],
+    units: Sequence[PieceUnit],
     read: Callable[..., tuple[Parts, Tally]],
     out: Path,
     context: Context,
@@ -228,38 +335,57 @@ def _keep_the_first(
         context.check_stop()
         index = int(shard.stem.removeprefix("part-"))
         if not taken.keys().isdisjoint(pq.read_table(shard, columns=["id"]).column("id").to_pylist()):
-            do_again(partial(read, taken=taken), out, context.scratch / "shards", (index, units[index]))
+            do_again(partial(read, taken=taken), out, context, (index, units[index]))
 
 
 def _read_unit(
-    config: IngestConfig, key: bytes, unit: list[tuple[int, Piece]], taken: dict[str, bool] | None = None
+    config: IngestConfig, key: bytes, unit: PieceUnit, taken: dict[str, bool] | None = None
 ) -> tuple[Parts, Tally]:
     """The documents of a unit. `taken` says of ids that are known to repeat whether a record has that id already."""
     tally, documents, erased, taken = Tally(), [], set(config.erased), taken or {}
+    facts: dict[str, list[str]] = {"erased": [], "left_out": []}
     for number, piece in unit:
         source = config.sources[number]
-        for record in _read_piece(source, piece):
+        for record in _read_piece(source, piece, tally):
             identity = _id(key, source.label, record)
             if identity in erased:
                 tally.counts["erased"] += 1
-            elif isinstance(record, Unreadable):
-                _quarantine(tally, source.label, record)
-            elif isinstance(record, Skipped):
-                tally.note(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
-            elif refusal := config.licences.refusal(record.licence):
-                tally.note(refusal, source=source.label, **_place(record))
-            elif taken.get(identity) and isinstance(record, Record) and record.span:
-                reason = f"a key that an earlier record has: {record.key!r}; name a field that is unique in `key_field`"
-                _quarantine(tally, source.label, record.span.unreadable(record.path, record.key, reason))
-            elif taken.get(identity):
-                tally.note("skipped: the same document again", source=source.label, **_place(record))
-            else:
-                if identity in taken:
-                    taken[identity] = True
+                facts["erased"].append(identity)
+            elif (isinstance(record, Record | Document)) and _passes(config, source, record, identity, taken, tally):
                 documents.append(record if isinstance(record, Document) else _document(key, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
+            else:
+                facts["left_out"].append(identity)
+                if isinstance(record, Unreadable):
+                    _quarantine(tally, source.label, record)
+                elif isinstance(record, Skipped):
+                    tally.note(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
     tally.counts["documents"] += len(documents)
+    tally.facts |= facts
     return {"": documents}, tally
+
+
+def _passes(
+    config: IngestConfig,
+    source: SourceConfig,
+    record: Record | Document,
+    identity: str,
+    taken: dict[str, bool],
+    tally: Tally,
+) -> bool:
+    """Whether a record may be read under its licence and is the first of its id; else why not is counted."""
+    if refusal := config.licences.refusal(record.licence):
+        tally.note(refusal, source=source.label, **_place(record))
+    elif taken.get(identity) and isinstance(record, Record) and record.span:
+        reason = f"a key that an earlier record has: {record.key!r}; name a field that is unique in `key_field`"
+        _quarantine(tally, source.label, record.span.unreadable(record.path, record.key, reason))
+    elif taken.get(identity):
+        tally.note("skipped: the same document again", source=source.label, **_place(record))
+    else:
+        if identity in taken:
+            taken[identity] = True
+        return True
+    return False
 
 
 def _id(key: bytes, label: str, found: Found | Document) -> str:
@@ -272,7 +398,7 @@ def _place(record: Record | Document) -> dict[str, str]:
     return {"path": record.path, "record": record.key}
 
 
-def _read_piece(source: SourceConfig, piece: Piece) -> Iterator[Found | Document]:
+def _read_piece(source: SourceConfig, piece: Piece, tally: Tally) -> Iterator[Found | Document]:
     try:
         for found in source.read(piece):
             if isinstance(found, Record) and not _is_text(found.text):
@@ -286,6 +412,7 @@ def _read_piece(source: SourceConfig, piece: Piece) -> Iterator[Found | Document
             "sources as they are while they are read; on a cluster, every machine must see them under the same path."
         ) from error
     except OSError as error:
+        tally.is_lasting = False
         yield Unreadable(piece.name, "", 0, f"unreadable: {error.strerror}", b"")
 
 

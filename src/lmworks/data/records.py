@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,8 +107,12 @@ def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
 
 def shard_ids(folder: Path) -> Iterator[str]:
     """The ids of all shards of a folder, in order, without the texts."""
+    import numpy as np
+
     shards = Documents(folder, "").shards()
-    return heapq.merge(*(read_columns(shard, ["id"]).column("id").to_pylist() for shard in shards))
+    found = [np.array(read_columns(shard, ["id"]).column("id").to_pylist(), "S") for shard in shards]
+    ids = np.sort(np.concatenate(found)) if found else np.zeros(0, "S1")
+    return (name.decode() for name in ids)
 
 
 def write_ids(folder: Path, ids: Iterable[str]) -> None:

@@ -11,17 +11,32 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_file, write_ids, write_shard
 from lmworks.errors import LmworksError
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.files import digest_file, sync_folder
 from lmworks.pipeline.stage import Context
+from lmworks.pipeline.units import (
+    BESIDE,
+    PAYLOAD,
+    Earlier,
+    Entry,
+    Origin,
+    index_path,
+    link,
+    numbered,
+    record_path,
+)
+from lmworks.pipeline.units import Unit as FinishedUnit
 from lmworks.pipeline.workers import MOST_THREADS, in_processes, in_threads
+from lmworks.recipe.schema import StepConfig
 
 EXAMPLES_PER_REASON = 3
 
 
-Config = TypeVar("Config")
+Config = TypeVar("Config", bound=StepConfig)
 Unit = TypeVar("Unit")
 
 
@@ -33,6 +48,12 @@ class Tally:
     examples: list[dict[str, Any]] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     """Of one unit of work only: those of a whole step may be as large as its source."""
+    files: list[Path] = field(default_factory=list)
+    """Files that one unit wrote by itself, in whose names its number stands as five digits."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What a step wants to know of a finished unit."""
+    is_lasting: bool = True
+    """False where a unit may give something else another time: no later build takes it."""
 
     def note(self, reason: str, **example: Any) -> None:
         """Count one drop or change, and keep it as an example if there are few of its reason yet."""
@@ -54,6 +75,11 @@ Parts = Mapping[str, Sequence[Document]]
 """Documents by the part of the output they belong to; "" is the output folder itself."""
 
 
+def origins_of(shards: Sequence[Path], *settings: Any) -> list[Origin]:
+    """What a unit for each shard depends on: the shard, and settings that are the same for all."""
+    return [Origin((digest_file(shard),), settings) for shard in shards]
+
+
 def map_shards(
     documents: Documents,
     function: Callable[[Config, list[Document]], tuple[Parts, Tally]],
@@ -61,9 +87,15 @@ def map_shards(
     out: Path,
     context: Context,
     step: str = "shards",
+    settings: Any = None,
 ) -> Tally:
-    """Run a pure function over each shard of `documents`; each shard gives one shard of `out`."""
-    return map_units(documents.shards(), partial(_on_shard, function, config), out, context, step=step)
+    """Run a pure function over each shard of `documents`; each shard gives one shard of `out`.
+
+    `settings` is what the output of a shard depends on beside the config.
+    """
+    shards = documents.shards()
+    origins = origins_of(shards, key_config(config), settings)
+    return map_units(shards, partial(_on_shard, function, config), out, context, step=step, origins=origins)
 
 
 def _on_shard(
@@ -80,93 +112,167 @@ def map_units(
     parts: Sequence[str] = ("",),
     step: str = "shards",
     threads: bool = False,
+    origins: Sequence[Origin | None] | None = None,
+    accept: Callable[[FinishedUnit], bool] = lambda unit: True,
 ) -> Tally:
     """Run a pure, picklable function over independent units of work, by `context.workers` workers.
 
     Unit i writes `part-<i>.parquet` in each part that it has documents for. Finished units are journalled, so a run
     that was killed goes on with the others. `step` names this pass in the journal of a stage that makes several.
     `threads` is for work inside numpy and pyarrow: a few threads are as fast there and start at once.
+
+    `origins` says what each unit depends on: one that an earlier build finished, and that is accepted, is taken from
+    there. Without an origin a unit is made in any case.
     """
-    tallies = context.scratch / step
-    finished = _finished(tallies, step, len(units), context)
-    waiting = [(index, unit) for index, unit in enumerate(units) if index not in finished]
+    keys = [context.earlier.key(step, origin) if origin else None for origin in origins or [None] * len(units)]
+    task = _Task(function, out, context.beside, context.scratch, step)
+    finished = _finished(task, len(units), context)
     if finished:
         context.log(f"goes on after {len(finished)} of {len(units)} {step}")
-    work = partial(_one_unit, function, out, tallies)
+    if taken := _take(task, keys, finished, context.earlier, accept):
+        context.log(f"{len(taken)} of {len(units)} {step} are as an earlier build made them")
+    finished |= taken
+    waiting = [(index, keys[index], unit) for index, unit in enumerate(units) if index not in finished]
     context.progress.start(len(units), "shards")
     context.check_stop()
     in_place = threads and context.execute is in_processes and context.workers <= MOST_THREADS
     execute = in_threads if in_place else context.execute
-    with closing(execute(work, waiting, context.workers)) as indices:
+    with closing(execute(task, waiting, context.workers)) as indices:
         for index in indices:
             context.journal.append({"step": step, "unit": index})
             finished.add(index)
             context.progress.update(len(finished))
             context.check_stop()
     total = Tally()
-    for index in range(len(units)):
-        record = json.loads(_tally_path(tallies, index).read_text())
+    entries: list[Entry] = []
+    for number, origin in enumerate(origins or [None] * len(units)):
+        record = json.loads(record_path(context.beside, step, number).read_text())
         total.add(Tally(Counter(record["counts"]), record["examples"]))
+        entries.append(Entry(record["key"], origin.shards if origin else (), record["files"]))
+    write_file(index_path(context.beside, step), json.dumps(entries).encode())
     for part in parts:
         write_ids(out / part, shard_ids(out / part))
     return total
 
 
-def _finished(tallies: Path, step: str, units: int, context: Context) -> set[int]:
-    """The units that are done, by the journal or by their tally, which a worker writes after all else."""
+def _take(
+    task: _Task[Any],
+    keys: Sequence[str | None],
+    finished: set[int],
+    earlier: Earlier,
+    accept: Callable[[FinishedUnit], bool],
+) -> set[int]:
+    """Link what earlier builds finished under the numbers of this one; which units that was.
+
+    As where a worker makes them, their records come last: each says that its unit is done.
+    """
+    waiting = [index for index in range(len(keys)) if index not in finished]
+    found = earlier.find(task.step, [keys[index] or "" for index in waiting], accept)
+    taken = {index: unit for index, unit in zip(waiting, found, strict=True) if unit}
+    for index, unit in taken.items():
+        for pattern in unit.files:
+            link(unit.path(pattern), task.place(pattern, index))
+    for folder in {task.place(pattern, index).parent for index, unit in taken.items() for pattern in unit.files}:
+        sync_folder(folder)
+    for index, unit in taken.items():
+        link(unit.record_path, record_path(task.beside, task.step, index))
+    return set(taken)
+
+
+def _finished(task: _Task[Any], units: int, context: Context) -> set[int]:
+    """The units that are done, by the journal or by their record, which a worker writes after all else."""
+    step = task.step
     records = [record for record in context.journal.records() if record.get("step") == step]
     if not records:
-        shutil.rmtree(tallies, ignore_errors=True)
+        shutil.rmtree(index_path(task.beside, step).parent, ignore_errors=True)
         context.journal.append({"step": step, "units": units})  # before any worker begins: now the output is kept
     finished = {record["unit"] for record in records if "unit" in record}
     for index in set(range(units)) - finished if records else ():
-        if _tally_path(tallies, index).exists():
+        if record_path(task.beside, step, index).exists():
             context.journal.append({"step": step, "unit": index})
             finished.add(index)
     return finished
 
 
-def _one_unit(
-    function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
-) -> int:
-    """Do one unit. Its tally is written after all else: it says that the unit is done."""
-    index, unit = numbered
-    if not tallies.parent.exists():
-        raise LmworksError(
-            f"The machine {os.uname().nodename} does not see {tallies.parent}. Every machine needs the store's folder "
-            "under the same path: mount it from a shared file system, or name another with --store."
-        )
-    parts, tally = function(unit)
-    _write_parts(parts, out, index)
-    _write_tally(tally, tallies, index)
-    return index
+@dataclass(frozen=True)
+class _Task(Generic[Unit]):
+    """One pass of a step, as its workers do it."""
+
+    function: Callable[[Unit], tuple[Parts, Tally]]
+    out: Path
+    beside: Path
+    scratch: Path
+    step: str
+
+    def __call__(self, numbered: tuple[int, str | None, Unit]) -> int:
+        """Do one unit. Its record is written after all else: it says that the unit is done."""
+        index, key, unit = numbered
+        if not self.scratch.exists():
+            raise LmworksError(
+                f"The machine {os.uname().nodename} does not see {self.scratch}. Every machine needs the store's "
+                "folder under the same path: mount it from a shared file system, or name another with --store."
+            )
+        parts, tally = self.function(unit)
+        tally.files += _write_parts(parts, self.out, index)
+        self.write_record(index, tally, key)
+        return index
+
+    def write_record(self, index: int, tally: Tally, key: str | None) -> None:
+        """Store what a unit counted, and digests of what it wrote."""
+        key = key if key and tally.is_lasting else ""
+        record = {
+            "key": key,
+            "files": {self.pattern(path, index): digest_file(path) if key else "" for path in tally.files},
+            **{name: getattr(tally, name) for name in ("counts", "examples", "quarantined", "facts")},
+        }
+        content = json.dumps(record, ensure_ascii=False).encode()
+        write_file(record_path(self.beside, self.step, index), content)
+
+    def pattern(self, path: Path, index: int) -> str:
+        """A file of a unit by its place in the artifact, with `*` for the unit's number."""
+        inside = path.is_relative_to(self.beside)
+        below = path.relative_to(self.beside if inside else self.out)
+        name = below.with_name(below.name.replace(f"{index:05d}", "*", 1))
+        return f"{BESIDE if inside else PAYLOAD}/{name.as_posix()}"
+
+    def place(self, pattern: str, index: int) -> Path:
+        """Where a file of a unit stands while the artifact is made."""
+        root, _, below = numbered(pattern, index).partition("/")
+        return (self.beside if root == BESIDE else self.out) / below
 
 
 def do_again(
-    function: Callable[[Unit], tuple[Parts, Tally]], out: Path, tallies: Path, numbered: tuple[int, Unit]
+    function: Callable[[Unit], tuple[Parts, Tally]], out: Path, context: Context, numbered: tuple[int, Unit]
 ) -> None:
-    """Do a finished unit otherwise. What its shard no longer holds is in the tally before, and never lost by a kill."""
+    """Do a finished unit otherwise. What its shard no longer holds is in the record before, never lost by a kill.
+
+    What it gives depends on other units, so no later build takes it.
+    """
     index, unit = numbered
     parts, tally = function(unit)
-    _write_tally(tally, tallies, index)
+    tally.files += [_shard(out, part, index) for part, documents in parts.items() if documents]
+    _Task(function, out, context.beside, context.scratch, "shards").write_record(index, tally, None)
     _write_parts(parts, out, index)
 
 
-def _write_parts(parts: Parts, out: Path, index: int) -> None:
+def _write_parts(parts: Parts, out: Path, index: int) -> list[Path]:
+    """Write a unit's documents; the files that it wrote."""
+    written = []
     for part, documents in parts.items():
-        shard = out / part / f"part-{index:05d}.parquet"
-        write_shard(shard, documents) if documents else shard.unlink(missing_ok=True)
+        shard = _shard(out, part, index)
+        if documents:
+            write_shard(shard, documents)
+            written.append(shard)
+        else:
+            shard.unlink(missing_ok=True)
+    return written
 
 
-def _write_tally(tally: Tally, folder: Path, index: int) -> None:
-    write_file(_tally_path(folder, index), json.dumps(vars(tally), ensure_ascii=False).encode())
+def _shard(out: Path, part: str, index: int) -> Path:
+    return out / part / f"part-{index:05d}.parquet"
 
 
-def quarantined(units: int, context: Context) -> Iterator[dict[str, Any]]:
+def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
     """What `map_units` could not use in so many units of work, in their order, one unit in memory at a time."""
     for index in range(units):
-        yield from json.loads(_tally_path(context.scratch / "shards", index).read_text())["quarantined"]
-
-
-def _tally_path(folder: Path, index: int) -> Path:
-    return folder / f"{index:05d}.json"
+        yield from json.loads(record_path(context.beside, step, index).read_text())["quarantined"]

@@ -7,7 +7,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest,
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
 from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, key_of, locked
+from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import Effect, StepConfig, effects, references
 from lmworks.registry import Plugin
@@ -127,9 +128,9 @@ class Build:
         before = self.previous.get(node.name, {}).get("parts")
         reason = stale_reason(parts, before)
         grows = node.config.grows_by and before and _family(node, parts) == _family(node, before)
-        return f"{reason}; {node.config.begin_from(self._earlier(node, parts))[1]}" if grows else reason
+        return f"{reason}; {node.config.begin_from(self._kept_before(node, parts))[1]}" if grows else reason
 
-    def _earlier(self, node: Node, parts: Mapping[str, Any]) -> list[Path]:
+    def _kept_before(self, node: Node, parts: Mapping[str, Any]) -> list[Path]:
         """Where artifacts that differ in the field alone that a node grows by kept their state."""
         if node.config.grows_by is None:
             return []
@@ -169,9 +170,13 @@ class Build:
             artifact = self.store.find(node.stage.name, key)
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason)
+                own = environment
+                if not again:
+                    identity = {name: value for name, value in parts.items() if name not in ("config", "inputs")}
+                    earlier, before = self.store.earlier(node.stage.name, identity), self._kept_before(node, parts)
+                    own = replace(environment, earlier=earlier, kept_before=before)
                 with full_disk_in_words(work, node.name):
-                    earlier = [] if again else self._earlier(node, parts)
-                    artifact = self._make(node, parts, work, progress, display, environment, earlier)
+                    artifact = self._make(node, parts, work, progress, display, own)
             else:
                 display.reused(node.name, *position)
             _clear(work)
@@ -187,13 +192,13 @@ class Build:
         progress: Progress,
         display: Display,
         environment: Environment,
-        earlier: Sequence[Path],
     ) -> Artifact:
         finished, key = work / "result.json", key_of(parts)
         out = work / "out"
         if not finished.exists():
             journal = FileJournal(work / "progress.jsonl")
             _drop_unnamed(out, journal)
+            _drop_unnamed(work / BESIDE, journal)
             (work / "scratch").mkdir(exist_ok=True)
             environment.check_stop()
             context = Context(
@@ -204,8 +209,9 @@ class Build:
                 environment.workers,
                 lambda line: display.say(f"{node.name}: {line}"),
                 environment.execute,
+                environment.earlier,
                 work / KEPT,
-                earlier,
+                environment.kept_before,
             )
             handles: dict[str, Any] = {}
             for name, kind in node.stage.inputs.items():
@@ -219,6 +225,7 @@ class Build:
             started = time.time()
             result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
+            _drop_temporary(work / BESIDE)
             write_manifest(finished, self._manifest(node, key, out, result, started, held))
         if (work / KEPT).exists():
             write_atomically(work / KEPT / FAMILY, _family(node, parts))
@@ -232,8 +239,12 @@ class Build:
         write_atomically(out / "counts.json", canonical_json(dict(result.counts)) + "\n")
         write_atomically(out / "examples.jsonl", _json_lines(result.examples))
         sync(out)
+        sync(out.parent / BESIDE)
+        made_from = origins(out.parent / BESIDE)
         files = {
-            str(path.relative_to(out)): FileRecord(sha256=digest_file(path), bytes=path.stat().st_size)
+            (name := str(path.relative_to(out))): FileRecord(
+                sha256=digest_file(path), bytes=path.stat().st_size, made_from=tuple(made_from.get(name, ()))
+            )
             for path in sorted(out.rglob("*"))
             if path.is_file()
         }
@@ -280,6 +291,27 @@ def _family(node: Node, parts: Mapping[str, Any]) -> str:
     return key_of({**parts, "config": config})
 
 
+def foresee(build: Build, nodes: Sequence[Node]) -> str:
+    """One line: which steps of an earlier build are made again by shard, and which wholly; "" if none is.
+
+    Where equal output stops a rebuild, fewer are.
+    """
+    shards: list[str] = []
+    wholly: list[str] = []
+    for node in nodes:
+        before = build.previous.get(node.name)
+        if before is None or build.look(node)[0]:
+            continue
+        beside = build.store.root / "artifacts" / before["stage"] / before["key"] / BESIDE
+        if units := max((len(entries) for _, entries in indices(beside)), default=0):
+            shards.append(f"{node.name} ({units})")
+        elif "/" not in node.name:  # what belongs to a step, such as its rows and its figures, is not told apart
+            wholly.append(node.name)
+    kinds = {"by shard, only those that changed": shards, "wholly": wholly}
+    told = [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+    return f"to be made again {'; '.join(told)}" if told else ""
+
+
 @dataclass(frozen=True)
 class Environment:
     """What the machine and the user bring into a build."""
@@ -287,6 +319,10 @@ class Environment:
     check_stop: Callable[[], None]
     workers: int
     execute: Execute = in_processes
+    earlier: Earlier = NOTHING
+    """What earlier builds finished of the step; set for each."""
+    kept_before: Sequence[Path] = ()
+    """What steps that differ in the field alone that a step grows by kept; set for each."""
 
 
 def split_reference(reference: str) -> tuple[str, str]:

@@ -2,22 +2,24 @@
 
 Erased ids are an input: the first stage that reads text leaves them out, so that a build after an erasure makes
 everything that they reached anew. What was made before is found by the sorted id files of the artifacts, and deleted
-with its work folders; the manifest stays, marked, as the record that something was there.
+with its work folders; the manifest stays, marked, as the record that something was there. Shards that no erased
+document has reached stay, too, without a manifest: the next build takes them.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 from lmworks.errors import UsageError
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.files import digest_file, write_atomically
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.manifest import write_manifest
 from lmworks.pipeline.store import ERASED, KEPT, Artifact, Store
+from lmworks.pipeline.units import BESIDE, PAYLOAD, Unit, index_path, indices
 
 ERASED_FILE = "erased-documents.txt"
 """Beside the recipe: one document id a line. It holds no text, and belongs under version control."""
@@ -73,20 +75,104 @@ def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
     return Lineage(store).reached(holds, passes_on)
 
 
-def delete(store: Store, found: Collection[Artifact]) -> None:
-    """Delete payloads, states kept beside them, all unfinished work and every report.
+def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> None:
+    """Delete what has read erased documents, states kept beside it, all unfinished work and every report.
 
-    A deletion that was cut off is found and ended again. Of an artifact there remains its manifest, as `erased.json`.
+    A deletion that was cut off is found and ended again. Of an artifact there remain its manifest, as `erased.json`,
+    and units of work that have read none of the documents, for the next build to take; so of earlier erasures.
     """
+    was_cut_off = any(artifact.is_erased for artifact in found)
     for artifact in found:
         if artifact.is_readable:
             write_manifest(artifact.folder / ERASED, artifact.manifest.model_copy(update={"erased": True}))
         else:
             write_atomically(artifact.folder / ERASED, "{}\n")
-    held = [folder for artifact in found for folder in (artifact.payload, artifact.folder / KEPT)]
-    for folder in (store.root / "work", store.root / "reports", *held):
+    for folder in (store.root / "work", store.root / "reports"):
         if folder.exists():
             shutil.rmtree(folder)
     (store.root / "work").mkdir()
+    folders, erased = _marked(store), frozenset(ids)
+    holding = {folder: set(_shards_with(folder, erased)) for folder in folders}
+    clean = set(_shards(store)).difference(*holding.values())
+    for folder in sorted(folders, key=lambda folder: bool(holding[folder])):  # what tells of a deletion goes last
+        # The shards that would tell which units have read the documents may be gone already.
+        _delete_all_but(folder, set() if was_cut_off else set(_untouched(folder, clean, erased)))
     for artifact in found:
         (artifact.folder / "manifest.json").unlink()
+
+
+def leftovers(store: Store) -> list[Path]:
+    """The folders of artifacts of which an erasure left shards that it did not reach, for the next build to take."""
+    return [
+        folder
+        for folder in _marked(store)
+        if not (folder / "manifest.json").exists() and any((folder / name).exists() for name in (PAYLOAD, BESIDE))
+    ]
+
+
+def leftovers_with(store: Store, ids: Iterable[str]) -> list[Path]:
+    """Those in which one of the documents stands: no artifact lists it until the next build has taken the shard."""
+    wanted = frozenset(ids)
+    return [folder for folder in leftovers(store) if any(_shards_with(folder, wanted))]
+
+
+def _marked(store: Store) -> list[Path]:
+    return [mark.parent for mark in sorted((store.root / "artifacts").glob(f"*/*/{ERASED}"))]
+
+
+def _shards_with(folder: Path, ids: frozenset[str]) -> Iterator[str]:
+    """sha256 of each shard of an artifact that holds one of the documents."""
+    import pyarrow.parquet as pq
+
+    for path in folder.rglob("*.parquet"):
+        with pq.ParquetFile(path) as file:
+            if "id" in file.schema_arrow.names and not ids.isdisjoint(file.read(["id"]).column("id").to_pylist()):
+                yield digest_file(path)
+
+
+def _shards(store: Store) -> Iterator[str]:
+    """sha256 of every shard in the store, those too that artifacts keep beside their payload."""
+    for folder in (store.root / "artifacts").glob("*/*"):
+        for step, entries in indices(folder / BESIDE):
+            for number, entry in enumerate(entries):
+                unit = Unit(folder, step, number, entry.files)
+                yield from (digest for pattern, digest in entry.files.items() if unit.path(pattern).exists())
+    for artifact in store.all():
+        if artifact.is_readable:
+            yield from (record.sha256 for record in artifact.manifest.files.values())
+
+
+def _untouched(folder: Path, clean: Collection[str], erased: Collection[str]) -> Iterator[Path]:
+    """The files of units of work that have read and written nothing but shards that are known to be clean.
+
+    Units of `ingest` read files of sources: what they keep of a document is in the shard that they write, or in the
+    record that names it. A record that names an erased document goes in any case.
+    """
+    reads_sources = folder.parent.name == "ingest"
+    for step, entries in indices(folder / BESIDE):
+        yield index_path(folder / BESIDE, step)
+        for number, entry in enumerate(entries):
+            unit = Unit(folder, step, number, entry.files)
+            read = () if reads_sources else entry.shards
+            is_clean = entry.key and all(digest in clean for digest in (*read, *entry.files.values()))
+            if is_clean and unit.record_path.exists() and not _names_one(unit.record_path, erased):
+                yield unit.record_path
+                yield from map(unit.path, unit.files)
+
+
+def _names_one(record: Path, erased: Collection[str]) -> bool:
+    return any(found in erased for found in _ID.findall(record.read_text(encoding="utf-8")))
+
+
+def _delete_all_but(folder: Path, kept: Collection[Path]) -> None:
+    if (folder / KEPT).exists():  # one state of all that the step has read
+        shutil.rmtree(folder / KEPT)
+    for root in (folder / BESIDE, folder / PAYLOAD):
+        for path in sorted(root.rglob("*"), reverse=True):  # what is in a folder before the folder
+            if not path.is_dir() or path.is_symlink():
+                if path not in kept:
+                    path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
+        if root.exists() and not any(root.iterdir()):
+            root.rmdir()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lmworks.pipeline.manifest import InputRecord
 from lmworks.pipeline.stage import Role
-from lmworks.pipeline.store import Artifact, Store
+from lmworks.pipeline.store import ERASED, Artifact, Store
+from lmworks.pipeline.units import BESIDE, PAYLOAD
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,13 @@ def unused(store: Store) -> list[Waste]:
     for artifact in store.all():
         if (artifact.stage, artifact.key) not in wanted:
             waste.append(Waste(artifact.folder, artifact.label, _size(artifact.folder)))
+    for mark in sorted((store.root / "artifacts").glob(f"*/*/{ERASED}")):
+        key = mark.parent.name
+        if (mark.parent / "manifest.json").exists() or (store.root / "work" / key / "result.json").exists():
+            continue  # it is being erased, or published
+        label = f"what an erasure left of {mark.parent.parent.name} {key[:12]}"
+        folders = (mark.parent / PAYLOAD, mark.parent / BESIDE)
+        waste += [Waste(folder, label, _size(folder)) for folder in folders if folder.exists()]
     for work in sorted((store.root / "work").iterdir()):
         if work.name not in {key for _, key in wanted}:
             waste.append(Waste(work, f"unfinished work {work.name[:12]}", _size(work)))

@@ -40,6 +40,8 @@ class FileRecord(_Record):
 
     sha256: str
     bytes: int
+    made_from: tuple[str, ...] = Field(exclude_if=_is_empty, default=())
+    """Of a shard, the sha256 of each shard or file of a source that it was made from."""
 
 
 class InputRecord(_Record):

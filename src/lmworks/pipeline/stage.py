@@ -20,6 +20,7 @@ from types import UnionType
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.units import BESIDE, NOTHING, Earlier
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import StepConfig
 
@@ -84,10 +85,17 @@ class Context:
     log: Callable[[str], None] = print
     execute: Execute = in_processes
     """Where units of work run."""
+    earlier: Earlier = NOTHING
+    """Units of work that earlier builds of the stage finished."""
     kept: Path | None = None
     """Where a stage may leave a state that lies beside the artifact, no part of it, for steps with more of a field."""
-    earlier: Sequence[Path] = ()
+    kept_before: Sequence[Path] = ()
     """Such states of steps that are equal but for that field (`grows_by`)."""
+
+    @property
+    def beside(self) -> Path:
+        """What is kept of units of work beside the payload, for later builds; see `units`."""
+        return self.scratch.parent / BESIDE
 
 
 class Role(StrEnum):

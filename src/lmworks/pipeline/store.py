@@ -2,8 +2,9 @@
 
 artifacts/STAGE/KEY/payload/…       what the stage made
 artifacts/STAGE/KEY/kept/…          a state that steps with more of a field may begin with: no part of the artifact
+artifacts/STAGE/KEY/beside/…        what later builds can take of its units of work, in no digest: see `units`
 artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
-work/KEY/{lock, step, progress.jsonl, scratch/, out/, result.json}
+work/KEY/{lock, step, progress.jsonl, scratch/, out/, beside/, result.json}
                                     result.json is the manifest to be: the stage has finished, publishing has not
 builds/NAME.json, builds/last       what each recipe's steps were last built as
 """
@@ -31,10 +32,12 @@ from lmworks.pipeline.files import (
     write_atomically,
 )
 from lmworks.pipeline.manifest import Manifest, read_manifest, write_manifest
+from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier
 
 ERASED = "erased.json"
 """The manifest of what an erasure deleted."""
 KEPT = "kept"
+"""Beside a payload: a state that steps with more of a field may begin with."""
 _SOUND: set[tuple[Path, int, int, int]] = set()
 """Files that this process has read and found as they were written, with what tells of a change."""
 
@@ -48,7 +51,7 @@ class Artifact:
     @property
     def payload(self) -> Path:
         """The files that the stage made."""
-        return self.folder / "payload"
+        return self.folder / PAYLOAD
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -137,6 +140,13 @@ class Store:
         artifact = Artifact(self.root / "artifacts" / stage / key)
         return artifact if (artifact.folder / "manifest.json").exists() and not artifact.is_erased else None
 
+    def earlier(self, stage: str, identity: Any) -> Earlier:
+        """Finished units of work of a stage, which `identity` names with its version."""
+        folders = sorted(
+            (self.root / "artifacts" / stage).absolute().glob("*/beside"), key=lambda path: path.stat().st_mtime
+        )
+        return Earlier(identity, [folder.parent for folder in reversed(folders)])
+
     def all(self) -> Iterator[Artifact]:
         """Every finished artifact, with those whose deletion by an erasure was cut off."""
         for manifest in sorted((self.root / "artifacts").glob("*/*/manifest.json")):
@@ -152,15 +162,19 @@ class Store:
         """Move a finished output into place; the manifest is written last."""
         folder = self.root / "artifacts" / manifest.stage / manifest.key
         folder.mkdir(parents=True, exist_ok=True)
-        if out.exists():
+        parts = ((out, PAYLOAD), (out.with_name(BESIDE), BESIDE), (out.with_name(KEPT), KEPT))
+        if out.exists():  # nothing of what was there before may stay beside what is new
             (folder / "manifest.json").unlink(missing_ok=True)  # or a crash here leaves one that promises a payload
-            if (folder / "payload").exists():
-                shutil.rmtree(folder / "payload")
-            out.replace(folder / "payload")
-            shutil.rmtree(folder / KEPT, ignore_errors=True)
-            if (kept := out.with_name(KEPT)).exists():
-                kept.replace(folder / KEPT)
-            sync_folder(folder)
+            for _, name in parts:
+                if (folder / name).exists():
+                    shutil.rmtree(folder / name)
+        for made, name in parts:  # what a crash left behind follows, too
+            if made.exists():
+                (folder / "manifest.json").unlink(missing_ok=True)
+                if (folder / name).exists():
+                    shutil.rmtree(folder / name)
+                made.replace(folder / name)
+                sync_folder(folder)
         (folder / ERASED).unlink(missing_ok=True)
         write_manifest(folder / "manifest.json", manifest)
         return Artifact(folder)

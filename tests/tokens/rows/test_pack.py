@@ -75,9 +75,9 @@ def test_a_stopped_packing_goes_on_and_gives_the_same_bytes(tokenizer: Tokenizer
     with pytest.raises(Halt):
         pack_documents(config, documents, tokenizer, tmp_path / "out", context)
     assert {"step": "encode", "unit": 0} in journal.records()
-    done = (tmp_path / "scratch" / "tokens" / "00000.tokens").stat().st_mtime_ns
+    done = (tmp_path / "beside" / "tokens" / "00000.tokens").stat().st_mtime_ns
     pack_documents(config, documents, tokenizer, tmp_path / "out", make_context(tmp_path, journal))
-    assert (tmp_path / "scratch" / "tokens" / "00000.tokens").stat().st_mtime_ns == done
+    assert (tmp_path / "beside" / "tokens" / "00000.tokens").stat().st_mtime_ns == done
     for file in whole.iterdir():
         assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
 

@@ -29,7 +29,9 @@ def context_of(folder: Path, earlier: Sequence[Path] = (), said: list[str] | Non
     """Of a run that keeps its state beside its output, and may begin where others kept theirs."""
     log = (lambda line: None) if said is None else said.append
     context = make_context(folder, MemoryJournal())
-    return dataclasses.replace(context, kept=folder / "kept", earlier=tuple(each / "kept" for each in earlier), log=log)
+    return dataclasses.replace(
+        context, kept=folder / "kept", kept_before=tuple(each / "kept" for each in earlier), log=log
+    )
 
 
 def kept(folder: Path) -> list[str]:

@@ -20,8 +20,9 @@ from pydantic import Field
 
 from lmworks.data.quality.word_list import read_list
 from lmworks.data.records import Documents, read_shard, write_file
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.errors import LmworksError
+from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -59,9 +60,10 @@ class ClassicConfig(StepConfig):
 @stage(version=1, reads="documents")
 def classic(config: ClassicConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Cleaned documents; figures show what each step alone does to the types of words that occur."""
-    folder = context.scratch / "types"
+    folder = context.beside / "types"
     work = partial(_clean_shard, config, folder)
-    tally = map_units(list(enumerate(documents.shards())), work, out, context)
+    shards = documents.shards()
+    tally = map_units(list(enumerate(shards)), work, out, context, origins=origins_of(shards, key_config(config)))
     if not tally.counts["documents"]:
         raise LmworksError(f"classic: no document is left. Dropped by reason: {dict(tally.counts)}.")
     types: Counter[str] = Counter()
@@ -91,7 +93,8 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
         if "readability" in config.steps:
             meta["readability"] = flesch_kincaid(document.text)
         kept.append(replace(document, text=text, meta=meta))
-    write_file(folder / f"{number:05d}.json", json.dumps(types).encode())
+    tally.files.append(folder / f"{number:05d}.json")
+    write_file(tally.files[0], json.dumps(types).encode())
     tally.counts["documents"] += len(kept)
     tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
     return {"": kept}, tally

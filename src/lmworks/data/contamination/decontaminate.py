@@ -15,10 +15,11 @@ from pydantic import Field, model_validator
 from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
 from lmworks.data.quality.filters import MIN_WORDS
 from lmworks.data.records import Document, Documents, read_shard, write_file, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import digest_file, digest_text
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.files import canonical_json, digest_file, digest_text
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -94,13 +95,16 @@ def decontaminate(
     items = [*_items_of_steps(config, against), *_items_of_files(config, tally)]
     if not items:
         raise LmworksError(f"decontaminate: the evaluation sets hold no text. Counted: {dict(tally.counts)}.")
-    index, found = context.scratch / "index", context.scratch / "found"
+    index, found = context.scratch / "index", context.beside / "found"
     write_index(index, [item.text for item in items])
     open_index.cache_clear()
     _labels.cache_clear()
     write_file(index / "labels.json", json.dumps([(item.set, item.record) for item in items]).encode())
     work = partial(_clean_shard, config, index, found)
-    tally.add(map_units(list(enumerate(documents.shards())), work, out, context))
+    shards = documents.shards()
+    sought = digest_text(canonical_json([(item.set, item.record, item.text) for item in items]))
+    origins = origins_of(shards, key_config(config), sought)
+    tally.add(map_units(list(enumerate(shards)), work, out, context, origins=origins))
     listing = _verdicts(items, found)
     write_json_lines(out / "items.jsonl", listing)
     tally.counts["items"] = len(items)
@@ -173,7 +177,8 @@ def _clean_shard(
                 continue
             clean = rest
         kept.append(clean)
-    write_file(found / f"{number:05d}.json", json.dumps(records).encode())
+    tally.files.append(found / f"{number:05d}.json")
+    write_file(tally.files[0], json.dumps(records).encode())
     tally.counts["documents"] += len(kept)
     tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
     return {"": kept}, tally

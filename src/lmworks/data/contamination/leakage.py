@@ -14,7 +14,7 @@ from lmworks.data.duplicates.deduplicate import Clusters, find_clusters, read_id
 from lmworks.data.duplicates.hashed import Hashed, hash_shard, hashed_path
 from lmworks.data.duplicates.minhash import jaccard
 from lmworks.data.records import Documents
-from lmworks.data.steps import map_units
+from lmworks.data.steps import map_units, origins_of
 from lmworks.pipeline.stage import Context
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ class Neighbours:
     """What duplicate search knows of documents [N]; `least` is the lowest similarity that will be asked for."""
 
     def __init__(self, documents: Documents, least: float, context: Context) -> None:
-        folder, self._shards, self._context = context.scratch / "hashed", documents.shards(), context
+        folder, self._shards, self._context = context.beside / "hashed", documents.shards(), context
         numbered = list(enumerate(self._shards))
-        map_units(numbered, partial(hash_shard, folder, least), folder, context, parts=(), step="hash")
+        hashing, origins = partial(hash_shard, folder, least), origins_of(self._shards, least)
+        map_units(numbered, hashing, folder, context, parts=(), step="hash", origins=origins)
         self._hashed = Hashed([hashed_path(folder, index) for index, _ in numbered])
         self._found: dict[float, NDArray[np.int64]] = {}
 

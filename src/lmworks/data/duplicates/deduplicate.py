@@ -8,7 +8,9 @@ Axes: N documents, b bands, S shingles, M members of buckets.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +18,9 @@ from typing import TYPE_CHECKING
 from lmworks.data.duplicates.hashed import Hashed, hash_shard, hashed_path
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
 from lmworks.data.records import Documents, read_columns, write_json_lines, write_table
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.pipeline.stage import Context
+from lmworks.pipeline.units import link
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,15 +57,15 @@ def drop_duplicates(
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
-    folder = context.scratch / "hashed"
+    folder = context.beside / "hashed"
     hashing = partial(hash_shard, folder, threshold)
-    map_units(list(enumerate(everything)), hashing, folder, context, parts=(), step="hash", threads=True)
+    origins = origins_of(everything, threshold)
+    map_units(list(enumerate(everything)), hashing, folder, context, (), "hash", threads=True, origins=origins)
     hashed = Hashed([hashed_path(folder, index) for index in range(len(everything))])
     clusters = find_clusters(hashed, threshold, context)
     reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
     edges = hashed.edges.tolist()
-    units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
-    tally = map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True)
+    tally = drop_units(shards, reasons, edges, out, context)
     write_json_lines(out / "clusters.jsonl", records)
     tally.counts["clusters of duplicates"] = len(records)
     return tally
@@ -259,6 +262,18 @@ def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.
     return np.concatenate(found)
 
 
+def drop_units(
+    shards: Sequence[Path], reasons: NDArray[np.uint8], edges: Sequence[int], out: Path, context: Context
+) -> Tally:
+    """Leave out of each shard the rows that have a reason, by its place in `REASONS`; `edges` are the shards' first."""
+    units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
+    origins = [
+        replace(origin, settings=hashlib.sha256(dropped.tobytes()).hexdigest())
+        for origin, (_, _, dropped) in zip(origins_of(shards), units, strict=True)
+    ]
+    return map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True, origins=origins)
+
+
 def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
     """Leave out the duplicates of one shard."""
     import numpy as np
@@ -271,10 +286,14 @@ def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Par
     for row in reasons.nonzero()[0].tolist():
         document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
         tally.note(REASONS[reasons[row]], id=document_id, text=text[:200])
+    path = out / f"part-{index:05d}.parquet"
     bits = pa.py_buffer(np.packbits(reasons == 0, bitorder="little"))  # pa.array would import pandas where it can
     kept = table.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(table), [None, bits]))
-    if len(kept):
-        write_table(out / f"part-{index:05d}.parquet", kept)
+    if len(kept) == len(table):
+        link(shard, path)  # it would be written as it is
+    elif len(kept):
+        write_table(path, kept)
+    tally.files += [path] * bool(len(kept))
     tally.counts["documents"] += len(kept)
     tally.counts["bytes"] += pc.sum(pc.binary_length(kept.column("text"))).as_py() or 0
     return {}, tally

@@ -47,8 +47,9 @@ def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]
     if not found:
         sketched = [bytes(SKETCH * len(table))]
     start = (head, bytes.fromhex(half_digests), number.astype(np.uint32).tobytes())
-    write_file(hashed_path(folder, index), b"".join((*start, *sketched, joined.tobytes(), *hashes)))
-    return {}, Tally()
+    path = hashed_path(folder, index)
+    write_file(path, b"".join((*start, *sketched, joined.tobytes(), *hashes)))
+    return {}, Tally(files=[path])
 
 
 class Hashed:

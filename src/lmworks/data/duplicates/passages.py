@@ -9,10 +9,12 @@ Axes: N documents, W words, V windows (one begins at every word that has enough 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,9 +22,11 @@ from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.records import Documents, read_shard, write_file
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.words import hash_words, word_spans
 from lmworks.errors import LmworksError
+from lmworks.pipeline.build import key_config
+from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -57,13 +61,19 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
     shards = documents.shards()
     if not shards:
         raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
-    folder = context.scratch / "windows"
+    numbered, digests = list(enumerate(shards)), origins_of(shards)
+    folder, marks = context.beside / "windows", context.scratch / "marks"
     hashing = partial(_hash_shard, folder, config.words)
-    map_units(list(enumerate(shards)), hashing, folder, context, parts=(), step="windows")
-    files = WindowFiles(folder, len(shards))
-    joined = _join(files, _ranks(shards), context.scratch / "repeats", context)
-    units = list(enumerate(shards))
-    tally = map_units(units, partial(_cut_shard, config, files, joined), out, context, step="cut")
+    origins = [replace(origin, settings=config.words) for origin in digests]
+    map_units(numbered, hashing, folder, context, parts=(), step="windows", origins=origins)
+    joined = _join(WindowFiles(folder, len(shards)), _ranks(shards), context.scratch / "repeats", context)
+    marking = partial(_mark_shard, folder, len(shards), joined, config.words, marks)
+    map_units(range(len(shards)), marking, marks, context, parts=(), step="mark")
+    origins = [
+        replace(origin, settings=[key_config(config), digest_file(_marked(marks, index))])
+        for index, origin in enumerate(digests)
+    ]
+    tally = map_units(numbered, partial(_cut_shard, config, folder, marks), out, context, step="cut", origins=origins)
     return Result(counts=tally.counts, examples=tally.examples)
 
 
@@ -86,6 +96,7 @@ def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Pa
     found = found[order]
     limits = np.arange(1, _RANGES, dtype=np.uint64) << np.uint64(56)
     edges = np.concatenate(([0], np.searchsorted(found, limits), [len(found)]))
+    tally = Tally()
     for name, values in (
         ("counts", np.concatenate(counts)),
         ("edges", edges),
@@ -93,8 +104,9 @@ def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Pa
         ("hashes", found),
         ("places", order.astype(np.uint32)),
     ):
-        write_file(folder / f"{index:05d}.{name}", values.tobytes())
-    return {}, Tally()
+        tally.files.append(folder / f"{index:05d}.{name}")
+        write_file(tally.files[-1], values.tobytes())
+    return {}, tally
 
 
 class WindowFiles:
@@ -197,16 +209,39 @@ def _groups(edges: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
             first = last
 
 
-def _cut_shard(
-    config: PassagesConfig, files: WindowFiles, joined: Sequence[Path], unit: tuple[int, Path]
+@functools.lru_cache(maxsize=1)
+def _open_files(folder: Path, shards: int) -> WindowFiles:
+    """Read once a worker, and never sent to one: they hold numbers of every document."""
+    return WindowFiles(folder, shards)
+
+
+def _marked(marks: Path, index: int) -> Path:
+    return marks / f"{index:05d}.bits"
+
+
+def _mark_shard(
+    folder: Path, shards: int, joined: Sequence[Path], size: int, marks: Path, index: int
 ) -> tuple[Parts, Tally]:
-    """Cut the repeated passages out of the documents of one shard, or leave out the documents."""
-    index, shard = unit
+    """Store which words of one shard stand in a passage that another document keeps."""
+    import numpy as np
+
+    files = _open_files(folder, shards)
     first, last = (int(edge) for edge in files.document_edges[index : index + 2])
-    repeated = _repeated_words(files, joined, first, last, config.words)
+    repeated = _repeated_words(files, joined, first, last, size)
+    write_file(_marked(marks, index), np.packbits(repeated).tobytes())
+    return {}, Tally()
+
+
+def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[int, Path]) -> tuple[Parts, Tally]:
+    """Cut the repeated passages out of the documents of one shard, or leave out the documents."""
+    import numpy as np
+
+    index, shard = unit
+    counts = np.fromfile(folder / f"{index:05d}.counts", np.int64).reshape(-1, 2)[:, 0]
+    edges = [0, *np.cumsum(counts).tolist()]
+    repeated = np.unpackbits(np.fromfile(_marked(marks, index), np.uint8), count=edges[-1]).astype(bool)
     tally, kept = Tally(), []
-    for number, document in enumerate(read_shard(shard), first):
-        start, stop = (int(edge - files.word_edges[first]) for edge in files.word_edges[number : number + 2])
+    for document, (start, stop) in zip(read_shard(shard), pairwise(edges), strict=True):
         if not repeated[start:stop].any():
             kept.append(document)
             continue

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.duplicates.deduplicate import REASONS, drop_rows, read_ids
+from lmworks.data.duplicates.deduplicate import REASONS, drop_units, read_ids
 from lmworks.data.pretrained import batches, load, model_digest, most_tokens
 from lmworks.data.records import Documents, read_columns, write_file, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -72,9 +72,11 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
     import numpy as np
 
     shards = documents.shards()
-    folder = context.scratch / "embedded"
+    folder = context.beside / "embedded"
     one_process = replace(context, workers=1)  # the model computes in threads of its own
-    map_units(list(enumerate(shards)), partial(embed_shard, config, folder), folder, one_process, (), "embed")
+    embedding = partial(embed_shard, config, folder)
+    origins = origins_of(shards, config.encoder_digest, config.tokens)
+    map_units(list(enumerate(shards)), embedding, folder, one_process, (), "embed", origins=origins)
     embedded = [np.load(folder / f"{index:05d}.npy", mmap_mode="r") for index in range(len(shards))]
     edges = np.cumsum([0, *map(len, embedded)])
     ids = read_ids(shards, edges, np.arange(edges[-1]))
@@ -95,8 +97,7 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
             record = {"kept": [ids[lead].decode()], "dropped": [name.decode() for name in ids[rest]], "held_out": []}
             records.append(record)
         context.progress.update(cell + 1)
-    units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
-    tally = map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True)
+    tally = drop_units(shards, reasons, edges.tolist(), out, context)
     write_json_lines(out / "clusters.jsonl", sorted(records, key=lambda record: record["kept"]))
     tally.counts["clusters of duplicates"] = len(records)
     return Result(counts=tally.counts, examples=tally.examples)
@@ -110,8 +111,9 @@ def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]
     texts = read_columns(shard, ["text"]).column("text").to_pylist()
     stream = io.BytesIO()
     np.save(stream, embed(config.folder / config.encoder, texts, config.tokens))
-    write_file(folder / f"{index:05d}.npy", stream.getvalue())
-    return {}, Tally()
+    path = folder / f"{index:05d}.npy"
+    write_file(path, stream.getvalue())
+    return {}, Tally(files=[path])
 
 
 def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32]:

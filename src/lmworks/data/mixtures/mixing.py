@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +13,7 @@ from lmworks.data.records import Documents, shard_ids, write_ids, write_json_lin
 from lmworks.data.tuning.conversations import Conversations, is_conversations
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.units import link
 from lmworks.recipe.schema import Reference, StepConfig
 
 
@@ -122,7 +121,7 @@ def mix(config: MixConfig, documents: list[Documents], out: Path, context: Conte
     shards = [shard for part in documents for shard in part.shards()]
     for number, shard in enumerate(shards):
         context.check_stop()
-        _link(shard, out / f"part-{number:05d}.parquet")
+        link(shard, out / f"part-{number:05d}.parquet")
     for name, part in zip(config.documents, documents, strict=True):
         counts[f"{name} documents"] = part.count()
     write_ids(out, (name for name, _ in groupby(shard_ids(out))))
@@ -136,11 +135,3 @@ def _mix_conversations(parts: Mapping[str, Conversations], out: Path) -> Result:
     write_json_lines(out / "conversations.jsonl", lines)
     write_ids(out, sorted({line["document"] for line in lines if line.get("document")}))
     return Result(counts={f"{name} conversations": len(each) for name, each in named.items()})
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file under another name, which takes no room: payloads are never written to. A copy where that fails."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -18,9 +18,11 @@ from lmworks.data.quality.filters import detect_language
 from lmworks.data.records import Document, Documents, read_shard, write_file
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Reference, StepConfig
 
 if TYPE_CHECKING:
@@ -105,7 +107,11 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
         for turn in range(taken.max())
         for shard, wanted in zip(documents.shards(), shards, strict=True)
     ]
-    tally = map_units(units, _take, out, context)
+    read = {
+        shard: origin.shards for shard, origin in zip(documents.shards(), origins_of(documents.shards()), strict=True)
+    }
+    origins = [Origin(read[shard], [digest_text(canonical_json(wanted)), turn > 0]) for shard, wanted, turn in units]
+    tally = map_units(units, _take, out, context, origins=origins)
     rows = [row for each in attributes for row in _rows(each, before, taken)]
     write_file(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
     bars = [(f"{row['attribute']}: {row['value'][:20]}", [row["after"], row["before"], row["target"]]) for row in rows]
@@ -119,15 +125,16 @@ def _describe(
     config: RepresentConfig, documents: Documents, context: Context
 ) -> tuple[dict[str, list[str]], list[int], list[int]]:
     """The value of each attribute [N], what orders documents at random [N], and the documents of each shard."""
-    folder, shards = context.scratch / "described", list(enumerate(documents.shards()))
+    folder, shards = context.beside / "described", list(enumerate(documents.shards()))
     names = [name for name in config.target if name != TOPIC]
     work = partial(_describe_shard, folder, names, config.groups, config.seed)
-    map_units(shards, work, folder, context, parts=(), step="describe")
+    origins = origins_of(documents.shards(), names, config.groups, config.seed)
+    map_units(shards, work, folder, context, parts=(), step="describe", origins=origins)
     found = [json.loads((folder / f"{number:05d}.json").read_text()) for number, _ in shards]
     labels = {name: [label for each in found for label in each["labels"][name]] for name in names}
     if TOPIC in config.target:
-        topics = context.scratch / "topics"
-        map_units(shards, partial(describe_shard, topics, True), topics, context, parts=(), step="topics")
+        topics, origins = context.beside / "topics", origins_of(documents.shards())
+        map_units(shards, partial(describe_shard, topics, True), topics, context, (), "topics", origins=origins)
         labels[TOPIC] = [str(topic) for topic in find_topics(topics, config.topics, config.seed)[0]]
     return labels, [number for each in found for number in each["order"]], [len(each["order"]) for each in found]
 
@@ -144,8 +151,9 @@ def _describe_shard(
     labels = {name: [_label(document, name, patterns) for document in documents] for name in names}
     hashes = [hashlib.blake2b(f"{seed} {document.id}".encode(), digest_size=8) for document in documents]
     order = [int.from_bytes(each.digest()) for each in hashes]
-    write_file(folder / f"{number:05d}.json", json.dumps({"labels": labels, "order": order}).encode())
-    return {}, Tally()
+    path = folder / f"{number:05d}.json"
+    write_file(path, json.dumps({"labels": labels, "order": order}).encode())
+    return {}, Tally(files=[path])
 
 
 def _label(document: Document, name: str, patterns: Mapping[str, re.Pattern[str]]) -> str:

@@ -19,7 +19,8 @@ from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import Document, Documents, read_shard, write_file
-from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
+from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units, origins_of
+from lmworks.pipeline.build import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -127,14 +128,15 @@ def anonymise(
     The figures are of personal data planted into copies of some of the documents.
     """
     key = PRIVACY_KEY.load(config.folder)
-    parts, spans = context.scratch / "index", context.scratch / "spans"
+    parts, spans = context.beside / "index", context.beside / "spans"
     shards = list(enumerate(documents.shards()))
+    origins = origins_of(documents.shards(), key_config(config), model and model.digest)
     entities_of = partial(config.entities_of, model.path if model else None)
     if config.guessed_kinds():
         one_process = replace(context, workers=1)  # the model computes in threads of its own
         finding = partial(_find_on_shard, entities_of, config.entities.sources if config.entities else None, spans)
-        map_units(shards, finding, spans, one_process, parts=(), step="entities")
-    tally = map_units(shards, partial(_on_shard, config, key, parts, spans), out, context)
+        map_units(shards, finding, spans, one_process, parts=(), step="entities", origins=origins)
+    tally = map_units(shards, partial(_on_shard, config, key, parts, spans), out, context, origins=origins)
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
     figures = measure(documents, config.detectors(), entities_of, config.guessed_kinds())
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
@@ -151,8 +153,9 @@ def _find_on_shard(
     some = [document for document in read_shard(shard) if sources is None or document.source in sources]
     found = iter(entities_of([text for document in some for text in _strings(document)]))
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
-    write_file(folder / f"{number:05d}.json", json.dumps(spans).encode())
-    return {}, Tally()
+    path = folder / f"{number:05d}.json"
+    write_file(path, json.dumps(spans).encode())
+    return {}, Tally(files=[path])
 
 
 def _on_shard(
@@ -161,7 +164,8 @@ def _on_shard(
     number, shard = numbered
     stored = json.loads((spans / f"{number:05d}.json").read_text()) if config.guessed_kinds() else {}
     kept, entries, tally = anonymise_documents(config, key, read_shard(shard), stored)
-    write_index(index / f"{number:05d}.tsv", entries)
+    tally.files.append(index / f"{number:05d}.tsv")
+    write_index(tally.files[0], entries)
     return {"": kept}, tally
 
 

@@ -54,7 +54,9 @@ def classify(config: ClassifyConfig, documents: Documents, classifier: Handle, o
     labels = _load(classifier.path).labels
     if config.label not in (None, *labels):
         raise UsageError(f"classify: no label {config.label!r}; {config.classifier!r} knows {', '.join(labels)}")
-    tally = map_shards(documents, partial(_classify_shard, classifier.path), config, out, context)
+    tally = map_shards(
+        documents, partial(_classify_shard, classifier.path), config, out, context, settings=classifier.digest
+    )
     if not tally.counts["documents"]:
         raise LmworksError(f"classify: no document is left. Dropped by reason: {dict(tally.counts)}.")
     return Result(counts=tally.counts, examples=tally.examples)

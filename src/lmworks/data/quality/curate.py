@@ -80,8 +80,9 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
     A cluster holds what is connected by duplicate pairs. A cluster with a document of `avoid` keeps none.
     `clusters.jsonl` lists them all.
     """
-    filtered = Documents(context.scratch / "filtered", "")
-    tally = map_shards(documents, filter_shard, config, filtered.path, context, step="filter")
+    filtered = Documents(context.beside / "filtered", "")
+    alone = config.model_copy(update={"near_duplicates": None})  # what filters depend on
+    tally = map_shards(documents, filter_shard, alone, filtered.path, context, step="filter")
     if not filtered.shards():
         raise LmworksError(f"curate: the filters leave no document. Dropped by reason: {dict(tally.counts)}.")
     threshold = config.near_duplicates.jaccard if config.near_duplicates else None

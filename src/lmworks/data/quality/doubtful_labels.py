@@ -64,7 +64,8 @@ def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Pat
     targets = np.array([labels.index(label) for _, _, label, _ in examples])
     probabilities = _cross_validate(examples, labels, targets, config.seed, context)
     thresholds = {name: float(probabilities[targets == place, place].mean()) for place, name in enumerate(labels)}
-    tally.add(map_shards(documents, partial(_mark_shard, context.scratch, thresholds), config, out, context))
+    mark = partial(_mark_shard, context.scratch, thresholds)
+    tally.add(map_shards(documents, mark, config, out, context, settings=documents.digest))  # all were learned from
     found = sorted(quarantined(len(documents.shards()), context), key=lambda record: record["margin"], reverse=True)
     write_json_lines(out / "doubtful.jsonl", found)
     right, count = int((probabilities.argmax(axis=1) == targets).sum()), tally.counts["labelled"]

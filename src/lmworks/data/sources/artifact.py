@@ -55,6 +55,10 @@ class ArtifactSource(FolderSource):
         inside = (self.root() / path).relative_to(artifact.payload).as_posix()
         return artifact.manifest.files[inside].sha256
 
+    def cut_key(self, path: str) -> str:
+        """Of the file's content: its name is a number, which changes when a shard before it comes or goes."""
+        return self.state(path)
+
     def _artifact(self) -> tuple[Artifact, str]:
         if not (self.root() / "artifacts").is_dir():
             raise UsageError(f"Source {self.label}: {self.root()} is no store of lmworks. Mend `store`.")

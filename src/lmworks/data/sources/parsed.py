@@ -207,9 +207,10 @@ class ParsedSource(SourceConfig):
     def _cut(self, whole: Piece, size: int) -> list[Piece]:
         form = self._form(whole.name)
         pieces: list[Piece] = []
-        if form is None or form.cut is None:
+        is_packed = unpack.is_packed(whole.path) or whole.member
+        if form is None or form.cut is None or (whole.bytes <= size and not is_packed):
             return [whole]
-        if unpack.is_packed(whole.path) or whole.member:
+        if is_packed:
             # Each piece is found by unpacking all that is before it: few and large ones.
             size = max(size, 2**24, self.size(whole.path) // 8)
         try:

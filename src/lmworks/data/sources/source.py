@@ -62,6 +62,10 @@ class SourceConfig(StepConfig, ABC):
     def state(self, path: str) -> str:
         """What changes whenever the file was touched, such as its size and time. Raises OSError."""
 
+    def cut_key(self, path: str) -> str:
+        """What decides, of a file, whether a shard begins with it: the same wherever the file stands in the list."""
+        return path
+
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
         """A file cut into pieces of about `size` bytes; whole if its form cannot be cut."""
         return [Piece(path, self.size(path))]

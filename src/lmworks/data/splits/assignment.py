@@ -15,7 +15,7 @@ from lmworks.data.records import Documents, read_shard, write_file
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
 from lmworks.data.splits.groups import SplitConfig, cut, hash_of
-from lmworks.data.steps import map_units
+from lmworks.data.steps import map_units, origins_of
 from lmworks.errors import GateRefused, UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context
@@ -75,9 +75,9 @@ def topic_names(config: SplitConfig, documents: Documents, context: Context) -> 
 
 
 def _features(documents: Documents, with_topics: bool, context: Context) -> Path:
-    folder = context.scratch / "described"
-    work = partial(describe_shard, folder, with_topics)
-    map_units(list(enumerate(documents.shards())), work, folder, context, parts=(), step="describe")
+    folder, shards = context.beside / "described", documents.shards()
+    work, origins = partial(describe_shard, folder, with_topics), origins_of(shards, with_topics)
+    map_units(list(enumerate(shards)), work, folder, context, parts=(), step="describe", origins=origins)
     return folder
 
 

@@ -40,10 +40,12 @@ def describe_shard(folder: Path, with_topics: bool, numbered: tuple[int, Path]) 
     documents = read_shard(shard)
     records = [_describe(document) for document in documents]
     columns = {name: [record[name] for record in records] for name in records[0]}
-    write_file(folder / f"{index:05d}.json", json.dumps(columns).encode())
+    files = [folder / f"{index:05d}.json"]
+    write_file(files[0], json.dumps(columns).encode())
     if with_topics:
-        _write_words(folder / f"{index:05d}.npz", [document.text for document in documents])
-    return {}, Tally()
+        files.append(folder / f"{index:05d}.npz")
+        _write_words(files[1], [document.text for document in documents])
+    return {}, Tally(files=files)
 
 
 def _describe(document: Document) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lmworks.data.records import Document, Documents, read_shard, write_file
+from lmworks.data.records import Document, Documents, read_columns, read_shard, write_file
 from lmworks.data.splits.assignment import assign_alike, topic_names
 from lmworks.data.splits.groups import TOPIC_CLUSTER, SplitConfig, assign
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 
 
@@ -29,13 +31,14 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
         part_of = assign({name for shard in names for name in shard if name is not None}, config)
     else:
         part_of, figures = assign_alike(config, documents, names, out, context)
-    tally = map_units(
-        list(zip(documents.shards(), names, strict=True)),
-        partial(split_shard, part_of, config),
-        out,
-        context,
-        config.output_parts(),
-    )
+    shards = documents.shards()
+    parts = [[None if name is None else part_of.get(name, "train") for name in each] for each in names]
+    origins = [
+        replace(origin, settings=[config.by, config.output_parts(), digest_text(canonical_json(of_shard))])
+        for origin, of_shard in zip(origins_of(shards), parts, strict=True)
+    ]
+    units, work = list(zip(shards, parts, strict=True)), partial(split_shard, config)
+    tally = map_units(units, work, out, context, config.output_parts(), origins=origins)
     held_out = {part: sorted(name for name in part_of if part_of[name] == part) for part in config.held_out()}
     groups = len({name for shard in names for name in shard if name is not None})
     listing = {"by": config.by, "groups": groups, **held_out}
@@ -50,34 +53,40 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
 
 def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:
     """The name of each document's group, shard by shard; None if it has none."""
-    import pyarrow.parquet as pq
-
     if config.by == TOPIC_CLUSTER:
         return topic_names(config, documents, context)
+    folder, shards = context.beside / "names", documents.shards()
+    work, origins = partial(_name_groups, folder, config), origins_of(shards, config.by, config.folds)
+    map_units(list(enumerate(shards)), work, folder, context, (), "names", threads=True, origins=origins)
     known: dict[str, str] = {}  # one string a group, not one a document
+    found = (json.loads((folder / f"{index:05d}.json").read_text()) for index in range(len(shards)))
+    return [[name and known.setdefault(name, name) for name in names] for names in found]
+
+
+def _name_groups(folder: Path, config: SplitConfig, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
+    """Store the group of each document of one shard."""
+    index, shard = numbered
     column = config.by if config.by in ("id", "source") else "meta"
-    names: list[list[str | None]] = []
-    for shard in documents.shards():
-        table = pq.read_table(shard, columns=sorted({"id", column}))
-        names.append([])
-        for document, value in zip(*(table.column(name).to_pylist() for name in ("id", column)), strict=True):
-            name = json.loads(value).get(config.by) if column == "meta" else value
-            name = document if name is None and config.folds else name
-            names[-1].append(None if name is None else known.setdefault(str(name), str(name)))
-    return names
+    table = read_columns(shard, sorted({"id", column}))
+    names: list[str | None] = []
+    for document, value in zip(*(table.column(name).to_pylist() for name in ("id", column)), strict=True):
+        name = json.loads(value).get(config.by) if column == "meta" else value
+        name = document if name is None and config.folds else name
+        names.append(None if name is None else str(name))
+    path = folder / f"{index:05d}.json"
+    write_file(path, json.dumps(names).encode())
+    return {}, Tally(files=[path])
 
 
-def split_shard(
-    part_of: dict[str, str], config: SplitConfig, unit: tuple[Path, Sequence[str | None]]
-) -> tuple[Parts, Tally]:
-    """One shard of `split`, with the group of each of its documents."""
-    shard, names = unit
+def split_shard(config: SplitConfig, unit: tuple[Path, Sequence[str | None]]) -> tuple[Parts, Tally]:
+    """One shard of `split`, with the part of each of its documents; None for one that lacks the field."""
+    shard, part_of = unit
     parts: dict[str, list[Document]] = {part: [] for part in config.output_parts()}
     tally = Tally()
-    for document, name in zip(read_shard(shard), names, strict=True):
-        if name is None:
+    for document, part in zip(read_shard(shard), part_of, strict=True):
+        if part is None:
             tally.note(f"no field {config.by!r}: trained on", id=document.id, path=document.meta.get("path"))
-        part = part_of.get(name, "train") if name is not None else "train"
+            part = "train"
         parts[part].append(document)
         tally.counts[f"{part} documents"] += 1
         tally.counts[f"{part} bytes"] += len(document.text.encode())

@@ -10,9 +10,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents, read_shard
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.errors import UsageError
+from lmworks.pipeline.build import key_config
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -34,7 +35,9 @@ def styles(config: StylesConfig, documents: Documents, out: Path, context: Conte
 
     Raises UsageError if no document has both.
     """
-    tally = map_units(documents.shards(), partial(_part_shard, config), out, context, config.parts)
+    shards = documents.shards()
+    origins = origins_of(shards, key_config(config))
+    tally = map_units(shards, partial(_part_shard, config), out, context, config.parts, origins=origins)
     if not tally.counts["documents"]:
         raise UsageError(
             f"{config.documents}: no document has facts in {config.facts!r} and a text in {config.text!r}, found "

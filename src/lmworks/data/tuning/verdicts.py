@@ -16,7 +16,7 @@ from lmworks.data.records import Document, Documents, write_json_lines
 from lmworks.data.steps import Parts, Tally, map_shards
 from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import digest_file
+from lmworks.pipeline.files import canonical_json, digest_file, digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -76,7 +76,8 @@ def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: C
     tally = Tally()
     for bad in unusable:
         tally.note(f"quarantined: {bad['reason'].split(':')[0]}", path=bad["path"], record=bad["record"])
-    tally.add(map_shards(documents, partial(_judge_shard, judged), config, out, context))
+    settings = digest_text(canonical_json(judged))
+    tally.add(map_shards(documents, partial(_judge_shard, judged), config, out, context, settings=settings))
     split = {name: given for name, given in sorted(judged.items()) if len(set(given.values())) > 1}
     write_json_lines(out / "disagreements.jsonl", ({"id": name, "verdicts": given} for name, given in split.items()))
     write_json_lines(out / "quarantine.jsonl", unusable)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from lmworks.data.records import Documents, shard_ids, write_file
-from lmworks.data.steps import Parts, Tally, map_units
+from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Context, Result, stage
@@ -73,13 +73,14 @@ def pack_documents(
     So every token but the very first is a target once. The last row is filled up with <|endoftext|> of weight 0.
     Shards are encoded on their own, and joined block by block: memory does not grow with the documents.
     """
-    encoder, folder, length = tokenizer.open(), context.scratch / "tokens", config.sequence_length
+    encoder, folder, length = tokenizer.open(), context.beside / "tokens", config.sequence_length
     bulk, shards = BulkEncoder(encoder), documents.shards()
     bulk.check(list(_samples(shards)))
     if bulk.fallback:
         context.log(f"encodes by tokenizers, more slowly: {bulk.fallback}")
     work = partial(_encode_shard, tokenizer, folder, not bulk.fallback)
-    done = map_units(list(enumerate(shards)), work, folder, context, parts=(), step="encode").counts
+    origins = origins_of(shards, tokenizer.digest, bulk.fallback)
+    done = map_units(list(enumerate(shards)), work, folder, context, (), "encode", origins=origins).counts
     rows = max(0, -(-(done["tokens"] - 1) // length))
     files = [_encoded(folder, index) for index in range(len(shards))]
     counts = write_rows(
@@ -115,7 +116,8 @@ def _encode_shard(
         return stream.astype(token_type(encoder.vocab_size)).tobytes()
 
     index, shard = numbered
-    write_file(_encoded(folder, index), map(encode, _texts(shard)))
+    tally.files.append(_encoded(folder, index))
+    write_file(tally.files[0], map(encode, _texts(shard)))
     return {}, tally
 
 

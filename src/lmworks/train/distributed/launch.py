@@ -38,7 +38,7 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
         "scratch": str(context.scratch),
         "journal": str(context.scratch.parent / "progress.jsonl"),
         "kept": str(context.kept) if context.kept else None,
-        "earlier": [str(folder) for folder in context.earlier],
+        "kept_before": [str(folder) for folder in context.kept_before],
         "out": str(out),
         "result": str(result),
     }

@@ -135,8 +135,8 @@ class Run:
         import torch
 
         position, branch = self.checkpoints.restore(self._require_stored), self.config.branch_step
-        if not position.step and self.context.earlier:
-            state, words = self.config.begin_from(self.context.earlier, **self.made)
+        if not position.step and self.context.kept_before:
+            state, words = self.config.begin_from(self.context.kept_before, **self.made)
             self.context.log(words)
             position = self.checkpoints.go_on_from(state) if state else position
         if branch and base and not position.step:

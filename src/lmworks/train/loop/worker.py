@@ -92,7 +92,7 @@ def main(path: str) -> None:
         check_stop=partial(raise_if_asked, scratch / STOP),
         log=told.log,
         kept=Path(job["kept"]) if job["kept"] else None,
-        earlier=[Path(folder) for folder in job["earlier"]],
+        kept_before=[Path(folder) for folder in job["kept_before"]],
     )
     dist.barrier()  # the journal is whole before anybody reads it
     try:

@@ -1,0 +1,179 @@
+"""What a small change costs beside a build from nothing: one JSON line, exit code 1 if it is too much or bytes differ.
+
+    python benchmarks/data/incremental.py [--files 200] [--documents 100000] [--shard-bytes 1048576]
+
+Every document step and packing with a tokenizer that is given: read, normalise, anonymise, split with its leak test,
+filter and near-duplicates, decontaminate, repeated passages, rows. Built from nothing; again with one more file; again
+after one document was erased. The bytes of each are compared with those of a build in an empty store. Processor seconds
+are those of this process, which does all the work (`--workers 1`), and include reading and writing.
+
+The texts are paragraphs of this Python's sources, drawn so that some come twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from lmworks import graph
+from lmworks.pipeline.erasure import add_erased, delete, holders
+from lmworks.pipeline.manifest import Manifest
+from lmworks.pipeline.stage import Progress
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.tokens.rows.pack import PackDocumentsConfig, pack_documents
+from lmworks.workspace import open_workspace, run
+
+MOST = 0.10
+"""Of a build from nothing."""
+
+
+def recipe(shard_bytes: int) -> dict[str, Any]:
+    """Every step on."""
+    source = {"kind": "files", "path": "texts", "licence": "MIT"}
+    gate = {"allow": ["permissive"]}
+    return {
+        "name": "incremental",
+        "use_case": "measurement",
+        "plan": {"measure": False},
+        "data": {
+            "raw": {"kind": "ingest", "sources": [source], "licences": gate, "shard_bytes": shard_bytes},
+            "clean": {"kind": "normalise", "from": "raw"},
+            "private": {"kind": "anonymise", "from": "clean"},
+            "split": {"kind": "split", "from": "private", "by": "id", "test": 500, "validation": 0},
+            "unique": {"kind": "curate", "from": "split.train", "avoid": ["split.test"]},
+            "fair": {"kind": "decontaminate", "from": "unique", "files": ["exam.jsonl"]},
+            "passages": {"kind": "repeated-passages", "from": "fair"},
+        },
+        "tokenizer": {"kind": "pretrained", "path": "tokenizer.json"},
+    }
+
+
+class Texts:
+    """Documents of some paragraphs each."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+        whole = "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+        self.paragraphs = [each for each in whole.split("\n\n") if 80 < len(each) < 1200]
+
+    def write(self, path: Path, documents: int) -> None:
+        """One file."""
+        texts = ("\n\n".join(self.draw.choices(self.paragraphs, k=self.draw.randint(1, 3))) for _ in range(documents))
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+
+
+class Meter:
+    """A display that notes the processor seconds of each step."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, float] = {}
+        self._begin = 0.0
+
+    def step(self, node: str, index: int, total: int, reason: str) -> Progress:
+        self._begin = time.process_time()
+        return self
+
+    def finished(self, manifest: Manifest) -> None:
+        self.steps[manifest.step] = round(time.process_time() - self._begin, 2)
+
+    def reused(self, node: str, index: int, total: int) -> None: ...
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr)
+
+    def close(self) -> None: ...
+
+    def start(self, total: float, unit: str) -> None: ...
+
+    def update(self, done: float, **values: float | str) -> None: ...
+
+    def sample(self, title: str, text: str) -> None: ...
+
+
+def build(folder: Path, store: str) -> tuple[dict[str, Artifact], dict[str, float], float]:
+    """The artifacts, the processor seconds of each step, and of all."""
+    meter, began = Meter(), time.process_time()
+    workspace = open_workspace(folder / "recipe.yaml", store=folder / store)
+    packing = PackDocumentsConfig.model_validate({"from": "passages", "sequence_length": 512})
+    workspace.build.nodes = [*workspace.build.nodes, graph.node("rows", pack_documents, packing)]
+    made = run(workspace, meter, workers=1, remember=False)
+    return made, meter.steps, round(time.process_time() - began, 2)
+
+
+def train_tokenizer(folder: Path, texts: Texts) -> None:
+    """A byte-level tokenizer of some thousand ids."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.train_from_iterator(
+        texts.paragraphs[:3000],
+        trainers.BpeTrainer(
+            vocab_size=4096,
+            special_tokens=["<|endoftext|>"],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        ),
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def measure(folder: Path, files: int, documents: int, shard_bytes: int) -> dict[str, Any]:
+    """Build, change, build again, compare."""
+    texts = Texts(0)
+    (folder / "texts").mkdir()
+    for number in range(files):
+        texts.write(folder / "texts" / f"{number:04d}.jsonl", documents // files)
+    train_tokenizer(folder, texts)
+    (folder / "exam.jsonl").write_text(json.dumps({"question": "which of these stands in no document at all, ever?"}))
+    (folder / "recipe.yaml").write_text(json.dumps(recipe(shard_bytes)))
+    made, steps, seconds = build(folder, "store")
+    found: dict[str, Any] = {"files": files, "documents": made["raw"].manifest.counts["documents"]}
+    found["nothing"] = {"cpu_seconds": seconds, "steps": steps}
+
+    def erase() -> None:
+        victim = texts.draw.choice((made["fair"].payload / "ids.txt").read_text().split())
+        store = Store(folder / "store")
+        add_erased(folder, [victim])
+        delete(store, holders(store, [victim]), [victim])
+
+    def add() -> None:
+        texts.write(folder / "texts" / "0100-more.jsonl", documents // files)
+
+    for name, change in (("one more file", add), ("one document erased", erase)):
+        change()
+        made, steps, seconds = build(folder, "store")
+        fresh, _, whole = build(folder, name)
+        equal = all(made[step].digest() == artifact.digest() for step, artifact in fresh.items())
+        share = round(seconds / whole, 4)
+        found[name] = {"cpu_seconds": seconds, "from_nothing": whole, "share": share, "equal": equal, "steps": steps}
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Measure what a small change costs.")
+    parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--shard-bytes", type=int, default=2**20)
+    options = parser.parse_args()
+    os.environ["LMWORKS_ID_KEY"] = os.environ["LMWORKS_PRIVACY_KEY"] = "0" * 32
+    with tempfile.TemporaryDirectory(prefix="incremental") as name:
+        found = measure(Path(name), options.files, options.documents, options.shard_bytes)
+    changes = [each for each in found.values() if isinstance(each, dict) and "share" in each]
+    found["ok"] = all(each["equal"] and each["share"] <= MOST for each in changes)
+    print(json.dumps(found))
+    sys.exit(0 if found["ok"] else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Finished units of work of earlier builds, so that a stage makes again only those whose inputs changed.
+
+A unit of work is a pure function of what its key is a digest of. Beside its payload an artifact keeps, for each pass of
+its stage over units, `beside/units/PASS/NNNNN.json` with what each counted, and `index.json` with their keys and files.
+What a unit wrote is taken under another number; nothing that is taken can differ from what would be made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lmworks.pipeline.files import canonical_json, digest_file, digest_text
+
+PAYLOAD, BESIDE = "payload", "beside"
+UNITS, INDEX = "units", "index.json"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All that the output of one unit depends on, but for its stage's version."""
+
+    shards: tuple[str, ...]
+    """sha256 of each file that it reads."""
+    settings: Any = None
+    """What else it reads, as JSON."""
+
+
+class Entry(NamedTuple):
+    """A unit in the index of a pass."""
+
+    key: str
+    """Empty where nothing may be taken from it."""
+    shards: Sequence[str]
+    """sha256 of each file that it read."""
+    files: Mapping[str, str]
+    """sha256 by path below the artifact, in which `*` stands for the unit's number."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of an artifact that is finished."""
+
+    folder: Path
+    """Of the artifact."""
+    step: str
+    number: int
+    files: Mapping[str, str]
+
+    @property
+    def record_path(self) -> Path:
+        """Where it stands what it counted and quoted."""
+        return record_path(self.folder / BESIDE, self.step, self.number)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What it counted and quoted."""
+        found: dict[str, Any] = json.loads(self.record_path.read_text(encoding="utf-8"))
+        return found
+
+    def path(self, pattern: str) -> Path:
+        """One of its files."""
+        return self.folder / numbered(pattern, self.number)
+
+    def is_whole(self) -> bool:
+        """Whether nothing of it was deleted or changed."""
+        files = ((self.path(pattern), sha256) for pattern, sha256 in self.files.items())
+        return self.record_path.exists() and all(path.exists() and digest_file(path) == sha for path, sha in files)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Finished units of one stage's artifacts, and of what an erasure left of them."""
+
+    identity: Any
+    """Of the stage, with its version."""
+    folders: Sequence[Path]
+    """Of artifacts, the newest first."""
+
+    def key(self, step: str, origin: Origin) -> str:
+        """The key of a unit in a pass of the stage."""
+        return digest_text(canonical_json([self.identity, step, origin.shards, origin.settings]))
+
+    def find(
+        self, step: str, wanted: Sequence[str], accept: Callable[[Unit], bool] = lambda unit: True
+    ) -> list[Unit | None]:
+        """For each key a unit that has it, whose files are what they were, and that is accepted."""
+        known: dict[str, list[Unit]] = {}
+        for folder in self.folders if any(wanted) else ():
+            for number, entry in enumerate(read_index(folder / BESIDE, step)):
+                known.setdefault(entry.key, []).append(Unit(folder, step, number, entry.files))
+        return [
+            next((unit for unit in known.get(key, ()) if key and unit.is_whole() and accept(unit)), None)
+            for key in wanted
+        ]
+
+
+NOTHING = Earlier(None, ())
+
+
+def record_path(beside: Path, step: str, number: int) -> Path:
+    """Where a pass keeps what one unit counted."""
+    return beside / UNITS / step / f"{number:05d}.json"
+
+
+def index_path(beside: Path, step: str) -> Path:
+    """Where a pass keeps the keys and files of its units."""
+    return beside / UNITS / step / INDEX
+
+
+def read_index(beside: Path, step: str) -> list[Entry]:
+    """The units of one pass; none if it was not made."""
+    try:
+        return [Entry(*entry) for entry in json.loads(index_path(beside, step).read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return []
+
+
+def indices(beside: Path) -> Iterator[tuple[str, list[Entry]]]:
+    """Every pass with its units."""
+    for path in sorted((beside / UNITS).glob(f"*/{INDEX}")):
+        yield path.parent.name, read_index(beside, path.parent.name)
+
+
+def origins(beside: Path) -> dict[str, list[str]]:
+    """Of each shard that was made, by its path in the payload, the sha256 of the files that it was made from."""
+    return {
+        numbered(pattern, number).removeprefix(f"{PAYLOAD}/"): list(entry.shards)
+        for _, entries in indices(beside)
+        for number, entry in enumerate(entries)
+        for pattern in entry.files
+        if pattern.startswith(f"{PAYLOAD}/") and entry.shards
+    }
+
+
+def numbered(pattern: str, number: int) -> str:
+    """A unit's file, by its number."""
+    return pattern.replace("*", f"{number:05d}")
+
+
+def link(source: Path, target: Path) -> None:
+    """The same file under another name, which takes no room: no file of a store is written to. Else a copy of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
