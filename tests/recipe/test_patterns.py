@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmworks.errors import LmworksError
@@ -51,7 +51,6 @@ PATTERNS = (
 )
 
 
-@settings(deadline=None)  # the first class of all letters takes its time
 @pytest.mark.filterwarnings("ignore:Possible nested set")
 @given(st.sampled_from(PATTERNS), st.text(st.sampled_from(LETTERS) | st.characters(exclude_categories=["Cs"])))
 @example(r"a$", "a\n")

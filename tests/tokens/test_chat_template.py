@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -268,7 +268,6 @@ COUNTED = ChatTemplate(QWEN)
 
 
 @given(st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": st.text()})))
-@settings(deadline=None)
 def test_any_chat_is_rendered_as_jinja_does(chat: list[dict[str, str]]) -> None:
     assert COUNTED.render(chat, True) == PLAIN.render(messages=chat, add_generation_prompt=True)
 

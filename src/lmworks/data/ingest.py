@@ -20,12 +20,13 @@ from lmworks.data.identity import ID_KEY, document_id, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
-from lmworks.data.records import Document, Documents, write_file, write_json_lines
+from lmworks.data.records import Document, Documents, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
 
@@ -123,7 +124,7 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         _keep_the_first(repeated, units, read, out, context)
         tally = map_units(units, read, out, context)  # all are finished: it sums up again
     tally.add(unreadable)
-    write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
     write_json_lines(out / "quarantine.jsonl", chain(quarantined(len(units), context), unreadable.quarantined))
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
@@ -159,8 +160,8 @@ def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -
             {"source": name, "licence": licence, "documents": n} for (name, licence), n in sorted(counts.items())
         ],
     }
-    write_file(out / "licences.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
-    write_file(out / "ATTRIBUTION.txt", attribution_text(mixture, counts).encode())
+    write_atomically(out / "licences.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "ATTRIBUTION.txt", attribution_text(mixture, counts).encode())
 
 
 def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_file, write_ids, write_shard
+from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_ids, write_shard
 from lmworks.errors import LmworksError
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.workers import MOST_THREADS, in_processes, in_threads
 
@@ -159,7 +160,7 @@ def _write_parts(parts: Parts, out: Path, index: int) -> None:
 
 
 def _write_tally(tally: Tally, folder: Path, index: int) -> None:
-    write_file(_tally_path(folder, index), json.dumps(vars(tally), ensure_ascii=False).encode())
+    write_atomically(_tally_path(folder, index), json.dumps(vars(tally), ensure_ascii=False).encode())
 
 
 def quarantined(units: int, context: Context) -> Iterator[dict[str, Any]]:

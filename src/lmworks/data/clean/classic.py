@@ -19,10 +19,11 @@ from typing import Literal, Self
 from pydantic import Field
 
 from lmworks.data.quality.word_list import read_list
-from lmworks.data.records import Documents, read_shard, write_file
+from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.errors import LmworksError
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -91,7 +92,7 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
         if "readability" in config.steps:
             meta["readability"] = flesch_kincaid(document.text)
         kept.append(replace(document, text=text, meta=meta))
-    write_file(folder / f"{number:05d}.json", json.dumps(types).encode())
+    write_atomically(folder / f"{number:05d}.json", json.dumps(types).encode())
     tally.counts["documents"] += len(kept)
     tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
     return {"": kept}, tally

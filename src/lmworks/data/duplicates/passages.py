@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.records import Documents, read_shard, write_file
+from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.data.words import hash_words, word_spans
 from lmworks.errors import LmworksError
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -93,7 +94,7 @@ def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Pa
         ("hashes", found),
         ("places", order.astype(np.uint32)),
     ):
-        write_file(folder / f"{index:05d}.{name}", values.tobytes())
+        write_atomically(folder / f"{index:05d}.{name}", values.tobytes())
     return {}, Tally()
 
 
@@ -183,7 +184,7 @@ def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: C
         owners = np.repeat(firsts, np.diff(np.append(firsts, len(hashes))))
         others = documents != documents[owners]
         pairs = np.stack((windows[others], windows[owners][others]), axis=1)
-        write_file(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
+        write_atomically(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
         context.progress.update(last)
     return paths
 

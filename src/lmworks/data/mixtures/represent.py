@@ -15,11 +15,12 @@ from pydantic import Field, model_validator
 
 from lmworks.data.mixtures.raking import copies, effective_size, rake, total_variation, variation_margin
 from lmworks.data.quality.filters import detect_language
-from lmworks.data.records import Document, Documents, read_shard, write_file
+from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
 from lmworks.data.steps import Parts, Tally, map_units
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -107,10 +108,10 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     ]
     tally = map_units(units, _take, out, context)
     rows = [row for each in attributes for row in _rows(each, before, taken)]
-    write_file(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
     bars = [(f"{row['attribute']}: {row['value'][:20]}", [row["after"], row["before"], row["target"]]) for row in rows]
     caption = "share of documents: after (dark), before (light), wanted (orange)"
-    write_file(out / "representation.svg", draw_bars("Shares of documents", caption, bars).encode())
+    write_atomically(out / "representation.svg", draw_bars("Shares of documents", caption, bars).encode())
     figures = [figure for each in attributes for figure in _figures(config, each, before, taken)]
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 
@@ -144,7 +145,7 @@ def _describe_shard(
     labels = {name: [_label(document, name, patterns) for document in documents] for name in names}
     hashes = [hashlib.blake2b(f"{seed} {document.id}".encode(), digest_size=8) for document in documents]
     order = [int.from_bytes(each.digest()) for each in hashes]
-    write_file(folder / f"{number:05d}.json", json.dumps({"labels": labels, "order": order}).encode())
+    write_atomically(folder / f"{number:05d}.json", json.dumps({"labels": labels, "order": order}).encode())
     return {}, Tally()
 
 

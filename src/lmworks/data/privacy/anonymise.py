@@ -18,8 +18,9 @@ from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
-from lmworks.data.records import Document, Documents, read_shard, write_file
+from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -151,7 +152,7 @@ def _find_on_shard(
     some = [document for document in read_shard(shard) if sources is None or document.source in sources]
     found = iter(entities_of([text for document in some for text in _strings(document)]))
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
-    write_file(folder / f"{number:05d}.json", json.dumps(spans).encode())
+    write_atomically(folder / f"{number:05d}.json", json.dumps(spans).encode())
     return {}, Tally()
 
 
