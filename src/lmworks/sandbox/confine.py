@@ -155,6 +155,7 @@ def landlock_version() -> int:
 
 
 def restrict_by_landlock(version: int) -> None:
+    """Refuse this process, for good, all that a version of Landlock can. Raises CannotConfine."""
     refused = (FILES[min(version, len(FILES)) - 1], PORTS, SCOPES)[: 1 if version < 4 else 2 if version < 6 else 3]
     attributes = struct.pack(f"{len(refused)}Q", *refused)
     size = ctypes.c_size_t(len(attributes))

@@ -105,6 +105,7 @@ class _Budget:
         self._steps, self._characters = self._most
 
     def take(self, steps: int, characters: int = 0) -> None:
+        """Raises TemplateLimit when more is asked for than is left."""
         self._steps -= steps
         self._characters -= characters
         if self._steps < 0:
