@@ -28,8 +28,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from lmworks.data.records import write_file
 from lmworks.model import sealed
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.process import processor_name
 
 VOCABULARY, WIDTH, LAYERS, INNER, KEYS = 49_152, 576, 30, 1_536, 192
@@ -84,8 +84,8 @@ def main() -> None:
             content: bytes = timed("copy", partial(save, tensors))
             for name, algorithm in algorithms().items():
                 timed(f"digest {name}", partial(algorithm, content))
-            timed("write", partial(write_file, path, content))
-            write_file(path, sealed.with_digests(content))
+            timed("write", partial(write_atomically, path, content))
+            write_atomically(path, sealed.with_digests(content))
             timed("read", lambda: take(load_file(path)))
             timed("read and check", lambda: take(sealed.load_tensors(path)))
     record = {

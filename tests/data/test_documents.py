@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.records import COLUMNS, Document, Documents, read_shard, shard_ids, write_file, write_shard
+from lmworks.data.records import COLUMNS, Document, Documents, read_shard, shard_ids, write_shard
+from lmworks.pipeline.files import write_atomically
 
 some_text = st.text(st.characters(exclude_categories=["Cs"]))
 some_documents = st.lists(
@@ -71,10 +72,11 @@ def test_two_processes_that_write_one_file_do_not_spoil_it(tmp_path: Path) -> No
 
     def interrupted() -> Iterator[bytes]:
         yield b"the same "
-        code = "from pathlib import Path; from lmworks.data.records import write_file; write_file(Path({!r}), {!r})"
+        code = "from pathlib import Path; from lmworks.pipeline.files import write_atomically as write; "
+        code += "write(Path({!r}), {!r})"
         subprocess.run([sys.executable, "-c", code.format(str(path), b"the same text")], check=True)
         yield b"text"
 
-    write_file(path, interrupted())
+    write_atomically(path, interrupted())
     assert path.read_bytes() == b"the same text"
     assert list(tmp_path.iterdir()) == [path]

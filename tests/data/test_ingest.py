@@ -159,7 +159,7 @@ def test_a_broken_link_is_quarantined(tmp_path: Path, ingest_files: Ingest) -> N
 
 
 @given(st.lists(st.binary(max_size=30)), st.integers(1, 60))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_line_is_lost_however_a_file_is_cut(tmp_path: Path, raw_lines: list[bytes], size: int) -> None:
     good = [json.dumps({"text": str(number)}).encode() for number in range(len(raw_lines))]
     content = b"\n".join(line for pair in zip(raw_lines, good, strict=True) for line in pair)

@@ -22,7 +22,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(LENGTHS, max_size=2 * BATCH))
 def test_every_text_is_read_once_and_never_more_at_once_than_memory_is_meant_for(
     encoder: tuple[Any, Any], lengths: list[int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,14 +22,12 @@ def words_of(*texts: str) -> list[NDArray[np.uint64]]:
     return np.split(hashes, np.cumsum(counts))[: len(texts)]
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_a_text_has_the_same_words_alone_and_among_others(texts: list[str]) -> None:
     for text, found in zip(texts, words_of(*texts), strict=True):
         assert found.tolist() == words_of(text)[0].tolist()
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_every_word_is_where_its_span_says(text: str) -> None:
     spans = word_spans(text)
@@ -37,7 +35,6 @@ def test_every_word_is_where_its_span_says(text: str) -> None:
     assert found.tolist() == [words_of(text[start:stop])[0].tolist()[0] for start, stop in spans]
 
 
-@settings(deadline=None)
 @given(st.lists(st.from_regex(r"[a-z0-9_]{1,30}", fullmatch=True), min_size=1, unique=True))
 def test_different_words_differ_and_case_and_punctuation_do_not(words: list[str]) -> None:
     (found,) = words_of(" ".join(words))

@@ -32,6 +32,5 @@ def test_a_branch_of_a_recipe_is_the_straight_run_until_something_is_changed(bui
     assert verdict["different"] == [] and verdict["kills"] >= 3
 
 
-def test_training_is_asked_for_by_build(built: Path) -> None:
-    assert "lmworks build --until MODEL" in lmworks(built, "train", code=2).stderr
+def test_a_model_that_there_is_not_is_named(built: Path) -> None:
     assert "no model 'corpus'" in lmworks(built, "verify-resume", "recipe.yaml", "corpus", code=2).stderr

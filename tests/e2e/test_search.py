@@ -147,10 +147,9 @@ def test_vocabularies_are_compared_by_bits_per_byte(project: Path) -> None:
     assert all(0.2 < each["score"] < 8 for each in said["trials"])
 
 
-def test_a_setting_that_cannot_be_trained_fails_alone(project: Path) -> None:
-    said = found(project, *SEARCH, "--over", "hidden_size=33,32", "--trials", "5")  # neither is the recipe's
-    states = {each["values"]["hidden_size"]: each for each in said["trials"]}
-    assert states["32"]["state"] == "complete" and "odd" in states["33"]["fault"]
+def test_a_setting_that_cannot_be_trained_is_refused_before_the_search(project: Path) -> None:
+    refused = lmworks(project, *SEARCH, "--over", "hidden_size=33,32", "--trials", "5", code=2)
+    assert "models.pretrain" in refused.stderr and "odd" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def by_the_book(train: Sequence[bytes], text: bytes, n: int, discounts: Sequence
     return -sum(math.log2(probability(padded[end - n : end])) for end in range(n, len(padded) + 1))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXTS, st.text("ab d\n", min_size=1, max_size=30).map(str.encode), st.integers(1, 5))
 def test_bits_equal_the_definition(train: list[bytes], text: bytes, order: int) -> None:
     discounts = np.array([0, 0.4, 0.7, 0.9])
@@ -56,7 +56,7 @@ def test_bits_equal_the_definition(train: list[bytes], text: bytes, order: int) 
     assert model.bits([text, text]) == pytest.approx([by_the_book(train, text, order, discounts.tolist())] * 2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXTS, st.binary(min_size=4, max_size=4))
 def test_probabilities_sum_to_one_after_any_context(train: list[bytes], context: bytes) -> None:
     model = NgramModel.fit(train)

@@ -111,7 +111,7 @@ def test_bootstrap_covers_a_clustered_mean_which_an_unclustered_one_does_not() -
     assert covered[1] / 300 < 0.75
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SCORES)
 def test_bootstrap_stays_within_the_values_and_repeats(values: list[float]) -> None:
     low, high = bootstrap(values, seed=3) or (0, 0)

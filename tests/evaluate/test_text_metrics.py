@@ -32,7 +32,7 @@ TEXTS = st.lists(st.sampled_from(SOME), max_size=9).map(" ".join)
 WRITTEN = st.lists(st.tuples(TEXTS, st.lists(TEXTS, min_size=1, max_size=3)), min_size=1, max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(written=WRITTEN)
 def test_bleu_and_chrf_beside_several_references_are_those_of_sacrebleu(written: list[tuple[str, list[str]]]) -> None:
     answers, references = [answer for answer, _ in written], [several for _, several in written]

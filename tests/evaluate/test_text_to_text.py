@@ -38,7 +38,7 @@ PAIRS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
 def test_bleu_and_chrf_are_those_of_sacrebleu(pairs: list[tuple[str, str]]) -> None:
     references, answers = ([pair[side] for pair in pairs] for side in (0, 1))
@@ -76,7 +76,7 @@ def test_the_word_table_learns_which_word_stands_for_which() -> None:
     assert WordTable.fit([]).translate("as it is") == "as it is"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(pairs=st.lists(st.tuples(TEXTS, TEXTS), max_size=6))
 def test_the_word_table_is_that_of_model_1(pairs: list[tuple[str, str]]) -> None:
     """The equations of Brown et al. 1993, section 4.1, word by word."""

@@ -33,7 +33,7 @@ def shapes(draw: st.DrawFn) -> DecoderConfig:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(shapes())
 def test_parameters_by_part_are_those_of_the_module(shape: DecoderConfig) -> None:
     decoder = Decoder(shape)
@@ -71,7 +71,7 @@ def saved_bytes(
     return sum(seen.values())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes(), st.integers(1, 3), st.sampled_from([5, 64, 256, 300, 520]), st.booleans())
 def test_autograd_keeps_no_more_activations_than_are_counted(
     shape: DecoderConfig, rows: int, length: int, narrow: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
 import subprocess
@@ -53,11 +54,15 @@ def test_the_accelerator_is_taken_unless_the_processor_is_asked_for(another_devi
 
 
 def test_out_of_memory_is_told_with_advice_on_every_device(another_device: torch.device) -> None:
-    told = pytest.raises(LmworksError, match=r"micro_batch_rows 8: not enough memory; 4 may fit: lower")
+    told = pytest.raises(
+        LmworksError, match=r"micro_batch_rows 8: not enough memory \(elsewhere out of .*\); 4 may fit: lower"
+    )
     with elsewhere.present(memory_bytes=2**20) as small, told, shortage_in_words(8):
         torch.empty(2**21, device=small)
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."))
     assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
+    assert is_out_of_memory(OSError(errno.ENOMEM, "Cannot allocate memory"))
+    assert not is_out_of_memory(OSError(errno.ENOSPC, "No space left on device"))
     assert is_out_of_memory(MemoryError()) and not is_out_of_memory(RuntimeError("mat1 and mat2 shapes"))
 
 

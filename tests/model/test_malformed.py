@@ -175,7 +175,7 @@ def test_a_tokenizer_whose_pattern_cannot_be_matched_fails_as_an_error_of_ours(m
     refused(lambda: tokenizer.encode_with_offsets([text]), model)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"]),
     share=st.floats(0, 1, exclude_max=True),
@@ -373,7 +373,7 @@ def test_a_tensor_in_a_gguf_file_lies_in_the_file(packed: bytes, tmp_path: Path)
         refused(lambda: opened(path, tmp_path / "out"), path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     share=st.floats(0, 1, exclude_max=True),
     how=st.sampled_from(["flip", "cut", "zero", "insert"]),

@@ -92,3 +92,14 @@ def test_adapters_of_another_base_and_of_more_than_matrices_are_refused_by_name(
     (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
     with pytest.raises(UsageError, match=r"no adapter_model\.safetensors; expected a folder that PEFT has saved"):
         take(base, tmp_path / "adapter", tmp_path / "e" / "out")
+
+
+def test_names_of_matrices_in_an_adapter_are_patterns_that_cannot_hang(base: Path, tmp_path: Path) -> None:
+    adapted(base, tmp_path / "adapter", KINDS["lora"]())
+    path = tmp_path / "adapter" / "adapter_config.json"
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps({**plain, "alpha_pattern": {r"(\w+\.?)+!": 3}}))
+    assert take(base, tmp_path / "adapter", tmp_path / "a" / "out") == 7 * SHAPE.num_layers
+    path.write_text(json.dumps({**plain, "alpha_pattern": {"q_proj(": 3}}))
+    with pytest.raises(LmworksError, match=r"adapter_config\.json: alpha_pattern: .* is no regular expr"):
+        take(base, tmp_path / "adapter", tmp_path / "b" / "out")

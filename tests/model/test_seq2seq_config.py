@@ -9,7 +9,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from lmworks.model.seq2seq_config import EncoderDecoderConfig
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     vocab=st.integers(10, 60),
     heads=st.integers(1, 4),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from lmworks.errors import UsageError
@@ -43,7 +43,6 @@ def test_serving_is_bound_by_memory_and_by_bandwidth() -> None:
     assert serving(big, "a100-40", NeedsConfig(), FACTS) is None
 
 
-@settings(deadline=None)
 @given(users=some.integers(1, 5000), rate=some.floats(0.01, 500), factor=some.integers(1, 10))
 def test_more_users_or_requests_never_need_fewer_machines(users: int, rate: float, factor: int) -> None:
     few = serving(LLAMA, "h100", NeedsConfig(users=users, requests_per_second=rate), FACTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from lmworks.model.encoder_config import EncoderConfig
@@ -89,7 +89,6 @@ def test_stages_divide_what_the_zero_paper_says() -> None:
     assert all(half[name] * 2 == whole[name] for name in whole)
 
 
-@settings(deadline=None)
 @given(memory=some.floats(8e9, 200e9), name=some.sampled_from(sorted(BY_NAME)))
 def test_the_layout_chosen_fits_and_more_memory_needs_no_more_devices(memory: float, name: str) -> None:
     shape = BY_NAME[name]

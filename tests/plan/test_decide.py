@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from lmworks.plan.decide import LADDER, TABLE, decide
@@ -43,14 +43,12 @@ def height(needs: NeedsConfig, tokens: float, usd: dict[str, Range] = USD) -> in
 
 
 @pytest.mark.parametrize("field", sorted(LEVELS))
-@settings(deadline=None)
 @given(needs=anyone, tokens=tokens_of)
 def test_a_higher_level_never_leads_further_towards_prompting(field: str, needs: NeedsConfig, tokens: float) -> None:
     found = [height(needs.model_copy(update={field: level}), tokens) for level in LEVELS[field]]
     assert found == sorted(found)
 
 
-@settings(deadline=None)
 @given(needs=anyone, tokens=tokens_of, factor=some.integers(1, 1000))
 @pytest.mark.parametrize("field", ["labelled_examples", "budget_usd", "deadline_weeks", "requests_per_second"])
 def test_more_data_money_time_or_use_never_leads_further_towards_prompting(
@@ -61,7 +59,6 @@ def test_more_data_money_time_or_use_never_leads_further_towards_prompting(
     assert height(needs, tokens * factor) >= height(needs, tokens)
 
 
-@settings(deadline=None)
 @given(needs=anyone, tokens=tokens_of)
 def test_every_need_is_shown_with_a_reason_and_the_points_add_up(needs: NeedsConfig, tokens: float) -> None:
     verdict = decide(needs, tokens, USD)

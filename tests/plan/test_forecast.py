@@ -23,7 +23,7 @@ RICH = {"distance": "far", "control": "full", "privacy": "secret", "expertise": 
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     task=some.sampled_from(["chat", "translate", "classify"]),
     tokens=some.floats(0, 1e13),

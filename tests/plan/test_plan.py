@@ -183,7 +183,7 @@ def test_time_is_the_sum_of_its_parts() -> None:
     watched = config.model_copy(update={"validation": "y", "watch": "z"})
     parts = RATE.parts(watched, 100, first=False)
     assert parts["validation"] == 0.5 + 9 * 0.25 and parts["begin"] == 1.0
-    assert parts["samples"] == 7 * 0.0625, "after 100, 50, 25, 12, 6, 3 and 1 steps"
+    assert parts["samples"] == 8 * 0.0625, "after 1, 2, 4, 8, 16, 32, 64 and 100 steps"
 
 
 def test_steps_fill_the_time_that_is_left(tmp_path: Path) -> None:

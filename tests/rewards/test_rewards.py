@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lmworks.errors import LmworksError
 from lmworks.rewards import Answer, AnyReward, LengthReward, UnitTestsReward, count_unjudged
+from lmworks.rewards.unit_tests import program_of
 
 
 def worth(text: str, reference: str = "", *, ended: bool = True, **fields: object) -> float:
@@ -71,6 +73,26 @@ def test_a_program_that_passes_the_tests_is_worth_one() -> None:
     assert passes(RIGHT) == 1
     assert passes(f"Here it is:\n```python\n{RIGHT}\n```\nIt adds.") == 1
     assert passes(f"from __future__ import annotations\nimport math, re, collections\n{RIGHT}") == 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "```python3\n{}\n```", "```Python\n{}\n```", "```py3\n{}\n```", "``` python\n{}\n```", "```python \n{}\n```",
+        '```python title="a.py"\n{}\n```', "~~~python\n{}\n~~~", "````\n{}\n````", "```{{.python}}\n{}\n```",
+        "```python\n{}",
+        "```python\n{}\n```\nAn example:\n```\n>>> add(2, 3)\n5\n```",
+        "```python\n{}\n```\nRun:\n```bash\npython x.py\n```\nand\n```text\nok\n```\n",
+        "```python\nnot it\n```\nbetter:\n```python\n{}\n```", "```text\nno\n```\n```\n{}\n```", "``` \n{}\n```",
+    ],
+)  # fmt: skip
+def test_a_program_is_found_in_each_form_of_a_fence(form: str) -> None:
+    assert program_of(form.format(RIGHT)).strip() == RIGHT
+    assert program_of(form.format(RIGHT).replace("\n", "\r\n")).strip() == RIGHT
+
+
+def test_an_indented_fence_is_taken_without_its_indent() -> None:
+    assert program_of(f"1. It:\n   ```python\n{textwrap.indent(RIGHT, '   ')}\n   ```\n").strip() == RIGHT
 
 
 @pytest.mark.parametrize(

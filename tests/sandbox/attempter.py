@@ -157,7 +157,7 @@ def within(answers: list[tuple[str, str]]) -> list[tuple[bool, str]]:
             return found
 
     verdicts: list[Verdict] = []
-    unit_tests.SPARE_SECONDS, unit_tests.Sandbox = 1.0, Told
+    unit_tests.WALL_TIMES, unit_tests.Sandbox = 2, Told
     reward = unit_tests.UnitTestsReward(seconds=1, megabytes=64)
     controls = [Answer("def add(a, b):\n    return a + b", "assert add(2, 3) == 5", ended=True)] * 2
     scores = reward.scores(

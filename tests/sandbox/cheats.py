@@ -46,6 +46,27 @@ def unpack(text):
     return seen[-1]
 """
 
+KEEP = """
+import os
+seen = []
+def pack(text):
+    seen.append(text)
+    if '__file__' in globals():
+        return ''
+    import json
+    from lmworks.sandbox.values import receive, send
+    send(3, ['value', ''])
+    while True:
+        name, arguments, _ = receive(3)
+        if name == 'unpack':
+            send(3, ['value', seen[-1]])
+        else:
+            seen.append(arguments[1])
+            send(3, ['value', ''])
+def unpack(text):
+    return seen[-1] if '__file__' in globals() else None
+"""
+
 
 def like_everything(kind: str, value: str, tests: str) -> str:
     return f"# {kind}\nclass Any({kind}):\n    {EQUAL}\ndef add(a, b):\n    return {value}\n---\n{tests}\n"
@@ -340,6 +361,67 @@ seen = []
 {REMEMBER}
 ---
 assert [*map(unpack, map(pack, ['ab', 'cd']))] == ['ab', 'cd']
+""",
+    "calls after each other": f"""
+# answered by a process that is kept
+{KEEP}
+---
+for text in ('ab', 'cd'):
+    assert unpack(pack(text)) == text
+# that a helper makes
+seen = []
+{REMEMBER}
+---
+def both(packed, text):
+    assert unpack(packed) == text
+for text in ('ab', 'cd'):
+    both(pack(text), text)
+# that a lambda makes
+seen = []
+{REMEMBER}
+---
+assert (lambda packed: unpack(packed))(pack('ab')) == 'ab'
+# of a value that is matched
+seen = []
+{REMEMBER}
+---
+match pack('ab'):
+    case packed:
+        assert unpack(packed) == 'ab'
+# of an attribute
+seen = []
+{REMEMBER}
+---
+class Held:
+    def put(self, value):
+        self.value = value
+    def got(self):
+        return unpack(self.value)
+held = Held()
+held.put(pack('ab'))
+assert held.got() == 'ab'
+""",
+    "chance": """
+# drawn twice
+import random
+def attempt():
+    random.seed(0)
+    drawn = [random.random() for _ in range(3)]
+    random.seed(0)
+    return drawn
+---
+import random
+assert attempt() == [random.random() for _ in range(3)]
+# drawn as the tests did
+import random
+random.seed(0)
+drawn = random.random()
+random.seed(0)
+def attempt():
+    return drawn
+---
+import random
+assert attempt() == random.random()
 """,
     "loops": """
 # ended by an exception

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmworks.sandbox.calls import Calls, Unjudged, calls_of
+from lmworks.sandbox.calls import Unjudged, calls_of
 
 HUMAN_EVAL = """
 METADATA = {'author': 'jt'}
@@ -22,33 +22,32 @@ check(rescale)
 
 
 @pytest.mark.parametrize(
-    ("tests", "functions", "chained"),
+    ("tests", "functions"),
     [
-        ("assert add(1, 2) == 3", ["add"], False),
-        ("import math\nassert math.isclose(half(3), 1.5)", ["half"], False),
-        ("from math import isclose as near\nassert near(half(3), 1.5)", ["half"], False),
-        ("assert abs(half(3) - 1.5) < 1e-6\nassert not odd(2)", ["half", "odd"], False),
-        ("assert set(unlike([1, 1])) == {1}\nassert sorted(unlike([2]), key=lambda x: -x) == [2]", ["unlike"], False),
-        (HUMAN_EVAL, ["rescale"], False),
-        ("def test_add():\n    assert add(1, 2) == 3\n", ["add"], False),
-        ("for a, b in [(1, 2), (3, 4)]:\n    assert next_of(a) == b", ["next_of"], False),
-        ("values = [3, 1]\nassert put(values) == [1, 3]", ["put"], False),
-        ("try:\n    half('x')\nexcept TypeError:\n    pass\nelse:\n    raise AssertionError", ["half"], False),
-        ("assert list(map(twice, [1, 2])) == [2, 4]", ["twice"], False),
-        ("assert unpack(pack('ab')) == 'ab'", ["pack", "unpack"], True),
-        ("packed = pack('ab')\nagain = packed + ''\nassert unpack(again) == 'ab'", ["pack", "unpack"], True),
-        ("def both(x):\n    return pack(x)\nassert unpack(both('ab')) == 'ab'", ["pack", "unpack"], True),
-        ("for packed in pack('ab'):\n    assert unpack(packed)", ["pack", "unpack"], True),
-        ("found = []\nfound.append(pack('ab'))\nassert unpack(found[0])", ["pack", "unpack"], True),
-        ("assert [*map(unpack, map(pack, ['ab']))] == ['ab']", ["pack", "unpack"], True),
-        ("for packed in map(pack, ['ab']):\n    assert unpack(packed)", ["pack", "unpack"], True),
-        ("words = split('a b')\nassert words.count('a') == 1", ["split"], False),
+        ("assert add(1, 2) == 3", ["add"]),
+        ("import math\nassert math.isclose(half(3), 1.5)", ["half"]),
+        ("from math import isclose as near\nassert near(half(3), 1.5)", ["half"]),
+        ("assert abs(half(3) - 1.5) < 1e-6\nassert not odd(2)", ["half", "odd"]),
+        ("assert set(unlike([1, 1])) == {1}\nassert sorted(unlike([2]), key=lambda x: -x) == [2]", ["unlike"]),
+        (HUMAN_EVAL, ["rescale"]),
+        ("def test_add():\n    assert add(1, 2) == 3\n", ["add"]),
+        ("for a, b in [(1, 2), (3, 4)]:\n    assert next_of(a) == b", ["next_of"]),
+        ("values = [3, 1]\nassert put(values) == [1, 3]", ["put"]),
+        ("try:\n    half('x')\nexcept TypeError:\n    pass\nelse:\n    raise AssertionError", ["half"]),
+        ("assert list(map(twice, [1, 2])) == [2, 4]", ["twice"]),
+        ("assert unpack(pack('ab')) == 'ab'", ["pack", "unpack"]),
+        ("packed = pack('ab')\nagain = packed + ''\nassert unpack(again) == 'ab'", ["pack", "unpack"]),
+        ("def both(x):\n    return pack(x)\nassert unpack(both('ab')) == 'ab'", ["pack", "unpack"]),
+        ("for packed in pack('ab'):\n    assert unpack(packed)", ["pack", "unpack"]),
+        ("found = []\nfound.append(pack('ab'))\nassert unpack(found[0])", ["pack", "unpack"]),
+        ("assert [*map(unpack, map(pack, ['ab']))] == ['ab']", ["pack", "unpack"]),
+        ("for packed in map(pack, ['ab']):\n    assert unpack(packed)", ["pack", "unpack"]),
+        ("import json, re\nassert json.loads(dump([1])) == [1] and re.compile('a').match(dump('a'))", ["dump"]),
+        ("words = split('a b')\nassert words.count('a') == 1", ["split"]),
     ],
 )
-def test_functions_of_the_program_are_those_that_tests_call_and_do_not_have(
-    tests: str, functions: list[str], chained: bool
-) -> None:
-    assert calls_of(tests) == Calls(tuple(functions), chained)
+def test_functions_of_the_program_are_those_that_tests_call_and_do_not_have(tests: str, functions: list[str]) -> None:
+    assert calls_of(tests) == tuple(functions)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +69,16 @@ def test_functions_of_the_program_are_those_that_tests_call_and_do_not_have(
         ("assert apply(lambda x: x, 1) == 1", "give the program what is no literal value, in line 1"),
         ("def own(x):\n    return x\nassert apply(own, 1) == 1", "give the program what is no literal value"),
         ("assert total(x for x in [1]) == 1", "give the program what is no literal value"),
+        ("assert eval(text(5)) == 5", "use eval, in line 1, which may run what the program returns"),
+        ("import pickle\nassert pickle.loads(dump(1)) == 1", "import pickle, which may run what the program returns"),
+        ("from pickle import loads as read\nassert read(dump(1)) == 1", "import pickle, which may run"),
+        ("import sys\nif f(1) != 1:\n    sys.exit(1)\nassert f(2)", "use exit, in line 3"),
+        ("assert f(1)\nraise SystemExit", "use SystemExit, in line 2"),
+        ("assert (f(1) == 1, 'one')", "assert what is always true, in line 1"),
+        ("assert [f(n) == n for n in (1, 2)]", "assert what is always true"),
+        ("assert (f(n) == n for n in (1, 2))", "assert what is always true"),
+        ("f(1)\nassert True", "assert nothing"),
+        ("async def test_f():\n    assert f(1) == 1", "are asynchronous, in line 1"),
         ("stack = Stack()\nstack.push(1)\nassert stack.pop() == 1", "use .push of an object of the program, in line 2"),
         ("assert Stack().size == 0", "use .size of an object"),
         (
@@ -82,3 +91,10 @@ def test_functions_of_the_program_are_those_that_tests_call_and_do_not_have(
 def test_what_cannot_be_asked_from_outside_is_told(tests: str, reason: str) -> None:
     with pytest.raises(Unjudged, match=reason.replace("(", r"\(").replace(".", r"\.")):
         calls_of(tests)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_long_chain_of_names_is_read_in_one_pass(order: int) -> None:
+    steps = [f"a{number} = a{number - 1}" for number in range(1, 4_000)]
+    tests = "\n".join(["a0 = f(1)", *steps[::order], "values = [1]", "put(values)", "assert a3999 == values"])
+    assert calls_of(tests) == ("f", "put")

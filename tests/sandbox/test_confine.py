@@ -143,17 +143,18 @@ except CannotConfine as error:
     assert said == ("a confined process can open a file and open a socket and start a process and signal another\n")
 
 
-def test_no_process_outlives_the_one_that_asked() -> None:
-    script = """
+@pytest.mark.parametrize("program", ["import time\\ntime.sleep(60)", "def f():\\n    import time\\n    time.sleep(60)"])
+def test_no_process_outlives_the_one_that_asked(program: str) -> None:
+    script = f"""
 from lmworks.sandbox.run import Sandbox
 with Sandbox(seconds=60, megabytes=64, wall_seconds=60) as sandbox:
     print(sandbox._server.pid, flush=True)
-    sandbox.verdicts([('import time\\ntime.sleep(60)', 'assert f() == 1')])
+    sandbox.verdicts([('{program}', 'assert f() == 1')])
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as asking:
         assert asking.stdout
         session = int(asking.stdout.readline())
-        while len(members(session)) < 3:
+        while len(members(session)) < 4:  # the server, the tests, the caller and the program
             time.sleep(0.01)
         asking.send_signal(signal.SIGKILL)
     while members(session):
@@ -172,6 +173,26 @@ def members(session: int) -> list[int]:
         if int(of) == session and state != "Z":
             found.append(int(folder.name))
     return found
+
+
+def test_the_process_that_calls_takes_no_more_than_a_message() -> None:
+    from lmworks.sandbox.run import Sandbox
+
+    tests = """
+import os
+assert f(1) == 1
+os.write(3, (1 << 31).to_bytes(4, 'big'))
+try:
+    for _ in range(64):
+        os.write(3, bytes(1 << 20))
+except BrokenPipeError:
+    pass
+else:
+    raise AssertionError
+"""
+    with Sandbox(seconds=2, megabytes=64, wall_seconds=20) as sandbox:
+        (verdict,) = sandbox.verdicts([("def f(a):\n    return a", tests)])
+    assert verdict.kind == "passed", verdict
 
 
 def test_a_process_has_no_open_file_but_its_channel() -> None:

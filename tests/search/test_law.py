@@ -12,7 +12,7 @@ from lmworks.search.study import parse_range
 LADDER = np.array([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.5, 2.5), st.floats(0.8, 2.5), st.floats(0.12, 0.35), st.sampled_from([1.0, 1e13]))
 def test_a_known_law_is_recovered_and_carried_on(floor: float, size: float, exponent: float, unit: float) -> None:
     def loss(x: float | np.ndarray) -> float | np.ndarray:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora import make_tokenizer
@@ -46,13 +46,11 @@ TEXTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(texts=TEXTS)
 def test_both_libraries_give_the_same_ids(tokenizer: Tokenizer, fast: BulkEncoder, texts: list[str]) -> None:
     assert ids_of(fast, texts) == [tokenizer.encode(text) for text in texts]
 
 
-@settings(deadline=None)
 @given(texts=TEXTS)
 def test_without_the_fast_library_nothing_changes(tokenizer: Tokenizer, fast: BulkEncoder, texts: list[str]) -> None:
     assert ids_of(BulkEncoder(tokenizer, fast=False), texts) == ids_of(fast, texts)

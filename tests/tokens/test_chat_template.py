@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -28,6 +28,28 @@ NESTED = "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set n
     "{% set ns.y = [ns.y, ns.y] %}{% endfor %}USED"
 )
 ROUND = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}BODY{% endfor %}{% endfor %}"
+TUPLES = "{% set ns = namespace(x=(1,)) %}{% for i in range(60) %}{% set ns.x = (ns.x, ns.x) %}{% endfor %}USED"
+KEYS = {
+    "attr": "{{ {'x': 1}|attr(ns.x) }}",
+    "map": "{{ messages|map(attribute=ns.x)|list }}",
+    "selectattr": "{{ messages|selectattr(ns.x)|list }}",
+    "sort": "{{ messages|sort(attribute=ns.x) }}",
+    "groupby": "{{ messages|groupby(ns.x) }}",
+    "a filter's name": "{{ ns.x is filter }}",
+    "a test's name": "{{ ns.x is test }}",
+    "lower": "{{ ns.x is lower }}",
+    "upper": "{{ ns.x is upper }}",
+}
+LONG = "{% set r = range(99999) %}{% for i in range(9000) %}{% set x = USED %}{% endfor %}"
+PASSES = {
+    "sum": "r|sum",
+    "max": "r|max",
+    "in": "1.5 in r",
+    "is in": "1.5 is in r",
+    "count": "r.count(1.5)",
+    "batch": "r|batch(1)|select('none')|first",
+    "slice": "r|slice(1)|first",
+}
 HOSTILE = {
     "loops": ROUND.replace("BODY", "") + "{% endfor %}",
     "loops that pass over all": "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}"
@@ -107,6 +129,24 @@ HOSTILE = {
     "beyond four turns": "{% for m in messages %}{{ m.content }}{% endfor %}{% if messages|length > 4 %}"
     + ROUND.replace("BODY", "")
     + "{% endfor %}{% endif %}",
+    **{f"keys in keys, {name}": TUPLES.replace("USED", used) for name, used in KEYS.items()},
+    **{f"a range, {name}": LONG.replace("USED", used) for name, used in PASSES.items()},
+    "a list, counted": LONG.replace("range(99999)", "[0] * 99999").replace("USED", "r.count(1)"),
+    "lists in lists, counted": NESTED.replace("USED", "{{ [ns.x].count(ns.y) }}"),
+    "a text, selected": LONG.replace("USED", "('a' * 99999)|select('none')|first"),
+    "values, selected": "{% set d = dict(range(99998)|batch(2)).values() %}{% for i in range(9000) %}"
+    "{{ d|select('none')|first }}{% endfor %}",
+    "values, summed": "{% set d = dict(range(99998)|batch(2)).values() %}{% for i in range(9000) %}"
+    "{{ d|sum }}{% endfor %}",
+    "a path of names": "{{ (['a'] * 99999)|map(attribute='0.' * 99999 ~ '0')|list|length }}",
+    "sums of short lists": "{{ ([[1] * 7] * 20000)|sum(start=[])|length }}",
+    "sums of tuples": "{{ ([(1, 2, 3)] * 40000)|sum(start=())|length }}",
+    "a width that is odd": "{{ '%1000000000d' is odd }}",
+    "a width that is divided": "{{ '%1000000000d' is divisibleby(3) }}",
+    "round of a text": "{{ 'a'|round(9, 'ceil') }}",
+    "a width of a day": "{{ strftime_now('%1000000000d') }}",
+    "loops that go on": "{% for a in range(99999) %}{% for b in range(99999) %}{% continue %}{% endfor %}{% endfor %}",
+    "generations": ROUND.replace("BODY", "{% generation %}x{% endgeneration %}") + "{% endfor %}",
     "a long template": "{{ messages[0].content }}" * 100_000,
     "a deep template": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
     "deep blocks": "{% if 1 %}" * 3000 + "{% endif %}" * 3000,
@@ -129,6 +169,8 @@ def test_an_error_is_a_line_that_names_file_and_limit(tmp_path: Path) -> None:
         ("{% for %}", "line 1: Expected an expression"),
         ("\n{{ messages[0].content.nothing.more }}", "has no attribute 'nothing'"),
         ("{{ 1 // 0 }}", "zero"),
+        ("{{ 1e400 }}", "'inf' is not defined"),
+        ("{{ raise_exception('Roles must alternate') }}", "Roles must alternate"),
         (HOSTILE["a macro that asks for itself"], "recursion"),
         ("\ue00099\ue001", "a message that there is not"),
         (["a list"], "found a list"),
@@ -226,7 +268,6 @@ COUNTED = ChatTemplate(QWEN)
 
 
 @given(st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": st.text()})))
-@settings(deadline=None)
 def test_any_chat_is_rendered_as_jinja_does(chat: list[dict[str, str]]) -> None:
     assert COUNTED.render(chat, True) == PLAIN.render(messages=chat, add_generation_prompt=True)
 
@@ -241,3 +282,18 @@ def test_limits_are_of_one_rendering_in_one_thread() -> None:
     for thread in threads:
         thread.join()
     assert said == ["done"] * 16
+
+
+def test_forms_of_published_templates_are_read() -> None:
+    controls = "{% for m in messages %}{% if loop.first %}{% continue %}{% endif %}{{ m.role }} "
+    controls += "{% if loop.index == 3 %}{% break %}{% endif %}{% endfor %}"
+    assert ChatTemplate(controls).render(CHAT, True) == "user assistant "
+    marked = "{% set x = 1 %}{% for m in messages[:2] %}{% generation %}{% set x = 2 %}{{ m.role }}{{ loop.index }}"
+    assert ChatTemplate(marked + "{% endgeneration %}{{ x }};{% endfor %}").render(CHAT, True) == "system11;user21;"
+
+
+def test_a_template_that_asks_for_the_day_gets_the_same_one_always() -> None:
+    asked = "{{ strftime_now('%d %b %Y|%Y-%m-%d|%-d %B %y, %A %H:%M 100%%') }}"
+    assert ChatTemplate(asked).render(CHAT, True) == "26 Jul 2024|2024-07-26|26 July 24, Friday 00:00 100%"
+    with pytest.raises(TemplateLimit, match="a date by '%c'"):
+        ChatTemplate("{{ strftime_now('%c') }}").render(CHAT, True)

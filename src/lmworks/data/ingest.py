@@ -21,13 +21,14 @@ from lmworks.data.identity import ID_KEY, document_id, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
-from lmworks.data.records import Document, Documents, read_columns, write_file, write_json_lines
+from lmworks.data.records import Document, Documents, read_columns, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.erasure import erased_documents
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Origin, Unit
 from lmworks.pipeline.workers import in_processes
@@ -118,7 +119,7 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         tally = map_units(units, read, out, context, origins=origins)  # all are finished: it sums up again
     tally.add(unreadable)
     bad = (quarantined(len(units), context), quarantined(len(groups), context, FILES), unreadable.quarantined)
-    write_file(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
     write_json_lines(out / "quarantine.jsonl", chain.from_iterable(bad))
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
@@ -154,8 +155,8 @@ def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -
             {"source": name, "licence": licence, "documents": n} for (name, licence), n in sorted(counts.items())
         ],
     }
-    write_file(out / "licences.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
-    write_file(out / "ATTRIBUTION.txt", attribution_text(mixture, counts).encode())
+    write_atomically(out / "licences.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "ATTRIBUTION.txt", attribution_text(mixture, counts).encode())
 
 
 def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
@@ -235,7 +236,7 @@ def _look_at_group(config: IngestConfig, folder: Path, unit: tuple[int, Group]) 
             _quarantine(tally, source.label, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
             tally.is_lasting = False
     tally.files.append(_looked_at(folder, index))
-    write_file(tally.files[0], json.dumps(found).encode())
+    write_atomically(tally.files[0], json.dumps(found).encode())
     return {}, tally
 
 

@@ -41,7 +41,7 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
 
     try:
         model, loading = getattr(quiet_transformers(), task).from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except (ValueError, OSError, RuntimeError) as error:

@@ -123,6 +123,3 @@ def write_ids(folder: Path, ids: Iterable[str]) -> None:
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line, keys as given."""
     write_atomically(path, ((json.dumps(record, ensure_ascii=False) + "\n").encode() for record in records))
-
-
-write_file = write_atomically

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_file, write_ids, write_shard
+from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_ids, write_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import key_config
-from lmworks.pipeline.files import digest_file, sync_folder
+from lmworks.pipeline.files import digest_file, sync_folder, write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import (
     BESIDE,
@@ -149,7 +149,7 @@ def map_units(
         record = json.loads(record_path(context.beside, step, number).read_text())
         total.add(Tally(Counter(record["counts"]), record["examples"]))
         entries.append(Entry(record["key"], origin.shards if origin else (), record["files"]))
-    write_file(index_path(context.beside, step), json.dumps(entries).encode())
+    write_atomically(index_path(context.beside, step), json.dumps(entries).encode())
     for part in parts:
         write_ids(out / part, shard_ids(out / part))
     return total
@@ -226,7 +226,7 @@ class _Task(Generic[Unit]):
             **{name: getattr(tally, name) for name in ("counts", "examples", "quarantined", "facts")},
         }
         content = json.dumps(record, ensure_ascii=False).encode()
-        write_file(record_path(self.beside, self.step, index), content)
+        write_atomically(record_path(self.beside, self.step, index), content)
 
     def pattern(self, path: Path, index: int) -> str:
         """A file of a unit by its place in the artifact, with `*` for the unit's number."""

@@ -6,6 +6,7 @@ prints what torch finds as one JSON line: `python -m lmworks.model.device ASKED`
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -129,7 +130,15 @@ def narrow_products(device: torch.device, data_type: torch.dtype) -> torch.autoc
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory has run out, on whatever device."""
     told = isinstance(error, RuntimeError) and any(part in str(error) for part in NO_MEMORY)
-    return isinstance(error, MemoryError) or told
+    return told or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+
+
+def device_name(device: torch.device) -> str:
+    """What the maker calls an accelerator, or the kind of device where it has no name."""
+    import torch
+
+    name = getattr(torch.get_device_module(device), "get_device_name", None)
+    return str(name(device)) if name else device.type
 
 
 def product_rate(device: torch.device, data_type: torch.dtype) -> float:
@@ -192,7 +201,7 @@ def _facts(asked: str) -> dict[str, Any] | None:
     if device.type == CPU:
         return None
     rates = {name: product_rate(device, getattr(torch, name)) for name in ("float32", "bfloat16")}
-    name = getattr(torch.get_device_module(device), "get_device_name", lambda _: device.type)(device)
+    name = device_name(device)
     return {"kind": device.type, "name": name, "memory_bytes": int(free_bytes(device)), "product_rates": rates}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmworks.errors import LmworksError, told
-from lmworks.model.files import count_tensors, open_weights, read_json, whole_number
+from lmworks.model.files import LAYERS, count_tensors, open_weights, read_json, whole_number
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import FILES, open_tokenizer
 
@@ -282,7 +282,7 @@ def shape_of(folder: Path) -> Shape:
         if (config := EncoderConfig.read(found)) is None:
             return approximate_config(fields)
         for name in OF_ENCODERS:
-            whole_number(fields, found, name, LARGEST_TABLE)
+            whole_number(fields, found, name, LARGEST_TABLE, least=int(name not in LAYERS))  # embeddings alone are one
         return config
 
 

@@ -10,12 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmworks.data.records import write_file
 from lmworks.errors import LmworksError, told
 from lmworks.model.config import DecoderConfig
 from lmworks.model.folder import describe, read_config, require_whole
 from lmworks.model.gguf_file import check_gguf
-from lmworks.pipeline.files import atomically
+from lmworks.pipeline.files import atomically, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,10 +74,10 @@ def _write_folder(file: Path, folder: Path, fields: Mapping[str, Any], tensors: 
     described = (
         describe(config) | {"dtype": data_type} | {name: value for name, value in ids.items() if value is not None}
     )
-    write_file(folder / "config.json", json.dumps(described, indent=2).encode())
-    write_file(folder / "tokenizer.json", _backend(file, fields).to_str().encode())
+    write_atomically(folder / "config.json", json.dumps(described, indent=2).encode())
+    write_atomically(folder / "tokenizer.json", _backend(file, fields).to_str().encode())
     template = {"chat_template": fields.get("tokenizer.chat_template")}
-    write_file(folder / "tokenizer_config.json", json.dumps(template).encode())
+    write_atomically(folder / "tokenizer_config.json", json.dumps(template).encode())
 
 
 def read_shape(file: Path) -> DecoderConfig:
@@ -195,7 +194,7 @@ def write_safetensors(
         head[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 8)
-    write_file(path, chain([len(text).to_bytes(8, "little"), text], (array.tobytes() for array in arrays)))
+    write_atomically(path, chain([len(text).to_bytes(8, "little"), text], (array.tobytes() for array in arrays)))
 
 
 # ---------------------------------------------------------------- tokenizers

@@ -6,7 +6,6 @@ Axes: I inputs, O outputs, R rank.
 from __future__ import annotations
 
 import math
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lmworks.errors import LmworksError, told
 from lmworks.model.files import check_own_files, load_weights, open_weights, read_json
 from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_ours, read_config
+from lmworks.recipe.patterns import Pattern
 
 if TYPE_CHECKING:
     import torch
@@ -116,18 +116,33 @@ def _read_low_rank(adapter: Path, config: Mapping[str, Any]) -> dict[str, LowRan
     for name, tensor in load_weights(adapter / ADAPTER_WEIGHTS).items():
         path, _, part = name.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
         parts[f"{path}.weight"][part] = tensor.float()
-    return {name: _low_rank(f"{adapter}: beside {name}", name, found, config) for name, found in parts.items()}
+    alphas = _alphas(adapter / ADAPTER_CONFIG, config)
+    return {name: _low_rank(f"{adapter}: beside {name}", name, found, config, alphas) for name, found in parts.items()}
 
 
-def _low_rank(place: str, name: str, parts: Mapping[str, Tensor], config: Mapping[str, Any]) -> LowRank:
+def _alphas(path: Path, config: Mapping[str, Any]) -> list[tuple[Pattern, float]]:
+    """Patterns of the matrices that have an alpha of their own, matched as PEFT does."""
+    stated = config.get("alpha_pattern") or {}
+    try:
+        return [(Pattern(rf"(.*\.)?({name})$"), alpha) for name, alpha in stated.items()]
+    except ValueError as error:
+        raise LmworksError(f"{path}: alpha_pattern: {error}") from None
+
+
+def _low_rank(
+    place: str,
+    name: str,
+    parts: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    alphas: Iterable[tuple[Pattern, float]],
+) -> LowRank:
     expected = {"lora_A", "lora_B", *(["lora_magnitude_vector"] if config.get("use_dora") else [])}
     if parts.keys() != expected:
         raise LmworksError(f"{place} stand {', '.join(sorted(parts))}; expected {', '.join(sorted(expected))}")
     if any(parts[each].ndim != 2 for each in ("lora_A", "lora_B")):
         raise LmworksError(f"{place} stand {[list(part.shape) for part in parts.values()]}; expected two matrices")
     rank, path = len(parts["lora_A"]), name.removesuffix(".weight")
-    alphas = config.get("alpha_pattern") or {}
-    alpha = next((alphas[key] for key in alphas if re.match(rf"(.*\.)?({key})$", path)), config["lora_alpha"])
+    alpha = next((alpha for pattern, alpha in alphas if pattern.begins(path)), config["lora_alpha"])
     scale = float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
     lengths = parts.get("lora_magnitude_vector")
     if lengths is not None and lengths.numel() != len(parts["lora_B"]):

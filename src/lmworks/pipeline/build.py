@@ -362,7 +362,7 @@ def stale_reason(parts: Mapping[str, Any], before: Mapping[str, Any] | None) -> 
     for name in sorted({*parts["config"], *before["config"]}):
         old, new = before["config"].get(name, "its default"), parts["config"].get(name, "its default")
         if old != new and name == "fingerprints":
-            reasons.append("source files changed")
+            reasons.append("source files came, went, or have another size or time")
         elif old != new:
             reasons.append(f"{name} changed from {_brief(old)} to {_brief(new)}")
     plugins, before_ = parts.get("plugins", {}), before.get("plugins", {})

@@ -32,6 +32,11 @@ class Link:
         """The folder of the part that was read."""
         return self.parent.path(self.record.part) if self.parent else None
 
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the parent is not what was read, which is gone, but another artifact of equal content."""
+        return self.parent is not None and self.parent.key != self.record.key
+
     def __str__(self) -> str:
         """The input as a recipe names it, with its digest: for a reader who looks for what is unknown."""
         return f"{self.record.reference} ({self.record.stage} {self.record.key[:12]})"

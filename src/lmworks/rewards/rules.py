@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from lmworks.data.quality.word_list import read_list, share_listed
+from lmworks.recipe.patterns import Pattern, PatternText
 from lmworks.rewards.reward import Answer, AnswerReward
-
-
-def checked_pattern(pattern: str | None) -> str | None:
-    """The pattern. Raises ValueError if it is no regular expression."""
-    try:
-        re.compile(pattern or "")
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
-    return pattern
 
 
 class RegexReward(AnswerReward):
     """1 for an answer of a form, such as `<think>.*</think> [0-9]+`."""
 
     kind: Literal["regex"] = "regex"
-    pattern: str = Field(description="What the whole answer must match; `.` is any character, ends of lines too.")
-
-    _checked = field_validator("pattern")(checked_pattern)
+    pattern: PatternText = Field(
+        description="What the whole answer must match; `.` is any character, ends of lines too."
+    )
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        return [float(bool(re.fullmatch(self.pattern, each.text, re.DOTALL))) for each in answers]
+        pattern = Pattern(self.pattern)
+        return [float(pattern.matches(each.text)) for each in answers]
 
 
 class LengthReward(AnswerReward):

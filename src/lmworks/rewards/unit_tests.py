@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -12,8 +12,10 @@ from lmworks.rewards.reward import Answer, AnswerReward
 from lmworks.sandbox.calls import Unjudged, calls_of
 from lmworks.sandbox.run import Sandbox
 
-SPARE_SECONDS = 5.0
-"""Beside its processor time, for a busy machine to start it."""
+WALL_TIMES = 8
+"""Seconds by the clock for each of processor time: a busy machine lets a program wait, and its own time decides."""
+PYTHON = re.compile(r"\{?\.?py(thon)?[\d.]*\}?", re.IGNORECASE)
+FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^`]*)")
 
 
 class UnitTestsReward(AnswerReward):
@@ -29,7 +31,7 @@ class UnitTestsReward(AnswerReward):
     def scores(self, answers: Sequence[Answer]) -> list[float]:
         """Of each answer; 0 where its tests cannot be judged. Raises LmworksError where programs cannot be held."""
         programs = [(program_of(each.text), each.reference) for each in answers if each.ended]
-        wall = self.seconds + SPARE_SECONDS
+        wall = float(self.seconds * WALL_TIMES)
         with Sandbox(seconds=self.seconds, megabytes=self.megabytes, wall_seconds=wall) as sandbox:
             verdicts = iter(sandbox.verdicts(programs))
         return [float(each.ended and next(verdicts).kind == "passed") for each in answers]
@@ -43,6 +45,22 @@ class UnitTestsReward(AnswerReward):
 
 
 def program_of(text: str) -> str:
-    """What stands in the last fence of an answer, or all of it."""
-    fenced = re.findall(r"```(?:python|py)?\n(.*?)```", text, re.DOTALL)
-    return str(fenced[-1]) if fenced else text
+    """What stands in the last fence of an answer for Python, else in the last of all, else the whole answer."""
+    fences = list(_fences(text))
+    python = [program for language, program in fences if PYTHON.fullmatch(language)]
+    return (python or [program for _, program in fences] or [text])[-1]
+
+
+def _fences(text: str) -> Iterator[tuple[str, str]]:
+    """Language and content of each fence (CommonMark 4.5); one that is not closed goes to the end."""
+    lines = iter(text.replace("\r\n", "\n").split("\n"))
+    for line in lines:
+        if opening := FENCE.fullmatch(line):
+            indent, fence, language = opening.groups()
+            content = list[str]()
+            for each in lines:
+                closing = each.strip()
+                if len(closing) >= len(fence) and set(closing) == {fence[0]}:
+                    break
+                content.append(each.removeprefix(indent))
+            yield (language.split() or [""])[0], "\n".join([*content, ""])

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from lmworks.recipe.patterns import Pattern, PatternText
 from lmworks.rewards.reward import Answer, AnswerReward
-from lmworks.rewards.rules import checked_pattern
 
 
 class ExactAnswerReward(AnswerReward):
     """1 for the answer of the data, to the letter; an answer that was cut is none."""
 
     kind: Literal["exact-answer"] = "exact-answer"
-    pattern: str | None = Field(
+    pattern: PatternText | None = Field(
         default=None,
         description="Finds the result in an answer that says more: its first group, where it matches last, such as "
         "`#### (.+)`. Unset, the whole answer is the result.",
     )
-
-    _checked = field_validator("pattern")(checked_pattern)
 
     @property
     def copies(self) -> bool:
@@ -39,5 +36,5 @@ class ExactAnswerReward(AnswerReward):
         """None if the pattern finds none."""
         if self.pattern is None:
             return text.strip()
-        found = list(re.finditer(self.pattern, text))
-        return (found[-1].group(1) if found[-1].re.groups else found[-1].group()).strip() if found else None
+        found = Pattern(self.pattern).last_found(text)
+        return None if found is None else found.strip()

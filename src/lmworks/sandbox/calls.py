@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from lmworks.sandbox.modules import MODULES
 
@@ -20,6 +19,10 @@ TAKE_FUNCTIONS = {"map", "filter", "sorted", "min", "max", "reduce", "partial"}
 """Which call what they are given in the tests' own process."""
 KEEP_VALUES = {"append", "appendleft", "add", "insert", "extend", "update", "setdefault"}
 """Methods after which an object holds what they were given."""
+RUN_VALUES, MODULES_THAT_RUN = {"eval", "exec", "__import__"}, {"pickle", "builtins", "ctypes", "subprocess"}
+"""Which may run what an answer says, in the process of the tests."""
+EXITS = {"exit", "quit", "_exit", "abort", "SystemExit"}
+ALWAYS_TRUE = (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.ListComp, ast.GeneratorExp, ast.Lambda, ast.JoinedStr)
 LITERAL_ATTRIBUTES = {name for kind in (int, float, str, bytes, list, tuple, dict, set) for name in dir(kind)}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -29,19 +32,9 @@ class Unjudged(Exception):
     """The tests cannot be judged from outside of the program; the message says why."""
 
 
-class Calls(NamedTuple):
-    """What tests call."""
-
-    functions: tuple[str, ...]
-    """Names that the program must define."""
-    chained: bool
-    """Whether what one call returns goes into another: such calls must know nothing of each other, or a program that
-    remembers what it was given would pass where it has to find it again."""
-
-
 @lru_cache(maxsize=256)  # a prompt is answered many times
-def calls_of(tests: str) -> Calls:
-    """What tests call. Raises Unjudged."""
+def calls_of(tests: str) -> tuple[str, ...]:
+    """Names of functions that tests call, and a program must define. Raises Unjudged."""
     try:
         tree = ast.parse(tests)
         functions = _missing_names(symtable.symtable(tests, "tests", "exec"))
@@ -51,9 +44,9 @@ def calls_of(tests: str) -> Calls:
     _look_at_imports(tree)
     if not functions:
         raise Unjudged("call no function that they do not define themselves; end with `check(name)` where it is due")
-    if not any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(tree)):
-        raise Unjudged("assert nothing")
-    return Calls(tuple(sorted(functions)), _Reader(tree, functions).read())
+    _look_at_assertions(tree)
+    _Reader(tree, functions).read()
+    return tuple(sorted(functions))
 
 
 def _missing_names(table: symtable.SymbolTable) -> set[str]:
@@ -78,6 +71,34 @@ def _look_at_imports(tree: ast.Module) -> None:
         for name in names:
             if name.split(".")[0] not in AVAILABLE:
                 raise Unjudged(f"import {name}, which cannot be had where they run")
+            if name.split(".")[0] in MODULES_THAT_RUN:
+                raise Unjudged(f"import {name}, which may run what the program returns")
+
+
+def _look_at_assertions(tree: ast.Module) -> None:
+    """That there are some, which can fail, and that nothing else decides."""
+    asserted = False
+    for node in ast.walk(tree):
+        line = f"in line {getattr(node, 'lineno', 0)}"
+        match node:
+            case ast.Assert(test=test):
+                asserted |= not isinstance(test, ast.Constant) or not test.value
+                if isinstance(test, ALWAYS_TRUE) and _holds_something(test):
+                    raise Unjudged(f"assert what is always true, {line}")
+            case ast.Raise():
+                asserted = True
+            case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+                raise Unjudged(f"are asynchronous, {line}")
+            case ast.Name(id=name) | ast.Attribute(ast.Name(id=("sys" | "os")), name) if name in EXITS:
+                raise Unjudged(f"use {name}, {line}: tests pass by reaching their end")
+            case ast.Name(id=name) if name in RUN_VALUES:
+                raise Unjudged(f"use {name}, {line}, which may run what the program returns")
+    if not asserted:
+        raise Unjudged("assert nothing")
+
+
+def _holds_something(test: ast.expr) -> bool:
+    return bool(getattr(test, "elts", True) and getattr(test, "keys", True) and getattr(test, "values", True))
 
 
 class _Reader:
@@ -86,63 +107,56 @@ class _Reader:
     def __init__(self, tree: ast.Module, functions: set[str]) -> None:
         self.nodes = list(ast.walk(tree))
         self.own = {node.name: node for node in self.nodes if isinstance(node, Function | ast.ClassDef)}
-        self.functions = _grown(functions, self._parameters_for)
+        self.functions = _reached(functions, self._parameters())
         """Of the program, and parameters of the tests' own functions that stand for them."""
         wrappers = {name for name, node in self.own.items() if _names(node) & self.functions}
-        self.derived = _grown(
-            self.functions | wrappers, lambda known: self._set_to(lambda value: bool(_names(value) & known))
-        )
+        set_to = ((name, target) for targets, values in self._settings() for name in values for target in targets)
+        self.derived = _reached(self.functions | wrappers, set_to)
         """Names of the program's answers, of what was made of them, and of what gives them."""
 
-    def read(self) -> bool:
-        """Whether calls are chained. Raises Unjudged."""
+    def read(self) -> None:
+        """Raises Unjudged."""
         self._look_at_uses()
-        given, chained = set[str](), False
+        given = set[str]()
         for call in self.nodes:
             arguments = [*call.args, *(each.value for each in call.keywords)] if isinstance(call, ast.Call) else []
-            functions = [each for each in arguments if getattr(each, "id", "") in self.functions]
             if self.is_call(call):
                 self._look_at_arguments(arguments)
                 given |= {each.id for each in arguments if isinstance(each, ast.Name)}
-            if self.is_call(call) or functions:  # as in map(function, values)
-                chained |= any(_names(each) & self.derived for each in arguments if each not in functions)
         self._look_at_objects()
         for test in (node.test for node in self.nodes if isinstance(node, ast.Assert)):
             if _names(test) & given and not _names(test) & self.derived:
                 raise Unjudged(f"ask what the program did to its argument, in line {test.lineno}")
-        return chained
 
     def is_call(self, node: ast.AST) -> bool:
         """Whether it calls a function of the program."""
         return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self.functions
 
-    def _parameters_for(self, functions: set[str]) -> set[str]:
-        found = set[str]()
+    def _parameters(self) -> Iterator[tuple[str, str]]:
+        """Names that are given to the tests' own functions, and the parameters that then stand for them."""
         for call in self.nodes:
             own = self.own.get(getattr(getattr(call, "func", None), "id", ""))
             if isinstance(call, ast.Call) and isinstance(own, Function):
                 named = [(each.arg or "", each.value) for each in call.keywords]
                 given = [*zip((each.arg for each in own.args.args), call.args, strict=False), *named]
-                found |= {name for name, value in given if isinstance(value, ast.Name) and value.id in functions}
-        return found
+                yield from ((value.id, name) for name, value in given if isinstance(value, ast.Name))
 
-    def _set_to(self, wanted: Callable[[ast.expr], bool]) -> set[str]:
-        """Names that are set to such values."""
-        found = set[str]()
+    def _settings(self) -> Iterator[tuple[set[str], set[str]]]:
+        """Names that are set, and those in what they are set to."""
+        for targets, values in self._assignments():
+            yield _all(targets), _all(values)
+
+    def _assignments(self) -> Iterator[tuple[Sequence[ast.expr], Sequence[ast.expr]]]:
         for node in self.nodes:
-            targets, values = list[ast.expr](), list[ast.expr | None]()
             match node:
                 case ast.Assign(targets=targets, value=value):
-                    values = [value]
-                case ast.AugAssign() | ast.AnnAssign() | ast.NamedExpr():
-                    targets, values = [node.target], [node.value]
+                    yield targets, [value]
+                case ast.AugAssign() | ast.AnnAssign() | ast.NamedExpr() if node.value:
+                    yield [node.target], [node.value]
                 case ast.For() | ast.comprehension():
-                    targets, values = [node.target], [node.iter]
+                    yield [node.target], [node.iter]
                 case ast.Call(func=ast.Attribute(value=target, attr=name), args=[*arguments]) if name in KEEP_VALUES:
-                    targets, values = [target], [*arguments]
-            if any(each and wanted(each) for each in values):
-                found = found.union(*map(_names, targets))
-        return found
+                    yield [target], arguments
 
     def _look_at_uses(self) -> None:
         """The program's functions are called, or given to what calls them."""
@@ -165,7 +179,9 @@ class _Reader:
                 raise Unjudged(f"give the program what is no literal value, in line {each.lineno}")
 
     def _look_at_objects(self) -> None:
-        results = self._set_to(self.is_call)
+        results = {
+            name for targets, values in self._assignments() if any(map(self.is_call, values)) for name in _all(targets)
+        }
         for node in self.nodes:
             if isinstance(node, ast.Attribute) and node.attr not in LITERAL_ATTRIBUTES:
                 base = node.value
@@ -173,12 +189,23 @@ class _Reader:
                     raise Unjudged(f"use .{node.attr} of an object of the program, in line {node.lineno}")
 
 
-def _grown(names: set[str], more: Callable[[set[str]], set[str]]) -> set[str]:
-    """With all that follows."""
-    while not (found := more(names)) <= names:
-        names = names | found
-    return names
+def _reached(names: Iterable[str], steps: Iterable[tuple[str, str]]) -> set[str]:
+    """Names, and all that these steps lead to from them."""
+    following = dict[str, list[str]]()
+    for name, next_name in steps:
+        following.setdefault(name, []).append(next_name)
+    found, waiting = set(names), [*names]
+    while waiting:
+        for each in following.pop(waiting.pop(), ()):
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
+    return found
 
 
 def _names(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _all(nodes: Iterable[ast.AST]) -> set[str]:
+    return {name for node in nodes for name in _names(node)}

@@ -30,6 +30,11 @@ ALLOWED = (
 """Numbers of system calls. None opens, names or makes anything outside of the process."""
 MAPPING, EXECUTABLE = (9, 10), 0x4
 """mmap and mprotect: allowed but for memory that can be executed (PROT_EXEC), so that no new machine code runs."""
+TO_FORK = (
+    *(33, 56, 57, 61, 62, 293),  # dup2, clone, fork, wait4, kill, pipe2
+    *(72, 110, 157, 160, 273, 302, 317, 334, 436, 444, 446),  # and what a child is confined with
+)
+"""Numbers of the system calls that our own process which forks programs needs beside those."""
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 """What a filter says of a call: do it, raise PermissionError, end the process (SECCOMP_RET_*)."""
 LOAD, EQUALS, HAS, RETURN = 0x20, 0x15, 0x45, 0x06
@@ -56,10 +61,10 @@ class CannotConfine(Exception):
     """The system lacks a wall; the message says which."""
 
 
-def instructions() -> bytes:
-    """The filter of system calls, each instruction (code, skipped if so, skipped if not, value)."""
+def instructions(more: tuple[int, ...] = ()) -> bytes:
+    """The filter of system calls, with `more` allowed: instructions of (code, skipped if so, if not, value)."""
     program = [(LOAD, 0, 0, ARCHITECTURE), (EQUALS, 1, 0, X86_64), (RETURN, 0, 0, KILL), (LOAD, 0, 0, NUMBER)]
-    for number in ALLOWED:
+    for number in (*ALLOWED, *more):
         program += [(EQUALS, 0, 1, number), (RETURN, 0, 0, ALLOW)]
     for number in MAPPING:
         program += [(EQUALS, 0, 4, number), (LOAD, 0, 0, THIRD_ARGUMENT), (HAS, 1, 0, EXECUTABLE)]
@@ -68,6 +73,7 @@ def instructions() -> bytes:
 
 
 PROGRAM = instructions()
+PARENT_PROGRAM = instructions(TO_FORK)
 
 
 def prepare() -> None:
@@ -89,14 +95,36 @@ def confine(seconds: int, memory: int) -> None:
 
     Raises CannotConfine.
     """
-    _must("prctl(PR_SET_PDEATHSIG)", _libc.prctl(PARENT_DEATH_SIGNAL, KILLED, 0, 0, 0))
+    end_with_parent()
     if version := landlock_version():
         restrict_by_landlock(version)
     none = resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK
     limits = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_AS: memory, resource.RLIMIT_NOFILE: 5}
     for limit, value in {**dict.fromkeys(none, 0), **limits}.items():
         resource.setrlimit(limit, (value, value))
-    content = ctypes.create_string_buffer(PROGRAM)
+    _filter(PROGRAM)
+
+
+def confine_parent(memory: int) -> None:
+    """Limit this process for good to forking others that `confine` themselves, and to `memory` bytes.
+
+    Raises CannotConfine.
+    """
+    end_with_parent()
+    if version := landlock_version():
+        restrict_by_landlock(version)
+    for limit, value in {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: memory}.items():
+        resource.setrlimit(limit, (value, value))
+    _filter(PARENT_PROGRAM)
+
+
+def end_with_parent() -> None:
+    """Be killed when the process that forked this one ends. Raises CannotConfine."""
+    _must("prctl(PR_SET_PDEATHSIG)", _libc.prctl(PARENT_DEATH_SIGNAL, KILLED, 0, 0, 0))
+
+
+def _filter(instructions: bytes) -> None:
+    content = ctypes.create_string_buffer(instructions)
     program = struct.pack("HxxxxxxP", (len(content) - 1) // 8, ctypes.addressof(content))
     _must("prctl(PR_SET_SECCOMP)", _libc.prctl(SECCOMP, FILTER, ctypes.c_char_p(program), 0, 0))
 
@@ -127,6 +155,7 @@ def landlock_version() -> int:
 
 
 def restrict_by_landlock(version: int) -> None:
+    """Refuse this process, for good, all that a version of Landlock can. Raises CannotConfine."""
     refused = (FILES[min(version, len(FILES)) - 1], PORTS, SCOPES)[: 1 if version < 4 else 2 if version < 6 else 3]
     attributes = struct.pack(f"{len(refused)}Q", *refused)
     size = ctypes.c_size_t(len(attributes))
@@ -149,7 +178,7 @@ def enter_namespaces() -> None:
     if child := os.fork():
         os.waitpid(child, 0)
         os._exit(0)
-    _must("prctl(PR_SET_PDEATHSIG)", _libc.prctl(PARENT_DEATH_SIGNAL, KILLED, 0, 0, 0))
+    end_with_parent()
 
 
 def _must(call: str, result: int, reason: str = "") -> int:

@@ -2,21 +2,28 @@
 
     lmworks, run.py ────┐ program and tests; verdict
                         ├── tests    (confined) ──┐ arguments; values
-    server, this file ──┴── program  (confined) ──┘
+    server, this file ──┴── caller   (confined) ──┘
+                               └── program, once for each call (confined)
 
-The program's process is sent the program, then the arguments of one call after another, and can answer with bytes.
-What its tests expect is never in it, nor in what it was forked from. Tests are confined likewise: they are data too.
+The caller is sent the program, then the arguments of one call after another. For each it forks a process, takes the
+first bytes that this says for its answer, and ends it. What tests expect is in neither, nor in what they were forked
+from, and one call leaves nothing to the next. Tests are confined likewise: they are data too.
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
 import contextlib
 import fcntl
+import gc
+import hashlib
 import importlib
+import math
 import os
 import random
 import resource
+import signal
 import socket
 import sys
 import types
@@ -24,17 +31,31 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.sandbox.confine import CannotConfine, confine, holes, prepare
+from lmworks.sandbox.checked import Checks, checked
+from lmworks.sandbox.confine import CannotConfine, confine, confine_parent, end_with_parent, holes, prepare
 from lmworks.sandbox.modules import MODULES
-from lmworks.sandbox.values import Ended, NotLiteral, decode, encode, receive, send
+from lmworks.sandbox.values import (
+    Ended,
+    NotLiteral,
+    decode,
+    encode,
+    packed,
+    receive,
+    receive_frame,
+    send,
+    send_frame,
+    unpacked,
+)
 
 CHANNEL, TOLD = 3, 4
 """Open files of a process: the other one of its pair; of tests also what they are told through."""
 FILES = 64
 """Most that the server has open."""
 READY = b"ready"
-ANSWER_BYTES = 1 << 20
-"""Of one value that a program returns."""
+ANSWER_BYTES, MESSAGE_BYTES = 8 << 20, 16 << 20
+"""Of one value that a program returns, and of the program or the arguments of a call, as they cross."""
+CALL_SECONDS = 0.01
+"""Of processor time for a call to begin, which is not the program's."""
 WORDS = 1_000
 """Characters of an exception that cross."""
 NOT_RAISED = (
@@ -96,9 +117,13 @@ def main(control: int, seconds: int, memory: int) -> None:
 
 def _fork(role: Callable[[Limits], None], files: Sequence[int], limits: Limits) -> int:
     """A process with these open files from CHANNEL on, and no others but those that lead nowhere."""
+    parent = os.getpid()
     if child := os.fork():
         return child
     try:
+        end_with_parent()
+        if os.getppid() != parent:  # which ended before that
+            return 0
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, FILES // 2) for each in files]
         for place, each in enumerate(kept, CHANNEL):
             os.dup2(each, place)
@@ -109,53 +134,91 @@ def _fork(role: Callable[[Limits], None], files: Sequence[int], limits: Limits) 
 
 
 def _rehearse(limits: Limits) -> None:
-    """Confine a process that only looks at its walls. Raises CannotConfine."""
-    reader, writer = os.pipe()
-    if not (child := os.fork()):
-        try:
-            limits.confine()
-            words = " and ".join(holes())
-            os.write(writer, f"a confined process can {words}".encode() if words else READY)
-        except (CannotConfine, OSError) as error:
-            os.write(writer, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    said = os.read(reader, WORDS)
-    os.close(reader)
-    os.waitpid(child, 0)
-    if said != READY:
-        raise CannotConfine(said.decode() or "a confined process does not live")
+    """Confine processes that only look at their walls. Raises CannotConfine."""
+    for within in (_look, _look_as_child):
+        reader, writer = os.pipe()
+        if not (child := os.fork()):
+            try:
+                within(limits, writer)
+            except (CannotConfine, OSError) as error:
+                os.write(writer, str(error).encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        said = os.read(reader, WORDS)
+        os.close(reader)
+        os.waitpid(child, 0)
+        if said != READY:
+            raise CannotConfine(said.decode() or "a confined process does not live")
+
+
+def _look(limits: Limits, writer: int) -> None:
+    limits.confine()
+    words = " and ".join(holes())
+    os.write(writer, f"a confined process can {words}".encode() if words else READY)
+
+
+def _look_as_child(limits: Limits, writer: int) -> None:
+    confine_parent(limits.memory)
+    if child := os.fork():
+        os.waitpid(child, 0)
+    else:
+        _look(limits, writer)
 
 
 # ---------------------------------------------------------------- the program
 
 
 def _run_program(limits: Limits) -> None:
-    """Answer calls. Where they are chained, each in a process of its own."""
-    program, chained = receive(CHANNEL)
-    if not chained:
-        limits.confine()
-        namespace = _loaded("program", program, {})
+    """Answer calls, each in a process of its own, which knows of no other call: what a program kept of one would pass
+    for what it has to find again in the next. This process never runs the program, nor reads what it says."""
+    confine_parent(limits.memory)
+    program = unpacked(receive_frame(CHANNEL, MESSAGE_BYTES))
+    gc.freeze()
+    left = float(limits.seconds)
     while True:
-        call = receive(CHANNEL)
-        if not chained:
-            _answer(namespace, call)
-        elif child := os.fork():
-            if os.waitpid(child, 0)[1]:
-                return
-        else:
-            limits.confine()
-            _answer(_loaded("program", program, {}), call)
+        call = receive_frame(CHANNEL, MESSAGE_BYTES)
+        if left <= 0:
+            send(CHANNEL, ["refused", f"more than {limits.seconds} seconds of processor time"])
+            continue
+        answer, used = _asked(program, call, limits._replace(seconds=math.ceil(left)))
+        send_frame(CHANNEL, answer)
+        left -= max(used - CALL_SECONDS, 0)
+
+
+def _asked(program: str, call: bytes, limits: Limits) -> tuple[bytes, float]:
+    """What a new process says first, as it is, and the processor time it took. Then that process is no more."""
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    if not (child := os.fork()):
+        try:
+            os.dup2(writer, CHANNEL)
+            os.closerange(CHANNEL + 1, FILES)
+            end_with_parent()
+            if os.getppid() == parent:  # else it ended before that
+                limits.confine()
+                _answer(_loaded("program", program, {}, seed=0), unpacked(call))
+        finally:
             os._exit(0)
+    os.close(writer)
+    try:
+        answer = receive_frame(reader, ANSWER_BYTES)
+    except Ended:
+        answer = packed(["refused", "the program ended"])
+    except NotLiteral as error:
+        answer = packed(["refused", str(error)])
+    os.close(reader)
+    os.kill(child, signal.SIGKILL)  # which is not reaped yet, so the number is its own
+    usage = os.wait4(child, 0)[2]
+    return answer, usage.ru_utime + usage.ru_stime
 
 
-def _loaded(name: str, text: str, known: Mapping[str, object]) -> dict[str, Any]:
+def _loaded(name: str, code: str | ast.Module, known: Mapping[str, object], seed: int | str) -> dict[str, Any]:
     """The names of a module that was run."""
     module = sys.modules[name] = types.ModuleType(name)
     module.__dict__.update(known)
-    random.seed(0)  # so that the same answer is worth the same
-    exec(compile(text, f"<{name}>", "exec"), module.__dict__)  # noqa: S102 - which is what all this is for
+    random.seed(seed)  # so that the same answer is worth the same
+    exec(compile(code, f"<{name}>", "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - which is what all this is for
     return module.__dict__
 
 
@@ -167,13 +230,22 @@ def _answer(namespace: Mapping[str, Any], call: tuple[str, Any, Any]) -> None:
         value = namespace[name](*decode(arguments), **decode(keywords))
     except Exception as error:
         kinds = (kind for kind in type(error).__mro__ if kind.__module__ == "builtins" and kind not in NOT_RAISED)
-        send(CHANNEL, ["raised", next(kinds).__name__, str(error)[:WORDS]])
+        send(CHANNEL, ["raised", next(kinds).__name__, _words(error)])
         return
     try:
         said = ["value", encode(value)]
-    except NotLiteral as error:
-        said = ["refused", str(error)]
+    except NotLiteral:
+        said = ["refused", f"{name} returns no literal value"]
     send(CHANNEL, said)
+
+
+def _words(error: Exception) -> Any:
+    """What an exception was made of, or its text where that cannot cross."""
+    with contextlib.suppress(NotLiteral):
+        words = encode(list(error.args))
+        if len(packed(words)) <= WORDS:
+            return words
+    return encode([str(error)[:WORDS]])
 
 
 # ---------------------------------------------------------------- its tests
@@ -206,65 +278,66 @@ class _Program:
         if self.broken or self.unjudged:
             raise _Stop
         try:
-            message = [name, encode(list(arguments)), encode(keywords)]
+            message = packed([name, encode(list(arguments)), encode(keywords)])
+            if len(message) > MESSAGE_BYTES:
+                raise NotLiteral(f"{len(message)} bytes, of which {MESSAGE_BYTES} can cross")
         except NotLiteral as error:
             self.unjudged = f"give {name} {error}"
             raise _Stop from error
         try:
-            send(CHANNEL, message)
+            send_frame(CHANNEL, message)
             answer = receive(CHANNEL, ANSWER_BYTES)
             match answer:
                 case ["value", value]:
                     return decode(value)
-                case ["raised", str(kind), str(words)]:
-                    exception = _exception(kind, words)
+                case ["raised", str(kind), words]:
+                    exception = _exception(kind, decode(words))
+                case ["refused", str(words)]:
+                    raise NotLiteral(words[:WORDS])
                 case _:
-                    raise NotLiteral(f"{name} returns no literal value")
-        except (Ended, NotLiteral) as error:
+                    raise NotLiteral("the program says what is no answer")
+        except (Ended, NotLiteral, MemoryError, RecursionError) as error:
             self.broken = str(error) or "the program ended"
             raise _Stop from error
         raise exception
 
 
-def _exception(kind: str, words: str) -> Exception:
+def _exception(kind: str, words: Any) -> Exception:
     found = getattr(builtins, kind, None)
     if not isinstance(found, type) or not issubclass(found, Exception) or issubclass(found, NOT_RAISED):
         raise NotLiteral("no exception")
-    return found(words)
+    try:
+        return found(*words)
+    except Exception as error:  # such as of words that are not for this one
+        raise NotLiteral("no exception") from error
 
 
 def _run_tests(limits: Limits) -> None:
     """Be told a program, its tests and what they call; tell the verdict: passed, failed or unjudged, and why."""
     limits.confine()
-    program, tests, functions, chained = receive(TOLD)
-    send(CHANNEL, [program, chained])
-    asked, reason = _Program(), ""
+    program, tests, functions = receive(TOLD)
+    send(CHANNEL, program)
+    asked, checks, reason = _Program(), Checks(), ""
+    names = {name: asked.function(name) for name in functions} | checks.names
+    seed = hashlib.sha256(tests.encode("utf-8", "surrogatepass")).hexdigest()  # which no program knows: it is not told
     try:
-        namespace = _loaded("tests", tests, {name: asked.function(name) for name in functions})
-        if not asked.calls:
-            _call_each(namespace)
+        checks.run_rest(_loaded("tests", checked(tests), names, seed))
     except BaseException as error:
         reason = _reason(error)
-    if asked.unjudged or not asked.calls:
+    unjudged = asked.unjudged or checks.unjudged
+    if unjudged or not asked.calls:
         ended = f"end with {reason}" if reason else "reach no call of the program"
-        send(TOLD, ["unjudged", asked.unjudged or ended])
+        send(TOLD, ["unjudged", unjudged or ended])
     elif asked.broken or reason:
         send(TOLD, ["failed", asked.broken or reason])
+    elif not checks.made:
+        send(TOLD, ["unjudged", "reach none of their assertions"])
     else:
         send(TOLD, ["passed", ""])
 
 
-def _call_each(namespace: Mapping[str, Any]) -> None:
-    """Tests as pytest has them."""
-    for name, test in [*namespace.items()]:
-        if name.startswith("test") and isinstance(test, types.FunctionType) and not test.__code__.co_argcount:
-            test()
-
-
 def _reason(error: BaseException) -> str:
-    """In a few words; empty for an end that tells of no failure."""
-    if isinstance(error, SystemExit) and error.code in (None, 0):
-        return ""
+    """In a few words."""
     line, trace = 0, error.__traceback__
     while trace:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == "<tests>" else line

@@ -99,7 +99,7 @@ class Sandbox:
     def _verdict(self, answer: tuple[str, str]) -> Verdict:
         program, tests = answer
         try:
-            calls = calls_of(tests)
+            functions = calls_of(tests)
         except Unjudged as error:
             return Verdict("unjudged", str(error))
         ours, theirs = socket.socketpair()
@@ -108,7 +108,7 @@ class Sandbox:
                 for process in self._started(theirs):
                     stack.callback(_end, process)
             try:
-                return _told(ours, json.dumps([program, tests, *calls]).encode(), self.wall_seconds)
+                return _told(ours, json.dumps([program, tests, functions]).encode(), self.wall_seconds)
             except TimeoutError:
                 return Verdict("failed", f"more than {self.wall_seconds:g} seconds")
             except (OSError, ValueError, RecursionError):  # tests that were killed say nothing, or half of it

@@ -10,7 +10,7 @@ import json
 import os
 from typing import Any
 
-DEPTH = 64
+DEPTH = 200
 """Of values in values."""
 PLAIN = (type(None), bool, str, float)
 """Which JSON tells apart, with NaN and the infinities as Python writes them."""
@@ -65,9 +65,18 @@ def decode(data: Any, depth: int = DEPTH) -> Any:
         raise NotLiteral("no value") from error
 
 
+def packed(message: Any) -> bytes:
+    """As a frame holds it."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
 def send(channel: int, message: Any) -> None:
     """Write one message. Raises Ended."""
-    data = json.dumps(message, separators=(",", ":")).encode()
+    send_frame(channel, packed(message))
+
+
+def send_frame(channel: int, data: bytes) -> None:
+    """Write one message that is packed. Raises Ended."""
     rest = memoryview(len(data).to_bytes(HEADER, "big") + data)
     try:
         while rest:
@@ -78,11 +87,21 @@ def send(channel: int, message: Any) -> None:
 
 def receive(channel: int, limit: int = (1 << 8 * HEADER) - 1) -> Any:
     """Read one message of at most `limit` bytes. Raises Ended, and NotLiteral for what is none."""
+    return unpacked(receive_frame(channel, limit))
+
+
+def receive_frame(channel: int, limit: int) -> bytes:
+    """Read one message of at most `limit` bytes as it is. Raises Ended, and NotLiteral for a longer one."""
     length = int.from_bytes(_read(channel, HEADER), "big")
     if length > limit:
         raise NotLiteral(f"{length} bytes, of which {limit} are read")
+    return _read(channel, length)
+
+
+def unpacked(data: bytes) -> Any:
+    """What is in a frame. Raises NotLiteral for what is no message."""
     try:
-        return json.loads(_read(channel, length))
+        return json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise NotLiteral("no JSON") from error
 

@@ -195,8 +195,8 @@ def _try(job: Job, runs: Runs, study: Study, trial: Trial) -> None:
         if share < 1 and trial.should_prune():
             raise _Pruned
 
-    changed = with_steps(runs, values)
     try:
+        changed = with_steps(runs, values)
         run = runs.train(changed, seen=None if job.vocabulary_varies else seen)
         score = runs.bits_per_byte(changed) if job.vocabulary_varies else run.loss
     except _Pruned:

@@ -8,13 +8,16 @@ operators that make things larger, and what is written. Counts are the same on e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, Sized, ValuesView
 from contextvars import ContextVar
+from datetime import datetime
 from functools import cache, wraps
 from types import NoneType
 from typing import Any
 
 from jinja2 import TemplateError, Undefined, nodes, pass_context
+from jinja2.ext import Extension, LoopControlExtension
+from jinja2.parser import Parser
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -29,6 +32,10 @@ BITS = 4096
 """Of a number."""
 DEPTH = 100
 """Of lists in lists; Python's own functions end the process at some thousands."""
+PLACES = 100
+"""That a number is rounded to."""
+DAY = datetime(2024, 7, 26)
+"""What a template that asks for today is told, so that equal chats have equal ids; Llama 3.2 falls back to this."""
 
 # Left out: what draws at random, makes up texts, or can grow one without telling by how much.
 METHODS = frozenset(
@@ -47,8 +54,13 @@ FILTERS |= frozenset(
     """abs capitalize dictsort e escape float forceescape format groupby int lower max min replace reverse safe
     sort string sum title trim unique upper urlencode wordcount""".split()  # noqa: SIM905
 )
-COMPARING = frozenset("eq == equalto ne != lt < lessthan le <= gt > greaterthan ge >= in".split())  # noqa: SIM905
+COMPARING = frozenset("eq == equalto ne != lt < lessthan le <= gt > greaterthan ge >= in filter test".split())  # noqa: SIM905
 """Tests that may look at all that is in their values."""
+SHOWING = frozenset(["lower", "upper"])
+"""Tests that write their value."""
+DIVIDING = frozenset(["odd", "even", "divisibleby"])
+"""Tests that take a remainder, which of a text is the text with its places filled."""
+_HOLDING = (list, tuple, set, frozenset, Mapping, KeysView, ItemsView, ValuesView)
 _SHOWN = (NoneType, int, float, Undefined, range)
 _COMPUTED = re.compile(r"%[-+ #0-9]*\.?\*|:[^}]*\{")
 
@@ -58,7 +70,7 @@ class TemplateLimit(Exception):
 
 
 ERRORS: tuple[type[Exception], ...] = (TemplateLimit, TemplateError, ArithmeticError, AssertionError, AttributeError)
-ERRORS += (LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError)
+ERRORS += (LookupError, MemoryError, NameError, RecursionError, SyntaxError, TypeError, ValueError)
 """What a template may raise."""
 
 
@@ -93,6 +105,7 @@ class _Budget:
         self._steps, self._characters = self._most
 
     def take(self, steps: int, characters: int = 0) -> None:
+        """Raises TemplateLimit when more is asked for than is left."""
         self._steps -= steps
         self._characters -= characters
         if self._steps < 0:
@@ -114,7 +127,9 @@ def _size(value: Any, shown: bool = False) -> int:
         for each in level:
             if isinstance(each, str):
                 size += len(each)
-            elif isinstance(each, list | tuple | set | frozenset | Mapping):
+            elif isinstance(each, range):
+                size += 8 * len(each)  # there is no list of it whose steps would be counted
+            elif isinstance(each, _HOLDING):
                 _budget.get().take(1 + len(each) // 8)
                 below += [*each.keys(), *each.values()] if isinstance(each, Mapping) else each
             elif shown and not isinstance(each, _SHOWN):  # a `namespace` may lead in a circle
@@ -205,8 +220,6 @@ class _Counting(NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.arg, nodes.Slice):
             node.node = _asked("cut", node.node)
-        elif not isinstance(node.arg, nodes.Const):
-            node.arg = _asked("compared", node.arg)
         return node
 
     def visit_Pair(self, node: nodes.Pair) -> nodes.Node:  # noqa: N802
@@ -219,17 +232,51 @@ def _asked(name: str, *values: nodes.Expr) -> nodes.Call:
     return nodes.Call(nodes.EnvironmentAttribute(name), list(values), [], None, None)
 
 
+class _Generation(Extension):
+    """The words that a template marks as the assistant's own: those that are trained are known without the mark."""
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja has it
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
+
+
+def _raise_exception(message: Any = "") -> None:
+    raise TemplateError(str(message))
+
+
+def _strftime_now(form: str) -> str:
+    def told(found: re.Match[str]) -> str:
+        sign = found[0]
+        if sign[-1] not in "aAbBdHIjmMpSyY%" or len(sign) > 2 + (sign[1:2] == "-"):
+            raise TemplateLimit(f"it asks for a date by {sign!r}")
+        text = DAY.strftime(f"%{sign[-1]}")
+        return text.lstrip("0") or "0" if "-" in sign else text
+
+    return re.sub(r"%[^a-zA-Z%]*.?", told, form)
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(["+", "*", "**", "%"])
     step, joined = staticmethod(_step), staticmethod(_joined)
     compared, cut = staticmethod(_compared), staticmethod(_cut)
 
     def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, optimized=False, finalize=_written)
+        extensions = [LoopControlExtension, _Generation]
+        super().__init__(
+            trim_blocks=True, lstrip_blocks=True, optimized=False, finalize=_written, extensions=extensions
+        )
         self.globals = {name: self.globals[name] for name in ("cycler", "dict", "joiner", "namespace", "range")}
+        self.globals |= {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
         self.filters = {name: _counted(name, each) for name, each in self.filters.items() if name in FILTERS}
         tests: dict[str, Any] = self.tests
-        self.tests |= {name: _counted_test(tests[name]) for name in COMPARING}
+        self.tests |= {name: _counted_test(name, tests[name]) for name in COMPARING | SHOWING | DIVIDING}
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """An element; filters ask for each name of a path of names here, for each of their elements."""
+        _budget.get().take(0, 8 + (0 if isinstance(argument, str | int) else _size(argument)))
+        return super().getitem(obj, argument)
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         budget = _budget.get()
@@ -248,7 +295,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
                 budget.take(0, _replaced(str(owner), *args))
             elif name in ("center", "ljust", "rjust", "zfill"):
                 budget.take(0, sum(abs(each) for each in args if isinstance(each, int)))
-            budget.take(0, len(owner) if isinstance(owner, str) else 0)
+            if isinstance(owner, str) or name in ("count", "index"):
+                budget.take(0, _size(owner))
         if not isinstance(obj, Macro):
             budget.take(0, _size([args, kwargs]))
         return _made(super().call(context, obj, *args, **kwargs))
@@ -294,27 +342,35 @@ def _counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             value = list(value)
             args = (*args[:place], value, *args[place + 1 :])
         if name in LAZY:
-            sized = name not in QUICK and isinstance(value, list | tuple | Mapping | range)
-            budget.take(1 + (len(value) // 8 if sized else 0))
+            sized = name not in QUICK and isinstance(value, Sized)
+            budget.take(1 + (len(value) // 8 if sized else 0), _size(more) if name == "attr" else 0)
         else:
             size = 1 + _size(value, shown=True)
             numbers = sum(abs(each) for each in more if isinstance(each, int))
             if name == "tojson" and numbers > 8:
                 raise TemplateLimit("it indents JSON by more than 8")
+            if name == "round" and (isinstance(value, Sized) or numbers > PLACES):
+                raise TemplateLimit(f"it rounds what is no number, or to more than {PLACES} places")
             longer = numbers + sum(_size(each, shown=True) for each in more if not isinstance(each, int | float))
             size = size * (1 + longer) if name in GROWING else size + longer
             if name == "replace":
                 size += _replaced(str(value), *more)
+            if name == "sum" and any(isinstance(each, list | tuple) for each in more):  # each sum is a new list
+                size *= 1 + len(value)
             budget.take(1, size + (_filled(str(value), more) if name == "format" else 0))
         return _made(function(*args, **kwargs))
 
     return counted
 
 
-def _counted_test(function: Callable[..., bool]) -> Callable[..., bool]:
+def _counted_test(name: str, function: Callable[..., bool]) -> Callable[..., bool]:
+    place = int(hasattr(function, "jinja_pass_arg"))
+
     @wraps(function)
     def counted(*args: Any) -> bool:
-        _budget.get().take(1, _size(args) // 8)
+        _budget.get().take(1, _size(args[place:], shown=name in SHOWING) // 8)
+        if name in DIVIDING and isinstance(args[0], Sized):
+            raise TemplateLimit(f"it asks whether a {type(args[0]).__name__} is {name}")
         return function(*args)
 
     return counted

@@ -5,7 +5,6 @@ Imports no torch: plans ask, too.
 
 from __future__ import annotations
 
-import errno
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -93,18 +92,10 @@ def shortage_in_words(rows: int, journal: Journal | None = None) -> Iterator[Non
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:
-        if not _is_shortage(error):
+        if not is_out_of_memory(error):
             raise
         mend = f"{rows // 2} may fit: {MEND}" if rows > 1 else SMALLER
         saved = [record["checkpoint"] for record in journal.records() if "checkpoint" in record] if journal else []
         after = f"; with more memory free the same command goes on after {saved[-1]}" if saved else ""
         what = " ".join((str(error) or "MemoryError").split())[:SAID_LETTERS]
         raise LmworksError(f"micro_batch_rows {rows}: not enough memory ({what}); {mend}{after}") from error
-
-
-def _is_shortage(error: Exception) -> bool:
-    """Drivers and the system say it without a class of their own."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    said = any(words in str(error) for words in ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED"))
-    return said or is_out_of_memory(error)

@@ -82,7 +82,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text()))
 def test_what_is_skipped_would_have_changed_nothing(text: str) -> None:
     config = ftfy.TextFixerConfig(

@@ -187,7 +187,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         assert payload_bytes(place / "out") == payload_bytes(tmp_path / "whole")
 
 
-@settings(deadline=None, max_examples=40)  # every example writes and syncs an index
+@settings(max_examples=40)  # every example writes and syncs an index
 @given(st.data())
 def test_an_item_pasted_anywhere_is_found_where_it_stands(data: st.DataObject) -> None:
 
@@ -210,7 +210,7 @@ def test_an_item_pasted_anywhere_is_found_where_it_stands(data: st.DataObject) -
                 assert mine.tolist() == theirs.tolist()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_texts_that_are_no_candidates_hold_no_item(data: st.DataObject) -> None:
     words = st.sampled_from(["one", "two", "three", "Four", "fünf", "六", "…"])

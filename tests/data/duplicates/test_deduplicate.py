@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from data_support import documents_of, payload_bytes, texts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -138,7 +138,6 @@ def test_a_sketch_lets_near_duplicates_pass() -> None:
     assert ((sketched[:299] == sketched[1:300]).sum(axis=1) < least_agreement(0.8)).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=14), st.integers(0, 2**32))
 def test_joining_in_buckets_finds_every_connection(buckets: list[int], seed: int) -> None:
     draw = np.random.default_rng(seed)

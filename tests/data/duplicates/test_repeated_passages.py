@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from data_support import documents_of, payload_bytes, texts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lmworks.data.duplicates import passages
@@ -154,7 +154,6 @@ def test_processes_memory_and_kills_change_no_byte(tmp_path: Path, monkeypatch: 
         assert payload_bytes(place / "out") == payload_bytes(one)
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=12))
 def test_cutting_words_leaves_the_others_in_order(cut: list[bool]) -> None:
     text = ", ".join(f"é{place}" for place in range(len(cut)))

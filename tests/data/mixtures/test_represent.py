@@ -180,7 +180,7 @@ tables = st.tuples(st.integers(2, 4), st.integers(2, 4)).flatmap(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables)
 def test_raking_meets_every_target_and_keeps_odds_ratios(drawn: Any) -> None:
     (rows, columns), counts, first, second = drawn
@@ -201,7 +201,7 @@ def test_contradictory_targets_are_an_error() -> None:
         rake(cells, np.array([5, 5]), {"one": wanted, "other": wanted[::-1]})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(1, 30), st.floats(0, 3)), min_size=1, max_size=6),
     st.integers(0, 5),

@@ -415,7 +415,7 @@ def test_a_json_list_that_breaks_off_keeps_what_came_before(tmp_path: Path, rest
     st.integers(1, 40),
     st.booleans(),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_any_json_list_is_read_like_json_lines(tmp_path: Path, rows: list[Any], size: int, ascii_only: bool) -> None:
     rows = [{**row, "text": str(number)} for number, row in enumerate(rows)]
     (tmp_path / "a.json").write_text(json.dumps(rows, ensure_ascii=ascii_only, indent=size % 3), encoding="utf-8")
@@ -450,7 +450,7 @@ PAGE_XML = "<page><title>T</title><ns>0</ns><id>1</id><revision><text>ok</text><
 
 
 @given(st.lists(st.sampled_from([*PIECES, PAGE_XML]), max_size=25), st.integers(1, 30), st.integers(1, 200))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 def test_elements_are_the_same_however_a_file_is_read_and_cut(
     tmp_path: Path, parts: list[str], chunk: int, size: int
 ) -> None:
@@ -471,7 +471,7 @@ def test_elements_are_the_same_however_a_file_is_read_and_cut(
     st.lists(st.sampled_from([b"\r\n", b"x", b"WARC/1.0\r\n", b"WARC", b"\r\n\r\n", b"\n"]), max_size=8),
     st.integers(1, 300),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_rubbish_between_two_records_of_an_archive_changes_neither(
     tmp_path: Path, rubbish: list[bytes], size: int
 ) -> None:

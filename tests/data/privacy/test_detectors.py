@@ -139,7 +139,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join))
 @example("@a")
 @example("1 ")
@@ -170,7 +170,6 @@ SAID = st.tuples(
 MIXED = st.one_of(SAID, st.sampled_from([*PIECES, "İ", "é", " ", "\n"]))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(MIXED, max_size=6).map("".join), max_size=5))
 def test_detectors_that_are_not_worth_running_would_find_nothing(texts: list[str]) -> None:
     chosen = worth_running(texts, DETECTORS)

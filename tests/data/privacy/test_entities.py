@@ -73,7 +73,7 @@ def test_a_tokenizer_that_keeps_spaces_gives_the_same_stretches(tmp_path: Path) 
 FILLER = st.text(st.sampled_from(list("xy .,\n\u00e9\u5b57\U0001f600\u0301\u200b")), max_size=60)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FILLER, FILLER, st.integers(0, 90))
 def test_a_name_is_found_once_and_exactly_wherever_it_stands(model: Path, before: str, after: str, words: int) -> None:
     start = before + "x " * words

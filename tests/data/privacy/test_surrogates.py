@@ -127,7 +127,7 @@ def test_dates_in_other_tongues_and_with_endings() -> None:
     assert shift_date("25/12/1985", 7) == "01/01/1986"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from(["iban", "credit_card_number", "ssn"]))
 def test_made_up_values_of_any_kind_get_valid_surrogates(seed: int, maker: str) -> None:
     faker = Faker("en_US")

@@ -172,7 +172,24 @@ def test_the_files_of_a_server_are_those_below_its_address(tmp_path: Path) -> No
     assert result.counts["not read: a path out of the source"] == 3
 
 
-@pytest.mark.parametrize("url", ["texts", "file:///etc", "local:///etc", "simplecache::file:///etc", "dir::/etc"])
+THIS_MACHINE = ["texts", "file:///etc", "local:///etc", "simplecache::file:///etc", "dir::/etc", "://etc"]
+THIS_MACHINE += [
+    "generic://file:///etc",
+    "simplecache::generic://file:///etc",
+    "zip://texts",
+    "tar://texts",
+    "dir://etc",
+]
+THIS_MACHINE += ["asyncwrapper://etc", "simplecache://etc", "git:///texts"]
+
+
+@pytest.mark.parametrize("url", THIS_MACHINE)
 def test_an_address_of_this_machine_is_the_business_of_another_kind(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="kind: files"):
+        run(tmp_path, {"kind": "remote", "url": url, "licence": "MIT"})
+
+
+@pytest.mark.parametrize("url", ["github://texts", "dbfs://texts", "nosuch://texts"])
+def test_an_address_that_cannot_be_opened_is_refused_in_a_line(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match="cannot be opened"):
         run(tmp_path, {"kind": "remote", "url": url, "licence": "MIT"})

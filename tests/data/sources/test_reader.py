@@ -245,7 +245,7 @@ field = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_s
 
 
 @given(st.lists(st.tuples(field, field), max_size=12), st.integers(1, 60), st.integers(-1, 12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_no_row_is_lost_however_a_table_is_cut(
     tmp_path: Path, rows: list[tuple[str, str]], size: int, bad_after: int
 ) -> None:

@@ -79,7 +79,7 @@ def test_every_form_is_told_and_says_the_same(form: str, row: dict[str, Any]) ->
     assert sample.chosen == [ANSWER]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(

@@ -92,7 +92,7 @@ def test_a_bad_line_is_named_and_costs_no_good_one(tmp_path: Path, line: bytes, 
     assert result.counts[f"quarantined: {bad['reason'].split(':')[0]}"] == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), max_size=8), st.randoms())
 def test_every_line_is_either_a_verdict_or_named(
     tmp_path_factory: pytest.TempPathFactory, bad: list[bytes], draw: random.Random

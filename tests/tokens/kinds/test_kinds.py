@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora import make_documents, texts
@@ -44,7 +44,6 @@ Made = dict[str, tuple[Tokenizer, Result, Path]]
 
 
 @pytest.mark.parametrize("kind", EXACT)
-@settings(deadline=None)
 @given(text=st.text())
 def test_any_text_comes_back(made: Made, kind: str, text: str) -> None:
     tokenizer = made[kind][0]
@@ -53,7 +52,6 @@ def test_any_text_comes_back(made: Made, kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None)
 @given(text=st.text(alphabet="<|>endoftxim_sar\n unk", max_size=60))
 def test_text_never_becomes_a_control_token(made: Made, kind: str, text: str) -> None:
     assert min(made[kind][0].encode("<|im_end|>" + text + "<|endoftext|>")) > 2

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
@@ -52,7 +52,6 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return SentencePieceProcessor(model_proto=raw), open_tokenizer(folder / "out")
 
 
-@settings(deadline=None)
 @given(
     text=st.text(
         alphabet=st.one_of(
@@ -96,7 +95,6 @@ def exact() -> Any:
     return to_backend(read_model(train("unigram", EXACT)))
 
 
-@settings(deadline=None)
 @given(text=st.text().map(lambda text: text.replace("▁", " ")))
 def test_byte_fallback_without_normaliser_loses_nothing(exact: Any, text: str) -> None:
     assert exact.decode(exact.encode(text).ids) == text

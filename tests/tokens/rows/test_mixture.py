@@ -46,7 +46,7 @@ def worst(found: list[str], shares: dict[str, float], start: int = 0) -> float:
 weights = st.lists(st.integers(0, 50), min_size=1, max_size=7).filter(sum)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(weights, st.integers(1, 700))
 def test_after_any_number_of_places_each_part_is_within_one_row_of_its_share(drawn: list[int], places: int) -> None:
     given_weights = dict(zip(NAMES, map(float, drawn), strict=False))
@@ -57,7 +57,7 @@ def test_after_any_number_of_places_each_part_is_within_one_row_of_its_share(dra
     assert worst(owners(made, places), shares) < 1 + places / 10_000
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(weights, st.lists(st.integers(1, 9), min_size=7, max_size=7), st.integers(1, 300), st.data())
 def test_no_part_is_read_beyond_its_epochs_and_the_others_take_over(
     drawn: list[int], sizes: list[int], places: int, data: st.DataObject
@@ -122,7 +122,7 @@ def test_a_limit_holds_over_a_whole_curriculum() -> None:
     assert 295 <= made.rows_read["a"] <= 300
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(weights, st.integers(0, 400), st.integers(1, 40), st.integers(0, 3))
 def test_what_stands_at_a_place_depends_on_nothing_else(drawn: list[int], first: int, count: int, seed: int) -> None:
     parts = {name: 3 + number for number, name in zip(range(len(drawn)), NAMES, strict=False)}

@@ -218,7 +218,7 @@ def test_a_run_that_was_killed_ends_with_the_same_bytes(
         assert (whole.path / name).read_bytes() == (continued.path / name).read_bytes()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     architecture=st.sampled_from(ARCHITECTURES),
     task=st.sampled_from(list(TASKS)),

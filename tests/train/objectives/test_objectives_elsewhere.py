@@ -143,7 +143,6 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "WATCHED_TOKENS", 4)
-        patch.setattr(run, "SAMPLE_POINTS", 1)
         patch.setattr(device, "PRODUCT", 64)
         yield Bench(tmp_path_factory.mktemp("bench"))
 

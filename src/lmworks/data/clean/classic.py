@@ -19,11 +19,12 @@ from typing import Literal, Self
 from pydantic import Field
 
 from lmworks.data.quality.word_list import read_list
-from lmworks.data.records import Documents, read_shard, write_file
+from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -94,7 +95,7 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
             meta["readability"] = flesch_kincaid(document.text)
         kept.append(replace(document, text=text, meta=meta))
     tally.files.append(folder / f"{number:05d}.json")
-    write_file(tally.files[0], json.dumps(types).encode())
+    write_atomically(tally.files[0], json.dumps(types).encode())
     tally.counts["documents"] += len(kept)
     tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
     return {"": kept}, tally

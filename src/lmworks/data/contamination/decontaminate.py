@@ -14,12 +14,12 @@ from pydantic import Field, model_validator
 
 from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
 from lmworks.data.quality.filters import MIN_WORDS
-from lmworks.data.records import Document, Documents, read_shard, write_file, write_json_lines
+from lmworks.data.records import Document, Documents, read_shard, write_json_lines
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.build import key_config
-from lmworks.pipeline.files import canonical_json, digest_file, digest_text
+from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -99,7 +99,7 @@ def decontaminate(
     write_index(index, [item.text for item in items])
     open_index.cache_clear()
     _labels.cache_clear()
-    write_file(index / "labels.json", json.dumps([(item.set, item.record) for item in items]).encode())
+    write_atomically(index / "labels.json", json.dumps([(item.set, item.record) for item in items]).encode())
     work = partial(_clean_shard, config, index, found)
     shards = documents.shards()
     sought = digest_text(canonical_json([(item.set, item.record, item.text) for item in items]))
@@ -178,7 +178,7 @@ def _clean_shard(
             clean = rest
         kept.append(clean)
     tally.files.append(found / f"{number:05d}.json")
-    write_file(tally.files[0], json.dumps(records).encode())
+    write_atomically(tally.files[0], json.dumps(records).encode())
     tally.counts["documents"] += len(kept)
     tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
     return {"": kept}, tally

@@ -105,11 +105,11 @@ def _save(path: Path, column: NDArray[Any]) -> None:
 
     import numpy as np
 
-    from lmworks.data.records import write_file
+    from lmworks.pipeline.files import write_atomically
 
     stream = io.BytesIO()
     np.save(stream, column)
-    write_file(path, stream.getvalue())
+    write_atomically(path, stream.getvalue())
 
 
 def _whole(words: NDArray[np.uint64]) -> int:

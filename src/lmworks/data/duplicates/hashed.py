@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmworks.data.duplicates.minhash import SKETCH, bands, shingles, signatures, sketches
-from lmworks.data.records import read_columns, write_file
+from lmworks.data.records import read_columns
 from lmworks.data.steps import Parts, Tally
+from lmworks.pipeline.files import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +49,7 @@ def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]
         sketched = [bytes(SKETCH * len(table))]
     start = (head, bytes.fromhex(half_digests), number.astype(np.uint32).tobytes())
     path = hashed_path(folder, index)
-    write_file(path, b"".join((*start, *sketched, joined.tobytes(), *hashes)))
+    write_atomically(path, b"".join((*start, *sketched, joined.tobytes(), *hashes)))
     return {}, Tally(files=[path])
 
 

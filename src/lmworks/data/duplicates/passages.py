@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.records import Documents, read_shard, write_file
+from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.words import hash_words, word_spans
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import key_config
-from lmworks.pipeline.files import digest_file
+from lmworks.pipeline.files import digest_file, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -105,7 +105,7 @@ def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Pa
         ("places", order.astype(np.uint32)),
     ):
         tally.files.append(folder / f"{index:05d}.{name}")
-        write_file(tally.files[-1], values.tobytes())
+        write_atomically(tally.files[-1], values.tobytes())
     return {}, tally
 
 
@@ -195,7 +195,7 @@ def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: C
         owners = np.repeat(firsts, np.diff(np.append(firsts, len(hashes))))
         others = documents != documents[owners]
         pairs = np.stack((windows[others], windows[owners][others]), axis=1)
-        write_file(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
+        write_atomically(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
         context.progress.update(last)
     return paths
 
@@ -228,7 +228,7 @@ def _mark_shard(
     files = _open_files(folder, shards)
     first, last = (int(edge) for edge in files.document_edges[index : index + 2])
     repeated = _repeated_words(files, joined, first, last, size)
-    write_file(_marked(marks, index), np.packbits(repeated).tobytes())
+    write_atomically(_marked(marks, index), np.packbits(repeated).tobytes())
     return {}, Tally()
 
 

@@ -19,8 +19,9 @@ from pydantic import Field
 
 from lmworks.data.duplicates.deduplicate import REASONS, drop_units, read_ids
 from lmworks.data.pretrained import batches, load, model_digest, most_tokens
-from lmworks.data.records import Documents, read_columns, write_file, write_json_lines
+from lmworks.data.records import Documents, read_columns, write_json_lines
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -112,7 +113,7 @@ def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]
     stream = io.BytesIO()
     np.save(stream, embed(config.folder / config.encoder, texts, config.tokens))
     path = folder / f"{index:05d}.npy"
-    write_file(path, stream.getvalue())
+    write_atomically(path, stream.getvalue())
     return {}, Tally(files=[path])
 
 

@@ -15,12 +15,12 @@ from pydantic import Field, model_validator
 
 from lmworks.data.mixtures.raking import copies, effective_size, rake, total_variation, variation_margin
 from lmworks.data.quality.filters import detect_language
-from lmworks.data.records import Document, Documents, read_shard, write_file
+from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Reference, StepConfig
@@ -113,10 +113,10 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     origins = [Origin(read[shard], [digest_text(canonical_json(wanted)), turn > 0]) for shard, wanted, turn in units]
     tally = map_units(units, _take, out, context, origins=origins)
     rows = [row for each in attributes for row in _rows(each, before, taken)]
-    write_file(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "representation.json", (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
     bars = [(f"{row['attribute']}: {row['value'][:20]}", [row["after"], row["before"], row["target"]]) for row in rows]
     caption = "share of documents: after (dark), before (light), wanted (orange)"
-    write_file(out / "representation.svg", draw_bars("Shares of documents", caption, bars).encode())
+    write_atomically(out / "representation.svg", draw_bars("Shares of documents", caption, bars).encode())
     figures = [figure for each in attributes for figure in _figures(config, each, before, taken)]
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 
@@ -152,7 +152,7 @@ def _describe_shard(
     hashes = [hashlib.blake2b(f"{seed} {document.id}".encode(), digest_size=8) for document in documents]
     order = [int.from_bytes(each.digest()) for each in hashes]
     path = folder / f"{number:05d}.json"
-    write_file(path, json.dumps({"labels": labels, "order": order}).encode())
+    write_atomically(path, json.dumps({"labels": labels, "order": order}).encode())
     return {}, Tally(files=[path])
 
 

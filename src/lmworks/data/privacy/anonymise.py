@@ -18,9 +18,10 @@ from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
-from lmworks.data.records import Document, Documents, read_shard, write_file
+from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units, origins_of
 from lmworks.pipeline.build import key_config
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -154,7 +155,7 @@ def _find_on_shard(
     found = iter(entities_of([text for document in some for text in _strings(document)]))
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
     path = folder / f"{number:05d}.json"
-    write_file(path, json.dumps(spans).encode())
+    write_atomically(path, json.dumps(spans).encode())
     return {}, Tally(files=[path])
 
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from lmworks.data.identity import PRIVACY_KEY, key_digest
 from lmworks.data.privacy.findings import KINDS
 from lmworks.data.privacy.surrogates import value_digest
-from lmworks.data.records import write_file
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import is_id
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact
 
 INDEX = "index.tsv"
@@ -28,13 +28,13 @@ class Place(NamedTuple):
 
 def write_index(path: Path, entries: Iterable[tuple[str, str, str]]) -> None:
     """Write (digest, kind, document id), sorted, each once."""
-    write_file(path, "".join("\t".join(entry) + "\n" for entry in sorted(set(entries))).encode())
+    write_atomically(path, "".join("\t".join(entry) + "\n" for entry in sorted(set(entries))).encode())
 
 
 def merge_indexes(path: Path, parts: Sequence[Path]) -> None:
     """Write one sorted index of several."""
     merged = heapq.merge(*(part.read_text().splitlines(keepends=True) for part in parts))
-    write_file(path, "".join(merged).encode())
+    write_atomically(path, "".join(merged).encode())
 
 
 def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list[Place]:

@@ -19,8 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
-from lmworks.data.records import write_file
 from lmworks.data.words import hash_words
+from lmworks.pipeline.files import write_atomically
 
 BITS = 18
 EPOCHS, BATCH, LEARNING_RATE = 5, 32, 0.2
@@ -87,8 +87,8 @@ class LinearClassifier:
 
     def save(self, folder: Path) -> None:
         """Write `classifier.safetensors` and `classifier.json`."""
-        write_file(folder / "classifier.safetensors", save({"weights": self.weights}))
-        write_file(folder / "classifier.json", (json.dumps({"labels": self.labels}) + "\n").encode())
+        write_atomically(folder / "classifier.safetensors", save({"weights": self.weights}))
+        write_atomically(folder / "classifier.json", (json.dumps({"labels": self.labels}) + "\n").encode())
 
     @classmethod
     def load(cls, folder: Path) -> LinearClassifier:

@@ -12,8 +12,11 @@ from pydantic import Field
 from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.errors import UsageError
 
-OF_THIS_MACHINE = {"file", "local", "reference"}
-"""Protocols of fsspec. `reference` reads a list of addresses, which may be any."""
+OF_THIS_MACHINE = {"", "asynclocal", "dvc", "file", "generic", "git", "local", "reference"}
+"""Protocols of fsspec. `reference` reads a list of addresses, and `generic` one, which may be any."""
+AROUND_OTHERS = {"async_wrapper", "asyncwrapper", "blockcache", "cached", "dir", "filecache", "libarchive"}
+AROUND_OTHERS |= {"simplecache", "tar", "zip"}
+"""Protocols that read another's files, and those of this machine where no other follows."""
 
 
 class Remote(ParsedSource):
@@ -37,12 +40,13 @@ class Remote(ParsedSource):
         from lmworks.data.sources.s3 import S3
 
         chain = [part.partition("://")[::2] for part in self.url.split("::")]
-        if not chain[-1][1] or OF_THIS_MACHINE.intersection(kind for kind, _ in chain):
+        local = OF_THIS_MACHINE.intersection(kind for kind, _ in chain) or chain[-1][0] in AROUND_OTHERS
+        if local or not chain[-1][1]:
             raise UsageError(f"Source {self.label}: {self.url} is read from this machine: use `kind: files`.")
         fsspec.register_implementation("s3", S3, clobber=True)
         try:
             system, root = fsspec.core.url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
+        except (ImportError, TypeError, ValueError) as error:
             raise UsageError(f"Source {self.label}: {self.url} cannot be opened: {error}") from None
         return system, root.rstrip("/")
 

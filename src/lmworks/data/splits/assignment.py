@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.data.contamination.leakage import Neighbours, describe_leaks
-from lmworks.data.records import Documents, read_shard, write_file
+from lmworks.data.records import Documents, read_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
 from lmworks.data.splits.groups import SplitConfig, cut, hash_of
 from lmworks.data.steps import map_units, origins_of
 from lmworks.errors import GateRefused, UsageError
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ def _balance(
             raise UsageError(
                 f"split: no group is small enough for {part}. Raise its share, or split by something finer."
             )
-    write_file(out / "balance.json", (json.dumps(listing, indent=1) + "\n").encode())
-    write_file(out / "balance.svg", draw_balance(listing).encode())
+    write_atomically(out / "balance.json", (json.dumps(listing, indent=1) + "\n").encode())
+    write_atomically(out / "balance.svg", draw_balance(listing).encode())
     held_out = {part: record for part, record in listing.items() if part != "train"}
     figures = [
         _figure(part, name, values, record["documents"])

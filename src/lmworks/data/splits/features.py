@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lmworks.data.licences.gate import licence_class
 from lmworks.data.quality.filters import detect_language
-from lmworks.data.records import Document, read_shard, write_file
+from lmworks.data.records import Document, read_shard
 from lmworks.data.steps import Parts, Tally
 from lmworks.data.words import hash_words
+from lmworks.pipeline.files import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ def describe_shard(folder: Path, with_topics: bool, numbered: tuple[int, Path]) 
     records = [_describe(document) for document in documents]
     columns = {name: [record[name] for record in records] for name in records[0]}
     files = [folder / f"{index:05d}.json"]
-    write_file(files[0], json.dumps(columns).encode())
+    write_atomically(files[0], json.dumps(columns).encode())
     if with_topics:
         files.append(folder / f"{index:05d}.npz")
         _write_words(files[1], [document.text for document in documents])
@@ -125,7 +126,7 @@ def _write_words(path: Path, texts: Sequence[str]) -> None:
     edges = np.cumsum(np.concatenate(lengths))
     stream = io.BytesIO()
     np.savez(stream, counts=np.concatenate(counts), indices=np.concatenate(indices), indptr=edges)
-    write_file(path, stream.getvalue())
+    write_atomically(path, stream.getvalue())
 
 
 def find_topics(folder: Path, topics: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64], list[int]]:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lmworks.data.records import Document, Documents, read_columns, read_shard, write_file
+from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.data.splits.assignment import assign_alike, topic_names
 from lmworks.data.splits.groups import TOPIC_CLUSTER, SplitConfig, assign
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 
 
@@ -42,7 +42,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
     held_out = {part: sorted(name for name in part_of if part_of[name] == part) for part in config.held_out()}
     groups = len({name for shard in names for name in shard if name is not None})
     listing = {"by": config.by, "groups": groups, **held_out}
-    write_file(out / "groups.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(out / "groups.json", (json.dumps(listing, indent=1, ensure_ascii=False) + "\n").encode())
     for part, members in held_out.items():
         tally.counts[f"{part} groups"] = len(members)
         if config.by != "id":  # digests tell a reader nothing
@@ -74,7 +74,7 @@ def _name_groups(folder: Path, config: SplitConfig, numbered: tuple[int, Path]) 
         name = document if name is None and config.folds else name
         names.append(None if name is None else str(name))
     path = folder / f"{index:05d}.json"
-    write_file(path, json.dumps(names).encode())
+    write_atomically(path, json.dumps(names).encode())
     return {}, Tally(files=[path])
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import Field
 
-from lmworks.data.records import Documents, write_file, write_ids, write_shard
+from lmworks.data.records import Documents, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -42,7 +42,7 @@ def pick_conversations(config: PickConfig, data: Conversations, out: Path, conte
         first.setdefault(record.get("form", ""), record)
     longest = sorted(first.values(), key=lambda record: (not record.get("document"), -len(_answer(record))))
     picked = longest[: config.count]
-    write_file(out / "conversations.jsonl", "".join(canonical_json(record) + "\n" for record in picked).encode())
+    write_atomically(out / "conversations.jsonl", "".join(canonical_json(record) + "\n" for record in picked).encode())
     write_ids(out, sorted(record["document"] for record in picked if record.get("document")))
     return Result()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lmworks.data.records import write_ids, write_json_lines
+from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Handle
 
 Messages = Sequence[Mapping[str, str]]
@@ -47,7 +48,9 @@ class Preferences(Handle):
     checked: ClassVar[bool] = True
 
     def iterate(self) -> Iterator[Preference]:
-        """Every judgement, in order: pairs, and answers judged alone."""
+        """Every judgement, in order: pairs, and answers judged alone. `UsageError` for a step that makes none."""
+        if not (self.path / "preferences.jsonl").exists():
+            raise UsageError(f"{self.path}: here are no judgements; name a step that makes them")
         with (self.path / "preferences.jsonl").open(encoding="utf-8") as lines:
             for line in lines:
                 yield Preference(**json.loads(line))

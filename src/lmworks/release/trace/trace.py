@@ -61,6 +61,11 @@ class Traced:
         """Inputs on the way that are no longer in the store, nor anything equal: what is above them is not known."""
         return [f"{link} of {item.step}" for item in self.steps for link in item.links if not link.parent]
 
+    @property
+    def stand_ins(self) -> list[str]:
+        """Inputs that are no longer in the store, and in whose place another artifact of equal content was followed."""
+        return [f"{link} of {item.step}" for item in self.steps for link in item.links if link.is_stand_in]
+
     def as_json(self) -> dict[str, Any]:
         """Every step and every file."""
         steps = [
@@ -75,7 +80,8 @@ class Traced:
             for item in self.steps
         ]
         files = [asdict(file) for file in self.files]
-        return {"step": self.artifact.manifest.step, "steps": steps, "unknown": self.unknown, "files": files}
+        gone = {"unknown": self.unknown, "stand_ins": self.stand_ins}
+        return {"step": self.artifact.manifest.step, "steps": steps, **gone, "files": files}
 
     def in_words(self) -> str:
         """Steps by name, files by source; only files that changed are named."""
@@ -88,6 +94,10 @@ class Traced:
         if self.unknown:
             lines += ["", "unknown, since these inputs are no longer in the store", ""]
             lines += [f"  {name}" for name in self.unknown]
+        if self.stand_ins:
+            lines += ["", "no longer in the store; what has equal content was followed in their place, which may have"]
+            lines += ["been made of other files, later", ""]
+            lines += [f"  {name}" for name in self.stand_ins]
         lines += ["", "from these files, whose sha256 was computed again just now", ""]
         for (source, licence), files in self.by_source().items():
             total = size(sum(file.bytes for file in files))

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents, shard_ids, write_file
+from lmworks.data.records import Documents, shard_ids
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.tokens.bulk import BulkEncoder
 from lmworks.tokens.kinds.bpe import Bpe
@@ -94,7 +94,7 @@ def best_of(config: BestOfConfig, documents: Documents, out: Path, context: Cont
             found = {"name": f"{candidate.kind} {candidate.vocab_size:,}", **measure(tokenizer, sample)}
             found["flops_per_byte"] = config.flops_per_byte(found["ids"], found["bytes_per_token"])
             speed = _speed(BulkEncoder(tokenizer), [each.text for each in sample.documents])
-            write_file(folder / "found.json", json.dumps({"found": found, "speed": speed}).encode())
+            write_atomically(folder / "found.json", json.dumps({"found": found, "speed": speed}).encode())
             context.journal.append({"candidate": number})
         context.progress.update(number + 1)
     records = [json.loads((context.scratch / str(number) / "found.json").read_text()) for number in range(number + 1)]
@@ -104,7 +104,7 @@ def best_of(config: BestOfConfig, documents: Documents, out: Path, context: Cont
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(context.scratch / str(chosen) / name, out / name)
     comparison = {"rule": config.rule, "chosen": candidates[chosen]["name"], "candidates": candidates}
-    write_file(out / "comparison.json", (canonical_json(comparison) + "\n").encode())
+    write_atomically(out / "comparison.json", (canonical_json(comparison) + "\n").encode())
     return Result(
         counts={
             "documents": documents.count(),

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from lmworks.data.records import write_file
+from lmworks.pipeline.files import write_atomically
 from lmworks.tokens.tokenizer import END_OF_TEXT, END_OF_TURN, Tokenizer, unknown_token
 
 MASK = "<|mask|>"
@@ -64,5 +64,5 @@ def write_framing_tokenizer(tokenizer: Tokenizer, folder: Path, vocab_size: int,
         "clean_up_tokenization_spaces": False,
     }
     config = {name: value for name, value in config.items() if value is not None}
-    write_file(folder / "tokenizer.json", (backend.to_str(pretty=True) + "\n").encode())
-    write_file(folder / "tokenizer_config.json", (json.dumps(config, indent=2) + "\n").encode())
+    write_atomically(folder / "tokenizer.json", (backend.to_str(pretty=True) + "\n").encode())
+    write_atomically(folder / "tokenizer_config.json", (json.dumps(config, indent=2) + "\n").encode())

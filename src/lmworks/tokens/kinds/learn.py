@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from lmworks.data.records import Documents, write_file
+from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, open_tokenizer, unknown_token
@@ -73,8 +74,8 @@ def write_tokenizer(backend: tokenizers.Tokenizer, out: Path) -> None:
     """Write the two files of a tokenizer folder."""
     name = unknown_token(backend)
     unknown = {"unk_token": name} if backend.token_to_id(name) is not None else {}
-    write_file(out / "tokenizer.json", (backend.to_str(pretty=True) + "\n").encode())
-    write_file(out / "tokenizer_config.json", (json.dumps(TOKENIZER_CONFIG | unknown, indent=2) + "\n").encode())
+    write_atomically(out / "tokenizer.json", (backend.to_str(pretty=True) + "\n").encode())
+    write_atomically(out / "tokenizer_config.json", (json.dumps(TOKENIZER_CONFIG | unknown, indent=2) + "\n").encode())
 
 
 def _compression(documents: Documents, out: Path) -> dict[str, int]:

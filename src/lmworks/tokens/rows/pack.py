@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents, shard_ids, write_file
+from lmworks.data.records import Documents, shard_ids
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.bulk import BulkEncoder
@@ -117,7 +118,7 @@ def _encode_shard(
 
     index, shard = numbered
     tally.files.append(_encoded(folder, index))
-    write_file(tally.files[0], map(encode, _texts(shard)))
+    write_atomically(tally.files[0], map(encode, _texts(shard)))
     return {}, tally
 
 

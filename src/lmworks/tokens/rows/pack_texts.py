@@ -160,7 +160,7 @@ class _Texts:
             trained_tokens=int(weights.sum()),
             vocab_size=self.encoder.vocab_size,
             tokenizer_digest=self.encoder.digest,
-            bytes_of_text=self.counts.pop("bytes_of_text"),
+            bytes_of_text=self.counts.pop("bytes_of_text", 0),
         )
         return Result(counts={"texts": len(self.texts), **self.counts, **written})
 

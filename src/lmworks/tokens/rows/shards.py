@@ -12,8 +12,9 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lmworks.data.records import write_file, write_ids
+from lmworks.data.records import write_ids
 from lmworks.errors import LmworksError
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _write_array(
     header = BytesIO()
     facts = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, facts)
-    write_file(path, chain([header.getvalue()], (block.astype(kind, copy=False).tobytes() for block in blocks)))
+    write_atomically(path, chain([header.getvalue()], (block.astype(kind, copy=False).tobytes() for block in blocks)))
 
 
 def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.data.records import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from lmworks.model.peft_folder import row_lengths
 from lmworks.model.quantised import QuantisedLinear
+from lmworks.pipeline.files import write_atomically
 
 if TYPE_CHECKING:
     from lmworks.train.configs.adapter import LoraConfig
@@ -129,7 +129,7 @@ class Adapters:
             f"base_model.model.{name.replace('/', '.')}{'.weight' if weight.ndim > 1 else ''}": weight.detach()
             for name, weight in self.trained.items()
         }
-        write_file(folder / ADAPTER_WEIGHTS, save(tensors))
+        write_atomically(folder / ADAPTER_WEIGHTS, save(tensors))
         config = {
             "peft_type": "LORA",
             "task_type": "SEQ_CLS" if "score" in self.trained else "CAUSAL_LM",
@@ -143,7 +143,7 @@ class Adapters:
             **({"use_dora": True} if self.config.kind == "dora" else {}),
             "inference_mode": True,
         }
-        write_file(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        write_atomically(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
     @torch.no_grad()
     def merge(self) -> None:

@@ -310,8 +310,8 @@ class EncoderObjective(PackedObjective):
             more["id2label"] = dict(enumerate(labels_of(rows)))
             more["label2id"] = {name: number for number, name in enumerate(rows.label_names)}
         if base:
-            kind = transformers.AutoConfig.from_pretrained(base.path, local_files_only=True).model_type
-            more |= dict.fromkeys(DROPOUTS.get(kind, ()), config.dropout)
+            known = transformers.AutoConfig.from_pretrained(base.path, local_files_only=True, trust_remote_code=False)
+            more |= dict.fromkeys(DROPOUTS.get(known.model_type, ()), config.dropout)
             model = load_published(base.path, cls.auto_class, ignore_mismatched_sizes=True, **more)
         else:
             if not isinstance(config, MaskedLMConfig):
@@ -321,7 +321,9 @@ class EncoderObjective(PackedObjective):
             fields = shape.describe() | dict.fromkeys(DROPOUTS[config.architecture], config.dropout)
             fields |= {"pad_token_id": frame_of(tokenizer).pad}
             started = transformers.AutoConfig.for_model(config.architecture, **fields)
-            model = getattr(transformers, cls.auto_class).from_config(started, attn_implementation=ATTENTION)
+            model = getattr(transformers, cls.auto_class).from_config(
+                started, attn_implementation=ATTENTION, trust_remote_code=False
+            )
         _check(model, config, frame_of(tokenizer).mask + 1)
         how = {"compiled": compiled, "recompute": config.activation_checkpointing}
         return TrainableEncoder(model, cls.auto_class, tokenizer, data_type=config.data_type, **how)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lmworks.data.records import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from lmworks.model.prefix import KeysAndValues, keys_and_values, peft_config, read, stored
+from lmworks.pipeline.files import write_atomically
 
 if TYPE_CHECKING:
     from lmworks.train.configs.adapter import PrefixConfig
@@ -52,9 +52,9 @@ class Prefix:
         from safetensors.torch import save
 
         tensors = {name: weight.detach() for name, weight in self.trained.items()}
-        write_file(folder / ADAPTER_WEIGHTS, save(tensors))
+        write_atomically(folder / ADAPTER_WEIGHTS, save(tensors))
         config = peft_config(self.config.kind, self.config.tokens, self.decoder.config)
-        write_file(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        write_atomically(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
     def merge(self) -> None:
         """Nothing: no weights say the same."""

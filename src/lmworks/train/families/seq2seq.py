@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from lmworks.data.pretrained import quiet_transformers
-from lmworks.data.records import write_file
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError
 from lmworks.model.device import narrow_products
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published, save_published
 from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
+from lmworks.pipeline.files import write_atomically
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import best_output_gradient, chunked_cross_entropy
@@ -137,10 +137,10 @@ class TrainableSeq2Seq:
         config = json.loads(path.read_text())
         # transformers 5 writes that every T5 is tied; older releases tie, and scale, by this field.
         config["tie_word_embeddings"] = self.module.config.scale_decoder_outputs
-        write_file(path, (json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
+        write_atomically(path, (json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
         path = folder / "tokenizer.json"
         end = self.module.config.eos_token_id
-        write_file(path, _with_sentinels(path.read_text(), self.sentinels.tolist(), end).encode())
+        write_atomically(path, _with_sentinels(path.read_text(), self.sentinels.tolist(), end).encode())
 
 
 class Seq2SeqObjective(PackedObjective, ABC):

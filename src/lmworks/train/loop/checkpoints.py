@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from lmworks.data.records import write_file
 from lmworks.errors import LmworksError
 from lmworks.model.sealed import check_tensors, load_record, load_tensors, with_digest, with_digests
 from lmworks.pipeline.build import versions
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.train.distributed.processes import Processes, like, whole
 
@@ -89,8 +89,8 @@ class Checkpoints:
 
         def write(content: Sequence[bytes | memoryview]) -> None:
             for folder, text in texts.items():
-                write_file(folder / f"{name}.safetensors", content)
-                write_file(folder / f"{name}.json", text)
+                write_atomically(folder / f"{name}.safetensors", content)
+                write_atomically(folder / f"{name}.json", text)
             self.context.journal.append({"checkpoint": name, **({"stopped": True} if stopped else {})})
             for file in self.context.scratch.glob("step-*"):
                 if file.stem not in self._kept():
@@ -108,8 +108,8 @@ class Checkpoints:
         text = with_digest(record | {"fingerprint": _without_steps(self.fingerprint)})
 
         def write(content: Sequence[bytes | memoryview]) -> None:
-            write_file(stem.with_suffix(".safetensors"), content)
-            write_file(stem.with_suffix(".json"), text)
+            write_atomically(stem.with_suffix(".safetensors"), content)
+            write_atomically(stem.with_suffix(".json"), text)
 
         self._hand_over(stem.name, self.tensors, write)
 
@@ -123,7 +123,7 @@ class Checkpoints:
 
     def save_best(self, weights: Mapping[str, Tensor]) -> None:
         """Store the weights of the lowest validation loss."""
-        self._hand_over(BEST, weights, partial(write_file, self.context.scratch / BEST))
+        self._hand_over(BEST, weights, partial(write_atomically, self.context.scratch / BEST))
 
     def load_best(self, weights: Mapping[str, Tensor]) -> None:
         """Copy those into the weights. Raises LmworksError if the file was damaged."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, Stopped
-from lmworks.model.device import CPU, find_device, forget_peak, peak_bytes
+from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
@@ -120,9 +120,8 @@ class Run:
         """What else than the recipe decides on the bits of this run."""
         import torch
 
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         now = self.config.model_copy(update={"threads": torch.get_num_threads(), "compile": compiled})
-        return conditions(now, device=name)
+        return conditions(now, device=device_name(self.device))
 
     def _on_device(self, model: Trainable) -> Trainable:
         """All that is computed with, and all that is learned, which may stand beside it."""

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import write_file, write_json_lines
+from lmworks.data.records import write_json_lines
 from lmworks.model.folder import ModelFolder, name_engine, stored_parameters
-from lmworks.pipeline.files import full_disk_in_words
+from lmworks.pipeline.files import full_disk_in_words, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, unaffecting
 from lmworks.tokens.rows.shards import Shards
@@ -77,7 +77,7 @@ def train(
     write_json_lines(out / "history.jsonl", run.position.history)
     write_json_lines(out / "samples.jsonl", run.position.samples)
     resolved = config.model_dump(mode="json", exclude=unaffecting(type(config), Effect.KEY))
-    write_file(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
+    write_atomically(out / "training.json", (json.dumps(resolved, indent=1, sort_keys=True) + "\n").encode())
     if config.adapter:  # what was learned is a part of the model
         trained = {"trained parameters": result.counts["parameters"], "parameters": stored_parameters(out)}
         result = replace(result, counts={**result.counts, **trained})

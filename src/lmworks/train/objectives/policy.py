@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmworks.data.records import write_file
 from lmworks.engines.engine import Engine, Generation, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder, is_ours
 from lmworks.model.sealed import check_tensors, load_tensors, with_digests
+from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.rewards import Answer
 from lmworks.tokens.rows.shards import PackedRows
@@ -326,4 +326,4 @@ def _distinct(answers: Sequence[Generation], group: int) -> Tensor:
 def _save(path: Path, rollout: Rollout) -> None:
     from safetensors.torch import save
 
-    write_file(path, with_digests(save({each.name: getattr(rollout, each.name) for each in fields(rollout)})))
+    write_atomically(path, with_digests(save({each.name: getattr(rollout, each.name) for each in fields(rollout)})))
