@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from lmworks.cli.artifacts import erase as erase_command
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import add_erased, delete, holders, leftovers, leftovers_with
+from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.lineage import remove, unused
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
@@ -149,9 +151,9 @@ def build(project: Path, store: Path, **settings: Any) -> tuple[dict[str, Artifa
     return run(workspace, listener, workers=1, remember=False, **settings), listener
 
 
-def assert_as_from_nothing(project: Path, artifacts: Mapping[str, Artifact], fresh: Path) -> None:
+def assert_as_from_nothing(project: Path, artifacts: Mapping[str, Artifact], fresh: Path, **settings: Any) -> None:
     """Every payload is what a build in an empty store makes."""
-    for name, artifact in build(project, fresh)[0].items():
+    for name, artifact in build(project, fresh, **settings)[0].items():
         assert payload_bytes(artifacts[name].payload) == payload_bytes(artifact.payload), name
         assert artifacts[name].digest() == artifact.digest(), name
 
@@ -202,7 +204,9 @@ def test_one_more_file_makes_one_shard_or_two_again(project: Path) -> None:
 
 def test_one_erased_document_makes_one_shard_of_each_step_again_and_is_nowhere(project: Path) -> None:
     store = project / "store"
-    artifacts, _ = build(project, store)
+    build(project, store)
+    write(project, "zzz.jsonl", random.Random(1))
+    artifacts, _ = build(project, store)  # whose files are those of the build before, under names of their own
     *_, victim = Documents(artifacts["plain"].payload, "").iterate()
     words = next(each.text for each in Documents(artifacts["raw"].payload, "").iterate() if each.id == victim.id)[:60]
     erase(Store(store), project, [victim.id])
@@ -273,15 +277,66 @@ def _ids_of(payload: Path, number: str) -> set[str]:
     return set(pq.read_table(payload / f"part-{number}.parquet").column("id").to_pylist())
 
 
+def damage(shard: Path) -> None:
+    """Change one byte in place, under every name of the file, with the size and time that it had."""
+    facts = shard.stat()
+    with shard.open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        stream.write(b"x")
+    os.utime(shard, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
 def test_a_shard_that_was_changed_on_disk_is_made_again(project: Path) -> None:
     store = project / "store"
-    before, _ = build(project, store)
-    shard = sorted(before["clean"].payload.glob("part-*.parquet"))[0]
-    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    before, _ = build(project, store, until="clean")
     write(project, "zzz.jsonl", random.Random(1))
+    linked, _ = build(project, store, until="clean")
+    shard = sorted(before["clean"].payload.glob("part-*.parquet"))[0]
+    assert shard.stat().st_ino in {path.stat().st_ino for path in linked["clean"].payload.iterdir()}
+    damage(shard)
+    write(project, "zzzz.jsonl", random.Random(2))
     artifacts, _ = build(project, store, until="clean")
-    fresh, _ = build(project, project / "fresh", until="clean")
-    assert payload_bytes(artifacts["clean"].payload) == payload_bytes(fresh["clean"].payload)
+    assert_as_from_nothing(project, artifacts, project / "fresh", until="clean")
+
+
+def test_where_there_are_no_links_shards_are_copied(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    build(project, project / "store", until="corpus")
+    write(project, "zzz.jsonl", random.Random(1))
+    artifacts, listener = build(project, project / "store", until="corpus")
+    assert listener.taken["clean shards"] < 4
+    assert all(path.stat().st_nlink == 1 for path in (project / "store").rglob("*") if path.is_file())
+    assert_as_from_nothing(project, artifacts, project / "fresh", until="corpus")
+
+
+RECORDS = {
+    "raw": "a8bf1ce2dfad",
+    "clean": "3aee7c4eb214",
+    "private": "adceac8c0b77",
+    "parts": "adceac8c0b77",
+    "corpus": "6f25b897cf9f",
+    "fair": "6f25b897cf9f",
+    "single": "1d785b05706c",
+    "even": "1d785b05706c",
+    "plain": "efd04b787e96",
+    "mixed": "d525449ea75e",
+}
+"""Digests of the ids and texts that each step made when shards were cut by their size alone."""
+
+
+@pytest.mark.parametrize("size", [900, 10**6])
+def test_where_shards_are_cut_changes_no_id_and_no_text(project: Path, size: int) -> None:
+    recipe = json.loads((project / "recipe.yaml").read_text())
+    recipe["data"]["raw"]["shard_bytes"] = size
+    (project / "recipe.yaml").write_text(json.dumps(recipe))
+    artifacts, _ = build(project, project / "store", until="mixed")
+    for name, artifact in artifacts.items():
+        folders = {shard.parent for shard in artifact.payload.rglob("part-*.parquet")}
+        records = sorted((each.id, each.text) for folder in folders for each in Documents(folder, "").iterate())
+        assert digest_text(canonical_json(records))[:12] == RECORDS[name], name
 
 
 def test_what_is_made_anew_takes_nothing(project: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.pipeline.files import canonical_json, digest_file, digest_text
+from lmworks.pipeline.files import atomically, canonical_json, digest_file, digest_text
 
 PAYLOAD, BESIDE = "payload", "beside"
 UNITS, INDEX = "units", "index.json"
@@ -150,4 +150,5 @@ def link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        with atomically(target) as unfinished:
+            shutil.copyfile(source, unfinished)
