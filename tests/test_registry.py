@@ -11,7 +11,8 @@ import pytest
 
 from lmworks import graph, registry
 from lmworks.data.sources import SOURCES
-from lmworks.pipeline.build import Build, Node
+from lmworks.pipeline.build import Build, Node, stale_reason
+from lmworks.pipeline.record import KeyParts
 from lmworks.pipeline.store import Store
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.kinds import plugins_of
@@ -180,7 +181,7 @@ def key(folder: Path, name: str, node: Node) -> str:
     build = Build(Store(folder / ".lmworks"), [])
     resolved = build.resolve(Node(name, node.stage, node.config, plugins=node.plugins))
     assert resolved
-    return resolved[0]
+    return resolved.key
 
 
 def test_the_version_of_a_package_enters_the_keys_of_the_steps_that_use_it_alone(site: Site, tmp_path: Path) -> None:
@@ -202,11 +203,9 @@ def test_the_version_of_a_package_enters_the_keys_of_the_steps_that_use_it_alone
 
 
 def test_a_package_that_changed_is_why_a_step_is_stale() -> None:
-    from lmworks.pipeline.build import stale_reason
-
-    parts: dict[str, Any] = {"stage": "shout", "version": 1, "config": {}, "inputs": {}}
-    now = parts | {"plugins": {"shouting": "1.1"}}
-    assert stale_reason(now, parts | {"plugins": {"shouting": "1.0"}}) == "the package shouting changed from 1.0 to 1.1"
+    parts = KeyParts(stage="shout", version=1, config={}, inputs={})
+    before, now = (parts.model_copy(update={"plugins": {"shouting": version}}) for version in ("1.0", "1.1"))
+    assert stale_reason(now, before) == "the package shouting changed from 1.0 to 1.1"
     assert stale_reason(now, parts) == "the package shouting changed from none to 1.1"
 
 

@@ -17,6 +17,7 @@ from lmworks.errors import Stopped, UsageError
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
+from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
@@ -72,8 +73,8 @@ def open_workspace(
 
 
 def _build_of(recipe: Recipe, plan: Plan, folder: Path, store: Store) -> Build:
-    previous = (store.build(recipe.name) or {}).get("steps", {})
-    return Build(store, graph.make_nodes(recipe, plan, folder.resolve()), previous)
+    previous = store.builds.get(recipe.name)
+    return Build(store, graph.make_nodes(recipe, plan, folder.resolve()), previous.steps if previous else {})
 
 
 def open_store(store: Path | None) -> Store:
@@ -134,23 +135,22 @@ def run(
             else:
                 build.run(node, display, (index, len(nodes)), environment, again=node.name in rebuild)
             if remember:
-                workspace.store.save_build(workspace.recipe.name, _record(workspace))
+                workspace.store.builds.save(workspace.recipe.name, _record(workspace))
     return build.artifacts
 
 
-def _record(workspace: Workspace) -> dict[str, Any]:
+def _record(workspace: Workspace) -> BuildRecord:
     """What this recipe's steps are now built as; steps not reached yet keep what they were."""
     build = workspace.build
     before = {node.name: build.previous[node.name] for node in build.nodes if node.name in build.previous}
-    return {
-        # From the store, so that a project that is moved whole still finds its recipe and sources.
-        "recipe": os.path.relpath(workspace.path, workspace.store.root),
-        "settings": list(workspace.settings),
-        "nodes": [node.name for node in build.nodes],
-        "plan": workspace.plan.as_json(),
-        "serve": workspace.recipe.serve.model_dump(mode="json") if workspace.recipe.serve else None,
-        "steps": {**before, **build.steps},
-    }
+    return BuildRecord(
+        recipe=os.path.relpath(workspace.path, workspace.store.root),
+        settings=tuple(workspace.settings),
+        nodes=tuple(node.name for node in build.nodes),
+        plan=workspace.plan.as_json(),
+        serve=workspace.recipe.serve,
+        steps=before | build.steps,
+    )
 
 
 def _wanted(nodes: Sequence[Node], until: str | None) -> list[Node]:

@@ -98,8 +98,8 @@ def built(
     if (folder / "rows.py").exists():
         subprocess.run([sys.executable, folder / "rows.py"], check=True, capture_output=True)
     lmworks(folder, "build", "recipe.yaml", *(part for setting in SETTINGS for part in ("--set", setting)))
-    (build,) = Store(folder / ".lmworks").builds()
-    found = {step: Store(folder / ".lmworks").find(made["stage"], made["key"]) for step, made in build["steps"].items()}
+    (build,) = Store(folder / ".lmworks").builds
+    found = {step: Store(folder / ".lmworks").find(made.stage, made.key) for step, made in build.steps.items()}
     return name, folder, {step: artifact for step, artifact in found.items() if artifact}
 
 

@@ -23,6 +23,7 @@ from lmworks.pipeline.erasure import delete
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.lineage import Lineage, remove, unused
+from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.stage import Context, Handle, Result, Role, stage
 from lmworks.pipeline.store import Store, locked
 from lmworks.recipe.schema import Reference, StepConfig
@@ -102,8 +103,8 @@ class Lines:
 
 def build(folder: Path, graph: list[Node]) -> tuple[Build, str]:
     store = Store(folder)
-    previous = (store.build("test") or {}).get("steps", {})
-    state = Build(store, graph, previous)
+    previous = store.builds.get("test")
+    state = Build(store, graph, previous.steps if previous else {})
     lines = Lines()
     display = PlainDisplay(lines)  # type: ignore[arg-type]
     environment = Environment(check_stop=lambda: None, workers=1)
@@ -113,7 +114,7 @@ def build(folder: Path, graph: list[Node]) -> tuple[Build, str]:
             display.reused(node.name, index, len(graph))
         else:
             state.run(node, display, (index, len(graph)), environment)
-    store.save_build("test", {"recipe": "test", "steps": state.steps})
+    store.builds.save("test", BuildRecord(recipe="test", steps=state.steps))
     return state, lines.text
 
 
@@ -339,8 +340,9 @@ def test_work_that_was_left_is_told_from_work_that_goes_on(tmp_path: Path) -> No
     graph = nodes()[:2]
     state = Build(Store(tmp_path), graph)
     assert state.under_way(graph[0]) is state.under_way(graph[1]) is None
-    key, _ = state.resolve(graph[0]) or ("", {})
-    work = state.store.work(key)
+    parts = state.resolve(graph[0])
+    assert parts
+    work = state.store.work(parts.key)
     with locked(work / "lock", print):
         assert state.under_way(graph[0]) == ("running", work)
     assert state.under_way(graph[0]) is None, "nothing of it is kept"

@@ -16,6 +16,7 @@ from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.process import processor_name
+from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store
 from lmworks.plan import plan as planning
 from lmworks.plan.machine import this_machine
@@ -207,8 +208,9 @@ def trained(folder: Path, found: Plan, **measured: float) -> None:
     }
     manifest = make_manifest(stage="train", key="key", config=values, counts={"steps": values["steps"]}, run=run)
     Store(folder / "store").publish(folder / "out", manifest)
-    record = {"plan": found.as_json(), "steps": {"first": {"stage": "train", "key": "key"}}}
-    Store(folder / "store").save_build("small", record)
+    step = StepRecord(stage="train", key="key", parts=KeyParts(stage="train", version=1, config={}, inputs={}))
+    record = BuildRecord(recipe="recipe.yaml", plan=found.as_json(), steps={"first": step})
+    Store(folder / "store").builds.save("small", record)
 
 
 def test_a_training_of_the_same_class_on_this_machine_is_what_a_later_plan_goes_by(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L
 from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
 from lmworks.pipeline.store import Store
 from lmworks.recipe.schema import StepConfig, references
@@ -250,13 +251,14 @@ def build_store(folder: Path, nodes: Sequence[Node], plan: dict[str, Any] | None
     if not recipe.exists():
         recipe.write_text(f"name: handbook\nuse_case: {json.dumps('answering from the <b>handbook</b>')}\n")
     store = Store(folder / ".lmworks")
-    state = Build(store, nodes, (store.build("handbook") or {}).get("steps", {}))
+    previous = store.builds.get("handbook")
+    state = Build(store, nodes, previous.steps if previous else {})
     for index, node in enumerate(nodes, start=1):
         if state.look(node)[0] is None:
             state.run(node, PlainDisplay(_Silent()), (index, len(nodes)), Environment(lambda: None, 1))  # type: ignore[arg-type]
-    settings, names = ["pretrain.steps=400", "a b=c"], [node.name for node in make_nodes(folder)]
-    store.save_build(
+    settings, names = ("pretrain.steps=400", "a b=c"), tuple(node.name for node in make_nodes(folder))
+    store.builds.save(
         "handbook",
-        {"recipe": "../recipe.yaml", "plan": plan, "settings": settings, "nodes": names, "steps": state.steps},
+        BuildRecord(recipe="../recipe.yaml", plan=plan, settings=settings, nodes=names, steps=state.steps),
     )
     return store

@@ -14,11 +14,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from lmworks.lazy import NDArray, np
 
 _BLOCK_BYTES = 2**18
 """Texts hashed in one go: what a core's cache holds with the arrays made of it."""
@@ -54,8 +52,6 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 def hash_words(texts: Any) -> Iterator[Words]:
     """The words of texts (a pyarrow string array without nulls), some texts at a time."""
-    import numpy as np
-
     _, offset_buffer, data = texts.buffers()
     if not len(texts):
         return
@@ -70,8 +66,6 @@ def hash_words(texts: Any) -> Iterator[Words]:
 
 def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArray[np.int64]]:
     """Texts [B] and their offsets [N + 1] with everything beyond ASCII casefolded, or a space if in no word."""
-    import numpy as np
-
     if content.isascii():
         return content, offsets
     beyond = np.flatnonzero(np.frombuffer(content, np.uint8) > 127)
@@ -98,8 +92,6 @@ def _spaced(found: re.Match[str]) -> str:
 
 
 def _hash_block(content: bytes, offsets: NDArray[np.int64]) -> Words:
-    import numpy as np
-
     lower = np.frombuffer(content.translate(_LOWER) + bytes(16 + -len(content) % 8), np.uint8)
     in_word = lower[: len(content) + 1] != 0  # the last is padding: a word ends before it
     begins, ends = in_word.copy(), in_word.copy()
@@ -117,8 +109,6 @@ def _hash_block(content: bytes, offsets: NDArray[np.int64]) -> Words:
 
 def _hash_spans(lower: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Hash each span of bytes, eight at a time. Words of up to eight bytes never collide."""
-    import numpy as np
-
     eights = lower.view("<u8")
     hashes = mixed_bits(_first_bytes(eights, starts, lengths))
     longer, done = np.flatnonzero(lengths > 8), 8
@@ -134,8 +124,6 @@ def _first_bytes(
     eights: NDArray[np.uint64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
     """The first eight bytes, or fewer, from each start, as one number."""
-    import numpy as np
-
     place, shift = starts >> 3, ((starts & 7) << 3).astype(np.uint64)
     found: NDArray[np.uint64] = (eights[place] >> shift) | (
         (eights[place + 1] << np.uint64(1)) << (np.uint64(63) - shift)
@@ -146,15 +134,11 @@ def _first_bytes(
 
 @functools.cache
 def _masks() -> NDArray[np.uint64]:
-    import numpy as np
-
     return np.array([256**size - 1 for size in range(9)], np.uint64)
 
 
 def mixed_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Spread every bit of a number over all: the finaliser of splitmix64 (Steele et al. 2014), one to one."""
-    import numpy as np
-
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))

@@ -18,8 +18,9 @@ from lmworks.pipeline.files import canonical_json, digest_file, full_disk_in_wor
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
+from lmworks.pipeline.record import KeyParts, StepRecord
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
-from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, key_of, locked
+from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, locked
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import Effect, StepConfig, effects, references
@@ -82,14 +83,14 @@ class Build:
 
     store: Store
     nodes: Sequence[Node]
-    previous: Mapping[str, Any] = field(default_factory=dict)
-    """The last build's `steps` record, to say why a step is stale."""
+    previous: Mapping[str, StepRecord] = field(default_factory=dict)
+    """What the last build's steps were, to say why one is stale."""
     artifacts: dict[str, Artifact] = field(default_factory=dict)
-    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: dict[str, StepRecord] = field(default_factory=dict)
 
-    def resolve(self, node: Node) -> tuple[str, dict[str, Any]] | None:
-        """Key and key parts of a node, or None while an input is not built."""
-        inputs: dict[str, Any] = {}
+    def resolve(self, node: Node) -> KeyParts | None:
+        """What the key of a node is made of, or None while an input is not built."""
+        inputs: dict[str, str | list[str]] = {}
         for name, value in node.inputs.items():
             if value is None:
                 continue
@@ -100,37 +101,35 @@ class Build:
                     return None
                 digests.append(self.artifacts[step].digest(part))
             inputs[name] = digests if isinstance(value, list) else digests[0]
-        parts = {
-            "stage": node.stage.name,
-            "version": node.stage.version,
-            "config": key_config(node.config),
-            "inputs": inputs,
-        }
-        if node.plugins:
-            parts["plugins"] = {plugin.name: plugin.version for plugin in node.plugins}
-        return key_of(parts), parts
+        return KeyParts(
+            stage=node.stage.name,
+            version=node.stage.version,
+            config=key_config(node.config),
+            inputs=inputs,
+            plugins={plugin.name: plugin.version for plugin in node.plugins},
+        )
 
     def look(self, node: Node) -> tuple[Artifact | None, str]:
         """The node's artifact if it is in the store, and otherwise why it must be made."""
-        resolved = self.resolve(node)
-        if resolved is None:
+        parts = self.resolve(node)
+        if parts is None:
             return None, "an input is not built yet"
-        key, parts = resolved
-        artifact = self.store.find(node.stage.name, key)
+        artifact = self.store.find(parts.stage, parts.key)
         if artifact:
             self.artifacts[node.name] = artifact
-            self.steps[node.name] = {"stage": node.stage.name, "key": key, "parts": parts}
+            self.steps[node.name] = StepRecord.of(parts)
             return artifact, ""
         return None, self._reason(node, parts)
 
-    def _reason(self, node: Node, parts: Mapping[str, Any]) -> str:
+    def _reason(self, node: Node, parts: KeyParts) -> str:
         """Why a node is stale; where only the field has changed that it grows by, also where it begins."""
-        before = self.previous.get(node.name, {}).get("parts")
+        record = self.previous.get(node.name)
+        before = record.parts if record else None
         reason = stale_reason(parts, before)
         grows = node.config.grows_by and before and _family(node, parts) == _family(node, before)
         return f"{reason}; {node.config.begin_from(self._kept_before(node, parts))[1]}" if grows else reason
 
-    def _kept_before(self, node: Node, parts: Mapping[str, Any]) -> list[Path]:
+    def _kept_before(self, node: Node, parts: KeyParts) -> list[Path]:
         """Where artifacts that differ in the field alone that a node grows by kept their state."""
         if node.config.grows_by is None:
             return []
@@ -140,9 +139,9 @@ class Build:
 
     def under_way(self, node: Node) -> tuple[str, Path] | None:
         """`running` or `stopped` where work on a node is not finished, and its folder."""
-        if (resolved := self.resolve(node)) is None:
+        if (parts := self.resolve(node)) is None:
             return None
-        work = self.store.root / "work" / resolved[0]
+        work = self.store.root / "work" / parts.key
         if is_held(work / "lock"):
             return "running", work
         return ("stopped", work) if (work / "progress.jsonl").exists() else None
@@ -159,11 +158,10 @@ class Build:
         self, node: Node, display: Display, position: tuple[int, int], environment: Environment, *, again: bool = False
     ) -> Artifact:
         """Make the node's artifact, under a lock, unless somebody else just did. `again` makes it in any case."""
-        resolved = self.resolve(node)
-        if resolved is None:
+        parts = self.resolve(node)
+        if parts is None:
             raise LmworksError(f"step {node.name!r}: an input is not built")
-        key, parts = resolved
-        reason = self._reason(node, parts)
+        key, reason = parts.key, self._reason(node, parts)
         work = self.store.work(key).absolute()  # the folder that this program runs in may not be a worker's
         (work / "step").write_text(node.name)
         with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
@@ -172,8 +170,7 @@ class Build:
                 progress = display.step(node.name, *position, reason)
                 own = environment
                 if not again:
-                    identity = {name: value for name, value in parts.items() if name not in ("config", "inputs")}
-                    earlier, before = self.store.earlier(node.stage.name, identity), self._kept_before(node, parts)
+                    earlier, before = self.store.earlier(parts), self._kept_before(node, parts)
                     own = replace(environment, earlier=earlier, kept_before=before)
                 with full_disk_in_words(work, node.name):
                     artifact = self._make(node, parts, work, progress, display, own)
@@ -181,19 +178,19 @@ class Build:
                 display.reused(node.name, *position)
             _clear(work)
         self.artifacts[node.name] = artifact
-        self.steps[node.name] = {"stage": node.stage.name, "key": key, "parts": parts}
+        self.steps[node.name] = StepRecord.of(parts)
         return artifact
 
     def _make(
         self,
         node: Node,
-        parts: Mapping[str, Any],
+        parts: KeyParts,
         work: Path,
         progress: Progress,
         display: Display,
         environment: Environment,
     ) -> Artifact:
-        finished, key = work / "result.json", key_of(parts)
+        finished, key = work / "result.json", parts.key
         out = work / "out"
         if not finished.exists():
             journal = FileJournal(work / "progress.jsonl")
@@ -285,10 +282,9 @@ class Build:
         )
 
 
-def _family(node: Node, parts: Mapping[str, Any]) -> str:
+def _family(node: Node, parts: KeyParts) -> str:
     """The key that a node would have without the field that it grows by."""
-    config = {name: value for name, value in parts["config"].items() if name != node.config.grows_by}
-    return key_of({**parts, "config": config})
+    return parts.without(node.config.grows_by).key
 
 
 def foresee(build: Build, nodes: Sequence[Node]) -> str:
@@ -302,7 +298,7 @@ def foresee(build: Build, nodes: Sequence[Node]) -> str:
         before = build.previous.get(node.name)
         if before is None or build.look(node)[0]:
             continue
-        beside = build.store.root / "artifacts" / before["stage"] / before["key"] / BESIDE
+        beside = build.store.root / "artifacts" / before.stage / before.key / BESIDE
         if units := max((len(entries) for _, entries in indices(beside)), default=0):
             shards.append(f"{node.name} ({units})")
         elif "/" not in node.name:  # what belongs to a step, such as its rows and its figures, is not told apart
@@ -350,31 +346,30 @@ def key_config(config: StepConfig) -> dict[str, Any]:
     return kept
 
 
-def stale_reason(parts: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+def stale_reason(parts: KeyParts, before: KeyParts | None) -> str:
     """Why a step must be made, in words."""
     if not before:
         return "not built before"
     reasons = []
-    if parts["stage"] != before["stage"]:
-        reasons.append(f"the stage changed from {before['stage']} to {parts['stage']}")
-    elif parts["version"] != before["version"]:
-        reasons.append(f"the stage's version changed from {before['version']} to {parts['version']}")
-    for name in sorted({*parts["config"], *before["config"]}):
-        old, new = before["config"].get(name, "its default"), parts["config"].get(name, "its default")
+    if parts.stage != before.stage:
+        reasons.append(f"the stage changed from {before.stage} to {parts.stage}")
+    elif parts.version != before.version:
+        reasons.append(f"the stage's version changed from {before.version} to {parts.version}")
+    for name in sorted({*parts.config, *before.config}):
+        old, new = before.config.get(name, "its default"), parts.config.get(name, "its default")
         if old != new and name == "fingerprints":
             reasons.append("source files came, went, or have another size or time")
         elif old != new:
             reasons.append(f"{name} changed from {_brief(old)} to {_brief(new)}")
-    plugins, before_ = parts.get("plugins", {}), before.get("plugins", {})
     reasons += [
-        f"the package {name} changed from {before_.get(name, 'none')} to {plugins.get(name, 'none')}"
-        for name in sorted({*plugins, *before_})
-        if plugins.get(name) != before_.get(name)
+        f"the package {name} changed from {before.plugins.get(name, 'none')} to {parts.plugins.get(name, 'none')}"
+        for name in sorted({*parts.plugins, *before.plugins})
+        if parts.plugins.get(name) != before.plugins.get(name)
     ]
     reasons += [
         f"input {name} changed"
-        for name in sorted({*parts["inputs"], *before["inputs"]})
-        if parts["inputs"].get(name) != before["inputs"].get(name)
+        for name in sorted({*parts.inputs, *before.inputs})
+        if parts.inputs.get(name) != before.inputs.get(name)
     ]
     return "; ".join(reasons) or "its artifact is gone"
 

@@ -208,7 +208,7 @@ class Waste:
 
 def unused(store: Store) -> list[Waste]:
     """Artifacts, and folders of unfinished work, that no recipe's last build names."""
-    wanted = {(step["stage"], step["key"]) for build in store.builds() for step in build["steps"].values()}
+    wanted = {(step.stage, step.key) for build in store.builds for step in build.steps.values()}
     waste = []
     for artifact in store.all():
         if (artifact.stage, artifact.key) not in wanted:

@@ -12,26 +12,18 @@ builds/NAME.json, builds/last       what each recipe's steps were last built as
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import (
-    canonical_json,
-    digest_file,
-    digest_files,
-    digest_text,
-    sync_folder,
-    write_atomically,
-)
+from lmworks.pipeline.files import digest_file, digest_files, sync_folder
 from lmworks.pipeline.manifest import Manifest, read_manifest, write_manifest
+from lmworks.pipeline.record import BuildRecords, KeyParts
 from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier
 
 ERASED = "erased.json"
@@ -123,6 +115,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.builds = BuildRecords(root / "builds")
         try:
             for name in ("artifacts", "work", "builds"):
                 (root / name).mkdir(parents=True, exist_ok=True)
@@ -140,12 +133,11 @@ class Store:
         artifact = Artifact(self.root / "artifacts" / stage / key)
         return artifact if (artifact.folder / "manifest.json").exists() and not artifact.is_erased else None
 
-    def earlier(self, stage: str, identity: Any) -> Earlier:
-        """Finished units of work of a stage, which `identity` names with its version."""
-        folders = sorted(
-            (self.root / "artifacts" / stage).absolute().glob("*/beside"), key=lambda path: path.stat().st_mtime
-        )
-        return Earlier(identity, [folder.parent for folder in reversed(folders)])
+    def earlier(self, parts: KeyParts) -> Earlier:
+        """Finished units of work of a stage of one version."""
+        folders = (self.root / "artifacts" / parts.stage).absolute().glob(f"*/{BESIDE}")
+        newest = sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
+        return Earlier(parts.model_dump(exclude={"config", "inputs"}), [folder.parent for folder in newest])
 
     def all(self) -> Iterator[Artifact]:
         """Every finished artifact, with those whose deletion by an erasure was cut off."""
@@ -185,34 +177,16 @@ class Store:
         with locked(self.root / "lock", say, shared=not alone):
             yield
 
-    def builds(self) -> Iterator[dict[str, Any]]:
-        """The records of all recipes' last builds."""
-        for path in sorted((self.root / "builds").glob("*.json")):
-            yield dict(json.loads(path.read_text()))
-
-    def save_build(self, name: str, record: Mapping[str, Any]) -> None:
-        """Remember what a recipe was last built as."""
-        write_atomically(self.root / "builds" / f"{name}.json", json.dumps(record, indent=1) + "\n")
-        write_atomically(self.root / "builds" / "last", name + "\n")
-
-    def build(self, name: str | None = None) -> dict[str, Any] | None:
-        """The record of a recipe's last build; without a name, of the last recipe built."""
-        try:
-            name = name or (self.root / "builds" / "last").read_text().strip()
-            return dict(json.loads((self.root / "builds" / f"{name}.json").read_text()))
-        except FileNotFoundError:
-            return None
-
     def named(self, name: str) -> Artifact:
         """The artifact that a user means: a step of the last build, or the beginning of a key or digest."""
-        build = self.build() or {}
-        steps = build.get("steps", {})
-        if name in steps:
-            found = self.find(steps[name]["stage"], steps[name]["key"])
+        build = self.builds.get(self.builds.last)
+        steps = build.steps if build else {}
+        if build and name in steps:
+            found = self.find(steps[name].stage, steps[name].key)
             if found:
                 return found
             raise UsageError(
-                f"step {name!r} of {build['recipe']} is not built; build it with `lmworks build --until {name}`"
+                f"step {name!r} of {build.recipe} is not built; build it with `lmworks build --until {name}`"
             )
         matches = [
             item
@@ -228,10 +202,10 @@ class Store:
 
     def served(self) -> list[Artifact]:
         """The models that the last build's recipe serves."""
-        build = self.build() or {}
-        if not build.get("serve"):
+        build = self.builds.get(self.builds.last)
+        if not build or not build.serve:
             raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
-        named = build["serve"]["model"]
+        named = build.serve.model
         return [self.named(name) for name in ([named] if isinstance(named, str) else named)]
 
 
@@ -264,8 +238,3 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def key_of(parts: Mapping[str, Any]) -> str:
-    """A stage's key: a hash of everything that may change its output."""
-    return digest_text(canonical_json(dict(parts)))[:32]

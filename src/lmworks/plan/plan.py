@@ -337,14 +337,15 @@ class _Planner:
     def _own_runs(self, wanted: str) -> list[dict[str, Any]]:
         """What finished trainings of a class have measured of themselves, in the last build of each recipe."""
         store, found = Store(self.store), []
-        for record in store.builds():
-            for name, which in (record.get("plan") or {}).get("classes", {}).items():
-                step = record["steps"].get(name) if which == wanted else None
-                artifact = step and store.find(step["stage"], step["key"])
+        for record in store.builds:
+            plan = record.plan or {}
+            for name, which in plan.get("classes", {}).items():
+                step = record.steps.get(name) if which == wanted else None
+                artifact = step and store.find(step.stage, step.key)
                 if not artifact:
                     continue
                 run, config = artifact.manifest.run, artifact.manifest.config
-                same = all(config.get(setting) == value for setting, value in record["plan"]["models"][name].items())
+                same = all(config.get(setting) == value for setting, value in plan["models"][name].items())
                 if same and run.measured["steps_of_this_run"] == artifact.manifest.counts["steps"]:
                     begin = {"begin_seconds": run.seconds - run.measured["running_seconds"]}
                     found.append({**begin, **run.measured, "peak_memory_bytes": peak_of(run)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.yaml import read_yaml
 
@@ -22,34 +23,34 @@ class Built:
 
     store: Store
     name: str
-    record: Mapping[str, Any]
+    record: BuildRecord
 
     @classmethod
     def open(cls, store: Store, name: str | None = None) -> Built:
         """A recipe's last build; without a name, that of the recipe built last. Raises `UsageError` if none is."""
-        record = store.build(name)
-        if record is None:
+        found = name or store.builds.last
+        record = store.builds.get(found)
+        if found is None or record is None:
             which = f"of {name!r} " if name else ""
             raise UsageError(f"{store.root}: no build {which}in this store; make one with `lmworks build RECIPE`")
-        return cls(store, name or (store.root / "builds" / "last").read_text().strip(), record)
+        return cls(store, found, record)
 
     @classmethod
     def holding(cls, store: Store, artifact: Artifact) -> Built:
         """The build that an artifact belongs to; the last one, if none names it any more."""
         last = cls.open(store)
-        names = [last.name, *(path.stem for path in sorted((store.root / "builds").glob("*.json")))]
-        builds = [cls.open(store, name) for name in names]
+        builds = [last, *(cls.open(store, name) for name in store.builds.names)]
         return next((build for build in builds if build.step_of(artifact)), last)
 
     @property
     def recipe(self) -> Path:
         """The recipe's file."""
-        return Path(self.store.root, self.record["recipe"]).resolve()
+        return Path(self.store.root, self.record.recipe).resolve()
 
     @property
     def plan(self) -> dict[str, Any]:
         """The plan; empty if there was none."""
-        return dict(self.record.get("plan") or {})
+        return self.record.plan or {}
 
     @cached_property
     def use_case(self) -> str:
@@ -63,7 +64,7 @@ class Built:
     @cached_property
     def artifacts(self) -> dict[str, Artifact]:
         """Steps whose artifact is in the store, inputs before what is made from them."""
-        found = {name: self.store.find(step["stage"], step["key"]) for name, step in self.record["steps"].items()}
+        found = {name: self.store.find(step.stage, step.key) for name, step in self.record.steps.items()}
         return {name: artifact for name, artifact in found.items() if artifact}
 
     @cached_property
@@ -74,13 +75,13 @@ class Built:
     @property
     def command(self) -> str:
         """How to build it again."""
-        settings = [word for setting in self.record.get("settings", ()) for word in ("--set", setting)]
+        settings = [word for setting in self.record.settings for word in ("--set", setting)]
         return shlex.join(["lmworks", "build", str(self.recipe), *settings])
 
     @property
     def missing(self) -> list[str]:
         """Steps of the recipe that are not in the store."""
-        return [name for name in self.record.get("nodes", self.record["steps"]) if name not in self.artifacts]
+        return [name for name in self.record.nodes or self.record.steps if name not in self.artifacts]
 
     @cached_property
     def outdated(self) -> list[str]:
@@ -95,9 +96,7 @@ class Built:
     def step_of(self, artifact: Artifact) -> str | None:
         """The name of an artifact in this build."""
         wanted = (artifact.stage, artifact.key)
-        return next(
-            (name for name, step in self.record["steps"].items() if (step["stage"], step["key"]) == wanted), None
-        )
+        return next((name for name, step in self.record.steps.items() if (step.stage, step.key) == wanted), None)
 
     @property
     def models(self) -> dict[str, Artifact]:

@@ -9,6 +9,7 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER
+from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
@@ -99,8 +100,8 @@ def _base_of(store: Store, model: Artifact) -> Artifact:
 def _examples(store: Store, artifact: Artifact) -> Iterator[tuple[str, list[str]]]:
     """Prompts from held-out conversations, by their form."""
     built = Built.holding(store, artifact)
-    reference = (built.record.get("serve") or {}).get("examples")
-    step, _, part = (reference or "").partition(".")
+    serve = built.record.serve
+    step, part = split_reference((serve and serve.examples) or "")
     if step not in built.artifacts:
         return
     source = built.artifacts[step]

@@ -127,6 +127,25 @@ class _Reader:
         for test in (node.test for node in self.nodes if isinstance(node, ast.Assert)):
             if _names(test) & given and not _names(test) & self.derived:
                 raise Unjudged(f"ask what the program did to its argument, in line {test.lineno}")
+        self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        """Each call has a process of its own: what one leaves behind is not there in the next."""
+        tried = {
+            each
+            for block in self.nodes
+            if isinstance(block, ast.Try | ast.With)
+            for statement in block.body
+            for each in ast.walk(statement)
+        }
+        expected = dict[str, str]()
+        for node in self.nodes:
+            match node:
+                case ast.Expr(value=call) if self.is_call(call) and node not in tried:
+                    raise Unjudged(f"call the program for what it leaves behind, in line {node.lineno}")
+                case ast.Assert(test=ast.Compare(left=call, ops=[ast.Eq()], comparators=[ast.Constant() as value])):
+                    if self.is_call(call) and expected.setdefault(ast.dump(call), ast.dump(value)) != ast.dump(value):
+                        raise Unjudged(f"expect two answers of the same call, in line {node.lineno}")
 
     def is_call(self, node: ast.AST) -> bool:
         """Whether it calls a function of the program."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lmworks.lazy import NDArray, np
 from lmworks.tokens.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 SAMPLE_CHARACTERS = 2_000
 """Of each text compared: 16 of them take `tokenizers` about 10 ms."""
@@ -54,8 +51,6 @@ class BulkEncoder:
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """The ids of N texts behind one another, and where each begins and the last ends [N + 1]."""
-        import numpy as np
-
         if self._fast is not None:
             raw, edges = self._fast.encode_batch_flat(list(texts), split_special_tokens=True)
             return np.frombuffer(raw, np.uint32), np.frombuffer(edges, np.uint64).astype(np.int64)

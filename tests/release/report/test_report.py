@@ -207,13 +207,14 @@ def test_an_unfinished_build_is_reported_and_says_what_is_missing(tmp_path: Path
 def test_a_step_whose_inputs_changed_since_is_said_to_be_outdated(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="corpus"))
-    record = store.build("handbook") or {}
+    record = store.builds.get("handbook")
     (tmp_path / "sources" / "bucket.txt").write_text(
         "Service0 CreateBucket\n\nMakes a bucket of another kind, at once."
     )
     build_store(tmp_path, make_nodes(tmp_path, until="clean"))
-    changed = store.build("handbook") or {}
-    store.save_build("handbook", {**record, "steps": {**record["steps"], **changed["steps"]}})
+    changed = store.builds.get("handbook")
+    assert record and changed
+    store.builds.save("handbook", record.model_copy(update={"steps": record.steps | changed.steps}))
     built = Built.open(store)
     assert built.outdated == ["split"], "corpus was made from the split that the store has"
     assert "due to be built again: split" in Page(render(built)).text

@@ -116,8 +116,9 @@ def test_what_cannot_be_traced_is_said_plainly(store: Store) -> None:
 
 def test_an_artifact_of_no_build_is_still_traced(store: Store) -> None:
     model = store.named("finetune")
-    record = store.build("handbook") or {}
-    store.save_build("handbook", {**record, "steps": {}})
+    record = store.builds.get("handbook")
+    assert record
+    store.builds.save("handbook", record.model_copy(update={"steps": {}}))
     assert {file.state for file in trace_lineage(store, model).files} == {"unchanged"}
 
 

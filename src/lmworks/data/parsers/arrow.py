@@ -8,12 +8,11 @@ from typing import IO
 
 from lmworks.data.parsers.fields import row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, Unreadable
+from lmworks.lazy import pa
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     """A record a row; rows before damage are kept."""
-    import pyarrow as pa
-
     number = 0
     try:
         for batch in pa.ipc.open_stream(stream):

@@ -8,13 +8,11 @@ from typing import IO
 
 from lmworks.data.parsers.fields import row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, Unreadable
+from lmworks.lazy import pa, pq
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
     """A record a row; columns to keep that the file lacks are left out."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     number = piece.first_record
     try:
         with pq.ParquetFile(stream) as file:
@@ -42,9 +40,6 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
     """A piece a row group; a file whose footer cannot be read stays whole, to be quarantined."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         footer = pq.read_metadata(stream)
     except (pa.ArrowException, OSError):

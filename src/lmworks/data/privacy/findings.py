@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
 
+from lmworks.lazy import pa, pc
+
 Kind = Literal[
     "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date", "person",
     "place", "organisation", "address",
@@ -55,8 +57,6 @@ class Trigger:
 
     def may_fire(self, texts: Any) -> list[bool]:
         """Whether each of many texts (a pyarrow string array) may have one of the words: RE2 reads a text but once."""
-        import pyarrow.compute as pc
-
         words = "|".join(map(re.escape, self.words))
         found: list[bool] = pc.match_substring_regex(texts, words, ignore_case=not self.exact).to_pylist()
         return found
@@ -173,8 +173,6 @@ Detector = Pattern | Function
 
 def worth_running(texts: Sequence[str], detectors: Sequence[Detector]) -> list[list[Detector]]:
     """For each text the detectors without the others, of whose trigger's words it has none."""
-    import pyarrow as pa
-
     array = pa.array(texts, pa.string())
     triggers = {detector.trigger: None for detector in detectors if detector.trigger.words}
     fires = {trigger: trigger.may_fire(array) for trigger in triggers}

@@ -17,6 +17,7 @@ from lmworks.data.privacy.checksums import public_address
 from lmworks.data.privacy.entities import Spans, linked
 from lmworks.data.privacy.findings import Detector, Kind, scan
 from lmworks.data.records import Documents, shard_ids
+from lmworks.lazy import pc, pq
 from lmworks.pipeline.figure import Figure, wilson
 
 if TYPE_CHECKING:
@@ -93,9 +94,6 @@ def measure(
 
 def _sample(documents: Documents) -> Iterator[str]:
     """The texts of the documents whose ids have the lowest hashes."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=_hash))
     for shard in documents.shards():
         rows = pq.read_table(shard, columns=["id", "text"], filters=pc.field("id").isin(sorted(chosen)))

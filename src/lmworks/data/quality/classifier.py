@@ -6,20 +6,17 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Tally
 from lmworks.errors import LmworksError
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MOST_EXAMPLES, MOST_CHARACTERS = 50_000, 10_000
 """Examples kept, those with the lowest hashes, and how much of each: bounds memory, and more gains little."""
@@ -46,8 +43,6 @@ class ClassifierConfig(StepConfig):
 @stage(version=1, trains_on="documents")
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
-    import numpy as np
-
     from lmworks.data.quality.hashed_linear import EPOCHS, train
 
     tally = Tally()
@@ -113,8 +108,6 @@ def checked_labels(step: str, counts: Counter[str], tally: Tally) -> list[str]:
 
 def _figures(truth: NDArray[np.int64], found: NDArray[np.int64], trained: NDArray[np.int64], seed: int) -> list[Figure]:
     """Accuracy and macro F1, beside what the most frequent label of the training examples scores."""
-    import numpy as np
-
     labels, most = len(trained), np.full_like(truth, trained.argmax())
     method = f"examples held out by the hash of their text; {labels} labels; chance is the most frequent label for all"
     right, by_chance = int((truth == found).sum()), float((truth == most).mean())
@@ -143,7 +136,5 @@ def _figures(truth: NDArray[np.int64], found: NDArray[np.int64], trained: NDArra
 
 def _macro_f1(confusion: NDArray[np.int64]) -> float:
     """Mean F1 over the labels that occur; rows are true labels, columns found ones."""
-    import numpy as np
-
     sums = confusion.sum(axis=0) + confusion.sum(axis=1)
     return float(np.mean(2 * np.diag(confusion)[sums > 0] / sums[sums > 0]))

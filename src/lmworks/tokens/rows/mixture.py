@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import UsageError
+from lmworks.lazy import np
 from lmworks.tokens.rows.shards import permutation
 
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ class Mixture:
 
     def numbers(self, seed: int, first: int, count: int) -> Rows:
         """Which rows the `count` places from `first` on hold, counted over all parts."""
-        import numpy as np
-
         sizes = list(self.parts.values())
         found = []
         for place in range(first, first + count):

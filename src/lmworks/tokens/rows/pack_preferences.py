@@ -11,6 +11,7 @@ from pydantic import Field
 
 from lmworks.data.tuning.preferences import Messages, Preference, Preferences
 from lmworks.errors import LmworksError
+from lmworks.lazy import np
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.pack import PackConfig, best_fit
@@ -66,8 +67,6 @@ def pack_preferences(
     counted, as are judgements of one answer where pairs are asked for. The last token of a row is filling, so that
     every answer's last token has a hidden state; filling is <|endoftext|> of weight 0.
     """
-    import numpy as np
-
     encoder, width = tokenizer.open(), config.sequence_length
     records = list(preferences.iterate())
     groups = list(_alone(records, encoder) if config.alone else _pairs(records, encoder))

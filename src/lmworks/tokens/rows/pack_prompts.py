@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, wanted_answer
+from lmworks.lazy import np
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.pack import PackConfig
@@ -29,8 +30,6 @@ def pack_prompts(
 
     Dropped and counted are prompts that leave no room for an answer, and answers of the data that fit no row.
     """
-    import numpy as np
-
     encoder, width = tokenizer.open(), config.sequence_length + 1
     rows, documents, dropped = [], [], 0
     for record in conversations.iterate():

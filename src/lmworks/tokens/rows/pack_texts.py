@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,16 +14,13 @@ from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span as LabelledSpan
 from lmworks.data.tuning.spans import spans_of
 from lmworks.errors import LmworksError
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.pack import BATCH_DOCUMENTS, PackConfig, best_fit
 from lmworks.tokens.rows.shards import write_rows
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Span = tuple[int, int]
 """First character, and the one after the last."""
@@ -118,8 +115,6 @@ class _Texts:
 
     def keep(self, ids: Sequence[int], said: Sequence[int] | NDArray[np.int64]) -> None:
         """Frame a text."""
-        import numpy as np
-
         self.texts.append(np.array([self.frame.begin, *ids, self.frame.end]))
         self.said.append(np.asarray(said))
 
@@ -134,8 +129,6 @@ class _Texts:
 
         Labels, which had `numbers` as they were met, are numbered anew in the order of their names.
         """
-        import numpy as np
-
         names = sorted(numbers or ())
         order = np.array([names.index(name) for name in numbers or ()] or [0])
         rows = best_fit([len(text) for text in self.texts], self.length)
@@ -174,8 +167,6 @@ def _pack_labelled(
     say: Callable[[Document, Sequence[Span]], Said | None],
 ) -> Result:
     """Each text as far as a row has place, or in parts, with what `say` says of it and of its tokens."""
-    import numpy as np
-
     texts = _Texts(encoder, config.sequence_length)
     numbers: dict[str, int] = {}
     counts, room = texts.counts, texts.room

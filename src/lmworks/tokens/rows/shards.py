@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmworks.data.records import write_ids
 from lmworks.errors import LmworksError
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lmworks.tokens.rows.mixture import Mixture
 
     Rows = NDArray[np.integer[Any]]
@@ -69,8 +67,6 @@ class PackedRows:
 
         Reads everything once: little beside training on it.
         """
-        import numpy as np
-
         digest = hashlib.sha256()
         for start in range(0, len(self.tokens), ROWS_AT_ONCE):
             tokens, weights = (each[start : start + ROWS_AT_ONCE] for each in (self.tokens, self.weights))
@@ -103,8 +99,6 @@ class Shards(Handle):
 
     def open(self) -> PackedRows:
         """Map the rows; nothing is read until it is used."""
-        import numpy as np
-
         facts = json.loads((self.path / "shards.json").read_text())
         tokens, weights = (np.load(self.path / f"{name}.npy", mmap_mode="r") for name in ("tokens", "weights"))
         names = ("sequence_length", "vocab_size", "tokenizer_digest", "bytes_of_text")
@@ -146,8 +140,6 @@ def write_rows(
     `tokens` and `weights` are blocks of [rows, sequence_length + 1], of which one at a time is in memory; `ids` are
     sorted.
     """
-    import numpy as np
-
     if not rows:
         raise LmworksError("no rows: no text is left, or all of it is longer than a row; see the steps before this one")
     shape = (rows, sequence_length + 1)
@@ -172,8 +164,6 @@ def write_rows(
 
 def token_type(vocab_size: int) -> type[np.integer[Any]]:
     """The narrowest type that holds every id."""
-    import numpy as np
-
     return np.uint16 if vocab_size <= 1 << 16 else np.uint32
 
 
@@ -181,8 +171,6 @@ def _write_array(
     path: Path, shape: tuple[int, ...], kind: type[np.number[Any]], blocks: Iterable[NDArray[Any]]
 ) -> None:
     """The file that `numpy.save` would write of all blocks in one array."""
-    import numpy as np
-
     header = BytesIO()
     facts = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, facts)
@@ -191,16 +179,12 @@ def _write_array(
 
 def row_numbers(rows: int, seed: int, first: int, count: int) -> Rows:
     """Which rows the `count` places from `first` on hold, counted over all epochs: each epoch is a permutation."""
-    import numpy as np
-
     places = np.arange(first, first + count)
     return np.array([_permutation(rows, seed, int(place // rows))[place % rows] for place in places])
 
 
 def permutation(rows: int, seed: int, epoch: int) -> Rows:
     """The order in which an epoch reads so many rows."""
-    import numpy as np
-
     return np.random.default_rng([seed, epoch]).permutation(rows)
 
 

@@ -1,0 +1,29 @@
+"""numpy and pyarrow, loaded at their first use, so that commands that need neither answer at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["NDArray", "np", "pa", "pc", "pq"]
+
+
+class _Lazy(ModuleType):
+    """Stands for a module. A name of it that was asked for once costs no more than one of the module itself."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(import_module(self.__name__), name)
+        setattr(self, name, found)
+        return found
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    from numpy.typing import NDArray
+else:
+    np, pa, pc, pq = map(_Lazy, ("numpy", "pyarrow", "pyarrow.compute", "pyarrow.parquet"))
+    NDArray = Any  # annotations alone name it

@@ -1,0 +1,108 @@
+"""The record of a recipe's last build: what each of its steps was built as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lmworks.errors import LmworksError
+from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.recipe.schema import ServeConfig
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class KeyParts(_Record):
+    """All that may change an artifact: its key is a hash of it."""
+
+    stage: str
+    version: int
+    config: dict[str, Any]
+    """The fields of the stage's config that enter the key, unlike their default."""
+    inputs: dict[str, str | list[str]]
+    """Digests of content, by parameter of the stage."""
+    plugins: dict[str, str] = Field(exclude_if=lambda plugins: not plugins, default={})
+    """Versions of the installed packages whose code the stage runs."""
+
+    @property
+    def key(self) -> str:
+        """Of the artifact that is made of these."""
+        return digest_text(canonical_json(self.model_dump()))[:32]
+
+    def without(self, field: str | None) -> KeyParts:
+        """The same, but for one field of the config."""
+        config = {name: value for name, value in self.config.items() if name != field}
+        return self.model_copy(update={"config": config})
+
+
+class StepRecord(_Record):
+    """What one step was built as."""
+
+    stage: str
+    key: str
+    parts: KeyParts
+
+    @classmethod
+    def of(cls, parts: KeyParts) -> StepRecord:
+        """The record of a step that was built of these."""
+        return cls(stage=parts.stage, key=parts.key, parts=parts)
+
+
+class BuildRecord(_Record):
+    """What a recipe was last built as."""
+
+    recipe: str
+    """Its path from the store, so that a project that is moved whole still finds it."""
+    settings: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """All steps of the recipe, also those that are not built yet."""
+    plan: dict[str, Any] | None = None
+    serve: ServeConfig | None = None
+    steps: dict[str, StepRecord] = {}
+
+
+class BuildRecords:
+    """The last builds of all recipes in a folder of a store, `NAME.json` each; `last` names the last of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def last(self) -> str | None:
+        """The name of the recipe built last; None if none was."""
+        try:
+            return (self.folder / "last").read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    @property
+    def names(self) -> list[str]:
+        """Of all recipes that were built."""
+        return sorted(path.stem for path in self.folder.glob("*.json"))
+
+    def __iter__(self) -> Iterator[BuildRecord]:
+        yield from filter(None, map(self.get, self.names))
+
+    def get(self, name: str | None) -> BuildRecord | None:
+        """A recipe's last build; None if there is none. Raises LmworksError if its record cannot be read."""
+        path = self.folder / f"{name}.json"
+        try:
+            return BuildRecord.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise LmworksError(
+                f"{path}: the record of a build cannot be read; delete it and build the recipe again with "
+                "`lmworks build RECIPE`: what is made is kept and found again"
+            ) from error
+
+    def save(self, name: str, record: BuildRecord) -> None:
+        """Remember what a recipe was last built as."""
+        write_atomically(self.folder / f"{name}.json", json.dumps(record.model_dump(mode="json"), indent=1) + "\n")
+        write_atomically(self.folder / "last", name + "\n")
