@@ -7,7 +7,8 @@ filter and near-duplicates, decontaminate, repeated passages, rows. Built from n
 after one document was erased. The bytes of each are compared with those of a build in an empty store. Processor seconds
 are those of this process, which does all the work (`--workers 1`), and include reading and writing.
 
-The texts are paragraphs of this Python's sources, drawn so that some come twice.
+The texts are paragraphs of this Python's sources. In each file words are exchanged for others of about the same
+frequency, so that they are its own, but in one paragraph of ten, so that some come twice and passages cross shards.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from make_corpus import exchanger, ranked_words
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from lmworks import graph
@@ -35,6 +37,8 @@ from lmworks.workspace import open_workspace, run
 
 MOST = 0.10
 """Of a build from nothing."""
+AS_IT_IS = 0.1
+"""Share of paragraphs that may stand in several files."""
 
 
 def recipe(shard_bytes: int) -> dict[str, Any]:
@@ -66,10 +70,15 @@ class Texts:
         files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
         whole = "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
         self.paragraphs = [each for each in whole.split("\n\n") if 80 < len(each) < 1200]
+        self._words = ranked_words(self.paragraphs)
 
     def write(self, path: Path, documents: int) -> None:
         """One file."""
-        texts = ("\n\n".join(self.draw.choices(self.paragraphs, k=self.draw.randint(1, 3))) for _ in range(documents))
+        exchange = exchanger(self.draw, self._words)
+        texts = []
+        for _ in range(documents):
+            some = self.draw.choices(self.paragraphs, k=self.draw.randint(1, 3))
+            texts.append("\n\n".join(each if self.draw.random() < AS_IT_IS else exchange(each) for each in some))
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from lmworks import graph
 from lmworks.errors import Stopped, UsageError
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.files import forget_digests, write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.store import Artifact, Store
@@ -124,6 +124,7 @@ def run(
         write_atomically(LAST, json.dumps(last) + "\n")
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
     with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
+        forget_digests()
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
         if line := foresee(build, nodes):
             display.say(line)

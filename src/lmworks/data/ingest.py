@@ -130,15 +130,17 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
 
 def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:
     """Refuse a mixture that cannot be passed on, and licences that have expired; describe what passed."""
-    import pyarrow.parquet as pq
+    import pyarrow.compute as pc
 
     expired = [reason for reason in reasons if reason.startswith(EXPIRED)]
     if expired:
         raise GateRefused(f"{'; '.join(expired)}. Renew the contract and its `expires`, or leave these texts out.")
     counts: Counter[tuple[str, str]] = Counter()
     for shard in Documents(out, "").shards():
-        columns = pq.read_table(shard, columns=["source", "licence"])
-        counts.update(zip(*(columns.column(name).to_pylist() for name in columns.column_names), strict=True))
+        pairs = pc.binary_join_element_wise(*read_columns(shard, ["source", "licence"]).columns, "\0")
+        for each in pc.value_counts(pairs).to_pylist():
+            source, _, licence = each["values"].partition("\0")
+            counts[source, licence] += each["counts"]
     mixture = combined_licence(gate, [licence for _, licence in counts])
     if gate.use is None:
         return
@@ -326,8 +328,6 @@ def _keep_the_first(
     context: Context,
 ) -> None:
     """Read those units again that hold a repeated id: its first record, in the order of the source, keeps it."""
-    import pyarrow.parquet as pq
-
     # With the ids of a run that was killed: a unit that is read again for one of them must not bring others back.
     context.journal.append({"step": "repeated", "ids": sorted(repeated)})
     known = [record["ids"] for record in context.journal.records() if record.get("step") == "repeated"]
@@ -335,7 +335,7 @@ def _keep_the_first(
     for shard in Documents(out, "").shards():
         context.check_stop()
         index = int(shard.stem.removeprefix("part-"))
-        if not taken.keys().isdisjoint(pq.read_table(shard, columns=["id"]).column("id").to_pylist()):
+        if not taken.keys().isdisjoint(read_columns(shard, ["id"]).column("id").to_pylist()):
             do_again(partial(read, taken=taken), out, context, (index, units[index]))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from lmworks.errors import LmworksError
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
 
@@ -76,7 +77,21 @@ def write_shard(path: Path, documents: Iterable[Document]) -> None:
     rows = sorted(documents, key=lambda document: document.id)
     columns: dict[str, list[str | None]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS[:-1]}
     columns["meta"] = [json.dumps(row.meta, sort_keys=True, ensure_ascii=False) for row in rows]
-    write_table(path, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
+    write_table(path, pa.table({name: _strings(values) for name, values in columns.items()}))
+
+
+def _strings(values: Sequence[str | None]) -> pa.Array:
+    """A column of texts. `pa.array` imports pandas where it can, which every worker would wait for."""
+    import numpy as np
+    import pyarrow as pa
+
+    encoded = [b"" if value is None else value.encode() for value in values]
+    edges = np.concatenate(([0], np.cumsum([len(each) for each in encoded], dtype=np.int64)))
+    if edges[-1] >= 2**31:
+        raise LmworksError(f"a shard of {edges[-1]:,} bytes of text: at most 2 GiB fit; lower `shard_bytes`")
+    present = np.packbits(np.array([value is not None for value in values], bool), bitorder="little")
+    buffers = (present, edges.astype(np.int32), b"".join(encoded))
+    return pa.Array.from_buffers(pa.string(), len(encoded), [pa.py_buffer(each) for each in buffers])
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -112,12 +127,14 @@ def shard_ids(folder: Path) -> Iterator[str]:
     shards = Documents(folder, "").shards()
     found = [np.array(read_columns(shard, ["id"]).column("id").to_pylist(), "S") for shard in shards]
     ids = np.sort(np.concatenate(found)) if found else np.zeros(0, "S1")
-    return (name.decode() for name in ids)
+    for start in range(0, len(ids), 65536):
+        yield from ids[start : start + 65536].astype("U").tolist()
 
 
 def write_ids(folder: Path, ids: Iterable[str]) -> None:
     """Write sorted ids to `ids.txt`, so that everything made from a document is found without opening a shard."""
-    write_atomically(folder / "ids.txt", "".join(f"{name}\n" for name in ids))
+    lines = "\n".join(ids)
+    write_atomically(folder / "ids.txt", f"{lines}\n" if lines else "")
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_ids, write_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import key_config
-from lmworks.pipeline.files import digest_file, sync_folder, write_atomically
+from lmworks.pipeline.files import digest_file, digest_once, sync_folder, write_atomically
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import (
     BESIDE,
@@ -77,7 +77,7 @@ Parts = Mapping[str, Sequence[Document]]
 
 def origins_of(shards: Sequence[Path], *settings: Any) -> list[Origin]:
     """What a unit for each shard depends on: the shard, and settings that are the same for all."""
-    return [Origin((digest_file(shard),), settings) for shard in shards]
+    return [Origin((digest_once(shard),), settings) for shard in shards]
 
 
 def map_shards(

@@ -50,6 +50,11 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
+def has_words(text: str) -> bool:
+    """Whether there is a word in a text."""
+    return _WORD.search(text) is not None
+
+
 def hash_words(texts: Any) -> Iterator[Words]:
     """The words of texts (a pyarrow string array without nulls), some texts at a time."""
     _, offset_buffer, data = texts.buffers()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_file, full_disk_in_words, sync, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_once, full_disk_in_words, sync, write_atomically
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
@@ -240,7 +240,7 @@ class Build:
         made_from = origins(out.parent / BESIDE)
         files = {
             (name := str(path.relative_to(out))): FileRecord(
-                sha256=digest_file(path), bytes=path.stat().st_size, made_from=tuple(made_from.get(name, ()))
+                sha256=digest_once(path), bytes=path.stat().st_size, made_from=tuple(made_from.get(name, ()))
             )
             for path in sorted(out.rglob("*"))
             if path.is_file()

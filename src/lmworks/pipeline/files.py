@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,28 @@ def digest_file(path: Path) -> str:
     """sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_digests: dict[tuple[int, int, int, int], str] = {}
+_YOUNG = 2.0
+"""Seconds within which two changes of a file may leave it with one time: no file system tells times worse."""
+
+
+def digest_once(path: Path) -> str:
+    """As `digest_file`, of a file that was read before in this build and is as it was, without reading it again."""
+    facts = path.stat()
+    known = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    if known in _digests:
+        return _digests[known]
+    digest = digest_file(path)
+    if facts.st_mtime < time.time() - _YOUNG:
+        _digests[known] = digest
+    return digest
+
+
+def forget_digests() -> None:
+    """Have `digest_once` read every file again, as a build does that begins: silent damage changes no time."""
+    _digests.clear()
 
 
 def digest_files(files: Mapping[str, str]) -> str:

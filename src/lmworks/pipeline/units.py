@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lmworks.pipeline.files import atomically, canonical_json, digest_file, digest_text
+from lmworks.pipeline.files import atomically, canonical_json, digest_once, digest_text
 
 PAYLOAD, BESIDE = "payload", "beside"
 UNITS, INDEX = "units", "index.json"
@@ -70,7 +70,7 @@ class Unit:
     def is_whole(self) -> bool:
         """Whether nothing of it was deleted or changed."""
         files = ((self.path(pattern), sha256) for pattern, sha256 in self.files.items())
-        return self.record_path.exists() and all(path.exists() and digest_file(path) == sha for path, sha in files)
+        return self.record_path.exists() and all(path.exists() and digest_once(path) == sha for path, sha in files)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.findings import Finding, Function, Pattern, Trigger
 from lmworks.data.privacy.index import INDEX, find_person
-from lmworks.data.privacy.planted import measure
+from lmworks.data.privacy.planted import measure, sample_of
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Result
@@ -181,7 +181,7 @@ def test_a_detector_that_misses_is_seen_in_the_figures(tmp_path: Path) -> None:
     blind += [Function("card", Trigger(words=("buckets",)), lambda text: [Finding("card", 0, 5, "Lists")])]
     number = re.compile("[0-9]{3,}")
     blind += [Pattern("iban", Trigger(number), number)]
-    figures = {figure.name: figure.value for figure in measure(raw, blind)}
+    figures = {figure.name: figure.value for figure in measure(sample_of(raw), blind)}
     assert figures["recall of planted card"] == 0
     assert figures["recall of planted email"] == 1
     assert 0 < figures["precision on planted personal data"] < 0.5

@@ -16,13 +16,15 @@ from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, 
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
-from lmworks.data.privacy.planted import measure
+from lmworks.data.privacy.planted import measure, sample_of
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units, origins_of
 from lmworks.pipeline.build import key_config
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
 SHOWN_AROUND = 40
@@ -131,7 +133,8 @@ def anonymise(
     key = PRIVACY_KEY.load(config.folder)
     parts, spans = context.beside / "index", context.beside / "spans"
     shards = list(enumerate(documents.shards()))
-    origins = origins_of(documents.shards(), key_config(config), model and model.digest)
+    settings = [key_config(config), model and model.digest]
+    origins = origins_of(documents.shards(), *settings)
     entities_of = partial(config.entities_of, model.path if model else None)
     if config.guessed_kinds():
         one_process = replace(context, workers=1)  # the model computes in threads of its own
@@ -139,7 +142,11 @@ def anonymise(
         map_units(shards, finding, spans, one_process, parts=(), step="entities", origins=origins)
     tally = map_units(shards, partial(_on_shard, config, key, parts, spans), out, context, origins=origins)
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
-    figures = measure(documents, config.detectors(), entities_of, config.guessed_kinds())
+    sample, planted = sample_of(documents), context.beside / "planted"
+    origin = Origin((), [digest_text(canonical_json(sample)), *settings])
+    planting = partial(_measure, config, sample, entities_of, planted / "00000.json")
+    map_units([None], planting, planted, context, (), "planted", origins=[origin])
+    figures = [Figure.from_json(each) for each in json.loads((planted / "00000.json").read_text())]
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 
 
@@ -156,6 +163,19 @@ def _find_on_shard(
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
     path = folder / f"{number:05d}.json"
     write_atomically(path, json.dumps(spans).encode())
+    return {}, Tally(files=[path])
+
+
+def _measure(
+    config: AnonymiseConfig,
+    sample: Sequence[str],
+    entities_of: Callable[[Sequence[str]], list[Spans]],
+    path: Path,
+    _: None,
+) -> tuple[Parts, Tally]:
+    """Store the figures of values that are planted into copies of a sample."""
+    figures = measure(sample, config.detectors(), entities_of, config.guessed_kinds())
+    write_atomically(path, json.dumps([figure.as_json() for figure in figures]).encode())
     return {}, Tally(files=[path])
 
 

@@ -9,15 +9,14 @@ import hashlib
 import heapq
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from lmworks.data.privacy.checksums import public_address
 from lmworks.data.privacy.entities import Spans, linked
 from lmworks.data.privacy.findings import Detector, Kind, scan
-from lmworks.data.records import Documents, shard_ids
-from lmworks.lazy import pc, pq
+from lmworks.data.records import Documents, read_columns, shard_ids
 from lmworks.pipeline.figure import Figure, wilson
 
 if TYPE_CHECKING:
@@ -66,15 +65,17 @@ LOOK_ALIKES = (
 
 
 def measure(
-    documents: Documents,
+    sample: Sequence[str],
     detectors: Sequence[Detector],
     entities_of: Callable[[Sequence[str]], Sequence[Spans]] | None = None,
     guessed: Sequence[Kind] = (),
 ) -> list[Figure]:
-    """Recall of each kind that is looked for, by detectors or `guessed` by a model, and of all; precision of all."""
+    """Recall of each kind that is looked for, by detectors or `guessed` by a model, and of all; precision of all.
+
+    `sample` are texts that values are planted into copies of; see `sample_of`.
+    """
     kinds = sorted({*(detector.kind for detector in detectors), *guessed})
     found, wrong = Counter[Kind](), 0
-    sample = [text[:CHARACTERS] for text in _sample(documents)]
     if not sample or not kinds:
         return []
     values = _Values()
@@ -92,12 +93,15 @@ def measure(
     return [*figures, _share("precision on planted personal data", right, max(1, right + wrong))]
 
 
-def _sample(documents: Documents) -> Iterator[str]:
-    """The texts of the documents whose ids have the lowest hashes."""
+def sample_of(documents: Documents) -> list[str]:
+    """The beginnings of the documents whose ids have the lowest hashes."""
     chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=_hash))
+    sample = []
     for shard in documents.shards():
-        rows = pq.read_table(shard, columns=["id", "text"], filters=pc.field("id").isin(sorted(chosen)))
-        yield from rows.column("text").to_pylist()
+        columns = read_columns(shard, ["id", "text"])
+        rows = (row for row, name in enumerate(columns.column("id").to_pylist()) if name in chosen)
+        sample += [columns.column("text")[row].as_py()[:CHARACTERS] for row in rows]
+    return sample
 
 
 def _hash(name: str) -> bytes:
