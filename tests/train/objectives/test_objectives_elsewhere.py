@@ -167,3 +167,15 @@ def test_losses_are_those_of_the_processor(name: str, bench: Bench, another_devi
         weights, others = bench.weights(f"{name}-here"), bench.weights(f"{name}-there")
         assert weights.keys() == others.keys()
         assert all(torch.allclose(weights[key].float(), others[key].float(), atol=0.01) for key in weights)
+
+
+def test_memory_is_that_of_training_and_not_of_measuring_the_device(
+    bench: Bench, another_device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for side in (64, 1024):
+        monkeypatch.setattr(device, "PRODUCT", side)
+        device._product_rate.cache_clear()
+        found.append(bench.run(f"product of {side}", "causal-lm", {}, "auto").measured["device_memory_bytes"])
+    assert found[0] == found[1]
+    device._product_rate.cache_clear()
