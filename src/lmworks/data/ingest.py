@@ -27,6 +27,7 @@ from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
+from lmworks.lazy import pq
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -130,8 +131,6 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
 
 def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:
     """Refuse a mixture that cannot be passed on, and licences that have expired; describe what passed."""
-    import pyarrow.parquet as pq
-
     expired = [reason for reason in reasons if reason.startswith(EXPIRED)]
     if expired:
         raise GateRefused(f"{'; '.join(expired)}. Renew the contract and its `expires`, or leave these texts out.")
@@ -326,8 +325,6 @@ def _keep_the_first(
     context: Context,
 ) -> None:
     """Read those units again that hold a repeated id: its first record, in the order of the source, keeps it."""
-    import pyarrow.parquet as pq
-
     # With the ids of a run that was killed: a unit that is read again for one of them must not bring others back.
     context.journal.append({"step": "repeated", "ids": sorted(repeated)})
     known = [record["ids"] for record in context.journal.records() if record.get("step") == "repeated"]

@@ -18,6 +18,7 @@ from lmworks.data.records import Document, Documents, read_shard, write_json_lin
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
+from lmworks.lazy import pa
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -158,8 +159,6 @@ def _clean_shard(
     config: DecontaminateConfig, index: Path, found: Path, numbered: tuple[int, Path]
 ) -> tuple[Parts, Tally]:
     number, shard = numbered
-    import pyarrow as pa
-
     tally, kept, records = Tally(), [], []
     documents = read_shard(shard)
     candidates = open_index(index).candidates(pa.array([each.text for each in documents], pa.string()))

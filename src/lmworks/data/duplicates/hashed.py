@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lmworks.data.duplicates.minhash import SKETCH, bands, shingles, signatures, sketches
 from lmworks.data.records import read_columns
 from lmworks.data.steps import Parts, Tally
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import write_atomically
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _FIXED_BYTES = 16 + 4 + SKETCH
 """A document's digest, count and sketch in the file of its shard."""
@@ -29,8 +25,6 @@ def hashed_path(folder: Path, index: int) -> Path:
 
 def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
     """Store text digests, sketches, band hashes and shingles of one shard."""
-    import numpy as np
-
     index, shard = numbered
     table = read_columns(shard, ["text", "text_digest"])
     half_digests = "".join(digest[:32] for digest in table.column("text_digest").to_pylist())
@@ -57,8 +51,6 @@ class Hashed:
     """The files of `hash_shard`: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        import numpy as np
-
         self._paths = paths
         sizes, digests, counts = [0], [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.uint32)]
         sketched = [np.zeros((0, SKETCH), np.uint8)]
@@ -84,8 +76,6 @@ class Hashed:
 
     def read_bands(self, first: int, last: int) -> NDArray[np.uint32]:
         """Bands [last - first, N]."""
-        import numpy as np
-
         parts = []
         for path, size in zip(self._paths, np.diff(self.edges).tolist(), strict=True):
             offset = 16 + _FIXED_BYTES * size + 4 * size * first
@@ -94,8 +84,6 @@ class Hashed:
 
     def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint32]]:
         """The set of shingles of each of some ascending rows."""
-        import numpy as np
-
         shards = np.searchsorted(self.edges, rows, "right") - 1
         for shard in np.unique(shards).tolist():
             size = int(self.edges[shard + 1] - self.edges[shard])

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -25,14 +25,11 @@ from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.words import hash_words, word_spans
 from lmworks.errors import LmworksError
+from lmworks.lazy import NDArray, np, pq
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import digest_file, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _RANGES = 256
 """Hashes are kept apart by their highest byte, the least that is joined at a time."""
@@ -79,9 +76,6 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
 
 def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
     """Store the words and the sorted windows of one shard."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
     index, shard = numbered
     words, windows = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint64)]
     counts = [np.zeros((0, 2), np.int64)]
@@ -113,8 +107,6 @@ class WindowFiles:
     """What `_hash_shard` wrote. Documents, words and windows are numbered across all shards."""
 
     def __init__(self, folder: Path, shards: int) -> None:
-        import numpy as np
-
         self._folder = folder
         counts = [np.fromfile(self._path(shard, "counts"), np.int64).reshape(-1, 2) for shard in range(shards)]
         every = np.concatenate(counts)
@@ -131,8 +123,6 @@ class WindowFiles:
 
     def read_windows(self, first: int, last: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """The windows of some ranges of hashes: the hashes and the windows' numbers."""
-        import numpy as np
-
         hashes, numbers = [], []
         for shard, start in enumerate(self.window_edges[self.document_edges[:-1]].tolist()):
             low, high = (int(edge) for edge in np.fromfile(self._path(shard, "edges"), np.int64)[[first, last]])
@@ -143,8 +133,6 @@ class WindowFiles:
 
     def read_words(self, first: int, number: int) -> NDArray[np.uint32]:
         """The words from one on, all of one document."""
-        import numpy as np
-
         document = int(np.searchsorted(self.word_edges, first, "right")) - 1
         shard = int(np.searchsorted(self.document_edges, document, "right")) - 1
         start = first - int(self.word_edges[self.document_edges[shard]])
@@ -152,16 +140,11 @@ class WindowFiles:
 
     def documents_of(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The document of each window."""
-        import numpy as np
-
         return np.searchsorted(self.window_edges, windows, "right") - 1
 
 
 def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
     """The place of each document in the order of ids."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
     ids = np.concatenate(
         [np.array(pq.read_table(path, columns=["id"]).column("id").to_pylist(), "S") for path in shards]
     )
@@ -172,8 +155,6 @@ def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
 
 def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: Context) -> list[Path]:
     """Files of pairs (window, the window with the same hash that stays), by window, where the documents differ."""
-    import numpy as np
-
     paths: list[Path] = []
     context.progress.start(_RANGES, "ranges of hashes")
     for first, last in _groups(files.ranges):
@@ -223,8 +204,6 @@ def _mark_shard(
     folder: Path, shards: int, joined: Sequence[Path], size: int, marks: Path, index: int
 ) -> tuple[Parts, Tally]:
     """Store which words of one shard stand in a passage that another document keeps."""
-    import numpy as np
-
     files = _open_files(folder, shards)
     first, last = (int(edge) for edge in files.document_edges[index : index + 2])
     repeated = _repeated_words(files, joined, first, last, size)
@@ -234,8 +213,6 @@ def _mark_shard(
 
 def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[int, Path]) -> tuple[Parts, Tally]:
     """Cut the repeated passages out of the documents of one shard, or leave out the documents."""
-    import numpy as np
-
     index, shard = unit
     counts = np.fromfile(folder / f"{index:05d}.counts", np.int64).reshape(-1, 2)[:, 0]
     edges = [0, *np.cumsum(counts).tolist()]
@@ -261,8 +238,6 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
 
 def _repeated_words(files: WindowFiles, joined: Sequence[Path], first: int, last: int, size: int) -> NDArray[np.bool_]:
     """Which words of some documents stand in a passage that another document keeps, proved word by word."""
-    import numpy as np
-
     pairs = np.concatenate([_pairs_between(path, *files.window_edges[[first, last]].tolist()) for path in joined])
     pairs = pairs[np.argsort(pairs[:, 0])]
     documents = files.documents_of(pairs)
@@ -282,8 +257,6 @@ def _repeated_words(files: WindowFiles, joined: Sequence[Path], first: int, last
 
 def _pairs_between(path: Path, low: int, high: int) -> NDArray[np.int64]:
     """The pairs of a file whose first window lies in a range."""
-    import numpy as np
-
     pairs = np.memmap(path, np.int64, "r").reshape(-1, 2) if path.stat().st_size else np.zeros((0, 2), np.int64)
     start, stop = np.searchsorted(pairs[:, 0], (low, high))
     return np.array(pairs[start:stop])
@@ -291,8 +264,6 @@ def _pairs_between(path: Path, low: int, high: int) -> NDArray[np.int64]:
 
 def cut_words(text: str, cut: NDArray[np.bool_]) -> tuple[str, list[str]]:
     """A text without some of its words, as paragraphs, and the passages that were cut."""
-    import numpy as np
-
     spans = [(0, 0), *word_spans(text), (len(text), len(text))]
     edges = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2)
     pieces, passages, end = [], [], 0

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -21,13 +21,10 @@ from lmworks.data.duplicates.deduplicate import REASONS, drop_units, read_ids
 from lmworks.data.pretrained import batches, load, model_digest, most_tokens
 from lmworks.data.records import Documents, read_columns, write_json_lines
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CELL_DOCUMENTS = 1_000
 """Documents of a cell on average: a cell's similarities are then computed in milliseconds."""
@@ -70,8 +67,6 @@ class SemanticConfig(StepConfig):
 @stage(version=1, reads="documents")
 def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups."""
-    import numpy as np
-
     shards = documents.shards()
     folder = context.beside / "embedded"
     one_process = replace(context, workers=1)  # the model computes in threads of its own
@@ -106,8 +101,6 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
 
 def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
     """Store the embeddings of one shard."""
-    import numpy as np
-
     index, shard = numbered
     texts = read_columns(shard, ["text"]).column("text").to_pylist()
     stream = io.BytesIO()
@@ -119,8 +112,6 @@ def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]
 
 def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32]:
     """Embeddings [N, D] of length 1: the mean over a text's first tokens of what the encoder in a folder puts out."""
-    import numpy as np
-
     tokenizer, model = load(folder, "AutoModel")
     tokenizer.enable_truncation(min(tokens, most_tokens(model)))
     found = np.zeros((len(texts), model.config.hidden_size), np.float32)
@@ -133,7 +124,6 @@ def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32
 
 def find_cells(embedded: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
     """The cell of each document [N]: k-means on a seeded sample, in one thread so that no bit depends on the cores."""
-    import numpy as np
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
@@ -150,8 +140,6 @@ def find_cells(embedded: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
 
 def nearest_kept(vectors: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     """For each row of unit vectors [M, D] the first earlier row that stays and is like it, else the row itself [M]."""
-    import numpy as np
-
     leads = np.arange(len(vectors))
     stays = np.ones(len(vectors), bool)
     for start in range(0, len(vectors), _BLOCK_ROWS):

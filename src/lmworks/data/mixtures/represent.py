@@ -19,6 +19,7 @@ from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.lazy import np
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -82,8 +83,6 @@ class Attribute:
 
     def shares(self, taken: Codes) -> Floats:
         """The share of each value among documents taken so many times [N]."""
-        import numpy as np
-
         found: Floats = np.bincount(self.codes, taken, minlength=len(self.values)) / taken.sum()
         return found
 
@@ -95,8 +94,6 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     A repeated document stands in shards of their own, so that its copies are not read one after another.
     `representation.json` lists all shares before and after, `representation.svg` draws them.
     """
-    import numpy as np
-
     labels, order, sizes = _describe(config, documents, context)
     attributes = [_attribute(config, name, labels[name]) for name in config.target]
     before = np.ones(len(order), np.int64)
@@ -175,8 +172,6 @@ def _label(document: Document, name: str, patterns: Mapping[str, re.Pattern[str]
 
 def _attribute(config: RepresentConfig, name: str, labels: Sequence[str]) -> Attribute:
     """An attribute with its target; what the target does not name is one value."""
-    import numpy as np
-
     wanted = config.target[name]
     if wanted == "even":
         wanted = dict.fromkeys(sorted(set(labels)), 1 / len(set(labels)))
@@ -189,8 +184,6 @@ def _attribute(config: RepresentConfig, name: str, labels: Sequence[str]) -> Att
 
 def _taken(config: RepresentConfig, attributes: Sequence[Attribute], order: Any) -> Codes:
     """How often each document is taken [N]. Raises LmworksError if no documents have a value that is wanted."""
-    import numpy as np
-
     codes = np.stack([each.codes for each in attributes], axis=1)
     cells, cell, counts = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
     weights = rake(cells, counts, {each.name: each.target for each in attributes})

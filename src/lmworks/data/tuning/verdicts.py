@@ -16,6 +16,7 @@ from lmworks.data.records import Document, Documents, write_json_lines
 from lmworks.data.steps import Parts, Tally, map_shards
 from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
+from lmworks.lazy import pq
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
@@ -124,8 +125,6 @@ def _read(place: Line, raw: bytes) -> Line:
 
 def _known(documents: Documents, wanted: set[str]) -> set[str]:
     """Which of these ids the documents have."""
-    import pyarrow.parquet as pq
-
     known: set[str] = set()
     for shard in documents.shards():
         known |= wanted.intersection(pq.read_table(shard, columns=["id"]).column("id").to_pylist())

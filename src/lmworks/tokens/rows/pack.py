@@ -15,6 +15,7 @@ from lmworks.data.records import Documents, shard_ids
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
+from lmworks.lazy import np, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -107,8 +108,6 @@ def _encode_shard(
     tally = Tally()
 
     def encode(texts: list[str]) -> bytes:
-        import numpy as np
-
         ids, edges = bulk.encode(texts)
         tally.counts.update(
             documents=len(texts), bytes=sum(len(text.encode()) for text in texts), tokens=len(ids) + len(texts)
@@ -130,8 +129,6 @@ def _open(tokenizer: TokenizerFolder, fast: bool) -> tuple[Tokenizer, BulkEncode
 
 def _texts(shard: Path) -> Iterator[list[str]]:
     """The texts of a shard, some at a time."""
-    import pyarrow.parquet as pq
-
     for batch in pq.ParquetFile(shard).iter_batches(BATCH_DOCUMENTS, columns=["text"]):
         yield batch.column(0).to_pylist()
 
@@ -148,8 +145,6 @@ def _encoded(folder: Path, index: int) -> Path:
 
 def _join(files: Sequence[Path], length: int, encoder: Tokenizer, context: Context) -> Iterator[Rows]:
     """Blocks of rows [R, length + 1] from all files as one stream; a row begins with the token that ended the last."""
-    import numpy as np
-
     kind = token_type(encoder.vocab_size)
     rest = np.zeros(0, kind)
     for file in files:
@@ -169,8 +164,6 @@ def _join(files: Sequence[Path], length: int, encoder: Tokenizer, context: Conte
 
 def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
     """Weights of rows that are full but for the end of the last."""
-    import numpy as np
-
     block = max(1, BLOCK_TOKENS // length)
     for start in range(0, rows, block):
         weights = np.ones((min(block, rows - start), length + 1), np.uint8)
@@ -192,8 +185,6 @@ def pack_conversations(
     What is longer than a row is dropped, truncated or split, and what nothing is trained of is left out; all are
     counted. Rows are filled up with <|endoftext|> of weight 0.
     """
-    import numpy as np
-
     encoder, width = tokenizer.open(), config.sequence_length + 1
     encoded: list[Encoded] = []
     documents: list[str] = []
@@ -276,8 +267,6 @@ def pack_pairs(
 
     Pairs longer than a row, less the two tokens that end source and target, are dropped and counted: none is cut.
     """
-    import numpy as np
-
     encoder, width = tokenizer.open(), config.sequence_length + 1
     records = list(pairs.iterate())
     if odd := next((record["id"] for record in records if len(record["messages"]) != 2), None):
