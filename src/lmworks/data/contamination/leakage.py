@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from lmworks.data.duplicates.deduplicate import Clusters, find_clusters, read_ids
-from lmworks.data.duplicates.hashed import Hashed, hash_shard, hashed_path
+from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard
 from lmworks.data.records import Documents
-from lmworks.data.steps import map_units, origins_of
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context
 
@@ -36,11 +34,8 @@ class Neighbours:
     """What duplicate search knows of documents [N]; `least` is the lowest similarity that will be asked for."""
 
     def __init__(self, documents: Documents, least: float, context: Context) -> None:
-        folder, self._shards, self._context = context.beside / "hashed", documents.shards(), context
-        numbered = list(enumerate(self._shards))
-        hashing, origins = partial(hash_shard, folder, least), origins_of(self._shards, least)
-        map_units(numbered, hashing, folder, context, parts=(), step="hash", origins=origins)
-        self._hashed = Hashed([hashed_path(folder, index) for index, _ in numbered])
+        self._shards, self._context = documents.shards(), context
+        self._hashed = Hashed(self._shards, least, context)
         self._found: dict[float, NDArray[np.int64]] = {}
 
     def _roots(self, threshold: float) -> NDArray[np.int64]:

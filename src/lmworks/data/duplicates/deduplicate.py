@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lmworks.data.duplicates.hashed import Hashed, hash_shard, hashed_path
+from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
 from lmworks.data.records import Documents, read_columns, write_json_lines, write_table
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
@@ -53,11 +53,7 @@ def drop_duplicates(
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
-    folder = context.beside / "hashed"
-    hashing = partial(hash_shard, folder, threshold)
-    origins = origins_of(everything, threshold)
-    map_units(list(enumerate(everything)), hashing, folder, context, (), "hash", threads=True, origins=origins)
-    hashed = Hashed([hashed_path(folder, index) for index in range(len(everything))])
+    hashed = Hashed(everything, threshold, context, threads=True)
     clusters = find_clusters(hashed, threshold, context)
     reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
     edges = hashed.edges.tolist()

@@ -6,26 +6,21 @@ A row is a document's number across all shards, in their order. Axes: N document
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from lmworks.data.duplicates.minhash import SKETCH, bands, shingles, signatures, sketches
 from lmworks.data.records import read_columns
-from lmworks.data.steps import Parts, Tally
+from lmworks.data.steps import keep_beside
 from lmworks.lazy import NDArray, np
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.stage import Context
 
 _FIXED_BYTES = 16 + 4 + SKETCH
 """A document's digest, count and sketch in the file of its shard."""
 
 
-def hashed_path(folder: Path, index: int) -> Path:
-    """The file of a shard."""
-    return folder / f"{index:05d}.hashed"
-
-
-def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store text digests, sketches, band hashes and shingles of one shard."""
-    index, shard = numbered
+def hash_shard(threshold: float | None, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """Text digests, sketches, band hashes and shingles of one shard."""
     table = read_columns(shard, ["text", "text_digest"])
     half_digests = "".join(digest[:32] for digest in table.column("text_digest").to_pylist())
     counts, found, sketched, hashes = [np.zeros(0, np.int64)], [], [], []
@@ -42,16 +37,18 @@ def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]
     if not found:
         sketched = [bytes(SKETCH * len(table))]
     start = (head, bytes.fromhex(half_digests), number.astype(np.uint32).tobytes())
-    path = hashed_path(folder, index)
-    write_atomically(path, b"".join((*start, *sketched, joined.tobytes(), *hashes)))
-    return {}, Tally(files=[path])
+    yield "hashed", b"".join((*start, *sketched, joined.tobytes(), *hashes))
 
 
 class Hashed:
-    """The files of `hash_shard`: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
+    """What `hash_shard` tells: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+    def __init__(
+        self, shards: Sequence[Path], threshold: float | None, context: Context, threads: bool = False
+    ) -> None:
+        hashing = partial(hash_shard, threshold)
+        folder = keep_beside(shards, hashing, context, "hashed", threshold, threads=threads)
+        self._paths = paths = sorted(folder.glob("*.hashed"))
         sizes, digests, counts = [0], [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.uint32)]
         sketched = [np.zeros((0, SKETCH), np.uint8)]
         self.bands = 0

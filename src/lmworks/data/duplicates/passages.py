@@ -22,7 +22,7 @@ from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.records import Documents, read_shard
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
 from lmworks.data.words import hash_words, word_spans
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pq
@@ -59,10 +59,8 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
     if not shards:
         raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
     numbered, digests = list(enumerate(shards)), origins_of(shards)
-    folder, marks = context.beside / "windows", context.scratch / "marks"
-    hashing = partial(_hash_shard, folder, config.words)
-    origins = [replace(origin, settings=config.words) for origin in digests]
-    map_units(numbered, hashing, folder, context, parts=(), step="windows", origins=origins)
+    marks = context.scratch / "marks"
+    folder = keep_beside(shards, partial(_hash_shard, config.words), context, "windows", config.words)
     joined = _join(WindowFiles(folder, len(shards)), _ranks(shards), context.scratch / "repeats", context)
     marking = partial(_mark_shard, folder, len(shards), joined, config.words, marks)
     map_units(range(len(shards)), marking, marks, context, parts=(), step="mark")
@@ -74,9 +72,8 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
     return Result(counts=tally.counts, examples=tally.examples)
 
 
-def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store the words and the sorted windows of one shard."""
-    index, shard = numbered
+def _hash_shard(size: int, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """The words and the sorted windows of one shard."""
     words, windows = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint64)]
     counts = [np.zeros((0, 2), np.int64)]
     for texts in pq.read_table(shard, columns=["text"]).column("text").chunks:
@@ -90,21 +87,15 @@ def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Pa
     found = found[order]
     limits = np.arange(1, _RANGES, dtype=np.uint64) << np.uint64(56)
     edges = np.concatenate(([0], np.searchsorted(found, limits), [len(found)]))
-    tally = Tally()
-    for name, values in (
-        ("counts", np.concatenate(counts)),
-        ("edges", edges),
-        ("words", np.concatenate(words)),
-        ("hashes", found),
-        ("places", order.astype(np.uint32)),
-    ):
-        tally.files.append(folder / f"{index:05d}.{name}")
-        write_atomically(tally.files[-1], values.tobytes())
-    return {}, tally
+    yield "counts", np.concatenate(counts).tobytes()
+    yield "edges", edges.tobytes()
+    yield "words", np.concatenate(words).tobytes()
+    yield "hashes", found.tobytes()
+    yield "places", order.astype(np.uint32).tobytes()
 
 
 class WindowFiles:
-    """What `_hash_shard` wrote. Documents, words and windows are numbered across all shards."""
+    """What `_hash_shard` tells. Documents, words and windows are numbered across all shards."""
 
     def __init__(self, folder: Path, shards: int) -> None:
         self._folder = folder

@@ -9,7 +9,7 @@ Axes: N documents, M documents of a cell, D width of an embedding.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,8 @@ from pydantic import Field
 from lmworks.data.duplicates.deduplicate import REASONS, drop_units, read_ids
 from lmworks.data.pretrained import batches, load, model_digest, most_tokens
 from lmworks.data.records import Documents, read_columns, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import keep_beside
 from lmworks.lazy import NDArray, np
-from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 
@@ -68,12 +67,10 @@ class SemanticConfig(StepConfig):
 def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups."""
     shards = documents.shards()
-    folder = context.beside / "embedded"
     one_process = replace(context, workers=1)  # the model computes in threads of its own
-    embedding = partial(embed_shard, config, folder)
-    origins = origins_of(shards, config.encoder_digest, config.tokens)
-    map_units(list(enumerate(shards)), embedding, folder, one_process, (), "embed", origins=origins)
-    embedded = [np.load(folder / f"{index:05d}.npy", mmap_mode="r") for index in range(len(shards))]
+    embedding = partial(embed_shard, config)
+    folder = keep_beside(shards, embedding, one_process, "embedded", config.encoder_digest, config.tokens)
+    embedded = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))]
     edges = np.cumsum([0, *map(len, embedded)])
     ids = read_ids(shards, edges, np.arange(edges[-1]))
     cells = find_cells(embedded)
@@ -99,15 +96,12 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
     return Result(counts=tally.counts, examples=tally.examples)
 
 
-def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store the embeddings of one shard."""
-    index, shard = numbered
+def embed_shard(config: SemanticConfig, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """The embeddings of one shard."""
     texts = read_columns(shard, ["text"]).column("text").to_pylist()
     stream = io.BytesIO()
     np.save(stream, embed(config.folder / config.encoder, texts, config.tokens))
-    path = folder / f"{index:05d}.npy"
-    write_atomically(path, stream.getvalue())
-    return {}, Tally(files=[path])
+    yield "npy", stream.getvalue()
 
 
 def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from lmworks.data.records import Documents, read_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
 from lmworks.data.splits.groups import SplitConfig, cut, hash_of
-from lmworks.data.steps import map_units, origins_of
+from lmworks.data.steps import keep_beside
 from lmworks.errors import GateRefused, UsageError
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure
@@ -73,10 +73,7 @@ def topic_names(config: SplitConfig, documents: Documents, context: Context) -> 
 
 
 def _features(documents: Documents, with_topics: bool, context: Context) -> Path:
-    folder, shards = context.beside / "described", documents.shards()
-    work, origins = partial(describe_shard, folder, with_topics), origins_of(shards, with_topics)
-    map_units(list(enumerate(shards)), work, folder, context, parts=(), step="describe", origins=origins)
-    return folder
+    return keep_beside(documents.shards(), partial(describe_shard, with_topics), context, "described", with_topics)
 
 
 def _units(names: Names, neighbours: Neighbours | None, config: SplitConfig) -> Units:
