@@ -75,6 +75,13 @@ Parts = Mapping[str, Sequence[Document]]
 """Documents by the part of the output they belong to; "" is the output folder itself."""
 
 
+def counted(kept: Sequence[Document], tally: Tally) -> tuple[Parts, Tally]:
+    """What a step gives of one shard: the documents that stay, and the tally with their number and size."""
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
+
+
 def origins_of(shards: Sequence[Path], *settings: Any) -> list[Origin]:
     """What a unit for each shard depends on: the shard, and settings that are the same for all."""
     return [Origin((digest_file(shard),), settings) for shard in shards]

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
 from lmworks.data.quality.filters import MIN_WORDS
 from lmworks.data.records import Document, Documents, read_shard, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.lazy import pa
@@ -178,9 +178,7 @@ def _clean_shard(
         kept.append(clean)
     tally.files.append(found / f"{number:05d}.json")
     write_atomically(tally.files[0], json.dumps(records).encode())
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _matches(config: DecontaminateConfig, index: Path, text: str) -> list[Match]:

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.records import Documents, read_shard
-from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, origins_of
 from lmworks.data.words import hash_words, word_spans
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pq
@@ -222,9 +222,7 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
             tally.counts["words cut"] += int(repeated[start:stop].sum())
         elif config.action == "cut":
             tally.note("nothing but passages of other documents", id=document.id, text=document.text[:200])
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _repeated_words(files: WindowFiles, joined: Sequence[Path], first: int, last: int, size: int) -> NDArray[np.bool_]:

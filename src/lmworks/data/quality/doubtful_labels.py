@@ -22,7 +22,7 @@ from pydantic import Field
 
 from lmworks.data.quality.classifier import MOST_CHARACTERS, MOST_EXAMPLES, checked_labels, label_of, labelled
 from lmworks.data.records import Document, Documents, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_shards, quarantined
+from lmworks.data.steps import Parts, Tally, counted, map_shards, quarantined
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.stage import Context, Result, stage
@@ -130,9 +130,7 @@ def _mark_shard(
                 continue
             document = replace(document, meta={**document.meta, "likely_label": best})
         kept.append(document)
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _judged(folder: Path, labels: Sequence[str], documents: Sequence[Document]) -> list[dict[str, float]]:

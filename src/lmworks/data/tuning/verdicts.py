@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
 from lmworks.lazy import pq
@@ -165,9 +165,7 @@ def _judge_shard(
             tally.counts[f"labelled: {label}"] += 1
             document = replace(document, meta={**document.meta, "label": label})
         kept.append(document)
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _most(labels: Counter[str]) -> str | None:

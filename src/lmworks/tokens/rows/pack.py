@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.bulk import BulkEncoder
-from lmworks.tokens.rows.shards import token_type, write_rows
+from lmworks.tokens.rows.shards import filled, token_type, write_filled, write_rows
 from lmworks.tokens.tokenizer import Message, Tokenizer, TokenizerFolder
 
 if TYPE_CHECKING:
@@ -198,27 +198,17 @@ def pack_conversations(
         encoded += pieces
         documents += [record["document"]] if pieces and record["document"] else []
     rows = best_fit([len(ids) for ids, _ in encoded], width)
-    tokens = np.full((len(rows), width), encoder.end_of_text_id, dtype=np.uint32)
-    weights = np.zeros((len(rows), width), dtype=np.uint8)
-    for row, members in enumerate(rows):
-        start = 0
-        for member in members:
-            ids, trained = encoded[member]
-            tokens[row, start : start + len(ids)] = ids
-            weights[row, start : start + len(ids)] = trained
-            start += len(ids)
-    counts = write_rows(
+    ids, trained = (
+        [[each for member in members for each in encoded[member][side]] for members in rows] for side in (0, 1)
+    )
+    counts = write_filled(
         out,
-        [tokens],
-        [weights],
-        sorted(documents),
-        rows=len(rows),
-        sequence_length=config.sequence_length,
-        trained_tokens=int(weights[:, 1:].sum()),
-        vocab_size=encoder.vocab_size,
-        tokenizer_digest=encoder.digest,
+        encoder,
+        filled(ids, width, encoder.end_of_text_id, np.uint32),
+        filled(trained, width, 0, np.uint8),
+        documents,
         bytes_of_text=sum(len(encoder.decode(_trained(each)).encode()) for each in encoded),
-        **dict[str, Any](fates),
+        **fates,
     )
     return Result(counts={"conversations": len(encoded)} | counts)
 
@@ -277,24 +267,15 @@ def pack_pairs(
         for record, source, target in zip(records, *sides, strict=True)
         if source and target and len(source) + len(target) + 2 <= config.sequence_length
     ]
-    tokens = np.zeros((len(sound), width), dtype=np.uint32)
-    weights = np.zeros((len(sound), width), dtype=np.uint8)
-    for row, (_, source, target) in enumerate(sound):
-        tokens[row, : len(source) + len(target)] = source + target
-        weights[row, len(source) : len(source) + len(target)] = 1
     dropped = len(records) - len(sound)
     if dropped:
         context.log(f"{dropped} of {len(records)} pairs are empty or longer than {config.sequence_length} tokens")
-    counts = write_rows(
+    counts = write_filled(
         out,
-        [tokens],
-        [weights],
-        sorted(record["document"] for record, _, _ in sound if record["document"]),
-        rows=len(sound),
-        sequence_length=config.sequence_length,
-        trained_tokens=int(weights.sum()),
-        vocab_size=encoder.vocab_size,
-        tokenizer_digest=encoder.digest,
+        encoder,
+        filled([source + target for _, source, target in sound], width, 0, np.uint32),
+        filled([[0] * len(source) + [1] * len(target) for _, source, target in sound], width, 0, np.uint8),
+        [record["document"] for record, _, _ in sound if record["document"]],
         bytes_of_text=sum(len(record["messages"][1]["content"].encode()) for record, _, _ in sound),
         dropped=dropped,
     )
