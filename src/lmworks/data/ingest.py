@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -149,7 +149,7 @@ def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -
         "records": judged,
         "passed": passed,
         "share_without_licence": round(reasons.get(NO_LICENCE, 0) / judged, 6),
-        "mixture": mixture.as_json(),
+        "mixture": asdict(mixture),
         "sources": [
             {"source": name, "licence": licence, "documents": n} for (name, licence), n in sorted(counts.items())
         ],

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard
-from lmworks.data.words import hash_words, word_spans
+from lmworks.data.duplicates.minhash import SHINGLE_WORDS, hash_windows, jaccard
+from lmworks.data.words import Words, hash_words, word_spans
 from lmworks.lazy import NDArray, np, pa
 
 Method = Literal["exact", "near-duplicate", "13-gram", "8-gram"]
@@ -62,12 +62,7 @@ def word_hashes(texts: Sequence[str]) -> Iterator[NDArray[np.uint64]]:
 
 def runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
     """A hash of each run of `size` words [W - size + 1]."""
-    count = max(0, len(words) - size + 1)
-    mixed = np.zeros(count, np.uint64)
-    for start in range(size):
-        mixed = (mixed ^ words[start : start + count]) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return mixed
+    return hash_windows(Words(words, np.array([len(words)])), size)[0]
 
 
 def write_index(folder: Path, texts: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ The values are Faker's, not those of the detectors' own patterns, so the figures
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import json
 import string
@@ -21,6 +20,7 @@ from lmworks.data.privacy.findings import Detector, Kind, scan
 from lmworks.data.records import Documents, shard_ids
 from lmworks.lazy import pc, pq
 from lmworks.pipeline.figure import Figure, wilson
+from lmworks.pipeline.files import digest_text
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -73,14 +73,10 @@ def measure(
 
 def _sample(documents: Documents) -> Iterator[str]:
     """The texts of the documents whose ids have the lowest hashes."""
-    chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=_hash))
+    chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=digest_text))
     for shard in documents.shards():
         rows = pq.read_table(shard, columns=["id", "text"], filters=pc.field("id").isin(sorted(chosen)))
         yield from rows.column("text").to_pylist()
-
-
-def _hash(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
 
 
 def _share(name: str, right: int, n: int) -> Figure:

@@ -12,11 +12,10 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents, write_json_lines
+from lmworks.data.records import Document, Documents, shard_ids, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
-from lmworks.lazy import pq
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
@@ -67,7 +66,7 @@ def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: C
     before. `disagreements.jsonl` lists the documents whose annotators gave several labels.
     """
     lines = [line for path in config.files() for line in _lines(path)]
-    known = _known(documents, {line.id for line in lines})
+    known = {line.id for line in lines}.intersection(shard_ids(documents.path))
     judged, unusable = _sort_out(lines, known)
     if not judged:
         raise LmworksError(
@@ -121,14 +120,6 @@ def _read(place: Line, raw: bytes) -> Line:
         if not (isinstance(values.get(name), str) and values[name].strip()):
             return place._replace(fault=f"no verdict: field {name!r} must be a text that is not empty")
     return place._replace(id=values["id"], label=values["label"].strip(), annotator=values["annotator"].strip())
-
-
-def _known(documents: Documents, wanted: set[str]) -> set[str]:
-    """Which of these ids the documents have."""
-    known: set[str] = set()
-    for shard in documents.shards():
-        known |= wanted.intersection(pq.read_table(shard, columns=["id"]).column("id").to_pylist())
-    return known
 
 
 def _sort_out(lines: Sequence[Line], known: set[str]) -> tuple[dict[str, dict[str, str]], list[dict[str, Any]]]:
