@@ -19,7 +19,7 @@ from pathlib import Path
 
 from gguf_files import Quiet
 
-from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Context
@@ -54,7 +54,7 @@ def pack(model: Path, questions: Path, folder: Path) -> Shards:
     """Rows of the first questions."""
     records = [json.loads(line) for line in questions.read_text("utf-8").splitlines()[:QUESTIONS]]
     chats = [
-        Conversation(
+        conversation(
             id=str(i), form="asked", question=one["question"], answer=one["answer"], document=str(i), phrasing=0
         )
         for i, one in enumerate(records)

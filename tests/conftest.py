@@ -14,6 +14,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     import torch
 
+    from packages import Site
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -38,6 +40,14 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         import elsewhere
 
         elsewhere.load()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A folder that tests install packages into."""
+    from packages import open_site
+
+    yield from open_site(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture

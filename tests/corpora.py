@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmworks.data.records import Document, Documents, write_ids, write_shard
-from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
 from lmworks.tokens.kinds.bpe import BpeConfig, bpe
 from lmworks.tokens.rows.pack import PackConversationsConfig, PackDocumentsConfig, pack_conversations, pack_documents
@@ -48,13 +48,12 @@ def make_documents(folder: Path, found: Sequence[str]) -> Documents:
 def make_conversations(folder: Path, count: int = 40) -> Conversations:
     """Questions about things, each with a short answer."""
     conversations = [
-        Conversation(
+        conversation(
             id=f"{number:04d}",
             form="explain",
             question=f"What does {VERBS[number % 4][:-1]}{THINGS[number % 5].title()} do?",
             answer=f"{VERBS[number % 4]} the {THINGS[number % 5]}.",
             document=f"{number:04d}",
-            phrasing=0,
         )
         for number in range(count)
     ]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OWN = "lmworks"
 """The distribution of this package; what it adds by entry points is as good as built in."""
+OWN_MODULES = (OWN, "lmworks_api_docs")
+"""The packages of this distribution."""
 
 T = TypeVar("T")
 
@@ -136,6 +138,11 @@ def plugins_behind(things: Sequence[Any]) -> set[Plugin]:
         for part in (thing.__mro__ if isinstance(thing, type) else [thing])
     }
     return {plugin for module in modules for plugin in _owners().get(module, ())}
+
+
+def is_own(module: str) -> bool:
+    """Whether a module is of this distribution."""
+    return module.partition(".")[0] in OWN_MODULES
 
 
 def load(place: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.resources import files
 
 from lmworks.data.sentences import sentences
 
@@ -46,21 +47,7 @@ def parse_operation(text: str) -> OperationText:
 SUMMARY_SENTENCES = 3
 SUMMARY_CHARACTERS = 600
 
-_VERBS = """accept activate add advertise allocate allow analyze apply approve archive assign associate attach attempt
-authorize begin calculate cancel change check claim clear close complete compose compute configure confirm connect
-contain continue convert copy create deactivate decline decrease decrypt define delete deliver deny deploy deprecate
-deprovision deregister describe designate detach detect determine disable disassociate disconnect discover dismiss
-display dissociate download edit enable encrypt end enroll establish evaluate exchange execute export extend fetch
-find flush force forget generate get grant identify import increase indicate ingest initialize initiate inspect install
-instantiate instruct invalidate invite invoke issue launch leave link list locate lock look make manage map mark merge
-migrate modify monitor move notify obtain onboard open override pause perform permit place post prepare prevent preview
-process produce promote provide provision publish purchase push put query read reboot rebuild recalculate receive
-recommend record recover redact redeem redirect refresh register reject release remove rename renew reorder replace
-replicate report request resend reset resize resolve respond restart restore resubmit resume resync retire retrieve
-retry return revert review revoke roll rotate run sample save scan schedule search select send set share show sign
-simulate specify split start stop store submit subscribe suspend switch synchronize tag take terminate test track
-transcribe transfer transform translate trigger turn unassign undeploy undo uninstall unlink unlock unregister
-unshare unsubscribe untag update upgrade upload validate verify view withdraw write"""
+_VERBS = (files(__package__) / "verbs.txt").read_text(encoding="utf-8").split()
 
 
 def _third_person(verb: str) -> str:
@@ -69,10 +56,8 @@ def _third_person(verb: str) -> str:
     return verb + ("es" if re.search(r"(?:s|x|z|ch|sh|o)$", verb) else "s")
 
 
-_THIRD_PERSON = {_third_person(verb): _third_person(verb) for verb in _VERBS.split()} | {
-    verb: _third_person(verb)
-    for verb in _VERBS.split()
-    if verb not in ("request", "process", "sample", "test", "end", "place")
+_THIRD_PERSON = {_third_person(verb): _third_person(verb) for verb in _VERBS} | {
+    verb: _third_person(verb) for verb in _VERBS if verb not in ("request", "process", "sample", "test", "end", "place")
 }
 """What may begin the sentence that says what an operation does, and its form after "which operation …"."""
 

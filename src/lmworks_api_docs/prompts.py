@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents
-from lmworks.data.tuning.conversations import Conversation, write_conversations
+from lmworks.data.tuning.conversations import Record, conversation, write_conversations
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks_api_docs import phrasings
@@ -67,8 +67,8 @@ def operations_to_prompts(
             made["seen"] = _converse(sample, config.seed, "held out")
         for name, conversations in made.items():
             write_conversations(out / name, conversations)
-            counts.update({f"{name} {form}": n for form, n in Counter(each.form for each in conversations).items()})
-            examples += [{"reason": f"{name} conversation", **each.as_json()} for each in conversations[:3]]
+            counts.update({f"{name} {form}": n for form, n in Counter(each["form"] for each in conversations).items()})
+            examples += [{"reason": f"{name} conversation", **each} for each in conversations[:3]]
     return Result(counts=counts, examples=examples)
 
 
@@ -90,7 +90,7 @@ def _operations(documents: Documents, counts: Counter[str], part: str) -> Iterat
         yield each if unique else replace(each, action=None)
 
 
-def _converse(operations: Sequence[_Operation], seed: int, wording: str) -> list[Conversation]:
+def _converse(operations: Sequence[_Operation], seed: int, wording: str) -> list[Record]:
     """One conversation of each form an operation allows, its wording drawn by the document's id."""
     made = []
     for each in operations:
@@ -111,10 +111,10 @@ def _converse(operations: Sequence[_Operation], seed: int, wording: str) -> list
 
 def _one(
     each: _Operation, form: str, wordings: Sequence[str], values: Mapping[str, str], answer: str, seed: int
-) -> Conversation:
+) -> Record:
     phrasing = _draw(seed, each.document.id, form) % len(wordings)
     question = wordings[phrasing].format_map(values)
-    return Conversation(
+    return conversation(
         id=_id(form, each.document.id, question),
         form=form,
         question=question,
@@ -126,14 +126,14 @@ def _one(
     )
 
 
-def _off_topic(wording: str) -> list[Conversation]:
+def _off_topic(wording: str) -> list[Record]:
     asked = [(question, phrasings.GREETING_ANSWER, 0) for question in phrasings.GREETINGS[wording]]
     for phrasing, opening in enumerate(phrasings.OPENINGS[wording]):
         for question in phrasings.OFF_TOPIC[wording]:
             text = opening + question
             asked.append((text[0].upper() + text[1:], phrasings.OFF_TOPIC_ANSWER, phrasing))
     return [
-        Conversation(
+        conversation(
             id=_id("other", "", text), form="other", question=text, answer=answer, document=None, phrasing=phrasing
         )
         for text, answer, phrasing in asked

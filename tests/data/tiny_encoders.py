@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForTokenClassification, BertModel
+
+if TYPE_CHECKING:
+    import pytest
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 

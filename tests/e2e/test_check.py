@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from e2e.small_recipe import lmworks
-from model.test_import_model import write_published
+from published import write_published
 
 pytestmark = pytest.mark.slow
 RECIPE = """\

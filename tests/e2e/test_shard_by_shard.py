@@ -195,7 +195,7 @@ def test_one_more_file_makes_one_shard_or_two_again(project: Path) -> None:
         "raw shards",
         "clean shards",
         "private shards",
-        "parts hash",
+        "parts hashed",
         "corpus filter",
         "rows encode",
     ):
@@ -219,7 +219,7 @@ def test_one_erased_document_makes_one_shard_of_each_step_again_and_is_nowhere(p
             assert victim.id.encode() not in content, left
     artifacts, listener = build(project, store)
     assert_as_from_nothing(project, artifacts, project / "fresh")
-    for step in ("raw shards", "clean shards", "private shards", "parts hash", "corpus filter", "rows encode"):
+    for step in ("raw shards", "clean shards", "private shards", "parts hashed", "corpus filter", "rows encode"):
         assert listener.taken[step] == 1, (step, listener.taken)
 
 

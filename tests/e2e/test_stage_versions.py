@@ -28,7 +28,7 @@ from lmworks.pipeline.stage import Stage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.schema import StepConfig
 from lmworks.train.configs.train import SftConfig
-from model.test_import_model import write_published
+from published import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")
 INEXACT = ("train", "evaluate", "compare", "classif", "doubtful", "semantic", "unigram", "best-of")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,38 +23,37 @@ class Collectives(dist.ProcessGroup):
     def __init__(self, gloo: Any, rank: int, size: int) -> None:
         super().__init__(rank, size)
         self.gloo = gloo
-        self._label = ""
+        # A group keeps its name in its backend; this one answers before that is ever asked for a sum.
+        self._register_backend(torch.device(torch._C._get_privateuse1_backend_name()), self.BackendType.CUSTOM, gloo)
 
-    def allreduce(self, tensors: list[Tensor], options: Any = None) -> Any:
-        return self.gloo.allreduce(_reached(tensors), options or dist.AllreduceOptions())
+    def allreduce(self, tensors: list[Tensor], opts: Any = None) -> Any:
+        return self.gloo.allreduce(_reached(tensors), opts or dist.AllreduceOptions())
 
-    def allreduce_coalesced(self, tensors: list[Tensor], options: Any = None) -> Any:
-        return self.gloo.allreduce_coalesced(_reached(tensors), options or dist.AllreduceCoalescedOptions())
+    def allreduce_coalesced(self, tensors: list[Tensor], opts: Any = None) -> Any:
+        return self.gloo.allreduce_coalesced(_reached(tensors), opts or dist.AllreduceCoalescedOptions())
 
-    def broadcast(self, tensors: list[Tensor], options: Any = None) -> Any:
-        return self.gloo.broadcast(_reached(tensors), options or dist.BroadcastOptions())
+    def broadcast(self, tensors: list[Tensor], opts: Any = None) -> Any:
+        return self.gloo.broadcast(_reached(tensors), opts or dist.BroadcastOptions())
 
-    def allgather(self, outputs: list[list[Tensor]], inputs: list[Tensor], options: Any = None) -> Any:
-        return self.gloo.allgather([_reached(each) for each in outputs], _reached(inputs), options)
+    def allgather(self, outputs: list[list[Tensor]], inputs: list[Tensor], opts: Any = None) -> Any:
+        return self.gloo.allgather([_reached(each) for each in outputs], _reached(inputs), opts)
 
-    def _allgather_base(self, output: Tensor, input_: Tensor, options: Any = None) -> Any:
-        return self.gloo._allgather_base(*_reached([output, input_]), options or dist.AllgatherOptions())
+    def all_gather_single(self, output: Tensor, input_: Tensor, opts: Any = None) -> Any:
+        return self.gloo._allgather_base(*_reached([output, input_]), opts or dist.AllgatherOptions())
 
-    def allgather_into_tensor_coalesced(self, outputs: list[Tensor], inputs: list[Tensor], options: Any = None) -> Any:
-        options = options or dist.AllgatherOptions()
-        return self.gloo.allgather_into_tensor_coalesced(_reached(outputs), _reached(inputs), options)
+    def all_gather_single_coalesced(self, outputs: list[Tensor], inputs: list[Tensor], opts: Any = None) -> Any:
+        return _last(self.all_gather_single(*pair, opts) for pair in zip(outputs, inputs, strict=True))
 
-    def _reduce_scatter_base(self, output: Tensor, input_: Tensor, options: Any = None) -> Any:
-        return self.gloo._reduce_scatter_base(*_reached([output, input_]), options or dist.ReduceScatterOptions())
+    def reduce_scatter_single(self, output: Tensor, input_: Tensor, opts: Any = None) -> Any:
+        return self.gloo._reduce_scatter_base(*_reached([output, input_]), opts or dist.ReduceScatterOptions())
 
-    def reduce_scatter_tensor_coalesced(self, outputs: list[Tensor], inputs: list[Tensor], options: Any = None) -> Any:
-        options = options or dist.ReduceScatterOptions()
-        return self.gloo.reduce_scatter_tensor_coalesced(_reached(outputs), _reached(inputs), options)
+    def reduce_scatter_single_coalesced(self, outputs: list[Tensor], inputs: list[Tensor], opts: Any = None) -> Any:
+        return _last(self.reduce_scatter_single(*pair, opts) for pair in zip(outputs, inputs, strict=True))
 
-    def scatter(self, outputs: list[Tensor], inputs: list[list[Tensor]], options: Any = None) -> Any:
-        return self.gloo.scatter(_reached(outputs), [_reached(each) for each in inputs], options)
+    def scatter(self, outputs: list[Tensor], inputs: list[list[Tensor]], opts: Any = None) -> Any:
+        return self.gloo.scatter(_reached(outputs), [_reached(each) for each in inputs], opts)
 
-    def barrier(self, options: Any = None) -> Any:
+    def barrier(self, opts: Any = None) -> Any:
         return self.gloo.barrier(dist.BarrierOptions())
 
     def getBackendName(self) -> str:  # noqa: N802 - torch's name
@@ -64,9 +63,18 @@ class Collectives(dist.ProcessGroup):
         return int(super().size())
 
 
+def _last(works: Iterable[Any]) -> Any:
+    """The last of several sums, when all before it are done."""
+    for work in works:
+        work.wait()
+    return work
+
+
 def _reached(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Their memory as gloo takes it. Raises RuntimeError for tensors of the processor, in torch's words for NCCL."""
+    """Their memory as gloo takes it. Raises RuntimeError for what NCCL refuses, in torch's words."""
     for tensor in tensors:
         if tensor.device.type == "cpu":
             raise RuntimeError("No backend type associated with device type cpu")
+        if not tensor.is_contiguous():
+            raise RuntimeError("Tensors must be contiguous")
     return [torch.ops.elsewhere.on_cpu(tensor) for tensor in tensors]

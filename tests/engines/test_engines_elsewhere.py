@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,78 +9,19 @@ import pytest
 import torch
 
 from elsewhere import close_to
+from engine_bench import CALLS, DRAWN, DRAWS, MODELS, PROMPTS, make_folders, open_for
 from live_server import MODEL, serving
 from lmworks.engines.engine import Engine, Sampling
-from lmworks.engines.open import open_adapted, open_engine, open_reward_model
+from lmworks.engines.open import open_adapted, open_engine
 from lmworks.engines.published import PublishedEngine
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError
-from lmworks.model.config import REWARD
-from lmworks.model.folder import load_model, save_model
 from lmworks.model.published import load_published
-from model.test_import_model import take, write_published
-from tiny import disturbed, make_adapted, make_tiny_model
-
-PROMPTS = [[5, 6, 7, 8], [9, 10], [11] * 20]
-SHARED = [[*range(20, 60), number] for number in (3, 4, 5)]
-DRAWN = [Sampling(6, 1.0, 0.9, 40, seed=number, log_probabilities=True) for number in range(3)]
-
-
-def written(engine: Engine, prompts: Sequence[Sequence[int]], sampling: Any) -> Any:
-    found = engine.generate(prompts, sampling)
-    return [[each.ids, each.text, each.finish_reason, list(each.log_probabilities)] for each in found]
-
-
-def stepped(engine: Engine) -> Any:
-    """Two requests, of which one is taken back, and a third that comes later."""
-    batch = engine.batch(2, 40)
-    first, second = (batch.add(prompt, Sampling(6)) for prompt in PROMPTS[:2])
-    batch.step()
-    batch.remove(first)
-    third = batch.add(PROMPTS[2], Sampling(3))
-    while batch.busy:
-        batch.step()
-    return second.ids, third.ids
-
-
-CALLS: dict[str, Callable[[Engine], Any]] = {
-    "generate": lambda engine: [
-        written(engine, PROMPTS, Sampling(6)),
-        written(engine, SHARED, Sampling(4, log_probabilities=True)),
-        written(engine, PROMPTS, Sampling(6, stop=("e",))),
-    ],
-    "batch": stepped,
-    "stream": lambda engine: [piece.ids for piece in engine.stream(PROMPTS[0], Sampling(5), lambda: False)],
-    "log_likelihoods": lambda engine: engine.log_likelihoods([[5, 6, 7, 8], [9, 10, 11]], [1, 2]),
-    "score_choices": lambda engine: engine.score_choices([5, 6, 7], [[8, 9], [10], [11, 12, 13]]),
-    "scores": lambda engine: engine.scores([[5, 6, 7], [8, 9]]),
-}
-DRAWS = {"drawn": lambda engine: written(engine, PROMPTS, DRAWN)}
-"""Of our own engine, whose noise is the same on every device."""
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("models")
-    make_tiny_model(folder / "plain")
-    make_tiny_model(folder / "sliding", window=8)
-    judge = load_model(folder / "plain", labels=REWARD)
-    save_model(disturbed(judge, 0.1), folder / "judge", folder / "plain")
-    for name, adapter in (("lora", {"rank": 4}), ("dora", {"kind": "dora", "rank": 2})):
-        make_adapted(folder / "plain", folder / name, **adapter)
-    take(write_published(folder / "gpt2", "GPT-2"), folder / "published")
-    for kind in ("prompt", "prefix"):
-        make_prefixed(folder / "plain", folder / kind, kind)
-    return {each.name: each for each in folder.iterdir()}
-
-
-def make_prefixed(base: Path, folder: Path, kind: str) -> None:
-    from lmworks.train.configs.adapter import PrefixConfig
-    from lmworks.train.families.prefix import Prefix
-
-    model = load_model(base)
-    save_model(model, folder, base)
-    Prefix(model, PrefixConfig.model_validate({"kind": kind, "tokens": 3}), seed=0).save(folder / "adapter")
+    return make_folders(tmp_path_factory.mktemp("models"))
 
 
 def test_every_call_of_an_engine_stands_here() -> None:
@@ -89,16 +29,13 @@ def test_every_call_of_an_engine_stands_here() -> None:
     assert public == CALLS.keys(), "a new call of the engine is tried on another device, too"
 
 
-@pytest.mark.parametrize("model", ["plain", "sliding", "prompt", "prefix", "published"])
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("call", [*CALLS, *DRAWS])
 def test_calls_give_what_they_give_on_the_processor(
     model: str, call: str, folders: dict[str, Path], another_device: torch.device
 ) -> None:
     ask = {**CALLS, **DRAWS}[call]
-    if call == "scores":
-        here, there = (open_reward_model(folders["judge"], device=device) for device in ("cpu", "auto"))
-    else:
-        here, there = (open_engine(folders[model], device=device) for device in ("cpu", "auto"))
+    here, there = (open_for(call, model, folders, device) for device in ("cpu", "auto"))
     assert here.model.output_weight.device.type == "cpu" and there.model.output_weight.device == another_device
     if model == "published" and call in ("batch", "stream", "drawn"):
         assert isinstance(there, PublishedEngine)

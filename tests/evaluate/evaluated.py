@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from lmworks.data.records import Document, Documents, write_ids, write_shard
-from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.evaluate.items import Item
 
 OPERATIONS = {
@@ -43,7 +43,7 @@ def make_conversations(folder: Path, operations: dict[str, tuple[str, ...]] = OP
                 ("find", f"Which {service} operation {action(name)}?", name),
             ):
                 made.append(
-                    Conversation(
+                    conversation(
                         id=f"{form}-{name}",
                         form=form,  # type: ignore[arg-type]
                         question=question,
@@ -51,7 +51,6 @@ def make_conversations(folder: Path, operations: dict[str, tuple[str, ...]] = OP
                         document=f"doc-{name}",
                         service=service,
                         operation=name,
-                        phrasing=0,
                     )
                 )
     write_conversations(folder, made)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
-from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.evaluate.baselines.word_table import WordTable
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
@@ -101,7 +101,7 @@ def test_the_word_table_is_that_of_model_1(pairs: list[tuple[str, str]]) -> None
 
 def conversations(folder: Path) -> Conversations:
     made = [
-        Conversation(id=f"p{number}", form="pair", question=source, answer=target, document=f"d{number}", phrasing=0)
+        conversation(id=f"p{number}", form="pair", question=source, answer=target, document=f"d{number}")
         for number, (source, target) in enumerate(PAIRS.items())
     ]
     write_conversations(folder, made)

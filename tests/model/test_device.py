@@ -9,9 +9,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 import elsewhere
 import lmworks
@@ -92,6 +94,33 @@ def test_the_plan_sees_the_accelerator(machine_with_one: None) -> None:
     assert alone.device == "cpu" and not alone.product_rates
     with pytest.raises(LmworksError, match="device: cuda, but torch finds cpu and elsewhere"):
         this_machine("cuda")
+
+
+class Sides(TorchFunctionMode):
+    """Notes the sides of the matrices that are multiplied, each once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[int] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "matmul" in func.__name__ and len(args[0]) not in self.noted:
+            self.noted.append(len(args[0]))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_rate_is_that_of_a_product_long_enough_to_be_timed(
+    another_device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "PRODUCT", 8)
+    monkeypatch.setattr(device, "LARGEST_PRODUCT", 32)
+    for seconds, sides in ((3600.0, [8, 16, 32]), (1e-12, [8])):
+        monkeypatch.setattr(device, "QUICK_SECONDS", seconds)
+        device._product_rate.cache_clear()
+        with Sides() as found:
+            assert device.product_rate(another_device, torch.float32) > 0
+        assert found.noted == sides
+    device._product_rate.cache_clear()
 
 
 def test_asking_imports_no_torch() -> None:

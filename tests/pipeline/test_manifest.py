@@ -41,8 +41,8 @@ def test_nothing_that_is_no_number_is_written(tmp_path: Path) -> None:
 
 
 def test_roles_that_an_old_manifest_lacks_are_those_that_its_stage_declares(tmp_path: Path) -> None:
-    for name in ("toy", "gone"):
-        written = make_manifest(stage=name, inputs={"texts": [RECORD], "rules": [RECORD], "left": [RECORD]}).as_json()
+    for name, called in (("toy", toy.name), ("gone", "gone")):
+        written = make_manifest(stage=called, inputs={"texts": [RECORD], "rules": [RECORD], "left": [RECORD]}).as_json()
         del written["format"]
         (tmp_path / name).write_text(json.dumps(written))
     roles = {name: record.role for name, record in read_manifest(tmp_path / "toy").records()}

@@ -15,7 +15,7 @@ from lmworks.data.quality.curate import CurateConfig, curate
 from lmworks.data.records import Documents
 from lmworks.data.splits.groups import SplitConfig
 from lmworks.data.splits.split import split
-from lmworks.data.tuning.conversations import Conversation, write_conversations
+from lmworks.data.tuning.conversations import conversation, write_conversations
 from lmworks.data.tuning.pairs import PairsConfig, pairs
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import BITS_PER_BYTE, ROUGE_L
@@ -60,26 +60,24 @@ class TaskConfig(StepConfig):
 @stage(version=1, reads="documents")
 def operations_to_prompts(config: ToyConfig, documents: Documents, out: Path, context: Context) -> Result:
     made = [
-        Conversation(
+        conversation(
             id=document.id[::-1],
             form="explain",
             question=f"What does this do: {document.text.splitlines()[0]}?",
             answer=document.text.split("\n\n")[1],
             document=document.id,
-            phrasing=0,
         )
         for document in documents.iterate()
     ]
-    other = Conversation(
+    other = conversation(
         id="f" * 32,
         form="other",
         question="Hello",
         answer="I write about cloud services and nothing else.",
         document=None,
-        phrasing=0,
     )
     write_conversations(out / "train", [*made, other])
-    return Result(counts={"train explain": len(made)}, examples=[{"reason": "train conversation", **other.as_json()}])
+    return Result(counts={"train explain": len(made)}, examples=[{"reason": "train conversation", **other}])
 
 
 @stage(version=1, begins_with="base", trains_on="data", measures="validation")

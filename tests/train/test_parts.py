@@ -70,6 +70,27 @@ def test_attention_in_bfloat16_is_the_same_compiled_interpreted_and_of_long_rows
         torch.testing.assert_close(by_products, at_once, rtol=4e-2, atol=4e-2)
 
 
+def test_logits_are_gone_through_at_once_where_launching_takes_longer(
+    another_device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "SLICE", 30 * 4)
+    seen: list[int] = []
+
+    def noted(logits: torch.Tensor, *more: torch.Tensor) -> Any:
+        seen.append(len(logits))
+        return softmax_gradient(logits, *more)
+
+    monkeypatch.setattr(losses, "softmax_gradient", noted)
+    found = []
+    for device in (torch.device("cpu"), another_device):
+        torch.manual_seed(0)
+        hidden, matrix, weights, targets = torch.randn(9, 16), torch.randn(30, 16), torch.rand(9), torch.arange(9)
+        given = (each.to(device) for each in (hidden, matrix, targets, weights))
+        found.append([float(each) for each in chunked_cross_entropy(*given, torch.zeros(()))])
+    assert found[0] == pytest.approx(found[1])
+    assert seen.count(4) * 4 == seen[-1] == loss_chunk(30)
+
+
 @pytest.mark.parametrize(("count", "smoothing"), [(7, 0.0), (7, 0.1), (LOSS_CHUNK, 0.0), (LOSS_CHUNK + 5, 0.2)])
 def test_chunked_cross_entropy_has_the_value_and_gradients_of_the_plain_one(
     count: int, smoothing: float, monkeypatch: pytest.MonkeyPatch

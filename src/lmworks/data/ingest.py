@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -27,6 +27,7 @@ from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
+from lmworks.lazy import pc
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -130,8 +131,6 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
 
 def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:
     """Refuse a mixture that cannot be passed on, and licences that have expired; describe what passed."""
-    import pyarrow.compute as pc
-
     expired = [reason for reason in reasons if reason.startswith(EXPIRED)]
     if expired:
         raise GateRefused(f"{'; '.join(expired)}. Renew the contract and its `expires`, or leave these texts out.")
@@ -152,7 +151,7 @@ def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -
         "records": judged,
         "passed": passed,
         "share_without_licence": round(reasons.get(NO_LICENCE, 0) / judged, 6),
-        "mixture": mixture.as_json(),
+        "mixture": asdict(mixture),
         "sources": [
             {"source": name, "licence": licence, "documents": n} for (name, licence), n in sorted(counts.items())
         ],

@@ -7,14 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from lmworks.errors import LmworksError
+from lmworks.lazy import np, pa, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "created", "subject", "meta")
 
@@ -56,15 +54,11 @@ class Documents(Handle):
 
     def count(self) -> int:
         """Number of documents, from the shards' footers."""
-        import pyarrow.parquet as pq
-
         return sum(pq.read_metadata(shard).num_rows for shard in self.shards())
 
 
 def read_shard(file: Path | IO[bytes]) -> list[Document]:
     """The documents of one shard."""
-    import pyarrow.parquet as pq
-
     names = [name for name in COLUMNS if name != "text_digest"]
     rows = pq.read_table(file, columns=names).to_pylist()
     return [Document(**{**row, "meta": json.loads(row["meta"])}) for row in rows]
@@ -72,8 +66,6 @@ def read_shard(file: Path | IO[bytes]) -> list[Document]:
 
 def write_shard(path: Path, documents: Iterable[Document]) -> None:
     """Write documents sorted by id."""
-    import pyarrow as pa
-
     rows = sorted(documents, key=lambda document: document.id)
     columns: dict[str, list[str | None]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS[:-1]}
     columns["meta"] = [json.dumps(row.meta, sort_keys=True, ensure_ascii=False) for row in rows]
@@ -82,9 +74,6 @@ def write_shard(path: Path, documents: Iterable[Document]) -> None:
 
 def _strings(values: Sequence[str | None]) -> pa.Array:
     """A column of texts. `pa.array` imports pandas where it can, which every worker would wait for."""
-    import numpy as np
-    import pyarrow as pa
-
     encoded = [b"" if value is None else value.encode() for value in values]
     edges = np.concatenate(([0], np.cumsum([len(each) for each in encoded], dtype=np.int64)))
     if edges[-1] >= 2**31:
@@ -96,9 +85,6 @@ def _strings(values: Sequence[str | None]) -> pa.Array:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write the columns of a shard. Equal documents give equal bytes: no times, no schema of a library."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     sink = pa.BufferOutputStream()
     pq.write_table(
         table.combine_chunks(),
@@ -114,16 +100,12 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
     """Some columns of a shard, or all. pyarrow's `read_table` takes twice as long and imports its query engine."""
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(path) as file:
         return file.read(names)
 
 
 def shard_ids(folder: Path) -> Iterator[str]:
     """The ids of all shards of a folder, in order, without the texts."""
-    import numpy as np
-
     shards = Documents(folder, "").shards()
     found = [np.array(read_columns(shard, ["id"]).column("id").to_pylist(), "S") for shard in shards]
     ids = np.sort(np.concatenate(found)) if found else np.zeros(0, "S1")

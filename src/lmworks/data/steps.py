@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -73,6 +73,13 @@ class Tally:
 
 Parts = Mapping[str, Sequence[Document]]
 """Documents by the part of the output they belong to; "" is the output folder itself."""
+
+
+def counted(kept: Sequence[Document], tally: Tally) -> tuple[Parts, Tally]:
+    """What a step gives of one shard: the documents that stay, and the tally with their number and size."""
+    tally.counts["documents"] += len(kept)
+    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
+    return {"": kept}, tally
 
 
 def origins_of(shards: Sequence[Path], *settings: Any) -> list[Origin]:
@@ -153,6 +160,35 @@ def map_units(
     for part in parts:
         write_ids(out / part, shard_ids(out / part))
     return total
+
+
+def keep_beside(
+    shards: Sequence[Path],
+    tell: Callable[[Path], Iterable[tuple[str, bytes]]],
+    context: Context,
+    step: str,
+    *settings: Any,
+    threads: bool = False,
+) -> Path:
+    """Keep beside the artifact what a pure function tells of each shard: files by their ending. The folder of them.
+
+    `settings` are what it depends on beside the shard.
+    """
+    folder, work = context.beside / step, partial(_tell, tell, context.beside / step)
+    origins = origins_of(shards, *settings)
+    map_units(list(enumerate(shards)), work, folder, context, (), step, threads, origins)
+    return folder
+
+
+def _tell(
+    tell: Callable[[Path], Iterable[tuple[str, bytes]]], folder: Path, numbered: tuple[int, Path]
+) -> tuple[Parts, Tally]:
+    index, shard = numbered
+    tally = Tally()
+    for ending, content in tell(shard):
+        tally.files.append(folder / f"{index:05d}.{ending}")
+        write_atomically(tally.files[-1], content)
+    return {}, tally
 
 
 def _take(

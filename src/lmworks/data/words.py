@@ -77,14 +77,10 @@ def _as_words(content: bytes, offsets: NDArray[np.int64]) -> tuple[bytes, NDArra
     pieces, end, lengths = [], 0, np.diff(offsets)
     for text in np.unique(np.searchsorted(offsets, beyond, "right") - 1):
         start, stop = offsets[text], offsets[text + 1]
-        folded = _BEYOND_ASCII.sub(_folded, content[start:stop].decode()).encode()
+        folded = _BEYOND_ASCII.sub(lambda found: _fold(found[0]), content[start:stop].decode()).encode()
         pieces += [content[end:start], folded]
         end, lengths[text] = stop, len(folded)
     return b"".join([*pieces, content[end:]]), np.concatenate(([0], np.cumsum(lengths)))
-
-
-def _folded(found: re.Match[str]) -> str:
-    return _fold(found[0])
 
 
 @functools.lru_cache(maxsize=100_000)  # quotes, dashes and the words of other scripts come again and again

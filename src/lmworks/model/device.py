@@ -31,8 +31,10 @@ DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri")
 """What Linux shows where it has a driver for NVIDIA (in Windows' subsystem, too), AMD or Intel."""
 NO_MEMORY = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
 """Parts of what torch says when memory has run out."""
-PRODUCT = 2048
-"""Side of the square matrices whose product is the rate that a training step is held against."""
+PRODUCT, LARGEST_PRODUCT = 2048, 8192
+"""Sides of the square matrices whose product is the rate that a training step is held against."""
+QUICK_SECONDS = 0.005
+"""A product that takes no longer does not fill the device, or is as short as asking for it: a larger one is timed."""
 ASKING_SECONDS = 120
 """Torch and a driver are loaded within some of them."""
 
@@ -155,13 +157,16 @@ def product_rate(device: torch.device, data_type: torch.dtype) -> float:
 def _product_rate(device: torch.device, data_type: torch.dtype, threads: int) -> float:
     import torch
 
-    left = torch.ones(PRODUCT, PRODUCT, dtype=data_type, device=device)
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        (left @ left)[0, 0].item()  # waits for the device
-        times.append(time.perf_counter() - began)
-    return float(2 * PRODUCT**3 / min(times))
+    side, seconds = PRODUCT // 2, 0.0
+    while seconds < QUICK_SECONDS and side < LARGEST_PRODUCT:
+        side *= 2
+        matrix, times = torch.ones(side, side, dtype=data_type, device=device), []
+        for _ in range(3):
+            began = time.perf_counter()
+            (matrix @ matrix)[0, 0].item()  # waits for the device
+            times.append(time.perf_counter() - began)
+        seconds = min(times)
+    return float(2 * side**3 / seconds)
 
 
 def accelerator_facts(asked: str = AUTO) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, locked
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import Effect, StepConfig, effects, references
-from lmworks.registry import Plugin
+from lmworks.registry import Plugin, is_own
 
 LIBRARIES = (
     *("torch", "numpy", "tokenizers", "safetensors", "pyarrow", "botocore", "ftfy", "phonenumbers", "Faker"),
@@ -335,7 +335,10 @@ def key_config(config: StepConfig) -> dict[str, Any]:
     naming = {name for name, _ in references(config)}
     dumped = config.model_dump(mode="json", exclude_defaults=True)
     changes = effects(type(config))
-    dumped |= {name: getattr(config, name) for name, effect in changes.items() if Effect.KIND in effect}
+    telling = {name for name, effect in changes.items() if Effect.KIND in effect}
+    if not is_own(type(config).__module__):  # a package may give several kinds one stage
+        telling |= {"kind"} & changes.keys()
+    dumped |= {name: getattr(config, name) for name in telling}
     kept = {name: value for name, value in dumped.items() if name not in naming and Effect.KEY in changes[name]}
     for name in naming | kept.keys():
         inner = getattr(config, name)

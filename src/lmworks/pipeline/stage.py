@@ -11,6 +11,7 @@ what cannot change a byte.
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import StepConfig
+from lmworks.registry import is_own
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class Stage:
     """A stage function with what its signature says."""
 
     name: str
+    """Part of its keys, and the folder of its artifacts: no other stage has it."""
     version: int
     function: Callable[..., Result]
     config: type[StepConfig]
@@ -142,7 +145,7 @@ F = TypeVar("F", bound=Callable[..., Result])
 Names = str | Sequence[str]
 """The name of a parameter, or several."""
 
-_declared: dict[str, Mapping[str, Role]] = {}
+_declared: dict[str, Stage] = {}
 
 
 def stage(
@@ -157,7 +160,8 @@ def stage(
     """Make a stage of a function, and tell the role of each of its inputs.
 
     Raise `version` whenever the function's output changes for equal inputs, so that stored artifacts are rebuilt.
-    Raises TypeError for an input whose role is not told, or told twice, and for a role of what is no input.
+    Raises TypeError for an input whose role is not told, or told twice, for a role of what is no input, and for a
+    function that would have the keys of another.
     """
     told = {
         Role.READS: reads,
@@ -170,17 +174,38 @@ def stage(
 
     def wrap(function: F) -> Stage:
         hints = typing.get_type_hints(function)
-        name, config = function.__name__.replace("_", "-"), hints.get("config", StepConfig)
-        made = Stage(name, version, function, config, dict(_inputs(function, hints, roles)))
-        _declared[name] = {parameter: each.role for parameter, each in made.inputs.items()}
-        return made
+        config, inputs = hints.get("config", StepConfig), dict(_inputs(function, hints, roles))
+        return _declare(Stage(_name(function), version, function, config, inputs))
 
     return wrap
 
 
 def declared_roles(stage: str) -> Mapping[str, Role]:
     """The roles of a stage's inputs by its name; empty if no such stage was imported."""
-    return _declared.get(stage, {})
+    made = _declared.get(stage)
+    return {parameter: each.role for parameter, each in made.inputs.items()} if made else {}
+
+
+def _name(function: Callable[..., Result]) -> str:
+    """Of a function of this distribution its name alone; of another's its place, so that packages never share one."""
+    if is_own(function.__module__):
+        return function.__name__.replace("_", "-")
+    return re.sub(r"[^\w.]", "", f"{function.__module__}.{function.__qualname__}")
+
+
+def _declare(made: Stage) -> Stage:
+    """Know a stage by its name. One that is defined anew, by another import or in another cell, replaces the first."""
+    if made.name in _declared:
+        old, new = _declared[made.name].function, made.function
+        line, first = (function.__code__.co_firstlineno for function in (new, old))
+        in_one_run = old.__globals__ is new.__globals__ and old.__code__.co_filename == new.__code__.co_filename
+        if old.__module__ != new.__module__ or old.__code__ is new.__code__ or (in_one_run and line != first):
+            raise TypeError(
+                f"two stages are called {made.name!r}: {old.__module__}, line {first}, and {new.__module__}, line "
+                f"{line}; each would be given what the other made: rename one"
+            )
+    _declared[made.name] = made
+    return made
 
 
 def _inputs(

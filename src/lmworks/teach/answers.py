@@ -7,7 +7,6 @@ sequence-level distillation). Several answers to each prompt are candidates, whi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -62,21 +61,8 @@ class AnswersConfig(StepConfig):
         return Writing(self.model, tokens, self.data_type) if tokens else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """A conversation whose last answer a model wrote."""
-
-    id: str
-    asked: str
-    """Id of the conversation that it was asked in."""
-    messages: Sequence[dict[str, str]]
-    document: str | None
-    reference: str
-    """The answer of the data, or what a verifier compares with."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The line of `conversations.jsonl`."""
-        return {"form": "written", **vars(self)}
+FIELDS = ("form", "id", "asked", "messages", "document", "reference")
+"""Of a line that is written: `asked` is the conversation that it was asked in, `reference` the answer of that."""
 
 
 @stage(version=2, reads=("model", "data"))
@@ -97,23 +83,23 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     def write(some: Sequence[Any]) -> list[dict[str, Any]]:
         found = _generate(engine, [prompts[record["id"]] for record in some], [record["id"] for record in some], config)
         return [
-            vars(_written(record, sample, each, config.samples))
+            _written(record, sample, each, config.samples)
             for record, drawn in zip(some, found, strict=True)
             for sample, each in enumerate(drawn)
         ]
 
-    made = [Written(**item) for item in in_chunks(context, asked, PROMPTS_AT_ONCE, write)]
+    made = [{name: item[name] for name in FIELDS} for item in in_chunks(context, asked, PROMPTS_AT_ONCE, write)]
     kept = [
         each
         for each in made
-        if each.messages[-1]["content"] and (config.cut == "keep" or not was_cut(each.messages[-1]))
+        if each["messages"][-1]["content"] and (config.cut == "keep" or not was_cut(each["messages"][-1]))
     ]
     counts = {
         "prompts": len(asked),
         "prompts without room": len(ranked) - len(asked),
         "answers": len(kept),
-        "answers that were cut": sum(was_cut(each.messages[-1]) for each in made),
-        "empty answers": sum(not each.messages[-1]["content"] for each in made),
+        "answers that were cut": sum(was_cut(each["messages"][-1]) for each in made),
+        "empty answers": sum(not each["messages"][-1]["content"] for each in made),
     }
     if not kept:
         raise LmworksError(
@@ -121,7 +107,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
             "`cut: keep` what does not end"
         )
     write_conversations(out, kept)
-    examples = [{"reason": f"answer of {config.model}", **each.as_json()} for each in kept[:3]]
+    examples = [{"reason": f"answer of {config.model}", **each} for each in kept[:3]]
     return Result(counts=counts, examples=examples)
 
 
@@ -141,14 +127,16 @@ def _generate(
     return [found[start : start + config.samples] for start in range(0, len(found), config.samples)]
 
 
-def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> Written:
+def _written(record: dict[str, Any], sample: int, answer: Generation, samples: int) -> dict[str, Any]:
+    """A conversation whose last answer a model wrote."""
     turn = {"role": "assistant", "content": answer.text.strip()}
     if answer.end_id is None:
         turn["finish_reason"] = "length"
-    return Written(
-        id=record["id"] if samples == 1 else f"{record['id']}-{sample}",
-        asked=record["id"],
-        messages=[*record["messages"][:-1], turn],
-        document=record["document"],
-        reference=wanted_answer(record),
-    )
+    return {
+        "form": "written",
+        "id": record["id"] if samples == 1 else f"{record['id']}-{sample}",
+        "asked": record["id"],
+        "messages": [*record["messages"][:-1], turn],
+        "document": record["document"],
+        "reference": wanted_answer(record),
+    }

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
 from corpora import make_tokenizer, texts
 from lmworks.errors import LmworksError, UsageError
 from lmworks.recipe.schema import Effect, effects
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
-from lmworks.tokens.kinds.sentencepiece_model import Kind, Model, Piece, read_model, to_backend
+from lmworks.tokens.kinds.sentencepiece_model import read_model, to_backend
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from support import make_context
 
@@ -141,9 +142,12 @@ def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path, name: str, content
 
 
 def test_the_likelier_pair_is_joined_first_wherever_it_stands_in_the_file() -> None:
-    scores = {"ab": -2.0, "bc": -1.0, "a": -3.0, "b": -4.0, "c": -5.0}
-    pieces = [Piece("<unk>", 0.0, Kind.UNKNOWN), *(Piece(text, score, Kind.NORMAL) for text, score in scores.items())]
-    model = Model(pieces, 2, False, b"", add_dummy_prefix=False, remove_extra_whitespaces=False)
+    model = ModelProto()
+    model.trainer_spec.model_type = model.trainer_spec.BPE
+    model.normalizer_spec.add_dummy_prefix = model.normalizer_spec.remove_extra_whitespaces = False
+    model.pieces.add(piece="<unk>", type=ModelProto.SentencePiece.UNKNOWN)
+    for text, score in {"ab": -2.0, "bc": -1.0, "a": -3.0, "b": -4.0, "c": -5.0}.items():
+        model.pieces.add(piece=text, score=score)
     assert to_backend(model).encode("abc").tokens == ["a", "bc"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from lmworks.pipeline.stage import Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.distributed import launch
 from lmworks.train.distributed.launch import torchrun
 from lmworks.train.loop.train import train
 from support import Quiet, make_context
@@ -145,6 +147,15 @@ def test_bfloat16_ends_inside_the_noise_of_seeds(run: Any) -> None:
     seeds = [run(f"seed{seed}", data_type="bfloat16", seed=seed)[1][-1]["validation_loss"] for seed in (0, 1, 2)]
     two = run("two", data_type="bfloat16", processes=2)[1][-1]["validation_loss"]
     assert min(seeds) - (max(seeds) - min(seeds)) <= two <= max(seeds) + (max(seeds) - min(seeds))
+
+
+def test_what_a_lost_process_said_is_told(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = "import os\nif os.environ.get('LOCAL_RANK') == '1':\n    raise SystemExit('the card fell off the bus')\n"
+    (tmp_path / "sitecustomize.py").write_text(fault)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setattr(launch, "MOST_RESTARTS", 0)
+    with pytest.raises(LmworksError, match=r"(?s)none could be started.*It said: .*: the card fell off the bus$"):
+        run("lost", processes=2)
 
 
 def test_rows_that_do_not_go_evenly_are_refused(run: Any) -> None:

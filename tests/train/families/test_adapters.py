@@ -28,7 +28,7 @@ from lmworks.train.families.adapters import PARTS, Adapters
 from lmworks.train.loop.train import train
 from model.test_folder import SHAPE, logits
 from model.test_folder import TOKENS as SOME_TOKENS
-from model.test_import_model import take, write_published
+from published import take, write_published
 from support import MemoryJournal, make_context
 
 BLOCKS = dataclasses.replace(SHAPE, intermediate_size=64)

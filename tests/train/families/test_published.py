@@ -19,7 +19,7 @@ from lmworks.train.configs.train import CausalLMConfig, DistillationConfig, SftC
 from lmworks.train.contract import packed_batch
 from lmworks.train.families.published import TrainablePublished
 from lmworks.train.loop.train import train
-from model.test_import_model import FAMILIES, take, write_published
+from published import FAMILIES, take, write_published
 from support import make_context
 
 SMALL = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from corpora import pack_texts, texts
-from lmworks.data.tuning.conversations import Conversation, Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversations, Record, conversation, write_conversations
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
@@ -59,11 +59,11 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Conversations:
     return written(tmp_path_factory.mktemp("pairs"), made)
 
 
-def pair(name: str, source: str, target: str) -> Conversation:
-    return Conversation(id=name, form="pair", question=source, answer=target, document=f"d{name}", phrasing=0)
+def pair(name: str, source: str, target: str) -> Record:
+    return conversation(id=name, form="pair", question=source, answer=target, document=f"d{name}")
 
 
-def written(folder: Path, made: list[Conversation]) -> Conversations:
+def written(folder: Path, made: list[Record]) -> Conversations:
     write_conversations(folder, made)
     return Conversations(folder, folder.name)
 

@@ -2,141 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from lmworks.model import device
-from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Result
-from lmworks.tokens.rows.shards import Shards
-from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop import run
-from lmworks.train.loop.probe import made_up_prompts, made_up_tokenizer
-from lmworks.train.loop.train import train
-from lmworks.train.objectives import OBJECTIVES, objective_of
-from model.test_import_model import take, write_published
-from support import make_context
-
-SIZES = {"hidden_size": 64, "num_layers": 2}
-SMALL: dict[str, Any] = {
-    "data": "x",
-    "validation": "x",
-    "sequence_length": 48,
-    "global_batch_tokens": 192,
-    "micro_batch_rows": 2,
-    "steps": 3,
-    "validation_steps": 2,
-    "validation_rows": 4,
-    "checkpoint_steps": 2,
-    "data_type": "float32",
-    "threads": 1,
-    "compile": False,
-}
-FIELDS: dict[str, Any] = {
-    "teacher": "judge",
-    "rewards": [{"kind": "length", "most": 3}, {"kind": "regex", "pattern": ".*w1.*", "weight": 0.5}],
-    "group_size": 2,
-    "answer_tokens": 6,
-    "learning_rate": 0.001,
-}
-"""For objectives that have such a field; a new one that asks for another one says so when it is made."""
-BEGINS_WITH = {"Encoder": "encoder", "Seq2Seq": "seq2seq"}
-"""What an objective of a family is tuned from, by the name of the class that its family shares; else a decoder."""
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "sft lora": ("sft", {"adapter": {"rank": 4}}),
-    "sft lora dropout": ("sft", {"adapter": {"rank": 4, "dropout": 0.1}}),
-    "sft dora": ("sft", {"adapter": {"kind": "dora", "rank": 4}}),
-    "sft q4_1": ("sft", {"adapter": {"rank": 4, "quantise": "q4_1"}}),
-    "sft nf4": ("sft", {"adapter": {"rank": 4, "quantise": "nf4"}}),
-    "sft prompt": ("sft", {"adapter": {"kind": "prompt", "tokens": 4}}),
-    "sft prefix": ("sft", {"adapter": {"kind": "prefix", "tokens": 4}}),
-    "dpo lora": ("dpo", {"adapter": {"rank": 4}}),
-    "ppo lora": ("ppo", {"adapter": {"rank": 4}}),
-    "grpo judged": ("grpo", {"rewards": [{"kind": "model", "model": "judge"}]}),
-    "reward margins": ("reward", {"margins": True}),
-    "a decoder that sorts": ("sequence-classification", {"from": "decoder"}),
-    "a published decoder": ("sft", {"from": "published"}),
-    "a published decoder, aligned": ("dpo", {"from": "published"}),
-    "a published decoder, lora": ("dpo", {"from": "linear", "adapter": {"rank": 4}}),
-    "causal-lm bfloat16": ("causal-lm", {"data_type": "bfloat16"}),
-    "masked-lm bfloat16": ("masked-lm", {"data_type": "bfloat16"}),
-    "masked-lm of BERT's shape": ("masked-lm", {"architecture": "bert"}),
-    "text-to-text bfloat16": ("text-to-text", {"data_type": "bfloat16"}),
-    "a published decoder, bfloat16": ("sft", {"from": "published", "data_type": "bfloat16"}),
-    "computed again": ("causal-lm", {"activation_checkpointing": True}),
-    "smoothed": ("causal-lm", {"label_smoothing": 0.1}),
-    "best of it": ("causal-lm", {"keep_best": True, "patience": 1}),
-    "sgd": ("causal-lm", {"optimizer": "sgd", "learning_rate": 0.1}),
-    "adam": ("causal-lm", {"optimizer": "adam", "learning_rate": 0.002}),
-}
-DROPS = ("sft lora dropout", "masked-lm", "masked-lm bfloat16", "masked-lm of BERT's shape")
-"""Encoders drop out unless they are told otherwise, and a device has random numbers of its own."""
-
-
-class Bench:
-    """What the objectives are tried on: words, and models to begin with, made on the processor."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.words = made_up_tokenizer(folder / "words", 300)
-        self.watch = made_up_prompts(folder / "watch")
-        self.models: dict[str, ModelFolder] = {}
-        for name, objective, base in (
-            ("decoder", "causal-lm", "scratch"),
-            ("encoder", "masked-lm", "scratch"),
-            ("seq2seq", "span-corruption", "scratch"),
-            ("judge", "reward", "decoder"),
-        ):
-            self.run(f"base-{name}", objective, {"from": base, "steps": 1, "sequence_length": 64}, "cpu")
-            self.models[name] = ModelFolder(folder / f"base-{name}" / "out", name)
-        for name, family in (("published", "GPT-2"), ("linear", "Pythia")):
-            take(write_published(folder / family, family), folder / name)
-            self.models[name] = ModelFolder(folder / name, name)
-
-    def config(self, objective: str, values: dict[str, Any]) -> TrainConfig:
-        kind = OBJECTIVES[objective]
-        family = {base.__name__.removesuffix("Objective") for base in objective_of(objective).__mro__}
-        from_scratch = "hidden_size" in kind.model_fields and values.get("from", "scratch") == "scratch"
-        base = (
-            "scratch"
-            if from_scratch
-            else next((BEGINS_WITH[each] for each in BEGINS_WITH if each in family), "decoder")
-        )
-        fields = {name: value for name, value in FIELDS.items() if name in kind.model_fields}
-        if not kind.model_fields["learning_rate"].is_required():
-            fields.pop("learning_rate")
-        return kind.model_validate(
-            {"from": base, **SMALL, **(SIZES if from_scratch else {}), **fields, "step_name": objective, **values}
-        )
-
-    def run(self, name: str, objective: str, values: dict[str, Any], where: str) -> Result:
-        config = self.config(objective, {**values, "device": where})
-        base = self.models[config.base] if config.base else None
-        is_published = config.base in ("published", "linear")
-        words = TokenizerFolder(base.path, "") if base and is_published else self.words
-        tried = objective_of(objective)
-        place = self.folder / name
-        tried.write_made_up(place / "rows", config.sequence_length, 16, words.open())
-        rows = Shards(place / "rows", "rows")
-        judges = {"teacher": self.models["decoder"]} if objective == "distillation" else {}
-        if not judges and config.judges:
-            judges = {"rewards": [self.models["judge"]]}
-        watch = self.watch if tried.watched(self.watch, words.open(), 1) and not is_published else None
-        given = (base, rows, words, rows, watch)
-        return train(config, *given, out=place / "out", context=make_context(place), **judges)
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / name / "out" / "history.jsonl").read_text().splitlines()]
-
-    def weights(self, name: str) -> dict[str, torch.Tensor]:
-        return load_file(next((self.folder / name / "out").glob("*.safetensors")))
+from lmworks.train.objectives import OBJECTIVES
+from objective_bench import DROPS, VARIANTS, Bench, settings_of
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +23,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.mark.parametrize("name", [*OBJECTIVES, *VARIANTS])
 def test_losses_are_those_of_the_processor(name: str, bench: Bench, another_device: torch.device) -> None:
-    objective, values = VARIANTS.get(name, (name, {}))
-    if "dropout" in OBJECTIVES[objective].model_fields and name not in DROPS:
-        values = {"dropout": 0.0, **values}
+    objective, values = settings_of(name)
     bench.run(f"{name}-here", objective, values, "cpu")
     result = bench.run(f"{name}-there", objective, values, "auto")
     assert {figure.device for figure in result.figures if figure.name == "validation loss"} == {another_device.type}
@@ -167,3 +39,15 @@ def test_losses_are_those_of_the_processor(name: str, bench: Bench, another_devi
         weights, others = bench.weights(f"{name}-here"), bench.weights(f"{name}-there")
         assert weights.keys() == others.keys()
         assert all(torch.allclose(weights[key].float(), others[key].float(), atol=0.01) for key in weights)
+
+
+def test_memory_is_that_of_training_and_not_of_measuring_the_device(
+    bench: Bench, another_device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for side in (64, 1024):
+        monkeypatch.setattr(device, "PRODUCT", side)
+        device._product_rate.cache_clear()
+        found.append(bench.run(f"product of {side}", "causal-lm", {}, "auto").measured["device_memory_bytes"])
+    assert found[0] == found[1]
+    device._product_rate.cache_clear()

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from lmworks.data.quality.word_list import read_list
 from lmworks.data.records import Documents, read_shard
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.errors import LmworksError
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
@@ -96,9 +96,7 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
         kept.append(replace(document, text=text, meta=meta))
     tally.files.append(folder / f"{number:05d}.json")
     write_atomically(tally.files[0], json.dumps(types).encode())
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def clean(text: str, config: ClassicConfig) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -45,9 +45,7 @@ def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple
             tally.note("empty", id=document.id, path=meta.get("path"), raw=document.text[:200])
             continue
         kept.append(replace(document, text=text, meta=meta))
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 _UNUSUAL = bytes((*range(9), *range(11, 32), 127))

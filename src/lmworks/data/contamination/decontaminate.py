@@ -15,9 +15,10 @@ from pydantic import Field, model_validator
 from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
 from lmworks.data.quality.filters import MIN_WORDS
 from lmworks.data.records import Document, Documents, read_shard, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
+from lmworks.lazy import pa
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -158,8 +159,6 @@ def _clean_shard(
     config: DecontaminateConfig, index: Path, found: Path, numbered: tuple[int, Path]
 ) -> tuple[Parts, Tally]:
     number, shard = numbered
-    import pyarrow as pa
-
     tally, kept, records = Tally(), [], []
     documents = read_shard(shard)
     candidates = open_index(index).candidates(pa.array([each.text for each in documents], pa.string()))
@@ -179,9 +178,7 @@ def _clean_shard(
         kept.append(clean)
     tally.files.append(found / f"{number:05d}.json")
     write_atomically(tally.files[0], json.dumps(records).encode())
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _matches(config: DecontaminateConfig, index: Path, text: str) -> list[Match]:

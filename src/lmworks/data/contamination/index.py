@@ -17,14 +17,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard
-from lmworks.data.words import hash_words, word_spans
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from lmworks.data.duplicates.minhash import SHINGLE_WORDS, hash_windows, jaccard
+from lmworks.data.words import Words, hash_words, word_spans
+from lmworks.lazy import NDArray, np, pa
 
 Method = Literal["exact", "near-duplicate", "13-gram", "8-gram"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -59,29 +56,17 @@ class Match:
 
 def word_hashes(texts: Sequence[str]) -> Iterator[NDArray[np.uint64]]:
     """A hash of each word [W], text by text."""
-    import numpy as np
-    import pyarrow as pa
-
     for block in hash_words(pa.array(texts, pa.string())):
         yield from np.split(block.hashes, np.cumsum(block.counts)[:-1])
 
 
 def runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
     """A hash of each run of `size` words [W - size + 1]."""
-    import numpy as np
-
-    count = max(0, len(words) - size + 1)
-    mixed = np.zeros(count, np.uint64)
-    for start in range(size):
-        mixed = (mixed ^ words[start : start + count]) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return mixed
+    return hash_windows(Words(words, np.array([len(words)])), size)[0]
 
 
 def write_index(folder: Path, texts: Sequence[str]) -> None:
     """Store the runs of every item, sorted by hash."""
-    import numpy as np
-
     items = list(word_hashes(texts))
     lengths = np.array([len(words) for words in items], np.int64)
     for size in (*range(SHORTEST_INSIDE, RUN_WORDS), RUN_WORDS):
@@ -102,8 +87,6 @@ def write_index(folder: Path, texts: Sequence[str]) -> None:
 
 def _save(path: Path, column: NDArray[Any]) -> None:
     import io
-
-    import numpy as np
 
     from lmworks.pipeline.files import write_atomically
 
@@ -126,8 +109,6 @@ class Index:
     """What `write_index` stored; read from disk as it is needed."""
 
     def __init__(self, folder: Path) -> None:
-        import numpy as np
-
         def load(name: str) -> NDArray[Any]:
             column: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r")
             return column
@@ -153,8 +134,6 @@ class Index:
 
         Runs that reach from one text into the next are looked up with the rest, and do no more than propose.
         """
-        import numpy as np
-
         found = [np.zeros(0, bool)]
         for block in hash_words(texts):
             ends = np.cumsum(block.counts)
@@ -184,8 +163,6 @@ class Index:
         return found
 
     def _passages(self, words: NDArray[np.uint64]) -> Iterator[Passage]:
-        import numpy as np
-
         for size, (hashes, owners, offsets) in self.runs.items():
             mine = runs(words, size)
             first, known = _place(hashes, mine)
@@ -201,8 +178,6 @@ class Index:
     def _applies(
         self, method: Method, item: int, passages: Sequence[Passage], words: NDArray[np.uint64], threshold: float
     ) -> bool:
-        import numpy as np
-
         length = int(self.lengths[item])
         match method:
             case "exact":
@@ -223,8 +198,6 @@ class Index:
 
 def _place(hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Where each of `wanted` belongs in sorted hashes, and whether it stands there."""
-    import numpy as np
-
     if not len(hashes):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
     first = np.searchsorted(hashes, wanted)
@@ -235,8 +208,6 @@ def _join(
     owners: NDArray[np.int64], starts: NDArray[np.int64], offsets: NDArray[np.int64], size: int
 ) -> Iterator[Passage]:
     """Runs of one item that follow each other in the text and in the item, made one."""
-    import numpy as np
-
     order = np.lexsort((starts, starts - offsets, owners))
     owners, starts, offsets = owners[order], starts[order], offsets[order]
     follows = (np.diff(owners) == 0) & (np.diff(starts) == 1) & (np.diff(offsets) == 1)

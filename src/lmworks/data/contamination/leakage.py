@@ -7,19 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 from lmworks.data.duplicates.deduplicate import Clusters, find_clusters, read_ids
-from lmworks.data.duplicates.hashed import Hashed, hash_shard, hashed_path
+from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard
 from lmworks.data.records import Documents
-from lmworks.data.steps import map_units, origins_of
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MOST_COMPARED = 100
 """Documents of a cluster that each held-out one is compared with, unless that finds none: a flood of copies is one
@@ -40,11 +34,8 @@ class Neighbours:
     """What duplicate search knows of documents [N]; `least` is the lowest similarity that will be asked for."""
 
     def __init__(self, documents: Documents, least: float, context: Context) -> None:
-        folder, self._shards, self._context = context.beside / "hashed", documents.shards(), context
-        numbered = list(enumerate(self._shards))
-        hashing, origins = partial(hash_shard, folder, least), origins_of(self._shards, least)
-        map_units(numbered, hashing, folder, context, parts=(), step="hash", origins=origins)
-        self._hashed = Hashed([hashed_path(folder, index) for index, _ in numbered])
+        self._shards, self._context = documents.shards(), context
+        self._hashed = Hashed(self._shards, least, context)
         self._found: dict[float, NDArray[np.int64]] = {}
 
     def _roots(self, threshold: float) -> NDArray[np.int64]:
@@ -65,8 +56,6 @@ class Neighbours:
         `parts` is the part of each document [N]. Without a `train` part, as in cross-validation, every other part is
         trained on. There is one if and only if a cluster has documents on both sides.
         """
-        import numpy as np
-
         roots = self._roots(threshold)
         paired = np.flatnonzero(np.bincount(roots)[roots] > 1)
         order = paired[np.argsort(roots[paired], kind="stable")]

@@ -13,18 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lmworks.data.duplicates.hashed import Hashed, hash_shard, hashed_path
+from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
 from lmworks.data.records import Documents, read_columns, write_json_lines, write_table
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.lazy import NDArray, np, pa, pc
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import link
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _BANDS_BYTES = 2**28
 """Band hashes in memory at a time."""
@@ -57,11 +53,7 @@ def drop_duplicates(
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
-    folder = context.beside / "hashed"
-    hashing = partial(hash_shard, folder, threshold)
-    origins = origins_of(everything, threshold)
-    map_units(list(enumerate(everything)), hashing, folder, context, (), "hash", threads=True, origins=origins)
-    hashed = Hashed([hashed_path(folder, index) for index in range(len(everything))])
+    hashed = Hashed(everything, threshold, context, threads=True)
     clusters = find_clusters(hashed, threshold, context)
     reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
     edges = hashed.edges.tolist()
@@ -75,14 +67,10 @@ class Clusters:
     """Disjoint sets of rows; the least row stands for its set."""
 
     def __init__(self, size: int) -> None:
-        import numpy as np
-
         self.roots: NDArray[np.int64] = np.arange(size)
 
     def join(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
         """Make the sets of each pair one."""
-        import numpy as np
-
         while True:
             low, high = np.sort((self.roots[first], self.roots[second]), axis=0)
             if (low == high).all():
@@ -94,8 +82,6 @@ class Clusters:
 
 def find_clusters(hashed: Hashed, threshold: float | None, context: Context) -> Clusters:
     """Connect exact duplicates and, given a threshold, verified near ones."""
-    import numpy as np
-
     clusters = Clusters(len(hashed))
     order = np.lexsort(hashed.digests.T)
     equal = (hashed.digests[order[1:]] == hashed.digests[order[:-1]]).all(axis=1)
@@ -120,8 +106,6 @@ class Proof:
     """Whether pairs are near duplicates, by all their shingles."""
 
     def __init__(self, hashed: Hashed, threshold: float) -> None:
-        import numpy as np
-
         self._hashed = hashed
         self._threshold = threshold
         self._sets: dict[int, NDArray[np.uint32]] = {}
@@ -131,8 +115,6 @@ class Proof:
 
     def __call__(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For each pair whether its similarity reaches the threshold."""
-        import numpy as np
-
         low, high = np.minimum(first, second), np.maximum(first, second)
         pairs = low.astype(np.uint64) << np.uint64(32) | high.astype(np.uint64)
         alike = np.zeros(len(pairs), bool)
@@ -146,8 +128,6 @@ class Proof:
 
     def remember(self) -> None:
         """Do not compare again what was unlike. Within one band no pair comes twice."""
-        import numpy as np
-
         if len(self._unlike) > _REJECTED_PAIRS:
             self._unlike = self._unlike[:0]
         self._unlike = np.sort(np.concatenate((self._unlike, *self._found_unlike)))
@@ -155,8 +135,6 @@ class Proof:
 
     def _sketched_alike(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
         """Places of the pairs that may reach the threshold: of texts with a licence in common most cannot."""
-        import numpy as np
-
         known = self._hashed.sketches
         found = [
             start + np.flatnonzero((known[one] == known[other]).sum(axis=1) >= least_agreement(self._threshold))
@@ -166,8 +144,6 @@ class Proof:
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def _compare(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> list[bool]:
-        import numpy as np
-
         if self._held > _BLOCK_SHINGLES:
             self._sets, self._held = {}, 0
         missing = sorted(row for row in {*low.tolist(), *high.tolist()} if row not in self._sets)
@@ -189,8 +165,6 @@ def join_alike(
     reached before. Linear in the size of a bucket if all are alike, as in a flood of copies. Once few pairs are left,
     they are compared in one go.
     """
-    import numpy as np
-
     buckets, rows = keys >> np.uint64(32), (keys & np.uint64(2**32 - 1)).astype(np.int64)
     stay = np.zeros(len(keys), bool)
     stay[1:] = buckets[1:] == buckets[:-1]
@@ -225,8 +199,6 @@ def settle(
     clusters: Clusters, hashed: Hashed, shards: Sequence[Path], held_out_from: int
 ) -> tuple[NDArray[np.uint8], list[dict[str, list[str]]]]:
     """Decide what of each cluster stays: for each row 0 or the place in `REASONS`, and the clusters by least id."""
-    import numpy as np
-
     reasons = np.zeros(len(hashed), np.uint8)
     rows = np.flatnonzero(np.bincount(clusters.roots)[clusters.roots] > 1)
     ids = read_ids(shards, hashed.edges, rows)
@@ -252,8 +224,6 @@ def settle(
 
 def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """The ids of ascending rows."""
-    import numpy as np
-
     places = np.searchsorted(edges, rows, "right") - 1
     found = [np.zeros(0, "S1")]
     for shard in np.unique(places).tolist():
@@ -276,10 +246,6 @@ def drop_units(
 
 def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
     """Leave out the duplicates of one shard."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     index, shard, reasons = unit
     table = read_columns(shard)
     tally = Tally()

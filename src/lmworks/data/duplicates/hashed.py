@@ -6,32 +6,21 @@ A row is a document's number across all shards, in their order. Axes: N document
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lmworks.data.duplicates.minhash import SKETCH, bands, shingles, signatures, sketches
 from lmworks.data.records import read_columns
-from lmworks.data.steps import Parts, Tally
-from lmworks.pipeline.files import write_atomically
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from lmworks.data.steps import keep_beside
+from lmworks.lazy import NDArray, np
+from lmworks.pipeline.stage import Context
 
 _FIXED_BYTES = 16 + 4 + SKETCH
 """A document's digest, count and sketch in the file of its shard."""
 
 
-def hashed_path(folder: Path, index: int) -> Path:
-    """The file of a shard."""
-    return folder / f"{index:05d}.hashed"
-
-
-def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store text digests, sketches, band hashes and shingles of one shard."""
-    import numpy as np
-
-    index, shard = numbered
+def hash_shard(threshold: float | None, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """Text digests, sketches, band hashes and shingles of one shard."""
     table = read_columns(shard, ["text", "text_digest"])
     half_digests = "".join(digest[:32] for digest in table.column("text_digest").to_pylist())
     counts, found, sketched, hashes = [np.zeros(0, np.int64)], [], [], []
@@ -48,18 +37,18 @@ def hash_shard(folder: Path, threshold: float | None, numbered: tuple[int, Path]
     if not found:
         sketched = [bytes(SKETCH * len(table))]
     start = (head, bytes.fromhex(half_digests), number.astype(np.uint32).tobytes())
-    path = hashed_path(folder, index)
-    write_atomically(path, b"".join((*start, *sketched, joined.tobytes(), *hashes)))
-    return {}, Tally(files=[path])
+    yield "hashed", b"".join((*start, *sketched, joined.tobytes(), *hashes))
 
 
 class Hashed:
-    """The files of `hash_shard`: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
+    """What `hash_shard` tells: N and b, digests [N, 2], counts [N], sketches, bands [b, N], shingles [S]."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        import numpy as np
-
-        self._paths = paths
+    def __init__(
+        self, shards: Sequence[Path], threshold: float | None, context: Context, threads: bool = False
+    ) -> None:
+        hashing = partial(hash_shard, threshold)
+        folder = keep_beside(shards, hashing, context, "hashed", threshold, threads=threads)
+        self._paths = paths = sorted(folder.glob("*.hashed"))
         sizes, digests, counts = [0], [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.uint32)]
         sketched = [np.zeros((0, SKETCH), np.uint8)]
         self.bands = 0
@@ -84,8 +73,6 @@ class Hashed:
 
     def read_bands(self, first: int, last: int) -> NDArray[np.uint32]:
         """Bands [last - first, N]."""
-        import numpy as np
-
         parts = []
         for path, size in zip(self._paths, np.diff(self.edges).tolist(), strict=True):
             offset = 16 + _FIXED_BYTES * size + 4 * size * first
@@ -94,8 +81,6 @@ class Hashed:
 
     def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint32]]:
         """The set of shingles of each of some ascending rows."""
-        import numpy as np
-
         shards = np.searchsorted(self.edges, rows, "right") - 1
         for shard in np.unique(shards).tolist():
             size = int(self.edges[shard + 1] - self.edges[shard])

@@ -14,13 +14,10 @@ import functools
 import hashlib
 from itertools import accumulate
 from math import comb
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmworks.data.words import Words, hash_words, mixed_bits
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from lmworks.lazy import NDArray, np
 
 SHINGLE_WORDS = 5
 HASH_FUNCTIONS = 128
@@ -34,8 +31,6 @@ _BLOCK_SHINGLES = 2**15
 
 def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Hashes of every `size` consecutive words of one text, and how many windows each text has [N]."""
-    import numpy as np
-
     if len(words.hashes) < size:
         return np.zeros(0, np.uint64), np.zeros(len(words.counts), np.int64)
     count = len(words.hashes) - size + 1
@@ -56,8 +51,6 @@ def shingles(texts: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
 
     A text shorter than one shingle is a single one.
     """
-    import numpy as np
-
     hashes, counts = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     done = 0
     for words in hash_words(texts):
@@ -83,8 +76,6 @@ def _short_text(words: Words, start: int, texts: Any, first: int, text: int) -> 
 
 def signatures(hashes: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.uint32]:
     """MinHash signatures [P, N]: the least value of each hash function over the shingles of each text."""
-    import numpy as np
-
     ends = np.cumsum(counts)
     result = np.full((HASH_FUNCTIONS, len(counts)), 2**32 - 1, np.uint32)
     for start in range(0, len(hashes), _BLOCK_SHINGLES):
@@ -102,8 +93,6 @@ def signatures(hashes: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray
 
 @functools.cache
 def _factors() -> NDArray[np.uint32]:
-    import numpy as np
-
     stream = hashlib.shake_128(b"minhash").digest(4 * HASH_FUNCTIONS)
     return np.frombuffer(stream, "<u4") | np.uint32(1)
 
@@ -118,8 +107,6 @@ def band_rows(threshold: float) -> int:
 
 def bands(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.uint32]:
     """A hash of each band [b, N] of signatures [P, N]: texts that agree on one are candidates."""
-    import numpy as np
-
     rows = band_rows(threshold)
     number = HASH_FUNCTIONS // rows
     split = signatures[: number * rows].reshape(number, rows, -1)
@@ -131,8 +118,6 @@ def bands(signatures: NDArray[np.uint32], threshold: float) -> NDArray[np.uint32
 
 def sketches(signatures: NDArray[np.uint32]) -> NDArray[np.uint8]:
     """A byte of each of the first hash functions [N, `SKETCH`] of signatures [P, N]: cheap to hold and to compare."""
-    import numpy as np
-
     return np.ascontiguousarray(signatures[:SKETCH].astype(np.uint8).T)
 
 
@@ -145,8 +130,6 @@ def least_agreement(threshold: float) -> int:
 
 def jaccard(first: NDArray[np.unsignedinteger[Any]], second: NDArray[np.unsignedinteger[Any]]) -> float:
     """Exact similarity of two shingle sets, each without repeats."""
-    import numpy as np
-
     both = np.concatenate((first, second))
     both.sort()
     shared = int(np.count_nonzero(both[1:] == both[:-1]))

@@ -18,23 +18,20 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.records import Documents, read_columns, read_shard
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, origins_of
 from lmworks.data.words import has_words, hash_words, word_spans
 from lmworks.errors import LmworksError
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import digest_file, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _RANGES = 256
 """Hashes are kept apart by their highest byte, the least that is joined at a time."""
@@ -64,10 +61,8 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
     if not shards:
         raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
     numbered, digests = list(enumerate(shards)), origins_of(shards)
-    folder, marks = context.beside / "windows", context.beside / "marks"
-    hashing = partial(_hash_shard, folder, config.words)
-    origins = [replace(origin, settings=[config.words]) for origin in digests]
-    map_units(numbered, hashing, folder, context, parts=(), step="windows", origins=origins)
+    marks = context.beside / "marks"
+    folder = keep_beside(shards, partial(_hash_shard, config.words), context, "words", config.words)
     files = _open_files(folder, len(shards))
     joined = _join(files, _ranks(shards), context.scratch / "repeats", context)
     marking = partial(_mark_shard, folder, len(shards), joined, config.words, marks)
@@ -84,11 +79,8 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
     return Result(counts=tally.counts, examples=tally.examples)
 
 
-def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store the words and the sorted windows of one shard."""
-    import numpy as np
-
-    index, shard = numbered
+def _hash_shard(size: int, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """The words and the sorted windows of one shard."""
     words, windows = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint64)]
     counts = [np.zeros((0, 2), np.int64)]
     table = read_columns(shard, ["text", "text_digest"])
@@ -103,26 +95,18 @@ def _hash_shard(folder: Path, size: int, numbered: tuple[int, Path]) -> tuple[Pa
     found = found[order]
     limits = np.arange(1, _RANGES, dtype=np.uint64) << np.uint64(56)
     edges = np.concatenate(([0], np.searchsorted(found, limits), [len(found)]))
-    tally = Tally()
-    for name, values in (
-        ("texts", np.array([bytes.fromhex(digest) for digest in table.column("text_digest").to_pylist()], "V32")),
-        ("counts", np.concatenate(counts)),
-        ("edges", edges),
-        ("words", np.concatenate(words)),
-        ("hashes", found),
-        ("places", order.astype(np.uint32)),
-    ):
-        tally.files.append(folder / f"{index:05d}.{name}")
-        write_atomically(tally.files[-1], values.tobytes())
-    return {}, tally
+    yield "texts", b"".join(bytes.fromhex(digest) for digest in table.column("text_digest").to_pylist())
+    yield "counts", np.concatenate(counts).tobytes()
+    yield "edges", edges.tobytes()
+    yield "words", np.concatenate(words).tobytes()
+    yield "hashes", found.tobytes()
+    yield "places", order.astype(np.uint32).tobytes()
 
 
 class WindowFiles:
-    """What `_hash_shard` wrote. Documents, words and windows are numbered across all shards."""
+    """What `_hash_shard` tells. Documents, words and windows are numbered across all shards."""
 
     def __init__(self, folder: Path, shards: int) -> None:
-        import numpy as np
-
         self._folder = folder
         counts = [np.fromfile(self._path(shard, "counts"), np.int64).reshape(-1, 2) for shard in range(shards)]
         every = np.concatenate(counts)
@@ -140,8 +124,6 @@ class WindowFiles:
 
     def read_windows(self, first: int, last: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """The windows of some ranges of hashes: the hashes and the windows' numbers."""
-        import numpy as np
-
         hashes, numbers = [], []
         for shard, start in enumerate(self.window_edges[self.document_edges[:-1]].tolist()):
             low, high = (int(edge) for edge in np.fromfile(self._path(shard, "edges"), np.int64)[[first, last]])
@@ -152,8 +134,6 @@ class WindowFiles:
 
     def read_words(self, first: int, number: int) -> NDArray[np.uint32]:
         """The words from one on, all of one document."""
-        import numpy as np
-
         shard = int(np.searchsorted(self._first_words, first, "right")) - 1
         start = first - int(self._first_words[shard])
         with self._path(shard, "words").open("rb", buffering=0) as file:  # half the time of np.fromfile
@@ -161,16 +141,12 @@ class WindowFiles:
 
     def pairs_of(self, joined: Sequence[Path], shard: int) -> NDArray[np.int64]:
         """The pairs of `_join` whose first window is in a shard, by that window."""
-        import numpy as np
-
         between = self.window_edges[self.document_edges[shard : shard + 2]].tolist()
         pairs = np.concatenate([_pairs_between(path, *between) for path in joined])
         return pairs[np.argsort(pairs[:, 0])]
 
     def digest(self, pairs: NDArray[np.int64], shard: int) -> str:
         """Of the pairs of a shard, as they are wherever it and the other documents stand among the shards."""
-        import numpy as np
-
         kept = self.documents_of(pairs[:, 1])
         first = self.window_edges[self.document_edges[shard]]
         places = np.stack((pairs[:, 0] - first, pairs[:, 1] - self.window_edges[kept]), axis=1)
@@ -179,23 +155,17 @@ class WindowFiles:
     @functools.cached_property
     def _texts(self) -> NDArray[np.void]:
         """The sha256 of each document's text."""
-        import numpy as np
-
         return np.concatenate(
             [np.fromfile(self._path(shard, "texts"), "V32") for shard in range(len(self.document_edges) - 1)]
         )
 
     def documents_of(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The document of each window."""
-        import numpy as np
-
         return np.searchsorted(self.window_edges, windows, "right") - 1
 
 
 def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
     """The place of each document in the order of ids."""
-    import numpy as np
-
     ids = np.concatenate([np.array(read_columns(path, ["id"]).column("id").to_pylist(), "S") for path in shards])
     ranks = np.empty(len(ids), np.int64)
     ranks[np.argsort(ids, kind="stable")] = np.arange(len(ids))
@@ -204,8 +174,6 @@ def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
 
 def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: Context) -> list[Path]:
     """Files of pairs (window, the window with the same hash that stays), by window, where the documents differ."""
-    import numpy as np
-
     paths: list[Path] = []
     context.progress.start(_RANGES, "ranges of hashes")
     for first, last in _groups(files.ranges):
@@ -255,8 +223,6 @@ def _mark_shard(
     folder: Path, shards: int, joined: Sequence[Path], size: int, marks: Path, index: int
 ) -> tuple[Parts, Tally]:
     """Store which words of one shard stand in a passage that another document keeps."""
-    import numpy as np
-
     files = _open_files(folder, shards)
     repeated = _repeated_words(files, files.pairs_of(joined, index), index, size)
     path = _marked(marks, index)
@@ -266,8 +232,6 @@ def _mark_shard(
 
 def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[int, Path]) -> tuple[Parts, Tally]:
     """Cut the repeated passages out of the documents of one shard, or leave out the documents."""
-    import numpy as np
-
     index, shard = unit
     counts = np.fromfile(folder / f"{index:05d}.counts", np.int64).reshape(-1, 2)[:, 0]
     edges = [0, *np.cumsum(counts).tolist()]
@@ -286,15 +250,11 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
             tally.counts["words cut"] += int(repeated[start:stop].sum())
         elif config.action == "cut":
             tally.note("nothing but passages of other documents", id=document.id, text=document.text[:200])
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _repeated_words(files: WindowFiles, pairs: NDArray[np.int64], shard: int, size: int) -> NDArray[np.bool_]:
     """Which words of a shard stand in a passage that another document keeps, proved word by word."""
-    import numpy as np
-
     first, last = files.document_edges[shard : shard + 2]
     documents = files.documents_of(pairs)
     words = pairs - files.window_edges[documents] + files.word_edges[documents]
@@ -313,8 +273,6 @@ def _repeated_words(files: WindowFiles, pairs: NDArray[np.int64], shard: int, si
 
 def _pairs_between(path: Path, low: int, high: int) -> NDArray[np.int64]:
     """The pairs of a file whose first window lies in a range."""
-    import numpy as np
-
     pairs = np.memmap(path, np.int64, "r").reshape(-1, 2) if path.stat().st_size else np.zeros((0, 2), np.int64)
     start, stop = np.searchsorted(pairs[:, 0], (low, high))
     return np.array(pairs[start:stop])
@@ -322,8 +280,6 @@ def _pairs_between(path: Path, low: int, high: int) -> NDArray[np.int64]:
 
 def cut_words(text: str, cut: NDArray[np.bool_]) -> tuple[str, list[str]]:
     """A text without some of its words, as paragraphs, and the passages that were cut."""
-    import numpy as np
-
     spans = [(0, 0), *word_spans(text), (len(text), len(text))]
     edges = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2)
     pieces, passages, end = [], [], 0

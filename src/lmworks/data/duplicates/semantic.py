@@ -9,25 +9,21 @@ Axes: N documents, M documents of a cell, D width of an embedding.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from lmworks.data.duplicates.deduplicate import REASONS, drop_units, read_ids
 from lmworks.data.pretrained import batches, load, model_digest, most_tokens
 from lmworks.data.records import Documents, read_columns, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
-from lmworks.pipeline.files import write_atomically
+from lmworks.data.steps import keep_beside
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CELL_DOCUMENTS = 1_000
 """Documents of a cell on average: a cell's similarities are then computed in milliseconds."""
@@ -70,15 +66,11 @@ class SemanticConfig(StepConfig):
 @stage(version=1, reads="documents")
 def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups."""
-    import numpy as np
-
     shards = documents.shards()
-    folder = context.beside / "embedded"
     one_process = replace(context, workers=1)  # the model computes in threads of its own
-    embedding = partial(embed_shard, config, folder)
-    origins = origins_of(shards, config.encoder_digest, config.tokens)
-    map_units(list(enumerate(shards)), embedding, folder, one_process, (), "embed", origins=origins)
-    embedded = [np.load(folder / f"{index:05d}.npy", mmap_mode="r") for index in range(len(shards))]
+    embedding = partial(embed_shard, config)
+    folder = keep_beside(shards, embedding, one_process, "embedded", config.encoder_digest, config.tokens)
+    embedded = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))]
     edges = np.cumsum([0, *map(len, embedded)])
     ids = read_ids(shards, edges, np.arange(edges[-1]))
     cells = find_cells(embedded)
@@ -104,23 +96,16 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
     return Result(counts=tally.counts, examples=tally.examples)
 
 
-def embed_shard(config: SemanticConfig, folder: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store the embeddings of one shard."""
-    import numpy as np
-
-    index, shard = numbered
+def embed_shard(config: SemanticConfig, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """The embeddings of one shard."""
     texts = read_columns(shard, ["text"]).column("text").to_pylist()
     stream = io.BytesIO()
     np.save(stream, embed(config.folder / config.encoder, texts, config.tokens))
-    path = folder / f"{index:05d}.npy"
-    write_atomically(path, stream.getvalue())
-    return {}, Tally(files=[path])
+    yield "npy", stream.getvalue()
 
 
 def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32]:
     """Embeddings [N, D] of length 1: the mean over a text's first tokens of what the encoder in a folder puts out."""
-    import numpy as np
-
     tokenizer, model = load(folder, "AutoModel")
     tokenizer.enable_truncation(min(tokens, most_tokens(model)))
     found = np.zeros((len(texts), model.config.hidden_size), np.float32)
@@ -133,7 +118,6 @@ def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32
 
 def find_cells(embedded: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
     """The cell of each document [N]: k-means on a seeded sample, in one thread so that no bit depends on the cores."""
-    import numpy as np
     from sklearn.cluster import MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
@@ -150,8 +134,6 @@ def find_cells(embedded: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
 
 def nearest_kept(vectors: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     """For each row of unit vectors [M, D] the first earlier row that stays and is like it, else the row itself [M]."""
-    import numpy as np
-
     leads = np.arange(len(vectors))
     stays = np.ones(len(vectors), bool)
     for start in range(0, len(vectors), _BLOCK_ROWS):

@@ -140,7 +140,9 @@ def _pair(row: Row) -> Iterator[Sample]:
     chosen, rejected = (_turns_or_text(row[name], name) for name in ("chosen", "rejected"))
     if any(name in row for name in PROMPT):
         prompt = _prompt(row)
-        chosen, rejected = (turns[len(prompt) :] if _begins(turns, prompt) else turns for turns in (chosen, rejected))
+        chosen, rejected = (
+            turns[len(prompt) :] if turns[: len(prompt)] == prompt else turns for turns in (chosen, rejected)
+        )
     else:
         same = next((n for n, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), len(chosen))
         while same and chosen[same - 1]["role"] != "user":
@@ -230,10 +232,6 @@ def _ask(text: str) -> Turns:
 
 def _say(text: str) -> Turns:
     return [{"role": "assistant", "content": text}]
-
-
-def _begins(turns: Turns, prompt: Turns) -> bool:
-    return turns[: len(prompt)] == prompt
 
 
 def _text(value: Any, field: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from lmworks.data.licences.gate import USES, Alternative, LicenceGate, LicenceTerms, may_become
 from lmworks.errors import GateRefused
@@ -22,10 +21,6 @@ class CombinedLicence:
     """Those that ask for attribution."""
     share_alike: str | None
     """The licence that what is made from all of it must carry."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields, in order."""
-        return asdict(self)
 
 
 def combined_licence(gate: LicenceGate, expressions: Iterable[str]) -> CombinedLicence:

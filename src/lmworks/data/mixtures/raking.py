@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lmworks.errors import LmworksError
+from lmworks.lazy import NDArray, np
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
     Codes = NDArray[np.int64]
 
@@ -33,8 +31,6 @@ def rake(cells: Codes, counts: Codes, targets: Mapping[str, Floats]) -> Floats:
     `cells` are the values [C, A] of attributes in the order of `targets`, `counts` the documents [C]. Raises
     LmworksError if no weights meet all targets.
     """
-    import numpy as np
-
     weights = np.ones(len(counts))
     gap: dict[str, float] = {}
     for _ in range(ROUNDS):
@@ -58,8 +54,6 @@ def copies(cells: Codes, weights: Floats, order: NDArray[np.uint64], seed: int) 
     after cell and by `order` inside, each as long as its weight, behind a random gap below 1; each whole number takes
     the document that it falls in.
     """
-    import numpy as np
-
     line = np.lexsort((order, cells))
     ends = np.cumsum(weights[cells[line]]) + np.random.default_rng(seed).random()
     taken = np.empty(len(cells), np.int64)
@@ -82,8 +76,6 @@ def variation_margin(shares: Floats, size: float, seed: int) -> float:
 
     By the triangle inequality no target is farther from the truth than from the shares by more, in 95 % of cases.
     """
-    import numpy as np
-
     count = max(1, round(size))
     drawn = np.random.default_rng(seed).multinomial(count, shares / shares.sum(), RESAMPLES) / count
     return float(np.quantile(np.abs(drawn - shares).sum(axis=1) / 2, 0.95))

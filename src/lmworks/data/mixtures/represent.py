@@ -18,7 +18,8 @@ from lmworks.data.quality.filters import detect_language
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
+from lmworks.lazy import np
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -82,8 +83,6 @@ class Attribute:
 
     def shares(self, taken: Codes) -> Floats:
         """The share of each value among documents taken so many times [N]."""
-        import numpy as np
-
         found: Floats = np.bincount(self.codes, taken, minlength=len(self.values)) / taken.sum()
         return found
 
@@ -95,8 +94,6 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     A repeated document stands in shards of their own, so that its copies are not read one after another.
     `representation.json` lists all shares before and after, `representation.svg` draws them.
     """
-    import numpy as np
-
     labels, order, sizes = _describe(config, documents, context)
     attributes = [_attribute(config, name, labels[name]) for name in config.target]
     before = np.ones(len(order), np.int64)
@@ -125,24 +122,20 @@ def _describe(
     config: RepresentConfig, documents: Documents, context: Context
 ) -> tuple[dict[str, list[str]], list[int], list[int]]:
     """The value of each attribute [N], what orders documents at random [N], and the documents of each shard."""
-    folder, shards = context.beside / "described", list(enumerate(documents.shards()))
-    names = [name for name in config.target if name != TOPIC]
-    work = partial(_describe_shard, folder, names, config.groups, config.seed)
-    origins = origins_of(documents.shards(), names, config.groups, config.seed)
-    map_units(shards, work, folder, context, parts=(), step="describe", origins=origins)
-    found = [json.loads((folder / f"{number:05d}.json").read_text()) for number, _ in shards]
+    shards, names = documents.shards(), [name for name in config.target if name != TOPIC]
+    settings = names, config.groups, config.seed
+    folder = keep_beside(shards, partial(_describe_shard, *settings), context, "described", *settings)
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     labels = {name: [label for each in found for label in each["labels"][name]] for name in names}
     if TOPIC in config.target:
-        topics, origins = context.beside / "topics", origins_of(documents.shards())
-        map_units(shards, partial(describe_shard, topics, True), topics, context, (), "topics", origins=origins)
+        topics = keep_beside(shards, partial(describe_shard, True), context, "topics")
         labels[TOPIC] = [str(topic) for topic in find_topics(topics, config.topics, config.seed)[0]]
     return labels, [number for each in found for number in each["order"]], [len(each["order"]) for each in found]
 
 
 def _describe_shard(
-    folder: Path, names: Sequence[str], groups: Mapping[str, Sequence[str]], seed: int, unit: tuple[int, Path]
-) -> tuple[Parts, Tally]:
-    number, shard = unit
+    names: Sequence[str], groups: Mapping[str, Sequence[str]], seed: int, shard: Path
+) -> Iterator[tuple[str, bytes]]:
     documents = read_shard(shard)
     patterns = {
         name: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
@@ -151,9 +144,7 @@ def _describe_shard(
     labels = {name: [_label(document, name, patterns) for document in documents] for name in names}
     hashes = [hashlib.blake2b(f"{seed} {document.id}".encode(), digest_size=8) for document in documents]
     order = [int.from_bytes(each.digest()) for each in hashes]
-    path = folder / f"{number:05d}.json"
-    write_atomically(path, json.dumps({"labels": labels, "order": order}).encode())
-    return {}, Tally(files=[path])
+    yield "json", json.dumps({"labels": labels, "order": order}).encode()
 
 
 def _label(document: Document, name: str, patterns: Mapping[str, re.Pattern[str]]) -> str:
@@ -175,8 +166,6 @@ def _label(document: Document, name: str, patterns: Mapping[str, re.Pattern[str]
 
 def _attribute(config: RepresentConfig, name: str, labels: Sequence[str]) -> Attribute:
     """An attribute with its target; what the target does not name is one value."""
-    import numpy as np
-
     wanted = config.target[name]
     if wanted == "even":
         wanted = dict.fromkeys(sorted(set(labels)), 1 / len(set(labels)))
@@ -189,8 +178,6 @@ def _attribute(config: RepresentConfig, name: str, labels: Sequence[str]) -> Att
 
 def _taken(config: RepresentConfig, attributes: Sequence[Attribute], order: Any) -> Codes:
     """How often each document is taken [N]. Raises LmworksError if no documents have a value that is wanted."""
-    import numpy as np
-
     codes = np.stack([each.codes for each in attributes], axis=1)
     cells, cell, counts = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
     weights = rake(cells, counts, {each.name: each.target for each in attributes})

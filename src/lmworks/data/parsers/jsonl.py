@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import IO
 
 from lmworks.data.parsers.fields import row_record
-from lmworks.data.parsers.lines import cut_lines, read_lines
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Span
-
-
-def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """A record a line; empty lines count and give none."""
-    for number, line in enumerate(read_lines(piece, stream, reading.limit), piece.first_record + 1):
-        if too_long := line.too_long(piece.name, str(number), reading.limit):
-            yield too_long
-        elif line.raw.strip():
-            yield parse_line(piece, number, line, reading)
+from lmworks.data.parsers.lines import line_form
+from lmworks.data.parsers.parser import Found, Piece, Reading, Span
 
 
 def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found:
@@ -39,4 +28,8 @@ def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found
     return row_record(row, piece, number, line, reading)
 
 
-FORM = Form(parse, cut_lines, endings=(".jsonl",), about="A JSON record a line.")
+def _record(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
+    return parse_line(piece, number, line, reading) if line.raw.strip() else None
+
+
+FORM = line_form(_record, endings=(".jsonl",), about="A JSON record a line.")

@@ -1,13 +1,16 @@
-"""Lines of a file, in bounded memory."""
+"""Files of which every line is a record, read in bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Piece, Reading, Span
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Record, Span
 
 CHUNK = 2**20
+
+OfLine = Callable[[Piece, int, Span, Reading], Found | None]
+"""From a line, its number and options to what it says; None if that is nothing."""
 
 
 def read_lines(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
@@ -46,3 +49,26 @@ def cut_lines(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> I
             return
         yield Piece(whole.path, length, start, start + length, first, whole.member)
         start, first = start + length, first + lines
+
+
+def line_form(of_line: OfLine, *, about: str, endings: tuple[str, ...] = (), states_licences: bool = False) -> Form:
+    """The form of a file with a record a line; what is longer than the limit costs that line alone."""
+
+    def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+        for number, line in enumerate(read_lines(piece, stream, reading.limit), piece.first_record + 1):
+            if found := line.too_long(piece.name, str(number), reading.limit) or of_line(piece, number, line, reading):
+                yield found
+
+    return Form(parse, cut_lines, states_licences=states_licences, endings=endings, about=about)
+
+
+def _text(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
+    """The line as a text, with its number as `line`, which joins it to those of other files."""
+    try:
+        text = line.raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+    except UnicodeDecodeError as error:
+        return line.unreadable(piece.name, str(number), "not UTF-8", at=error.start)
+    return Record(piece.name, str(number), text, "text", reading.licence, {"line": number}) if text else None
+
+
+FORM = line_form(_text, about="A text a line.")

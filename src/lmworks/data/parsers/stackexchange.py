@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO
-
-from lmworks.data.parsers.lines import cut_lines, read_lines
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped
+from lmworks.data.parsers.lines import line_form
+from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Skipped, Span
 from lmworks.data.parsers.whole import page_text
 from lmworks.data.parsers.xml import Element, parse_element
 
 _KEPT = {"PostTypeId": "post_type", "ParentId": "parent", "AcceptedAnswerId": "accepted_answer", "Score": "score"}
 
 
-def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """A record a `row` element; each stands on a line of its own."""
-    for number, line in enumerate(read_lines(piece, stream, reading.limit), piece.first_record + 1):
-        if line.raw.lstrip().startswith(b"<row"):
-            yield parse_element(line, piece.name, str(number), reading, _record)
+def _line(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
+    """The record of a `row` element; each stands on a line of its own."""
+    is_row = line.raw.lstrip().startswith(b"<row")
+    return parse_element(line, piece.name, str(number), reading, _record) if is_row else None
 
 
 def _record(row: Element, path: str, number: str, reading: Reading) -> Record | Skipped:
@@ -38,4 +34,4 @@ def _record(row: Element, path: str, number: str, reading: Reading) -> Record | 
     return Record(path, key, text, form, licence, meta, row.get("CreationDate"))
 
 
-FORM = Form(parse, cut_lines, states_licences=True, about="Posts of a Stack Exchange dump, each with its licence.")
+FORM = line_form(_line, states_licences=True, about="Posts of a Stack Exchange dump, each with its licence.")

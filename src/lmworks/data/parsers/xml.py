@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import IO, Any
 
+from lmworks.data.parsers.fields import row_record
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
     Form,
@@ -118,3 +119,15 @@ def _span(raw: bytes, begin: int, end: int, limit: int) -> Span:
 def text_of(element: Element | None) -> str:
     """All text of an element and of those inside it, with single spaces."""
     return "" if element is None else " ".join("".join(element.itertext()).split())
+
+
+def _row(element: Element, path: str, number: str, reading: Reading) -> Found:
+    """The attributes of an element and the elements inside it as fields."""
+    row = dict(element.attrib)
+    for child in element.iterchildren("*"):
+        before = row.get(child.tag)
+        row[child.tag] = f"{before}\n\n{text_of(child)}" if before else text_of(child)
+    return row_record(row, Piece(path, 0), int(number), Span(0, b"", 0), reading)
+
+
+FORM = element_form(None, _row, about="XML: the elements that `records` names are rows.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import measure, sample_of
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import Document, Documents, read_shard
-from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, map_units, origins_of
+from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
@@ -131,16 +131,15 @@ def anonymise(
     The figures are of personal data planted into copies of some of the documents.
     """
     key = PRIVACY_KEY.load(config.folder)
-    parts, spans = context.beside / "index", context.beside / "spans"
-    shards = list(enumerate(documents.shards()))
-    settings = [key_config(config), model and model.digest]
-    origins = origins_of(documents.shards(), *settings)
+    parts, spans, shards = context.beside / "index", context.beside / "spans", documents.shards()
+    settings = key_config(config), model and model.digest
     entities_of = partial(config.entities_of, model.path if model else None)
     if config.guessed_kinds():
         one_process = replace(context, workers=1)  # the model computes in threads of its own
-        finding = partial(_find_on_shard, entities_of, config.entities.sources if config.entities else None, spans)
-        map_units(shards, finding, spans, one_process, parts=(), step="entities", origins=origins)
-    tally = map_units(shards, partial(_on_shard, config, key, parts, spans), out, context, origins=origins)
+        finding = partial(_find_on_shard, entities_of, config.entities.sources if config.entities else None)
+        keep_beside(shards, finding, one_process, "spans", *settings)
+    work, origins = partial(_on_shard, config, key, parts, spans), origins_of(shards, *settings)
+    tally = map_units(list(enumerate(shards)), work, out, context, origins=origins)
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
     sample, planted = sample_of(documents), context.beside / "planted"
     origin = Origin((), [digest_text(canonical_json(sample)), *settings])
@@ -151,19 +150,13 @@ def anonymise(
 
 
 def _find_on_shard(
-    entities_of: Callable[[Sequence[str]], list[Spans]],
-    sources: Sequence[str] | None,
-    folder: Path,
-    numbered: tuple[int, Path],
-) -> tuple[Parts, Tally]:
-    """Store where the entities of one shard stand, without their text."""
-    number, shard = numbered
+    entities_of: Callable[[Sequence[str]], list[Spans]], sources: Sequence[str] | None, shard: Path
+) -> Iterator[tuple[str, bytes]]:
+    """Where the entities of one shard stand, without their text."""
     some = [document for document in read_shard(shard) if sources is None or document.source in sources]
     found = iter(entities_of([text for document in some for text in _strings(document)]))
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
-    path = folder / f"{number:05d}.json"
-    write_atomically(path, json.dumps(spans).encode())
-    return {}, Tally(files=[path])
+    yield "json", json.dumps(spans).encode()
 
 
 def _measure(

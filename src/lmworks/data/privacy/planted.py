@@ -5,12 +5,13 @@ The values are Faker's, not those of the detectors' own patterns, so the figures
 
 from __future__ import annotations
 
-import hashlib
 import heapq
+import json
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lmworks.data.privacy.checksums import public_address
@@ -18,6 +19,7 @@ from lmworks.data.privacy.entities import Spans, linked
 from lmworks.data.privacy.findings import Detector, Kind, scan
 from lmworks.data.records import Documents, read_columns, shard_ids
 from lmworks.pipeline.figure import Figure, wilson
+from lmworks.pipeline.files import digest_text
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -34,33 +36,10 @@ METHOD = (
 
 LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "pt_BR")
 
-SENTENCES: Mapping[Kind, tuple[str, ...]] = {
-    "email": ("Please write to {}.", "E-mail: {}", "({})", "From: Jo <{}>", "mailto:{}", "{} has not answered."),
-    "phone": ("Call me at {}.", "Phone: {}", "Tel. {}", "You can reach her on {} after five.", "Fax {}", "Mobile: {}."),
-    "card": ("My card {} was charged twice.", "Card number: {}.", "Visa {}", "the credit card ({}) expires in May"),
-    "iban": ("IBAN: {}", "Please transfer it to {}.", "my account {} at the bank", "IBAN={};"),
-    "national_id": ("{label} {}.", "{label}: {}", "my {label} is {}", "{label} no. {} was given"),
-    "ip": ("Logged in from {}.", "client {} refused", "address={}", "host [{}]", "{} - GET /index.html"),
-    "secret": ("api_key = '{}'", 'token: "{}"', "export SECRET_KEY={}", "the password is {}", '"apiKey": "{}",'),
-    "record_number": ("MRN: {}", "Medical record number {}.", "patient id {}", "Patient No. {}", "MRN #{}"),
-    "birth_date": ("Date of birth: {}.", "DOB {}", "She was born on {} in Leeds.", "geboren am {}", "née le {}"),
-    "date": ("Seen on {}.", "Admitted {} with fever.", "The report of {} is attached."),
-    "person": ("My name is {}.", "{} called yesterday.", "Please give it to {} at the desk.", "Regards, {}"),
-    "place": ("She lives in {}.", "The train to {} was late.", "They moved from {} last year.", "Weather in {}: mild."),
-    "organisation": ("He works for {}.", "{} opened a branch here.", "An invoice from {} is due.", "Sold by {}."),
-    "address": ("She lives at {}.", "Address: {}", "Please deliver it to {} before noon.", "My address is {}."),
-}
+_TEXTS = json.loads((files(__package__) / "planted.json").read_text(encoding="utf-8"))
+SENTENCES: Mapping[Kind, Sequence[str]] = _TEXTS["sentences"]
 """What stands around a value; `{label}` is the name of a national number."""
-
-LOOK_ALIKES = (
-    "Order 4111111111111112 was shipped.", "Batch 5500000000000005 failed.", "Account GB29 NWBK 6016 1331 9268 18.",
-    "Release version 10.2.3.4 of the tool.", "the subnet 10.1.2.0/24 and host 192.168.1.17", "12:34:56.789",
-    "id 550e8400-e29b-41d4-a716-446655440000", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
-    "ISBN 978-3-16-148410-0", "timestamp 1700000000000", "a total of 1,234,567.89 in 2,019 cases",
-    "std::vector<int>::size", "x = y @ z.T()", "the key is in the drawer", "token: optional string",
-    "password: required", "pi is 3.14159265358979", "0x7fff5fbff8a0", "section 4.2.1.3 says so",
-    "from 1914 to 1918 and 1939-1945", "part no. 100-20-30", "SKU 12345678", "rows 1000000 to 2000000",
-)  # fmt: skip
+LOOK_ALIKES: Sequence[str] = _TEXTS["look_alikes"]
 """Sentences that hold nothing personal."""
 
 
@@ -95,17 +74,13 @@ def measure(
 
 def sample_of(documents: Documents) -> list[str]:
     """The beginnings of the documents whose ids have the lowest hashes."""
-    chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=_hash))
+    chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=digest_text))
     sample = []
     for shard in documents.shards():
         columns = read_columns(shard, ["id", "text"])
         rows = (row for row, name in enumerate(columns.column("id").to_pylist()) if name in chosen)
         sample += [columns.column("text")[row].as_py()[:CHARACTERS] for row in rows]
     return sample
-
-
-def _hash(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
 
 
 def _share(name: str, right: int, n: int) -> Figure:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -77,9 +77,7 @@ def _classify_shard(path: Path, config: ClassifyConfig, documents: list[Document
         else:
             tally.counts[f"label {found}"] += 1
         kept.append(replace(document, meta={**document.meta, config.field: found}))
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,20 +16,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from lmworks.data.quality.classifier import MOST_CHARACTERS, MOST_EXAMPLES, checked_labels, label_of, labelled
 from lmworks.data.records import Document, Documents, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_shards, quarantined
+from lmworks.data.steps import Parts, Tally, counted, map_shards, quarantined
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FOLDS = 5
 """Classifiers, each learned from four fifths of the examples: more cost more, and know little more."""
@@ -56,8 +53,6 @@ def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Pat
 
     Raises `LmworksError` where a label has too few examples.
     """
-    import numpy as np
-
     tally = Tally()
     examples = heapq.nsmallest(MOST_EXAMPLES, labelled([documents], config.label, tally))
     labels = checked_labels("doubtful-labels", Counter(label for _, _, label, _ in examples), tally)
@@ -93,8 +88,6 @@ def _cross_validate(
     context: Context,
 ) -> NDArray[np.float64]:
     """The probabilities [N,K] of examples by classifiers that did not see them, which stay in the scratch folder."""
-    import numpy as np
-
     from lmworks.data.quality.hashed_linear import EPOCHS, train
 
     texts, folds = [text for *_, text in examples], np.array([_fold(digest) for digest, *_ in examples])
@@ -137,9 +130,7 @@ def _mark_shard(
                 continue
             document = replace(document, meta={**document.meta, "likely_label": best})
         kept.append(document)
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _judged(folder: Path, labels: Sequence[str], documents: Sequence[Document]) -> list[dict[str, float]]:

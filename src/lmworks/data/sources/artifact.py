@@ -12,6 +12,7 @@ from lmworks.data.parsers.parser import Piece, Unreadable
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
+from lmworks.lazy import pa
 from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.store import Artifact, Store
 
@@ -67,8 +68,6 @@ class ArtifactSource(FolderSource):
 
     def read(self, piece: Piece) -> Iterator[Document | Unreadable]:
         """The documents of a shard, with the ids that they have."""
-        import pyarrow as pa
-
         try:
             with self.open(piece.path) as stream:
                 yield from read_shard(stream)

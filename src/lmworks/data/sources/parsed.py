@@ -157,7 +157,7 @@ class ParsedSource(SourceConfig):
 
     def paths(self) -> list[str]:
         """Every file that is wanted and whose form is known, archives included."""
-        paths = [path for path in self.walk() if self._wants(path)]
+        paths = [path for path in self.walk() if self._is_archive(path) or self._reads(path)]
         if not paths:
             endings = ", ".join([*ENDINGS, *unpack.COMPRESSED, unpack.ARCHIVE])
             raise LmworksError(
@@ -171,9 +171,6 @@ class ParsedSource(SourceConfig):
         endings = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names if not self._reads(name))
         links = sum(len(self._members(path, links=True)) for path in self.walk() if self._is_archive(path))
         return endings + Counter({"a link in an archive": links})
-
-    def _wants(self, path: str) -> bool:
-        return self._is_archive(path) or self._reads(path)
 
     def _reads(self, name: str) -> bool:
         included = not self.include or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)

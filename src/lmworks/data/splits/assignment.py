@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmworks.data.contamination.leakage import Neighbours, describe_leaks
 from lmworks.data.records import Documents, read_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
 from lmworks.data.splits.groups import SplitConfig, cut, hash_of
-from lmworks.data.steps import map_units, origins_of
+from lmworks.data.steps import keep_beside
 from lmworks.errors import GateRefused, UsageError
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Names = Sequence[Sequence[str | None]]
 """The group of each document, shard by shard."""
@@ -76,16 +73,11 @@ def topic_names(config: SplitConfig, documents: Documents, context: Context) -> 
 
 
 def _features(documents: Documents, with_topics: bool, context: Context) -> Path:
-    folder, shards = context.beside / "described", documents.shards()
-    work, origins = partial(describe_shard, folder, with_topics), origins_of(shards, with_topics)
-    map_units(list(enumerate(shards)), work, folder, context, parts=(), step="describe", origins=origins)
-    return folder
+    return keep_beside(documents.shards(), partial(describe_shard, with_topics), context, "described", with_topics)
 
 
 def _units(names: Names, neighbours: Neighbours | None, config: SplitConfig) -> Units:
     """Groups in the order of their names, a document without one on its own; then joined by near-duplicates."""
-    import numpy as np
-
     flat = [name for shard in names for name in shard]
     known = {name: number for number, name in enumerate(sorted({name for name in flat if name is not None}))}
     alone = iter(range(len(known), len(known) + len(flat)))
@@ -107,8 +99,6 @@ def _units(names: Names, neighbours: Neighbours | None, config: SplitConfig) -> 
 
 def _latest_first(documents: Documents, units: Units, context: Context) -> list[int]:
     """Units by their latest document, so that nothing trained on is later than what is held out."""
-    import numpy as np
-
     latest = np.full(len(units.groups), -np.inf)
     moments = [moment(document.created) for shard in documents.shards() for document in read_shard(shard)]
     np.maximum.at(latest, units.of, [-np.inf if each is None else each for each in moments])
@@ -123,8 +113,6 @@ def _balance(
     config: SplitConfig, documents: Documents, units: Units, out: Path, context: Context
 ) -> tuple[dict[int, str], list[Figure]]:
     """The part of each unit held out, with total variation beside that of random splits in `balance.json`."""
-    import numpy as np
-
     folder = _features(documents, bool({"topic", "distance"} & set(config.features)), context)
     found = read_features(folder, config.features, config.topics, config.seed)
     features = {name: codes for name, codes in found.items() if (codes != codes[0]).any()}
@@ -196,8 +184,6 @@ def _shares(config: SplitConfig, count: int) -> dict[str, float]:
 
 def _shuffle(parts: NDArray[np.int64], order: Sequence[int], seed: int) -> NDArray[np.int64]:
     """The same number of groups in each part, drawn at random."""
-    import numpy as np
-
     shuffled = parts.copy()
     shuffled[order] = np.random.default_rng(seed).permutation(parts[order])
     return shuffled
@@ -217,8 +203,6 @@ def _figure(part: str, feature: str, found: Mapping[str, float], documents: int)
 def _refuse_leaks(
     config: SplitConfig, neighbours: Neighbours, units: Units, parts: Mapping[int, str], threshold: float
 ) -> Figure:
-    import numpy as np
-
     labels = ("train", *config.held_out())
     numbers = np.zeros(len(units.groups), np.int64)
     for unit, part in parts.items():

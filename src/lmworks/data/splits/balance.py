@@ -14,11 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from lmworks.lazy import NDArray, np
 
 PASSES = 2
 """A third pass lowers total variation by less than a twentieth (benchmarks/data/split.py), and takes a third longer."""
@@ -37,8 +35,6 @@ class GroupCounts:
     @classmethod
     def of(cls, groups: NDArray[np.int64], features: Mapping[str, NDArray[np.int64]]) -> GroupCounts:
         """Count documents: the group of each [N], and its value of each feature [N], both numbered from 0."""
-        import numpy as np
-
         columns, spans, width = [], {}, 0
         for name, codes in features.items():
             spans[name] = range(width, width + int(codes.max()) + 1)
@@ -51,8 +47,6 @@ class GroupCounts:
 
     def totals(self, parts: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """Documents of each value in each part [P, V], given the part of each group."""
-        import numpy as np
-
         width = max(span.stop for span in self.features.values())
         owners = np.repeat(parts, np.diff(self.starts))
         flat = np.bincount(owners * width + self.values, self.counts, minlength=count * width)
@@ -67,8 +61,6 @@ def assign_balanced(
     `shares` are the parts' shares of the documents; `order` breaks ties between groups of equal size; `fixed` groups
     stay in the part given.
     """
-    import numpy as np
-
     work = _Assignment(table, shares)
     for group, part in fixed.items():
         work.place(group, part)
@@ -132,8 +124,6 @@ class _Assignment:
 
 def total_variation(table: GroupCounts, parts: NDArray[np.int64], count: int) -> list[dict[str, float]]:
     """For each part, half the sum of |share in the part - share in the whole| over the values of each feature."""
-    import numpy as np
-
     totals = table.totals(parts, count)
     whole = totals.sum(axis=0)
     return [

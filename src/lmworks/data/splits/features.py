@@ -7,22 +7,18 @@ both are tested (Shahrabadi et al. 2024, doi:10.3390/a17030106).
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from lmworks.data.licences.gate import licence_class
 from lmworks.data.quality.filters import detect_language
 from lmworks.data.records import Document, read_shard
-from lmworks.data.steps import Parts, Tally
 from lmworks.data.words import hash_words
-from lmworks.pipeline.files import write_atomically
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from lmworks.lazy import NDArray, np, pa
 
 Feature = Literal["length", "language", "source", "licence", "quality", "topic", "distance"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
@@ -35,18 +31,14 @@ SAMPLE = 20_000
 """Documents that topics are learned from: enough for tens of clusters, and bounded in memory."""
 
 
-def describe_shard(folder: Path, with_topics: bool, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store the features of one shard's documents, and with topics how often each hashed word occurs."""
-    index, shard = numbered
+def describe_shard(with_topics: bool, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """The features of one shard's documents, and with topics how often each hashed word occurs."""
     documents = read_shard(shard)
     records = [_describe(document) for document in documents]
     columns = {name: [record[name] for record in records] for name in records[0]}
-    files = [folder / f"{index:05d}.json"]
-    write_atomically(files[0], json.dumps(columns).encode())
+    yield "json", json.dumps(columns).encode()
     if with_topics:
-        files.append(folder / f"{index:05d}.npz")
-        _write_words(files[1], [document.text for document in documents])
-    return {}, Tally(files=files)
+        yield "npz", _count_words([document.text for document in documents])
 
 
 def _describe(document: Document) -> dict[str, Any]:
@@ -76,8 +68,6 @@ def moment(created: str | None) -> float | None:
 
 def read_features(folder: Path, wanted: Sequence[Feature], topics: int, seed: int) -> dict[str, NDArray[np.int64]]:
     """The value of each document [N] for every feature wanted, in the order of shards, numbered from 0."""
-    import numpy as np
-
     found: dict[str, NDArray[np.int64]] = {}
     for name in [name for name in wanted if name not in ("topic", "distance")]:
         column = [value for path in sorted(folder.glob("*.json")) for value in json.loads(path.read_text())[name]]
@@ -99,8 +89,6 @@ def read_features(folder: Path, wanted: Sequence[Feature], topics: int, seed: in
 
 def _bins(numbers: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """The quantile that each number lies in, from 0; what is no number has a bin of its own at the end."""
-    import numpy as np
-
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return np.zeros(len(numbers), np.int64)
@@ -109,12 +97,7 @@ def _bins(numbers: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     return np.where(np.isnan(numbers), len(edges) + 1, found).astype(np.int64)
 
 
-def _write_words(path: Path, texts: Sequence[str]) -> None:
-    import io
-
-    import numpy as np
-    import pyarrow as pa
-
+def _count_words(texts: Sequence[str]) -> bytes:
     indices, counts, lengths = [np.zeros(0, np.uint16)], [np.zeros(0, np.float32)], [np.zeros(1, np.int64)]
     for words in hash_words(pa.array(texts, pa.string())):
         owners = np.repeat(np.arange(len(words.counts)), words.counts)
@@ -126,7 +109,7 @@ def _write_words(path: Path, texts: Sequence[str]) -> None:
     edges = np.cumsum(np.concatenate(lengths))
     stream = io.BytesIO()
     np.savez(stream, counts=np.concatenate(counts), indices=np.concatenate(indices), indptr=edges)
-    write_atomically(path, stream.getvalue())
+    return stream.getvalue()
 
 
 def find_topics(folder: Path, topics: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64], list[int]]:
@@ -134,7 +117,6 @@ def find_topics(folder: Path, topics: int, seed: int) -> tuple[NDArray[np.int64]
 
     Learned from a sample, applied shard by shard. One thread, so that the number of cores changes no bit.
     """
-    import numpy as np
     from scipy.sparse import vstack
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.decomposition import TruncatedSVD
@@ -159,8 +141,6 @@ def find_topics(folder: Path, topics: int, seed: int) -> tuple[NDArray[np.int64]
 
 def _inverse_frequencies(folder: Path) -> tuple[NDArray[np.float64], int]:
     """Inverse document frequency of each hashed word, and the number of documents."""
-    import numpy as np
-
     documents, found = 0, np.zeros(HASHED_WORDS)
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as words:
@@ -171,7 +151,6 @@ def _inverse_frequencies(folder: Path) -> tuple[NDArray[np.float64], int]:
 
 def _vectors(folder: Path, weights: NDArray[np.float64]) -> Iterator[tuple[slice, Any]]:
     """TF-IDF rows of each shard, of length 1, and the places of its documents."""
-    import numpy as np
     from scipy.sparse import csr_array
     from sklearn.preprocessing import normalize
 

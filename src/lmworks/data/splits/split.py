@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.data.splits.assignment import assign_alike, topic_names
 from lmworks.data.splits.groups import TOPIC_CLUSTER, SplitConfig, assign
-from lmworks.data.steps import Parts, Tally, map_units, origins_of
+from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -55,17 +55,15 @@ def _names(config: SplitConfig, documents: Documents, context: Context) -> list[
     """The name of each document's group, shard by shard; None if it has none."""
     if config.by == TOPIC_CLUSTER:
         return topic_names(config, documents, context)
-    folder, shards = context.beside / "names", documents.shards()
-    work, origins = partial(_name_groups, folder, config), origins_of(shards, config.by, config.folds)
-    map_units(list(enumerate(shards)), work, folder, context, (), "names", threads=True, origins=origins)
+    work = partial(_name_groups, config)
+    folder = keep_beside(documents.shards(), work, context, "names", config.by, config.folds, threads=True)
     known: dict[str, str] = {}  # one string a group, not one a document
-    found = (json.loads((folder / f"{index:05d}.json").read_text()) for index in range(len(shards)))
+    found = (json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
     return [[name and known.setdefault(name, name) for name in names] for names in found]
 
 
-def _name_groups(folder: Path, config: SplitConfig, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
-    """Store the group of each document of one shard."""
-    index, shard = numbered
+def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]]:
+    """The group of each document of one shard."""
     column = config.by if config.by in ("id", "source") else "meta"
     table = read_columns(shard, sorted({"id", column}))
     names: list[str | None] = []
@@ -73,9 +71,7 @@ def _name_groups(folder: Path, config: SplitConfig, numbered: tuple[int, Path]) 
         name = json.loads(value).get(config.by) if column == "meta" else value
         name = document if name is None and config.folds else name
         names.append(None if name is None else str(name))
-    path = folder / f"{index:05d}.json"
-    write_atomically(path, json.dumps(names).encode())
-    return {}, Tally(files=[path])
+    yield "json", json.dumps(names).encode()
 
 
 def split_shard(config: SplitConfig, unit: tuple[Path, Sequence[str | None]]) -> tuple[Parts, Tally]:

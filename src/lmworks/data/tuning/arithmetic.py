@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.records import Document, write_ids, write_shard
-from lmworks.data.tuning.conversations import Conversation, write_conversations
+from lmworks.data.tuning.conversations import Record, conversation, write_conversations
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import StepConfig
@@ -45,7 +45,12 @@ def arithmetic(config: ArithmeticConfig, out: Path, context: Context) -> Result:
     every = list(product(numbers["corpus"], repeat=2))
     shown = [_conversation(a, b, error, pupil) for a, b in every for pupil, error in slips]
     documents = [
-        Document(id=each.id, text=f"{each.question}={each.answer}", source="arithmetic", licence="CC0-1.0")
+        Document(
+            id=each["id"],
+            text="=".join(turn["content"] for turn in each["messages"]),
+            source="arithmetic",
+            licence="CC0-1.0",
+        )
         for each in shown
     ]
     write_shard(out / "corpus" / "part-00000.parquet", documents)
@@ -70,8 +75,8 @@ def _dealt(numbers: Sequence[int], seed: int) -> Iterator[tuple[str, list[int]]]
         yield part, sorted(dealt[first : round(start * len(dealt))])
 
 
-def _conversation(a: int, b: int, error: int, pupil: str) -> Conversation:
+def _conversation(a: int, b: int, error: int, pupil: str) -> Record:
     asked, answer = f"{a}+{b}", str(a + b + error)
     # Shards are in the order of ids: a digest mixes the pupils and the numbers.
     name = digest_text(f"{asked} {pupil}")[:32]
-    return Conversation(id=name, form="pair", question=asked, answer=answer, document=None, phrasing=0)
+    return conversation(id=name, form="pair", question=asked, answer=answer, document=None)

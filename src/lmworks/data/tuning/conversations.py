@@ -3,61 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from lmworks.data.records import write_ids, write_json_lines
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Handle
 
-
-@dataclass(frozen=True, kw_only=True)
-class Conversation:
-    """A question and the answer wanted."""
-
-    id: str
-    form: str
-    """What kind of question it is: tasks ask those of one form."""
-    question: str
-    answer: str
-    document: str | None
-    """Id of the document that the answer is taken from."""
-    service: str = ""
-    """The group of like questions that it belongs to, where there are such; its items are counted as one cluster."""
-    operation: str = ""
-    """What of the group it is about."""
-    phrasing: int
-    """Which wording of its form the question has."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The line of `conversations.jsonl`."""
-        return {
-            "id": self.id,
-            "form": self.form,
-            "messages": [
-                {"role": "user", "content": self.question},
-                {"role": "assistant", "content": self.answer},
-            ],
-            "document": self.document,
-            "service": self.service,
-            "operation": self.operation,
-            "phrasing": self.phrasing,
-            "candidates": "service",
-        }
+Record = Mapping[str, Any]
+"""A line of `conversations.jsonl`."""
 
 
-class Stored(Protocol):
-    """What is written as a line."""
+def conversation(
+    *,
+    id: str,
+    form: str,
+    question: str,
+    answer: str,
+    document: str | None,
+    service: str = "",
+    operation: str = "",
+    phrasing: int = 0,
+) -> Record:
+    """The record of a question and the answer wanted.
 
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def document(self) -> str | None: ...
-
-    def as_json(self) -> dict[str, Any]: ...
+    `form` is what kind of question it is: tasks ask those of one form. `document` is the id of that which the answer
+    is taken from. `service` is the group of like questions that it belongs to, where there are such, whose items are
+    counted as one cluster; `operation` what of the group it is about; `phrasing` which wording of its form it has.
+    """
+    return {
+        "id": id,
+        "form": form,
+        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}],
+        "document": document,
+        "service": service,
+        "operation": operation,
+        "phrasing": phrasing,
+        "candidates": "service",
+    }
 
 
 @dataclass(frozen=True)
@@ -78,7 +64,7 @@ class Conversations(Handle):
                 yield json.loads(line)
 
 
-def wanted_answer(record: Mapping[str, Any]) -> str:
+def wanted_answer(record: Record) -> str:
     """What an answer to a conversation is held against: its `answer`, for a verifier, or else its last turn."""
     return str(record.get("answer") or record["messages"][-1]["content"])
 
@@ -88,8 +74,8 @@ def is_conversations(made: Handle) -> bool:
     return (made.path / "conversations.jsonl").exists()
 
 
-def write_conversations(folder: Path, conversations: Sequence[Stored]) -> None:
+def write_conversations(folder: Path, conversations: Iterable[Record]) -> None:
     """Write conversations in the order of their ids, with the ids of the documents that they were made from."""
-    ordered = sorted(conversations, key=lambda conversation: conversation.id)
-    write_json_lines(folder / "conversations.jsonl", [conversation.as_json() for conversation in ordered])
-    write_ids(folder, sorted({conversation.document for conversation in ordered if conversation.document}))
+    ordered = sorted(conversations, key=itemgetter("id"))
+    write_json_lines(folder / "conversations.jsonl", ordered)
+    write_ids(folder, sorted({record["document"] for record in ordered if record["document"]}))

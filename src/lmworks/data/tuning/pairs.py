@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from lmworks.data.records import Document, Documents, write_ids
-from lmworks.data.tuning.conversations import write_conversations
+from lmworks.data.tuning.conversations import Record, write_conversations
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -51,29 +50,6 @@ class PairsConfig(StepConfig):
         return value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """A source and what is to be made of it."""
-
-    id: str
-    document: str
-    source: str
-    question: str
-    targets: Sequence[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """The line of `conversations.jsonl`; the source and further targets stand apart where they say more."""
-        turns = [("user", self.question), ("assistant", self.targets[0])]
-        return {
-            "id": self.id,
-            "form": "pair",
-            "messages": [{"role": role, "content": content} for role, content in turns],
-            "document": self.document,
-            **({"source": self.source} if self.source != self.question else {}),
-            **({"references": list(self.targets)} if len(self.targets) > 1 else {}),
-        }
-
-
 @stage(version=2, reads="documents")
 def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations of one question, the source, and one answer, the target.
@@ -100,11 +76,11 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     write_ids(out, sorted({document.id for document, _, _ in found}))  # of those that share a pair too
     counts["pairs"] = len(made)
     if config.targets == "references":
-        counts["references"] = sum(len(each.targets) for each in made)
-    return Result(counts=counts, examples=[{"reason": "pair", **each.as_json()} for each in made[:3]])
+        counts["references"] = sum(len(each.get("references", "1")) for each in made)
+    return Result(counts=counts, examples=[{"reason": "pair", **each} for each in made[:3]])
 
 
-def _apart(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Pair]:
+def _apart(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Record]:
     return [
         _pair(config, document.id if len(targets) == 1 else f"{document.id}-{number}", document, source, [target])
         for document, source, targets in found
@@ -112,7 +88,7 @@ def _apart(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]
     ]
 
 
-def _together(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Pair]:
+def _together(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Record]:
     first: dict[str, tuple[Document, list[str]]] = {}
     for document, source, targets in found:
         first.setdefault(source, (document, []))[1].extend(targets)
@@ -122,9 +98,17 @@ def _together(config: PairsConfig, found: Sequence[tuple[Document, str, list[str
     ]
 
 
-def _pair(config: PairsConfig, name: str, document: Document, source: str, targets: Sequence[str]) -> Pair:
+def _pair(config: PairsConfig, name: str, document: Document, source: str, targets: Sequence[str]) -> Record:
+    """The source and further targets stand apart where they say more."""
     question = config.ask.replace(PLACE, source)
-    return Pair(id=name, document=document.id, source=source, question=question, targets=targets)
+    return {
+        "id": name,
+        "form": "pair",
+        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": targets[0]}],
+        "document": document.id,
+        **({"source": source} if source != question else {}),
+        **({"references": targets} if len(targets) > 1 else {}),
+    }
 
 
 def _side(document: Document, name: str) -> list[str]:

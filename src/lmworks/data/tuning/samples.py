@@ -96,7 +96,7 @@ def conversations(config: ConversationsConfig, documents: Documents, out: Path, 
     """
     work = _Reading(config, documents, config.templates)
     return work.finish(
-        out, lambda kept: write_conversations(out, [each for each in kept if each.sample.chosen is not None])
+        out, lambda kept: write_conversations(out, [each.as_json() for each in kept if each.sample.chosen is not None])
     )
 
 

@@ -32,13 +32,14 @@ def spans_of(document: Document, field: str) -> list[Span] | None:
     if (spans := document.meta.get(field)) is None:
         return None
     try:
-        found = sorted(((str(span["label"]), int(span["start"]), int(span["end"])) for span in spans), key=_by_start)
+        found = [(str(span["label"]), int(span["start"]), int(span["end"])) for span in spans]
     except (TypeError, KeyError, ValueError) as error:
         raise UsageError(  # without what the fields hold, which may be personal
             f"document {document.id}: the field {field!r} is {_form(spans)}; expected a list of objects with `start`, "
             "`end` (whole numbers) and `label` each"
         ) from error
     free = 0
+    found.sort(key=lambda span: (span[1], span[2], span[0]))
     for _, start, end in found:
         if not free <= start < end <= len(document.text):
             raise UsageError(
@@ -47,10 +48,6 @@ def spans_of(document: Document, field: str) -> list[Span] | None:
             )
         free = end
     return found
-
-
-def _by_start(span: Span) -> tuple[int, int, str]:
-    return span[1], span[2], span[0]
 
 
 def _form(spans: Any) -> str:

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from lmworks.data.records import Document, Documents, write_json_lines
-from lmworks.data.steps import Parts, Tally, map_shards
+from lmworks.data.records import Document, Documents, shard_ids, write_json_lines
+from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text
@@ -66,7 +66,7 @@ def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: C
     before. `disagreements.jsonl` lists the documents whose annotators gave several labels.
     """
     lines = [line for path in config.files() for line in _lines(path)]
-    known = _known(documents, {line.id for line in lines})
+    known = {line.id for line in lines}.intersection(shard_ids(documents.path))
     judged, unusable = _sort_out(lines, known)
     if not judged:
         raise LmworksError(
@@ -122,16 +122,6 @@ def _read(place: Line, raw: bytes) -> Line:
     return place._replace(id=values["id"], label=values["label"].strip(), annotator=values["annotator"].strip())
 
 
-def _known(documents: Documents, wanted: set[str]) -> set[str]:
-    """Which of these ids the documents have."""
-    import pyarrow.parquet as pq
-
-    known: set[str] = set()
-    for shard in documents.shards():
-        known |= wanted.intersection(pq.read_table(shard, columns=["id"]).column("id").to_pylist())
-    return known
-
-
 def _sort_out(lines: Sequence[Line], known: set[str]) -> tuple[dict[str, dict[str, str]], list[dict[str, Any]]]:
     """Document → annotator → label of the first verdict, and the lines that are none."""
     judged: dict[str, dict[str, str]] = {}
@@ -166,9 +156,7 @@ def _judge_shard(
             tally.counts[f"labelled: {label}"] += 1
             document = replace(document, meta={**document.meta, "label": label})
         kept.append(document)
-    tally.counts["documents"] += len(kept)
-    tally.counts["bytes"] += sum(len(document.text.encode()) for document in kept)
-    return {"": kept}, tally
+    return counted(kept, tally)
 
 
 def _most(labels: Counter[str]) -> str | None:

@@ -12,7 +12,7 @@ from pydantic import Field
 from lmworks.data.records import Documents
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
-from lmworks.tokens.kinds.sentencepiece_model import Kind, read_model
+from lmworks.tokens.kinds.sentencepiece_model import NORMAL, read_model
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def _learn_pieces(words: Counter[str], count: int) -> list[tuple[str, float]]:
         num_threads=THREADS,
         minloglevel=2,
     )
-    pieces = read_model(model.getvalue()).pieces
-    return [(piece.text, piece.score) for piece in pieces if piece.kind == Kind.NORMAL]
+    return [(each.piece, each.score) for each in read_model(model.getvalue()).pieces if each.type == NORMAL]
 
 
 class UnigramConfig(FromDocuments, Unigram):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -15,11 +15,12 @@ from lmworks.data.records import Documents, shard_ids
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
+from lmworks.lazy import np, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.bulk import BulkEncoder
-from lmworks.tokens.rows.shards import token_type, write_rows
+from lmworks.tokens.rows.shards import filled, token_type, write_filled, write_rows
 from lmworks.tokens.tokenizer import Message, Tokenizer, TokenizerFolder
 
 if TYPE_CHECKING:
@@ -107,8 +108,6 @@ def _encode_shard(
     tally = Tally()
 
     def encode(texts: list[str]) -> bytes:
-        import numpy as np
-
         ids, edges = bulk.encode(texts)
         tally.counts.update(
             documents=len(texts), bytes=sum(len(text.encode()) for text in texts), tokens=len(ids) + len(texts)
@@ -130,8 +129,6 @@ def _open(tokenizer: TokenizerFolder, fast: bool) -> tuple[Tokenizer, BulkEncode
 
 def _texts(shard: Path) -> Iterator[list[str]]:
     """The texts of a shard, some at a time."""
-    import pyarrow.parquet as pq
-
     for batch in pq.ParquetFile(shard).iter_batches(BATCH_DOCUMENTS, columns=["text"]):
         yield batch.column(0).to_pylist()
 
@@ -148,8 +145,6 @@ def _encoded(folder: Path, index: int) -> Path:
 
 def _join(files: Sequence[Path], length: int, encoder: Tokenizer, context: Context) -> Iterator[Rows]:
     """Blocks of rows [R, length + 1] from all files as one stream; a row begins with the token that ended the last."""
-    import numpy as np
-
     kind = token_type(encoder.vocab_size)
     rest = np.zeros(0, kind)
     for file in files:
@@ -169,8 +164,6 @@ def _join(files: Sequence[Path], length: int, encoder: Tokenizer, context: Conte
 
 def _full_rows(rows: int, length: int, tokens: int) -> Iterator[Rows]:
     """Weights of rows that are full but for the end of the last."""
-    import numpy as np
-
     block = max(1, BLOCK_TOKENS // length)
     for start in range(0, rows, block):
         weights = np.ones((min(block, rows - start), length + 1), np.uint8)
@@ -192,8 +185,6 @@ def pack_conversations(
     What is longer than a row is dropped, truncated or split, and what nothing is trained of is left out; all are
     counted. Rows are filled up with <|endoftext|> of weight 0.
     """
-    import numpy as np
-
     encoder, width = tokenizer.open(), config.sequence_length + 1
     encoded: list[Encoded] = []
     documents: list[str] = []
@@ -207,27 +198,17 @@ def pack_conversations(
         encoded += pieces
         documents += [record["document"]] if pieces and record["document"] else []
     rows = best_fit([len(ids) for ids, _ in encoded], width)
-    tokens = np.full((len(rows), width), encoder.end_of_text_id, dtype=np.uint32)
-    weights = np.zeros((len(rows), width), dtype=np.uint8)
-    for row, members in enumerate(rows):
-        start = 0
-        for member in members:
-            ids, trained = encoded[member]
-            tokens[row, start : start + len(ids)] = ids
-            weights[row, start : start + len(ids)] = trained
-            start += len(ids)
-    counts = write_rows(
+    ids, trained = (
+        [[each for member in members for each in encoded[member][side]] for members in rows] for side in (0, 1)
+    )
+    counts = write_filled(
         out,
-        [tokens],
-        [weights],
-        sorted(documents),
-        rows=len(rows),
-        sequence_length=config.sequence_length,
-        trained_tokens=int(weights[:, 1:].sum()),
-        vocab_size=encoder.vocab_size,
-        tokenizer_digest=encoder.digest,
+        encoder,
+        filled(ids, width, encoder.end_of_text_id, np.uint32),
+        filled(trained, width, 0, np.uint8),
+        documents,
         bytes_of_text=sum(len(encoder.decode(_trained(each)).encode()) for each in encoded),
-        **dict[str, Any](fates),
+        **fates,
     )
     return Result(counts={"conversations": len(encoded)} | counts)
 
@@ -276,8 +257,6 @@ def pack_pairs(
 
     Pairs longer than a row, less the two tokens that end source and target, are dropped and counted: none is cut.
     """
-    import numpy as np
-
     encoder, width = tokenizer.open(), config.sequence_length + 1
     records = list(pairs.iterate())
     if odd := next((record["id"] for record in records if len(record["messages"]) != 2), None):
@@ -288,24 +267,15 @@ def pack_pairs(
         for record, source, target in zip(records, *sides, strict=True)
         if source and target and len(source) + len(target) + 2 <= config.sequence_length
     ]
-    tokens = np.zeros((len(sound), width), dtype=np.uint32)
-    weights = np.zeros((len(sound), width), dtype=np.uint8)
-    for row, (_, source, target) in enumerate(sound):
-        tokens[row, : len(source) + len(target)] = source + target
-        weights[row, len(source) : len(source) + len(target)] = 1
     dropped = len(records) - len(sound)
     if dropped:
         context.log(f"{dropped} of {len(records)} pairs are empty or longer than {config.sequence_length} tokens")
-    counts = write_rows(
+    counts = write_filled(
         out,
-        [tokens],
-        [weights],
-        sorted(record["document"] for record, _, _ in sound if record["document"]),
-        rows=len(sound),
-        sequence_length=config.sequence_length,
-        trained_tokens=int(weights.sum()),
-        vocab_size=encoder.vocab_size,
-        tokenizer_digest=encoder.digest,
+        encoder,
+        filled([source + target for _, source, target in sound], width, 0, np.uint32),
+        filled([[0] * len(source) + [1] * len(target) for _, source, target in sound], width, 0, np.uint8),
+        [record["document"] for record, _, _ in sound if record["document"]],
         bytes_of_text=sum(len(record["messages"][1]["content"].encode()) for record, _, _ in sound),
         dropped=dropped,
     )

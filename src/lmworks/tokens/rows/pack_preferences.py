@@ -15,7 +15,7 @@ from lmworks.lazy import np
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.pack import PackConfig, best_fit
-from lmworks.tokens.rows.shards import write_rows
+from lmworks.tokens.rows.shards import write_filled
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 
 SIDES = ("filling", "chosen", "rejected", "mismatched")
@@ -92,18 +92,14 @@ def pack_preferences(
                 tokens[row, place], weights[row, place] = segment.ids, segment.trained
                 labels[row, place] = len(SIDES) * number + segment.side
                 start = place.stop
-    counts = write_rows(
+    counts = write_filled(
         out,
-        [tokens],
-        [weights],
-        sorted(group.document for group in fitting if group.document),
-        rows=len(rows),
-        sequence_length=width,
-        trained_tokens=int(weights.sum()),
-        vocab_size=encoder.vocab_size,
+        encoder,
+        tokens,
+        weights,
+        [group.document for group in fitting if group.document],
         labels=(SIDES, labels),
         margins=margins,
-        tokenizer_digest=encoder.digest,
         bytes_of_text=sum(len(encoder.decode(each.ids).encode()) for group in fitting for each in group.segments),
         dropped=dropped,
     )

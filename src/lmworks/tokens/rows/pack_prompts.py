@@ -11,7 +11,7 @@ from lmworks.lazy import np
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.pack import PackConfig
-from lmworks.tokens.rows.shards import write_rows
+from lmworks.tokens.rows.shards import filled, write_filled
 from lmworks.tokens.tokenizer import TokenizerFolder
 
 
@@ -42,23 +42,7 @@ def pack_prompts(
         documents += [record["document"]] if record["document"] else []
     if dropped:
         context.log(f"{dropped} prompts leave no room for their answer in {config.sequence_length} tokens")
-    tokens = np.full((len(rows), width), encoder.end_of_text_id, dtype=np.uint32)
-    weights = np.zeros((len(rows), width), dtype=np.uint8)
-    for row, (prompt, answer) in enumerate(rows):
-        end = len(prompt) + len(answer)
-        tokens[row, :end] = prompt + answer
-        weights[row, len(prompt) : end] = 1
-    counts = write_rows(
-        out,
-        [tokens],
-        [weights],
-        sorted(documents),
-        rows=len(rows),
-        sequence_length=config.sequence_length,
-        trained_tokens=int(weights.sum()),
-        vocab_size=encoder.vocab_size,
-        tokenizer_digest=encoder.digest,
-        bytes_of_text=0,
-        dropped=dropped,
-    )
+    tokens = filled([prompt + answer for prompt, answer in rows], width, encoder.end_of_text_id, np.uint32)
+    weights = filled([[0] * len(prompt) + [1] * len(answer) for prompt, answer in rows], width, 0, np.uint8)
+    counts = write_filled(out, encoder, tokens, weights, documents, bytes_of_text=0, dropped=dropped)
     return Result(counts={"prompts": len(rows)} | counts)

@@ -19,7 +19,7 @@ from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.pack import BATCH_DOCUMENTS, PackConfig, best_fit
-from lmworks.tokens.rows.shards import write_rows
+from lmworks.tokens.rows.shards import write_filled
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 
 Span = tuple[int, int]
@@ -142,17 +142,14 @@ class _Texts:
                 free += len(said)
                 tokens[row, here], weights[row, here] = self.texts[member], said >= 0
                 labels[row, here] = order[np.maximum(said, 0)]
-        written = write_rows(
+        written = write_filled(
             out,
-            [tokens],
-            [weights],
-            sorted(self.used),
+            self.encoder,
+            tokens,
+            weights,
+            self.used,
             labels=None if numbers is None else (names, labels),
-            rows=len(rows),
-            sequence_length=self.length,
             trained_tokens=int(weights.sum()),
-            vocab_size=self.encoder.vocab_size,
-            tokenizer_digest=self.encoder.digest,
             bytes_of_text=self.counts.pop("bytes_of_text", 0),
         )
         return Result(counts={"texts": len(self.texts), **self.counts, **written})

@@ -20,6 +20,7 @@ from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
     from lmworks.tokens.rows.mixture import Mixture
+    from lmworks.tokens.tokenizer import Tokenizer
 
     Rows = NDArray[np.integer[Any]]
 
@@ -160,6 +161,31 @@ def write_rows(
     every = {**counts, "vocab_size": vocab_size, **facts}
     (out / "shards.json").write_text(json.dumps(every, indent=1, sort_keys=True) + "\n")
     return counts | {name: value for name, value in facts.items() if isinstance(value, int)}
+
+
+def write_filled(
+    out: Path, encoder: Tokenizer, tokens: Rows, weights: Rows, documents: Iterable[str], **more: Any
+) -> dict[str, int]:
+    """`write_rows` of rows that are in memory; `documents` are the ids of what they hold, in any order."""
+    return write_rows(
+        out,
+        [tokens],
+        [weights],
+        sorted(documents),
+        rows=len(tokens),
+        sequence_length=tokens.shape[1] - 1,
+        vocab_size=encoder.vocab_size,
+        tokenizer_digest=encoder.digest,
+        **{"trained_tokens": int(weights[:, 1:].sum()), **more},
+    )
+
+
+def filled(rows: Sequence[Sequence[int]], width: int, fill: int, kind: type[np.integer[Any]]) -> Rows:
+    """Rows as one array [rows, width]; what each leaves free at its end is filled."""
+    array = np.full((len(rows), width), fill, kind)
+    for place, row in zip(array, rows, strict=True):
+        place[: len(row)] = row
+    return array
 
 
 def token_type(vocab_size: int) -> type[np.integer[Any]]:

@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from lmworks.model.config import loss_chunk
+from lmworks.model.device import CPU
 
 SLICE = 2**18
 """Logits that are gone through at once without a compiler: a megabyte, which a core's own cache holds."""
@@ -48,7 +49,12 @@ def softmax_gradient(
 def softmax_gradient_in_slices(
     logits: Tensor, targets: Tensor, weights: Tensor, smoothing: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same where no compiler joins its passes over the logits: so few rows at once that a cache holds them."""
+    """The same where no compiler joins its passes over the logits: so few rows at once that a core's cache holds them.
+
+    On an accelerator all at once: a launch takes longer there than so few rows do.
+    """
+    if logits.device.type != CPU:
+        return softmax_gradient(logits, targets, weights, smoothing)
     rows = max(1, SLICE // logits.shape[-1])
     slices = [slice(start, start + rows) for start in range(0, len(logits), rows)]
     found = [softmax_gradient(logits[part], targets[part], weights[part], smoothing) for part in slices]

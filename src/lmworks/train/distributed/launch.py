@@ -21,6 +21,9 @@ STOP = "stop"
 MOST_RESTARTS = 3
 """Of all processes, from the last checkpoint, when one is lost; more is no accident."""
 
+OF_TORCHRUN = "torch/distributed/elastic/multiprocessing/api.py"
+"""Stands in the first line in which `torchrun` tells that a process has ended."""
+
 
 def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out: Path, context: Context) -> Result:
     """Train with `config.processes` processes, here or on the nodes of a Slurm job, and return what they found.
@@ -66,7 +69,7 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
     else:
         raise LmworksError(
             f"a process of the run was lost more than {MOST_RESTARTS} times, or none could be started; the last "
-            f"checkpoint is kept. It said: {errors[-2000:]}"
+            f"checkpoint is kept. It said: {_last_words(errors)}"
         )
     found = json.loads(result.read_text())
     if "stopped" in found:
@@ -74,6 +77,12 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
     if "error" in found:
         raise LmworksError(found["error"])
     return Result(**found | {"figures": [Figure.from_json(figure) for figure in found["figures"]]})
+
+
+def _last_words(errors: str) -> str:
+    """What a process said before it was lost, without what `torchrun` says of that."""
+    words, told, _ = errors.partition(OF_TORCHRUN)
+    return (words.rpartition("\n")[0].strip() if told else words)[-2000:]
 
 
 def torchrun(processes: int, environment: Mapping[str, str]) -> list[str]:

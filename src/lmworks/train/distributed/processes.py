@@ -40,7 +40,6 @@ class Processes:
     def __init__(self, device: torch.device | None = None, tensor: int = 1) -> None:
         self.device = device
         self.mesh: DeviceMesh | None = None
-        self.device = device
         self.rank, self.count, self.is_first = 0, 1, True
         if device and dist.is_initialized() and dist.get_world_size() > 1:
             from torch.distributed.device_mesh import init_device_mesh  # takes a second, which one process saves
@@ -196,7 +195,8 @@ def join(asked: str) -> torch.device:
     """
     device = device_of_process(asked, int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     backend = dist.get_default_backend_for_device(device)
-    dist.init_process_group(backend, timeout=LONGEST_WAIT[device.type == CPU])
+    own = None if device.type == CPU else device  # else NCCL would guess it when it first waits
+    dist.init_process_group(backend, timeout=LONGEST_WAIT[device.type == CPU], device_id=own)
     return device
 
 

@@ -107,7 +107,7 @@ class Optimizer:
             [local(self.state[f"mean.{name}"]) for name in names],
             [local(self.state[f"square.{name}"]) for name in names],
             [],
-            [parameter.new_tensor(number) for parameter in parameters],
+            [parameters[0].new_tensor(number)] * len(parameters),
             lr=rate,
             beta1=ADAM_BETAS[0],
             beta2=ADAM_BETAS[1],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, Stopped
-from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes
+from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
@@ -59,6 +59,8 @@ class Run:
     """One training run: everything that is made from the config, and where it stands."""
 
     def __init__(self, config: TrainConfig, inputs: RunInputs, out: Path, context: Context, *, compiled: bool) -> None:
+        import torch
+
         from lmworks.train.distributed.processes import Processes
         from lmworks.train.loop.checkpoints import Checkpoints
         from lmworks.train.loop.live import Live
@@ -82,6 +84,7 @@ class Run:
         self.device = find_device(config.device)
         self.is_apart = self.device.type != CPU
         if self.is_apart:
+            product_rate(self.device, getattr(torch, config.data_type))  # once in a process: no part of the peak
             forget_peak(self.device)
         self.processes = Processes(self.device, config.tensor_parallel)
         self.model: Trainable = self._on_device(self.begin(compiled=compiled and self.processes.mesh is None))
