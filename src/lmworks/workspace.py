@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from lmworks import graph
 from lmworks.errors import Stopped, UsageError
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
+from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import forget_digests, write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.record import BuildRecord
@@ -68,7 +70,8 @@ def open_workspace(
     opened = Store(store or path.parent / ".lmworks")
     needs_none = recipe.data.keys() - data_of_models(recipe).keys()
     measure = measure and recipe.plan.measure and until not in needs_none
-    plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
+    with opened.in_use(lambda line: print(line, file=sys.stderr)) if measure else nullcontext():  # no erasure meanwhile
+        plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
     return Workspace(path, settings, recipe, opened, plan, _build_of(recipe, plan, path.parent, opened))
 
 
@@ -116,15 +119,20 @@ def run(
     unprepared = [node for node in workspace.build.nodes if node.config.prepare(workspace.folder)]
     if unprepared:
         workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.folder, workspace.store)
-    build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
-    for name in rebuild:
-        _wanted(build.nodes, name)
+    for name in (until, *rebuild):
+        _wanted(workspace.build.nodes, name)
     last = {"recipe": str(workspace.path), "store": str(workspace.store.root), "settings": list(workspace.settings)}
     if remember:
         write_atomically(LAST, json.dumps(last) + "\n")
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
     with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
         forget_digests()
+        erased = erased_documents(workspace.folder)
+        if any(
+            getattr(node.config, "erased", erased) != erased for node in workspace.build.nodes
+        ):  # since it was opened
+            workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.folder, workspace.store)
+        build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
         if line := foresee(build, nodes):
             display.say(line)

@@ -20,7 +20,7 @@ from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest,
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
 from lmworks.pipeline.record import KeyParts, StepRecord
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
-from lmworks.pipeline.store import KEPT, Artifact, Store, is_held, locked
+from lmworks.pipeline.store import KEPT, Artifact, Store, deletion_in_words, is_held, locked
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.recipe.schema import Effect, StepConfig, effects, references
@@ -147,9 +147,10 @@ class Build:
         return ("stopped", work) if (work / "progress.jsonl").exists() else None
 
     def handle(self, reference: str, kind: type[Handle]) -> Handle:
-        """The typed handle of a reference. Raises LmworksError if files of a kind that is checked were damaged."""
+        """The typed handle of a reference. Raises LmworksError if a file is gone, or one that is checked damaged."""
         step, part = split_reference(reference)
         artifact = self.artifacts[step]
+        artifact.require_present(part)
         if kind.checked:
             artifact.require_sound(part)
         return kind(artifact.path(part).absolute(), artifact.digest(part))
@@ -164,7 +165,8 @@ class Build:
         key, reason = parts.key, self._reason(node, parts)
         work = self.store.work(key).absolute()  # the folder that this program runs in may not be a worker's
         (work / "step").write_text(node.name)
-        with locked(work / "lock", lambda line: display.say(f"{node.name}: {line}")):
+        lock = locked(work / "lock", lambda line: display.say(f"{node.name}: {line}"))
+        with deletion_in_words(work, node.name), lock:
             artifact = self.store.find(node.stage.name, key)
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason)

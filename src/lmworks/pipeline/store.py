@@ -11,6 +11,7 @@ builds/NAME.json, builds/last       what each recipe's steps were last built as
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -87,6 +88,17 @@ class Artifact:
     def path(self, part: str = "") -> Path:
         """The payload's folder, or one sub-folder of it."""
         return self.payload / part if part else self.payload
+
+    def require_present(self, part: str = "") -> None:
+        """Raise LmworksError with the name of a file that is gone."""
+        for name in self.manifest.files:
+            if name.startswith(f"{part}/" if part else "") and not (self.payload / name).exists():
+                if self.is_erased or not (self.folder / "manifest.json").exists():
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.payload / name))
+                raise LmworksError(
+                    f"{self.payload / name}: No such file or directory; make it again with "
+                    f"`lmworks build --rebuild {self.manifest.step}`"
+                )
 
     def require_sound(self, part: str = "") -> None:
         """Raise LmworksError with the name of a file that is not as the stage wrote it.
@@ -223,6 +235,21 @@ def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> I
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def deletion_in_words(work: Path, step: str) -> Iterator[None]:
+    """Raise LmworksError where files of the store, or the work folder, were deleted while they were in use."""
+    try:
+        yield
+    except Exception as error:
+        lost = isinstance(error, FileNotFoundError) and str(work.parent.parent) in str(error)
+        if not lost and work.exists():
+            raise
+        raise LmworksError(
+            f"{step}: files in {work.parent.parent} were deleted while this command used them, as `lmworks erase "
+            "--apply` does on a machine that does not see this one's locks; give the same command again"
+        ) from error
 
 
 def is_held(path: Path) -> bool:
