@@ -1,4 +1,4 @@
-"""numpy and pyarrow, loaded at their first use, so that commands that need neither answer at once."""
+"""Large libraries, loaded at their first use, so that commands that need none of them answer at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["NDArray", "np", "pa", "pc", "pq"]
+__all__ = ["NDArray", "np", "pa", "pc", "pq", "tokenizers"]
 
 
 class _Lazy(ModuleType):
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
+    import tokenizers
     from numpy.typing import NDArray
 else:
     np, pa, pc, pq = map(_Lazy, ("numpy", "pyarrow", "pyarrow.compute", "pyarrow.parquet"))
+    tokenizers = _Lazy("tokenizers")
     NDArray = Any  # annotations alone name it

@@ -23,9 +23,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFolder]:
 def test_items_and_figures_are_those_of_the_processor(
     name: str, models: dict[str, ModelFolder], tmp_path: Path, another_device: torch.device
 ) -> None:
-    here, there = (
-        run_task(name, models, tmp_path / where, device) for where, device in (("here", "cpu"), ("there", "auto"))
-    )
+    here = run_task(name, models, tmp_path / "here", "cpu")
+    held = torch.accelerator.memory_allocated(another_device)
+    torch.accelerator.reset_peak_memory_stats(another_device)
+    there = run_task(name, models, tmp_path / "there", "auto")
+    assert torch.accelerator.max_memory_allocated(another_device) > held, "something was computed there"
     assert {figure.device for figure in here.figures} == {"cpu"}
     assert {figure.device for figure in there.figures} == {another_device.type}
     close = 0.01 if "bfloat16" in name else 1e-4

@@ -168,10 +168,23 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_environment_wins_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LMWORKS_API_KEY", "from-outside")
-    assert load_or_make_key(tmp_path) == "from-outside"
+    monkeypatch.setenv("LMWORKS_API_KEY", "from-outside-001")
+    assert load_or_make_key(tmp_path) == "from-outside-001"
     assert list(tmp_path.iterdir()) == []
-    for unusable in ("", "two words", "schlüssel", "line\n"):
+    for unusable in ("", "of more than two words", "schlüssel-schlüssel", "line-after-line-1\n"):
         monkeypatch.setenv("LMWORKS_API_KEY", unusable)
-        with pytest.raises(UsageError, match="LMWORKS_API_KEY"):
+        with pytest.raises(UsageError, match="LMWORKS_API_KEY: a key is one word of printable ASCII"):
             load_or_make_key(tmp_path)
+
+
+@pytest.mark.parametrize("short", ["k", "15-letters-long"])
+def test_a_key_that_can_be_guessed_is_refused(short: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMWORKS_API_KEY", short)
+    with pytest.raises(UsageError, match=rf"LMWORKS_API_KEY: .* {len(short)} characters.* at least 16") as told:
+        load_or_make_key(tmp_path)
+    assert "letters" not in str(told.value), "the key itself is not told"
+    monkeypatch.delenv("LMWORKS_API_KEY")
+    (tmp_path / "api-key").write_text(short)
+    (tmp_path / "api-key").chmod(0o600)
+    with pytest.raises(UsageError, match=r"api-key: .* at least 16, .*, or delete the file"):
+        load_or_make_key(tmp_path)

@@ -24,6 +24,10 @@ access_log = logging.getLogger("lmworks.access")
 OPEN_PATHS = ("/livez", "/readyz")
 """All that is answered without a key; they say nothing but yes or no."""
 
+KEY_VARIABLE = "LMWORKS_API_KEY"
+SHORTEST_KEY = 16
+"""Characters: drawn at random from letters and digits, they are beyond guessing at any rate of requests."""
+
 MODEL_ASKED = "lmworks.model"
 """Where a request's scope says which of the models served it asks, once that is known."""
 
@@ -42,10 +46,10 @@ PAGE_POLICY = (
 def load_or_make_key(folder: Path) -> str:
     """The key: `LMWORKS_API_KEY`, else what is in the file `api-key` of `folder`, made at the first start, mode 0600.
 
-    Raises `UsageError` for a key that no client could send, `LmworksError` for a file that others can read.
+    Raises `UsageError` for a key that no client could send or anybody could guess, `LmworksError` for a file that
+    others can read.
     """
-    key = os.environ.get("LMWORKS_API_KEY")
-    source = "LMWORKS_API_KEY"
+    key, source = os.environ.get(KEY_VARIABLE), KEY_VARIABLE
     if key is None:
         path = folder / "api-key"
         source = str(path)
@@ -56,6 +60,12 @@ def load_or_make_key(folder: Path) -> str:
         key = path.read_text().strip()
     if not key or not all("!" <= letter <= "~" for letter in key):
         raise UsageError(f"{source}: a key is one word of printable ASCII characters")
+    if len(key) < SHORTEST_KEY:
+        mend = "unset it" if source == KEY_VARIABLE else "delete the file"
+        raise UsageError(
+            f"{source}: a key of {len(key)} characters can be guessed; take at least {SHORTEST_KEY}, drawn at random, "
+            f"or {mend}, and one is made"
+        )
     return key
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from lmworks.errors import LmworksError, told
+from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Handle
 
 if TYPE_CHECKING:
-    import tokenizers
-
     from lmworks.tokens.chat_template import ChatTemplate
 
 END_OF_TEXT, START_OF_TURN, END_OF_TURN = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -49,8 +48,6 @@ class Tokenizer:
     """Text to ids and back. Text is never read as control tokens: only a chat's frame makes those."""
 
     def __init__(self, folder: Path) -> None:
-        from tokenizers import Tokenizer as Backend
-
         try:
             raw = [(folder / name).read_bytes() for name in FILES]
         except OSError as error:
@@ -62,7 +59,7 @@ class Tokenizer:
             settings = dict(json.loads(raw[1]).items())
         self.folder = folder
         with self._told():
-            self._backend: tokenizers.Tokenizer = Backend.from_str(raw[0].decode())
+            self._backend: tokenizers.Tokenizer = tokenizers.Tokenizer.from_str(raw[0].decode())
         self._backend.encode_special_tokens = True  # the library's name for: special tokens in text are plain text
         vocabulary = self._backend.get_vocab(with_added_tokens=True)
         missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]

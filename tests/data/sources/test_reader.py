@@ -323,6 +323,18 @@ def test_a_key_that_stands_twice_keeps_its_first_record_and_quarantines_the_othe
     assert files["a.jsonl"][bad[0]["start"] :].startswith(base64.b64decode(bad[0]["raw"]))
 
 
+def test_a_row_of_a_table_whose_key_stands_twice_is_quarantined_with_what_it_holds(ingest_files: Ingest) -> None:
+    table = pa.table({"text": ["first", "second"], "n": [1, 1]})
+    parquet, arrow = io.BytesIO(), io.BytesIO()
+    pq.write_table(table, parquet)
+    with pa.ipc.new_stream(arrow, table.schema) as stream:
+        stream.write_table(table)
+    _, out = ingest_files({"a.parquet": parquet.getvalue(), "b.arrow": arrow.getvalue()}, key_field="n")
+    assert texts(out) == ["first", "first"]
+    held = [json.loads(base64.b64decode(record["raw"])) for record in quarantined(out)]
+    assert held == [{"text": "second", "n": 1}] * 2
+
+
 def test_a_run_that_was_killed_among_repeated_keys_ends_like_one_that_was_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

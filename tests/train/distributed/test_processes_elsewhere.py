@@ -59,6 +59,14 @@ def test_two_accelerators_take_the_steps_of_one_process(run: Any, settings: dict
 
 
 @pytest.mark.slow
+def test_a_process_holds_one_block_whole_at_a_time(run: Any, another_device: torch.device) -> None:
+    deep = {**ADAMW, "hidden_size": 128, "num_layers": 8, "steps": 1}
+    alone, shared = (run(name, count, **deep, processes=count or 1)[0] for name, count in (("alone", 0), ("shared", 2)))
+    one, two = (result.measured["device_memory_bytes"] for result in (alone, shared))
+    assert two < 0.8 * one
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_with_accelerators(run: Any, tmp_path: Path) -> None:
     _, straight, weights = run("straight", 0, **ADAMW)
     run("stopped", 0, **ADAMW, checkpoint_steps=2)

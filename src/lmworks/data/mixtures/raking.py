@@ -10,14 +10,13 @@ Axes: C cells (documents alike in all attributes), A attributes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np
 
-if TYPE_CHECKING:
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.int64]
+Floats: TypeAlias = "NDArray[np.float64]"
+Codes: TypeAlias = "NDArray[np.int64]"
 
 ROUNDS = 1000
 CLOSE = 1e-6

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.mixtures.raking import copies, effective_size, rake, total_variation, variation_margin
+from lmworks.data.mixtures.raking import Codes, Floats, copies, effective_size, rake, total_variation, variation_margin
 from lmworks.data.quality.filters import detect_language
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
@@ -25,9 +25,6 @@ from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Reference, StepConfig
-
-if TYPE_CHECKING:
-    from lmworks.data.mixtures.raking import Codes, Floats
 
 UNKNOWN, OTHER, MENTIONED = "unknown", "other", "mentioned"
 TOPIC = "topic"

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lmworks.data.quality.hashed_linear import EPOCHS, learn
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Tally
 from lmworks.errors import LmworksError
@@ -43,8 +44,6 @@ class ClassifierConfig(StepConfig):
 @stage(version=1, trains_on="documents")
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
-    from lmworks.data.quality.hashed_linear import EPOCHS, train
-
     tally = Tally()
     examples = heapq.nsmallest(MOST_EXAMPLES, labelled(documents, config.label, tally))
     labels = checked_labels("classifier", Counter(label for _, _, label, _ in examples), tally)
@@ -55,10 +54,7 @@ def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, 
     if not learned or not tested:
         raise LmworksError(f"classifier: {len(texts)} examples cannot be parted; give more that differ")
     context.progress.start(EPOCHS, "epochs")
-    epochs = train(labels, [texts[place] for place in learned], targets[learned], config.seed)
-    for done, (model, loss) in enumerate(epochs, 1):  # noqa: B007
-        context.check_stop()
-        context.progress.update(done, loss=loss)
+    model = learn(labels, [texts[place] for place in learned], targets[learned], config.seed, context)
     model.save(out)
     found = model.probabilities([texts[place] for place in tested]).argmax(axis=1)
     for place, guess in zip(tested, found.tolist(), strict=True):

@@ -6,18 +6,16 @@ import functools
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.data.quality.hashed_linear import LinearClassifier
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-
-if TYPE_CHECKING:
-    from lmworks.data.quality.hashed_linear import LinearClassifier
 
 
 class ClassifyConfig(StepConfig):
@@ -82,6 +80,4 @@ def _classify_shard(path: Path, config: ClassifyConfig, documents: list[Document
 
 @functools.lru_cache(maxsize=1)
 def _load(path: Path) -> LinearClassifier:
-    from lmworks.data.quality.hashed_linear import LinearClassifier
-
     return LinearClassifier.load(path)

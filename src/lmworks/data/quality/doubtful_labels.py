@@ -21,6 +21,7 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.quality.classifier import MOST_CHARACTERS, MOST_EXAMPLES, checked_labels, label_of, labelled
+from lmworks.data.quality.hashed_linear import EPOCHS, LinearClassifier, learn
 from lmworks.data.records import Document, Documents, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_shards, quarantined
 from lmworks.lazy import NDArray, np
@@ -88,17 +89,12 @@ def _cross_validate(
     context: Context,
 ) -> NDArray[np.float64]:
     """The probabilities [N,K] of examples by classifiers that did not see them, which stay in the scratch folder."""
-    from lmworks.data.quality.hashed_linear import EPOCHS, train
-
     texts, folds = [text for *_, text in examples], np.array([_fold(digest) for digest, *_ in examples])
     probabilities = np.zeros((len(texts), len(labels)))
     context.progress.start(FOLDS * EPOCHS, "epochs")
     for fold in range(FOLDS):
         learned, judged = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
-        epochs = train(labels, [texts[place] for place in learned], targets[learned], seed)
-        for done, (model, loss) in enumerate(epochs, 1 + fold * EPOCHS):  # noqa: B007
-            context.check_stop()
-            context.progress.update(done, loss=loss)
+        model = learn(labels, [texts[place] for place in learned], targets[learned], seed, context, fold * EPOCHS)
         model.save(context.scratch / f"fold-{fold}")
         probabilities[judged] = model.probabilities([texts[place] for place in judged])
     return probabilities
@@ -135,8 +131,6 @@ def _mark_shard(
 
 def _judged(folder: Path, labels: Sequence[str], documents: Sequence[Document]) -> list[dict[str, float]]:
     """Of each document, each label's probability by the classifier that did not see it; one classifier in memory."""
-    from lmworks.data.quality.hashed_linear import LinearClassifier
-
     found: list[dict[str, float]] = [{} for _ in documents]
     for fold in range(FOLDS):
         places = [place for place, document in enumerate(documents) if _fold(document.text_digest) == fold]

@@ -14,13 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
-
 from lmworks.data.words import hash_words
+from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.stage import Context
 
 BITS = 18
 EPOCHS, BATCH, LEARNING_RATE = 5, 32, 0.2
@@ -87,12 +84,16 @@ class LinearClassifier:
 
     def save(self, folder: Path) -> None:
         """Write `classifier.safetensors` and `classifier.json`."""
+        from safetensors.numpy import save
+
         write_atomically(folder / "classifier.safetensors", save({"weights": self.weights}))
         write_atomically(folder / "classifier.json", (json.dumps({"labels": self.labels}) + "\n").encode())
 
     @classmethod
     def load(cls, folder: Path) -> LinearClassifier:
         """The inverse of `save`."""
+        from safetensors.numpy import load_file
+
         labels = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["labels"]
         return cls(tuple(labels), load_file(folder / "classifier.safetensors")["weights"])
 
@@ -111,6 +112,21 @@ def train(
             for places in np.split(order, range(BATCH, len(order), BATCH))
         ]
         yield model, float(np.mean(losses))
+
+
+def learn(
+    labels: Sequence[str],
+    texts: Sequence[str],
+    targets: NDArray[np.int64],
+    seed: int,
+    context: Context,
+    before: int = 0,
+) -> LinearClassifier:
+    """The classifier after all epochs; `before` are those of others that the progress counts already."""
+    for done, (model, loss) in enumerate(train(labels, texts, targets, seed), 1 + before):  # noqa: B007
+        context.check_stop()
+        context.progress.update(done, loss=loss)
+    return model
 
 
 def _norms(count: int, owners: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -6,19 +6,17 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
+from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, open_tokenizer, unknown_token
-
-if TYPE_CHECKING:
-    import tokenizers
 
 SAMPLE_DOCUMENTS = 1000
 """Documents that bytes per token are measured on."""

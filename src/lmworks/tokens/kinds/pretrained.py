@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from lmworks.errors import LmworksError, UsageError, told
+from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import digest_file, refuse_links_out
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
@@ -15,9 +16,6 @@ from lmworks.tokens.kinds.learn import write_tokenizer
 from lmworks.tokens.kinds.sentencepiece_model import read_model, to_backend
 from lmworks.tokens.packaged import place_of
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
-
-if TYPE_CHECKING:
-    import tokenizers
 
 
 class PretrainedConfig(StepConfig):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmworks.errors import LmworksError
-
-if TYPE_CHECKING:
-    import tokenizers
+from lmworks.lazy import tokenizers
 
 SPACE = "▁"
 """What SentencePiece writes for a space."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from lmworks.data.records import Documents
+from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
 from lmworks.tokens.kinds.sentencepiece_model import NORMAL, read_model
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
-
-if TYPE_CHECKING:
-    import tokenizers
 
 THREADS = 4
 """Sums of floats depend on it, and so does the vocabulary: it is the same on every machine."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from lmworks.data.records import Documents
+from lmworks.lazy import tokenizers
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN
-
-if TYPE_CHECKING:
-    import tokenizers
 
 
 class Word(Vocabulary):

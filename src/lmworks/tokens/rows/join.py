@@ -6,16 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-from lmworks.tokens.rows.shards import LOST, Shards, write_rows
-
-if TYPE_CHECKING:
-    from lmworks.tokens.rows.shards import Rows
+from lmworks.tokens.rows.shards import LOST, Rows, Shards, write_rows
 
 ROWS_AT_ONCE = 4096
 """A few megabytes."""

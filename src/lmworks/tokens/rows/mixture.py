@@ -15,15 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import gt, mul
-from typing import TYPE_CHECKING
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import UsageError
 from lmworks.lazy import np
-from lmworks.tokens.rows.shards import permutation
-
-if TYPE_CHECKING:
-    from lmworks.tokens.rows.shards import Rows
+from lmworks.tokens.rows.shards import Rows, permutation
 
 PERIOD = 10_000
 """Places in which shares are whole numbers of rows: a hundredth of a per cent is finer than anybody means them."""

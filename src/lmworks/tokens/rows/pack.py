@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -20,11 +20,8 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.bulk import BulkEncoder
-from lmworks.tokens.rows.shards import filled, token_type, write_filled, write_rows
+from lmworks.tokens.rows.shards import Rows, filled, token_type, write_filled, write_rows
 from lmworks.tokens.tokenizer import Message, Tokenizer, TokenizerFolder
-
-if TYPE_CHECKING:
-    from lmworks.tokens.rows.shards import Rows
 
 SAMPLED_SHARDS = 16
 """Whose first document both encoders are compared on."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from lmworks.data.records import write_ids
 from lmworks.errors import LmworksError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmworks.tokens.rows.mixture import Mixture
     from lmworks.tokens.tokenizer import Tokenizer
 
-    Rows = NDArray[np.integer[Any]]
+Rows: TypeAlias = "NDArray[np.integer[Any]]"
 
 ROWS_AT_ONCE = 256
 """That are checked and digested together: single rows of a mapped file cost more to take than to read."""

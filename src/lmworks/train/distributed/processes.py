@@ -69,7 +69,8 @@ class Processes:
             if split.size() > 1:
                 _require_divisible(block, split.size())
                 parallelize_module(block, split, plan)
-            fully_shard(block, mesh=self.mesh["data"])
+            # Each block is a root to FSDP, which keeps roots whole until their backward pass unless it is told.
+            fully_shard(block, mesh=self.mesh["data"], reshard_after_forward=True)
             block.set_gradient_divide_factor(1.0)  # type: ignore[operator]
             block.set_force_sum_reduction_for_comms(True)  # type: ignore[operator]
 
