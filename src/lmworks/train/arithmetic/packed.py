@@ -63,8 +63,8 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor
     # code that reads beyond the shorter one: in bfloat16 the gradient of the keys was not a number.
     begins = [0, *(seen for *_, seen in blocks[:-1])]
     sizes = [seen - begin for begin, (*_, seen) in zip(begins, blocks, strict=True)]
-    keys, values = k.split(sizes, 2), v.split(sizes, 2)
-    queries = q.split([end - start for start, end, _ in blocks], 2)
+    keys, values = torch.split(k, sizes, 2), torch.split(v, sizes, 2)
+    queries = torch.split(q, [end - start for start, end, _ in blocks], 2)
     parts = [
         _attend(
             queries[block],
