@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from lmworks.model.config import LOSS_CHUNK, loss_chunk
+from lmworks.model.config import LOSS_CHUNK, DecoderConfig, loss_chunk
+from lmworks.model.decoder import Decoder, rotations
 from lmworks.train.arithmetic import losses
 from lmworks.train.arithmetic import packed as packing
 from lmworks.train.arithmetic.losses import chunked_cross_entropy, softmax_gradient, token_log_probabilities
 from lmworks.train.arithmetic.packed import masked_attention, segments, visible_positions
 from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.families.decoder import run_block
 from lmworks.train.loop.optimizer import Optimizer, orthogonalise, rate_share
 
 
@@ -68,6 +70,30 @@ def test_attention_in_bfloat16_is_the_same_compiled_interpreted_and_of_long_rows
     for by_products, compiled, at_once in zip(*found, strict=True):
         torch.testing.assert_close(by_products, compiled, rtol=4e-2, atol=4e-2)
         torch.testing.assert_close(by_products, at_once, rtol=4e-2, atol=4e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [0, 5])
+def test_a_layer_in_bfloat16_has_the_same_gradients_compiled(before: int) -> None:
+    data_type = torch.bfloat16
+    shape = {"num_layers": 1, "num_heads": 2, "num_key_value_heads": 1, "head_size": 64, "qk_norm": True}
+    shape |= {"vocab_size": 64, "hidden_size": 128, "intermediate_size": 384, "context_length": 256 + before}
+    decoder = Decoder(DecoderConfig(**shape))
+    decoder.initialise(torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    for adds in (decoder.blocks[0].self_attn.o_proj, decoder.blocks[0].mlp.down_proj):
+        torch.nn.init.normal_(adds.weight, std=0.1)
+    number, positions = segments(torch.randint(0, 64, (4, 256)), 0)
+    visible = F.pad(visible_positions(number, None, data_type), (before, 0))
+    first = [torch.randn(1, 1, before, 64, dtype=data_type) for _ in "kv" if before]
+    inputs = (*rotations(positions, decoder.config, data_type), visible, *first)
+    x, g = (torch.randn(4, 256, 128, dtype=data_type) for _ in range(2))
+    found = []
+    for run in (run_block, torch.compile(run_block, dynamic=False)):
+        begin, parameters = x.clone().requires_grad_(), [*decoder.blocks[0].parameters()]
+        found.append(torch.autograd.grad(run(decoder.blocks[0], begin, *inputs), (begin, *parameters), g))
+    for plain, compiled in zip(*found, strict=True):
+        assert float((plain - compiled).norm()) < 0.03 * float(plain.norm())
 
 
 def test_logits_are_gone_through_at_once_where_launching_takes_longer(

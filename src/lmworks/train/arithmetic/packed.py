@@ -52,10 +52,27 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor
     if narrow and not compiling and q.device.type == CPU and time <= LONGEST_KEPT:
         mixed: Tensor = _AttendByProducts.apply(q, k, v, visible)  # type: ignore[no-untyped-call]
         return mixed
-    attend = _attend if narrow and compiling else _attend_at_once
+    blocks = _query_blocks(time, k.shape[2])
+    if not (narrow and compiling):
+        parts = [
+            _attend_at_once(q[:, :, start:end], k[:, :, :seen], v[:, :, :seen], visible[:, :, start:end, :seen])
+            for start, end, seen in blocks
+        ]
+        return torch.cat(parts, dim=2)
+    # Joined from pieces, since torch 2.13 on a CPU with AVX-512 compiles sums of gradients of slices that overlap into
+    # code that reads beyond the shorter one: in bfloat16 the gradient of the keys was not a number.
+    begins = [0, *(seen for *_, seen in blocks[:-1])]
+    sizes = [seen - begin for begin, (*_, seen) in zip(begins, blocks, strict=True)]
+    keys, values = torch.split(k, sizes, 2), torch.split(v, sizes, 2)
+    queries = torch.split(q, [end - start for start, end, _ in blocks], 2)
     parts = [
-        attend(q[:, :, start:end], k[:, :, :seen], v[:, :, :seen], visible[:, :, start:end, :seen])
-        for start, end, seen in _query_blocks(time, k.shape[2])
+        _attend(
+            queries[block],
+            torch.cat(keys[: block + 1], 2),
+            torch.cat(values[: block + 1], 2),
+            visible[:, :, start:end, :seen],
+        )
+        for block, (start, end, seen) in enumerate(blocks)
     ]
     return torch.cat(parts, dim=2)
 
