@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -15,9 +17,17 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.rows.shards import PackedRows, write_rows
 from lmworks.tokens.tokenizer import Tokenizer
+from lmworks.train.arithmetic.losses import (
+    OutputGradient,
+    chunked_cross_entropy,
+    softmax_gradient_in_slices,
+    token_log_probabilities,
+)
 from lmworks.train.arithmetic.packed import segments
 
 Ids = np.ndarray[Any, np.dtype[np.int64]]
+Numbers = Sequence[int] | np.ndarray[Any, Any]
+"""Of rows."""
 
 MEAN_SEGMENT = 256
 """Tokens between two <|endoftext|> of made-up rows."""
@@ -34,39 +44,10 @@ class Splittable(Protocol):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Packed rows: tokens [B,T+1] and the weight of each as a target [B,T+1]."""
+class PackedBatch:
+    """Packed rows, a tensor a kind of what is known of them."""
 
     tokens: Tensor
-    weights: Tensor
-
-    @property
-    def inputs(self) -> Tensor:
-        """[B,T]"""
-        return self.tokens[:, :-1].contiguous()
-
-    def segments(self, end_of_text: int) -> tuple[Tensor, Tensor]:
-        """Numbers and positions [B,T] of the segments of `inputs`: they begin with <|endoftext|>."""
-        return segments(self.inputs, end_of_text)
-
-    def to(self, device: torch.device) -> Self:
-        """The same on another device."""
-        return type(self)(*(getattr(self, each.name).to(device) for each in fields(self)))
-
-    def split(self, rows: int) -> Iterator[Self]:
-        """Micro-batches of so many rows."""
-        for start in range(0, len(self.tokens), rows):
-            yield type(self)(*(getattr(self, each.name)[start : start + rows] for each in fields(self)))
-
-
-@dataclass(frozen=True)
-class TextBatch:
-    """Packed texts: tokens [B,T] and the number of what is to be said at each [B,T], −1 for nothing."""
-
-    tokens: Tensor
-    targets: Tensor
-    names: Sequence[str] = ()
-    """Of the numbers, which differ from part to part of the data; none where they are tokens."""
 
     @property
     def inputs(self) -> Tensor:
@@ -74,64 +55,106 @@ class TextBatch:
         return self.tokens
 
     def segments(self, begin: int) -> tuple[Tensor, Tensor]:
-        """Numbers and positions [B,T] of the texts, which begin with this token."""
-        return segments(self.tokens, begin)
+        """Numbers and positions [B,T] of the segments of `inputs`, which begin with this token."""
+        return segments(self.inputs, begin)
 
-    def to(self, device: torch.device) -> TextBatch:
+    def to(self, device: torch.device) -> Self:
         """The same on another device."""
-        return replace(self, tokens=self.tokens.to(device), targets=self.targets.to(device))
+        return self._each(lambda tensor: tensor.to(device))
 
-    def split(self, rows: int) -> Iterator[TextBatch]:
+    def split(self, rows: int) -> Iterator[Self]:
         """Micro-batches of so many rows."""
         for start in range(0, len(self.tokens), rows):
-            yield replace(self, tokens=self.tokens[start : start + rows], targets=self.targets[start : start + rows])
+            yield self._each(itemgetter(slice(start, start + rows)))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        return replace(self, **{name: change(part) for name, part in vars(self).items() if isinstance(part, Tensor)})
 
 
-class Trainable(Protocol):
+@dataclass(frozen=True)
+class Batch(PackedBatch):
+    """Tokens [B,T+1] and the weight of each as a target [B,T+1]; segments begin with <|endoftext|>."""
+
+    weights: Tensor
+
+    @property
+    def inputs(self) -> Tensor:
+        """[B,T]"""
+        return self.tokens[:, :-1].contiguous()
+
+
+@dataclass(frozen=True)
+class TextBatch(PackedBatch):
+    """Texts: tokens [B,T] and the number of what is to be said at each [B,T], −1 for nothing."""
+
+    targets: Tensor
+    names: Sequence[str] = ()
+    """Of the numbers, which differ from part to part of the data; none where they are tokens."""
+
+
+class Trainable(ABC):
     """What a model offers to the trainer and to an objective."""
 
-    @property
-    def module(self) -> nn.Module:
-        """Whose parameters are learned."""
+    module: nn.Module
+    """Whose parameters are learned."""
+    network: nn.Module
+    """All that is computed with: the module itself, or what its adapters stand beside."""
+
+    def __init__(self, output_gradient: OutputGradient = softmax_gradient_in_slices) -> None:
+        self.label_smoothing, self.output_gradient = torch.zeros(()), output_gradient
 
     @property
-    def network(self) -> nn.Module:
-        """All that is computed with: the module itself, or what its adapters stand beside."""
+    @abstractmethod
+    def output_weight(self) -> Tensor:
+        """[V,D], or a row for each label."""
 
     @property
-    def output_weight(self) -> Tensor: ...
+    @abstractmethod
+    def blocks(self) -> nn.ModuleList:
+        """The layers, in order."""
 
-    @property
-    def blocks(self) -> nn.ModuleList: ...
-
+    @abstractmethod
     def hidden(self, batch: Any) -> Tensor:
         """[B,T,D]"""
 
-    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ weight · −ln p(target) over [N,D] hidden states, and Σ weight of right guesses."""
-
+    @abstractmethod
     def training_flops_per_token(self, sequence_length: int) -> float:
         """Floating-point operations, forward and backward."""
 
-    def learn(self, learning: bool, *, label_smoothing: float) -> None:
-        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
-
+    @abstractmethod
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
         """What the model says to prompts, as it is now."""
 
+    @abstractmethod
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder."""
 
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
+        self.network.train(learning)
+        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
 
-class Labelling(Trainable, Protocol):
+    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
+        more = self.label_smoothing, self.output_gradient
+        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
+
+    def log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """ln p(target), float32 [N]: hidden [N,D], targets [N]."""
+        return token_log_probabilities(hidden, self.output_weight, targets, self.output_gradient)
+
+
+class Labelling(Trainable):
     """What a model offers besides that tells something of positions of a text."""
 
     @property
+    @abstractmethod
     def labels(self) -> Sequence[str]:
         """Of what it tells, in the order of their numbers; none where it tells tokens."""
 
     def told(self, batch: TextBatch) -> Tensor:
         """The number of what is to be said at each position [B,T], −1 for nothing: where it has seen enough."""
+        return batch.targets
 
 
 @dataclass(frozen=True)
@@ -143,58 +166,78 @@ class Watched:
     reference: str
 
 
-class Objective(Protocol):
-    """What the trainer asks for; it never asks an objective's name. Only the objective knows its kind of batch."""
+class Objective(ABC):
+    """What the trainer asks for; it never asks an objective's name. Only the objective knows its kind of batch.
 
-    rows_in_all: int
-    """Rows in one pass over the data."""
-    weighed: str
+    Rows are read in the order of seeded permutations, of each part where there are several.
+    """
+
+    weighed = "token"
     """What the loss is a mean over: tokens, pairs."""
-    other_measure: tuple[str, str] | None
+    other_measure: tuple[str, str] | None = None
     """Method and unit of what stands for a loss on validation data, where it is not that on training data."""
 
-    def __init__(self, rows: PackedRows, config: Any) -> None: ...
+    def __init__(self, rows: PackedRows, config: Any) -> None:
+        self.rows, self.config = rows, config
+        self.rows_in_all = len(rows.tokens)
+        """Rows in one pass over the data."""
+        self.seed, self.rows_per_step = config.seed, config.rows_per_step
 
-    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
+    @classmethod
+    @abstractmethod
+    def begin(
+        cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Any:
+        """The model to train, a `Trainable`: from `base`, or a fresh one."""
+
+    @abstractmethod
+    def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum of losses, sum of weights, and sums of further metrics."""
+
+    def prepare(  # noqa: B027 - most need nothing
+        self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()
+    ) -> None:
         """See the model as it begins, before a stopped run's weights are restored, and models that judge answers."""
 
     def batch(self, step: int, model: Any) -> Any:
         """The data of a step, a `Splittable`: a function of the step, and of what it has stored in the scratch folder.
 
-        The model is as it is before the step.
+        The model is as it is before the step. Here, rows `step · rows_per_step` and on.
         """
+        return self.batch_of(self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step), step)
 
-    def require_stored(self, step: int) -> None:
+    def first(self, count: int) -> Any:
+        """At most so many rows, always the same, to measure on."""
+        return self.batch_of(range(min(count, self.rows_in_all)), -1)
+
+    def batch_of(self, numbers: Numbers, step: int) -> Any:
+        """Rows by their numbers, as a step reads them; −1 for rows that are measured on. Here, a `Batch`."""
+        return packed_batch(self.rows, numbers)
+
+    def require_stored(self, step: int) -> None:  # noqa: B027 - most store nothing
         """Raise ValueError if this step needs something of the scratch folder that was damaged."""
 
     def finished(self, line: Mapping[str, float]) -> str | None:
         """Why the run ends after a step of which the history tells this, in words; None if it goes on."""
+        return None
 
     def to_lower(self, measured: Mapping[str, float]) -> float:
         """What is least of the best weights, of what was measured on validation data."""
-
-    def first(self, count: int) -> Any:
-        """At most so many rows, always the same, to measure on."""
-
-    def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
-        """Sum of losses, sum of weights, and sums of further metrics."""
-
-    @staticmethod
-    def begin(
-        config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
-    ) -> Trainable:
-        """The model to train: from `base`, or a fresh one."""
+        return measured["validation_loss"]
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """Prompts to watch."""
+        """Prompts to watch; none where what is learned says little to people."""
+        return []
 
     @staticmethod
     def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Random data in the form that this objective reads, to rehearse a training on."""
+        """Random data in the form that this objective reads, to rehearse on: here, segments whose tokens all train."""
+        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        write_made_up_rows(out, tokens, np.ones_like(tokens), tokenizer)
 
 
-def packed_batch(rows: PackedRows, numbers: Sequence[int] | np.ndarray[Any, Any]) -> Batch:
+def packed_batch(rows: PackedRows, numbers: Numbers) -> Batch:
     """Rows by their numbers."""
     tokens, weights = (np.stack([array[number] for number in numbers]) for array in (rows.tokens, rows.weights))
     return Batch(torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(weights.astype(np.float32)))
@@ -232,42 +275,3 @@ def write_made_up_rows(
         tokenizer_digest=tokenizer.digest,
         bytes_of_text=0,
     )
-
-
-class PackedObjective:
-    """Batches of packed rows in the order of seeded permutations, of each part where there are several."""
-
-    weighed = "token"
-    other_measure: tuple[str, str] | None = None
-
-    def __init__(self, rows: PackedRows, config: Any) -> None:
-        self.rows, self.config, self.rows_in_all = rows, config, len(rows.tokens)
-        self.seed, self.rows_per_step = config.seed, config.rows_per_step
-
-    @staticmethod
-    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
-        """Random tokens in segments of random length; all are trained."""
-        tokens = made_up_tokens(sequence_length, rows, tokenizer)
-        write_made_up_rows(out, tokens, np.ones_like(tokens), tokenizer)
-
-    def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
-        """Nothing: the data of a step does not depend on the model."""
-
-    def require_stored(self, step: int) -> None:
-        """Nothing is stored."""
-
-    def finished(self, line: Mapping[str, float]) -> str | None:
-        """Never before the last step."""
-
-    def to_lower(self, measured: Mapping[str, float]) -> float:
-        """The loss."""
-        return measured["validation_loss"]
-
-    def batch(self, step: int, model: Any) -> Any:
-        """Rows `step · rows_per_step` and on, as a `Batch`."""
-        first = step * self.rows_per_step
-        return packed_batch(self.rows, self.rows.numbers(self.seed, first, self.rows_per_step))
-
-    def first(self, count: int) -> Any:
-        """The rows that stand first, as a `Batch`."""
-        return packed_batch(self.rows, range(min(count, self.rows_in_all)))

@@ -119,7 +119,7 @@ def test_a_step_has_the_same_pairs_whenever_it_is_asked_and_those_of_like_length
 def test_steps_share_out_their_pairs_by_length_and_read_each_once(packed: Shards) -> None:
     objective, model = TextToText(packed.open(), reading(4, seed=3)), cast(Any, None)
     steps = [objective.batch(step, model).sources for step in range(16)]
-    drawn = objective.pairs(objective.rows.numbers(3, 0, 64), 0).sources
+    drawn = objective.batch_of(objective.rows.numbers(3, 0, 64), 0).sources
     assert sorted(row.tobytes() for row in chain(*steps)) == sorted(row.tobytes() for row in drawn)
     first = [len(batch[0]) // 4 for batch in steps]
     assert all(max(len(row) for row in batch) // 4 <= least + 1 for batch, least in zip(steps, first, strict=True))

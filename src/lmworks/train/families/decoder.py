@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,16 +35,19 @@ from lmworks.tokens.kinds.frame import Frame, write_framing_tokenizer
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer, open_tokenizer
 from lmworks.train.arithmetic.bigrams import begin_with_bigrams
-from lmworks.train.arithmetic.losses import best_output_gradient, chunked_cross_entropy, token_log_probabilities
+from lmworks.train.arithmetic.losses import best_output_gradient
 from lmworks.train.arithmetic.packed import masked_attention, visible_positions
 from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.train import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
-from lmworks.train.contract import Batch, PackedObjective, TextBatch, Trainable, Watched
-from lmworks.train.families.adapters import Adapters, adapt, save_adapters
+from lmworks.train.contract import Batch, Labelling, Objective, TextBatch, Watched
+from lmworks.train.families.adapters import adapt, save_adapters
 from lmworks.train.families.prefix import Prefix
 from lmworks.train.families.reference import WithReference
 from lmworks.train.memory import require_fit_here
+
+if TYPE_CHECKING:
+    from lmworks.train.families.published import TrainablePublished
 
 
 class TrainableDecoder(WithReference[Decoder]):
@@ -53,30 +56,15 @@ class TrainableDecoder(WithReference[Decoder]):
     def __init__(
         self, decoder: Decoder, *, end_of_text: int, compiled: bool, dropout: float = 0.0, recompute: bool = False
     ) -> None:
-        self.decoder = self.network = decoder
-        self.module: nn.Module = decoder
-        self.adapters: Adapters | Prefix | None = None
-        self.end_of_text = end_of_text
+        super().__init__(decoder, decoder, end_of_text, best_output_gradient(compiled))
         for block in decoder.blocks if dropout else ():
             block.dropout = nn.Dropout(dropout)
-        self.output_gradient = best_output_gradient(compiled)
         self.run_block: Callable[..., Tensor] = run_block
-        self.label_smoothing = torch.zeros(())
         if compiled:
             # Shapes are fixed by the micro-batch, so each is compiled once, and one block's code serves every layer.
             self.run_block = torch.compile(run_block, dynamic=False)
         if recompute:
             self.run_block = partial(checkpoint, self.run_block, use_reentrant=False)
-
-    @property
-    def output_weight(self) -> Tensor:
-        """[V,D]"""
-        return self.decoder.output_weight
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        """The layers, in order."""
-        return self.decoder.blocks
 
     def hidden(self, batch: Batch) -> Tensor:
         """[B,T,D]; attention stays inside segments, and positions restart with each."""
@@ -97,24 +85,6 @@ class TrainableDecoder(WithReference[Decoder]):
         """What stands before every text, as it is now."""
         return self.adapters.keys_and_values() if isinstance(self.adapters, Prefix) else ()
 
-    def training_flops_per_token(self, sequence_length: int) -> float:
-        """Floating-point operations, forward and backward."""
-        return self.decoder.config.training_flops_per_token(sequence_length)
-
-    def learn(self, learning: bool, *, label_smoothing: float) -> None:
-        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
-        self.decoder.train(learning)
-        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
-
-    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
-        more = self.label_smoothing, self.output_gradient
-        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
-
-    def log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """ln p(target), float32 [N]: hidden [N,D], targets [N]."""
-        return token_log_probabilities(hidden, self.output_weight, targets, self.output_gradient)
-
     def engine(self, tokenizer: Tokenizer) -> Engine:
         """What writes with the weights as they are, without a copy of them."""
         with torch.no_grad():
@@ -132,7 +102,7 @@ class TrainableDecoder(WithReference[Decoder]):
         save_model(self.decoder, folder, tokenizer_folder)
 
 
-class ClassifyingDecoder(TrainableDecoder):
+class ClassifyingDecoder(TrainableDecoder, Labelling):
     """A decoder with a head for labels, of which one is told of each text, at its end: there all of it was seen."""
 
     def __init__(self, decoder: Decoder, frame: Frame, **how: Any) -> None:
@@ -157,22 +127,31 @@ class ClassifyingDecoder(TrainableDecoder):
         write_framing_tokenizer(open_tokenizer(folder), folder, config.vocab_size, config.context_length)
 
 
-class DecoderObjective(PackedObjective):
+class DecoderObjective(Objective):
     """An objective that a decoder is trained for."""
 
     labels: ClassVar[tuple[str, ...]] = ()
     """What scores of a text are learned of, in place of what comes next in it."""
+    needs_reference: ClassVar[bool] = False
+    """Whether the model remembers what it was."""
+    ours_alone: ClassVar[str] = ""
+    """Why it begins with none of the decoders that `transformers` computes; empty where it does."""
 
     @classmethod
     def begin(
-        cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
-    ) -> Trainable:
+        cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+    ) -> Any:
         """A decoder: the base, or one of the shape in the config."""
+        model: TrainableDecoder | TrainablePublished
         if base and not is_ours(base.path):
-            if cls.labels:
-                raise LmworksError(f"{base.path}: a reward model begins with one of {', '.join(ARCHITECTURES)}")
-            return begin_published(config, base, tokenizer)
-        return begin_ours(config, base, rows, tokenizer, compiled=compiled, labels=cls.labels)
+            if cls.ours_alone:
+                raise LmworksError(f"{base.path}: {cls.ours_alone.format(config.objective)}")
+            model = begin_published(config, base, tokenizer)
+        else:
+            model = begin_ours(config, base, rows, tokenizer, compiled=compiled, labels=cls.labels)
+        if cls.needs_reference:
+            model.keep_beginning()
+        return model
 
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
         """Cross-entropy of a `Batch`'s trained tokens, and the weight of those that are guessed."""
@@ -254,7 +233,7 @@ def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, t
         )
 
 
-def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> Trainable:
+def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> TrainablePublished:
     """A decoder that `transformers` computes."""
     from lmworks.model.published_decoder import load_published_decoder
     from lmworks.train.families.published import TrainablePublished

@@ -20,7 +20,6 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.model.device import narrow_products
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published, save_published
-from lmworks.pipeline.stage import Handle
 from lmworks.tokens.kinds.frame import frame_of, write_framing_tokenizer
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
@@ -28,7 +27,7 @@ from lmworks.train.arithmetic.packed import segments_of
 from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.encoder import MaskedLMConfig
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.contract import Labelling, PackedObjective, TextBatch, Trainable, Watched
+from lmworks.train.contract import Labelling, Objective, TextBatch, Trainable
 from lmworks.train.memory import require_fit_here
 
 HIDDEN = -1
@@ -86,19 +85,18 @@ class Dropout(nn.Module):
         return x * (self.noise >= self.least).to(x.dtype) * (256 / (256 - self.least))
 
 
-class TrainableEncoder:
+class TrainableEncoder(Labelling):
     """Offers what the trainer and objectives ask of an encoder."""
 
     def __init__(
         self, model: Any, auto_class: str, tokenizer: Tokenizer, *, data_type: str, compiled: bool, recompute: bool
     ) -> None:
+        super().__init__()
         self.model, self.tokenizer, self.frame = model, tokenizer, frame_of(tokenizer)
-        self.module: nn.Module = model
-        self.network: nn.Module = model
+        self.module = self.network = model
         self.kind: str = model.config.model_type
         self.head = HEADS[self.kind, auto_class]
         self.data_type = getattr(torch, data_type)
-        self.label_smoothing = 0.0
         for block in self.blocks:
             _replace_dropouts(block)
         if recompute:
@@ -118,10 +116,6 @@ class TrainableEncoder:
         """In the order of their numbers."""
         names: dict[int, str] = self.model.config.id2label
         return [names[number] for number in sorted(names)]
-
-    def told(self, batch: TextBatch) -> Tensor:
-        """The number of what is to be said at each position [B,T], −1 for nothing: each sees the whole text."""
-        return batch.targets
 
     @property
     def blocks(self) -> nn.ModuleList:
@@ -171,18 +165,13 @@ class TrainableEncoder:
         """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
         with narrow_products(hidden.device, self.data_type):
             logits = self.head(self.model, hidden).float()
-        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.label_smoothing)
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=float(self.label_smoothing))
         return losses @ weights, (logits.argmax(-1) == targets).float() @ weights
 
     def training_flops_per_token(self, sequence_length: int) -> float:
         """Floating-point operations, forward and backward, of the blocks; each row is attended to whole."""
         inside = sum(parameter.numel() for parameter in self.blocks.parameters())
         return float(6 * (inside + 2 * len(self.blocks) * self.model.config.hidden_size * sequence_length))
-
-    def learn(self, learning: bool, *, label_smoothing: float) -> None:
-        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
-        self.module.train(learning)
-        self.label_smoothing = label_smoothing if learning else 0.0
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
         """Nothing: no objective of an encoder watches prompts."""
@@ -256,21 +245,12 @@ def labels_of(rows: PackedRows) -> Sequence[str]:
     return rows.label_names
 
 
-class EncoderObjective(PackedObjective):
+class EncoderObjective(Objective):
     """An objective that an encoder is trained for: something is said of some positions of each text."""
 
     auto_class: ClassVar[str]
 
-    def batch(self, step: int, model: Any) -> TextBatch:
-        """Rows `step · rows_per_step` and on."""
-        numbers = self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step)
-        return self.texts(numbers, np.random.default_rng([self.seed, step + 1]))
-
-    def first(self, count: int) -> TextBatch:
-        """The rows that stand first, always hidden in the same places."""
-        return self.texts(range(min(count, self.rows_in_all)), np.random.default_rng([self.seed, 0]))
-
-    def texts(self, numbers: Any, draws: np.random.Generator) -> TextBatch:
+    def batch_of(self, numbers: Any, step: int) -> TextBatch:
         """Rows by their numbers, with the numbers of their labels."""
         tokens, weights, labels = self.arrays(numbers)
         targets = torch.from_numpy(np.where(weights > 0, labels, -1))
@@ -327,8 +307,3 @@ class EncoderObjective(PackedObjective):
         _check(model, config, frame_of(tokenizer).mask + 1)
         how = {"compiled": compiled, "recompute": config.activation_checkpointing}
         return TrainableEncoder(model, cls.auto_class, tokenizer, data_type=config.data_type, **how)
-
-    @staticmethod
-    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """None: `watch` is refused."""
-        return []

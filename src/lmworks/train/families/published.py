@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lmworks.engines.published import PublishedEngine
 from lmworks.engines.sampling import Sampling
 from lmworks.model.device import narrow_products
 from lmworks.model.published_decoder import PublishedDecoder, save_published_decoder
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.arithmetic.losses import chunked_cross_entropy, token_log_probabilities
 from lmworks.train.contract import Batch
-from lmworks.train.families.adapters import Adapters, save_adapters
-from lmworks.train.families.prefix import Prefix
+from lmworks.train.families.adapters import save_adapters
 from lmworks.train.families.reference import WithReference
 
 
@@ -24,21 +22,8 @@ class TrainablePublished(WithReference[PublishedDecoder]):
     """Offers what the trainer and objectives ask of a model."""
 
     def __init__(self, decoder: PublishedDecoder, *, end_of_text: int, data_type: torch.dtype) -> None:
-        self.decoder, self.end_of_text, self.data_type = decoder, end_of_text, data_type
-        self.network: nn.Module = decoder.module
-        self.module: nn.Module = decoder.module
-        self.adapters: Adapters | Prefix | None = None
-        self.label_smoothing = torch.zeros(())
-
-    @property
-    def output_weight(self) -> Tensor:
-        """[V,D]"""
-        return self.decoder.output_weight
-
-    @property
-    def blocks(self) -> nn.ModuleList:
-        """The layers, in order."""
-        return self.decoder.blocks
+        super().__init__(decoder, decoder.module, end_of_text)
+        self.data_type = data_type
 
     def hidden(self, batch: Batch) -> Tensor:
         """[B,T,D]. Each segment becomes a row of its own, padded behind: not every architecture can be told segments.
@@ -52,23 +37,6 @@ class TrainablePublished(WithReference[PublishedDecoder]):
         alone[row, position] = tokens
         with narrow_products(tokens.device, self.data_type):
             return self.decoder.hidden(alone)[row, position].to(self.data_type)
-
-    def training_flops_per_token(self, sequence_length: int) -> float:
-        """Floating-point operations, forward and backward, nearly."""
-        return self.decoder.config.training_flops_per_token(sequence_length)
-
-    def learn(self, learning: bool, *, label_smoothing: float) -> None:
-        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
-        self.decoder.module.train(learning)
-        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
-
-    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
-        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, self.label_smoothing)
-
-    def log_probabilities(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """ln p(target), float32 [N]: hidden [N,D], targets [N]."""
-        return token_log_probabilities(hidden, self.output_weight, targets)
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
         """What the model says to prompts, as it is now."""

@@ -1,4 +1,4 @@
-"""A model as it was before it was trained: what alignment may not stray far from."""
+"""What trainable decoders share: adapters, and the model as it was, from which alignment may not stray far."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lmworks.model.decoder import Decoder
+from lmworks.train.arithmetic.losses import OutputGradient, softmax_gradient_in_slices
+from lmworks.train.contract import Trainable
 from lmworks.train.families.adapters import Adapters
 from lmworks.train.families.prefix import Prefix
 
@@ -20,14 +22,38 @@ if TYPE_CHECKING:
 AnyDecoder = TypeVar("AnyDecoder", Decoder, "PublishedDecoder")
 
 
-class WithReference(Generic[AnyDecoder]):
-    """What trainable decoders share: they can be asked as they began."""
+class WithReference(Trainable, Generic[AnyDecoder]):
+    """A decoder that can be asked as it began."""
 
     decoder: AnyDecoder
-    network: nn.Module
-    adapters: Adapters | Prefix | None
     beginning: AnyDecoder
     """A frozen copy of the decoder; with adapters there is none, since they can be switched off."""
+
+    def __init__(
+        self,
+        decoder: AnyDecoder,
+        network: nn.Module,
+        end_of_text: int,
+        output_gradient: OutputGradient = softmax_gradient_in_slices,
+    ) -> None:
+        super().__init__(output_gradient)
+        self.decoder, self.end_of_text = decoder, end_of_text
+        self.module = self.network = network
+        self.adapters: Adapters | Prefix | None = None
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V,D]"""
+        return self.decoder.output_weight
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The layers, in order."""
+        return self.decoder.blocks
+
+    def training_flops_per_token(self, sequence_length: int) -> float:
+        """Floating-point operations, forward and backward."""
+        return self.decoder.config.training_flops_per_token(sequence_length)
 
     def keep_beginning(self) -> None:
         """Remember the model as it is now."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +26,12 @@ from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
 from lmworks.pipeline.files import write_atomically
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.arithmetic.losses import best_output_gradient, chunked_cross_entropy
+from lmworks.train.arithmetic.losses import best_output_gradient
 from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.seq2seq import SENTINELS, Seq2SeqConfig
-from lmworks.train.contract import Ids, PackedObjective, Trainable
+from lmworks.train.contract import Ids, Objective, Trainable
 from lmworks.train.memory import require_fit_here
 
-Rows = np.ndarray[Any, np.dtype[np.integer[Any]]]
 KNOWN = ("t5", "mt5")
 """Architectures whose parts are put together here: encoder, decoder, output matrix."""
 _SENTINEL = "<extra_id_{}>"
@@ -60,16 +58,17 @@ class Pairs:
             yield Pairs(*([each[index] for index in some] for each in (self.sources, self.targets, self.weights)))
 
 
-class TrainableSeq2Seq:
+class TrainableSeq2Seq(Trainable):
     """Offers what the trainer and objectives ask of a T5."""
 
+    module: Any
+
     def __init__(self, module: Any, sentinels: Sequence[int], data_type: str, *, compiled: bool) -> None:
+        # Nearly every batch has another shape, and compiling for all takes minutes; chunks of the output have one.
+        super().__init__(best_output_gradient(compiled))
         self.module = self.network = module
         self.sentinels = torch.tensor(sentinels)
         self.data_type = getattr(torch, data_type)
-        self.label_smoothing = torch.zeros(())
-        # Nearly every batch has another shape, and compiling for all takes minutes; chunks of the output have one.
-        self.output_gradient = best_output_gradient(compiled)
 
     @property
     def output_weight(self) -> Tensor:
@@ -114,16 +113,6 @@ class TrainableSeq2Seq:
         inside = sum(parameter.numel() for parameter in self.blocks.parameters()) / 2
         return float(6 * (inside + self.output_weight.numel() / 2))
 
-    def learn(self, learning: bool, *, label_smoothing: float) -> None:
-        """Whether what follows is learned from, with dropout and smoothed labels, or only measured."""
-        self.module.train(learning)
-        self.label_smoothing.fill_(label_smoothing if learning else 0.0)
-
-    def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
-        more = self.label_smoothing, self.output_gradient
-        return chunked_cross_entropy(hidden, self.output_weight, targets, weights, *more)
-
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
         """What the model makes of sources, as it is now."""
         return [tokenizer.decode(ids).strip() for ids in rewrite(self.module, prompts, max_tokens)]
@@ -143,20 +132,8 @@ class TrainableSeq2Seq:
         write_atomically(path, _with_sentinels(path.read_text(), self.sentinels.tolist(), end).encode())
 
 
-class Seq2SeqObjective(PackedObjective, ABC):
+class Seq2SeqObjective(Objective):
     """An objective that an encoder-decoder is trained for: guess each token of a target."""
-
-    @abstractmethod
-    def pairs(self, numbers: Sequence[int] | Rows, step: int) -> Pairs:
-        """What rows give in a step; −1 for rows that are measured on."""
-
-    def batch(self, step: int, model: Trainable) -> Pairs:
-        """Rows `step · rows_per_step` and on."""
-        return self.pairs(self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step), step)
-
-    def first(self, count: int) -> Pairs:
-        """The rows that stand first, always made into the same pairs."""
-        return self.pairs(range(min(count, self.rows_in_all)), -1)
 
     def loss(self, model: TrainableSeq2Seq, batch: Pairs) -> tuple[Tensor, float, dict[str, float]]:
         """Cross-entropy of the targets' trained tokens."""
@@ -164,9 +141,9 @@ class Seq2SeqObjective(PackedObjective, ABC):
         loss, right = model.cross_entropy(model.hidden(batch).flatten(0, 1), targets, weights)
         return loss, float(weights.sum()), {"accuracy": float(right)}
 
-    @staticmethod
+    @classmethod
     def begin(
-        config: Seq2SeqConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
+        cls, config: Seq2SeqConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
         """The base, or a T5 of the shape in the config."""
         if base:

@@ -75,7 +75,8 @@ def rehearse(
         return Shards(folder / name, "")
 
     def begin(of: TrainConfig, base: ModelFolder | None, data: Shards) -> Trainable:
-        return objective_of(of.objective).begin(of, base, data.open(), words, compiled=False)
+        model: Trainable = objective_of(of.objective).begin(of, base, data.open(), words, compiled=False)
+        return model
 
     base: ModelFolder | None = None
     for number, each in enumerate(before):

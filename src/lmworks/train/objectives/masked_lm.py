@@ -19,8 +19,9 @@ class MaskedLM(EncoderObjective):
 
     auto_class = "AutoModelForMaskedLM"
 
-    def texts(self, numbers: Any, draws: np.random.Generator) -> TextBatch:
-        """Rows with some tokens hidden, by draws alone."""
+    def batch_of(self, numbers: Any, step: int) -> TextBatch:
+        """Rows with some tokens hidden, by draws from (seed, step) alone."""
+        draws = np.random.default_rng([self.seed, step + 1])
         tokens, weights, _ = self.arrays(numbers)
         asked = (draws.random(tokens.shape) < ASKED) & (weights > 0)
         how = draws.random(tokens.shape)

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from lmworks.engines.engine import Engine, Generation, Sampling
-from lmworks.errors import LmworksError
-from lmworks.model.folder import ModelFolder, is_ours
+from lmworks.model.folder import ModelFolder
 from lmworks.model.sealed import check_tensors, load_tensors, with_digests
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context
@@ -72,6 +71,11 @@ class PolicyObjective(DecoderObjective):
     """
 
     weighed = "answer"
+    needs_reference = True
+    # Answers must be drawn together, each with a seed of its own.
+    ours_alone = (
+        "{} draws answers with the engine, which computes Llama, Mistral, Qwen2 and Qwen3; begin with one of those"
+    )
     learned_from: ClassVar[type[Rollout]]
     other_measure: tuple[str, str] | None = (
         "mean reward of greedy answers to the first validation prompts, with the sign turned",
@@ -85,21 +89,6 @@ class PolicyObjective(DecoderObjective):
             self.other_measure = f"{config.best_by} of greedy answers, which looks on, with the sign turned", "reward"
         self.number = -1
         self.rollout: Rollout | None = None
-
-    @classmethod
-    def begin(
-        cls, config: Any, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
-    ) -> Any:
-        """The base, which remembers what it was; its answers must be drawn together, each with a seed of its own."""
-        if base and not is_ours(base.path):
-            raise LmworksError(
-                f"{base.path}: {config.objective} draws answers with the engine, which computes Llama, Mistral, Qwen2 "
-                "and Qwen3; begin with one of those"
-            )
-        model = super().begin(config, base, rows, tokenizer, compiled=compiled)
-        assert isinstance(model, TrainableDecoder)  # noqa: S101 - of such a base
-        model.keep_beginning()
-        return model
 
     def prepare(self, model: Any, tokenizer: Tokenizer, context: Context, judges: Sequence[ModelFolder] = ()) -> None:
         """Open the rewards, and see what earlier runs have drawn."""

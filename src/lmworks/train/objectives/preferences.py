@@ -6,7 +6,6 @@ Axes: B rows, T time, N trained positions, A answers, P pairs.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,16 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmworks.model.folder import ModelFolder
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, SIDES
-from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import token_divergence
 from lmworks.train.arithmetic.packed import segments_of
-from lmworks.train.configs.train import TrainConfig
-from lmworks.train.contract import Batch, made_up_tokens, packed_batch, write_made_up_rows
-from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
-from lmworks.train.families.published import TrainablePublished
+from lmworks.train.contract import Batch, Numbers, made_up_tokens, packed_batch, write_made_up_rows
+from lmworks.train.families.decoder import DecoderObjective
 
 WATCHED_POSITIONS = 64
 """Of a micro-batch, at which the divergence from the reference is watched: whole distributions are compared there."""
@@ -72,7 +67,6 @@ class JudgedObjective(DecoderObjective):
     """Batches of judged answers."""
 
     weighed = "pair"
-    needs_reference: ClassVar[bool] = False
     made_up_sides: ClassVar[tuple[int, int]] = (CHOSEN, REJECTED)
 
     @classmethod
@@ -87,15 +81,7 @@ class JudgedObjective(DecoderObjective):
         margins = np.zeros((rows, 1), np.float32)
         write_made_up_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
 
-    def batch(self, step: int, model: Any) -> JudgedBatch:
-        """Rows `step · rows_per_step` and on."""
-        return self.judged(self.rows.numbers(self.seed, step * self.rows_per_step, self.rows_per_step))
-
-    def first(self, count: int) -> JudgedBatch:
-        """The rows that stand first."""
-        return self.judged(range(min(count, self.rows_in_all)))
-
-    def judged(self, numbers: Sequence[int] | np.ndarray[Any, Any]) -> JudgedBatch:
+    def batch_of(self, numbers: Numbers, step: int) -> JudgedBatch:
         """Rows by their numbers."""
         batch, rows = packed_batch(self.rows, numbers), self.rows
         assert rows.labels is not None and rows.margins is not None  # noqa: S101 - the packing of judgements writes both
@@ -103,17 +89,6 @@ class JudgedObjective(DecoderObjective):
         return JudgedBatch(
             batch.tokens, batch.weights, torch.from_numpy(labels.astype(np.int64)), torch.from_numpy(margins)
         )
-
-    @classmethod
-    def begin(
-        cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
-    ) -> Any:
-        """The base, which remembers what it was if that is asked for."""
-        model = super().begin(config, base, rows, tokenizer, compiled=compiled)
-        assert isinstance(model, TrainableDecoder | TrainablePublished)  # noqa: S101 - all that a decoder's objective begins
-        if cls.needs_reference:
-            model.keep_beginning()
-        return model
 
     def answers(self, model: Any, batch: JudgedBatch) -> tuple[Answers, Tensor, float]:
         """All answers of a batch in order, their sides [A], and how far the model is from the reference, in nats."""

@@ -9,10 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.model.config import REWARD
-from lmworks.pipeline.stage import Handle
+from lmworks.model.folder import ARCHITECTURES
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, SIDES
-from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.contract import Watched
 from lmworks.train.objectives.preferences import JudgedBatch, JudgedObjective
 
 
@@ -20,6 +18,7 @@ class Reward(JudgedObjective):
     """−ln σ(difference of scores − margin): Bradley and Terry 1952; Touvron et al. 2023 (Llama 2), equation 2."""
 
     labels = REWARD
+    ours_alone = f"a reward model begins with one of {', '.join(ARCHITECTURES)}"
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over pairs; metrics are the share of pairs in their order and the difference of their scores.
@@ -35,8 +34,3 @@ class Reward(JudgedObjective):
         margins = batch.margins[rows, groups][sides == CHOSEN] if self.config.margins else torch.zeros_like(leads)
         metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
         return -F.logsigmoid(leads - margins).sum(), float(len(leads)), metrics
-
-    @staticmethod
-    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """None: a reward model writes nothing."""
-        return []

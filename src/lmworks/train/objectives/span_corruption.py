@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.stage import Handle
 from lmworks.tokens.rows.shards import PackedRows
-from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.seq2seq import SENTINELS, SpanCorruptionConfig
-from lmworks.train.contract import Ids, Watched
-from lmworks.train.families.seq2seq import Pairs, Rows, Seq2SeqObjective
+from lmworks.train.contract import Ids, Numbers
+from lmworks.train.families.seq2seq import Pairs, Seq2SeqObjective
 
 NOISE_SHARE = 0.15
 MEAN_SPAN = 3
@@ -31,7 +29,7 @@ class SpanCorruption(Seq2SeqObjective):
                 "sentinels: set sequence_length to 1900 or less"
             )
 
-    def pairs(self, numbers: Sequence[int] | Rows, step: int) -> Pairs:
+    def batch_of(self, numbers: Numbers, step: int) -> Pairs:
         """Noise is drawn from (seed, step)."""
         draw = np.random.default_rng([self.seed, step + 1])
         sources, targets, weights = [], [], []
@@ -47,11 +45,6 @@ class SpanCorruption(Seq2SeqObjective):
             targets.append(np.append(_woven(marks, texts[1::2]), marks[-1]))
             weights.append(np.append(_woven([one] * self.spans, known[1::2]), one))
         return Pairs(sources, targets, weights)
-
-    @staticmethod
-    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
-        """None: a text with gaps says little to people."""
-        return []
 
 
 def _lengths(total: int, parts: int, draw: np.random.Generator) -> Ids:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import numpy as np
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.contract import Trainable, Watched, made_up_tokens, write_made_up_rows
-from lmworks.train.families.seq2seq import Pairs, Rows, Seq2SeqObjective
+from lmworks.train.contract import Numbers, Trainable, Watched, made_up_tokens, write_made_up_rows
+from lmworks.train.families.seq2seq import Pairs, Seq2SeqObjective
 
 WINDOW_STEPS = 16
 """Steps whose pairs are dealt out by length: with more, batches are hardly less filled up, and less mixed."""
@@ -32,9 +31,9 @@ class TextToText(Seq2SeqObjective):
         weights = self.rows.weights[numbers]
         order = numbers[np.lexsort((weights.sum(1), weights.argmax(1) // 4))]
         start = int(np.random.default_rng((self.seed, window)).permutation(WINDOW_STEPS)[place]) * rows
-        return self.pairs(order[start : start + rows], step)
+        return self.batch_of(order[start : start + rows], step)
 
-    def pairs(self, numbers: Sequence[int] | Rows, step: int) -> Pairs:
+    def batch_of(self, numbers: Numbers, step: int) -> Pairs:
         """A row is a source, its target with weights, and filling."""
         sources, targets = [], []
         for number in numbers:
