@@ -25,8 +25,7 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.families.seq2seq import Pairs, TrainableSeq2Seq
 from lmworks.train.loop.train import train
-from lmworks.train.objectives.span_corruption import SpanCorruption
-from lmworks.train.objectives.text_to_text import TextToText
+from lmworks.train.objectives.seq2seq import SpanCorruption, TextToText
 from support import make_context, reading
 
 SMALL = {

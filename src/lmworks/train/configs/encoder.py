@@ -36,7 +36,7 @@ class EncoderTrainConfig(TrainConfig):
 class MaskedLMConfig(EncoderTrainConfig):
     """Predict hidden tokens from what stands on both sides of them."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.masked_lm:MaskedLM"
+    implementation: ClassVar[str] = "lmworks.train.objectives.encoder:MaskedLM"
     packed: ClassVar[Packing] = TEXTS
 
     objective: Literal["masked-lm"] = "masked-lm"
@@ -119,7 +119,7 @@ class ClassificationConfig(EncoderTrainConfig):
 class SequenceClassificationConfig(ClassificationConfig):
     """Tell the label of a text."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.classification:SequenceClassification"
+    implementation: ClassVar[str] = "lmworks.train.objectives.encoder:SequenceClassification"
     packed: ClassVar[Packing] = LABELLED
 
     inspects: ClassVar[type[Inspection] | None] = Texts
@@ -133,7 +133,7 @@ class SequenceClassificationConfig(ClassificationConfig):
 class TokenClassificationConfig(ClassificationConfig):
     """Tell the label of each token."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.classification:TokenClassification"
+    implementation: ClassVar[str] = "lmworks.train.objectives.encoder:TokenClassification"
     packed: ClassVar[Packing] = SPANS
 
     objective: Literal["token-classification"] = "token-classification"

@@ -30,6 +30,7 @@ class PolicyConfig(AlignedConfig):
     A row is one prompt and one answer. A step learns from `global_batch_tokens` / `sequence_length` answers.
     """
 
+    packed: ClassVar[Packing] = PROMPTS
     inspects: ClassVar[type[Inspection] | None] = Prompts
     may_stand_still: ClassVar[bool] = True  # answers may all be worth the same
 
@@ -139,8 +140,7 @@ class ClippedConfig(PolicyConfig):
 class GrpoConfig(ClippedConfig):
     """Make answers likelier that are better than others to the same prompt."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.grpo:Grpo"
-    packed: ClassVar[Packing] = PROMPTS
+    implementation: ClassVar[str] = "lmworks.train.objectives.comparing:Grpo"
 
     objective: Literal["grpo"] = "grpo"
 
@@ -148,8 +148,7 @@ class GrpoConfig(ClippedConfig):
 class RlooConfig(ClippedConfig):
     """Make answers likelier that are better than the mean of the others to the same prompt."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.rloo:Rloo"
-    packed: ClassVar[Packing] = PROMPTS
+    implementation: ClassVar[str] = "lmworks.train.objectives.comparing:Rloo"
 
     objective: Literal["rloo"] = "rloo"
 
@@ -157,8 +156,7 @@ class RlooConfig(ClippedConfig):
 class RejectionSamplingConfig(PolicyConfig):
     """Tune on the best of several answers to each prompt."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.rejection_sampling:RejectionSampling"
-    packed: ClassVar[Packing] = PROMPTS
+    implementation: ClassVar[str] = "lmworks.train.objectives.comparing:RejectionSampling"
 
     objective: Literal["rejection-sampling"] = "rejection-sampling"
 
@@ -167,7 +165,6 @@ class PpoConfig(ClippedConfig):
     """Make tokens likelier after which more came than a value head expected."""
 
     implementation: ClassVar[str] = "lmworks.train.objectives.ppo:Ppo"
-    packed: ClassVar[Packing] = PROMPTS
 
     objective: Literal["ppo"] = "ppo"
     group_size: int = Field(default=1, ge=1, description="Answers to each prompt; they are not compared.")

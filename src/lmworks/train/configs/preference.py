@@ -50,6 +50,7 @@ class AlignedConfig(TrainConfig):
 class PreferenceConfig(AlignedConfig):
     """Fields of every objective that learns from judged answers."""
 
+    packed: ClassVar[Packing] = PREFERENCES
     data: Reference = Field(description="Preferences: pairs of answers, one of them chosen.")
     sequence_length: int = Field(
         default=1024, ge=8, description="Both answers of a pair share a row, each with its prompt."
@@ -79,8 +80,7 @@ class ReferencedConfig(PreferenceConfig):
 class DpoConfig(ReferencedConfig):
     """Direct preference optimisation."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Dpo"
-    packed: ClassVar[Packing] = PREFERENCES
+    implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Dpo"
 
     objective: Literal["dpo"] = "dpo"
 
@@ -88,8 +88,7 @@ class DpoConfig(ReferencedConfig):
 class IpoConfig(ReferencedConfig):
     """Identity preference optimisation."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Ipo"
-    packed: ClassVar[Packing] = PREFERENCES
+    implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Ipo"
 
     objective: Literal["ipo"] = "ipo"
 
@@ -97,8 +96,7 @@ class IpoConfig(ReferencedConfig):
 class KtoConfig(ReferencedConfig):
     """Kahneman-Tversky optimisation, of answers that are judged alone; both answers of a pair count as such."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.kto:Kto"
-    packed: ClassVar[Packing] = PREFERENCES
+    implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Kto"
 
     objective: Literal["kto"] = "kto"
     data: Reference = Field(description="Preferences: answers that are good or bad, or pairs.")
@@ -120,8 +118,7 @@ class KtoConfig(ReferencedConfig):
 class OrpoConfig(PreferenceConfig):
     """Odds ratio preference optimisation: tunes and aligns at once, and needs no reference."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Orpo"
-    packed: ClassVar[Packing] = PREFERENCES
+    implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Orpo"
 
     objective: Literal["orpo"] = "orpo"
     rates = (8e-6, 8e-5)
@@ -133,8 +130,7 @@ class OrpoConfig(PreferenceConfig):
 class SimpoConfig(PreferenceConfig):
     """Simple preference optimisation: likelihood a token, without a reference."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.pairwise:Simpo"
-    packed: ClassVar[Packing] = PREFERENCES
+    implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Simpo"
 
     objective: Literal["simpo"] = "simpo"
     beta: Annotated[float, RESULT] = Field(
@@ -148,8 +144,7 @@ class SimpoConfig(PreferenceConfig):
 class RewardConfig(PreferenceConfig):
     """A reward model: a score of each answer, of which the chosen one's should be higher (Bradley and Terry 1952)."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.reward:Reward"
-    packed: ClassVar[Packing] = PREFERENCES
+    implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Reward"
 
     writes: ClassVar[bool] = False
 

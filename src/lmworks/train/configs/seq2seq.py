@@ -63,7 +63,7 @@ class Seq2SeqConfig(TrainConfig):
 class SpanCorruptionConfig(Seq2SeqConfig):
     """Write what was taken out of documents."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.span_corruption:SpanCorruption"
+    implementation: ClassVar[str] = "lmworks.train.objectives.seq2seq:SpanCorruption"
     packed: ClassVar[Packing] = DOCUMENTS
 
     objective: Literal["span-corruption"] = "span-corruption"
@@ -73,7 +73,7 @@ class SpanCorruptionConfig(Seq2SeqConfig):
 class TextToTextConfig(Seq2SeqConfig):
     """Write the target of a source."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.text_to_text:TextToText"
+    implementation: ClassVar[str] = "lmworks.train.objectives.seq2seq:TextToText"
     packed: ClassVar[Packing] = PAIRS
 
     objective: Literal["text-to-text"] = "text-to-text"

@@ -362,7 +362,7 @@ class TrainConfig(StepConfig):
 class CausalLMConfig(TrainConfig):
     """Predict each next token of documents."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.causal_lm:CausalLM"
+    implementation: ClassVar[str] = "lmworks.train.objectives.language_model:CausalLM"
     packed: ClassVar[Packing] = DOCUMENTS
 
     objective: Literal["causal-lm"] = "causal-lm"
@@ -436,6 +436,7 @@ class CausalLMConfig(TrainConfig):
 class ChatConfig(TrainConfig):
     """Fields of every objective that learns what the assistant says in conversations."""
 
+    packed: ClassVar[Packing] = CONVERSATIONS
     inspects: ClassVar[type[Inspection] | None] = Turns
 
     base: Reference = Field(alias="from", description="The model to tune.")
@@ -457,8 +458,7 @@ class ChatConfig(TrainConfig):
 class SftConfig(ChatConfig):
     """Predict what the assistant says."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.sft:Sft"
-    packed: ClassVar[Packing] = CONVERSATIONS
+    implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Sft"
 
     objective: Literal["sft"] = "sft"
 
@@ -466,8 +466,7 @@ class SftConfig(ChatConfig):
 class DistillationConfig(ChatConfig):
     """Learn conversations from a larger model beside them: what it expects at each token of the assistant."""
 
-    implementation: ClassVar[str] = "lmworks.train.objectives.distillation:Distillation"
-    packed: ClassVar[Packing] = CONVERSATIONS
+    implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Distillation"
 
     judged_by_scores: ClassVar[bool] = False
 

@@ -14,8 +14,7 @@ import torch
 from lmworks.errors import UsageError
 from lmworks.model.device import peak_bytes, product_rate
 from lmworks.train.configs.train import LIVE, TrainConfig
-from lmworks.train.sinks import SINKS, Sink
-from lmworks.train.sinks.jsonl import JsonLines
+from lmworks.train.loop.sinks import SINKS, JsonLines, Sink
 
 
 class Live:

@@ -55,14 +55,6 @@ class Rollout(Batch):
         return self.weights[:, 1:] > 0
 
 
-@dataclass(frozen=True)
-class Compared(Rollout):
-    """Answers that are held against others to the same prompt."""
-
-    advantages: Tensor
-    """[R]"""
-
-
 class PolicyObjective(DecoderObjective):
     """Draws answers, scores and stores them, and learns from them for `epochs` steps.
 
@@ -238,31 +230,6 @@ class PolicyObjective(DecoderObjective):
         several = zip(learned if len(learned) > 1 else [], rewards.T, strict=False)
         named = [*several, *zip(others, shown.T, strict=True)]
         return {"reward": float(rewards.sum()), **{f"{name} reward": float(found.sum()) for name, found in named}}
-
-
-class ComparingObjective(PolicyObjective):
-    """An answer becomes likelier for what it is worth beside others to the same prompt."""
-
-    learned_from = Compared
-
-    @abstractmethod
-    def advantages(self, rewards: Tensor, kl: Tensor) -> Tensor:
-        """[P,G] how much better each answer is than others to its prompt: rewards and ln p − ln p(reference) [P,G]."""
-
-    @abstractmethod
-    def answer_losses(self, found: Tensor, rollout: Compared) -> tuple[Tensor, Tensor]:
-        """[R,T] ln p now -> [R] losses, and [R] shares that are clipped."""
-
-    def weigh(self, model: Any, rollout: Rollout) -> Compared:
-        """Groups stand together."""
-        worth, kl = rollout.rewards.sum(1), (rollout.before - rollout.reference).sum(1)
-        groups = (each.view(-1, self.config.group_size) for each in (worth, kl))
-        return Compared(**vars(rollout), advantages=self.advantages(*groups).flatten())
-
-    def rollout_losses(self, model: Any, rollout: Any) -> tuple[Tensor, dict[str, float]]:
-        """Of answers whole."""
-        losses, clipped = self.answer_losses(answer_log_probabilities(model, rollout), rollout)
-        return losses, {"clipped": float(clipped.sum())}
 
 
 def turns(prompt: Sequence[int], tokenizer: Tokenizer) -> list[Message]:

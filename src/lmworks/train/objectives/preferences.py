@@ -13,8 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
-from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, SIDES
+from lmworks.model.config import REWARD
+from lmworks.model.folder import ARCHITECTURES
+from lmworks.tokens.rows.pack_preferences import CHOSEN, MISMATCHED, REJECTED, SIDES
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import token_divergence
 from lmworks.train.arithmetic.packed import segments_of
@@ -134,3 +137,96 @@ class PairObjective(JudgedObjective):
 def _sums(values: Tensor, sizes: Tensor) -> Tensor:
     """Sums of runs of so many values: [N], [A] -> [A]."""
     return torch.segment_reduce(values, "sum", lengths=sizes)
+
+
+class Dpo(PairObjective):
+    """−ln σ(β · (difference of log-ratios)): Rafailov et al. 2023, equation 7."""
+
+    needs_reference = True
+
+    def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
+        """The lead is that of the implicit rewards."""
+        leads = self.config.beta * (chosen.log_ratio - rejected.log_ratio)
+        return -F.logsigmoid(leads), leads
+
+
+class Ipo(PairObjective):
+    """(difference of log-ratios a token − 1/(2β))²: Azar et al. 2023, equation 17.
+
+    Log-ratios are means over tokens, as its authors computed them; the paper leaves length out.
+    """
+
+    needs_reference = True
+
+    def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
+        """The lead is that of the mean log-ratios."""
+        leads = chosen.log_ratio / chosen.tokens - rejected.log_ratio / rejected.tokens
+        return (leads - 1 / (2 * self.config.beta)).square(), leads
+
+
+class Orpo(PairObjective):
+    """−ln p a token of the chosen answer, and −λ · ln σ(difference of log-odds): Hong et al. 2024, equations 6, 7."""
+
+    def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
+        """The lead is that of the log-odds; p is the geometric mean over tokens."""
+        leads = _log_odds(chosen.mean) - _log_odds(rejected.mean)
+        return -chosen.mean - self.config.odds_weight * F.logsigmoid(leads), leads
+
+
+class Simpo(PairObjective):
+    """−ln σ(β · (difference of ln p a token) − γ): Meng et al. 2024, equation 6."""
+
+    def pair_losses(self, chosen: Answers, rejected: Answers) -> tuple[Tensor, Tensor]:
+        """The lead is that of the implicit rewards, before the target margin."""
+        leads = self.config.beta * (chosen.mean - rejected.mean)
+        return -F.logsigmoid(leads - self.config.target_margin), leads
+
+
+def _log_odds(log_p: Tensor) -> Tensor:
+    """ln(p / (1 − p)), exact where p is small and where it is nearly 1."""
+    return log_p - torch.log(-torch.expm1(log_p))
+
+
+class Kto(JudgedObjective):
+    """λ · (1 − σ(±β · (log-ratio − z))): Ethayarajh et al. 2024, equation 8.
+
+    z is the divergence from the reference: the mean log-ratio of the mismatched answers of a micro-batch, or zero if
+    that is negative. No gradient goes through it.
+    """
+
+    weighed = "answer"
+    needs_reference = True
+    made_up_sides = (CHOSEN, MISMATCHED)
+
+    def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum over the answers; metrics are the share on the right side of z, by how much, and the divergence."""
+        found, sides, divergence = self.answers(model, batch)
+        shift = found.where(sides == MISMATCHED).log_ratio.detach().mean().clamp(min=0)
+        judged, good = found.where(sides != MISMATCHED), sides[sides != MISMATCHED] == CHOSEN
+        leads = self.config.beta * (judged.log_ratio - shift) * torch.where(good, 1.0, -1.0)
+        weights = torch.where(good, self.config.chosen_weight, self.config.rejected_weight)
+        count = float(len(leads))
+        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
+        return (weights * (1 - leads.sigmoid())).sum(), count, {**metrics, "divergence": divergence * count}
+
+
+class Reward(JudgedObjective):
+    """−ln σ(difference of scores − margin): Bradley and Terry 1952; Touvron et al. 2023 (Llama 2), equation 2."""
+
+    labels = REWARD
+    ours_alone = f"a reward model begins with one of {', '.join(ARCHITECTURES)}"
+
+    def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
+        """Sum over pairs; metrics are the share of pairs in their order and the difference of their scores.
+
+        A score is told of an answer's last token.
+        """
+        rows, ends = (batch.labels[:, :-1] != batch.labels[:, 1:]).nonzero(as_tuple=True)
+        labels = batch.labels[rows, ends]
+        sides, groups = labels % len(SIDES), labels // len(SIDES)
+        scores = F.linear(model.hidden(batch)[rows, ends], model.output_weight.to(model.decoder.compute_type))
+        chosen, rejected = (scores.float().squeeze(-1)[sides == side] for side in (CHOSEN, REJECTED))
+        leads = chosen - rejected
+        margins = batch.margins[rows, groups][sides == CHOSEN] if self.config.margins else torch.zeros_like(leads)
+        metrics = {"accuracy": float((leads > 0).sum()), "margin": float(leads.detach().sum())}
+        return -F.logsigmoid(leads - margins).sum(), float(len(leads)), metrics

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lmworks.train.objectives.causal_lm import CausalLM
+from lmworks.train.objectives.language_model import CausalLM
 
 
 class LaterTokens(CausalLM):

@@ -1,20 +1,40 @@
-"""Learn from all that a larger model expects, and not from the word alone that came."""
+"""Predict tokens of documents or of the assistant: those that came, or what a larger model expects of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder, is_ours, load_model, require_whole
-from lmworks.pipeline.stage import Context
+from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.arithmetic.losses import chunked_divergence
 from lmworks.train.configs.train import DistillationConfig
+from lmworks.train.contract import Watched
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder, begin_published
+
+
+class CausalLM(DecoderObjective):
+    """Cross-entropy of every token given those before it in its document."""
+
+    @staticmethod
+    def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:
+        """Documents to be continued from their first line."""
+        found = []
+        for document in islice(Documents(handle.path, handle.digest).iterate(), count):
+            title, _, rest = document.text.partition("\n")
+            found.append(Watched(title, [tokenizer.end_of_text_id, *tokenizer.encode(title + "\n")], rest.lstrip()))
+        return found
+
+
+class Sft(DecoderObjective):
+    """Cross-entropy of the assistant's tokens given all before them in their conversation."""
 
 
 class Distillation(DecoderObjective):
