@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, evidence
+from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, Scored, evidence
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
     Prompt,
@@ -20,7 +20,6 @@ from lmworks.evaluate.questions import (
     shots,
     sources,
 )
-from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks

@@ -13,7 +13,7 @@ from pydantic import Field
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
-from lmworks.evaluate.items import ACCURACY, Item, evidence
+from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
 from lmworks.evaluate.questions import (
     Question,
     answered,
@@ -22,7 +22,6 @@ from lmworks.evaluate.questions import (
     shots,
     sources,
 )
-from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from lmworks.errors import LmworksError
-from lmworks.evaluate.comparable import metric_named
-from lmworks.evaluate.compare import CompareConfig, compare
+from lmworks.evaluate.compare import CompareConfig, compare, metric_named
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric
 from lmworks.evaluate.statistics import compare_paired, holm
 from lmworks.pipeline.chunks import write_records

@@ -16,8 +16,13 @@ from lmworks.data.records import Documents
 from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
 from lmworks.errors import UsageError
-from lmworks.evaluate.tasks.last_word import LastWordConfig, evaluate_last_word
-from lmworks.evaluate.tasks.multiple_choice import MultipleChoiceConfig, encoded, evaluate_multiple_choice
+from lmworks.evaluate.tasks.published_sets import (
+    LastWordConfig,
+    MultipleChoiceConfig,
+    encoded,
+    evaluate_last_word,
+    evaluate_multiple_choice,
+)
 from lmworks.model.folder import ModelFolder
 from support import make_context
 from tiny import TEXT

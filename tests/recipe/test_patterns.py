@@ -14,8 +14,7 @@ from lmworks.graph import CLASSES
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.patterns import Pattern, checked_pattern
 from lmworks.rewards import Answer
-from lmworks.rewards.rules import RegexReward
-from lmworks.rewards.verifiers import ExactAnswerReward
+from lmworks.rewards.rules import ExactAnswerReward, RegexReward
 
 RECIPE = """\
 name: ruled

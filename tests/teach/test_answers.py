@@ -18,7 +18,7 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result
 from lmworks.rewards import Answer
-from lmworks.rewards.principle import PrincipleReward
+from lmworks.rewards.models import PrincipleReward
 from lmworks.teach.answers import AnswersConfig, answers
 from lmworks.teach.constitution import ConstitutionConfig, constitution
 from support import make_context

@@ -22,10 +22,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines.adapters import Adapters
 from lmworks.engines.attention import attention, attention_after, causal_attention, joined, visible_slots
-from lmworks.engines.detokenise import Detokeniser
+from lmworks.engines.pieces import Detokeniser, StopStrings
 from lmworks.engines.sampling import Sampling as Sampling
 from lmworks.engines.sampling import choose
-from lmworks.engines.stops import StopStrings
 from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import Field
 
 from lmworks.errors import LmworksError
-from lmworks.evaluate.comparable import metric_named
 from lmworks.evaluate.items import Evaluation, Item, Metric
 from lmworks.evaluate.relations import LEVEL, Relation, between
+from lmworks.evaluate.tasks import TASKS
+from lmworks.evaluate.tasks.task import Task
+from lmworks.evaluate.text_metrics import TEXT_METRICS
+from lmworks.evaluate.text_metrics.metric import TextMetric
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
@@ -25,6 +29,24 @@ if TYPE_CHECKING:
 Condition = Literal["context_length", "stride", "prompt_digest", "data_type", "device"]
 CONDITIONS: tuple[Condition, ...] = ("context_length", "stride", "prompt_digest", "data_type", "device")
 """Must agree between two models; a baseline has none of them."""
+
+
+@cache
+def metric_named(name: str) -> Metric | None:
+    """The metric whose figures have this name: a built-in one, or else of an installed package; None if there is none.
+
+    All that is compared is named by a task or by a metric of written texts.
+    """
+    built_in = _metrics(TASKS.built_in.values(), TEXT_METRICS.built_in.values())
+    added = _metrics((task for _, task in TASKS.loadable()), (metric for _, metric in TEXT_METRICS.loadable()))
+    return next((metric for some in (built_in, added) for metric in some if metric.name == name), None)
+
+
+def _metrics(tasks: Iterable[Task], written: Iterable[TextMetric]) -> Iterator[Metric]:
+    for task in tasks:
+        yield from task.metrics
+    for metric in written:
+        yield from metric.figures
 
 
 class CompareConfig(StepConfig):

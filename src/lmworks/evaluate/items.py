@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
-from lmworks.pipeline.chunks import read_records
+from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.files import canonical_json, digest_text
-from lmworks.pipeline.stage import Handle
+from lmworks.pipeline.stage import Handle, Result
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from lmworks.evaluate.statistics import Comparison, Floats
 
 Item = dict[str, Any]
+SHOWN = 6
+"""Items kept as examples, unless a task says which."""
 
 
 class TaskConfig(StepConfig):
@@ -175,6 +178,34 @@ class Evaluation(Handle):
     def items(self) -> list[Item]:
         """The scored items; none where only the whole has a score."""
         return read_records(self.path / "items.jsonl")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """All items of one model or baseline, and the conditions under which they hold."""
+
+    items: Sequence[Item]
+    conditions: Mapping[str, Any]
+
+    @classmethod
+    def written(
+        cls, items: Sequence[Item], out: Path, train: Handle | None, documents: Iterable[str], **conditions: Any
+    ) -> Self:
+        """Write the items, which come from these documents, and look for the documents in what was trained on."""
+        write_records(out / "items.jsonl", items)
+        return cls(items, {**conditions, "contamination": contamination(train, documents)})
+
+    def figure(self, metric: Metric, method: str, **more: Any) -> Figure:
+        """A figure of all items."""
+        return metric.figure(self.items, method, **{**self.conditions, **more})
+
+    def where(self, **conditions: Any) -> Scored:
+        """The same under conditions of which some are others."""
+        return replace(self, conditions={**self.conditions, **conditions})
+
+    def result(self, *figures: Figure, examples: Sequence[Item] | None = None, **more: Any) -> Result:
+        """What the stage found: the first figure leads. `more` are further parts of the result."""
+        return Result(figures=figures, examples=self.items[:SHOWN] if examples is None else examples, **more)
 
 
 def with_distinct(items: Sequence[Item]) -> list[Item]:

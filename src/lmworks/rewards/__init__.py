@@ -9,15 +9,13 @@ from typing import Annotated
 
 from lmworks.recipe.kinds import Chosen, ConfigClass
 from lmworks.registry import Kinds, derived_from
-from lmworks.rewards.judged import ModelReward
-from lmworks.rewards.principle import PrincipleReward
+from lmworks.rewards.models import ModelReward, PrincipleReward
 from lmworks.rewards.reward import Answer as Answer
 from lmworks.rewards.reward import AnswerReward as AnswerReward
 from lmworks.rewards.reward import Reward
 from lmworks.rewards.reward import count_unjudged as count_unjudged
-from lmworks.rewards.rules import LengthReward, RegexReward, WordsReward
+from lmworks.rewards.rules import ExactAnswerReward, LengthReward, RegexReward, WordsReward
 from lmworks.rewards.unit_tests import UnitTestsReward
-from lmworks.rewards.verifiers import ExactAnswerReward
 
 REWARDS: Kinds[type[Reward]] = Kinds(
     "rewards",

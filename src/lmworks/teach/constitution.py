@@ -18,8 +18,7 @@ from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.rewards import Answer, AnyRule, count_unjudged
-from lmworks.rewards.judged import ModelReward
-from lmworks.rewards.principle import PrincipleReward
+from lmworks.rewards.models import ModelReward, PrincipleReward
 from lmworks.tokens.tokenizer import was_cut
 
 PROMPTS_AT_ONCE = 16

@@ -9,10 +9,9 @@ from lmworks.evaluate.tasks import (
     extraction,
     facts_to_text,
     judged_answers,
-    last_word,
-    multiple_choice,
     perplexity,
     preference_accuracy,
+    published_sets,
     rules,
     summary,
     text_to_text,
@@ -63,10 +62,12 @@ TASKS: Kinds[Task] = Kinds(
             {"chosen": judged_answers.evaluate_judged_answers_chosen},
             metrics=[JUDGE_SCORE],
         ),
-        "last-word": Task(last_word.LastWordConfig, last_word.evaluate_last_word, is_kept=True, metrics=[ACCURACY]),
+        "last-word": Task(
+            published_sets.LastWordConfig, published_sets.evaluate_last_word, is_kept=True, metrics=[ACCURACY]
+        ),
         "multiple-choice": Task(
-            multiple_choice.MultipleChoiceConfig,
-            multiple_choice.evaluate_multiple_choice,
+            published_sets.MultipleChoiceConfig,
+            published_sets.evaluate_multiple_choice,
             is_kept=True,
             metrics=[ACCURACY],
         ),

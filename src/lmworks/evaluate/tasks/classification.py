@@ -12,8 +12,7 @@ from pydantic import Field
 
 from lmworks.data.records import Document, Documents
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import ACCURACY, Item, TaskConfig
-from lmworks.evaluate.scored import Scored
+from lmworks.evaluate.items import ACCURACY, Item, Scored, TaskConfig
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure

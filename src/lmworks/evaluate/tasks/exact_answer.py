@@ -9,9 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import DISTINCT, EXACT, TRUNCATED, Item, evidence, with_distinct
+from lmworks.evaluate.items import DISTINCT, EXACT, TRUNCATED, Item, Scored, evidence, with_distinct
 from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots, sources
-from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage

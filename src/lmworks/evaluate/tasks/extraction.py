@@ -14,9 +14,8 @@ from pydantic import Field
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig
+from lmworks.evaluate.items import SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, Scored, TaskConfig
 from lmworks.evaluate.metrics import span_counts
-from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage

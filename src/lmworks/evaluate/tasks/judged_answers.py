@@ -10,9 +10,18 @@ from pydantic import Field
 
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import ACCURACY, DISTINCT, JUDGE_SCORE, TRUNCATED, Item, Metric, evidence, with_distinct
+from lmworks.evaluate.items import (
+    ACCURACY,
+    DISTINCT,
+    JUDGE_SCORE,
+    TRUNCATED,
+    Item,
+    Metric,
+    Scored,
+    evidence,
+    with_distinct,
+)
 from lmworks.evaluate.questions import QuestionsConfig, draw
-from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.preference_accuracy import SHOWN_CHARACTERS, items_by_length, items_by_scores
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks

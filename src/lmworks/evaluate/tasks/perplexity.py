@@ -12,8 +12,7 @@ from pydantic import Field
 
 from lmworks.data.records import Document, Documents
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
-from lmworks.evaluate.scored import Scored
+from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, Scored, TaskConfig, evidence
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure

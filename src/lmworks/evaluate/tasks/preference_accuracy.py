@@ -11,8 +11,7 @@ from pydantic import Field
 
 from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import ACCURACY, Item, Metric, TaskConfig
-from lmworks.evaluate.scored import Scored
+from lmworks.evaluate.items import ACCURACY, Item, Metric, Scored, TaskConfig
 from lmworks.model.folder import ModelFolder, is_ours, read_config
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure

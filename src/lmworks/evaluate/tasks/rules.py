@@ -10,9 +10,8 @@ from typing import Literal, Self
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import FOLLOWED, Item, Metric, evidence
+from lmworks.evaluate.items import FOLLOWED, Item, Metric, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
-from lmworks.evaluate.scored import Scored
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage

@@ -15,9 +15,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import Item, evidence
+from lmworks.evaluate.items import Item, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
-from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
 from lmworks.model.folder import ARCHITECTURES, ModelFolder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lmworks.evaluate.comparable import metric_named
+from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.items import Item, Metric
 from lmworks.release.built import Built, measures_model, read_json, read_lines
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from lmworks.evaluate.comparable import metric_named
+from lmworks.evaluate.compare import metric_named
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, measures_model

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lmworks.model.config import DecoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.rewards import AnswerReward, AnyReward
-from lmworks.rewards.judged import ModelReward
+from lmworks.rewards.models import ModelReward
 from lmworks.tokens.rows.packings import PROMPTS, Packing
 from lmworks.train.configs.preference import AlignedConfig
 from lmworks.train.configs.train import RESULT, STEP

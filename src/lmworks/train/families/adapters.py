@@ -1,7 +1,8 @@
-"""Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A.
+"""What is learned beside a base that stays as it is.
 
-With magnitudes (Liu et al. 2024, "DoRA", equation 5) each row of W + (alpha/r)·B·A gives its direction alone, and its
-length is learned apart.
+Low-rank adapters (Hu et al. 2021, "LoRA"): a frozen matrix W, and beside it the trained product (alpha/r)·B·A. With
+magnitudes (Liu et al. 2024, "DoRA", equation 5) each row of W + (alpha/r)·B·A gives its direction alone, and its length
+is learned apart. Prompts and prefixes stand before every text.
 
 Axes: I inputs, O outputs, R rank.
 """
@@ -18,15 +19,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.errors import LmworksError
+from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from lmworks.model.peft_folder import row_lengths
+from lmworks.model.prefix import KeysAndValues, keys_and_values, peft_config, read, stored
 from lmworks.model.quantised import QuantisedLinear
 from lmworks.pipeline.files import write_atomically
 
 if TYPE_CHECKING:
-    from lmworks.train.configs.adapter import LoraConfig
+    from lmworks.train.configs.adapter import LoraConfig, PrefixConfig
     from lmworks.train.configs.train import TrainConfig
-    from lmworks.train.families.prefix import Prefix
+
 
 PARTS = {"lora": ("lora_A", "lora_B"), "dora": ("lora_A", "lora_B", "lora_magnitude_vector")}
 """As PEFT's files name them."""
@@ -184,3 +187,45 @@ def _last(name: str) -> str:
 def _put(network: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, last = name.rpartition(".")
     setattr(network.get_submodule(parent), last, module)
+
+
+COMMON = 5000
+"""Tokens of which some are drawn to begin with, Lester et al.'s number: a tokenizer learns the common ones first."""
+
+
+class Prefix:
+    """It begins as common tokens drawn at random: of their embeddings, or of the keys and values that they have."""
+
+    @torch.no_grad()
+    def __init__(self, decoder: Decoder, config: PrefixConfig, seed: int) -> None:
+        """Raises LmworksError where texts leave what stands before them behind."""
+        if decoder.config.sliding_window:
+            raise LmworksError("a prompt or prefix would slide out of the window of this base: take kind lora or dora")
+        decoder.requires_grad_(False)
+        table = decoder.model.embed_tokens.weight
+        draw = torch.Generator().manual_seed(seed)
+        words = table[torch.randint(min(COMMON, len(table)), (config.tokens,), generator=draw)]
+        learned = words.clone() if config.kind == "prompt" else stored(read(words, decoder))
+        self.decoder, self.config, self.on = decoder, config, True
+        self.trained = nn.ParameterDict({"prompt_embeddings": learned})
+        """What is learned, [P,·] by PEFT's name, and all that a checkpoint holds."""
+
+    def keys_and_values(self) -> KeysAndValues:
+        """Of each layer; nothing while it is switched off."""
+        return keys_and_values(self.config.kind, self.trained["prompt_embeddings"], self.decoder) if self.on else ()
+
+    def switch(self, *, on: bool) -> None:
+        """Whether it stands before texts."""
+        self.on = on
+
+    def save(self, folder: Path) -> None:
+        """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
+        from safetensors.torch import save
+
+        tensors = {name: weight.detach() for name, weight in self.trained.items()}
+        write_atomically(folder / ADAPTER_WEIGHTS, save(tensors))
+        config = peft_config(self.config.kind, self.config.tokens, self.decoder.config)
+        write_atomically(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+    def merge(self) -> None:
+        """Nothing: no weights say the same."""

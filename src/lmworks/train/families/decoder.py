@@ -41,8 +41,7 @@ from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.adapter import PrefixConfig
 from lmworks.train.configs.train import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
 from lmworks.train.contract import Batch, Labelling, Objective, TextBatch, Watched
-from lmworks.train.families.adapters import adapt, save_adapters
-from lmworks.train.families.prefix import Prefix
+from lmworks.train.families.adapters import Prefix, adapt, save_adapters
 from lmworks.train.families.reference import WithReference
 from lmworks.train.memory import require_fit_here
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from lmworks.model.decoder import Decoder
 from lmworks.train.arithmetic.losses import OutputGradient, softmax_gradient_in_slices
 from lmworks.train.contract import Trainable
-from lmworks.train.families.adapters import Adapters
-from lmworks.train.families.prefix import Prefix
+from lmworks.train.families.adapters import Adapters, Prefix
 
 if TYPE_CHECKING:
     from lmworks.model.published_decoder import PublishedDecoder

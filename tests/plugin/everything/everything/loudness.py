@@ -8,9 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.evaluate.items import Item, Metric, evidence
+from lmworks.evaluate.items import Item, Metric, Scored, evidence
 from lmworks.evaluate.questions import DrawnConfig, Question, answered, chat_prompt, draw, sources
-from lmworks.evaluate.scored import Scored
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
