@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 QUERY_BLOCK = 128
 """Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
@@ -58,40 +58,46 @@ class Forward:
     """Whether adapters alone learn."""
 
 
-class Shape(Protocol):
+class Shape(ABC):
     """What any family of models counts of itself before it is built. The plan asks for nothing else."""
 
+    num_layers: int
+    """Blocks."""
+
     @property
+    @abstractmethod
     def parts(self) -> Mapping[str, int]:
         """Parameters by part. The part `matrices` is what Muon moves: matrices inside blocks."""
 
     @property
     def parameters(self) -> int:
         """The sum of the parts."""
+        return sum(self.parts.values())
 
+    @abstractmethod
     def adapter_parameters(self, rank: int) -> int:
         """Parameters of low-rank adapters beside every matrix inside blocks."""
 
     def prefix_size(self, kind: str) -> int:
-        """Parameters of a place that is learned before every text, as a `prompt` or a `prefix`."""
+        """Parameters of a place that is learned before every text, as a `prompt` or a `prefix`; 0 where none can be."""
+        return 0
 
     @property
-    def num_layers(self) -> int:
-        """Blocks."""
-
-    @property
+    @abstractmethod
     def block_outputs(self) -> int:
         """Rows of the matrices of one block."""
 
+    @abstractmethod
     def training_flops_per_token(self, sequence_length: int) -> int:
         """Floating-point operations to learn from one token, forward and backward."""
 
+    @abstractmethod
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> Mapping[str, int]:
         """What the forward pass keeps of `rows` rows for the backward one, and what the loss holds at once, by part."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecoderConfig:
+class DecoderConfig(Shape):
     """A decoder's shape. It counts parameters, operations and memory before anything is built."""
 
     vocab_size: int
@@ -153,11 +159,6 @@ class DecoderConfig:
             "matrices": self.num_layers * self.block_matrices,
             "norms and biases": self.num_layers * (norms + biases) + self.hidden_size,
         }
-
-    @property
-    def parameters(self) -> int:
-        """All parameters."""
-        return sum(self.parts.values())
 
     def adapter_parameters(self, rank: int) -> int:
         """Parameters of low-rank adapters beside every matrix inside blocks: rank times inputs and outputs of each."""

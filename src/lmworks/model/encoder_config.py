@@ -6,16 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
-from lmworks.model.config import FLOAT32, Forward
+from lmworks.model.config import FLOAT32, Forward, Shape
 
 Architecture = Literal["bert", "modernbert"]
 EncoderTask = Literal["masked-lm", "sequence-classification", "token-classification"]
 LOCAL_ATTENTION = 128
 """Tokens around each that ModernBERT's layers see, but for every third, which sees all (Warner et al. 2024)."""
 
+COUNTS = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_heads",
+    "intermediate_size": "intermediate_size",
+    "max_position_embeddings": "context_length",
+}
+"""Whole numbers of a `config.json`, and what they are called here."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class EncoderConfig:
+class EncoderConfig(Shape):
     """BERT (Devlin et al. 2019) or ModernBERT (Warner et al. 2024) with the head of a task."""
 
     architecture: Architecture
@@ -33,16 +43,8 @@ class EncoderConfig:
         """The masked language model that a `config.json` describes; None if it is of another architecture."""
         if found.get("model_type") not in get_args(Architecture):
             return None
-        return cls(
-            architecture=found["model_type"],
-            task="masked-lm",
-            vocab_size=found["vocab_size"],
-            hidden_size=found["hidden_size"],
-            num_layers=found["num_hidden_layers"],
-            num_heads=found["num_attention_heads"],
-            intermediate_size=found["intermediate_size"],
-            context_length=found["max_position_embeddings"],
-        )
+        counts = {ours: found[theirs] for theirs, ours in COUNTS.items()}
+        return cls(architecture=found["model_type"], task="masked-lm", **counts)
 
     @property
     def block_parameters(self) -> int:
@@ -86,23 +88,12 @@ class EncoderConfig:
             "head": self.head_parameters,
         }
 
-    @property
-    def parameters(self) -> int:
-        """All parameters."""
-        return sum(self.parts.values())
-
     def adapter_parameters(self, rank: int) -> int:
-        """Parameters of low-rank adapters beside every matrix inside blocks."""
         middle = (2 + self._is_gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (8 * self.hidden_size + middle)
 
-    def prefix_size(self, kind: str) -> int:
-        """Nothing can be learned before its texts."""
-        return 0
-
     @property
     def block_outputs(self) -> int:
-        """Rows of the matrices of one block."""
         return 5 * self.hidden_size + (1 + self._is_gated) * self.intermediate_size
 
     def training_flops_per_token(self, sequence_length: int) -> int:
@@ -145,14 +136,7 @@ class EncoderConfig:
 
     def describe(self) -> dict[str, Any]:
         """The fields of `transformers`' config of this architecture."""
-        fields: dict[str, Any] = {
-            "vocab_size": self.vocab_size,
-            "hidden_size": self.hidden_size,
-            "num_hidden_layers": self.num_layers,
-            "num_attention_heads": self.num_heads,
-            "intermediate_size": self.intermediate_size,
-            "max_position_embeddings": self.context_length,
-        }
+        fields: dict[str, Any] = {theirs: getattr(self, ours) for theirs, ours in COUNTS.items()}
         if self.num_labels:
             fields["num_labels"] = self.num_labels
         return fields | ({"local_attention": LOCAL_ATTENTION} if self.architecture == "modernbert" else {})

@@ -41,10 +41,6 @@ PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
 """Kinds that stand before every text and not in the weights, with PEFT's names."""
 MOST_LAYERS, LARGEST_SIZE, LARGEST_TABLE = 2**12, 2**22, 2**26
 """In a `config.json`: what is more was never trained, and would be built before it is found not to fit."""
-OF_ENCODERS = (
-    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
-    *("intermediate_size", "max_position_embeddings"),
-)
 LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 
 
@@ -272,7 +268,7 @@ def approximate_config(path: Path) -> DecoderConfig:
 
 def shape_of(folder: Path) -> Shape:
     """What a model of any family counts of itself; of other architectures it is nearly right."""
-    from lmworks.model.encoder_config import EncoderConfig
+    from lmworks.model.encoder_config import COUNTS, EncoderConfig
 
     if is_ours(folder):
         return read_config(folder)
@@ -281,7 +277,7 @@ def shape_of(folder: Path) -> Shape:
     with told(fields, "the fields of a model as `transformers` writes them"):
         if (config := EncoderConfig.read(found)) is None:
             return approximate_config(fields)
-        for name in OF_ENCODERS:
+        for name in COUNTS:
             whole_number(fields, found, name, LARGEST_TABLE, least=int(name not in LAYERS))  # embeddings alone are one
         return config
 

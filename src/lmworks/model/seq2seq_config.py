@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lmworks.model.config import FLOAT32, Forward, loss_chunk
+from lmworks.model.config import FLOAT32, Forward, Shape, loss_chunk
 
 BUCKETS = 32
 """Of relative positions, one bias a head each (Raffel et al. 2020, section 2.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncoderDecoderConfig:
+class EncoderDecoderConfig(Shape):
     """A T5 of version 1.1: gated GELU, relative positions, no biases; as many layers in the decoder as in the encoder.
 
     It counts parameters, operations and memory before anything is built. Counts a token take half of a row to be
@@ -62,20 +62,10 @@ class EncoderDecoderConfig:
             + 2 * self.hidden_size,
         }
 
-    @property
-    def parameters(self) -> int:
-        """All parameters."""
-        return sum(self.parts.values())
-
     def adapter_parameters(self, rank: int) -> int:
-        """Parameters of low-rank adapters beside every matrix inside blocks."""
         attention = 4 * (self.hidden_size + self.num_heads * self.head_size)
         feed_forward = (2 + self.gated) * (self.hidden_size + self.intermediate_size)
         return rank * self.num_layers * (3 * attention + 2 * feed_forward)
-
-    def prefix_size(self, kind: str) -> int:
-        """Nothing can be learned before its texts."""
-        return 0
 
     @property
     def block_outputs(self) -> int:

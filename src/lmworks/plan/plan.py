@@ -16,6 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from lmworks.model.config import Shape
 from lmworks.model.device import CPU
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
@@ -106,15 +108,8 @@ class Plan:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Plan:
         """The inverse of `as_json`."""
-        low_high = record["bits_per_byte"]
-        special = {
-            "machine": Machine(**record["machine"]),
-            "speed": Speed(**record["speed"]),
-            "predicted": [Prediction(**{**item, "seconds": tuple(item["seconds"])}) for item in record["predicted"]],
-            "rates": {name: Rate(**rate) for name, rate in record["rates"].items()},
-            "bits_per_byte": tuple(low_high) if low_high else None,
-        }
-        return cls(**{name: value for name, value in record.items() if name != "device"} | special)
+        fields = {name: value for name, value in record.items() if name != "device"}
+        return TypeAdapter(cls).validate_python(fields)
 
     def in_words(self) -> str:
         """The plan for a terminal."""

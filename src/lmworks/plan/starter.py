@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import canonical_json, write_atomically
@@ -13,51 +14,7 @@ from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.recipe.schema import NeedsConfig
 
-TEMPLATE = """\
-# A language model of your own documents. Next: lmworks plan {file}, then lmworks build {file}
-name: {name}
-use_case: {use_case}
-
-# What `lmworks plan` decides and costs by. More fields, such as users, load and region: docs/plan.md
-needs: {{task: {task}, distance: {distance}, privacy: {privacy}, budget_usd: {budget_usd:g}}}
-
-budget:
-  minutes: {minutes}          # wall time of a first build; values written as `auto` follow from it
-
-data:
-  # Your files (txt, md, html, jsonl, parquet). The licence is yours to state; nothing passes that is not allowed here.
-  raw:
-    kind: ingest
-    sources: [{{kind: files, path: {data}, licence: {licence}}}]
-    licences: {{allow: [permissive, {licence}]}}
-  clean: {{kind: normalise, from: raw}}
-  # A twentieth of the documents tests, another validates. Documents that belong together should be split together:
-  # name a field of theirs in `by`.
-  split: {{kind: split, from: clean, by: id, test: 0.05, validation: 0.05}}
-  corpus:
-    kind: curate
-    from: split.train
-    filters: [length, repetition]        # add `language` if all your documents should be English
-    near_duplicates: {{jaccard: 0.8}}
-    avoid: [split.test, split.validation]
-
-tokenizer: {{kind: bpe, from: corpus}}
-
-models:
-  pretrain:
-    objective: causal-lm
-    from: scratch
-    data: corpus
-    validation: split.validation
-    hidden_size: auto
-    steps: auto
-
-evaluate:
-  models: [pretrain]
-  tasks: [{{kind: perplexity, data: split.test}}]
-
-serve: {{model: pretrain}}
-"""
+TEMPLATE = Template(Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -83,12 +40,13 @@ def write_recipe(folder: Path, answers: Answers) -> Path:
         raise UsageError(f"a budget of {answers.minutes:g} minutes builds nothing; give one above 0")
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "model"
-    text = TEMPLATE.format(
+    needs = answers.needs.model_dump(include={"task", "distance", "privacy", "budget_usd"})
+    text = TEMPLATE.substitute(
         file=path,
         name=name,
         use_case=canonical_json(answers.use_case),
         minutes=f"{answers.minutes:g}",
-        **answers.needs.model_dump(include={"task", "distance", "privacy", "budget_usd"}),
+        **needs | {"budget_usd": f"{answers.needs.budget_usd:g}"},
         data=canonical_json(os.path.relpath(answers.data, folder)),
         licence=canonical_json(answers.licence),
     )
