@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.model.gguf import FILE_TYPES, write_gguf
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.journal import FileJournal

@@ -17,8 +17,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_adapted, open_engine
+from lmworks.engines.request import Sampling
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, Scored, evidence
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
@@ -54,9 +56,6 @@ def evaluate_documentation(
 
     As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
     """
-    from lmworks.engines.engine import Sampling
-    from lmworks.engines.open import open_engine
-
     engine = open_engine(model.path, config.data_type, config.device)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
     before = shots(config, train, FORM)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
@@ -67,8 +68,6 @@ def evaluate_reverse_question(
     In a chat the names are scored as answers, with the token that ends them. As documents they are scored as titles,
     by how likely each makes the sentence that the question was made from.
     """
-    from lmworks.engines.open import open_engine
-
     engine = open_engine(model.path, config.data_type, config.device)
     questions, names, method = _questions(config, data, train)
     sentences: Mapping[str, str] = {}

@@ -8,8 +8,8 @@ import pytest
 
 from evaluate.evaluated import OPERATIONS, items_of, make_conversations
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.metrics import rouge_l, words_of
 from lmworks.model.folder import ModelFolder

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from evaluate.evaluated import items_of, make_conversations
-from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.exact_answer import ExactAnswerConfig, evaluate_exact_answer
 from lmworks.model.folder import ModelFolder

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from e2e.small_recipe import lmworks
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from tiny import make_tiny_model
 
 pytestmark = pytest.mark.slow

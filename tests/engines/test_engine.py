@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from lmworks.engines import batch as batch_module
 from lmworks.engines import engine as engine_module
-from lmworks.engines.engine import Batch, Engine, Request, Sampling
+from lmworks.engines import request as request_module
+from lmworks.engines.batch import Batch
+from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Request, Sampling
 from lmworks.engines.sampling import choose
 from lmworks.errors import LmworksError
 from tiny import make_tiny_model
@@ -59,7 +63,7 @@ def test_cached_and_batched_decoding_equals_the_whole_forward_pass(
             seen[sampling].append(row)
         return choose(logits, rows, noise)
 
-    monkeypatch.setattr(engine_module, "choose", watching)
+    monkeypatch.setattr(batch_module, "choose", watching)
     for prompt, sampling, generation in zip(prompts, samplings, engine.generate(prompts, samplings), strict=True):
         rows = seen[sampling]
         expected = logits_of(engine, prompt + generation.ids)[len(prompt) - 1 :][: len(rows)]
@@ -241,7 +245,7 @@ def test_choices_beyond_the_context_are_refused(engine: Engine) -> None:
 
 
 def test_a_cache_takes_no_more_memory_than_allowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "CACHE_BYTES", 1)
+    monkeypatch.setattr(request_module, "CACHE_BYTES", 1)
     batch: Batch = engine.batch(rows=8)
     alone = [engine.generate([prompt], SAMPLED)[0] for prompt in PROMPTS[:3]]
     requests = [batch.add(prompt, SAMPLED) for prompt in PROMPTS[:3]]

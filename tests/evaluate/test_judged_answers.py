@@ -13,8 +13,8 @@ import torch
 from corpora import make_preferences, make_tokenizer
 from evaluate.evaluated import items_of
 from lmworks.data.tuning.preferences import Preferences, write_preferences
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.request import Sampling
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks.judged_answers import (

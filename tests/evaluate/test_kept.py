@@ -13,8 +13,8 @@ from evaluated import items_of, make_documents
 from tokenizers import Tokenizer, pre_tokenizers
 
 from lmworks.data.records import Documents
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.published_sets import (
     LastWordConfig,

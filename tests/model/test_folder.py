@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from corpora import make_tokenizer
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from live_server import ASK, CHAT, MODEL, Live
-from lmworks.engines.engine import Sampling
+from lmworks.engines.request import Sampling
 
 
 def events(response: httpx.Response) -> list[Any]:

@@ -20,7 +20,8 @@ import openai
 import pytest
 
 from live_server import ASK, CHAT, KEY, Live, serving
-from lmworks.engines.engine import Batch, Engine
+from lmworks.engines.batch import Batch
+from lmworks.engines.engine import Engine
 from lmworks.errors import LmworksError
 from lmworks.serve.run import listen
 

@@ -18,8 +18,9 @@ import torch
 from safetensors.torch import load_file
 
 from live_server import KEY, MODEL, Live, serving
-from lmworks.engines.engine import Engine, Generation, Sampling
+from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_adapted, open_engine
+from lmworks.engines.request import Generation, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import save_model
 from model.test_folder import SHAPE, random_decoder

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 
 from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result

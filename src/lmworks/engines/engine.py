@@ -1,283 +1,28 @@
 """The engine: prompts in, text and likelihoods out, many at a time.
 
-Axes: B batch (rows), T time, S cached positions, D hidden size, H heads, K key-value heads, C head size, V vocabulary.
-
-Sequences of different lengths share a batch without padding on the left: row r keeps its tokens in slots 0, 1, … of its
-own cache row, so a slot's number is its position, and a query sees the slots up to its own position. What stands behind
-a row's end (padding of a prefill, an earlier request's leftovers) is finite, is never seen, and is overwritten in turn.
+Axes: B batch (rows), T time, D hidden size, V vocabulary, N tokens that are judged.
 """
 
 from __future__ import annotations
 
-import random
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines.adapters import Adapters
-from lmworks.engines.attention import attention, attention_after, causal_attention, joined, visible_slots
-from lmworks.engines.pieces import Detokeniser, StopStrings
-from lmworks.engines.sampling import Sampling as Sampling
-from lmworks.engines.sampling import choose
+from lmworks.engines.attention import attention_after, causal_attention, joined, visible_slots
+from lmworks.engines.batch import BATCH_TOKENS, Batch, logits_of, padded
+from lmworks.engines.request import Generation, Piece, Sampling, rows_at_once
 from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
 from lmworks.tokens.tokenizer import FILES, Tokenizer
 
-MAX_ROWS = 64
-"""Requests decoded together: on a CPU the products are bound by arithmetic from about here on."""
-CACHE_BYTES = 1 << 30
-"""A cache takes no more than this, whatever the number of requests."""
-BATCH_TOKENS = 2048
-"""Tokens, padding included, that go through the model at once; bounds memory and how long others wait for a prefill."""
 SHARED_TOKENS = 32
 """A beginning that all prompts share is read once from this length on; a shorter one is not worth a pass of its own."""
 LOGIT_ROWS = 1024
 """Rows of logits that exist at once when likelihoods are computed."""
-
-FinishReason = Literal["stop", "length"]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A further part of an answer. The last one has a finish reason; the text may be empty."""
-
-    text: str
-    ids: tuple[int, ...]
-    finish_reason: FinishReason | None = None
-
-
-@dataclass(frozen=True)
-class Generation:
-    """A whole answer. `ids` has neither the end token nor the text's cut before a stop string."""
-
-    ids: list[int]
-    text: str
-    finish_reason: FinishReason
-    end_id: int | None = None
-    """The token that ended it, where one did."""
-    log_probabilities: Sequence[float] = ()
-    """Of `ids`, and of the end token behind them, if they were asked for."""
-
-
-class Request:
-    """One prompt on its way through a batch."""
-
-    def __init__(
-        self,
-        prompt: Sequence[int],
-        sampling: Sampling,
-        tokenizer: Tokenizer,
-        context_length: int,
-        model: str = "",
-    ) -> None:
-        self.prompt = prompt
-        self.sampling = sampling
-        self.model = model
-        self.ids: list[int] = []
-        self.end_id: int | None = None
-        self.log_probabilities: list[float] = []
-        self.text = ""
-        self.finish_reason: FinishReason | None = None
-        self.noise = random.Random(sampling.seed)  # noqa: S311 - sampling, not secrets
-        self._limit = min(sampling.max_tokens, context_length - len(prompt))
-        self._ends = (tokenizer.end_of_turn_id, tokenizer.end_of_text_id)
-        self._detokeniser = Detokeniser(tokenizer.decode)
-        self._stops = StopStrings(sampling.stop)
-
-    @property
-    def reading(self) -> tuple[str, tuple[int, ...]]:
-        """What decides its keys and values: who reads, and what."""
-        return self.model, tuple(self.prompt)
-
-    @property
-    def position(self) -> int:
-        """Where the newest token stands; all before it are cached."""
-        return len(self.prompt) + len(self.ids) - 1
-
-    def accept(self, token: int) -> Piece:
-        """Take the next token; says what can be shown and whether the answer ended."""
-        ended = token in self._ends
-        text = ""
-        if ended:
-            self.end_id = token
-        else:
-            self.ids.append(token)
-            text = self._detokeniser.add(token)
-        full = len(self.ids) >= self._limit
-        if ended or full:
-            text += self._detokeniser.flush()
-        text, stopped = self._stops.add(text)
-        if ended or stopped:
-            self.finish_reason = "stop"
-        elif full:
-            self.finish_reason = "length"
-        if self.finish_reason and not stopped:
-            text += self._stops.flush()
-        self.text += text
-        return Piece(text, () if ended else (token,), self.finish_reason)
-
-
-class Batch:
-    """Requests decoded together. They come and go between steps; each is answered as if it were alone."""
-
-    def __init__(
-        self,
-        model: Decoder,
-        tokenizer: Tokenizer,
-        rows: int,
-        slots: int,
-        prefix: KeysAndValues = (),
-        adapters: Adapters | None = None,
-    ) -> None:
-        config = model.config
-        self._first = length_of(prefix)
-        shape = (config.num_layers, rows, config.num_key_value_heads, self._first + slots, config.head_size)
-        weight = model.output_weight
-        # Zeros, since a masked NaN is still a NaN.
-        self._keys = torch.zeros(shape, dtype=model.compute_type, device=weight.device)
-        self._values = torch.zeros_like(self._keys)
-        self._model = model
-        self._adapters = adapters
-        self._tokenizer = tokenizer
-        self._slots = slots
-        self._rows = rows
-        self._shared = prefix  # and, behind it, what all prompts begin with: so many tokens
-        self._shared_length = 0
-        self._running: list[Request] = []  # index = cache row
-        self._waiting: deque[Request] = deque()
-
-    @property
-    def busy(self) -> bool:
-        """Whether a step would do anything."""
-        return bool(self._running or self._waiting)
-
-    def add(self, prompt: Sequence[int], sampling: Sampling, model: str = "") -> Request:
-        """Put a request in line, for one of the engine's models; unnamed, for the base.
-
-        Raises `LmworksError` for a prompt that leaves no room for an answer.
-        """
-        context = self._model.config.context_length - self._first
-        if not 0 < len(prompt) < context:
-            raise LmworksError(
-                f"the prompt has {len(prompt)} tokens; a context of {context} takes from 1 to {context - 1}, "
-                "which leaves one for the answer: shorten the prompt"
-            )
-        request = Request(prompt, sampling, self._tokenizer, self._slots, model)
-        self._waiting.append(request)
-        return request
-
-    @torch.inference_mode()
-    def share(self, beginning: Sequence[int]) -> None:
-        """Read what all prompts begin with, once for all, before the first step; by the base, for it alone."""
-        tokens, positions = _pad([beginning], self._keys.device)
-        kept: list[tuple[Tensor, Tensor]] = []
-        attend = keep(kept, causal_attention(self._model, len(beginning), self._shared))
-        self._model.hidden(tokens, self._first + positions, attend)
-        self._shared, self._shared_length = joined(self._shared, kept), len(beginning)
-
-    @torch.inference_mode()
-    def remove(self, request: Request) -> None:
-        """Forget a request, wherever it stands; its row is free for another."""
-        if request in self._waiting:
-            self._waiting.remove(request)
-        if request not in self._running:
-            return
-        row = self._running.index(request)
-        last = self._running.pop()
-        if last is not request:
-            end = self._first + last.position
-            moved = (slice(None), len(self._running), slice(None), slice(end))
-            self._keys[:, row, :, :end] = self._keys[moved]
-            self._values[:, row, :, :end] = self._values[moved]
-            self._running[row] = last
-
-    @torch.inference_mode()
-    def step(self) -> list[tuple[Request, Piece]]:
-        """One more token for each running request, and the first for those for which there is room."""
-        hidden = [self._decode()] if self._running else []
-        if admitted := self._admit():
-            hidden.append(self._prefill(admitted))
-            self._running += admitted
-        if not hidden:
-            return []
-        logits = _logits(torch.cat(hidden), self._model)
-        tokens = choose(logits, [r.sampling for r in self._running], [r.noise.random() for r in self._running])
-        if any(request.sampling.log_probabilities for request in self._running):
-            chosen = logits.gather(-1, torch.tensor(tokens, device=logits.device)[:, None])[:, 0]
-            for request, value in zip(self._running, (chosen - logits.logsumexp(-1)).tolist(), strict=True):
-                request.log_probabilities.append(value)
-        pieces = [(request, request.accept(token)) for request, token in zip(self._running, tokens, strict=True)]
-        for request, piece in pieces:
-            if piece.finish_reason:
-                self.remove(request)
-        return pieces
-
-    def _admit(self) -> list[Request]:
-        admitted: list[Request] = []
-        prompts = set()
-        longest = 0
-        while self._waiting and len(self._running) + len(admitted) < self._rows:
-            prompts.add(self._waiting[0].reading)
-            longest = max(longest, len(self._waiting[0].prompt) - self._shared_length)
-            if admitted and longest * len(prompts) > BATCH_TOKENS:
-                break
-            admitted.append(self._waiting.popleft())
-        return admitted
-
-    def _prefill(self, requests: Sequence[Request]) -> Tensor:
-        """Fill the rows behind the running ones; [B,D] hidden states of each prompt's last token.
-
-        A prompt that several ask of one model is read once, and its keys and values are copied to their rows.
-        """
-        first, end = len(self._running), len(self._running) + len(requests)
-        prompts = list(dict.fromkeys(request.reading for request in requests))
-        number = {prompt: place for place, prompt in enumerate(prompts)}
-        asked = torch.tensor([number[request.reading] for request in requests], device=self._keys.device)
-        skipped, start = self._shared_length, length_of(self._shared)
-        tokens, positions = _pad([prompt[skipped:] for _, prompt in prompts], self._keys.device)
-        slots = slice(start, start + tokens.shape[1])
-        causal = causal_attention(self._model, tokens.shape[1], self._shared)
-
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            if start:
-                keys, values = self._shared[layer]
-                self._keys[layer, first:end, :, :start], self._values[layer, first:end, :, :start] = keys, values
-            self._keys[layer, first:end, :, slots] = k[asked]
-            self._values[layer, first:end, :, slots] = v[asked]
-            return causal(layer, q, k, v)
-
-        with self._asked(model for model, _ in prompts):
-            hidden = self._model.hidden(tokens, start + positions, attend)  # [P,T,D] of P prompts
-        ends = [len(request.prompt) - skipped - 1 for request in requests]
-        return hidden[asked, torch.tensor(ends, device=hidden.device)]
-
-    def _decode(self) -> Tensor:
-        """[B,D] hidden states of each running request's newest token."""
-        count, device = len(self._running), self._keys.device
-        tokens = torch.tensor([[request.ids[-1]] for request in self._running], device=device)
-        positions = self._first + torch.tensor([[request.position] for request in self._running], device=device)
-        longest = self._first + max(request.position for request in self._running) + 1
-        mask = visible_slots(positions, longest, self._model.config.sliding_window)
-        rows, slots = torch.arange(count, device=device), positions[:, 0]
-
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            keys, values = self._keys[layer], self._values[layer]
-            keys[rows, :, slots] = k[:, :, 0]
-            values[rows, :, slots] = v[:, :, 0]
-            return attention(q, keys[:count, :, :longest], values[:count, :, :longest], mask)
-
-        with self._asked(request.model for request in self._running):
-            return self._model.hidden(tokens, positions, attend)[:, 0]
-
-    def _asked(self, models: Iterable[str]) -> AbstractContextManager[None]:
-        return self._adapters.asked(list(models)) if self._adapters else nullcontext()
 
 
 class Engine:
@@ -304,8 +49,7 @@ class Engine:
         """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""
         config = self.model.config
         slots = min(slots or self.context_length, self.context_length)
-        row = config.cache_bytes(slots)
-        rows = max(1, min(rows, MAX_ROWS, CACHE_BYTES // row))
+        rows = rows_at_once(rows, config.cache_bytes(slots))
         return Batch(self.model, self.tokenizer, rows, slots, self.prefix, self.adapters)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
@@ -322,7 +66,7 @@ class Engine:
         requests = {index: batch.add(prompts[index], each[index]) for index in order}
         while batch.busy:
             batch.step()
-        return [generation(requests[index]) for index in range(len(prompts))]
+        return [requests[index].generation() for index in range(len(prompts))]
 
     def stream(self, prompt: Sequence[int], sampling: Sampling, cancelled: Callable[[], bool]) -> Iterator[Piece]:
         """Answer one prompt piece by piece; `cancelled` is asked before each token and ends the answer at once."""
@@ -367,7 +111,7 @@ class Engine:
             _, hidden = self._read([sequences[index] for index in group])
             ends = torch.tensor([len(sequences[index]) - 1 for index in group], device=hidden.device)
             rows = torch.arange(len(group), device=hidden.device)
-            found = _logits(hidden[rows, ends], self.model)[:, 0].tolist()
+            found = logits_of(hidden[rows, ends], self.model)[:, 0].tolist()
             for index, score in zip(group, found, strict=True):
                 results[index] = score
         return results
@@ -390,7 +134,7 @@ class Engine:
         cached = length_of(shared)
         results = [0.0] * len(choices)
         for group in _groups({i: cached + len(choice) for i, choice in enumerate(choices) if choice}, BATCH_TOKENS):
-            tokens, positions = _pad([[prompt_ids[-1], *choices[index]] for index in group], device)
+            tokens, positions = padded([[prompt_ids[-1], *choices[index]] for index in group], device)
             positions = positions[:, :-1] + cached
             mask = visible_slots(positions[:1], cached + positions.shape[1], window)
             hidden = self.model.hidden(tokens[:, :-1], positions, attention_after(shared, mask))
@@ -407,7 +151,7 @@ class Engine:
         self, sequences: Sequence[Sequence[int]], kept: list[tuple[Tensor, Tensor]] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Tokens [B,T], filled up on the right, and hidden states [B,T,D]; keys and values are put into `kept`."""
-        tokens, positions = _pad(sequences, self.model.output_weight.device)
+        tokens, positions = padded(sequences, self.model.output_weight.device)
         causal = causal_attention(self.model, tokens.shape[1], self.prefix)
         attend = causal if kept is None else keep(kept, causal)
         return tokens, self.model.hidden(tokens, length_of(self.prefix) + positions, attend)
@@ -416,21 +160,9 @@ class Engine:
         """[N,D] hidden states, [N] next tokens -> [N] natural log p, with few rows of logits alive at once."""
         parts = []
         for states, tokens in zip(torch.split(hidden, LOGIT_ROWS), torch.split(targets, LOGIT_ROWS), strict=True):
-            logits = _logits(states, self.model)
+            logits = logits_of(states, self.model)
             parts.append(logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1))
         return torch.cat(parts)
-
-
-def generation(request: Request) -> Generation:
-    """The whole answer of a request that has ended."""
-    assert request.finish_reason  # noqa: S101 - the batch is empty
-    more = request.end_id, request.log_probabilities
-    return Generation(request.ids, request.text, request.finish_reason, *more)
-
-
-def _logits(hidden: Tensor, model: Decoder) -> Tensor:
-    """[N,D] -> [N,V] in float32."""
-    return F.linear(hidden, model.output_weight.to(hidden.dtype)).float()
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
@@ -438,13 +170,6 @@ def _shared(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
     first, *_, last = sorted(map(list, [*prompts, prompts[0]]))  # as in a dictionary: all others lie between
     most = min(map(len, prompts)) - 1 if first != last else 0
     return first[: next((place for place in range(most) if first[place] != last[place]), most)]
-
-
-def _pad(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Tokens [B,T], filled up on the right, and their positions [B,T]."""
-    longest = max(len(sequence) for sequence in sequences)
-    tokens = torch.tensor([[*sequence, *[0] * (longest - len(sequence))] for sequence in sequences], device=device)
-    return tokens, torch.arange(longest, device=device).expand(len(sequences), -1)
 
 
 def _groups(lengths: Mapping[int, int], budget: int) -> Iterator[list[int]]:

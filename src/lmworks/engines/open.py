@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
-from lmworks.model.folder import engine_of, is_ours
+from lmworks.model.folder import engine_of, is_ours, require_whole
 from lmworks.registry import Kinds
 
 if TYPE_CHECKING:
@@ -20,15 +20,27 @@ Open = Callable[[Path, str, "torch.device"], "Engine"]
 """Opens a model folder to compute in a data type, on a device."""
 
 
-def _ours(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Decoders of lmworks's own architectures, on PyTorch: the reference."""
+def _ours(
+    folder: Path,
+    data_type: str,
+    device: torch.device,
+    *,
+    labels: Sequence[str] = (),
+    beside: Mapping[str, Path | None] | None = None,
+) -> Engine:
+    """Decoders of lmworks's own architectures, on PyTorch: the reference. With `labels`, one that scores them.
+
+    What is `beside` its weights are adapters, of models that are all on this base.
+    """
+    from lmworks.engines.adapters import Adapters
     from lmworks.engines.engine import Engine
     from lmworks.model.folder import load_model
     from lmworks.model.prefix import load_prefix
     from lmworks.tokens.tokenizer import open_tokenizer
 
-    model = load_model(folder, data_type).to(device)
-    return Engine(model, open_tokenizer(folder), load_prefix(folder, model))
+    model = load_model(folder, data_type, labels=labels).to(device)
+    adapters = Adapters(model, beside) if beside else None
+    return Engine(model, open_tokenizer(folder), load_prefix(folder, model), adapters)
 
 
 def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
@@ -80,21 +92,10 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = 
 
     Raises `LmworksError` for adapters of another base, and for a base that is more than the weights of our decoder.
     """
-    from lmworks.engines.adapters import Adapters
-    from lmworks.engines.engine import Engine
-    from lmworks.model.folder import load_model, require_whole
-    from lmworks.tokens.tokenizer import open_tokenizer
-
     require_whole(base)
-    model = load_model(base).to(find_device(device))
-    return Engine(model, open_tokenizer(base), adapters=Adapters(model, adapters))
+    return _ours(base, "float32", find_device(device), beside=adapters)
 
 
 def open_reward_model(folder: Path, data_type: str = "float32", device: str = AUTO) -> Engine:
     """The engine for a reward model, to ask for `scores`."""
-    from lmworks.engines.engine import Engine
-    from lmworks.model.folder import load_model
-    from lmworks.tokens.tokenizer import open_tokenizer
-
-    model = load_model(folder, data_type, labels=REWARD).to(find_device(device))
-    return Engine(model, open_tokenizer(folder))
+    return _ours(folder, data_type, find_device(device), labels=REWARD)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from lmworks.engines.engine import Batch, Engine, Generation, Request, generation
-from lmworks.engines.sampling import Sampling
+from lmworks.engines.batch import Batch
+from lmworks.engines.engine import Engine
+from lmworks.engines.request import Generation, Request, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.published_decoder import PublishedDecoder
 from lmworks.tokens.tokenizer import Tokenizer
@@ -45,7 +46,7 @@ class PublishedEngine(Engine):
         for group in groups.values():
             for start in range(0, len(group), ROWS):
                 self._answer([requests[index] for index in group[start : start + ROWS]])
-        return [generation(request) for request in requests]
+        return [request.generation() for request in requests]
 
     def _answer(self, requests: Sequence[Request]) -> None:
         longest = max(len(request.prompt) for request in requests)

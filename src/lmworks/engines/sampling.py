@@ -6,36 +6,11 @@ Axes: B batch, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How one answer is drawn."""
-
-    max_tokens: int
-    """The answer ends here at the latest; the end of the context ends it too."""
-    temperature: float = 0.0
-    """0 takes the likeliest token; 1 draws from the model's own distribution."""
-    top_p: float = 1.0
-    """Draw only from the fewest likeliest tokens whose probabilities reach this sum; the likeliest always stays."""
-    top_k: int = 0
-    """Draw only from this many likeliest tokens; 0 for all."""
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    """The answer ends before the first of these; several tokens may make up one."""
-    log_probabilities: bool = False
-    """Whether to keep ln p of each token under the model's own distribution, at temperature 1 and without cuts."""
-
-    def __post_init__(self) -> None:
-        if self.max_tokens < 1 or self.temperature < 0 or not 0 <= self.top_p <= 1 or self.top_k < 0 or "" in self.stop:
-            raise ValueError(
-                f"{self}: max_tokens must be at least 1, temperature and top_k at least 0, top_p from 0 to 1, "
-                "and no stop empty"
-            )
+from lmworks.engines.request import Sampling
 
 
 def choose(logits: Tensor, samplings: Sequence[Sampling], noise: Sequence[float]) -> list[int]:

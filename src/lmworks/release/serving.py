@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.open import open_adapted, open_engine
 from lmworks.errors import UsageError
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER
@@ -33,7 +34,6 @@ def serve_artifacts(
                 f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and cannot be served"
             )
         artifact.require_sound()
-    from lmworks.engines.open import open_adapted, open_engine
     from lmworks.serve.access import load_or_make_key
     from lmworks.serve.content import Examples, PageContent
     from lmworks.serve.run import run

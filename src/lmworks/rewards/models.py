@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import Reference
@@ -30,7 +31,6 @@ class ModelReward(Reward):
         return self.model
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
-        from lmworks.engines.open import open_reward_model
 
         engine = open_reward_model(judges[self.model].path, device=device)
         return Judge(engine)
@@ -84,7 +84,6 @@ class PrincipleReward(Reward):
         return self.rule
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
-        from lmworks.engines.open import open_engine
 
         engine = open_engine(judges[self.model].path, device=device)
         return Asked(engine, self.rule)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from lmworks.engines.engine import Sampling
+from lmworks.engines.request import Sampling
 from lmworks.serve.errors import ApiError
 
 MAX_CHOICES = 8

@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from lmworks.engines.engine import Engine, Piece, Request, Sampling
+from lmworks.engines.engine import Engine
+from lmworks.engines.request import Piece, Request, Sampling
 from lmworks.serve.errors import ApiError, failed, overloaded, stopping
 
 logger = logging.getLogger("lmworks.serve")

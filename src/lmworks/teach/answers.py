@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
+from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
@@ -22,7 +24,8 @@ from lmworks.recipe.schema import Device, Effect, Reference, StepConfig, Writing
 from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
-    from lmworks.engines.engine import Engine, Generation
+    from lmworks.engines.engine import Engine
+    from lmworks.engines.request import Generation
 
 PROMPTS_AT_ONCE = 32
 """A chunk of answers takes a model of 100 million parameters a minute or two: what a kill costs."""
@@ -72,8 +75,6 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
     `LmworksError` if none is left.
     """
-    from lmworks.engines.open import open_engine
-
     engine = open_engine(model.path, config.data_type, config.device)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
     prompts = {record["id"]: engine.tokenizer.encode_chat(record["messages"][:-1], True)[0] for record in ranked}
@@ -115,8 +116,6 @@ def _generate(
     engine: Engine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
 ) -> list[list[Generation]]:
     """Samples of each prompt."""
-    from lmworks.engines.engine import Sampling
-
     temperature = float(config.samples > 1) if config.temperature is None else config.temperature
     samplings = [
         Sampling(config.max_tokens, temperature, seed=int(digest_text(f"{config.seed} {id_} {sample}")[:15], 16))

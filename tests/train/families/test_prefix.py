@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from corpora import pack_chats
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder, save_model
 from lmworks.model.gguf import write_gguf

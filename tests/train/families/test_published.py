@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from corpora import pack_chats, pack_texts, texts
-from lmworks.engines.engine import Sampling
 from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published_decoder import load_published_decoder

@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from corpora import make_conversations, make_tokenizer, pack_asked
-from lmworks.engines.engine import CACHE_BYTES, MAX_ROWS
 from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
@@ -24,7 +23,6 @@ from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs import policy as policy_config
 from lmworks.train.families.decoder import TrainableDecoder
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES as CONFIGS
@@ -355,7 +353,6 @@ def test_the_cache_of_answers_is_counted_as_the_engine_makes_it(base: ModelFolde
     batch = engine.batch(config.rows_per_step, config.sequence_length)
     made = sum(tensor.nbytes for tensor in (batch._keys, batch._values))
     assert config.drawing_bytes(engine.model.config) == made
-    assert (policy_config.MAX_ROWS, policy_config.CACHE_BYTES) == (MAX_ROWS, CACHE_BYTES)
 
 
 # ---------------------------------------------------------------- judges

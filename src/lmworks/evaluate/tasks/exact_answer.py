@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.evaluate.items import DISTINCT, EXACT, TRUNCATED, Item, Scored, evidence, with_distinct
 from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots, sources
 from lmworks.model.folder import ModelFolder
@@ -36,9 +38,6 @@ def evaluate_exact_answer(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and compare with the answer of the data, to the letter."""
-    from lmworks.engines.engine import Sampling
-    from lmworks.engines.open import open_engine
-
     engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)
     before = shots(config, train)

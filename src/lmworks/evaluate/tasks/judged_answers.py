@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.preferences import Preference, Preferences
+from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
     ACCURACY,
@@ -73,9 +75,6 @@ def evaluate_judged_answers(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and the judge score each answer as the end of its chat."""
-    from lmworks.engines.engine import Sampling
-    from lmworks.engines.open import open_engine, open_reward_model
-
     engine = open_engine(model.path, config.data_type, config.device)
     judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
@@ -109,8 +108,6 @@ def evaluate_judged_answers_chosen(
     context: Context,
 ) -> Result:
     """Score the answers that people chose, and hold the judge against length on pairs of answers."""
-    from lmworks.engines.open import open_reward_model
-
     judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
 

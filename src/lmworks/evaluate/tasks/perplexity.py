@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents
+from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, Scored, TaskConfig, evidence
 from lmworks.model.folder import ModelFolder
@@ -51,8 +52,6 @@ def evaluate_perplexity(
     config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
     """Score every token of every document once."""
-    from lmworks.engines.open import open_engine
-
     engine = open_engine(model.path, config.data_type, config.device)
     engine.context_length = min(engine.context_length, config.context_length or engine.context_length)
     stride = config.stride or engine.context_length * 3 // 4

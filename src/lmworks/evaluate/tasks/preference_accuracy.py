@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.preferences import Preference, Preferences
+from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, Item, Metric, Scored, TaskConfig
 from lmworks.model.folder import ModelFolder, is_ours, read_config
@@ -55,8 +56,6 @@ def evaluate_preference_accuracy(
     context: Context,
 ) -> Result:
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
-    from lmworks.engines.open import open_engine, open_reward_model
-
     ranks = is_ours(model.path) and bool(read_config(model.path).labels)
     engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type, config.device)
     if ranks:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from lmworks.data.records import Documents
+from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
@@ -66,9 +68,6 @@ def evaluate_last_word(
     config: LastWordConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
 ) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
-    from lmworks.engines.engine import Sampling
-    from lmworks.engines.open import open_engine
-
     engine = open_engine(model.path, config.data_type, config.device)
     records, drawn = draw(records_of(data, {"context": (str,), "continuation": (str,)}), config)
 
@@ -124,8 +123,6 @@ def evaluate_multiple_choice(
     context: Context,
 ) -> Result:
     """Choose the likeliest text to go on with."""
-    from lmworks.engines.open import open_engine
-
     engine = open_engine(model.path, config.data_type, config.device)
     records, drawn = draw(records_of(data, {"query": (str,), "choices": (list,), "gold": (int,)}), config)
     for record in records:

@@ -10,6 +10,8 @@ from typing import Literal, Self
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.evaluate.items import FOLLOWED, Item, Metric, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.model.folder import ModelFolder
@@ -44,9 +46,6 @@ def evaluate_rules(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
-    from lmworks.engines.engine import Sampling
-    from lmworks.engines.open import open_engine
-
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [_reference(question) for question in questions])
     engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)

@@ -15,6 +15,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.evaluate.items import Item, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
@@ -142,9 +144,6 @@ def learned_from(train: Conversations) -> list[tuple[str, str]]:
 def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
     """How a model writes, in words too, and the conditions under which its figures hold."""
     if json.loads((folder / "config.json").read_text())["model_type"] in ARCHITECTURES:
-        from lmworks.engines.engine import Sampling
-        from lmworks.engines.open import open_engine
-
         engine, sampling = open_engine(folder, config.data_type, config.device), Sampling(config.max_tokens)
 
         def answer(pairs: Sequence[Question]) -> list[str]:

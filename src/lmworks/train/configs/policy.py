@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.engines.request import rows_at_once
 from lmworks.model.config import DecoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.rewards import AnswerReward, AnyReward
@@ -19,9 +20,6 @@ from lmworks.train.preflight.prompts import Prompts
 
 if TYPE_CHECKING:
     from lmworks.model.config import Shape
-
-MAX_ROWS, CACHE_BYTES = 64, 1 << 30
-"""Of the engine, which cannot be imported here: it brings torch."""
 
 
 class PolicyConfig(AlignedConfig):
@@ -119,7 +117,7 @@ class PolicyConfig(AlignedConfig):
         if not isinstance(shape, DecoderConfig):
             return 0
         row = shape.cache_bytes(self.sequence_length)
-        return row * max(1, min(self.rows_per_step, MAX_ROWS, CACHE_BYTES // row))
+        return row * rows_at_once(self.rows_per_step, row)
 
     def packing(self) -> dict[str, Any]:
         """Room for answers."""

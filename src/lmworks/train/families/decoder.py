@@ -14,7 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.engine import Engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lmworks.engines.published import PublishedEngine
-from lmworks.engines.sampling import Sampling
+from lmworks.engines.request import Sampling
 from lmworks.model.device import narrow_products
 from lmworks.model.published_decoder import PublishedDecoder, save_published_decoder
 from lmworks.tokens.tokenizer import Tokenizer

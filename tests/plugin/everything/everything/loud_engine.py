@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from lmworks.engines.engine import Engine, Generation
-from lmworks.engines.sampling import Sampling
+from lmworks.engines.engine import Engine
+from lmworks.engines.request import Generation, Sampling
 from lmworks.model.folder import load_model
 from lmworks.tokens.tokenizer import open_tokenizer
 

@@ -40,8 +40,8 @@ def evaluate_loudness(
     context: Context,
 ) -> Result:
     """Let a model answer greedily, and count capitals."""
-    from lmworks.engines.engine import Sampling
     from lmworks.engines.open import open_engine
+    from lmworks.engines.request import Sampling
 
     engine, (questions, drawn) = open_engine(model.path, config.data_type), draw(list(data.iterate()), config)
 

@@ -1,0 +1,135 @@
+"""What an engine is asked, and what it answers. Imports no torch: plans are made with these limits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lmworks.engines.pieces import Detokeniser, StopStrings
+from lmworks.tokens.tokenizer import Tokenizer
+
+MAX_ROWS = 64
+"""Requests decoded together: on a CPU the products are bound by arithmetic from about here on."""
+CACHE_BYTES = 1 << 30
+"""A cache takes no more than this, whatever the number of requests."""
+
+
+def rows_at_once(asked: int, row_bytes: int) -> int:
+    """How many of the requests that are asked for are decoded together, of which each has a cache of so many bytes."""
+    return max(1, min(asked, MAX_ROWS, CACHE_BYTES // row_bytes))
+
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How one answer is drawn."""
+
+    max_tokens: int
+    """The answer ends here at the latest; the end of the context ends it too."""
+    temperature: float = 0.0
+    """0 takes the likeliest token; 1 draws from the model's own distribution."""
+    top_p: float = 1.0
+    """Draw only from the fewest likeliest tokens whose probabilities reach this sum; the likeliest always stays."""
+    top_k: int = 0
+    """Draw only from this many likeliest tokens; 0 for all."""
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these; several tokens may make up one."""
+    log_probabilities: bool = False
+    """Whether to keep ln p of each token under the model's own distribution, at temperature 1 and without cuts."""
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1 or self.temperature < 0 or not 0 <= self.top_p <= 1 or self.top_k < 0 or "" in self.stop:
+            raise ValueError(
+                f"{self}: max_tokens must be at least 1, temperature and top_k at least 0, top_p from 0 to 1, "
+                "and no stop empty"
+            )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A further part of an answer. The last one has a finish reason; the text may be empty."""
+
+    text: str
+    ids: tuple[int, ...]
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A whole answer. `ids` has neither the end token nor the text's cut before a stop string."""
+
+    ids: list[int]
+    text: str
+    finish_reason: FinishReason
+    end_id: int | None = None
+    """The token that ended it, where one did."""
+    log_probabilities: Sequence[float] = ()
+    """Of `ids`, and of the end token behind them, if they were asked for."""
+
+
+class Request:
+    """One prompt on its way through a batch."""
+
+    def __init__(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        tokenizer: Tokenizer,
+        context_length: int,
+        model: str = "",
+    ) -> None:
+        self.prompt = prompt
+        self.sampling = sampling
+        self.model = model
+        self.ids: list[int] = []
+        self.end_id: int | None = None
+        self.log_probabilities: list[float] = []
+        self.text = ""
+        self.finish_reason: FinishReason | None = None
+        self.noise = random.Random(sampling.seed)  # noqa: S311 - sampling, not secrets
+        self._limit = min(sampling.max_tokens, context_length - len(prompt))
+        self._ends = (tokenizer.end_of_turn_id, tokenizer.end_of_text_id)
+        self._detokeniser = Detokeniser(tokenizer.decode)
+        self._stops = StopStrings(sampling.stop)
+
+    @property
+    def reading(self) -> tuple[str, tuple[int, ...]]:
+        """What decides its keys and values: who reads, and what."""
+        return self.model, tuple(self.prompt)
+
+    @property
+    def position(self) -> int:
+        """Where the newest token stands; all before it are cached."""
+        return len(self.prompt) + len(self.ids) - 1
+
+    def accept(self, token: int) -> Piece:
+        """Take the next token; says what can be shown and whether the answer ended."""
+        ended = token in self._ends
+        text = ""
+        if ended:
+            self.end_id = token
+        else:
+            self.ids.append(token)
+            text = self._detokeniser.add(token)
+        full = len(self.ids) >= self._limit
+        if ended or full:
+            text += self._detokeniser.flush()
+        text, stopped = self._stops.add(text)
+        if ended or stopped:
+            self.finish_reason = "stop"
+        elif full:
+            self.finish_reason = "length"
+        if self.finish_reason and not stopped:
+            text += self._stops.flush()
+        self.text += text
+        return Piece(text, () if ended else (token,), self.finish_reason)
+
+    def generation(self) -> Generation:
+        """The whole answer, once it has ended."""
+        assert self.finish_reason  # noqa: S101 - asked for then
+        return Generation(self.ids, self.text, self.finish_reason, self.end_id, self.log_probabilities)
