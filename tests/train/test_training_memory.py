@@ -9,8 +9,8 @@ import pytest
 from lmworks.model.config import FLOAT32
 from lmworks.model.decoder import Decoder
 from lmworks.train.configs.train import CausalLMConfig, SftConfig
-from lmworks.train.counting import trained_parts, training_memory
 from lmworks.train.loop.optimizer import Optimizer
+from lmworks.train.memory import trained_parts, training_memory
 
 SETTLED = {"steps": 1, "data_type": "float32", "threads": 1, "compile": False}
 

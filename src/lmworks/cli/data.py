@@ -73,13 +73,12 @@ def inspect_data(
 
     from lmworks.release.built import Built
     from lmworks.release.inspect.changes import changes_of, inspectable
-    from lmworks.release.inspect.inspect import in_words
     from lmworks.workspace import open_store
 
     built = Built.open(open_store(store))
     steps = [step] if step else inspectable(built)
     found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
-    tell("\n\n".join(map(in_words, found)), [asdict(each) for each in found], as_json)
+    tell("\n\n".join(each.in_words() for each in found), [asdict(each) for each in found], as_json)
     if reason and not any(each.counted or each.examples for each in found):
         print(f"no reason begins with {reason!r}; without --reason all are shown", file=sys.stderr)
 

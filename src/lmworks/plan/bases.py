@@ -17,7 +17,7 @@ from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.tokens.packaged import PACKAGED
 from lmworks.train.configs.adapter import LoraConfig
 from lmworks.train.configs.train import SftConfig
-from lmworks.train.counting import size_in_words, training_memory
+from lmworks.train.memory import size_in_words, training_memory
 
 SUITED: Mapping[str, Sequence[str]] = {
     "decoder": ("chat", "write", "extract", "summarise"),

@@ -28,8 +28,7 @@ from lmworks.plan.machine import Machine, this_machine
 from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, writing_seconds
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.counting import flops_per_token, size_in_words
-from lmworks.train.memory import require_fit
+from lmworks.train.memory import flops_per_token, require_fit, size_in_words
 
 DATA_SECONDS_PER_MEGABYTE = 1.6
 """Two cores, compressed source megabytes, from ingest to shards: measured on the quickstart (14 MB in 21 s)."""

@@ -16,7 +16,6 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
 from lmworks.release.inspect.changes import Changes, changes_of, inspectable
-from lmworks.release.inspect.inspect import in_words
 from lmworks.release.inspect.reasons import EXPLAINED, Change
 from lmworks.release.render.differences import SHOWN, Piece, differences, excerpt
 
@@ -36,7 +35,7 @@ def marked(change: Change, which: str) -> list[str]:
 
 
 def everything(found: Changes) -> str:
-    return in_words(found) + json.dumps(asdict(found), ensure_ascii=False)
+    return found.in_words() + json.dumps(asdict(found), ensure_ascii=False)
 
 
 def test_every_step_that_makes_documents_can_be_looked_into(built: Built) -> None:
@@ -122,7 +121,7 @@ def test_one_reason_can_be_asked_for(built: Built) -> None:
 
 
 def test_in_words_the_marks_stand_around_what_changed(built: Built) -> None:
-    words = in_words(changes_of(built, "clean", 99))
+    words = changes_of(built, "clean", 99).in_words()
     assert words.startswith("clean (normalise): of 77 documents 1 dropped, 13 changed\n\n1 empty\n")
     assert "[-··↵↵↵↵-]{+↵↵+}Write to" in words
     assert "\x1b" not in words and "\u202e" not in words

@@ -14,7 +14,6 @@ from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
 from lmworks.release.inspect.changes import changes_of
 from lmworks.release.inspect.data_report import write_data_report
-from lmworks.release.inspect.inspect import in_words
 from release.report.test_report import Page
 
 
@@ -89,5 +88,5 @@ def test_of_a_step_whose_input_is_gone_it_is_said_that_this_is_unknown(tmp_path:
     shutil.rmtree(store.named("raw").folder)
     said = Page(write_data_report(store).read_text()).text
     assert re.search(r"from raw \(ingest \w+\), which is no longer in the store: unknown", said)
-    said = in_words(changes_of(Built.open(store), "clean", 1))
+    said = changes_of(Built.open(store), "clean", 1).in_words()
     assert re.search(r"its input raw \(ingest \w+\) is no longer in the store: what it did there is unknown", said)

@@ -15,7 +15,7 @@ from lmworks.plan.probe import STATED, as_rehearsed
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, effects, references, unaffecting
 from lmworks.train.configs.train import TrainConfig, from_record
-from lmworks.train.counting import flops_per_token, training_memory
+from lmworks.train.memory import flops_per_token, training_memory
 from lmworks.train.objectives import OBJECTIVES
 
 ALL = {

@@ -23,9 +23,9 @@ from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.adapter import LoraConfig
 from lmworks.train.configs.train import CausalLMConfig, SftConfig
-from lmworks.train.counting import trained_parts, training_memory, weight_bytes
 from lmworks.train.families.adapters import PARTS, Adapters
 from lmworks.train.loop.train import train
+from lmworks.train.memory import trained_parts, training_memory, weight_bytes
 from model.test_folder import SHAPE, logits
 from model.test_folder import TOKENS as SOME_TOKENS
 from published import take, write_published

@@ -26,8 +26,8 @@ from lmworks.train.arithmetic.packed import masked_attention
 from lmworks.train.configs.preference import DpoConfig, RewardConfig
 from lmworks.train.configs.train import SftConfig
 from lmworks.train.contract import Batch
-from lmworks.train.counting import trained_parts, training_memory
 from lmworks.train.families.decoder import DecoderObjective
+from lmworks.train.memory import trained_parts, training_memory
 from model.test_folder import SHAPE
 from model.test_folder import TOKENS as SOME_TOKENS
 from support import MemoryJournal, make_context

@@ -21,8 +21,8 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.arithmetic.losses import chunked_divergence
 from lmworks.train.configs.preference import RewardConfig
 from lmworks.train.configs.train import DistillationConfig, SftConfig
-from lmworks.train.counting import flops_per_token, training_memory
 from lmworks.train.loop.train import train
+from lmworks.train.memory import flops_per_token, training_memory
 from support import make_context
 
 SETTINGS = {

@@ -21,6 +21,7 @@ from lmworks.release.inspect.dataflow import reasons_of
 from lmworks.release.inspect.hidden import Show, make_show
 from lmworks.release.inspect.reasons import Change, Reasons, column, digests
 from lmworks.release.render.differences import SHOWN, Piece
+from lmworks.release.render.words import printable
 
 CANDIDATES = 2_000
 """Random dropped or changed documents that are looked at: of a reason of one in 100 some 20 are then seen."""
@@ -41,6 +42,19 @@ class Changes:
     """Reason → random documents."""
     unknown: list[str]
     """Inputs that are no longer in the store: what the step did to their documents cannot be shown."""
+
+    def in_words(self) -> str:
+        """What the step did, for a terminal: taken out in [-these-], put in in {+these+}."""
+        lines = [f"{self.step} ({self.stage})"]
+        if self.before:
+            lines[0] += f": of {self.before:,} documents {self.dropped:,} dropped, {self.changed:,} changed"
+        lines += [f"its input {name} is no longer in the store: what it did there is unknown" for name in self.unknown]
+        for reason in dict.fromkeys([*self.counted, *self.examples]):
+            times = f"{self.counted[reason]:,} " if reason in self.counted else ""
+            lines += ["", printable(f"{times}{reason}")]
+            for change in self.examples.get(reason, ()):
+                lines += change.in_words()
+        return "\n".join(lines)
 
 
 def changes_of(

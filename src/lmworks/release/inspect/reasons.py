@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from lmworks.release.built import Built, read_lines
 from lmworks.release.inspect.dataflow import reasons_of
 from lmworks.release.inspect.hidden import Show
 from lmworks.release.render.differences import Piece, differences, excerpt, show_spaces
+from lmworks.release.render.words import printable, visible
 
+WIDTH = 100
 EXPLAINED: Mapping[str, type[CurateConfig | AnonymiseConfig]] = {
     curate.name: CurateConfig,
     anonymise.name: AnonymiseConfig,
@@ -35,6 +38,15 @@ class Change:
     """A changed document, or a duplicate against the document that it repeats; otherwise the whole text."""
     about: str = ""
     """What else the step noted of it."""
+
+    def in_words(self) -> Iterator[str]:
+        """Lines for a terminal."""
+        head = f"{self.id} {self.outcome}" + (f"; {self.about}" if self.about else "")
+        yield from textwrap.wrap(printable(head), WIDTH, initial_indent="  ", subsequent_indent="    ")
+        signs = {"out": "[-{}-]", "in": "{{+{}+}}"}
+        text = "".join(signs[kind].format(show_spaces(part)) if kind in signs else part for kind, part in self.pieces)
+        for line in text.split("\n") if text else ():
+            yield from textwrap.wrap(visible(line), WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
 class Reasons:

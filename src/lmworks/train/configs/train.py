@@ -323,7 +323,7 @@ class TrainConfig(StepConfig):
         return self.adapter.tokens if isinstance(self.adapter, PrefixConfig) else 0
 
     def further_flops_per_token(self, shape: Shape) -> int:
-        """Floating-point operations for a token beside learning from it (`train/counting.py` counts these)."""
+        """Floating-point operations for a token beside learning from it (`train/memory.py` counts these)."""
         return 0
 
     def frozen_parameters(self, shape: Shape) -> int:

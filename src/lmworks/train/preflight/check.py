@@ -19,8 +19,7 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.counting import size_in_words, training_memory
-from lmworks.train.memory import MEND, memory_there
+from lmworks.train.memory import MEND, memory_there, size_in_words, training_memory
 from lmworks.train.preflight.inspection import Piece, Record
 
 COMPARED = 64
