@@ -18,7 +18,7 @@ from pydantic import Field
 
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.pipeline.chunks import read_records, write_records
-from lmworks.pipeline.figure import Figure, wilson
+from lmworks.pipeline.figure import Figure, Interval, wilson
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Handle, Result
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
@@ -85,23 +85,28 @@ class Metric:
 
     def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
         """The figure with its interval, which treats items of one cluster as alike."""
-        from lmworks.evaluate.statistics import bootstrap, design_effect
-
-        values, weights, clusters = self.values(items), self.weights(items), [item["cluster"] for item in items]
-        if self.is_share:
-            interval: tuple[float, float] | None = wilson(sum(values), len(items), design_effect(values, clusters))
-            how = "95 % Wilson interval on the effective sample size"
-        else:
-            interval, how = bootstrap(values, weights, clusters), "95 % bootstrap interval"
+        clusters = [item["cluster"] for item in items]
+        value, interval, how = self.estimate(items, clusters)
         return Figure(
             name=self.name,
-            value=sum(values) / sum(weights),
+            value=value,
             n=len(items),
             method=f"{method}; {how}, {len(set(clusters))} clusters",
             unit=self.unit,
             interval=interval,
             **evidence,
         )
+
+    def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> tuple[float, Interval | None, str]:
+        """The value, its interval, and how that was found."""
+        from lmworks.evaluate.statistics import bootstrap, design_effect
+
+        values, weights = self.values(items), self.weights(items)
+        value = sum(values) / sum(weights)
+        if self.is_share:
+            interval = wilson(sum(values), len(items), design_effect(values, clusters))
+            return value, interval, "95 % Wilson interval on the effective sample size"
+        return value, bootstrap(values, weights, clusters), "95 % bootstrap interval"
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
         """How far a lies above b on the same items."""
@@ -123,22 +128,15 @@ class CorpusMetric(Metric):
 
         return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
 
-    def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
-        """The figure with its interval, which treats items of one cluster as alike."""
+    def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> tuple[float, Interval | None, str]:
+        """Of the sums of all items."""
         import numpy as np
 
         from lmworks.evaluate.statistics import bootstrap_of_sums
 
-        counts, clusters = [item[self.value] for item in items], [item["cluster"] for item in items]
-        return Figure(
-            name=self.name,
-            value=float(self.of_sums(np.sum(counts, axis=0, dtype=float))),
-            n=len(items),
-            method=f"{method}; 95 % bootstrap interval, {len(set(clusters))} clusters",
-            unit=self.unit,
-            interval=bootstrap_of_sums(counts, self.of_sums, clusters),
-            **evidence,
-        )
+        counts = [item[self.value] for item in items]
+        value = float(self.of_sums(np.sum(counts, axis=0, dtype=float)))
+        return value, bootstrap_of_sums(counts, self.of_sums, clusters), "95 % bootstrap interval"
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
         """How far a lies above b on the same items."""

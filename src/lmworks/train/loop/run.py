@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes, product_rate
@@ -21,15 +23,18 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.process import peak_memory_bytes
 from lmworks.pipeline.stage import Context, Handle, Result
+from lmworks.tokens.rows.mixture import Mixture
 from lmworks.tokens.rows.shards import PackedRows, Shards
-from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
+from lmworks.train.contract import Objective, Splittable, Trainable, Watched
+from lmworks.train.distributed.processes import Processes, local, whole
 from lmworks.train.growth import conditions, last_constant_step, why_anew
-
-if TYPE_CHECKING:
-    from lmworks.tokens.tokenizer import Tokenizer
-    from lmworks.train.contract import Objective, Splittable, Trainable, Watched
-    from lmworks.train.loop.checkpoints import Position
+from lmworks.train.loop.checkpoints import Checkpoints, Position
+from lmworks.train.loop.fit import judge_fit, means
+from lmworks.train.loop.live import Live
+from lmworks.train.loop.optimizer import Optimizer, rate_share
+from lmworks.train.objectives import objective_of
 
 WATCHED_PROMPTS = 2
 WATCHED_TOKENS = 96
@@ -59,14 +64,6 @@ class Run:
     """One training run: everything that is made from the config, and where it stands."""
 
     def __init__(self, config: TrainConfig, inputs: RunInputs, out: Path, context: Context, *, compiled: bool) -> None:
-        import torch
-
-        from lmworks.train.distributed.processes import Processes
-        from lmworks.train.loop.checkpoints import Checkpoints
-        from lmworks.train.loop.live import Live
-        from lmworks.train.loop.optimizer import Optimizer
-        from lmworks.train.objectives import objective_of
-
         self.config, self.context, self.tokenizer = config, context, inputs.tokenizer.open()
         self.steps = int(config.steps)
         objective = objective_of(config.objective)
@@ -121,8 +118,6 @@ class Run:
 
     def _conditions(self, compiled: bool) -> dict[str, str]:
         """What else than the recipe decides on the bits of this run."""
-        import torch
-
         now = self.config.model_copy(update={"threads": torch.get_num_threads(), "compile": compiled})
         return conditions(now, device=device_name(self.device))
 
@@ -134,8 +129,6 @@ class Run:
 
     def _begun(self, base: ModelFolder | None) -> Position:
         """Where this run was stopped, or where it branches off, or the beginning."""
-        import torch
-
         position, branch = self.checkpoints.restore(self._require_stored), self.config.branch_step
         if not position.step and self.context.kept_before:
             state, words = self.config.begin_from(self.context.kept_before, **self.made)
@@ -157,8 +150,6 @@ class Run:
 
     def _mixed(self, rows: PackedRows) -> PackedRows:
         """Rows with the order in which the parts of a mixture are read, which is told."""
-        from lmworks.tokens.rows.mixture import Mixture
-
         if self.config.proportions is None:
             return rows
         mixture = Mixture(self.config.proportions, rows.parts, self.steps * self.config.rows_per_step)
@@ -230,9 +221,6 @@ class Run:
 
     def step(self, step: int) -> dict[str, Any] | None:
         """One optimizer step; what the history tells of it, or None if it was a spike and moved nothing."""
-        import torch
-
-        from lmworks.train.loop.optimizer import rate_share
 
         torch.manual_seed(self.config.seed * 1_000_003 + step)
         self.model.learn(True, label_smoothing=self.config.label_smoothing)
@@ -269,9 +257,6 @@ class Run:
         }
 
     def _divide_and_clip(self, weight: float) -> float:
-        import torch
-
-        from lmworks.train.distributed.processes import local
 
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         norm = self.processes.norm(gradients) / weight
@@ -325,8 +310,6 @@ class Run:
 
     def validate(self) -> dict[str, float]:
         """Loss and share of right guesses over the first rows of the validation data."""
-        from lmworks.train.loop.fit import means
-
         assert self.unseen  # noqa: S101 - asked for only when there is some
         found = means(self._measured(self.unseen.first(self.config.validation_rows)))
         return {f"validation_{name}": value for name, value in found.items()}
@@ -357,8 +340,6 @@ class Run:
 
     def whole_model(self) -> Trainable:
         """The model as one process has it: itself, or one made of what all processes hold."""
-        from lmworks.train.distributed.processes import whole
-
         if self.processes.mesh is None:
             return self.model
         model = self._on_device(self.begin(compiled=False))
@@ -369,8 +350,6 @@ class Run:
 
     def result(self) -> Result:
         """Counts, the last validation loss, and how fast it went."""
-        from lmworks.train.loop.fit import judge_fit
-
         tokens = self.config.rows_per_step * self.config.sequence_length
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
         figures, examples = [], []

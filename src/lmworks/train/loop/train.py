@@ -21,7 +21,6 @@ from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.distributed.launch import run_processes
 from lmworks.train.loop.freed_memory import freed_memory_kept
-from lmworks.train.loop.run import Run, RunInputs
 from lmworks.train.memory import shortage_in_words
 
 
@@ -51,6 +50,8 @@ def train(
 
     A run that was killed goes on from its last checkpoint and ends with the same bytes as one that was not.
     """
+    from lmworks.train.loop.run import Run, RunInputs
+
     config.require_resolved()
     if config.processes > 1 and "TORCHELASTIC_RUN_ID" not in os.environ:
         inputs = {"base": base, "data": data, "tokenizer": tokenizer, "validation": validation, "watch": watch}
@@ -88,6 +89,8 @@ def first_step(
     config: TrainConfig, base: ModelFolder | None, data: Shards, tokenizer: TokenizerFolder, context: Context
 ) -> tuple[dict[str, Any] | None, float]:
     """What the history tells of the first step, None if it is a spike, and its seconds. Nothing of it is kept."""
+    from lmworks.train.loop.run import Run, RunInputs
+
     only = config.model_copy(update={"steps": 1, "publish_checkpoints": [], "branch_step": None, "log_to": {}})
     with _threads(int(config.threads)), freed_memory_kept(), shortage_in_words(config.micro_batch_rows):
         run = Run(only, RunInputs(base, data, tokenizer), context.scratch, context, compiled=False)
