@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmworks.errors import LmworksError, told
+from lmworks.model.config import DecoderConfig, Shape
+from lmworks.model.encoder_config import COUNTS, EncoderConfig
 from lmworks.model.files import LAYERS, count_tensors, open_weights, read_json, whole_number
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import FILES, open_tokenizer
@@ -19,7 +21,6 @@ from lmworks.tokens.tokenizer import FILES, open_tokenizer
 if TYPE_CHECKING:
     import torch
 
-    from lmworks.model.config import DecoderConfig, Shape
     from lmworks.model.decoder import Decoder
 
 ARCHITECTURES = {
@@ -193,8 +194,6 @@ def read_config(folder: Path) -> DecoderConfig:
 
 
 def _read_config(path: Path, found: dict[str, Any]) -> DecoderConfig:
-    from lmworks.model.config import DecoderConfig
-
     kind = found.get("model_type")
     if kind not in ARCHITECTURES:
         raise LmworksError(f"{path}: model_type is {kind!r}; this decoder computes {', '.join(ARCHITECTURES)}")
@@ -239,8 +238,6 @@ def _labels(found: dict[str, Any]) -> tuple[str, ...]:
 
 def approximate_config(path: Path) -> DecoderConfig:
     """The shape of a decoder of any architecture, by the names that a `config.json` has for it: to count with."""
-    from lmworks.model.config import DecoderConfig
-
     whole = read_json(path)
     inside = whole.get("text_config")
     found = inside if inside and isinstance(inside, dict) else whole
@@ -268,8 +265,6 @@ def approximate_config(path: Path) -> DecoderConfig:
 
 def shape_of(folder: Path) -> Shape:
     """What a model of any family counts of itself; of other architectures it is nearly right."""
-    from lmworks.model.encoder_config import COUNTS, EncoderConfig
-
     if is_ours(folder):
         return read_config(folder)
     fields = folder / "config.json"

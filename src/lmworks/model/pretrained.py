@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import LmworksError, UsageError, told
+from lmworks.model.config import Shape
 from lmworks.model.files import check_own_files, read_json
 from lmworks.model.folder import (
     ADAPTER_CONFIG,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import tokenizers
     from torch import Tensor
 
-    from lmworks.model.config import Shape
 
 COPIED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "NOTICE*")
 """What is taken from a folder: no code, and no pickle."""

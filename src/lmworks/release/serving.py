@@ -16,6 +16,8 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model
 from lmworks.release.cards.card import card_facts
+from lmworks.serve.access import load_or_make_key
+from lmworks.serve.content import Examples, PageContent
 from lmworks.tokens.tokenizer import FILES
 
 EXAMPLES_PER_FORM = 3
@@ -34,8 +36,6 @@ def serve_artifacts(
                 f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and cannot be served"
             )
         artifact.require_sound()
-    from lmworks.serve.access import load_or_make_key
-    from lmworks.serve.content import Examples, PageContent
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
 

@@ -10,10 +10,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lmworks.data.pretrained import batches, most_tokens
 from lmworks.data.records import Document, Documents
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, Item, Scored, TaskConfig
+from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder
+from lmworks.model.published import load_published
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Context, Result, stage
@@ -60,10 +63,6 @@ def evaluate_classification(
     """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
     import torch
     from tokenizers import Tokenizer
-
-    from lmworks.data.pretrained import batches, most_tokens
-    from lmworks.model.device import find_device
-    from lmworks.model.published import load_published
 
     device = find_device(config.device)
     classifier = load_published(model.path, "AutoModelForSequenceClassification", config.data_type).eval().to(device)

@@ -11,12 +11,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lmworks.data.privacy.detectors import DETECTORS
+from lmworks.data.privacy.entities import LABELS
+from lmworks.data.privacy.findings import Kind, scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, Scored, TaskConfig
 from lmworks.evaluate.metrics import span_counts
+from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder
+from lmworks.model.published import load_published
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 
@@ -51,9 +56,6 @@ def evaluate_extraction(
 ) -> Result:
     """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
     from tokenizers import Tokenizer
-
-    from lmworks.model.device import find_device
-    from lmworks.model.published import load_published
 
     device = find_device(config.device)
     tagger = load_published(model.path, "AutoModelForTokenClassification", config.data_type).eval().to(device)
@@ -90,10 +92,6 @@ def evaluate_extraction_rules(
     config: ExtractionConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
-    from lmworks.data.privacy.detectors import DETECTORS
-    from lmworks.data.privacy.entities import LABELS
-    from lmworks.data.privacy.findings import Kind, scan
-
     counts = Counter(label for _, spans in _labelled(config, train) for label, _, _ in spans)
     named: dict[Kind, str] = {}
     for label, _ in counts.most_common():

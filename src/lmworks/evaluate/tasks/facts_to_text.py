@@ -9,6 +9,7 @@ from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.facts import parse_facts, verbalise
+from lmworks.evaluate.baselines.nearest_facts import NearestFacts
 from lmworks.evaluate.tasks.text_to_text import WritingConfig, judge_baseline, judge_model, learned_from
 from lmworks.evaluate.text_metrics import TextMetricName
 from lmworks.model.folder import ModelFolder
@@ -71,8 +72,6 @@ def evaluate_facts_to_text_nearest(
     context: Context,
 ) -> Result:
     """The same figures for the training text whose facts are most alike, with the values exchanged."""
-    from lmworks.evaluate.baselines.nearest_facts import NearestFacts
-
     nearest = NearestFacts(learned_from(train))
     how = "the training text about the facts most alike, values exchanged"
     more = {"style": style, "style_label": config.style_label}

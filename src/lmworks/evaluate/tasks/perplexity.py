@@ -13,6 +13,7 @@ from pydantic import Field
 from lmworks.data.records import Document, Documents
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
+from lmworks.evaluate.baselines.xz import compressed_bits
 from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, Scored, TaskConfig, evidence
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
@@ -89,8 +90,6 @@ def evaluate_perplexity_xz(
     config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
 ) -> Result:
     """What `xz -9` needs for all documents as one text. It has no items: repeats between documents cost it little."""
-    from lmworks.evaluate.baselines.xz import compressed_bits
-
     documents = list(data.iterate())
     text = "".join(document.text for document in documents).encode()
     alone, more = compressed_bits(text, "".join(document.text for document in train.iterate()).encode())

@@ -21,7 +21,9 @@ from lmworks.evaluate.items import Item, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
+from lmworks.model.device import find_device
 from lmworks.model.folder import ARCHITECTURES, ModelFolder
+from lmworks.model.published import load_published
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -152,8 +154,6 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
 
         return answer, "greedy in a chat", evidence(engine, asked)
     from lmworks.engines.seq2seq import rewrite
-    from lmworks.model.device import find_device
-    from lmworks.model.published import load_published
     from lmworks.tokens.tokenizer import open_tokenizer
 
     device, tokenizer = find_device(config.device), open_tokenizer(folder)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.engines.request import rows_at_once
-from lmworks.model.config import DecoderConfig
+from lmworks.model.config import DecoderConfig, Shape
 from lmworks.recipe.schema import Reference
 from lmworks.rewards import AnswerReward, AnyReward
 from lmworks.rewards.models import ModelReward
@@ -17,9 +17,6 @@ from lmworks.train.configs.preference import AlignedConfig
 from lmworks.train.configs.train import RESULT, STEP
 from lmworks.train.preflight.inspection import Inspection
 from lmworks.train.preflight.prompts import Prompts
-
-if TYPE_CHECKING:
-    from lmworks.model.config import Shape
 
 
 class PolicyConfig(AlignedConfig):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.config import REWARD, DecoderConfig
+from lmworks.model.config import REWARD, DecoderConfig, Shape
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.packings import PREFERENCES, Packing
 from lmworks.train.configs.adapter import RATES, kind_of
 from lmworks.train.configs.train import RESULT, LostShare, TrainConfig
 from lmworks.train.preflight.inspection import Inspection
 from lmworks.train.preflight.turns import Turns
-
-if TYPE_CHECKING:
-    from lmworks.model.config import Shape
 
 
 class AlignedConfig(TrainConfig):

@@ -5,21 +5,19 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError
-from lmworks.model.config import require_heads
+from lmworks.model.config import DecoderConfig, Shape, require_heads
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.tokens.rows.packings import CONVERSATIONS, DOCUMENTS, Packing
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
+from lmworks.train.growth import find_state
 from lmworks.train.preflight.inspection import Inspection
 from lmworks.train.preflight.turns import Turns
-
-if TYPE_CHECKING:
-    from lmworks.model.config import DecoderConfig, Shape
 
 LIVE = "live.jsonl"
 """In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
@@ -290,8 +288,6 @@ class TrainConfig(StepConfig):
         return self.model_copy(update={"log_to": places})
 
     def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
-        from lmworks.train.growth import find_state
-
         return find_state(self, earlier, facts)
 
     @property
@@ -408,8 +404,6 @@ class CausalLMConfig(TrainConfig):
 
     def shape(self, vocab_size: int) -> DecoderConfig:
         """The decoder to build when there is no base."""
-        from lmworks.model.config import DecoderConfig
-
         self.require_resolved()
         assert isinstance(self.hidden_size, int) and isinstance(self.num_layers, int)  # noqa: S101 - for the type checker
         try:
