@@ -21,15 +21,7 @@ from lmworks.watch.follow import Standing, read_standing
 from lmworks.watch.terminal import ROWS, in_words
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
-SCRIPT = """\
-setInterval(async () => {
-  const answer = await fetch(location.href);
-  if (answer.ok) {
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    document.querySelector("main").replaceWith(page.querySelector("main"));
-  }
-}, 2000);
-"""
+SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 POINTS = 400
 """Of a curve: more than there are pixels for."""
 

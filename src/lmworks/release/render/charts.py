@@ -9,6 +9,7 @@ from math import ceil, floor, log10
 from markupsafe import Markup
 
 from lmworks.plan.costs import Month
+from lmworks.release.render.templates import drawing
 
 Point = tuple[float, float]
 
@@ -67,35 +68,17 @@ def line_chart(
     xs = [x for x in ticks(0, end, 6) if x <= end]
     ys = ticks(min(y for line in drawn for _, y in line.points), max(y for line in drawn for _, y in line.points))
 
-    def place(x: float, y: float) -> tuple[str, str]:
-        along = left + x / (end or 1) * (width - left - side)
-        down = height - foot - (y - ys[0]) / (ys[-1] - ys[0] or 1) * (height - top - foot)
-        return f"{along:.1f}", f"{down:.1f}"
+    def along(x: float) -> float:
+        return round(left + x / (end or 1) * (width - left - side), 1)
 
-    parts = [_open(width, height, title)]
-    for y in ys:
-        _, down = place(xs[0], y)
-        parts.append(
-            Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(left, width - side, down, down)
-        )
-        parts.append(_text(left - 8, float(down) + 4, _short(y), "end"))
-        if right:
-            parts.append(_text(width - side + 8, float(down) + 4, f"{y / right[1]:.2f}", "start"))
-    for x in xs:
-        parts.append(_text(float(place(x, ys[0])[0]), height - foot + 18, _short(x), "middle"))
-    parts.append(_text((left + width - side) / 2, height - 8, across, "middle", "axis"))
-    parts.append(_text(0, 12, up, "start", "axis"))
-    if right:
-        parts.append(_text(width, 12, right[0], "end", "axis"))
-    for index, line in enumerate(drawn):
-        alone = not line.joined or len(line.points) == 1
-        if line.joined:
-            path = " ".join(",".join(place(x, y)) for x, y in line.points)
-            parts.append(Markup('<polyline class="line s{}" points="{}"/>').format(index, path))
-        for x, y in line.points if alone else ():
-            parts.append(Markup('<circle class="dot s{}" cx="{}" cy="{}" r="3"/>').format(index, *place(x, y)))
-        parts.append(_legend(left + 150 * index + 130, line.name, index))
-    return Markup("").join([*parts, Markup("</svg>")])
+    def down(y: float) -> float:
+        return round(height - foot - (y - ys[0]) / (ys[-1] - ys[0] or 1) * (height - top - foot), 1)
+
+    shown = [(line.name, line.joined, [(along(x), down(y)) for x, y in line.points]) for line in drawn]
+    rows = [(down(y), _short(y), f"{y / right[1]:.2f}" if right else "") for y in ys]
+    columns, unit = [(along(x), _short(x)) for x in xs], right and right[0]
+    place = left, width - side, height - foot
+    return drawing("lines", title, width, height, *place, across, up, unit, rows, columns, shown)
 
 
 def standalone(chart: Markup) -> str:
@@ -126,37 +109,11 @@ def interval_chart(title: str, unit: str, bars: Sequence[Bar], chance: float | N
     def along(x: float) -> float:
         return round(left + (x - xs[0]) / (xs[-1] - xs[0] or 1) * (width - left - side), 1)
 
-    parts = [_open(width, height, title)]
-    for x in xs:
-        parts.append(_line("grid", along(x), 4, along(x), height - foot))
-        parts.append(_text(along(x), height - foot + 16, _short(x), "middle"))
-    parts.append(_text((left + width - side) / 2, height - 6, unit, "middle", "axis"))
-    if chance is not None:
-        parts.append(_line("chance", along(chance), 0, along(chance), height - foot))
-    for index, bar in enumerate(bars):
-        middle = row * index + row / 2 + 2
-        kind = "s0" if bar.highlighted else "s1"
-        parts.append(_text(left - 12, middle + 4, bar.name, "end", "strong" if bar.highlighted else ""))
-        if bar.interval:
-            parts.append(_line(f"whisker {kind}", along(bar.interval[0]), middle, along(bar.interval[1]), middle))
-        parts.append(Markup('<circle class="dot {}" cx="{}" cy="{}" r="5"/>').format(kind, along(bar.value), middle))
-        parts.append(_text(width - side + 14, middle + 4, bar.label, "start"))
-    return Markup("").join([*parts, Markup("</svg>")])
-
-
-def _open(width: int, height: int, title: str) -> Markup:
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>').format(
-        width, height, title, title
-    )
-
-
-def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
-    return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(kind, x1, y1, x2, y2)
-
-
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(kind, x, y, anchor, text)
-
-
-def _legend(x: float, name: str, index: int) -> Markup:
-    return _line(f"line s{index}", x, 8, x + 22, 8) + _text(x + 28, 12, name, "start")
+    rows = [
+        (row * index + row / 2 + 2, bar, along(bar.value), bar.interval and tuple(map(along, bar.interval)))
+        for index, bar in enumerate(bars)
+    ]
+    dashed = None if chance is None else along(chance)
+    place = left, width - side, height - foot
+    columns = [(along(x), _short(x)) for x in xs]
+    return drawing("intervals", title, width, height, *place, unit, dashed, columns, rows)

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from lmworks.release.render.templates import drawing
+
 WIDTH, HEIGHT, GAP, LAYER = 164, 44, 22, 84
 PASSING = 14
 """Room for an arrow that passes a layer on its way down."""
@@ -35,14 +37,9 @@ def picture(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> Markup:
     rows = _order(layers, routes)
     places, width = _places(rows)
     height = LAYER * len(rows) - (LAYER - HEIGHT) + 8
-    head = Markup(
-        '<svg viewBox="0 0 {} {}" style="min-width:{}px;max-width:{}px" role="img" aria-label="lineage">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path class="tip" d="M0,0L8,4L0,8z"/></marker></defs>'
-    ).format(width, height, min(width, 640), width)
-    drawn = [_arrow(route, places) for route in routes]
-    drawn += [_box(known[name], places[(layer, name, "")]) for layer, name, to in places if not to]
-    return Markup("").join([head, *drawn, Markup("</svg>")])
+    arrows_drawn = [(_path(route, places), route[0][1], route[-1][1]) for route in routes]
+    boxes_drawn = [(known[name], *places[(layer, name, "")]) for layer, name, to in places if not to]
+    return drawing("lineage", width, height, WIDTH, HEIGHT, arrows_drawn, boxes_drawn)
 
 
 def _layers(names: Sequence[str], arrows: Sequence[tuple[str, str]]) -> tuple[list[list[Key]], list[list[Key]]]:
@@ -103,7 +100,8 @@ def _places(rows: Sequence[Sequence[Key]]) -> tuple[Mapping[Key, tuple[float, fl
     return {key: (x - left, key[0] * LAYER + 4) for key, x in centres.items()}, round(right - left)
 
 
-def _arrow(route: Sequence[Key], places: Mapping[Key, tuple[float, float]]) -> Markup:
+def _path(route: Sequence[Key], places: Mapping[Key, tuple[float, float]]) -> str:
+    """Of an arrow."""
     x, y = places[route[0]]
     y += HEIGHT
     path = f"M{x:.0f},{y:.0f}"
@@ -115,15 +113,4 @@ def _arrow(route: Sequence[Key], places: Mapping[Key, tuple[float, float]]) -> M
         if key[2]:
             y += HEIGHT
             path += f"V{y:.0f}"
-    return Markup('<path class="arrow" marker-end="url(#tip)" d="{}"><title>{} → {}</title></path>').format(
-        path, route[0][1], route[-1][1]
-    )
-
-
-def _box(box: Box, place: tuple[float, float]) -> Markup:
-    x, y = place
-    return Markup(
-        '<g class="box {}"><rect x="{:.0f}" y="{:.0f}" width="{}" height="{}" rx="6"/>'
-        '<text class="strong" x="{:.0f}" y="{:.0f}" text-anchor="middle">{}</text>'
-        '<text x="{:.0f}" y="{:.0f}" text-anchor="middle">{}</text></g>'
-    ).format(box.kind, x - WIDTH / 2, y, WIDTH, HEIGHT, x, y + 18, box.name, x, y + 35, box.about)
+    return path

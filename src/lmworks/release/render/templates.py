@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -23,6 +25,7 @@ from lmworks.release.render.words import (
 SHARED = "lmworks.release.render"
 
 
+@cache
 def environment(package: str = SHARED) -> Environment:
     """Templates beside the modules of a package, and the shared ones.
 
@@ -48,6 +51,12 @@ def environment(package: str = SHARED) -> Environment:
         value=value_of,
     )
     return made
+
+
+def drawing(macro: str, *values: Any) -> Markup:
+    """An inline SVG, by a macro of `drawings.svg.jinja`."""
+    found: Markup = getattr(environment().get_template("drawings.svg.jinja").module, macro)(*values)
+    return found
 
 
 def markdown(text: object) -> Markup:
