@@ -12,7 +12,7 @@ from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
-from lmworks.evaluate.tasks.exact_answer import ExactAnswerConfig, evaluate_exact_answer
+from lmworks.evaluate.tasks.checked import ExactAnswerConfig, evaluate_exact_answer
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks_api_docs.documentation import DocumentationConfig, evaluate_documentation

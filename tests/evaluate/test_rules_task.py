@@ -10,7 +10,7 @@ from evaluated import make_conversations
 from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError
-from lmworks.evaluate.tasks.rules import RulesConfig, evaluate_rules
+from lmworks.evaluate.tasks.checked import RulesConfig, evaluate_rules
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result
 from support import make_context

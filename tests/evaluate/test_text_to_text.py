@@ -20,7 +20,7 @@ from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.metrics import bleu_counts, bleu_of, chrf_counts, chrf_of, sacrebleu_signatures
 from lmworks.evaluate.statistics import bootstrap_of_sums, compare_of_sums, compare_paired
 from lmworks.evaluate.tasks import TASKS
-from lmworks.evaluate.tasks.text_to_text import TextToTextTaskConfig, evaluate_text_to_text
+from lmworks.evaluate.tasks.writing import TextToTextTaskConfig, evaluate_text_to_text
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import save_published
 from lmworks.pipeline.files import canonical_json, write_atomically

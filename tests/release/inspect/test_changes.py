@@ -15,8 +15,7 @@ from lmworks.data.records import Documents
 from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
-from lmworks.release.inspect.changes import Changes, changes_of, inspectable
-from lmworks.release.inspect.reasons import EXPLAINED, Change
+from lmworks.release.inspect.changes import EXPLAINED, Change, Changes, changes_of, inspectable
 from lmworks.release.render.differences import SHOWN, Piece, differences, excerpt
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
 from lmworks.evaluate.tasks import (
+    checked,
     classification,
-    exact_answer,
     extraction,
-    facts_to_text,
     judged_answers,
     perplexity,
     preference_accuracy,
     published_sets,
-    rules,
-    summary,
-    text_to_text,
+    writing,
 )
 from lmworks.evaluate.tasks.task import Task, task_of
 from lmworks.registry import Kinds
@@ -71,31 +68,31 @@ TASKS: Kinds[Task] = Kinds(
             is_kept=True,
             metrics=[ACCURACY],
         ),
-        "exact-answer": Task(exact_answer.ExactAnswerConfig, exact_answer.evaluate_exact_answer, metrics=[EXACT]),
-        "rules": Task(rules.RulesConfig, rules.evaluate_rules, metrics=[FOLLOWED]),
+        "exact-answer": Task(checked.ExactAnswerConfig, checked.evaluate_exact_answer, metrics=[EXACT]),
+        "rules": Task(checked.RulesConfig, checked.evaluate_rules, metrics=[FOLLOWED]),
         "text-to-text": Task(
-            text_to_text.TextToTextTaskConfig,
-            text_to_text.evaluate_text_to_text,
+            writing.TextToTextTaskConfig,
+            writing.evaluate_text_to_text,
             {
-                "copy-source": text_to_text.evaluate_text_to_text_copy,
-                "word-table": text_to_text.evaluate_text_to_text_words,
+                "copy-source": writing.evaluate_text_to_text_copy,
+                "word-table": writing.evaluate_text_to_text_words,
             },
         ),
         "facts-to-text": Task(
-            facts_to_text.FactsToTextConfig,
-            facts_to_text.evaluate_facts_to_text,
+            writing.FactsToTextConfig,
+            writing.evaluate_facts_to_text,
             {
-                "template": facts_to_text.evaluate_facts_to_text_template,
-                "nearest-facts": facts_to_text.evaluate_facts_to_text_nearest,
+                "template": writing.evaluate_facts_to_text_template,
+                "nearest-facts": writing.evaluate_facts_to_text_nearest,
             },
         ),
         "summary": Task(
-            summary.SummaryConfig,
-            summary.evaluate_summary,
+            writing.SummaryConfig,
+            writing.evaluate_summary,
             {
-                "lead-sentence": summary.evaluate_summary_lead,
-                "central-sentence": summary.evaluate_summary_central,
-                "learned-sentence": summary.evaluate_summary_learned,
+                "lead-sentence": writing.evaluate_summary_lead,
+                "central-sentence": writing.evaluate_summary_central,
+                "learned-sentence": writing.evaluate_summary_learned,
             },
         ),
     },

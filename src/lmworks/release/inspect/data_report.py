@@ -20,8 +20,7 @@ from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.inspect import dataflow
-from lmworks.release.inspect.changes import changes_of, inputs_of, inspectable, texts_shown
-from lmworks.release.inspect.reasons import Change
+from lmworks.release.inspect.changes import Change, changes_of, inputs_of, inspectable, texts_shown
 from lmworks.release.render.differences import differences, excerpt
 from lmworks.release.render.templates import environment
 from lmworks.release.render.words import number

@@ -12,8 +12,7 @@ from lmworks.model.encoder_config import Architecture, EncoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.packings import LABELLED, SPANS, TEXTS, Packing
 from lmworks.train.configs.train import CHECKED, STEP, TrainConfig
-from lmworks.train.preflight.inspection import Inspection
-from lmworks.train.preflight.texts import Texts
+from lmworks.train.preflight.inspection import Inspection, Texts
 
 
 class EncoderTrainConfig(TrainConfig):

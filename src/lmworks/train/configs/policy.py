@@ -15,8 +15,7 @@ from lmworks.rewards.models import ModelReward
 from lmworks.tokens.rows.packings import PROMPTS, Packing
 from lmworks.train.configs.preference import AlignedConfig
 from lmworks.train.configs.train import RESULT, STEP
-from lmworks.train.preflight.inspection import Inspection
-from lmworks.train.preflight.prompts import Prompts
+from lmworks.train.preflight.inspection import Inspection, Prompts
 
 
 class PolicyConfig(AlignedConfig):

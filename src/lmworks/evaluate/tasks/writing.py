@@ -15,8 +15,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
+from lmworks.evaluate.baselines import one_sentence
+from lmworks.evaluate.baselines.nearest_facts import NearestFacts
 from lmworks.evaluate.items import Item, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
@@ -27,6 +30,7 @@ from lmworks.model.published import load_published
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.recipe.schema import Reference
 
 SOURCES_AT_ONCE = 256
 """Enough that those of like length can be computed together."""
@@ -220,3 +224,112 @@ def _judged(
         for metric, how in zip(metrics, judge.methods, strict=True)
     ]
     return found.result(*figures, measured=measured or {})
+
+
+class FactsToTextConfig(WritingConfig):
+    """BLEU and slot coverage of texts written from facts."""
+
+    kind: Literal["facts-to-text"] = "facts-to-text"
+    metrics: list[TextMetricName] = Field(
+        default=["bleu", "slots", "chrf"],
+        min_length=1,
+        description="The first leads; all are compared in. `style` needs a classifier.",
+    )
+    style: Reference | None = Field(
+        default=None, description="A step of kind `classifier` that tells texts like the references from others."
+    )
+    style_label: str = Field(default="written", description="Its label of those; as the data step `styles` has it.")
+
+
+@stage(version=1, reads="train", judges="style", measures=("model", "data"))
+def evaluate_facts_to_text(
+    config: FactsToTextConfig,
+    model: ModelFolder,
+    data: Conversations,
+    train: Conversations | None,
+    style: Handle | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Let a model write about facts."""
+    return judge_model(config, model, data, train, out, context, style=style, style_label=config.style_label)
+
+
+@stage(version=1, trains_on="train", judges="style", measures="data")
+def evaluate_facts_to_text_template(
+    config: FactsToTextConfig,
+    data: Conversations,
+    train: Conversations,
+    style: Handle | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """The same figures for a template: one plain sentence a fact."""
+    more = {"style": style, "style_label": config.style_label}
+    return judge_baseline(
+        config, data, train, out, lambda source: verbalise(parse_facts(source)), "a sentence a fact", **more
+    )
+
+
+@stage(version=1, trains_on="train", judges="style", measures="data")
+def evaluate_facts_to_text_nearest(
+    config: FactsToTextConfig,
+    data: Conversations,
+    train: Conversations,
+    style: Handle | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """The same figures for the training text whose facts are most alike, with the values exchanged."""
+    nearest = NearestFacts(learned_from(train))
+    how = "the training text about the facts most alike, values exchanged"
+    more = {"style": style, "style_label": config.style_label}
+    return judge_baseline(config, data, train, out, nearest.write, how, **more)
+
+
+class SummaryConfig(WritingConfig):
+    """ROUGE of summaries."""
+
+    kind: Literal["summary"] = "summary"
+    metrics: list[TextMetricName] = Field(
+        default=["rouge"], min_length=1, description="The first leads; all are compared in. ROUGE is what papers quote."
+    )
+
+
+@stage(version=1, reads="train", measures=("model", "data"))
+def evaluate_summary(
+    config: SummaryConfig,
+    model: ModelFolder,
+    data: Conversations,
+    train: Conversations | None,
+    out: Path,
+    context: Context,
+) -> Result:
+    """Let a model summarise."""
+    return judge_model(config, model, data, train, out, context)
+
+
+@stage(version=1, trains_on="train", measures="data")
+def evaluate_summary_lead(
+    config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
+) -> Result:
+    """The same figures for the first sentence."""
+    return judge_baseline(config, data, train, out, one_sentence.lead, "the first sentence")
+
+
+@stage(version=1, trains_on="train", measures="data")
+def evaluate_summary_central(
+    config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
+) -> Result:
+    """The same figures for the sentence that shares most words with the others."""
+    how = "the sentence that shares most words with the others"
+    return judge_baseline(config, data, train, out, one_sentence.central, how)
+
+
+@stage(version=1, trains_on="train", measures="data")
+def evaluate_summary_learned(
+    config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
+) -> Result:
+    """The same figures for the sentence that a classifier, trained on the training pairs, would take."""
+    how = "the sentence that a linear classifier takes, which learned from the training pairs"
+    return judge_baseline(config, data, train, out, one_sentence.learned(learned_from(train)), how)
