@@ -6,7 +6,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["NDArray", "np", "pa", "pc", "pq", "tokenizers"]
+__all__ = ["NDArray", "np", "pa", "pc", "pq", "tokenizers", "torch"]
 
 
 class _Lazy(ModuleType):
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
     import tokenizers
+    import torch
     from numpy.typing import NDArray
 else:
     np, pa, pc, pq = map(_Lazy, ("numpy", "pyarrow", "pyarrow.compute", "pyarrow.parquet"))
-    tokenizers = _Lazy("tokenizers")
+    tokenizers, torch = map(_Lazy, ("tokenizers", "torch"))
     NDArray = Any  # annotations alone name it

@@ -7,13 +7,14 @@ from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.items import Evaluation, Item, Metric
 from lmworks.evaluate.relations import LEVEL, Relation, between
+from lmworks.evaluate.statistics import Comparison, bootstrap, holm
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS
@@ -22,9 +23,6 @@ from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
-
-if TYPE_CHECKING:
-    from lmworks.evaluate.statistics import Comparison
 
 Condition = Literal["context_length", "stride", "prompt_digest", "data_type", "device"]
 CONDITIONS: tuple[Condition, ...] = ("context_length", "stride", "prompt_digest", "data_type", "device")
@@ -123,8 +121,6 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
 
 def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -> Tests:
     """Every pair but two baselines, by the figure `name`."""
-    from lmworks.evaluate.statistics import holm
-
     metric = metric_named(name)
     if metric is None:
         raise LmworksError(f"the figure {name!r} is of no metric that a task names in `metrics`: add it there")
@@ -190,8 +186,6 @@ def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float)
 
 def _wins(metric: Metric, a: System, b: System) -> Figure:
     """How often a is above b; a tie counts half."""
-    from lmworks.evaluate.statistics import bootstrap
-
     pairs = zip(metric.values(a.items), metric.values(b.items), strict=True)
     wins = [((first > second) - (first < second) + 1) / 2 for first, second in pairs]
     return Figure(

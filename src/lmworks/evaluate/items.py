@@ -17,6 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
+from lmworks.evaluate.statistics import (
+    Comparison,
+    bootstrap,
+    bootstrap_of_sums,
+    compare_of_sums,
+    compare_paired,
+    design_effect,
+)
+from lmworks.lazy import np
 from lmworks.pipeline.chunks import read_records, write_records
 from lmworks.pipeline.figure import Figure, Interval, wilson
 from lmworks.pipeline.files import canonical_json, digest_text
@@ -25,8 +34,7 @@ from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 
 if TYPE_CHECKING:
     from lmworks.engines.engine import Engine
-    from lmworks.evaluate.statistics import Comparison, Floats
-
+    from lmworks.evaluate.statistics import Floats
 Item = dict[str, Any]
 SHOWN = 6
 """Items kept as examples, unless a task says which."""
@@ -99,8 +107,6 @@ class Metric:
 
     def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> tuple[float, Interval | None, str]:
         """The value, its interval, and how that was found."""
-        from lmworks.evaluate.statistics import bootstrap, design_effect
-
         values, weights = self.values(items), self.weights(items)
         value = sum(values) / sum(weights)
         if self.is_share:
@@ -110,8 +116,6 @@ class Metric:
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
         """How far a lies above b on the same items."""
-        from lmworks.evaluate.statistics import compare_paired
-
         return compare_paired(self.values(a), self.values(b), self.weights(a), [item["cluster"] for item in a])
 
 
@@ -124,15 +128,10 @@ class CorpusMetric(Metric):
 
     def values(self, items: Sequence[Item]) -> list[float]:
         """The score of every item alone, to look at: their mean is not the figure."""
-        import numpy as np
-
         return [float(self.of_sums(np.array(item[self.value], float))) for item in items]
 
     def estimate(self, items: Sequence[Item], clusters: Sequence[str]) -> tuple[float, Interval | None, str]:
         """Of the sums of all items."""
-        import numpy as np
-
-        from lmworks.evaluate.statistics import bootstrap_of_sums
 
         counts = [item[self.value] for item in items]
         value = float(self.of_sums(np.sum(counts, axis=0, dtype=float)))
@@ -140,8 +139,6 @@ class CorpusMetric(Metric):
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
         """How far a lies above b on the same items."""
-        from lmworks.evaluate.statistics import compare_of_sums
-
         first, second = ([item[self.value] for item in items] for items in (a, b))
         return compare_of_sums(first, second, self.of_sums, [item["cluster"] for item in a])
 

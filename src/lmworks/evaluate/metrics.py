@@ -9,11 +9,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError
+from lmworks.lazy import NDArray, np
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     Floats = NDArray[np.float64]
 
 ROUGE_L_SIGNATURE = (
@@ -88,8 +86,6 @@ def span_f1_of(sums: Floats) -> Floats:
 
 
 def _share(right: Floats, of: Floats) -> Floats:
-    import numpy as np
-
     return np.where(of > 0, right / np.maximum(of, 1), 1.0)
 
 
@@ -107,8 +103,6 @@ def bleu_counts(references: Sequence[str], answer: str) -> list[int]:
 
 def bleu_of(sums: Floats) -> Floats:
     """[…,10] sums of `bleu_counts` -> […] BLEU (Papineni et al. 2002), 0 to 100, smoothed as sacreBLEU does."""
-    import numpy as np
-
     given, wanted, right, total = sums[..., 0], sums[..., 1], sums[..., 2:6], sums[..., 6:10]
     # The first order without a match counts as half a match, the next as a quarter, …
     precision = np.where(right > 0, right, 0.5 ** (right == 0).cumsum(-1)) / np.maximum(total, 1)
@@ -122,8 +116,6 @@ def chrf_counts(references: Sequence[str], answer: str) -> list[int]:
 
     Of several references the one with the best chrF2 is taken, as sacreBLEU does.
     """
-    import numpy as np
-
     counted = [_character_counts(reference, answer) for reference in references]
     return counted[int(chrf_of(np.array(counted, float)).argmax())]
 
@@ -141,8 +133,6 @@ def _character_counts(reference: str, answer: str) -> list[int]:
 
 def chrf_of(sums: Floats) -> Floats:
     """[…,18] sums of `chrf_counts` -> […] chrF2 (Popović 2016), 0 to 100, as sacreBLEU reckons it."""
-    import numpy as np
-
     given, wanted, right = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
     orders = np.maximum(((given > 0) & (wanted > 0)).sum(-1), 1)
     precision = np.where(wanted > 0, right / np.maximum(given, 1), 0).sum(-1) / orders

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from lmworks.evaluate.items import Metric
+from lmworks.evaluate.statistics import Comparison
 from lmworks.pipeline.figure import Interval
 from lmworks.recipe.schema import StepConfig
-
-if TYPE_CHECKING:
-    from lmworks.evaluate.statistics import Comparison
 
 LEVEL = 0.05
 """A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""

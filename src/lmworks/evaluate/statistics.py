@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
+from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Z95, Interval
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    Floats = NDArray[np.float64]
 
 RESAMPLES = 10_000
 """Puts the Monte Carlo error of an interval's end well below a tenth of its width; the least p-value is 1 in 10,001."""

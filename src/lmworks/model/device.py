@@ -16,13 +16,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmworks.errors import LmworksError
+from lmworks.lazy import torch
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes
-
-if TYPE_CHECKING:
-    import torch
 
 AUTO, CPU = "auto", "cpu"
 NOT_BY_ITSELF = ("mps",)
@@ -44,8 +42,6 @@ def find_device(asked: str = AUTO) -> torch.device:
 
     Raises LmworksError if there is no such device here.
     """
-    import torch
-
     found = torch.accelerator.current_accelerator(check_available=True)
     if asked == AUTO:
         return torch.device(CPU) if found is None or found.type in NOT_BY_ITSELF else _with_number(found)
@@ -63,16 +59,12 @@ def find_device(asked: str = AUTO) -> torch.device:
 
 
 def _with_number(device: torch.device) -> torch.device:
-    import torch
-
     number = torch.accelerator.current_device_index() if device.index is None else device.index
     return torch.device(device.type, number)
 
 
 def device_count(kind: str) -> int:
     """Devices of a kind that this process may use, processors counted as one."""
-    import torch
-
     return 1 if kind == CPU else torch.accelerator.device_count()
 
 
@@ -81,8 +73,6 @@ def device_of_process(asked: str, number: int, processes: int) -> torch.device:
 
     Raises LmworksError if there are fewer accelerators than processes.
     """
-    import torch
-
     kind = find_device(asked).type
     if kind == CPU:
         return torch.device(CPU)
@@ -97,8 +87,6 @@ def device_of_process(asked: str, number: int, processes: int) -> torch.device:
 
 def free_bytes(device: torch.device) -> float:
     """Memory of an accelerator that may still be taken."""
-    import torch
-
     free, _ = torch.get_device_module(device).mem_get_info(device)
     cached = torch.accelerator.memory_reserved(device) - torch.accelerator.memory_allocated(device)
     return float(free + cached)
@@ -106,15 +94,11 @@ def free_bytes(device: torch.device) -> float:
 
 def peak_bytes(device: torch.device) -> int:
     """The most memory that this process has held there: of an accelerator, what its allocator has taken."""
-    import torch
-
     return peak_memory_bytes() if device.type == CPU else int(torch.accelerator.max_memory_reserved(device))
 
 
 def forget_peak(device: torch.device) -> None:
     """Have the peak counted anew from here, on an accelerator without what its allocator keeps for later."""
-    import torch
-
     if device.type == CPU:
         forget_peak_memory()
     else:
@@ -124,8 +108,6 @@ def forget_peak(device: torch.device) -> None:
 
 def narrow_products(device: torch.device, data_type: torch.dtype) -> torch.autocast:
     """Within, modules of `transformers` multiply in this type, and keep their weights in float32."""
-    import torch
-
     return torch.autocast(device.type, data_type, enabled=data_type != torch.float32)
 
 
@@ -137,8 +119,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def device_name(device: torch.device) -> str:
     """What the maker calls an accelerator, or the kind of device where it has no name."""
-    import torch
-
     name = getattr(torch.get_device_module(device), "get_device_name", None)
     return str(name(device)) if name else device.type
 
@@ -148,15 +128,11 @@ def product_rate(device: torch.device, data_type: torch.dtype) -> float:
 
     Measured once in a process.
     """
-    import torch
-
     return _product_rate(device, data_type, torch.get_num_threads())
 
 
 @cache
 def _product_rate(device: torch.device, data_type: torch.dtype, threads: int) -> float:
-    import torch
-
     side, seconds = PRODUCT // 2, 0.0
     while seconds < QUICK_SECONDS and side < LARGEST_PRODUCT:
         side *= 2
@@ -200,8 +176,6 @@ def _may_have_one() -> bool:
 
 
 def _facts(asked: str) -> dict[str, Any] | None:
-    import torch
-
     device = find_device(asked)
     if device.type == CPU:
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lmworks.errors import LmworksError, told
+from lmworks.lazy import torch
 from lmworks.model.config import DecoderConfig, Shape
 from lmworks.model.encoder_config import COUNTS, EncoderConfig
 from lmworks.model.files import LAYERS, count_tensors, open_weights, read_json, whole_number
@@ -19,8 +20,6 @@ from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import FILES, open_tokenizer
 
 if TYPE_CHECKING:
-    import torch
-
     from lmworks.model.decoder import Decoder
 
 ARCHITECTURES = {
@@ -91,7 +90,6 @@ def load_model(folder: Path, data_type: str | None = "float32", *, labels: Seque
     None leaves weights as they are stored: each stays in its file until it is read, and goes when it is replaced. With
     `labels`, as a model that scores each of them, whose head begins as zero if the folder has none.
     """
-    import torch
 
     from lmworks.model.decoder import Decoder
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, told
+from lmworks.lazy import np
 from lmworks.model.config import DecoderConfig
 from lmworks.model.folder import describe, read_config, require_whole
 from lmworks.model.gguf_file import check_gguf
 from lmworks.pipeline.files import atomically, write_atomically
 
 if TYPE_CHECKING:
-    import numpy as np
     import tokenizers
 
 FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7}
@@ -311,7 +311,6 @@ def _describe(writer: Any, config: DecoderConfig, folder: Path, file_type: str) 
 
 def _write_tensors(writer: Any, folder: Path, config: DecoderConfig, kind: str, file_type: str) -> None:
     import gguf
-    import numpy as np
     from safetensors import safe_open
 
     with ExitStack() as stack:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from lmworks.data.sentences import sentences
 from lmworks.evaluate.metrics import rouge_n
+from lmworks.lazy import np
 
 Pick = Callable[[str], str]
 
@@ -27,7 +28,6 @@ def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
     A linear classifier of words, pairs of words and runs of letters tells such sentences from the others, with their
     places, from the front and from the back, as words of theirs.
     """
-    import numpy as np
 
     from lmworks.data.quality.hashed_linear import train
 

@@ -14,6 +14,7 @@ from lmworks.data.pretrained import batches, most_tokens
 from lmworks.data.records import Document, Documents
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, Item, Scored, TaskConfig
+from lmworks.lazy import np, torch
 from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published
@@ -61,7 +62,6 @@ def evaluate_classification(
     context: Context,
 ) -> Result:
     """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
-    import torch
     from tokenizers import Tokenizer
 
     device = find_device(config.device)
@@ -204,8 +204,6 @@ def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
 
     One with no answer and no question in a resample counts 0, as scikit-learn's `f1_score` has it.
     """
-    import numpy as np
-
     labels = sorted({item["reference"] for item in items})
     numbers = {label: number for number, label in enumerate(labels)}
     asked, said = (

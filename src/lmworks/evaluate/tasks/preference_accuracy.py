@@ -13,6 +13,7 @@ from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, Item, Metric, Scored, TaskConfig
+from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_ours, read_config
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
@@ -123,8 +124,6 @@ def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
     Bins hold equally many pairs. The interval is by resampling; the error of few pairs is above zero even of a model
     that is calibrated.
     """
-    import numpy as np
-
     leads = np.array([item["lead"] for item in items])
     sure, right = 1 / (1 + np.exp(-np.abs(leads))), np.array([item["score"] for item in items])
 

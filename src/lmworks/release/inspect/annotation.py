@@ -16,6 +16,7 @@ from typing import Any
 
 from lmworks.data.records import Documents
 from lmworks.errors import UsageError
+from lmworks.lazy import pq
 from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.files import write_atomically
 from lmworks.release.built import Built
@@ -68,8 +69,6 @@ def write_sample(
 
 def _draw(documents: Documents, count: int, seed: int) -> dict[str, Stratum]:
     """Ids of the sample with their strata. Each stratum has its share, rounded by largest remainders."""
-    import pyarrow.parquet as pq
-
     sizes: Counter[Stratum] = Counter()
     lowest: dict[Stratum, list[str]] = defaultdict(list)
     for shard in documents.shards():

@@ -13,6 +13,7 @@ from typing import Any
 from lmworks.data.privacy.anonymise import anonymise
 from lmworks.data.privacy.findings import KINDS
 from lmworks.data.records import Documents
+from lmworks.lazy import pc, pq
 from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
@@ -87,9 +88,6 @@ def _profiles(built: Built) -> Iterator[tuple[str, dict[str, Rows]]]:
 
 
 def _profile(documents: Documents) -> dict[str, Rows]:
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     lengths: Counter[int] = Counter()
     columns: dict[str, Counter[str]] = {name: Counter() for name in ("language", "licence", "source")}
     for shard in documents.shards():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.records import write_json_lines
+from lmworks.lazy import torch
 from lmworks.model.folder import ModelFolder, name_engine, stored_parameters
 from lmworks.pipeline.files import full_disk_in_words, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -111,8 +112,6 @@ def _kept_settings(config: TrainConfig, context: Context) -> dict[str, Any]:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lmworks.errors import LmworksError
+from lmworks.lazy import np
 from lmworks.rewards import Answer, AnswerReward, count_unjudged
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.shards import PackedRows
@@ -105,8 +106,6 @@ class Texts(Inspection):
     @classmethod
     def of(cls, config: TrainConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
         """Read every row; of those shown, the label is marked."""
-        import numpy as np
-
         assert rows.labels is not None  # noqa: S101 - the packing of labelled texts writes them
         found, every, end = cls(rows), -(-len(rows.tokens) // SHOWN), frame_of(encoder).end
         seen: dict[tuple[int, ...], int] = {}
@@ -168,8 +167,6 @@ class Prompts(Inspection):
     @classmethod
     def of(cls, config: PolicyConfig, rows: PackedRows, encoder: Tokenizer, samples: Path) -> Self:
         """Read every row; of those shown, the answer of the data is marked."""
-        import numpy as np
-
         found, every = cls(rows, list(records_of(samples))), -(-len(rows.tokens) // SHOWN)
         begun = begin_of_answer(encoder)
         for row, (tokens, weights) in enumerate(zip(rows.tokens, rows.weights, strict=True)):

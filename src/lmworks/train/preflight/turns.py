@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lmworks.data.forms.forms import Sample
 from lmworks.data.tuning.samples import claims
+from lmworks.lazy import NDArray, np
 from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.preflight.inspection import SHOWN, Inspection, lines_of, pieces, records_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lmworks.train.configs.train import TrainConfig
 
 
@@ -83,8 +82,6 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
 
     Judged answers are of one turn each, the last, or some are of several, and the turns before may be trained.
     """
-    import numpy as np
-
     assistants = dict[tuple[int, ...], bool]()
     one_turn = all(answer == 1 for _, _, answer in found.records)
     every = -(-len(rows.tokens) // SHOWN)
@@ -107,8 +104,6 @@ def _inspect(found: Turns, rows: PackedRows, encoder: Tokenizer) -> None:
 
 def _starts(tokens: NDArray[Any], labels: NDArray[Any] | None, encoder: Tokenizer, found: Turns) -> list[int]:
     """Where samples begin in a row: at <|endoftext|>, or, of judged answers, where the label changes."""
-    import numpy as np
-
     if labels is not None:
         return [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist()]
     begins = (tokens == encoder.end_of_text_id).astype(np.int8)
@@ -127,8 +122,6 @@ def _inspect_sample(
     found: Turns,
 ) -> None:
     """Count what one sample holds."""
-    import numpy as np
-
     starts, ends = (
         np.flatnonzero(tokens == token).tolist() for token in (encoder.start_of_turn_id, encoder.end_of_turn_id)
     )
