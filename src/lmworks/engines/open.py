@@ -46,7 +46,7 @@ def _ours(
 def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
     """Decoders of other architectures, by `transformers`: tuned and measured, not served."""
     from lmworks.engines.published import PublishedEngine
-    from lmworks.model.published_decoder import load_published_decoder
+    from lmworks.model.published import load_published_decoder
     from lmworks.tokens.tokenizer import open_tokenizer
 
     model = load_published_decoder(folder, data_type)

@@ -10,7 +10,7 @@ from lmworks.engines.batch import Batch
 from lmworks.engines.engine import Engine
 from lmworks.engines.request import Generation, Request, Sampling
 from lmworks.errors import LmworksError
-from lmworks.model.published_decoder import PublishedDecoder
+from lmworks.model.published import PublishedDecoder
 from lmworks.tokens.tokenizer import Tokenizer
 
 ROWS = 32

@@ -184,7 +184,7 @@ def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) 
     if is_ours(out) and not stand_ins:
         load_model(out, "bfloat16")
         return
-    from lmworks.model.published_decoder import load_published_decoder, save_published_decoder
+    from lmworks.model.published import load_published_decoder, save_published_decoder
 
     model = load_published_decoder(out, None)
     if not stand_ins:

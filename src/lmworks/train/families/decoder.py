@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,12 @@ from torch.utils.checkpoint import checkpoint
 
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.engine import Engine
+from lmworks.engines.published import PublishedEngine
 from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
+from lmworks.model.device import narrow_products
 from lmworks.model.files import read_json
 from lmworks.model.folder import (
     ARCHITECTURES,
@@ -31,6 +33,7 @@ from lmworks.model.folder import (
     write_json,
 )
 from lmworks.model.prefix import KeysAndValues, length_of
+from lmworks.model.published import PublishedDecoder, load_published_decoder, save_published_decoder
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.kinds.frame import Frame, write_framing_tokenizer
 from lmworks.tokens.rows.shards import PackedRows
@@ -45,9 +48,6 @@ from lmworks.train.contract import Batch, Labelling, Objective, TextBatch, Watch
 from lmworks.train.families.adapters import Prefix, adapt, save_adapters
 from lmworks.train.families.reference import WithReference
 from lmworks.train.memory import require_fit_here
-
-if TYPE_CHECKING:
-    from lmworks.train.families.published import TrainablePublished
 
 
 class TrainableDecoder(WithReference[Decoder]):
@@ -125,6 +125,37 @@ class ClassifyingDecoder(TrainableDecoder, Labelling):
         config, fields = self.decoder.config, folder / "config.json"
         write_json(fields, {**read_json(fields), "pad_token_id": self.frame.pad})
         write_framing_tokenizer(open_tokenizer(folder), folder, config.vocab_size, config.context_length)
+
+
+class TrainablePublished(WithReference[PublishedDecoder]):
+    """Offers what they ask of a decoder of another architecture, which `transformers` computes."""
+
+    def __init__(self, decoder: PublishedDecoder, *, end_of_text: int, data_type: torch.dtype) -> None:
+        super().__init__(decoder, decoder.module, end_of_text)
+        self.data_type = data_type
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """[B,T,D]. Each segment becomes a row of its own, padded behind: not every architecture can be told segments.
+
+        A row that begins inside a document begins at position 0, as it does for our decoder.
+        """
+        tokens = batch.inputs
+        _, position = batch.segments(self.end_of_text)
+        row = (position == 0).flatten().cumsum(0).view_as(tokens) - 1  # [B,T], one number a segment
+        alone = tokens.new_full((int(row.max()) + 1, int(position.max()) + 1), self.end_of_text)
+        alone[row, position] = tokens
+        with narrow_products(tokens.device, self.data_type):
+            return self.decoder.hidden(alone)[row, position].to(self.data_type)
+
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+        """What the model says to prompts, as it is now."""
+        answers = PublishedEngine(self.decoder, tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
+        return [answer.text.strip() for answer in answers]
+
+    def save(self, folder: Path, tokenizer_folder: Path) -> None:
+        """Write it as a model folder; with adapters merged, and beside it alone."""
+        save_adapters(self.adapters, folder)
+        save_published_decoder(self.decoder, folder, tokenizer_folder)
 
 
 class DecoderObjective(Objective):
@@ -235,9 +266,6 @@ def require_room(shape: DecoderConfig, base: ModelFolder, config: TrainConfig, t
 
 def begin_published(config: TrainConfig, base: ModelFolder, tokenizer: Tokenizer) -> TrainablePublished:
     """A decoder that `transformers` computes."""
-    from lmworks.model.published_decoder import load_published_decoder
-    from lmworks.train.families.published import TrainablePublished
-
     decoder = load_published_decoder(base.path)
     require_room(decoder.config, base, config, tokenizer)
     if config.tokens_before:

@@ -16,7 +16,7 @@ from lmworks.train.contract import Trainable
 from lmworks.train.families.adapters import Adapters, Prefix
 
 if TYPE_CHECKING:
-    from lmworks.model.published_decoder import PublishedDecoder
+    from lmworks.model.published import PublishedDecoder
 
 AnyDecoder = TypeVar("AnyDecoder", Decoder, "PublishedDecoder")
 
