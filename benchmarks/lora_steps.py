@@ -26,7 +26,7 @@ from lmworks.pipeline.stage import Context
 from lmworks.tokens.rows.pack import PackConversationsConfig, pack_conversations
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import SftConfig
+from lmworks.train.configs.language_model import SftConfig
 from lmworks.train.loop.train import train
 
 QUESTIONS, LENGTH = 400, 256

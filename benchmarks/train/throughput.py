@@ -92,7 +92,7 @@ def lmworks(data_type: str, how: str) -> tuple[Step, int]:
     from lmworks.tokens.kinds.learn import TOKENIZER_CONFIG
     from lmworks.tokens.rows.shards import Shards, write_rows
     from lmworks.tokens.tokenizer import SPECIAL_TOKENS, TokenizerFolder
-    from lmworks.train.configs.train import CausalLMConfig
+    from lmworks.train.configs.language_model import CausalLMConfig
     from lmworks.train.loop.freed_memory import freed_memory_kept
     from lmworks.train.loop.run import Run, RunInputs
     from support import make_context

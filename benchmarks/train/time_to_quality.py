@@ -45,7 +45,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from lmworks.evaluate.statistics import student95
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from support import Quiet, make_context
 
 WINDOW = 64

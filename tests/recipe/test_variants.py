@@ -11,7 +11,8 @@ from lmworks.graph import CLASSES, make_nodes, tuning
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe, RecipeError
-from lmworks.train.configs.train import CausalLMConfig, LoraConfig
+from lmworks.train.configs.adapter import LoraConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 
 RECIPE = """\
 name: small

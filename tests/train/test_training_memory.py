@@ -8,7 +8,7 @@ import pytest
 
 from lmworks.model.config import FLOAT32
 from lmworks.model.decoder import Decoder
-from lmworks.train.configs.train import CausalLMConfig, SftConfig
+from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.loop.optimizer import Optimizer
 from lmworks.train.memory import trained_parts, training_memory
 

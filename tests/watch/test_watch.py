@@ -17,7 +17,7 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.store import Store, locked
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.train import train
 from lmworks.watch.follow import find_run, read_standing
 from lmworks.watch.page import make_app

@@ -28,9 +28,9 @@ def _ours(
     labels: Sequence[str] = (),
     beside: Mapping[str, Path | None] | None = None,
 ) -> Engine:
-    """Decoders of lmworks's own architectures, on PyTorch: the reference. With `labels`, one that scores them.
+    """Decoders of lmworks's own architectures, on PyTorch: the reference.
 
-    What is `beside` its weights are adapters, of models that are all on this base.
+    With `labels`, one that scores them. What is `beside` its weights are adapters, of models that are all on this base.
     """
     from lmworks.engines.adapters import Adapters
     from lmworks.engines.engine import Engine

@@ -16,7 +16,7 @@ from lmworks.model.gguf import stated_licence
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.tokens.packaged import PACKAGED
 from lmworks.train.configs.adapter import LoraConfig
-from lmworks.train.configs.train import SftConfig
+from lmworks.train.configs.language_model import SftConfig
 from lmworks.train.memory import size_in_words, training_memory
 
 SUITED: Mapping[str, Sequence[str]] = {

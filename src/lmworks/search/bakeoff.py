@@ -11,7 +11,7 @@ from lmworks.evaluate.statistics import student95
 from lmworks.pipeline.figure import Interval
 from lmworks.release.render.charts import Bar, interval_chart
 from lmworks.search.runs import Outcome, Runs
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 
 HABIT = "habit"
 """The recipe's own choice, which others are held against."""

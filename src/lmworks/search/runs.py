@@ -21,7 +21,8 @@ from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Progress
 from lmworks.pipeline.store import Artifact
 from lmworks.release.render.charts import standalone
-from lmworks.train.configs.train import CausalLMConfig, TrainConfig
+from lmworks.train.configs.language_model import CausalLMConfig
+from lmworks.train.configs.train import TrainConfig
 from lmworks.workspace import Workspace, open_workspace, run
 
 Seen = Callable[[float, float], None]

@@ -22,7 +22,7 @@ from lmworks.pipeline.stage import Context, Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.adapter import LoraConfig
-from lmworks.train.configs.train import CausalLMConfig, SftConfig
+from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.families.adapters import PARTS, Adapters
 from lmworks.train.loop.train import train
 from lmworks.train.memory import trained_parts, training_memory, weight_bytes

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from lmworks.train.families.decoder import TrainablePublished
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from corpora import pack_chats, pack_texts, texts
@@ -16,8 +15,9 @@ from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published_decoder
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import CausalLMConfig, DistillationConfig, SftConfig
+from lmworks.train.configs.language_model import CausalLMConfig, DistillationConfig, SftConfig
 from lmworks.train.contract import packed_batch
+from lmworks.train.families.decoder import TrainablePublished
 from lmworks.train.loop.train import train
 from published import FAMILIES, take, write_published
 from support import make_context

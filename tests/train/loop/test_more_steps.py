@@ -15,7 +15,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.growth import last_constant_step, why_anew
 from support import MemoryJournal, make_context
 from train.loop.test_damage import flip

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from lmworks.train.configs.encoder import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
+from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.configs.policy import GrpoConfig
 from lmworks.train.configs.preference import DpoConfig, KtoConfig, RewardConfig
 from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
-from lmworks.train.configs.train import CausalLMConfig, SftConfig, TrainConfig, as_record
+from lmworks.train.configs.train import TrainConfig, as_record
 from lmworks.train.objectives import OBJECTIVES
 
 SETTLED = {"data": "probe", "steps": 9, "sequence_length": 32, "global_batch_tokens": 64, "data_type": "float32"} | {

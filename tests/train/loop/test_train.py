@@ -18,7 +18,7 @@ from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.join import JoinConfig, join_rows
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import CausalLMConfig, SftConfig
+from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
 from lmworks.train.loop.train import train
 from support import MemoryJournal, make_context, reading
 from train.loop.test_recovery import Killed, kill_after

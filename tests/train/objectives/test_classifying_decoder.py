@@ -24,7 +24,7 @@ from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.encoder import SequenceClassificationConfig
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import objective_of
 from lmworks.train.preflight.check import check

@@ -17,7 +17,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.fit import judge_fit
 from lmworks.train.loop.run import SPIKE_WINDOW, Run
 from lmworks.train.loop.train import train

@@ -11,7 +11,8 @@ import pytest
 from lmworks.errors import GateRefused
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.configs.train import SftConfig, TrainConfig
+from lmworks.train.configs.language_model import SftConfig
+from lmworks.train.configs.train import TrainConfig
 from lmworks.train.preflight.inspection import Inspection
 from train.preflight.test_preflight import SOUND, Tuning
 

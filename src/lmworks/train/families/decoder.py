@@ -43,7 +43,8 @@ from lmworks.train.arithmetic.losses import best_output_gradient
 from lmworks.train.arithmetic.packed import masked_attention, visible_positions
 from lmworks.train.arithmetic.recompute import compute_again
 from lmworks.train.configs.adapter import PrefixConfig
-from lmworks.train.configs.train import LARGEST_PAIR_VOCABULARY, CausalLMConfig, TrainConfig
+from lmworks.train.configs.language_model import LARGEST_PAIR_VOCABULARY, CausalLMConfig
+from lmworks.train.configs.train import TrainConfig
 from lmworks.train.contract import Batch, Labelling, Objective, TextBatch, Watched
 from lmworks.train.families.adapters import Prefix, adapt, save_adapters
 from lmworks.train.families.reference import WithReference

@@ -15,7 +15,7 @@ from lmworks.model.folder import ModelFolder, is_ours, load_model, require_whole
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.arithmetic.losses import chunked_divergence
-from lmworks.train.configs.train import DistillationConfig
+from lmworks.train.configs.language_model import DistillationConfig
 from lmworks.train.contract import Watched
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder, begin_published
 

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.train.configs.train import RESULT, CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
+from lmworks.train.configs.train import RESULT
 
 
 class LaterTokensConfig(CausalLMConfig):
