@@ -77,6 +77,5 @@ class PublishedEngine(Engine):
 
     @torch.inference_mode()
     def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
-        """Natural log p of each whole choice as the text after the prompt."""
         sequences = [[*prompt_ids, *choice] for choice in choices]
         return [sum(scores) for scores in self.log_likelihoods(sequences, [len(prompt_ids)] * len(choices))]

@@ -138,7 +138,6 @@ class CorpusMetric(Metric):
         return value, bootstrap_of_sums(counts, self.of_sums, clusters), "95 % bootstrap interval"
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
-        """How far a lies above b on the same items."""
         first, second = ([item[self.value] for item in items] for items in (a, b))
         return compare_of_sums(first, second, self.of_sums, [item["cluster"] for item in a])
 

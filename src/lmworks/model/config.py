@@ -168,7 +168,6 @@ class DecoderConfig(Shape):
 
     @property
     def block_outputs(self) -> int:
-        """Rows of the matrices of one block."""
         heads, keys = self.num_heads * self.head_size, self.num_key_value_heads * self.head_size
         return heads + 2 * keys + 2 * self.hidden_size + 2 * self.intermediate_size
 

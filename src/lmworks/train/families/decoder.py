@@ -16,7 +16,6 @@ from torch.utils.checkpoint import checkpoint
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.engine import Engine
 from lmworks.engines.published import PublishedEngine
-from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder, rotations
@@ -87,15 +86,8 @@ class TrainableDecoder(WithReference[Decoder]):
         return self.adapters.keys_and_values() if isinstance(self.adapters, Prefix) else ()
 
     def engine(self, tokenizer: Tokenizer) -> Engine:
-        """What writes with the weights as they are, without a copy of them."""
         with torch.no_grad():
             return Engine(self.decoder, tokenizer, self.prefix())
-
-    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
-        """What the model says to prompts, as it is now."""
-        self.learn(False, label_smoothing=0.0)
-        answers = self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
-        return [answer.text.strip() for answer in answers]
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
@@ -112,7 +104,6 @@ class ClassifyingDecoder(TrainableDecoder, Labelling):
 
     @property
     def labels(self) -> Sequence[str]:
-        """In the order of their numbers."""
         return self.decoder.config.labels
 
     def told(self, batch: TextBatch) -> Tensor:
@@ -148,10 +139,8 @@ class TrainablePublished(WithReference[PublishedDecoder]):
         with narrow_products(tokens.device, self.data_type):
             return self.decoder.hidden(alone)[row, position].to(self.data_type)
 
-    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
-        """What the model says to prompts, as it is now."""
-        answers = PublishedEngine(self.decoder, tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
-        return [answer.text.strip() for answer in answers]
+    def engine(self, tokenizer: Tokenizer) -> Engine:
+        return PublishedEngine(self.decoder, tokenizer)
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""

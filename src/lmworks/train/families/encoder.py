@@ -107,19 +107,16 @@ class TrainableEncoder(Labelling):
 
     @property
     def output_weight(self) -> Tensor:
-        """[V,D], or a row for each label."""
         weight: Tensor = (self.model.get_output_embeddings() or self.model.classifier).weight
         return weight
 
     @property
     def labels(self) -> Sequence[str]:
-        """In the order of their numbers."""
         names: dict[int, str] = self.model.config.id2label
         return [names[number] for number in sorted(names)]
 
     @property
     def blocks(self) -> nn.ModuleList:
-        """The layers, in order."""
         return BLOCKS[self.kind](self.model)
 
     def hidden(self, batch: TextBatch) -> Tensor:
@@ -162,7 +159,6 @@ class TrainableEncoder(Labelling):
         return segments_of(begins)
 
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Σ weight · −ln p(target), in nats, and Σ weight of right guesses: hidden [N,D], targets [N], weights [N]."""
         with narrow_products(hidden.device, self.data_type):
             logits = self.head(self.model, hidden).float()
         losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=float(self.label_smoothing))

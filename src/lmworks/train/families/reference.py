@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from lmworks.engines.engine import Engine
+from lmworks.engines.request import Sampling
 from lmworks.model.decoder import Decoder
+from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import OutputGradient, softmax_gradient_in_slices
 from lmworks.train.contract import Trainable
 from lmworks.train.families.adapters import Adapters, Prefix
@@ -40,18 +44,23 @@ class WithReference(Trainable, Generic[AnyDecoder]):
         self.module = self.network = network
         self.adapters: Adapters | Prefix | None = None
 
+    @abstractmethod
+    def engine(self, tokenizer: Tokenizer) -> Engine:
+        """What writes with the weights as they are, without a copy of them."""
+
+    def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+        answers = self.engine(tokenizer).generate(prompts, Sampling(max_tokens=max_tokens))
+        return [answer.text.strip() for answer in answers]
+
     @property
     def output_weight(self) -> Tensor:
-        """[V,D]"""
         return self.decoder.output_weight
 
     @property
     def blocks(self) -> nn.ModuleList:
-        """The layers, in order."""
         return self.decoder.blocks
 
     def training_flops_per_token(self, sequence_length: int) -> float:
-        """Floating-point operations, forward and backward."""
         return self.decoder.config.training_flops_per_token(sequence_length)
 
     def keep_beginning(self) -> None:

@@ -78,7 +78,6 @@ class TrainableSeq2Seq(Trainable):
 
     @property
     def blocks(self) -> nn.ModuleList:
-        """The layers, in order."""
         return nn.ModuleList([*self.module.encoder.block, *self.module.decoder.block])
 
     def _padded(self, rows: Sequence[Ids], end: int | None) -> Tensor:

@@ -85,7 +85,6 @@ class JudgedObjective(DecoderObjective):
         write_made_up_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
 
     def batch_of(self, numbers: Numbers, step: int) -> JudgedBatch:
-        """Rows by their numbers."""
         batch, rows = packed_batch(self.rows, numbers), self.rows
         assert rows.labels is not None and rows.margins is not None  # noqa: S101 - the packing of judgements writes both
         labels, margins = (np.stack([array[number] for number in numbers]) for array in (rows.labels, rows.margins))
