@@ -96,7 +96,7 @@ class TrainableEncoder(Labelling):
         self.module = self.network = model
         self.kind: str = model.config.model_type
         self.head = HEADS[self.kind, auto_class]
-        self.data_type = getattr(torch, data_type)
+        self.data_type, self.smoothing = getattr(torch, data_type), 0.0
         for block in self.blocks:
             _replace_dropouts(block)
         if recompute:
@@ -153,6 +153,10 @@ class TrainableEncoder(Labelling):
         """Whether the head says one thing of a whole text."""
         return self.head is HEADS[self.kind, "AutoModelForSequenceClassification"]
 
+    def learn(self, learning: bool, *, label_smoothing: float) -> None:
+        super().learn(learning, label_smoothing=label_smoothing)
+        self.smoothing = label_smoothing if learning else 0.0
+
     def _texts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """[B,T] tokens -> numbers of texts and positions in them [B,T]; what fills a row up is a text each."""
         begins = (tokens == self.frame.begin) | (tokens == self.frame.pad)
@@ -161,7 +165,7 @@ class TrainableEncoder(Labelling):
     def cross_entropy(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         with narrow_products(hidden.device, self.data_type):
             logits = self.head(self.model, hidden).float()
-        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=float(self.label_smoothing))
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.smoothing)
         return losses @ weights, (logits.argmax(-1) == targets).float() @ weights
 
     def training_flops_per_token(self, sequence_length: int) -> float:
