@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from lmworks.model.device import AUTO, CPU, accelerator_facts
 from lmworks.pipeline.process import processor_facts, processor_name
@@ -36,10 +35,6 @@ class Machine:
         """What computes, and the cores beside it."""
         kind = "" if self.device == CPU else f" ({self.device})"
         return f"{self.processor}{kind}, {self.cores} cores"
-
-    def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        return asdict(self)
 
 
 def this_machine(asked: str = AUTO) -> Machine:

@@ -12,15 +12,12 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Future
-from typing import TypeVar
 
 from lmworks.engines.engine import Engine
 from lmworks.engines.request import Piece, Request, Sampling
 from lmworks.serve.errors import ApiError, failed, overloaded, stopping
 
 logger = logging.getLogger("lmworks.serve")
-Found = TypeVar("Found")
 
 
 class Reply:
@@ -87,21 +84,6 @@ class Service:
         self._answers.add(answer)
         self._inbox.put(lambda: self._begin(answer))
         return answer
-
-    async def call(self, function: Callable[[], Found]) -> Found:
-        """Run a function of the engine in the worker, between two steps."""
-        if not self.ready:
-            raise stopping()
-        future: Future[Found] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(function())
-            except Exception as error:
-                future.set_exception(error)
-
-        self._inbox.put(run)
-        return await asyncio.wrap_future(future)
 
     def abort(self) -> None:
         """End every answer with an error; no further ones are taken. From any thread."""

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from lmworks.errors import LmworksError, Stopped
-from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.train.configs.train import TrainConfig, as_record
@@ -76,7 +77,7 @@ def run_processes(config: TrainConfig, inputs: Mapping[str, Handle | None], out:
         raise asked or Stopped(found["stopped"])
     if "error" in found:
         raise LmworksError(found["error"])
-    return Result(**found | {"figures": [Figure.from_json(figure) for figure in found["figures"]]})
+    return TypeAdapter(Result).validate_python(found)
 
 
 def _last_words(errors: str) -> str:

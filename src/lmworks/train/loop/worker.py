@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from pydantic import TypeAdapter
 
 from lmworks.errors import LmworksError, Stopped
 from lmworks.pipeline.files import write_atomically
@@ -97,7 +98,7 @@ def main(path: str) -> None:
     dist.barrier()  # the journal is whole before anybody reads it
     try:
         result = train(config, **inputs, out=Path(job["out"]), context=context)
-        record = result_as_json(result)
+        record = TypeAdapter(Result).dump_python(result, mode="json")
     except LmworksError as error:
         record = {"stopped" if isinstance(error, Stopped) else "error": str(error)}
         write_atomically(Path(job["result"]), json.dumps(record))
@@ -111,16 +112,6 @@ def raise_if_asked(stop: Path) -> None:
     """Raise Stopped once the process that started this one asks for it."""
     if stop.exists():
         raise Stopped("asked to stop")
-
-
-def result_as_json(result: Result) -> dict[str, Any]:
-    """For the process that started this one."""
-    return {
-        "figures": [figure.as_json() for figure in result.figures],
-        "counts": dict(result.counts),
-        "examples": [dict(example) for example in result.examples],
-        "measured": dict(result.measured),
-    }
 
 
 if __name__ == "__main__":
