@@ -28,7 +28,7 @@ from trl_sides import gradient_difference, make_base
 
 from corpora import pack_asked
 from lmworks.model.folder import ModelFolder, save_model
-from lmworks.train.configs.policy import PpoConfig
+from lmworks.train.configs.alignment import PpoConfig
 from lmworks.train.objectives.ppo import Ppo, Valued
 from support import make_context
 from tiny import disturbed

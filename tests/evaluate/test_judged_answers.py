@@ -17,7 +17,7 @@ from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
-from lmworks.evaluate.tasks.judged_answers import (
+from lmworks.evaluate.tasks.judgements import (
     JudgedAnswersConfig,
     evaluate_judged_answers,
     evaluate_judged_answers_chosen,

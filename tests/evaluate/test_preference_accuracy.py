@@ -14,7 +14,7 @@ from evaluate.evaluated import items_of
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
 from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import LmworksError, UsageError
-from lmworks.evaluate.tasks.preference_accuracy import (
+from lmworks.evaluate.tasks.judgements import (
     PreferenceAccuracyConfig,
     calibrate,
     evaluate_preference_accuracy,

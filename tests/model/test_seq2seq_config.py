@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import T5Config, T5ForConditionalGeneration
 
-from lmworks.model.seq2seq_config import EncoderDecoderConfig
+from lmworks.model.shapes import EncoderDecoderConfig
 
 
 @settings(max_examples=15)

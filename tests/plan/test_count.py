@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lmworks.model.encoder_config import EncoderConfig
+from lmworks.model.shapes import EncoderConfig
 from lmworks.plan.count import SHAPES, Layout, PublishedShape, shape_for, smallest_layout, training_bytes
 
 BY_NAME = {shape.name: shape for shape in SHAPES}

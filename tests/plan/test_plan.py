@@ -24,8 +24,8 @@ from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import Rate
 from lmworks.recipe.file import load_recipe
 from lmworks.release.render.outcome import in_words, outcome
+from lmworks.train.configs.alignment import GrpoConfig
 from lmworks.train.configs.language_model import CausalLMConfig
-from lmworks.train.configs.policy import GrpoConfig
 from lmworks.train.configs.train import TrainConfig
 from support import make_manifest
 

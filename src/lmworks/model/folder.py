@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import torch
 from lmworks.model.config import DecoderConfig, Shape
-from lmworks.model.encoder_config import COUNTS, EncoderConfig
 from lmworks.model.files import LAYERS, count_tensors, open_weights, read_json, whole_number
+from lmworks.model.shapes import COUNTS, EncoderConfig
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.tokenizer import FILES, open_tokenizer
 

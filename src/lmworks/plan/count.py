@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from lmworks.model.config import DecoderConfig
-from lmworks.model.encoder_config import EncoderConfig
-from lmworks.model.seq2seq_config import EncoderDecoderConfig
+from lmworks.model.shapes import EncoderConfig, EncoderDecoderConfig
 
 Architecture = Literal["decoder", "encoder", "encoder-decoder"]
 

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from corpora import THINGS, texts
 from encoders import SMALL, TASKS, labelled, pack, tune
 from lmworks.errors import LmworksError, Stopped, UsageError
-from lmworks.model.encoder_config import EncoderConfig
 from lmworks.model.folder import ModelFolder
+from lmworks.model.shapes import EncoderConfig
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.rows.shards import Shards

@@ -23,8 +23,8 @@ from lmworks.pipeline.stage import Context
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.arithmetic.packed import masked_attention
+from lmworks.train.configs.alignment import DpoConfig, RewardConfig
 from lmworks.train.configs.language_model import SftConfig
-from lmworks.train.configs.preference import DpoConfig, RewardConfig
 from lmworks.train.contract import Batch
 from lmworks.train.families.decoder import DecoderObjective
 from lmworks.train.memory import trained_parts, training_memory

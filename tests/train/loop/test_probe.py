@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
+from lmworks.train.configs.alignment import DpoConfig, GrpoConfig, KtoConfig, RewardConfig
 from lmworks.train.configs.encoder import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.configs.language_model import CausalLMConfig, SftConfig
-from lmworks.train.configs.policy import GrpoConfig
-from lmworks.train.configs.preference import DpoConfig, KtoConfig, RewardConfig
 from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.configs.train import TrainConfig, as_record
 from lmworks.train.objectives import OBJECTIVES

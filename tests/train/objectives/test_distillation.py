@@ -19,8 +19,8 @@ from lmworks.model.folder import ModelFolder, save_model
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.arithmetic.losses import chunked_divergence
+from lmworks.train.configs.alignment import RewardConfig
 from lmworks.train.configs.language_model import DistillationConfig, SftConfig
-from lmworks.train.configs.preference import RewardConfig
 from lmworks.train.loop.train import train
 from lmworks.train.memory import flops_per_token, training_memory
 from support import make_context

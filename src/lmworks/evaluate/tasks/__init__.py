@@ -7,9 +7,8 @@ from lmworks.evaluate.tasks import (
     checked,
     classification,
     extraction,
-    judged_answers,
+    judgements,
     perplexity,
-    preference_accuracy,
     published_sets,
     writing,
 )
@@ -47,16 +46,16 @@ TASKS: Kinds[Task] = Kinds(
             metrics=[SPAN_F1],
         ),
         "preference-accuracy": Task(
-            preference_accuracy.PreferenceAccuracyConfig,
-            preference_accuracy.evaluate_preference_accuracy,
-            {"length": preference_accuracy.evaluate_preference_accuracy_length},
+            judgements.PreferenceAccuracyConfig,
+            judgements.evaluate_preference_accuracy,
+            {"length": judgements.evaluate_preference_accuracy_length},
             of_scores=True,
             metrics=[ACCURACY],
         ),
         "judged-answers": Task(
-            judged_answers.JudgedAnswersConfig,
-            judged_answers.evaluate_judged_answers,
-            {"chosen": judged_answers.evaluate_judged_answers_chosen},
+            judgements.JudgedAnswersConfig,
+            judgements.evaluate_judged_answers,
+            {"chosen": judgements.evaluate_judged_answers_chosen},
             metrics=[JUDGE_SCORE],
         ),
         "last-word": Task(

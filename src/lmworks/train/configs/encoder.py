@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.model.config import DecoderConfig, Shape, require_heads
-from lmworks.model.encoder_config import Architecture, EncoderConfig
+from lmworks.model.shapes import Architecture, EncoderConfig
 from lmworks.recipe.schema import Reference
 from lmworks.tokens.rows.packings import LABELLED, SPANS, TEXTS, Packing
 from lmworks.train.configs.train import CHECKED, STEP, TrainConfig

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.model.config import require_heads
-from lmworks.model.seq2seq_config import EncoderDecoderConfig
+from lmworks.model.shapes import EncoderDecoderConfig
 from lmworks.tokens.rows.packings import DOCUMENTS, PAIRS, Packing
 from lmworks.train.configs.train import STEP, TrainConfig
 

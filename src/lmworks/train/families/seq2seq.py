@@ -22,7 +22,7 @@ from lmworks.errors import LmworksError
 from lmworks.model.device import narrow_products
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published, save_published
-from lmworks.model.seq2seq_config import BUCKETS, EncoderDecoderConfig
+from lmworks.model.shapes import BUCKETS, EncoderDecoderConfig
 from lmworks.pipeline.files import write_atomically
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer

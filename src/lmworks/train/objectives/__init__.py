@@ -8,10 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmworks.registry import Kinds, derived_from, load
+from lmworks.train.configs.alignment import (
+    DpoConfig,
+    GrpoConfig,
+    IpoConfig,
+    KtoConfig,
+    OrpoConfig,
+    PpoConfig,
+    RejectionSamplingConfig,
+    RewardConfig,
+    RlooConfig,
+    SimpoConfig,
+)
 from lmworks.train.configs.encoder import MaskedLMConfig, SequenceClassificationConfig, TokenClassificationConfig
 from lmworks.train.configs.language_model import CausalLMConfig, DistillationConfig, SftConfig
-from lmworks.train.configs.policy import GrpoConfig, PpoConfig, RejectionSamplingConfig, RlooConfig
-from lmworks.train.configs.preference import DpoConfig, IpoConfig, KtoConfig, OrpoConfig, RewardConfig, SimpoConfig
 from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.configs.train import TrainConfig
 

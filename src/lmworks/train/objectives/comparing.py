@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmworks.train.configs.policy import GrpoConfig, RlooConfig
+from lmworks.train.configs.alignment import GrpoConfig, RlooConfig
 from lmworks.train.objectives.policy import PolicyObjective, Rollout, answer_log_probabilities, clipped_objective
 
 

@@ -25,7 +25,7 @@ from lmworks.pipeline.stage import Context
 from lmworks.rewards import Answer
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Message, Tokenizer
-from lmworks.train.configs.policy import PolicyConfig
+from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.contract import Batch, packed_batch, write_made_up_rows
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lmworks.model.folder import ModelFolder
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.configs.policy import PpoConfig
+from lmworks.train.configs.alignment import PpoConfig
 from lmworks.train.contract import Batch
 from lmworks.train.families.decoder import TrainableDecoder
 from lmworks.train.objectives.policy import (

@@ -18,7 +18,7 @@ from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from lmworks.train.configs.policy import PolicyConfig
+    from lmworks.train.configs.alignment import PolicyConfig
     from lmworks.train.configs.train import TrainConfig
 
 
