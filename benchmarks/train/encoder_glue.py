@@ -27,7 +27,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from lmworks.data.records import Document, Documents, write_ids, write_shard
-from lmworks.evaluate.tasks.classification import ClassificationConfig, evaluate_classification
+from lmworks.evaluate.tasks.labels import ClassificationConfig, evaluate_classification
 from lmworks.model.folder import ModelFolder
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained
 from lmworks.tokens.rows.pack_texts import PackLabelledConfig, pack_labelled

@@ -13,7 +13,7 @@ from encoders import labelled, pack, tune
 from lmworks.data.records import Documents
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Evaluation
-from lmworks.evaluate.tasks.classification import (
+from lmworks.evaluate.tasks.labels import (
     ClassificationConfig,
     evaluate_classification,
     evaluate_classification_majority,

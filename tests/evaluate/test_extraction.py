@@ -10,7 +10,7 @@ from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import SPAN_F1, SPAN_PRECISION, SPAN_RECALL
 from lmworks.evaluate.metrics import span_counts
-from lmworks.evaluate.tasks.extraction import (
+from lmworks.evaluate.tasks.labels import (
     ExtractionConfig,
     evaluate_extraction,
     evaluate_extraction_dictionary,

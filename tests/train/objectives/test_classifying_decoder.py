@@ -17,7 +17,7 @@ from corpora import THINGS, texts
 from encoders import SMALL, labelled, pack, tune
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import GateRefused, LmworksError
-from lmworks.evaluate.tasks.classification import ClassificationConfig, evaluate_classification
+from lmworks.evaluate.tasks.labels import ClassificationConfig, evaluate_classification
 from lmworks.model.folder import ModelFolder, load_model, read_config
 from lmworks.pipeline.stage import Result
 from lmworks.tokens.kinds.pretrained import PretrainedConfig, pretrained

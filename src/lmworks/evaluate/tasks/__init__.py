@@ -5,9 +5,8 @@ from __future__ import annotations
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
 from lmworks.evaluate.tasks import (
     checked,
-    classification,
-    extraction,
     judgements,
+    labels,
     perplexity,
     published_sets,
     writing,
@@ -26,21 +25,21 @@ TASKS: Kinds[Task] = Kinds(
             metrics=[BITS_PER_BYTE],
         ),
         "classification": Task(
-            classification.ClassificationConfig,
-            classification.evaluate_classification,
+            labels.ClassificationConfig,
+            labels.evaluate_classification,
             {
-                "majority": classification.evaluate_classification_majority,
-                "bag-of-words": classification.evaluate_classification_words,
+                "majority": labels.evaluate_classification_majority,
+                "bag-of-words": labels.evaluate_classification_words,
             },
             objective="sequence-classification",
             metrics=[ACCURACY],
         ),
         "extraction": Task(
-            extraction.ExtractionConfig,
-            extraction.evaluate_extraction,
+            labels.ExtractionConfig,
+            labels.evaluate_extraction,
             {
-                "rules": extraction.evaluate_extraction_rules,
-                "dictionary": extraction.evaluate_extraction_dictionary,
+                "rules": labels.evaluate_extraction_rules,
+                "dictionary": labels.evaluate_extraction_dictionary,
             },
             objective="token-classification",
             metrics=[SPAN_F1],
