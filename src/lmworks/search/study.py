@@ -15,7 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import optuna
+from optuna import Study, Trial
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
 
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.pipeline.build import key_config
@@ -27,18 +33,12 @@ from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.search.runs import Outcome, Runs
 
-if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.trial import FrozenTrial
-
 ENOUGH_FOR_IMPORTANCE = 8
 """Finished trials below which shares of importance are chance."""
 
 
 def parse_range(text: str) -> tuple[str, Any]:
     """`field=low..high`, `field=low..high:log` or `field=a,b,c`, as Optuna has it; raises `UsageError`."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
     with suppress(ValueError):
         if found := re.fullmatch(r"([\w.-]+)=([^,]+?)\.\.([^,]+?)(:log)?", text):
             field, low, high, log = found.groups()
@@ -72,8 +72,6 @@ class Job:
 
     def open(self, seed: int = 0) -> Study:
         """The study, made when missing."""
-        import optuna
-
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         return optuna.create_study(
             study_name=self.file.stem,
@@ -185,8 +183,6 @@ class _Pruned(Exception):
 
 
 def _try(job: Job, runs: Runs, study: Study, trial: Trial) -> None:
-    from optuna.trial import TrialState
-
     values = trial.params
     runs.show.say(f"trial {trial.number}: {_in_words(values)}")
 
@@ -215,8 +211,6 @@ def _try(job: Job, runs: Runs, study: Study, trial: Trial) -> None:
 
 def _put_back(study: Study, number: int, values: dict[str, Any], job: Job) -> None:
     """Close a trial that was cut off, and have its values tried again."""
-    from optuna.trial import TrialState
-
     if len(values) == len(job.over):
         study.enqueue_trial(values)
     study.tell(number, state=TrialState.FAIL)
@@ -225,8 +219,6 @@ def _put_back(study: Study, number: int, values: dict[str, Any], job: Job) -> No
 @contextmanager
 def _beside_others(job: Job, runs: Runs) -> Iterator[None]:
     """Share the study's lock, which dies with its process; whoever finds nobody there takes up what was cut off."""
-    from optuna.trial import TrialState
-
     with job.file.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -250,8 +242,6 @@ def _beside_others(job: Job, runs: Runs) -> Iterator[None]:
 
 
 def _outcome(job: Job, runs: Runs) -> Outcome:
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-
     study = job.open()
     trials = [
         {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from lmworks.release.render.words import duration, size
 from lmworks.watch.follow import Standing, read_standing
-
-if TYPE_CHECKING:
-    from rich.console import Group
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
@@ -34,8 +35,6 @@ SAMPLE_LETTERS = 400
 
 def follow(path: Path) -> None:
     """Show a run until it has ended, again every second. Ctrl-C stops the showing, not the run."""
-    from rich.live import Live
-
     standing = read_standing(path)
     with Live(render(standing), refresh_per_second=4) as live:
         while not standing.finished:
@@ -48,10 +47,6 @@ def follow(path: Path) -> None:
 
 def render(standing: Standing) -> Group:
     """The whole screen."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, padding=(0, 1), show_header=False)
     for title, name, form in ROWS:
         if points := standing.series(name):
