@@ -48,9 +48,9 @@ from lmworks.errors import LmworksError  # noqa: E402
 from lmworks.model.device import CPU, device_count, device_name, find_device, free_bytes, product_rate  # noqa: E402
 from lmworks.plan.machine import this_machine  # noqa: E402
 from lmworks.plan.probe import counted_rate, counted_speed  # noqa: E402
-from lmworks.train.configs.train import CausalLMConfig  # noqa: E402
-from lmworks.train.counting import flops_per_token, training_memory  # noqa: E402
+from lmworks.train.configs.language_model import CausalLMConfig  # noqa: E402
 from lmworks.train.loop.probe import rehearse  # noqa: E402
+from lmworks.train.memory import flops_per_token, training_memory  # noqa: E402
 from lmworks.train.objectives import OBJECTIVES  # noqa: E402
 from objective_bench import DROPS, VARIANTS, Bench, settings_of  # noqa: E402
 from task_bench import cases, make_models, run_task  # noqa: E402

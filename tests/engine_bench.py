@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.request import Sampling
 from lmworks.model.config import REWARD
 from lmworks.model.folder import load_model, save_model
 from published import take, write_published
@@ -71,7 +72,7 @@ def make_folders(folder: Path) -> dict[str, Path]:
 
 def make_prefixed(base: Path, folder: Path, kind: str) -> None:
     from lmworks.train.configs.adapter import PrefixConfig
-    from lmworks.train.families.prefix import Prefix
+    from lmworks.train.families.adapters import Prefix
 
     model = load_model(base)
     save_model(model, folder, base)

@@ -15,7 +15,7 @@ from data.tiny_encoders import write_classifier
 from encoders import labelled
 from evaluate.evaluated import make_conversations, make_documents
 from lmworks.evaluate.tasks import TASKS
-from lmworks.evaluate.tasks.text_to_text import WritingConfig
+from lmworks.evaluate.tasks.writing import WritingConfig
 from lmworks.model.config import REWARD
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.model.published import save_published
@@ -79,7 +79,7 @@ def make_models(folder: Path) -> dict[str, ModelFolder]:
 def make_prompted(base: Path, folder: Path) -> None:
     """A model whose adapter stands before every text."""
     from lmworks.train.configs.adapter import PrefixConfig
-    from lmworks.train.families.prefix import Prefix
+    from lmworks.train.families.adapters import Prefix
 
     model = load_model(base)
     save_model(model, folder, base)

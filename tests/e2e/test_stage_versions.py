@@ -27,7 +27,7 @@ from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Stage
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.recipe.schema import StepConfig
-from lmworks.train.configs.train import SftConfig
+from lmworks.train.configs.language_model import SftConfig
 from published import write_published
 
 TABLE = Path(__file__).with_name("stage_versions.json")

@@ -11,9 +11,10 @@ import torch
 from elsewhere import close_to
 from engine_bench import CALLS, DRAWN, DRAWS, MODELS, PROMPTS, make_folders, open_for
 from live_server import MODEL, serving
-from lmworks.engines.engine import Engine, Sampling
+from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_adapted, open_engine
 from lmworks.engines.published import PublishedEngine
+from lmworks.engines.request import Sampling
 from lmworks.engines.seq2seq import rewrite
 from lmworks.errors import LmworksError
 from lmworks.model.published import load_published

@@ -19,7 +19,7 @@ from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.distributed import launch
 from lmworks.train.distributed.launch import torchrun
 from lmworks.train.loop.train import train

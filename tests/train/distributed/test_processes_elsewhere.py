@@ -18,7 +18,7 @@ from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.stage import Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.train import train
 from support import make_context
 from train.distributed.test_processes import ADAMW, SETTINGS, difference
