@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
 from lmworks.model.folder import engine_of, is_ours, require_whole
+from lmworks.model.published import load_published_decoder
 from lmworks.registry import Kinds
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def _ours(
 def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
     """Decoders of other architectures, by `transformers`: tuned and measured, not served."""
     from lmworks.engines.published import PublishedEngine
-    from lmworks.model.published import load_published_decoder
     from lmworks.tokens.tokenizer import open_tokenizer
 
     model = load_published_decoder(folder, data_type)

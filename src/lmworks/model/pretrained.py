@@ -24,6 +24,7 @@ from lmworks.model.folder import (
 )
 from lmworks.model.gguf import read_gguf, read_shape
 from lmworks.model.peft_folder import put_on
+from lmworks.model.published import load_published_decoder, save_published_decoder
 from lmworks.pipeline.files import open_below
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Effect, StepConfig
@@ -184,8 +185,6 @@ def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) 
     if is_ours(out) and not stand_ins:
         load_model(out, "bfloat16")
         return
-    from lmworks.model.published import load_published_decoder, save_published_decoder
-
     model = load_published_decoder(out, None)
     if not stand_ins:
         return
