@@ -14,7 +14,7 @@ from lmworks.train.arithmetic import losses
 from lmworks.train.arithmetic import packed as packing
 from lmworks.train.arithmetic.losses import chunked_cross_entropy, softmax_gradient, token_log_probabilities
 from lmworks.train.arithmetic.packed import masked_attention, segments, visible_positions
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.families.decoder import run_block
 from lmworks.train.loop.optimizer import Optimizer, orthogonalise, rate_share
 
