@@ -25,7 +25,7 @@ from typing import Any
 from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportional, read_ids, watch
 
 from lmworks import graph
-from lmworks.data.identity import load_id_key
+from lmworks.data.identity import ID_KEY, PRIVACY_KEY, load_id_key
 from lmworks.data.records import Documents
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
@@ -153,8 +153,8 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
         },
         "split": {
             "pairs": len(apart),
-            "leakage": max(tested["value"], sum(apart) / max(1, len(apart))),
-            "held_out": tested["n"],
+            "leakage": max(tested.value, sum(apart) / max(1, len(apart))),
+            "held_out": tested.n,
         },
     }
 
@@ -192,6 +192,8 @@ def main() -> None:
         os.chdir(folder)
         path = folder / "whole.yaml"
         path.write_text(json.dumps(recipe(corpus, options.shard_bytes, options.filters.split(","))))
+        for key in (ID_KEY, PRIVACY_KEY):  # or the first build makes them, and its steps anew
+            key.load(folder)
         workspace, meter = open_workspace(path), Meter()
         packing = PackDocumentsConfig.model_validate({"from": "split.train", "sequence_length": 512})
         workspace.build.nodes = [*workspace.build.nodes, graph.node("rows", pack_documents, packing)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lmworks.errors import LmworksError
-from lmworks.lazy import np, pa, pq
+from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
 
@@ -104,11 +104,21 @@ def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
         return file.read(names)
 
 
+def ids_of(shard: Path) -> NDArray[np.bytes_]:
+    """The ids of one shard [N], in order."""
+    column = read_columns(shard, ["id"]).column("id").combine_chunks()
+    _, edges, content = column.buffers()
+    edges = np.frombuffer(edges, np.int32, len(column) + 1, 4 * column.offset)
+    length = int(edges[1] - edges[0]) if len(column) else 0
+    if length and (np.diff(edges) == length).all():  # as those that ingest gives: no text a document
+        return np.frombuffer(content, f"S{length}", len(column), int(edges[0]))
+    return np.array(column.to_pylist(), "S")
+
+
 def shard_ids(folder: Path) -> Iterator[str]:
     """The ids of all shards of a folder, in order, without the texts."""
-    shards = Documents(folder, "").shards()
-    found = [np.array(read_columns(shard, ["id"]).column("id").to_pylist(), "S") for shard in shards]
-    ids = np.sort(np.concatenate(found)) if found else np.zeros(0, "S1")
+    found = [ids_of(shard) for shard in Documents(folder, "").shards()]
+    ids = np.sort(np.concatenate(found), kind="stable") if found else np.zeros(0, "S1")  # each shard is sorted
     for start in range(0, len(ids), 65536):
         yield from ids[start : start + 65536].astype("U").tolist()
 

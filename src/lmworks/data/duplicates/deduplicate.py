@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
-from lmworks.data.records import Documents, read_columns, write_json_lines, write_table
+from lmworks.data.records import Documents, ids_of, read_columns, write_json_lines, write_table
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.lazy import NDArray, np, pa, pc
 from lmworks.pipeline.stage import Context
@@ -227,8 +227,7 @@ def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.
     places = np.searchsorted(edges, rows, "right") - 1
     found = [np.zeros(0, "S1")]
     for shard in np.unique(places).tolist():
-        ids = read_columns(shards[shard], ["id"]).column("id").to_pylist()
-        found.append(np.array([ids[row] for row in (rows[places == shard] - edges[shard]).tolist()], "S"))
+        found.append(ids_of(shards[shard])[rows[places == shard] - edges[shard]])
     return np.concatenate(found)
 
 

@@ -23,7 +23,7 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.records import Documents, read_columns, read_shard
+from lmworks.data.records import Documents, ids_of, read_columns, read_shard
 from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, origins_of
 from lmworks.data.words import has_words, hash_words, word_spans
 from lmworks.errors import LmworksError
@@ -166,7 +166,7 @@ class WindowFiles:
 
 def _ranks(shards: Sequence[Path]) -> NDArray[np.int64]:
     """The place of each document in the order of ids."""
-    ids = np.concatenate([np.array(read_columns(path, ["id"]).column("id").to_pylist(), "S") for path in shards])
+    ids = np.concatenate([ids_of(path) for path in shards])
     ranks = np.empty(len(ids), np.int64)
     ranks[np.argsort(ids, kind="stable")] = np.arange(len(ids))
     return ranks
