@@ -81,7 +81,7 @@ def main() -> None:
 def told(root: Path, name: str) -> dict[str, Any]:
     """What the build's manifests say."""
     from lmworks.pipeline.store import Store
-    from lmworks.release.built import Built, figures_of, read_json
+    from lmworks.release.built import Built, read_json
 
     built = Built.open(Store(root), name)
     found: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def told(root: Path, name: str) -> dict[str, Any]:
             system: [
                 {"name": each.name, "value": each.value, "n": each.n, "interval": each.interval, "chance": each.chance}
                 | {"contamination": each.contamination}
-                for each in figures_of(artifact)
+                for each in artifact.manifest.figures
             ]
             for system, artifact in systems.items()
             if system

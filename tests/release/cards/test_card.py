@@ -52,7 +52,8 @@ def test_the_card_says_what_it_is_what_for_and_how_good(card: str, built: Store)
     assert "| **finetune** | 0.391 | 0.370 to 0.414 | 1,140 | 0.06 |" in card
     assert "| copy-nearest | 0.412 |" in card
     assert "copy-nearest wins" in card
-    assert f"| finetune | train | `{built.named('finetune').digest()[:16]}` |" in card
+    model = built.named("finetune")
+    assert f"| finetune | {model.stage} | `{model.digest()[:16]}` |" in card
     assert "AutoModelForCausalLM.from_pretrained" in card
 
 
