@@ -100,7 +100,7 @@ class Findings:
         try:
             found = measure()
         except Exception as error:
-            found = {"error": in_words(error)}
+            found = {"error": as_text(error)}
         difference = found.get("difference", 0.0)
         if "error" in found or difference == OTHER_ANSWERS or difference > tolerance:
             self.failed.append(f"{part}: {name}")
@@ -152,7 +152,7 @@ def measured(device: torch.device, minutes: float, only: list[str] | None, size:
             try:
                 measure()
             except Exception as error:  # what one part cannot make ready costs the others nothing
-                found.parts.setdefault(part_name, {})["error"] = in_words(error)
+                found.parts.setdefault(part_name, {})["error"] = as_text(error)
                 found.failed.append(part_name)
     ran = {"status": "run", **about, "failed": found.failed, "left": found.left}
     return ran | found.parts
@@ -275,7 +275,7 @@ def generation(found: Findings, device: str, folder: Path, size: Size) -> None:
             found.take("generation", f"{data_type}, {requests} together", partial(answered, data_type, requests))
 
 
-def in_words(error: Exception) -> str:
+def as_text(error: Exception) -> str:
     """Its kind, and what it says, in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
 

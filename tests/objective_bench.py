@@ -14,7 +14,7 @@ from lmworks.pipeline.stage import Result
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.loop.probe import made_up_prompts, made_up_tokenizer
+from lmworks.train.loop.probe import synthetic_prompts, synthetic_tokenizer
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES, objective_of
 from published import take, write_published
@@ -89,8 +89,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.words = made_up_tokenizer(folder / "words", 300)
-        self.watch = made_up_prompts(folder / "watch")
+        self.words = synthetic_tokenizer(folder / "words", 300)
+        self.watch = synthetic_prompts(folder / "watch")
         self.models: dict[str, ModelFolder] = {}
         for name, objective, base in (
             ("decoder", "causal-lm", "scratch"),
@@ -127,7 +127,7 @@ class Bench:
         words = TokenizerFolder(base.path, "") if base and is_published else self.words
         tried = objective_of(objective)
         place = self.folder / name
-        tried.write_made_up(place / "rows", config.sequence_length, 16, words.open())
+        tried.write_synthetic(place / "rows", config.sequence_length, 16, words.open())
         rows = Shards(place / "rows", "rows")
         judges = {"teacher": self.models["decoder"]} if objective == "distillation" else {}
         if not judges and config.judges:

@@ -106,7 +106,7 @@ def main() -> None:
             for amount, alike in zip(amounts, small, strict=True)
         ],
         "ladder_seconds": round(sum(each.seconds for alike in small for each in alike), 1),
-        "law": law.in_words("operations"),
+        "law": law.as_text("operations"),
         "held_out": held_out,
         "hold": sum(each["holds"] for each in held_out),
         "covered": sum(each["holds"] and each["half_width"] <= WIDEST for each in held_out),

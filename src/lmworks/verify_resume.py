@@ -36,7 +36,7 @@ class Verdict:
     straight_seconds: float
     killed_seconds: float
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """One sentence for a terminal."""
         return (
             f"{self.model}: weights, optimizer state and history after {STEPS} steps, straight and killed {self.kills} "

@@ -87,7 +87,7 @@ def test_the_plan_sees_the_accelerator(machine_with_one: None) -> None:
     machine, alone = this_machine(), this_machine("cpu")
     assert (machine.device, machine.processor) == (elsewhere.NAME, "a device that is not here")
     assert 0 < machine.memory_bytes <= 2**30 and machine.cores == alone.cores
-    assert machine.in_words().startswith("a device that is not here (elsewhere), ")
+    assert machine.as_text().startswith("a device that is not here (elsewhere), ")
     speed = counted_speed(machine)
     faster = max(machine.product_rates, key=machine.product_rates.__getitem__)
     assert speed.data_type == faster and speed.flops_per_second < machine.product_rates[faster] and not speed.compile

@@ -13,7 +13,7 @@ from data.tiny_encoders import write_encoder
 from lmworks.errors import UsageError
 from lmworks.graph import CLASSES
 from lmworks.model.pretrained import PretrainedModelConfig
-from lmworks.plan.bases import bases_in, in_words, suggestion
+from lmworks.plan.bases import as_text, bases_in, suggestion
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
 from lmworks.tokens.packaged import PACKAGED
@@ -112,7 +112,7 @@ def test_bases_are_listed_with_licence_size_memory_and_use(tmp_path: Path, packa
     assert (small.family, small.licence) == ("decoder", "mit")
     assert small.tuned_bytes > small.served_bytes > 4 * small.parameters
     assert "names no hidden_size" in found[str(tmp_path / "models" / "broken")].note
-    told = "\n".join(in_words(list(found.values())))
+    told = "\n".join(as_text(list(found.values())))
     assert "smollm2-135m\n    decoder, 134.5M parameters, Apache-2.0" in told
     assert "for classify, extract, search" in told
 

@@ -36,7 +36,7 @@ def test_whatever_is_needed_is_told_within_the_terminal(
 ) -> None:
     needs = NeedsConfig(task=task, budget_usd=money, labelled_examples=labels, requests_per_second=rate, **RICH)
     found = Forecast(needs, tokens, FACTS)
-    lines = found.in_words(width).splitlines()
+    lines = found.as_text(width).splitlines()
     assert lines[0].startswith(f"VERDICT  {found.verdict.step}; ")
     assert max(map(len, lines)) <= width
     assert all(option.usd.low <= option.usd.high and option.days.high > 0 for option in found.options)
@@ -110,7 +110,7 @@ def test_without_prices_nothing_is_costed_and_that_is_said() -> None:
     found = Forecast(NeedsConfig(tokens=10**11, budget_usd=1e9, **RICH), 0, FACTS.model_copy(update={"prices": []}))
     assert not found.options and not found.service and not found.months
     assert found.verdict.step == LADDER[0]
-    said = found.in_words(80)
+    said = found.as_text(80)
     assert "no source" in said and "OWN OR RENT" not in said and "<0.001" not in said
     json.dumps(found.as_json(), allow_nan=False)
 

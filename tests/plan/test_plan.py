@@ -23,7 +23,7 @@ from lmworks.plan.machine import this_machine
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import Rate
 from lmworks.recipe.file import load_recipe
-from lmworks.release.render.outcome import in_words, outcome
+from lmworks.release.render.outcome import as_text, outcome
 from lmworks.train.configs.alignment import GrpoConfig
 from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.configs.train import TrainConfig
@@ -222,7 +222,7 @@ def test_a_training_of_the_same_class_on_this_machine_is_what_a_later_plan_goes_
     assert after.rates["first"].source == "own runs" and after.rates["first"].tokens_per_second == 512
     assert after.rates["first"].begin_seconds == 4.0 and after.speed.measured
     assert sum(after.memory["first"].values()) >= 900 * 2**20
-    assert "512 tokens/s, own runs" in after.in_words()
+    assert "512 tokens/s, own runs" in after.as_text()
     assert plan(tmp_path, "plan.measure=false") == before, "no measurement enters, earlier ones neither"
     assert plan(tmp_path, "first.hidden_size=128").rates["first"].source == "counted", "another class"
 
@@ -258,7 +258,7 @@ def test_the_prediction_goes_with_the_step_and_is_told_beside_the_outcome(tmp_pa
         _, told, _ = outcome(make_manifest(step="first", counts={"steps": 7}, run=held))
         assert told[3] == verdict, "libraries of earlier steps serve this one too"
     assert speed[2] == "100" and "predicted from counting" in speed[3]
-    assert "memory of first" in in_words([memory]) and in_words([]) == ""
+    assert "memory of first" in as_text([memory]) and as_text([]) == ""
     continued = make_manifest(step="first", counts={"steps": 9}, run=run)
     assert next(outcome(continued))[3] == "not known yet", "a continued run took longer than its last part"
 

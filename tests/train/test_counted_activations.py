@@ -16,7 +16,7 @@ from lmworks.train.configs.seq2seq import SpanCorruptionConfig, TextToTextConfig
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.contract import Trainable
 from lmworks.train.families.seq2seq import Pairs
-from lmworks.train.loop.probe import made_up_tokenizer
+from lmworks.train.loop.probe import synthetic_tokenizer
 from lmworks.train.objectives import objective_of
 
 SETTLED = {"from": "scratch", "data": "x", "steps": 1, "threads": 1, "compile": False, "num_heads": 2}
@@ -30,9 +30,9 @@ VOCABULARY = 300
 
 def begun(folder: Path, config: TrainConfig) -> tuple[Trainable, Any]:
     """A model and its first micro-batch of made-up data."""
-    tokenizer = made_up_tokenizer(folder / "tokenizer", VOCABULARY).open()
+    tokenizer = synthetic_tokenizer(folder / "tokenizer", VOCABULARY).open()
     objective = objective_of(config.objective)
-    objective.write_made_up(folder / "rows", config.sequence_length, 64, tokenizer)
+    objective.write_synthetic(folder / "rows", config.sequence_length, 64, tokenizer)
     rows = Shards(folder / "rows", "").open()
     model = objective.begin(config, None, rows, tokenizer, compiled=False)
     model.learn(True, label_smoothing=0.0)

@@ -21,7 +21,7 @@ from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.train import train
 from lmworks.watch.follow import find_run, read_standing
 from lmworks.watch.page import make_app
-from lmworks.watch.terminal import curve, follow, in_words, render
+from lmworks.watch.terminal import as_text, curve, follow, render
 from support import make_context, make_manifest
 
 SHAPE = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "sequence_length": 48}
@@ -68,15 +68,15 @@ def test_a_run_is_found_and_read_while_it_writes(run: Path, tmp_path: Path) -> N
     assert [step for step, _ in standing.series("validation_bits_per_byte")] == [3, 6]
     for line in standing.lines:
         assert line["bits_per_byte"] > 0 and line["tokens_per_second"] > 0 and 0 < line["model_flops_utilisation"] < 1
-    assert "step 6 of 6, 0.0 s left" in in_words(standing)
+    assert "step 6 of 6, 0.0 s left" in as_text(standing)
 
 
 def test_a_run_that_nobody_works_on_has_stopped(run: Path) -> None:
     lock = run.parents[1] / "lock"
     with locked(lock, print):
-        assert "0.0 s left" in in_words(read_standing(run))
+        assert "0.0 s left" in as_text(read_standing(run))
     standing = read_standing(run)
-    assert in_words(standing).startswith("step 6 of 6, stopped: `lmworks build` goes on, ")
+    assert as_text(standing).startswith("step 6 of 6, stopped: `lmworks build` goes on, ")
     assert standing.stopped and standing.seconds_left is None
     page = TestClient(make_app(lambda: run, "secret")).get("/secret/").text
     assert "stopped" in page and " left" not in page

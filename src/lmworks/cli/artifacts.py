@@ -58,7 +58,7 @@ def trace(
     opened = open_store(store)
     found = opened.named(artifact) if artifact else opened.served()[0]
     traced = trace_lineage(opened, found) if answer is None else trace_answer(opened, found, answer)
-    tell(traced.in_words(), traced.as_json(), as_json)
+    tell(traced.as_text(), traced.as_json(), as_json)
 
 
 def report(store: StoreOption = None, as_json: JsonOption = False) -> None:

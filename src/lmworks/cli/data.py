@@ -78,7 +78,7 @@ def inspect_data(
     built = Built.open(open_store(store))
     steps = [step] if step else inspectable(built)
     found = [changes_of(built, name, count, seed, personal=show_personal, only=reason) for name in steps]
-    tell("\n\n".join(each.in_words() for each in found), [asdict(each) for each in found], as_json)
+    tell("\n\n".join(each.as_text() for each in found), [asdict(each) for each in found], as_json)
     if reason and not any(each.counted or each.examples for each in found):
         print(f"no reason begins with {reason!r}; without --reason all are shown", file=sys.stderr)
 
@@ -143,4 +143,4 @@ def blend(
         raise UsageError(f"--ratios {ratios}: expected numbers from 0 to 1, such as 0,0.5,1") from None
     with closing(make_display()) as display:
         found, picture = sweep(recipe, settings or (), store, mix, part, shares, display)
-    tell(f"{found.in_words()}\npicture: {picture}", found.as_json(), as_json)
+    tell(f"{found.as_text()}\npicture: {picture}", found.as_json(), as_json)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def say_counted(plan: Plan) -> None:
-    print(f"{plan.in_words()}\nThis machine is being measured for half a minute; the plan may change.", file=sys.stderr)
+    print(f"{plan.as_text()}\nThis machine is being measured for half a minute; the plan may change.", file=sys.stderr)
 
 
 def init(
@@ -86,7 +86,7 @@ def plan(
     Example: lmworks plan recipes/quickstart.yaml
     """
     from lmworks.plan.plan import forecast_of
-    from lmworks.release.render.outcome import in_words, outcome
+    from lmworks.release.render.outcome import as_text, outcome
     from lmworks.workspace import open_workspace
 
     announce = None if as_json else say_counted
@@ -104,10 +104,10 @@ def plan(
         print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))
     else:
         if told:
-            print(told.in_words(min(120, shutil.get_terminal_size().columns)), end="\n\n")
-        print(workspace.plan.in_words())
+            print(told.as_text(min(120, shutil.get_terminal_size().columns)), end="\n\n")
+        print(workspace.plan.as_text())
         artifacts = (workspace.build.look(node)[0] for node in workspace.build.nodes)
-        print(in_words(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
+        print(as_text(row for artifact in artifacts if artifact for row in outcome(artifact.manifest)), end="")
 
 
 def build(
@@ -137,7 +137,7 @@ def build(
     asked = with_device(settings, device)
     workspace = open_workspace(recipe, asked, store, measure=True, replan=replan, until=until, announce=announce)
     if not as_json:
-        print(workspace.plan.in_words(), file=sys.stderr)
+        print(workspace.plan.as_text(), file=sys.stderr)
     with closing(make_display()) as display:
         artifacts = run(workspace, display, until=until, rebuild=rebuild or (), ray=ray)
     report_path = write_report(workspace.store, workspace.recipe.name)
@@ -168,7 +168,7 @@ def verify_resume(
 
     with closing(make_display()) as display:
         verdict = resuming.verify_resume(open_workspace(recipe, settings or (), store, measure=True), model, display)
-    tell(verdict.in_words(), asdict(verdict), as_json)
+    tell(verdict.as_text(), asdict(verdict), as_json)
     if verdict.different:
         raise LmworksError("a continued run is not the same run: report the line above with the recipe")
 
@@ -182,7 +182,7 @@ def status(
     """
     from lmworks.train.configs.train import LIVE
     from lmworks.watch.follow import read_standing
-    from lmworks.watch.terminal import in_words
+    from lmworks.watch.terminal import as_text
     from lmworks.workspace import open_workspace
 
     workspace = open_workspace(recipe, settings or (), store)
@@ -192,7 +192,7 @@ def status(
         state = "built" if artifact else "stale"
         if not artifact and (found := workspace.build.under_way(node)):
             state, live = found[0], found[1] / "scratch" / LIVE
-            reason = in_words(read_standing(live)) if live.exists() else reason
+            reason = as_text(read_standing(live)) if live.exists() else reason
         rows.append({"step": node.name, "built": artifact is not None, "state": state, "reason": reason})
     if as_json:
         print_json(rows)

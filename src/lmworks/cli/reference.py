@@ -21,7 +21,7 @@ def explain(
     Example: lmworks explain curate.near_duplicates
     """
     from lmworks.reference.facts import faults, fields_at, find, kinds
-    from lmworks.reference.render import in_words, listed
+    from lmworks.reference.render import as_text, listed
     from lmworks.reference.render import pages as rendered
 
     if pages:
@@ -30,7 +30,7 @@ def explain(
             (pages / file).write_text(text, encoding="utf-8")
     found, field = find(name) if name else (list(kinds()), "")
     width = min(120, shutil.get_terminal_size().columns)
-    words = in_words(found, field, width) if name else "\n".join([listed(found, width), *faults()])
+    words = as_text(found, field, width) if name else "\n".join([listed(found, width), *faults()])
     told = [
         {
             "group": kind.group,

@@ -22,12 +22,12 @@ def bases(
 
     Example: lmworks bases --task classify
     """
-    from lmworks.plan.bases import bases_in, in_words, suggestion
+    from lmworks.plan.bases import as_text, bases_in, suggestion
     from lmworks.plan.machine import this_machine
 
     found = bases_in(folders or [Path()])
     said = suggestion(found, task, this_machine().memory_bytes) if task else None
-    words = "\n".join([*in_words(found), *([said] if said else [])])
+    words = "\n".join([*as_text(found), *([said] if said else [])])
     tell(words, {"bases": [each.as_json() for each in found], "suggestion": said}, as_json)
 
 
@@ -45,7 +45,7 @@ def check(
     Example: lmworks check recipes/quickstart.yaml finetune
     """
     from lmworks.pipeline.display import make_display
-    from lmworks.release.report.checks import checked, in_words
+    from lmworks.release.report.checks import as_text, checked
     from lmworks.workspace import open_workspace, run
 
     workspace = open_workspace(recipe, settings or (), store)
@@ -59,5 +59,5 @@ def check(
             run(workspace, display, until=name, remember=False)
     found = {name.removesuffix("/check"): workspace.build.artifacts[name] for name in wanted}
     colour, plan = sys.stdout.isatty(), workspace.plan
-    words = [in_words(model, artifact, plan.prediction(model), colour=colour) for model, artifact in found.items()]
+    words = [as_text(model, artifact, plan.prediction(model), colour=colour) for model, artifact in found.items()]
     tell("\n".join(words), {model: checked(artifact) for model, artifact in found.items()}, as_json)

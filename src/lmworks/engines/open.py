@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
-from lmworks.model.folder import engine_of, is_ours, require_whole
+from lmworks.model.folder import engine_of, is_native, require_whole
 from lmworks.model.published import load_published_decoder
 from lmworks.registry import Kinds
 
@@ -74,7 +74,7 @@ ENGINES: Kinds[Open] = Kinds(
 
 def engine_named(folder: Path) -> str:
     """The name of the engine for a model folder: what its config.json says, or one of ours that knows it."""
-    return engine_of(folder) or ("torch" if is_ours(folder) else "transformers")
+    return engine_of(folder) or ("torch" if is_native(folder) else "transformers")
 
 
 def open_engine(folder: Path, data_type: str = "auto", device: str = AUTO) -> Engine:

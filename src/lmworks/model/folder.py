@@ -177,7 +177,7 @@ def name_engine(folder: Path, engine: str) -> None:
     write_json(folder / "config.json", read_json(folder / "config.json") | {ENGINE: engine})
 
 
-def is_ours(folder: Path) -> bool:
+def is_native(folder: Path) -> bool:
     """Whether our decoder computes this architecture."""
     return str(read_json(folder / "config.json").get("model_type")) in ARCHITECTURES
 
@@ -263,7 +263,7 @@ def approximate_config(path: Path) -> DecoderConfig:
 
 def shape_of(folder: Path) -> Shape:
     """What a model of any family counts of itself; of other architectures it is nearly right."""
-    if is_ours(folder):
+    if is_native(folder):
         return read_config(folder)
     fields = folder / "config.json"
     found = read_json(fields)

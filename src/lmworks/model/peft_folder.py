@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, told
 from lmworks.model.files import check_own_files, load_weights, open_weights, read_json
-from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_ours, read_config
+from lmworks.model.folder import ADAPTER, ADAPTER_CONFIG, ADAPTER_WEIGHTS, PREFIXES, is_native, read_config
 from lmworks.recipe.patterns import Pattern
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def put_on(base: Path, adapter: Path) -> int:
     check_own_files(adapter, [ADAPTER_CONFIG, ADAPTER_WEIGHTS])
     if not (adapter / ADAPTER_WEIGHTS).is_file():
         raise LmworksError(f"{adapter}: no {ADAPTER_WEIGHTS}; pickled .bin files are never read: save the adapter anew")
-    before = config.get("peft_type") in PREFIXES.values() and is_ours(base) and not config.get("prefix_projection")
+    before = config.get("peft_type") in PREFIXES.values() and is_native(base) and not config.get("prefix_projection")
     if before and not read_config(base).sliding_window:
         (base / ADAPTER).mkdir()
         for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):

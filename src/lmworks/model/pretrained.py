@@ -17,7 +17,7 @@ from lmworks.model.folder import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     engine_of,
-    is_ours,
+    is_native,
     load_model,
     shape_of,
     stored_parameters,
@@ -119,7 +119,7 @@ def import_model(config: PretrainedModelConfig, out: Path, context: Context) -> 
             shutil.copyfileobj(stream, copy)
     check_own_files(out, [])
     found = read_json(out / "config.json")
-    if not is_ours(out):
+    if not is_native(out):
         from lmworks.model.published import require_known
 
         require_known(out)
@@ -182,7 +182,7 @@ def _rename(raw: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
 
 def _grow(out: Path, tokenizer: Tokenizer, stand_ins: Mapping[int, int | None]) -> None:
     """Check that the weights are whole; write them anew with rows for new tokens, if there are any."""
-    if is_ours(out) and not stand_ins:
+    if is_native(out) and not stand_ins:
         load_model(out, "bfloat16")
         return
     model = load_published_decoder(out, None)

@@ -11,7 +11,7 @@ from typing import Any
 from lmworks.errors import LmworksError
 from lmworks.model.config import FLOAT32, DecoderConfig
 from lmworks.model.files import read_json
-from lmworks.model.folder import is_ours, stored_parameters
+from lmworks.model.folder import is_native, stored_parameters
 from lmworks.model.gguf import stated_licence
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.tokens.packaged import PACKAGED
@@ -87,7 +87,7 @@ def _look(place: Path, name: str, licence: str | None) -> Found:
             served += FLOAT32 * 2 * shape.num_layers * shape.num_key_value_heads * shape.head_size * 512
     except LmworksError as error:
         return Found(name, "", licence or "not stated", 0, disk, 0, 0, str(error))
-    ours = family != "decoder" or place.is_file() or is_ours(place)
+    ours = family != "decoder" or place.is_file() or is_native(place)
     note = "" if ours else "computed by transformers, and not served"
     return Found(name, family, licence or _licence(place), count, disk, tuned, served, note)
 
@@ -125,7 +125,7 @@ def suggestion(found: Sequence[Found], task: str, memory_bytes: int) -> str:
     return f"{task}: `{field}: {best.name}`, the largest {best.family} here that fits{more}"
 
 
-def in_words(found: Sequence[Found]) -> Iterator[str]:
+def as_text(found: Sequence[Found]) -> Iterator[str]:
     """A line a base, and under it what it takes."""
     for each in found:
         if not each.parameters:

@@ -161,7 +161,7 @@ class Forecast:
         """All of it, with every fact and formula, for programs."""
         return dict(to_jsonable_python(vars(self), inf_nan_mode="null"))
 
-    def in_words(self, width: int) -> str:
+    def as_text(self, width: int) -> str:
         """The forecast for a terminal of so many columns."""
         verdict, run = self.verdict, self.run
         lines = [f"VERDICT  {verdict.step}; {verdict.architecture}; {verdict.place}", f"  {verdict.how}"]

@@ -31,7 +31,7 @@ class Machine:
     product_rates: Mapping[str, float] = field(default_factory=dict)
     """Of an accelerator, by data type: operations a second of a large matrix product, just measured."""
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """What computes, and the cores beside it."""
         kind = "" if self.device == CPU else f" ({self.device})"
         return f"{self.processor}{kind}, {self.cores} cores"

@@ -110,11 +110,11 @@ class Plan:
         fields = {name: value for name, value in record.items() if name != "device"}
         return TypeAdapter(cls).validate_python(fields)
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """The plan for a terminal."""
         how = "measured" if self.speed.measured else "estimated by counting"
         lines = [
-            f"plan {self.key[:8]} for {self.machine.in_words()}",
+            f"plan {self.key[:8]} for {self.machine.as_text()}",
             f"  speed      {self.speed.flops_per_second / 1e9:,.0f} GFLOP/s in training, {how}",
         ]
         for name, values in self.models.items():

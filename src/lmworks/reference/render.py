@@ -68,7 +68,7 @@ def _code(default: str) -> str:
     return default if default in ("required", "none", "theirs") else f"`{_cell(default)}`"
 
 
-def in_words(kinds: Sequence[Kind], field: str, width: int) -> str:
+def as_text(kinds: Sequence[Kind], field: str, width: int) -> str:
     """Kinds with their fields, or with one of them, for a terminal."""
     return "\n".join(line for kind in kinds for line in _told(kind, field, width)).rstrip()
 

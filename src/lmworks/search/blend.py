@@ -63,7 +63,7 @@ class Sweep:
         about = {"mix": self.mix, "part": self.part, "model": self.model}
         return {**about, "recommended": self.recommended.ratio, "rule": RULE, "trials": trials}
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """A table for a terminal."""
         names = self.trials[0].bits_per_byte
         lines = [

@@ -84,7 +84,7 @@ class Law:
             found = np.where(over > 0, over / np.maximum(gain * self.floor, 0.0), 0.0)
             return _quantiles(self.unit * found ** (1 / self.exponent))
 
-    def in_words(self, amount: str) -> str:
+    def as_text(self, amount: str) -> str:
         """The law at the median of its draws."""
         floor, size, exponent = (float(np.median(each)) for each in (self.floor, self.size, self.exponent))
         return f"loss = {floor:.2f} + {size:.2f} / ({amount} / {self.unit:.3g})^{exponent:.2f}"

@@ -59,7 +59,7 @@ def scale(runs: Runs, *, minutes: float, seeds: int) -> Outcome:
         found = "  ".join(f"{each.loss:.4f}" for each in alike)
         words.append(f"{amount:>12.3g} {alike[0].parameters:>12,} {alike[0].tokens:>12,}  {found}")
     words += [
-        f"law: {law.in_words('operations')}",
+        f"law: {law.as_text('operations')}",
         f"{runs.model} as the recipe has it, {whole:.3g} operations ({whole / amounts[-1]:.1f} times the ladder's "
         f"largest): {loss:.4f} predicted, 95 % interval {low:.4f} to {high:.4f}",
     ]
@@ -191,7 +191,7 @@ def data_curve(runs: Runs, *, gain: float, target: float | None) -> Outcome:
     words = [f"{'data':>8} {'examples':>10}  validation loss (nats a token)"]
     words += [f"{x / count:>8.2%} {x:>10,.0f}  {y:.4f}" for x, y in zip(amounts, losses, strict=True)]
     words += [
-        f"law: {law.in_words('examples')}",
+        f"law: {law.as_text('examples')}",
         f"twice the data: {loss:.4f} expected, 95 % interval {low:.4f} to {high:.4f}",
         f"enough examples for {goal}: {middle} (95 % interval {low_end} to {high_end})",
     ]

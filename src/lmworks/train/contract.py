@@ -172,9 +172,9 @@ class Objective(ABC):
     Rows are read in the order of seeded permutations, of each part where there are several.
     """
 
-    weighed = "token"
+    mean_over = "token"
     """What the loss is a mean over: tokens, pairs."""
-    other_measure: tuple[str, str] | None = None
+    validation_measure: tuple[str, str] | None = None
     """Method and unit of what stands for a loss on validation data, where it is not that on training data."""
 
     def __init__(self, rows: PackedRows, config: Any) -> None:
@@ -221,7 +221,7 @@ class Objective(ABC):
         """Why the run ends after a step of which the history tells this, in words; None if it goes on."""
         return None
 
-    def to_lower(self, measured: Mapping[str, float]) -> float:
+    def selection_loss(self, measured: Mapping[str, float]) -> float:
         """What is least of the best weights, of what was measured on validation data."""
         return measured["validation_loss"]
 
@@ -231,10 +231,10 @@ class Objective(ABC):
         return []
 
     @staticmethod
-    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+    def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
         """Random data in the form that this objective reads, to rehearse on: here, segments whose tokens all train."""
-        tokens = made_up_tokens(sequence_length, rows, tokenizer)
-        write_made_up_rows(out, tokens, np.ones_like(tokens), tokenizer)
+        tokens = synthetic_tokens(sequence_length, rows, tokenizer)
+        write_synthetic_rows(out, tokens, np.ones_like(tokens), tokenizer)
 
 
 def packed_batch(rows: PackedRows, numbers: Numbers) -> Batch:
@@ -243,7 +243,7 @@ def packed_batch(rows: PackedRows, numbers: Numbers) -> Batch:
     return Batch(torch.from_numpy(tokens.astype(np.int64)), torch.from_numpy(weights.astype(np.float32)))
 
 
-def made_up_tokens(sequence_length: int, rows: int, tokenizer: Tokenizer) -> Ids:
+def synthetic_tokens(sequence_length: int, rows: int, tokenizer: Tokenizer) -> Ids:
     """Random tokens [rows,T+1] in segments of random length."""
     draw = np.random.default_rng(0)
     tokens = draw.integers(3, tokenizer.vocab_size, (rows, sequence_length + 1))
@@ -252,7 +252,7 @@ def made_up_tokens(sequence_length: int, rows: int, tokenizer: Tokenizer) -> Ids
     return tokens
 
 
-def write_made_up_rows(
+def write_synthetic_rows(
     out: Path,
     tokens: Ids,
     weights: Ids,

@@ -18,7 +18,7 @@ from lmworks.release.render.templates import environment
 from lmworks.serve.access import SECURITY_HEADERS
 from lmworks.serve.run import listen
 from lmworks.watch.follow import Standing, read_standing
-from lmworks.watch.terminal import ROWS, in_words
+from lmworks.watch.terminal import ROWS, as_text
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
 SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def render(standing: Standing) -> str:
     """The page of a run as it is now."""
     charts = [_chart(standing, title, name) for title, name, _ in ROWS if name != "validation_loss"]
     template = environment(__package__).get_template("watch.html.jinja")
-    return template.render(standing=standing, words=in_words(standing), charts=[chart for chart in charts if chart])
+    return template.render(standing=standing, words=as_text(standing), charts=[chart for chart in charts if chart])
 
 
 def _chart(standing: Standing, title: str, name: str) -> str:

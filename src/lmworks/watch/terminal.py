@@ -53,10 +53,10 @@ def render(standing: Standing) -> Group:
             table.add_row(title, curve([value for _, value in points]), form.format(points[-1][1]))
     sample = standing.samples[-1] if standing.samples else None
     shown = f"\n{sample['prompt']}\n  {sample['text'][:SAMPLE_LETTERS]}" if sample else ""
-    return Group(Text(f"{standing.name}: {in_words(standing)}", style="bold"), table, Text(shown))
+    return Group(Text(f"{standing.name}: {as_text(standing)}", style="bold"), table, Text(shown))
 
 
-def in_words(standing: Standing) -> str:
+def as_text(standing: Standing) -> str:
     """One line: how far, how long yet, how large."""
     parts = [f"step {standing.done:,} of {standing.steps:,}"]
     if standing.finished:

@@ -34,7 +34,7 @@ def marked(change: Change, which: str) -> list[str]:
 
 
 def everything(found: Changes) -> str:
-    return found.in_words() + json.dumps(asdict(found), ensure_ascii=False)
+    return found.as_text() + json.dumps(asdict(found), ensure_ascii=False)
 
 
 def test_every_step_that_makes_documents_can_be_looked_into(built: Built) -> None:
@@ -120,7 +120,7 @@ def test_one_reason_can_be_asked_for(built: Built) -> None:
 
 
 def test_in_words_the_marks_stand_around_what_changed(built: Built) -> None:
-    words = changes_of(built, "clean", 99).in_words()
+    words = changes_of(built, "clean", 99).as_text()
     assert words.startswith("clean (normalise): of 77 documents 1 dropped, 13 changed\n\n1 empty\n")
     assert "[-··↵↵↵↵-]{+↵↵+}Write to" in words
     assert "\x1b" not in words and "\u202e" not in words

@@ -36,8 +36,8 @@ def test_every_file_above_a_model_with_hash_licence_and_state(store: Store) -> N
     assert files["bucket.txt"]["licence"] == "CC-BY-4.0"
     assert len(files["bucket.txt"]["sha256"]) == 64
     assert {file["state"] for file in files.values()} == {"unchanged"}
-    assert "handbook  CC-BY-4.0  14 files" in found.in_words() and "all unchanged" in found.in_words()
-    assert "bucket.txt" not in found.in_words(), "in words only what changed is listed"
+    assert "handbook  CC-BY-4.0  14 files" in found.as_text() and "all unchanged" in found.as_text()
+    assert "bucket.txt" not in found.as_text(), "in words only what changed is listed"
 
 
 def test_an_edited_and_a_missing_file_are_flagged(store: Store, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_an_edited_and_a_missing_file_are_flagged(store: Store, tmp_path: Path) 
     states = {file.path: file.state for file in found.files}
     assert (states.pop("bucket.txt"), states.pop("queue.txt")) == ("EDITED", "MISSING")
     assert set(states.values()) == {"unchanged"}
-    said = found.in_words()
+    said = found.as_text()
     assert "12 unchanged, 1 EDITED, 1 MISSING" in said
     assert "EDITED    bucket.txt  sha256 was " in said and "MISSING   queue.txt  no such file" in said
 
@@ -57,7 +57,7 @@ def test_a_source_folder_that_is_gone_makes_all_its_files_missing(store: Store, 
     (tmp_path / "sources").rename(tmp_path / "elsewhere")
     found = trace(store)
     assert {file.state for file in found.files} == {"MISSING"}
-    assert "there is no folder" in found.in_words()
+    assert "there is no folder" in found.as_text()
 
 
 def test_an_answer_leads_to_the_documents_that_trained_the_model_and_its_base(store: Store) -> None:
@@ -71,8 +71,8 @@ def test_an_answer_leads_to_the_documents_that_trained_the_model_and_its_base(st
     assert best.share == pytest.approx(best.words / (best.words + 2))
     assert best.shared == answer
     assert found.share == best.share
-    assert f"»{answer}«" in " ".join(found.in_words().split())
-    assert max(map(len, found.in_words().split("\n"))) <= 100
+    assert f"»{answer}«" in " ".join(found.as_text().split())
+    assert max(map(len, found.as_text().split("\n"))) <= 100
     assert len(found.passages) == len({passage.document for passage in found.passages}) == 5
     assert json.loads(json.dumps(found.as_json()))["passages"][0]["path"] == path
 
@@ -104,7 +104,7 @@ def test_an_answer_of_our_own_wording_says_so(store: Store) -> None:
     assert found.passages[0].step == "questions.train"
     base = trace_answer(store, store.named("pretrain"), "I write about cloud services and nothing else.")
     assert base.passages == [], "the base was not tuned on it"
-    assert base.in_words().startswith("0% of the answer's 8 words")
+    assert base.as_text().startswith("0% of the answer's 8 words")
 
 
 def test_what_cannot_be_traced_is_said_plainly(store: Store) -> None:

@@ -89,7 +89,7 @@ def test_a_limit_lowers_a_share_evenly_and_is_told() -> None:
     made = mixture(1000, {"a": 50, "b": 900}, weights={"a": 0.7, "b": 0.3}, max_epochs={"a": 4})
     assert made.rows_read == {"a": 200, "b": 800}
     assert worst(owners(made, 1000), {"a": 0.2, "b": 0.8}) < 1
-    first, second = made.in_words()
+    first, second = made.as_text()
     assert first == "a: 200 of 1,000 rows (20.0%), 4.00 epochs; 70.0% was asked for, and limits on epochs changed it"
     assert second.startswith("b: 800 of 1,000 rows (80.0%), 0.89 epochs; 30.0% was asked for")
 

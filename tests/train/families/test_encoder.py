@@ -191,7 +191,7 @@ def test_the_loss_is_a_mean_over_what_has_a_label(
     texts = int((tokens == tokenizer.open().end_of_turn_id).sum())
     inside = int((tokens > tokenizer.open().end_of_turn_id).sum())
     assert weight == (texts if counted == "text" else inside) and inside > 4 * texts
-    assert made.weighed == counted
+    assert made.mean_over == counted
 
 
 def test_a_run_that_was_killed_ends_with_the_same_bytes(

@@ -22,7 +22,7 @@ from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED
 from lmworks.tokens.rows.shards import Shards
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, TokenizerFolder
 from lmworks.train.objectives import OBJECTIVES
-from lmworks.train.preflight.check import check, in_words
+from lmworks.train.preflight.check import as_text, check
 from support import make_context
 from tiny import make_tiny_model
 
@@ -101,10 +101,10 @@ def test_sound_rows_pass_and_one_step_is_run(tmp_path: Path) -> None:
 
 def test_the_mask_is_shown_over_the_whole_sample(tmp_path: Path) -> None:
     sample = Tuning(tmp_path, SOUND).check().examples[0]["pieces"]
-    told = in_words(sample)
+    told = as_text(sample)
     assert told.startswith("<|endoftext|><|im_start|>user\nWhat does S3")
     assert told.count("⟦It lists tags.<|im_end|>⟧") == told.count("⟦It returns.<|im_end|>⟧") == 1
-    assert "\x1b[32mIt returns.<|im_end|>\x1b[0m" in in_words(sample, colour=True)
+    assert "\x1b[32mIt returns.<|im_end|>\x1b[0m" in as_text(sample, colour=True)
 
 
 def test_a_lost_mask_is_refused(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_sound_pairs_pass_and_one_step_is_run(tmp_path: Path) -> None:
     assert (result.counts["records"], result.counts["groups"], result.counts["turns"]) == (20, 20, 40)
     assert not any(result.counts[name] for name in ("silent", "endless", "doubled", "foreign", "masked", "alike"))
     assert result.measured["loss"] == pytest.approx(0.693, abs=1e-3) and result.measured["gradient_norm"] > 0
-    shown = [in_words(example["pieces"]) for example in result.examples]
+    shown = [as_text(example["pieces"]) for example in result.examples]
     assert any("⟦On day" in text for text in shown) and any("⟦No idea.<|im_end|>⟧" in text for text in shown)
 
 
@@ -263,7 +263,7 @@ def test_pairs_of_answers_that_were_all_cut_pass_and_no_end_is_learned(tmp_path:
             pair[side][0]["finish_reason"] = "length"
     result = Judging(tmp_path, cut).check()
     assert (result.counts["cut"], result.counts["endless"]) == (40, 0) and result.measured["gradient_norm"] > 0
-    assert not any("<|im_end|>⟧" in in_words(example["pieces"]) for example in result.examples)
+    assert not any("<|im_end|>⟧" in as_text(example["pieces"]) for example in result.examples)
 
 
 def test_answers_that_are_judged_alone_pass(tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_sound_prompts_pass_and_one_rollout_is_learned_from(tmp_path: Path) -> N
     assert result.counts["records"] == result.counts["prompts"] == 20
     assert not any(result.counts[name] for name in ("unframed", "crowded", "beyond", "doubled"))
     assert {"loss", "gradient_norm", "reward", "distinct", "answer_tokens"} <= set(result.measured)
-    told = in_words(result.examples[0]["pieces"])
+    told = as_text(result.examples[0]["pieces"])
     assert told.startswith("<|endoftext|><|im_start|>user\nWhat does S3")
     assert told.endswith("<|im_start|>assistant\n⟦It lists.<|im_end|>⟧")
 

@@ -27,7 +27,7 @@ from lmworks.evaluate.items import (
 )
 from lmworks.evaluate.questions import QuestionsConfig, draw
 from lmworks.lazy import np
-from lmworks.model.folder import ModelFolder, is_ours, read_config
+from lmworks.model.folder import ModelFolder, is_native, read_config
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
@@ -72,7 +72,7 @@ def evaluate_preference_accuracy(
     context: Context,
 ) -> Result:
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
-    ranks = is_ours(model.path) and bool(read_config(model.path).labels)
+    ranks = is_native(model.path) and bool(read_config(model.path).labels)
     engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type, config.device)
     if ranks:
         leads, how = _by_scores(engine), "difference of a reward model's scores"

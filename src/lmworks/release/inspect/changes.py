@@ -47,7 +47,7 @@ class Change:
     about: str = ""
     """What else the step noted of it."""
 
-    def in_words(self) -> Iterator[str]:
+    def as_text(self) -> Iterator[str]:
         """Lines for a terminal."""
         head = f"{self.id} {self.outcome}" + (f"; {self.about}" if self.about else "")
         yield from textwrap.wrap(printable(head), WIDTH, initial_indent="  ", subsequent_indent="    ")
@@ -160,7 +160,7 @@ class Changes:
     unknown: list[str]
     """Inputs that are no longer in the store: what the step did to their documents cannot be shown."""
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """What the step did, for a terminal: taken out in [-these-], put in in {+these+}."""
         lines = [f"{self.step} ({self.stage})"]
         if self.before:
@@ -170,7 +170,7 @@ class Changes:
             times = f"{self.counted[reason]:,} " if reason in self.counted else ""
             lines += ["", printable(f"{times}{reason}")]
             for change in self.examples.get(reason, ()):
-                lines += change.in_words()
+                lines += change.as_text()
         return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import read_lines
-from lmworks.release.render.outcome import in_words, outcome
+from lmworks.release.render.outcome import as_text, outcome
 from lmworks.release.render.words import duration, number, sentence_of, shorten, size, visible
 
 WIDTH = 100
@@ -40,7 +40,7 @@ def describe(artifact: Artifact) -> str:
             }
         )
     ]
-    if told := in_words(outcome(manifest)):
+    if told := as_text(outcome(manifest)):
         parts.append(told)
     if counts := manifest.counts:
         parts.append("counts\n" + _table({name: f"{count:>12,}" for name, count in counts.items()}))

@@ -56,7 +56,7 @@ def outcome(manifest: Manifest) -> Iterator[Row]:
     yield f"tokens per second of {step}", number(speed), number(actual), verdict
 
 
-def in_words(rows: Iterable[Row]) -> str:
+def as_text(rows: Iterable[Row]) -> str:
     """Rows for a terminal; empty if there are none."""
     lines = [f"  {name:30} {predicted:22} {actual:10} {verdict}".rstrip() for name, predicted, actual, verdict in rows]
     return "\n".join(["predicted before, and actual", *lines] if lines else [])

@@ -10,7 +10,7 @@ from lmworks.release.built import Built, read_lines
 from lmworks.release.inspect.hidden import hide
 from lmworks.release.render.words import duration, number, size, visible_lines
 from lmworks.tokens.rows.shards import LOST
-from lmworks.train.preflight.check import in_words as sample_in_words
+from lmworks.train.preflight.check import as_text as sample_in_words
 from lmworks.train.preflight.inspection import Piece
 
 
@@ -105,7 +105,7 @@ def _length(counts: Mapping[str, int], samples: str) -> str:
     return f"of {number(counts['records'])} {samples} {lost}"
 
 
-def in_words(model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool) -> str:
+def as_text(model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool) -> str:
     """For a terminal: samples with their mask, then what was found."""
     shown = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact)]
     told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted).items())

@@ -83,7 +83,7 @@ class Traced:
         gone = {"unknown": self.unknown, "stand_ins": self.stand_ins}
         return {"step": self.artifact.manifest.step, "steps": steps, **gone, "files": files}
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """Steps by name, files by source; only files that changed are named."""
         name = max(len(item.step) for item in self.steps)
         stage = max(len(item.artifact.stage) for item in self.steps)
@@ -222,7 +222,7 @@ class TracedAnswer:
         """All fields."""
         return asdict(self)
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """The passages, with what they share in »brackets«."""
         lines = [
             f"{self.share:.0%} of the answer's {self.words} words stand in the {self.texts:,} texts that trained "

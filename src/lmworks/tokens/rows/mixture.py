@@ -99,7 +99,7 @@ class Mixture:
             found.append(sum(sizes[:part]) + self._orders[part](seed, epoch)[rest])
         return np.array(found)
 
-    def in_words(self) -> list[str]:
+    def as_text(self) -> list[str]:
         """One line a part: how much of it is read, and what a limit took away."""
         lines = []
         for (name, rows), wanted in zip(self.parts.items(), self.rows_wanted, strict=True):

@@ -24,7 +24,7 @@ from lmworks.model.files import read_json
 from lmworks.model.folder import (
     ARCHITECTURES,
     ModelFolder,
-    is_ours,
+    is_native,
     load_model,
     read_config,
     require_whole,
@@ -164,12 +164,12 @@ class DecoderObjective(Objective):
     ) -> Any:
         """A decoder: the base, or one of the shape in the config."""
         model: TrainableDecoder | TrainablePublished
-        if base and not is_ours(base.path):
+        if base and not is_native(base.path):
             if cls.ours_alone:
                 raise LmworksError(f"{base.path}: {cls.ours_alone.format(config.objective)}")
             model = begin_published(config, base, tokenizer)
         else:
-            model = begin_ours(config, base, rows, tokenizer, compiled=compiled, labels=cls.labels)
+            model = begin_native(config, base, rows, tokenizer, compiled=compiled, labels=cls.labels)
         if cls.needs_reference:
             model.keep_beginning()
         return model
@@ -191,7 +191,7 @@ class DecoderObjective(Objective):
         return found
 
 
-def begin_ours(
+def begin_native(
     config: TrainConfig,
     base: ModelFolder | None,
     rows: PackedRows,

@@ -24,7 +24,7 @@ def means(sums: Sequence[Sums]) -> dict[str, float]:
 
 
 def judge_fit(
-    trained: Sequence[Sums], unseen: Sequence[Sums], losses: Sequence[float], passes: float, weighed: str = "token"
+    trained: Sequence[Sums], unseen: Sequence[Sums], losses: Sequence[float], passes: float, mean_over: str = "token"
 ) -> tuple[Figure, str]:
     """The gap between text just trained on and text never seen, and what it and the way of the loss mean.
 
@@ -43,7 +43,7 @@ def judge_fit(
         value=gap,
         n=sum(map(len, groups)),
         interval=interval,
-        unit=f"nats per {weighed}",
+        unit=f"nats per {mean_over}",
         method="loss on the first validation rows less that on the rows last trained on, at the end, in micro-batches; "
         "Welch interval with the freedom of the smaller side",
     )

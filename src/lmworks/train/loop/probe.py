@@ -67,11 +67,11 @@ def rehearse(
     device, threads = find_device(config.device), most_threads or int(config.threads)
     if most_threads and device.type == CPU:
         threads = useful_threads(most_threads, getattr(torch, config.data_type))
-    tokenizer = made_up_tokenizer(folder / "tokenizer", vocab_size)
+    tokenizer = synthetic_tokenizer(folder / "tokenizer", vocab_size)
     words = tokenizer.open()
 
     def rows(name: str, of: TrainConfig, count: int) -> Shards:
-        objective_of(of.objective).write_made_up(folder / name, of.sequence_length, count, words)
+        objective_of(of.objective).write_synthetic(folder / name, of.sequence_length, count, words)
         return Shards(folder / name, "")
 
     def begin(of: TrainConfig, base: ModelFolder | None, data: Shards) -> Trainable:
@@ -88,7 +88,7 @@ def rehearse(
     settings = {"threads": threads, "steps": steps, "validation_steps": every, "checkpoint_steps": every}
     context = Context(folder, _Nowhere(), _Nowhere(), check_stop=lambda: None, log=lambda line: None)
     trained = config.model_copy(update=settings)
-    watch = made_up_prompts(folder / "watch") if config.watch else None
+    watch = synthetic_prompts(folder / "watch") if config.watch else None
     forget_peak(device)  # of making what it begins with
     began = time.perf_counter()
     found = dict(train(trained, base, data, tokenizer, data, watch, out=folder / "model", context=context).measured)
@@ -96,7 +96,7 @@ def rehearse(
     return {**found, "threads": threads, "peak_memory_bytes": peak_bytes(device)}
 
 
-def made_up_prompts(folder: Path) -> Handle:
+def synthetic_prompts(folder: Path) -> Handle:
     """What is watched, in both forms that an objective may read: documents, and conversations."""
     folder.mkdir()
     text = f"{MADE_UP_PROMPT}\n{MADE_UP_PROMPT}"
@@ -107,7 +107,7 @@ def made_up_prompts(folder: Path) -> Handle:
     return Handle(folder, "")
 
 
-def made_up_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
+def synthetic_tokenizer(folder: Path, vocab_size: int) -> TokenizerFolder:
     """Words that mean nothing, as many as the real one will have."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 

@@ -153,7 +153,7 @@ class Run:
         if self.config.proportions is None:
             return rows
         mixture = Mixture(self.config.proportions, rows.parts, self.steps * self.config.rows_per_step)
-        for line in mixture.in_words():
+        for line in mixture.as_text():
             self.context.log(line)
         return replace(rows, mixture=mixture)
 
@@ -190,7 +190,7 @@ class Run:
                     self.sample()
             if finished:
                 self.context.log(f"ends after {done} steps: {finished}")
-            if finished or (measured and self._is_stale(self.objective.to_lower(measured))):
+            if finished or (measured and self._is_stale(self.objective.selection_loss(measured))):
                 break
             publish = done in config.publish_checkpoints
             if publish or (done % config.checkpoint_steps == 0 and done < self.steps):
@@ -354,9 +354,9 @@ class Run:
         losses = [line["validation_loss"] for line in self.position.history if "validation_loss" in line]
         figures, examples = [], []
         if losses and self.unseen:
-            weighed = self.unseen.weighed
-            alike = f"mean loss a {weighed} of the first packed validation rows, attention inside documents"
-            method, unit = self.unseen.other_measure or (alike, f"nats per {weighed}")
+            mean_over = self.unseen.mean_over
+            alike = f"mean loss a {mean_over} of the first packed validation rows, attention inside documents"
+            method, unit = self.unseen.validation_measure or (alike, f"nats per {mean_over}")
             figures.append(
                 Figure(
                     name="validation loss",
@@ -369,11 +369,11 @@ class Run:
                     device=self.device.type,
                 )
             )
-        if losses and self.unseen and not self.unseen.other_measure:
+        if losses and self.unseen and not self.unseen.validation_measure:
             last = self.objective.batch(self.position.step + self.position.data_shift - 1, self.model)
             trained, unseen = self._measured(last), self._measured(self.unseen.first(self.config.validation_rows))
             passes = self.position.step * self.config.rows_per_step / self.objective.rows_in_all
-            gap, verdict = judge_fit(trained, unseen, losses, passes, self.unseen.weighed)
+            gap, verdict = judge_fit(trained, unseen, losses, passes, self.unseen.mean_over)
             self.context.log(verdict)
             figures.append(gap)
             examples.append({"reason": "fit", "text": verdict})

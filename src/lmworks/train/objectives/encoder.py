@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from lmworks.model.folder import ModelFolder, is_ours
+from lmworks.model.folder import ModelFolder, is_native
 from lmworks.tokens.kinds.frame import frame_of
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.train import TrainConfig
-from lmworks.train.contract import Ids, TextBatch, Trainable, made_up_tokens, write_made_up_rows
-from lmworks.train.families.decoder import begin_ours
+from lmworks.train.contract import Ids, TextBatch, Trainable, synthetic_tokens, write_synthetic_rows
+from lmworks.train.families.decoder import begin_native
 from lmworks.train.families.encoder import HIDDEN, EncoderObjective, labels_of
 
 ASKED, MASKED, RANDOM = 0.15, 0.8, 0.1
@@ -43,22 +43,22 @@ class SequenceClassification(EncoderObjective):
     """Cross-entropy of the label of each text."""
 
     auto_class = "AutoModelForSequenceClassification"
-    weighed = "text"
+    mean_over = "text"
 
     @classmethod
     def begin(
         cls, config: TrainConfig, base: ModelFolder | None, rows: PackedRows, tokenizer: Tokenizer, *, compiled: bool
     ) -> Trainable:
         """The base with a head for labels: a decoder of ours, or an encoder."""
-        if base and is_ours(base.path):
+        if base and is_native(base.path):
             told, frame = labels_of(rows), frame_of(tokenizer)
-            return begin_ours(config, base, rows, tokenizer, compiled=compiled, labels=told, frame=frame)
+            return begin_native(config, base, rows, tokenizer, compiled=compiled, labels=told, frame=frame)
         return super().begin(config, base, rows, tokenizer, compiled=compiled)
 
     @staticmethod
-    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+    def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
         """Random texts of two tokens and more, framed; the token that begins one has its label."""
-        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         tokens[:, -1] = tokenizer.end_of_text_id
         begins = tokens == tokenizer.end_of_text_id
         tokens[:, :-1][begins[:, 1:] & ~begins[:, :-1]] = tokenizer.end_of_turn_id
@@ -72,12 +72,12 @@ class TokenClassification(EncoderObjective):
     auto_class = "AutoModelForTokenClassification"
 
     @staticmethod
-    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+    def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
         """Random tokens; each has a label but those that begin texts."""
-        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         _write_labelled(out, tokens, (tokens != tokenizer.end_of_text_id).astype(np.int64), tokenizer)
 
 
 def _write_labelled(out: Path, tokens: Ids, weights: Ids, tokenizer: Tokenizer) -> None:
     """Two labels, the fewest that there can be: their number hardly tells in time or memory."""
-    write_made_up_rows(out, tokens, weights, tokenizer, (("even", "odd"), tokens % 2))
+    write_synthetic_rows(out, tokens, weights, tokenizer, (("even", "odd"), tokens % 2))

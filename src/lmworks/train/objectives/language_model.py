@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
-from lmworks.model.folder import ModelFolder, is_ours, load_model, require_whole
+from lmworks.model.folder import ModelFolder, is_native, load_model, require_whole
 from lmworks.pipeline.stage import Context, Handle
 from lmworks.tokens.tokenizer import Tokenizer, TokenizerFolder
 from lmworks.train.arithmetic.losses import chunked_divergence
@@ -41,7 +41,7 @@ class Distillation(DecoderObjective):
     """Cross-entropy of the assistant's tokens, and the divergence from the teacher's distribution of each."""
 
     config: DistillationConfig
-    other_measure: tuple[str, str] | None = (
+    validation_measure: tuple[str, str] | None = (
         "what is learned: cross-entropy and divergence from the teacher, by label_share",
         "nats per token",
     )
@@ -56,7 +56,7 @@ class Distillation(DecoderObjective):
                 "ids), and what it expects of them says nothing here: give the student that tokenizer, or tune it on "
                 "answers that the teacher wrote"
             )
-        if is_ours(folder.path):
+        if is_native(folder.path):
             require_whole(folder.path)
             decoder = load_model(folder.path)
             decoder.compute_type = getattr(torch, self.config.data_type)

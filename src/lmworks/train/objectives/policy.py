@@ -26,7 +26,7 @@ from lmworks.rewards import Answer
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Message, Tokenizer
 from lmworks.train.configs.alignment import PolicyConfig
-from lmworks.train.contract import Batch, packed_batch, write_made_up_rows
+from lmworks.train.contract import Batch, packed_batch, write_synthetic_rows
 from lmworks.train.families.decoder import DecoderObjective, TrainableDecoder
 
 
@@ -63,14 +63,14 @@ class PolicyObjective(DecoderObjective):
     is learned from it: a run that goes on in the midst of it finds it there.
     """
 
-    weighed = "answer"
+    mean_over = "answer"
     needs_reference = True
     # Answers must be drawn together, each with a seed of its own.
     ours_alone = (
         "{} draws answers with the engine, which computes Llama, Mistral, Qwen2 and Qwen3; begin with one of those"
     )
     learned_from: ClassVar[type[Rollout]]
-    other_measure: tuple[str, str] | None = (
+    validation_measure: tuple[str, str] | None = (
         "mean reward of greedy answers to the first validation prompts, with the sign turned",
         "reward",
     )
@@ -79,7 +79,10 @@ class PolicyObjective(DecoderObjective):
     def __init__(self, rows: PackedRows, config: PolicyConfig) -> None:
         super().__init__(rows, config)
         if config.best_by:
-            self.other_measure = f"{config.best_by} of greedy answers, which looks on, with the sign turned", "reward"
+            self.validation_measure = (
+                f"{config.best_by} of greedy answers, which looks on, with the sign turned",
+                "reward",
+            )
         self.number = -1
         self.rollout: Rollout | None = None
 
@@ -98,10 +101,10 @@ class PolicyObjective(DecoderObjective):
             return None
         return f"answers are {line['kl']:.2f} nats from those of `from`, beyond kl_limit {limit}"
 
-    def to_lower(self, measured: Mapping[str, float]) -> float:
+    def selection_loss(self, measured: Mapping[str, float]) -> float:
         """What one who looks on says, with the sign turned, or what is learned from."""
         judge = self.config.best_by
-        return -measured[f"validation_{judge} reward"] if judge else super().to_lower(measured)
+        return -measured[f"validation_{judge} reward"] if judge else super().selection_loss(measured)
 
     def batch(self, step: int, model: Any) -> Rollout:
         """The answers of this step: stored ones, or new ones of the model as it is."""
@@ -156,14 +159,14 @@ class PolicyObjective(DecoderObjective):
         """[R] losses of a part of a rollout, and sums over answers of what the history tells."""
 
     @staticmethod
-    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+    def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
         """Prompts of half a row; the answer to compare with is nothing but its end."""
         place = sequence_length // 2
         tokens = np.full((rows, sequence_length + 1), tokenizer.end_of_text_id)
         tokens[:, 1:place] = np.random.default_rng(0).integers(3, tokenizer.vocab_size, (rows, place - 1))
         weights = np.zeros_like(tokens)
         weights[:, place] = 1
-        write_made_up_rows(out, tokens, weights, tokenizer)
+        write_synthetic_rows(out, tokens, weights, tokenizer)
 
     def _path(self, number: int) -> Path:
         return self.context.scratch / f"rollout-{number:06d}.safetensors"

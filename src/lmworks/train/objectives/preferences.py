@@ -21,7 +21,7 @@ from lmworks.tokens.rows.pack_preferences import CHOSEN, MISMATCHED, REJECTED, S
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import token_divergence
 from lmworks.train.arithmetic.packed import segments_of
-from lmworks.train.contract import Batch, Numbers, made_up_tokens, packed_batch, write_made_up_rows
+from lmworks.train.contract import Batch, Numbers, packed_batch, synthetic_tokens, write_synthetic_rows
 from lmworks.train.families.decoder import DecoderObjective
 
 WATCHED_POSITIONS = 64
@@ -69,20 +69,20 @@ class Answers:
 class JudgedObjective(DecoderObjective):
     """Batches of judged answers."""
 
-    weighed = "pair"
-    made_up_sides: ClassVar[tuple[int, int]] = (CHOSEN, REJECTED)
+    mean_over = "pair"
+    synthetic_sides: ClassVar[tuple[int, int]] = (CHOSEN, REJECTED)
 
     @classmethod
-    def write_made_up(cls, out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+    def write_synthetic(cls, out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
         """A group of two answers a row, half of it each; a quarter of each is prompt."""
-        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         weights, labels = np.zeros_like(tokens), np.zeros_like(tokens)
         half = sequence_length // 2
-        for number, side in enumerate(cls.made_up_sides):
+        for number, side in enumerate(cls.synthetic_sides):
             labels[:, number * half : (number + 1) * half] = side
             weights[:, number * half + half // 4 : (number + 1) * half] = 1
         margins = np.zeros((rows, 1), np.float32)
-        write_made_up_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
+        write_synthetic_rows(out, tokens, weights, tokenizer, (SIDES, labels), margins)
 
     def batch_of(self, numbers: Numbers, step: int) -> JudgedBatch:
         batch, rows = packed_batch(self.rows, numbers), self.rows
@@ -193,9 +193,9 @@ class Kto(JudgedObjective):
     that is negative. No gradient goes through it.
     """
 
-    weighed = "answer"
+    mean_over = "answer"
     needs_reference = True
-    made_up_sides = (CHOSEN, MISMATCHED)
+    synthetic_sides = (CHOSEN, MISMATCHED)
 
     def loss(self, model: Any, batch: JudgedBatch) -> tuple[Tensor, float, dict[str, float]]:
         """Sum over the answers; metrics are the share on the right side of z, by how much, and the divergence."""

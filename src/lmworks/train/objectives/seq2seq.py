@@ -14,7 +14,7 @@ from lmworks.pipeline.stage import Handle
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.configs.seq2seq import SENTINELS, SpanCorruptionConfig
-from lmworks.train.contract import Ids, Numbers, Trainable, Watched, made_up_tokens, write_made_up_rows
+from lmworks.train.contract import Ids, Numbers, Trainable, Watched, synthetic_tokens, write_synthetic_rows
 from lmworks.train.families.seq2seq import Pairs, Seq2SeqObjective
 
 NOISE_SHARE = 0.15
@@ -93,14 +93,14 @@ class TextToText(Seq2SeqObjective):
         return Pairs(sources, targets, [np.ones_like(target) for target in targets])
 
     @staticmethod
-    def write_made_up(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
+    def write_synthetic(out: Path, sequence_length: int, rows: int, tokenizer: Tokenizer) -> None:
         """Random pairs of every length that a row takes: how long real ones are is not known before they are packed."""
         draw = np.random.default_rng(0)
-        tokens = made_up_tokens(sequence_length, rows, tokenizer)
+        tokens = synthetic_tokens(sequence_length, rows, tokenizer)
         ends = draw.integers(2, sequence_length + 1, (rows, 1))
         starts = 1 + (draw.random((rows, 1)) * (ends - 1)).astype(np.int64)
         places = np.arange(sequence_length + 1)
-        write_made_up_rows(out, tokens, ((places >= starts) & (places < ends)).astype(np.int64), tokenizer)
+        write_synthetic_rows(out, tokens, ((places >= starts) & (places < ends)).astype(np.int64), tokenizer)
 
     @staticmethod
     def watched(handle: Handle, tokenizer: Tokenizer, count: int) -> list[Watched]:

@@ -60,7 +60,7 @@ def check(
         faults += _faults_of_memory(config, base, encoder)
     if faults:
         for sample in found.shown:
-            context.log(in_words(sample))
+            context.log(as_text(sample))
         raise GateRefused("\n".join([f"the check of {config.step_name or config.objective} refuses:", *faults]))
     measured, tried = dict[str, float](), config.without_judges()
     if base and tried and config.processes == 1:
@@ -75,7 +75,7 @@ def check(
     return Result(counts=counts, examples=examples, measured=measured)
 
 
-def in_words(sample: Sequence[Piece], *, colour: bool = False) -> str:
+def as_text(sample: Sequence[Piece], *, colour: bool = False) -> str:
     """A sample for a terminal: what is trained is green, or stands in ⟦ ⟧."""
     marks = {True: ("\x1b[32m", "\x1b[0m"), False: ("\x1b[2m", "\x1b[0m")} if colour else {True: "⟦⟧", False: ("", "")}
     return "".join(f"{marks[trained][0]}{text}{marks[trained][1]}" for text, trained in sample)
