@@ -34,10 +34,6 @@ class Words(Handle):
         return (self.path / "words.txt").read_text()
 
 
-class Numbers(Words):
-    checked: ClassVar[bool] = True
-
-
 class SourceConfig(StepConfig):
     kind: Literal["source"] = "source"
     text: str = "a b c"
@@ -86,7 +82,7 @@ def nodes(text: str = "a b c", case: Literal["upper", "lower"] = "upper") -> lis
 
 
 @stage(version=1, reads="words")
-def count(config: ChangeConfig, words: Numbers, out: Path, context: Context) -> Result:
+def count(config: ChangeConfig, words: Words, out: Path, context: Context) -> Result:
     (out / "words.txt").write_text(f"{len(words.read())} {config.case}")
     return Result()
 

@@ -13,6 +13,7 @@ from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Handle
+from lmworks.pipeline.store import damaged
 
 COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "created", "subject", "meta")
 
@@ -58,9 +59,8 @@ class Documents(Handle):
 
 
 def read_shard(file: Path | IO[bytes]) -> list[Document]:
-    """The documents of one shard."""
-    names = [name for name in COLUMNS if name != "text_digest"]
-    rows = pq.read_table(file, columns=names).to_pylist()
+    """The documents of one shard. Raises LmworksError if it is damaged."""
+    rows = read_columns(file, [name for name in COLUMNS if name != "text_digest"]).to_pylist()
     return [Document(**{**row, "meta": json.loads(row["meta"])}) for row in rows]
 
 
@@ -98,10 +98,18 @@ def write_table(path: Path, table: pa.Table) -> None:
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
-def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
-    """Some columns of a shard, or all. pyarrow's `read_table` takes twice as long and imports its query engine."""
-    with pq.ParquetFile(path) as file:
-        return file.read(names)
+def read_columns(file: Path | IO[bytes], names: Sequence[str] | None = None) -> pa.Table:
+    """Some columns of a shard, or all. Raises LmworksError if it is damaged.
+
+    pyarrow's `read_table` takes twice as long and imports its query engine.
+    """
+    try:
+        with pq.ParquetFile(file) as opened:
+            return opened.read(names)
+    except (pa.ArrowException, OSError) as error:
+        if not isinstance(file, Path):
+            raise
+        raise damaged(file, error) from error
 
 
 def ids_of(shard: Path) -> NDArray[np.bytes_]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import torch
@@ -47,8 +47,6 @@ LLAMA3_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max
 @dataclass(frozen=True)
 class ModelFolder(Handle):
     """A model artifact: a Hugging Face folder with the tokenizer that it was trained with."""
-
-    checked: ClassVar[bool] = True
 
     def open(self, data_type: str = "float32") -> Decoder:
         """Load it."""

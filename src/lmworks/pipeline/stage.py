@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin
+from typing import Any, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier
@@ -29,13 +29,13 @@ from lmworks.registry import is_own
 
 @dataclass(frozen=True)
 class Handle:
-    """An input artifact, or one part of it: a folder and the digest of its content."""
+    """An input artifact, or one part of it: a folder and the digest of its content.
+
+    Its files were held against their digests before the stage was given it.
+    """
 
     path: Path
     digest: str
-
-    checked: ClassVar[bool] = False
-    """Whether its files are held against their digests before a stage reads them, as what a model is made of is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ builds/NAME.json, builds/last       what each recipe's steps were last built as
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
@@ -22,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import digest_file, digest_files, sync_folder
+from lmworks.pipeline.files import digest_files, digest_once, sync_folder
 from lmworks.pipeline.manifest import Manifest, read_manifest, write_manifest
 from lmworks.pipeline.record import BuildRecords, KeyParts
 from lmworks.pipeline.units import BESIDE, PAYLOAD, Earlier
@@ -31,8 +30,6 @@ ERASED = "erased.json"
 """The manifest of what an erasure deleted."""
 KEPT = "kept"
 """Beside a payload: a state that steps with more of a field may begin with."""
-_SOUND: set[tuple[Path, int, int, int]] = set()
-"""Files that this process has read and found as they were written, with what tells of a change."""
 
 
 @dataclass(frozen=True)
@@ -89,37 +86,36 @@ class Artifact:
         """The payload's folder, or one sub-folder of it."""
         return self.payload / part if part else self.payload
 
-    def require_present(self, part: str = "") -> None:
-        """Raise LmworksError with the name of a file that is gone."""
-        for name in self.manifest.files:
-            if name.startswith(f"{part}/" if part else "") and not (self.payload / name).exists():
-                if self.is_erased or not (self.folder / "manifest.json").exists():
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.payload / name))
-                raise LmworksError(
-                    f"{self.payload / name}: No such file or directory; make it again with "
-                    f"`lmworks build --rebuild {self.manifest.step}`"
-                )
-
     def require_sound(self, part: str = "") -> None:
         """Raise LmworksError with the name of a file that is not as the stage wrote it.
 
-        All are read, each once a process: silent damage changes no time of a file.
+        All are read, each once a build: silent damage changes no time of a file. Raises FileNotFoundError for one that
+        is deleted with its artifact, meanwhile.
         """
-        for name, record in self.manifest.files.items():
-            path = self.payload / name
-            if part and not name.startswith(f"{part}/"):
-                continue
-            try:
-                facts = path.stat()
-                seen = (path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
-                if seen not in _SOUND and digest_file(path) != record.sha256:
-                    raise ValueError("differs from its digest in the manifest")
-            except (OSError, ValueError) as error:
-                raise LmworksError(
-                    f"{path}: {getattr(error, 'strerror', None) or error}; the file was damaged or changed: make it "
-                    f"again with `lmworks build --rebuild {self.manifest.step}`"
-                ) from error
-            _SOUND.add(seen)
+        for name in self.manifest.files:
+            if not part or name.startswith(f"{part}/"):
+                self.require_sound_file(name)
+
+    def require_sound_file(self, name: str) -> None:
+        """Raise LmworksError if one file of the payload is not as the stage wrote it."""
+        path = self.payload / name
+        try:
+            if digest_once(path) != self.manifest.files[name].sha256:
+                raise ValueError("differs from its digest in the manifest")
+        except (OSError, ValueError) as error:
+            if isinstance(error, FileNotFoundError) and (
+                self.is_erased or not (self.folder / "manifest.json").exists()
+            ):
+                raise
+            raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> LmworksError:
+    """What is wrong with a file of an artifact, and how it is made again."""
+    made = next((Artifact(each) for each in path.parents if (each / "manifest.json").exists()), None)
+    again = f"`lmworks build --rebuild {made.manifest.step}`" if made and made.is_readable else "`lmworks build`"
+    reason = getattr(error, "strerror", None) or error
+    return LmworksError(f"{path}: {reason}; the file was damaged or changed: make it again with {again}")
 
 
 class Store:

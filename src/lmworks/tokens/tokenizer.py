@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import tokenizers
@@ -182,8 +182,6 @@ def unknown_token(backend: tokenizers.Tokenizer) -> str:
 @dataclass(frozen=True)
 class TokenizerFolder(Handle):
     """A folder with `tokenizer.json` and `tokenizer_config.json`."""
-
-    checked: ClassVar[bool] = True
 
     def open(self) -> Tokenizer:
         """Load it."""

@@ -19,6 +19,7 @@ from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.records import Documents
 from lmworks.data.sources.dataset import adapters
 from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.store import Store
 from support import make_context, make_manifest
 
@@ -208,7 +209,7 @@ def test_documents_of_an_earlier_build_keep_ids_licences_and_sources(tmp_path: P
     source = {"kind": "files", "path": "texts", "licence_field": "l"}
     _, made = run(tmp_path, source, allow=["MIT", "CC-BY-NC-4.0"])
     store = Store(tmp_path / "store")
-    made_files = {p.name: {"sha256": p.name, "bytes": 1} for p in made.iterdir() if p.is_file()}
+    made_files = {p.name: {"sha256": digest_file(p), "bytes": 1} for p in made.iterdir() if p.is_file()}
     before = ids(made)
     store.publish(made, make_manifest(step="raw", stage="ingest", key="abcdef123456", files=made_files))
     again = {"kind": "artifact", "store": "store", "artifact": "abcdef"}

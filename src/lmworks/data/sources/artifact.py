@@ -52,9 +52,8 @@ class ArtifactSource(FolderSource):
 
     def state(self, path: str) -> str:
         """The file's digest, from the manifest: a copy of the store is the same source."""
-        artifact, _ = self._artifact()
-        inside = (self.root() / path).relative_to(artifact.payload).as_posix()
-        return artifact.manifest.files[inside].sha256
+        artifact, name = self._file(path)
+        return artifact.manifest.files[name].sha256
 
     def cut_key(self, path: str) -> str:
         """Of the file's content: its name is a number, which changes when a shard before it comes or goes."""
@@ -66,8 +65,14 @@ class ArtifactSource(FolderSource):
         step, part = split_reference(self.artifact)
         return Store(self.root()).named(step), part
 
+    def _file(self, path: str) -> tuple[Artifact, str]:
+        artifact, _ = self._artifact()
+        return artifact, (self.root() / path).relative_to(artifact.payload).as_posix()
+
     def read(self, piece: Piece) -> Iterator[Document | Unreadable]:
-        """The documents of a shard, with the ids that they have."""
+        """The documents of a shard, with the ids that they have. Raises LmworksError if it is damaged."""
+        artifact, name = self._file(piece.path)
+        artifact.require_sound_file(name)
         try:
             with self.open(piece.path) as stream:
                 yield from read_shard(stream)

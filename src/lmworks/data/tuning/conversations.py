@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from lmworks.data.records import write_ids, write_json_lines
 from lmworks.errors import UsageError
@@ -52,8 +52,6 @@ class Conversations(Handle):
 
     `answer` is there where a verifier can compare one: a label, or the short answer at the end of a long one.
     """
-
-    checked: ClassVar[bool] = True
 
     def iterate(self) -> Iterator[dict[str, Any]]:
         """Every conversation, in order. Raises `UsageError` for a step that makes documents."""

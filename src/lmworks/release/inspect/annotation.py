@@ -14,9 +14,8 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Documents
+from lmworks.data.records import Documents, read_columns
 from lmworks.errors import UsageError
-from lmworks.lazy import pq
 from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.files import write_atomically
 from lmworks.release.built import Built
@@ -72,7 +71,7 @@ def _draw(documents: Documents, count: int, seed: int) -> dict[str, Stratum]:
     sizes: Counter[Stratum] = Counter()
     lowest: dict[Stratum, list[str]] = defaultdict(list)
     for shard in documents.shards():
-        table = pq.read_table(shard, columns=["id", "source", "language"])
+        table = read_columns(shard, ["id", "source", "language"])
         found: dict[Stratum, list[str]] = defaultdict(list)
         for key, source, language in zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True):
             found[source, language or ""].append(key)

@@ -16,9 +16,8 @@ from typing import Any
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.quality.curate import CurateConfig, curate
-from lmworks.data.records import Document, Documents, read_shard
+from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.errors import UsageError
-from lmworks.lazy import pq
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
@@ -136,7 +135,7 @@ def number_of(digest: str) -> int:
 
 def column(shard: Path, name: str) -> list[str]:
     """One column of a shard."""
-    values: list[str] = pq.read_table(shard, columns=[name]).column(name).to_pylist()
+    values: list[str] = read_columns(shard, [name]).column(name).to_pylist()
     return values
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from lmworks.data.privacy.anonymise import anonymise
 from lmworks.data.privacy.findings import KINDS
-from lmworks.data.records import Documents
-from lmworks.lazy import pc, pq
+from lmworks.data.records import Documents, read_columns
+from lmworks.lazy import pc
 from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
@@ -91,7 +91,7 @@ def _profile(documents: Documents) -> dict[str, Rows]:
     lengths: Counter[int] = Counter()
     columns: dict[str, Counter[str]] = {name: Counter() for name in ("language", "licence", "source")}
     for shard in documents.shards():
-        table = pq.read_table(shard, columns=["text", *columns])
+        table = read_columns(shard, ["text", *columns])
         lengths.update(length.bit_length() for length in pc.utf8_length(table.column("text")).to_pylist())
         for name, counts in columns.items():
             counts.update(value or "not known" for value in table.column(name).to_pylist())

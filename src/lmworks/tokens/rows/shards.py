@@ -10,7 +10,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lmworks.data.records import write_ids
 from lmworks.errors import LmworksError
@@ -95,8 +95,6 @@ class PackedRows:
 @dataclass(frozen=True)
 class Shards(Handle):
     """A folder with `tokens.npy`, `weights.npy`, `ids.txt`, `shards.json`; of some data `labels.npy`, `margins.npy`."""
-
-    checked: ClassVar[bool] = True
 
     def open(self) -> PackedRows:
         """Map the rows; nothing is read until it is used."""
