@@ -30,6 +30,7 @@ def test_a_stopped_build_is_told_as_stopped_and_goes_on(built: Path, number: sig
     said = process.stderr.read()
     assert process.wait() == 130 and " of 5000 steps" in said and "stopped as asked" in said
     steps = int(said.split("saved after ")[1].split()[0])
+    assert "unfinished work of pretrain" in lmworks(built, "gc", "--apply").stdout
     stopped = json.loads(lmworks(built, "status", "recipe.yaml", *LONG, *seed, "--json").stdout)
     states = [{row["step"]: row for row in rows}["pretrain"] for rows in (running, stopped)]
     assert [row["state"] for row in states] == ["running", "stopped"]

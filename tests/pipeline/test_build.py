@@ -183,6 +183,30 @@ def test_lineage_walks_to_the_source_and_gc_finds_what_no_build_names(tmp_path: 
         remove(waste)
 
 
+def test_what_an_artifact_in_use_was_made_from_is_no_waste(tmp_path: Path) -> None:
+    first, _ = build(tmp_path, nodes())
+    changed, later = Build(Store(tmp_path), nodes("d e f")), Environment(check_stop=lambda: None, workers=1)
+    changed.run(nodes("d e f")[0], PlainDisplay(Lines()), (1, 4), later)  # type: ignore[arg-type]
+    record = BuildRecord(recipe="test", steps={**first.steps, **changed.steps})  # as of a build that was stopped there
+    first.store.builds.save("test", record)
+    assert unused(first.store) == []
+    above = Lineage(first.store).ancestors(first.artifacts["both"])
+    assert above[0].artifact == first.artifacts["raw"]
+
+
+def test_unfinished_work_is_told_apart_and_locks_are_no_work(tmp_path: Path) -> None:
+    state, _ = build(tmp_path, nodes())
+    assert unused(state.store) == [], "the locks of finished steps"
+    work = state.store.work("0123456789abcdef")
+    (work / "step").write_text("slow")
+    (work / "progress.jsonl").write_text("{}\n")
+    (waste,) = unused(state.store)
+    assert waste.is_unfinished and waste.label == "unfinished work of slow (0123456789ab)"
+    (work / "progress.jsonl").rename(work / "half-written")
+    (waste,) = unused(state.store)
+    assert not waste.is_unfinished and waste.path == work
+
+
 def test_an_artifact_is_named_by_step_or_digest(tmp_path: Path) -> None:
     state, _ = build(tmp_path, nodes())
     left = state.artifacts["left"]

@@ -176,6 +176,9 @@ def _is_model(artifact: Artifact) -> bool:
 
 def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Unfinished work, too, from which a build would go on.")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -188,14 +191,17 @@ def gc(
 
     opened = open_store(store)
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
-        waste = unused(opened)
+        listed = unused(opened)
+        waste = [item for item in listed if unfinished or not item.is_unfinished]
         if apply:
             for item in waste:
                 remove(item)
     if as_json:
-        print_json([{"path": str(item.path), "bytes": item.bytes, "deleted": apply} for item in waste])
+        facts = [{"path": str(item.path), "bytes": item.bytes, "unfinished": item.is_unfinished} for item in listed]
+        print_json([{**each, "deleted": apply and item in waste} for each, item in zip(facts, listed, strict=True)])
         return
-    for item in waste:
-        print(f"{item.bytes / 1e6:10.1f} MB  {item.label}")
+    for item in listed:
+        kept = "" if item in waste else ": `lmworks build` goes on from it; only --unfinished deletes it"
+        print(f"{item.bytes / 1e6:10.1f} MB  {item.label}{kept}")
     total = sum(item.bytes for item in waste) / 1e6
     print(f"{total:10.1f} MB  {'deleted' if apply else 'can be deleted with --apply'}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lmworks.pipeline.manifest import InputRecord
@@ -204,15 +205,18 @@ class Waste:
     path: Path
     label: str
     bytes: int
+    is_unfinished: bool = False
+    """Whether a build may go on from it: which steps a recipe now has, no store knows."""
 
 
 def unused(store: Store) -> list[Waste]:
-    """Artifacts, and folders of unfinished work, that no recipe's last build names."""
-    wanted = {(step.stage, step.key) for build in store.builds for step in build.steps.values()}
-    waste = []
-    for artifact in store.all():
-        if (artifact.stage, artifact.key) not in wanted:
-            waste.append(Waste(artifact.folder, artifact.label, _size(artifact.folder)))
+    """What no recipe's last build names nor was made from, and folders of work that was not finished."""
+    needed = _needed(store)
+    waste = [
+        Waste(artifact.folder, artifact.label, _size(artifact.folder))
+        for artifact in store.all()
+        if artifact not in needed
+    ]
     for mark in sorted((store.root / "artifacts").glob(f"*/*/{ERASED}")):
         key = mark.parent.name
         if (mark.parent / "manifest.json").exists() or (store.root / "work" / key / "result.json").exists():
@@ -220,10 +224,35 @@ def unused(store: Store) -> list[Waste]:
         label = f"what an erasure left of {mark.parent.parent.name} {key[:12]}"
         folders = (mark.parent / PAYLOAD, mark.parent / BESIDE)
         waste += [Waste(folder, label, _size(folder)) for folder in folders if folder.exists()]
+    return [*waste, *_left_work(store)]
+
+
+def _needed(store: Store) -> set[Artifact]:
+    """What the last builds name, and what that was made from, but where what they name has equal content."""
+    keys = {(step.stage, step.key) for build in store.builds for step in build.steps.values()}
+    named = [artifact for artifact in store.all() if (artifact.stage, artifact.key) in keys]
+    waiting = [artifact for artifact in named if artifact.is_readable]
+    needed, lineage = set(named), Lineage(store)
+    digest_of = cache(Artifact.digest)
+    for artifact in waiting:
+        for parent, record in ((link.parent, link.record) for link in lineage.links(artifact)):
+            if parent and parent not in needed:
+                alike = (each for each in named if each.stage == parent.stage and each.is_readable)
+                if not any(digest_of(each, record.part) == record.digest for each in alike):
+                    needed.add(parent)
+                    waiting.append(parent)
+    return needed
+
+
+def _left_work(store: Store) -> Iterator[Waste]:
+    """Folders of work in which more is left than the lock of a step that is finished."""
     for work in sorted((store.root / "work").iterdir()):
-        if work.name not in {key for _, key in wanted}:
-            waste.append(Waste(work, f"unfinished work {work.name[:12]}", _size(work)))
-    return waste
+        left = {path.name for path in work.iterdir()}
+        if left - {"lock", "step"}:
+            step = (work / "step").read_text() if "step" in left else "a step"
+            unfinished = not left.isdisjoint({"progress.jsonl", "result.json"})
+            label = f"{'unfinished work' if unfinished else 'what a build left that was ended'} of {step}"
+            yield Waste(work, f"{label} ({work.name[:12]})", _size(work), unfinished)
 
 
 def remove(waste: Waste) -> None:
