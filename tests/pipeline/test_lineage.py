@@ -158,3 +158,14 @@ def test_what_an_erasure_was_deleting_is_not_found(store: Store) -> None:
     (raw.folder / "erased.json").write_text("{}")
     assert store.find("raw", raw.key) is None and Lineage(store).links(clean)[0].parent is None
     assert set(holders(store, [ID])) == {raw, clean}
+
+
+def test_an_erasure_finds_what_a_step_that_gives_ids_of_its_own_has_passed_on(store: Store) -> None:
+    raw = make(store, "raw", ids={"": [ID, OTHER]})
+    lines = make(store, "lines", [(raw, "", Role.READS)], stage="package.lines", ids={"": ["3" * 32, "4" * 32]})
+    clean = make(store, "clean", [(lines, "", Role.READS)], ids={"": ["3" * 32]})
+    model = make(store, "model", [(clean, "", Role.TRAINS_ON)])
+    kept = make(store, "kept", [(raw, "", Role.READS)], stage="package.kept", ids={"": [OTHER]})
+    spared = make(store, "spared", [(kept, "", Role.TRAINS_ON)])
+    found = holders(store, [ID])
+    assert {raw, lines, clean, model, kept} == set(found) and spared not in found

@@ -98,6 +98,7 @@ def map_shards(
 ) -> Tally:
     """Run a pure function over each shard of `documents`; each shard gives one shard of `out`.
 
+    The function gives documents on under the ids that they have, each once, so that an erasure finds what it made.
     `settings` is what the output of a shard depends on beside the config.
     """
     shards = documents.shards()
@@ -108,7 +109,29 @@ def map_shards(
 def _on_shard(
     function: Callable[[Config, list[Document]], tuple[Parts, Tally]], config: Config, shard: Path
 ) -> tuple[Parts, Tally]:
-    return function(config, read_shard(shard))
+    documents = read_shard(shard)
+    parts, tally = function(config, documents)
+    known = {document.id for document in documents}
+    given = Counter(document.id for part in parts.values() for document in part)
+    if wrong := next((name for name, times in given.items() if times > 1 or name not in known), None):
+        said = (
+            f"gives two documents the id {wrong}"
+            if wrong in known
+            else f"gives the document id {wrong}, which {shard} does not hold"
+        )
+        raise LmworksError(
+            f"{_place(function)} {said}: a document keeps its id, by which an erasure finds it. Put what becomes "
+            "of one document into one, or write documents with ids of your own by `write_shard`: an erasure then counts all that is "
+            "made of them as reached"
+        )
+    return parts, tally
+
+
+def _place(function: Callable[..., Any]) -> str:
+    """Module and name of a function, of one that is given some of its arguments, too."""
+    while isinstance(function, partial):
+        function = function.func
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def map_units(

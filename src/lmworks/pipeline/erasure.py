@@ -55,24 +55,44 @@ def add_erased(folder: Path, ids: Iterable[str]) -> None:
 def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
     """Every artifact that erased text can have reached; with the reason where only something unknown speaks for it.
 
-    An output with an id file passes text on only if an id stands there; one without passes on whatever reached it.
-    Either way the artifact itself holds text as soon as an input does: its examples may quote what it dropped.
+    An output with an id file passes text on only if an id stands there; one without, and one with ids that are not of
+    what it was made from, passes on whatever reached it. Either way the artifact itself holds text as soon as an input
+    does: its examples may quote what it dropped.
     """
-    erased = set(_checked(ids, "named"))
+    erased, lineage = set(_checked(ids, "named")), Lineage(store)
 
     @cache
     def names_one(file: Path) -> bool:
         return file.exists() and not erased.isdisjoint(file.read_text(encoding="utf-8").split())
 
     def holds(artifact: Artifact) -> bool:
-        files = (artifact.payload / path for path in artifact.manifest.files if Path(path).name == ID_FILE)
-        return artifact.is_erased or any(map(names_one, files))
+        return artifact.is_erased or any(map(names_one, _id_files(artifact)))
+
+    @cache
+    def keeps_ids(artifact: Artifact) -> bool:
+        """Whether its ids are those of its inputs, as far back as inputs have ids; so of a first one."""
+        links = lineage.links(artifact)
+        if any(link.parent is None for link in links):
+            return "." not in artifact.stage  # what is built in keeps them
+        parents = [(link.parent, _id_files(link.parent, link.record.part)) for link in links if link.parent]
+        given = {name for _, files in parents for file in files for name in file.read_text(encoding="utf-8").split()}
+        return not links or (
+            all(given.issuperset(file.read_text(encoding="utf-8").split()) for file in _id_files(artifact))
+            and all(keeps_ids(parent) for parent, files in parents if files)
+        )
 
     def passes_on(artifact: Artifact, part: str) -> bool | None:
         file = artifact.path(part) / ID_FILE
-        return names_one(file) if file.exists() else None
+        return names_one(file) if file.exists() and keeps_ids(artifact) else None
 
-    return Lineage(store).reached(holds, passes_on)
+    return lineage.reached(holds, passes_on)
+
+
+def _id_files(artifact: Artifact, part: str = "") -> list[Path]:
+    """Of an artifact, or of one part of it."""
+    names = artifact.manifest.files if artifact.is_readable else ()
+    files = (artifact.payload / name for name in names if Path(name).name == ID_FILE)
+    return [file for file in files if file.is_relative_to(artifact.path(part)) and file.exists()]
 
 
 def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> None:
