@@ -15,6 +15,7 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from lmworks.errors import UsageError
@@ -123,7 +124,7 @@ class Kinds(Mapping[str, T], Generic[T]):
         (point,) = points
         try:
             return self._check(name, point.load())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {self.noun} {name!r} of {_from(points)} cannot be had from {point.value}: "
                 f"{type(error).__name__}: {error}; mend or uninstall that package"
@@ -132,12 +133,23 @@ class Kinds(Mapping[str, T], Generic[T]):
 
 def plugins_behind(things: Sequence[Any]) -> set[Plugin]:
     """The packages that classes and functions come from, or the classes that those derive from."""
-    modules = {
-        part.__module__.partition(".")[0]
-        for thing in things
-        for part in (thing.__mro__ if isinstance(thing, type) else [thing])
-    }
-    return {plugin for module in modules for plugin in _owners().get(module, ())}
+    modules = {part.__module__ for thing in things for part in (thing.__mro__ if isinstance(thing, type) else [thing])}
+    return {plugin for module in modules for plugin in _owners_of(module)}
+
+
+def _owners_of(module: str) -> set[Plugin]:
+    """The packages that add kinds from a module, or else from those nearest to it: several may share a namespace."""
+    parts = module.split(".")
+    near: dict[int, set[Plugin]] = {}
+    for other, plugin in _owners().get(parts[0], ()):
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(parts, other.split("."), strict=False)))
+        near.setdefault(shared, set()).add(plugin)
+    return near[max(near)] if near else set()
+
+
+def installed(plugins: Mapping[str, str]) -> set[str]:
+    """Those packages, of these names, that are installed."""
+    return plugins.keys() & {plugin.name for owned in _owners().values() for _, plugin in owned}
 
 
 def is_own(module: str) -> bool:
@@ -167,6 +179,9 @@ def derived_from(base: type[T], field: str = "kind") -> Callable[[str, Any], typ
         info = getattr(found, "model_fields", {}).get(field)
         if info is None or get_args(info.annotation) != (name,):
             raise TypeError(f'{found.__qualname__}: expected its field `{field}: Literal["{name}"]`')
+        if lacking := sorted(getattr(found, "__abstractmethods__", ())):
+            raise TypeError(f"{found.__qualname__}: define {', '.join(lacking)}")
+        getattr(found, "require_whole", lambda: None)()
         return found
 
     return check
@@ -218,11 +233,11 @@ def _from(points: Sequence[EntryPoint]) -> str:
 
 
 @cache
-def _owners() -> Mapping[str, set[Plugin]]:
-    """Packages by the first part of the modules that they add kinds from."""
-    found: dict[str, set[Plugin]] = {}
+def _owners() -> Mapping[str, set[tuple[str, Plugin]]]:
+    """The modules that packages add kinds from, with them, by the first part of their names."""
+    found: dict[str, set[tuple[str, Plugin]]] = {}
     for points in _entry_points().values():
         for point in (each for same in points.values() for each in same):
             if plugin := _plugin(point):
-                found.setdefault(point.module.partition(".")[0], set()).add(plugin)
+                found.setdefault(point.module.partition(".")[0], set()).add((point.module, plugin))
     return found

@@ -19,12 +19,13 @@ from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import forget_digests, write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
-from lmworks.pipeline.record import BuildRecord
+from lmworks.pipeline.record import BuildRecord, BuildRecords
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.recipe.file import load_recipe
-from lmworks.recipe.schema import Recipe, data_of_models
+from lmworks.recipe.schema import Recipe, RecipeError, data_of_models
+from lmworks.registry import installed
 
 LAST = Path(".lmworks") / "last.json"
 """In the folder where a command ran: which recipe and store it used."""
@@ -66,13 +67,29 @@ def open_workspace(
     if path is None:
         path, last_store, last_settings = _remembered()
         store, settings = store or last_store, [*last_settings, *settings]
-    recipe = load_recipe(path, graph.CLASSES, settings)
-    opened = Store(store or path.parent / ".lmworks")
+    root = store or path.parent / ".lmworks"
+    try:
+        recipe = load_recipe(path, graph.CLASSES, settings)
+    except RecipeError as error:
+        raise RecipeError("\n".join([str(error), *_gone(path, root)])) from None
+    opened = Store(root)
     needs_none = recipe.data.keys() - data_of_models(recipe).keys()
     measure = measure and recipe.plan.measure and until not in needs_none
     with opened.in_use(lambda line: print(line, file=sys.stderr)) if measure else nullcontext():  # no erasure meanwhile
         plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
     return Workspace(path, settings, recipe, opened, plan, _build_of(recipe, plan, path.parent, opened))
+
+
+def _gone(path: Path, root: Path) -> Iterator[str]:
+    """The packages that steps of a recipe were last built with and that are no longer installed."""
+    for build in BuildRecords(root / "builds"):
+        if (root / build.recipe).resolve() == path.resolve():
+            for name, step in build.steps.items():
+                for package in sorted(step.parts.plugins.keys() - installed(step.parts.plugins)):
+                    yield (
+                        f"step {name!r} was last built with {package} {step.parts.plugins[package]}, which is not "
+                        "installed: install it, or take its kinds out of the recipe"
+                    )
 
 
 def _build_of(recipe: Recipe, plan: Plan, folder: Path, store: Store) -> Build:

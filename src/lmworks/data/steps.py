@@ -121,8 +121,8 @@ def _on_shard(
         )
         raise LmworksError(
             f"{_place(function)} {said}: a document keeps its id, by which an erasure finds it. Put what becomes "
-            "of one document into one, or write documents with ids of your own by `write_shard`: an erasure then counts all that is "
-            "made of them as reached"
+            "of one document into one, or write documents with ids of your own by `write_shard`: an erasure then "
+            "counts all that is made of them as reached"
         )
     return parts, tally
 

@@ -75,6 +75,11 @@ class StepConfig(BaseModel):
     default_effect: ClassVar[Effect | None] = Effect.KEY
     """Of fields that declare none; None where each must."""
 
+    @classmethod
+    def require_whole(cls) -> None:
+        """Raise TypeError for a class that lacks what its steps need."""
+        effects(cls)
+
     grows_by: ClassVar[str | None] = None
     """A field of which a step with more may begin where an earlier one, equal in all else, kept its state."""
 

@@ -103,19 +103,25 @@ def kinds() -> Iterator[Kind]:
 
 def faults() -> list[str]:
     """What is wrong with installed packages."""
-    groups: tuple[Kinds[Any], ...] = (
-        *(SOURCES, PARSERS, FORMS, graph.STEPS, OBJECTIVES, TASKS, TEXT_METRICS, ENGINES),
-        _mark(AnyRule).kinds,
-    )
-    return [fault for group in groups for fault in group.faults()]
+    return [fault for group in _groups() for fault in group.faults()]
+
+
+def _groups() -> tuple[Kinds[Any], ...]:
+    tables = (SOURCES, PARSERS, FORMS, graph.STEPS, OBJECTIVES, TASKS, TEXT_METRICS, ENGINES)
+    return (*tables, _mark(AnyRule).kinds)
 
 
 def find(name: str) -> tuple[list[Kind], str]:
-    """The kinds of a name, `KIND` or `KIND.field`, and the field. Raises UsageError naming the nearest."""
+    """The kinds of a name, `KIND` or `KIND.field`, and the field.
+
+    Raises UsageError naming the nearest, PluginError for a kind of a package that cannot give it.
+    """
     word, _, field = name.partition(".")
     every = list(kinds())
     found = [kind for kind in every if word in (kind.name, kind.group)]
     if not found:
+        for group in _groups():
+            group.get(word)
         raise UsageError(f"no kind {word!r}{nearest(word, [kind.name for kind in every])}")
     if field:
         having = [kind for kind in found if any(_is_at(each, field) for each in kind.fields)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -50,6 +51,17 @@ class TrainConfig(StepConfig):
 
     implementation: ClassVar[str]
     """`module:class` of the objective (`train/contract.py`), which is imported for training alone: it brings torch."""
+
+    @classmethod
+    def require_whole(cls) -> None:
+        super().require_whole()
+        place = getattr(cls, "implementation", None)
+        if not isinstance(place, str) or ":" not in place:
+            raise TypeError(
+                f'{cls.__name__}: expected `implementation: ClassVar[str] = "module:name"`, found {place!r}'
+            )
+        if find_spec(module := place.partition(":")[0]) is None:
+            raise TypeError(f"{cls.__name__}.implementation: no module {module!r}")
 
     packed: ClassVar[Packing]
     """How its data become rows."""
