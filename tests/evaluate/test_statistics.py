@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmworks.evaluate import statistics
-from lmworks.evaluate.items import ACCURACY
+from lmworks.evaluate.items import ACCURACY, Metric
 from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, student95
 from lmworks.pipeline.figure import wilson
 
@@ -188,3 +188,19 @@ def test_a_share_of_clusters_that_agree_within_has_the_interval_of_the_clusters(
     assert (figure.value, figure.n) == (0.5, 200)
     assert figure.interval
     assert figure.interval == pytest.approx(wilson(5, 10), abs=0.05), "ten services, not two hundred answers"
+
+
+def test_each_system_is_divided_by_its_own_weights() -> None:
+    metric = Metric(name="rate", label="rate", value="hits", weight="words")
+    a, b = (
+        [{"id": str(n), "cluster": str(n), "hits": 1.0 + n % 3, "words": words + n % 2} for n in range(60)]
+        for words in (20.0, 130.0)
+    )
+    found = metric.compare(a, b)
+    figures = [metric.figure(items, "counted").value for items in (a, b)]
+    assert found.difference == pytest.approx(figures[0] - figures[1])
+    assert found.interval and found.interval[0] > 0.05 and found.p < 0.001
+    again = metric.compare(a, [{**item, "hits": 0.0} for item in a])
+    assert again == compare_paired(
+        metric.values(a), np.zeros(60), metric.weights(a), [item["cluster"] for item in a]
+    ), "equal weights are compared as they were"

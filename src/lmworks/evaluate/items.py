@@ -24,6 +24,7 @@ from lmworks.evaluate.statistics import (
     compare_of_sums,
     compare_paired,
     design_effect,
+    ratio,
 )
 from lmworks.lazy import np
 from lmworks.pipeline.chunks import read_records, write_records
@@ -115,8 +116,12 @@ class Metric:
         return value, bootstrap(values, weights, clusters), "95 % bootstrap interval"
 
     def compare(self, a: Sequence[Item], b: Sequence[Item]) -> Comparison:
-        """How far a lies above b on the same items."""
-        return compare_paired(self.values(a), self.values(b), self.weights(a), [item["cluster"] for item in a])
+        """How far a lies above b on the same items, each divided by its own weights."""
+        clusters, weights = [item["cluster"] for item in a], self.weights(a)
+        if weights == self.weights(b):
+            return compare_paired(self.values(a), self.values(b), weights, clusters)
+        first, second = (list(zip(self.values(each), self.weights(each), strict=True)) for each in (a, b))
+        return compare_of_sums(first, second, ratio, clusters)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,6 +104,12 @@ def bootstrap_of_sums(
     return _percentiles(score(_resampled(totals, seed)), len(totals))
 
 
+def ratio(sums: Floats) -> Floats:
+    """Σ value / Σ weight of sums [...,2]; 0 where a resample holds no weight."""
+    values, weights = sums[..., 0], sums[..., 1]
+    return np.divide(values, weights, out=np.zeros_like(values), where=weights != 0)
+
+
 def compare_of_sums(
     a: ArrayLike, b: ArrayLike, score: Callable[[Floats], Floats], clusters: Sequence[Hashable], *, seed: int = 0
 ) -> Comparison:
