@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from lmworks.errors import UsageError
+from lmworks.pipeline.build import growing_field
 from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store
 from lmworks.reference.facts import faults as all_faults
 from lmworks.reference.facts import find, kinds
+from lmworks.train.configs.train import CausalLMConfig
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.workspace import open_workspace
 from packages import RECIPE, STEP, Site, faults, load, nodes
@@ -82,6 +84,15 @@ def test_a_class_that_lacks_something_is_a_fault_of_its_package(
 def test_a_sound_objective_is_none(site: Site) -> None:
     site.install("sound", {"objectives": {"later": "sound:Later"}}, OBJECTIVE)
     assert OBJECTIVES["later"].__name__ == "Later"
+
+
+def test_an_objective_of_a_package_goes_on_with_more_steps_only_if_it_says_that_it_can(site: Site) -> None:
+    says = OBJECTIVE + '    grows_by: ClassVar[str | None] = "steps"\n'
+    for name, code, field in (("silent", OBJECTIVE, None), ("saying", says, "steps")):
+        site.install(name, {"objectives": {name: f"{name}:Later"}}, code.replace('"later"', f'"{name}"'))
+        config = OBJECTIVES[name].model_validate({"from": "scratch", "data": "corpus"})
+        assert growing_field(config) == field
+    assert growing_field(CausalLMConfig.model_validate({"from": "scratch", "data": "corpus"})) == "steps"
 
 
 def test_a_package_that_is_gone_is_named_by_what_it_made(site: Site, tmp_path: Path) -> None:

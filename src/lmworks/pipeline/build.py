@@ -126,12 +126,12 @@ class Build:
         record = self.previous.get(node.name)
         before = record.parts if record else None
         reason = stale_reason(parts, before)
-        grows = node.config.grows_by and before and _family(node, parts) == _family(node, before)
+        grows = growing_field(node.config) and before and _family(node, parts) == _family(node, before)
         return f"{reason}; {node.config.begin_from(self._kept_before(node, parts))[1]}" if grows else reason
 
     def _kept_before(self, node: Node, parts: KeyParts) -> list[Path]:
         """Where artifacts that differ in the field alone that a node grows by kept their state."""
-        if node.config.grows_by is None:
+        if growing_field(node.config) is None:
             return []
         family = _family(node, parts)
         marks = sorted((self.store.root / "artifacts" / node.stage.name).glob(f"*/{KEPT}/{FAMILY}"))
@@ -282,9 +282,16 @@ class Build:
         )
 
 
+def growing_field(config: StepConfig) -> str | None:
+    """The field that a step grows by. A class of a package has to say so itself: its code may read that field."""
+    kind = type(config)
+    saying = next(each for each in kind.__mro__ if "grows_by" in vars(each))
+    return config.grows_by if is_own(kind.__module__) or not is_own(saying.__module__) else None
+
+
 def _family(node: Node, parts: KeyParts) -> str:
     """The key that a node would have without the field that it grows by."""
-    return parts.without(node.config.grows_by).key
+    return parts.without(growing_field(node.config)).key
 
 
 def foresee(build: Build, nodes: Sequence[Node]) -> str:

@@ -81,7 +81,10 @@ class StepConfig(BaseModel):
         effects(cls)
 
     grows_by: ClassVar[str | None] = None
-    """A field of which a step with more may begin where an earlier one, equal in all else, kept its state."""
+    """A field of which a step with more may begin where an earlier one, equal in all else, kept its state.
+
+    A class of a package inherits none.
+    """
 
     def begin_from(self, earlier: Sequence[Path], **facts: str) -> tuple[Path | None, str]:
         """The state to begin with, of those in these folders, and what to say of it; where `grows_by` is set.
