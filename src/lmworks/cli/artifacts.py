@@ -136,11 +136,12 @@ def erase(
         if not found and not left:
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if apply:
-            add_erased(folder, documents)
             configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
             for each in (each for each in left if each.parent.name == "ingest"):
                 with suppress(LmworksError):  # as of an artifact, its manifest may have been unreadable before
                     configs.append(read_manifest(each / ERASED).config)
+            keys = {config.get("id_key_digest", "") for config in configs}
+            add_erased(folder, documents, keys.pop() if len(keys) == 1 else "")
             forget_rows(configs, folder)
             delete(opened, found, documents)
     if as_json:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.identity import ID_KEY, document_id, load_id_key
+from lmworks.data.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, document_id, key_digest, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
@@ -28,7 +28,7 @@ from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceCon
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.lazy import pc
-from lmworks.pipeline.erasure import erased_documents
+from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_documents
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Origin, Unit
@@ -109,6 +109,12 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     for source in config.sources:
         _refuse_whole_source(config.licences, source)
     key = load_id_key(config.folder)
+    if strangers := erased_by_other_keys(config.folder, key_digest(key)):
+        context.log(
+            f"WARNING: {len(strangers)} of {len(config.erased)} ids in {config.folder / ERASED_FILE} are of another "
+            "key: nothing of them is found, and what was erased is read again. Restore the key that made them "
+            f"({KEY_VARIABLE}, or {KEY_FILE} beside the recipe), or erase these documents anew"
+        )
     groups, unreadable = _group(config)
     unreadable.add(_look_at_files(config, groups, out, context))
     files, units, origins = _cut_into_units(config, groups, context)

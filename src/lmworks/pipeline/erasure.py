@@ -22,7 +22,10 @@ from lmworks.pipeline.store import ERASED, KEPT, Artifact, Store
 from lmworks.pipeline.units import BESIDE, PAYLOAD, Unit, index_path, indices
 
 ERASED_FILE = "erased-documents.txt"
-"""Beside the recipe: one document id a line. It holds no text, and belongs under version control."""
+"""Beside the recipe: one document id a line, with the digest of the key that made it behind a `#`.
+
+It holds no text, and belongs under version control.
+"""
 ID_FILE = "ids.txt"
 """In every folder of records: their sorted ids, one a line."""
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -30,8 +33,20 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 def erased_documents(folder: Path) -> list[str]:
     """The sorted ids of the documents that no build in this folder may read."""
+    return _checked(_listed(folder), str(folder / ERASED_FILE))
+
+
+def erased_by_other_keys(folder: Path, key_digest: str) -> list[str]:
+    """Those that were made with another key than the one of this digest: no source gives them again."""
+    return [name for name, key in _listed(folder).items() if key and key != key_digest]
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """Ids with the digests of their keys, "" where none is told."""
     path = folder / ERASED_FILE
-    return _checked(path.read_text(encoding="utf-8").split() if path.exists() else [], str(path))
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    parts = [line.partition("#") for line in lines]
+    return {name: key.strip() for names, _, key in parts for name in names.split()}
 
 
 def is_id(text: str) -> bool:
@@ -46,10 +61,10 @@ def _checked(ids: Iterable[str], where: str) -> list[str]:
     return ids
 
 
-def add_erased(folder: Path, ids: Iterable[str]) -> None:
-    """Add ids to the list."""
-    known = sorted({*erased_documents(folder), *ids})
-    write_atomically(folder / ERASED_FILE, "".join(f"{name}\n" for name in known))
+def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "") -> None:
+    """Add ids, which were made with the key of this digest, to the list."""
+    known = sorted((dict.fromkeys(ids, key_digest) | _listed(folder)).items())
+    write_atomically(folder / ERASED_FILE, "".join(f"{name}  # {key}\n" if key else f"{name}\n" for name, key in known))
 
 
 def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 from data_support import quarantined, texts
 from pydantic import ValidationError
 
+from lmworks.data.identity import ID_KEY
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.records import Documents
 from lmworks.data.sources.dataset import adapters
 from lmworks.errors import GateRefused, LmworksError, UsageError
+from lmworks.pipeline.erasure import add_erased
 from lmworks.pipeline.files import digest_file
 from lmworks.pipeline.store import Store
 from support import make_context, make_manifest
@@ -419,3 +422,22 @@ def test_the_text_about_data_that_is_no_text_can_be_read(tmp_path: Path) -> None
     (document,) = Documents(out, "").iterate()
     assert (document.text, document.meta["weather"]) == ("A wet street.", "rain")
     assert result.counts["not read: .tfrecord"] == 1
+
+
+def test_erased_ids_of_another_key_are_told_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "texts").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "texts" / f"{name}.txt").write_text(f"text {name}")
+    source = {"kind": "files", "path": "texts", "licence": "MIT"}
+    monkeypatch.setenv("LMWORKS_ID_KEY", "the first key of a project")
+    first = ids(run(tmp_path, source)[1])
+    add_erased(tmp_path, [first["text a"]], ID_KEY.digest(tmp_path))
+    said: list[str] = []
+    for number, key in enumerate(("the first key of a project", "another key, made anew")):
+        monkeypatch.setenv("LMWORKS_ID_KEY", key)
+        gate = {"allow": ["permissive"]}
+        config = IngestConfig.model_validate({"sources": [source], "licences": gate}).resolve(tmp_path)
+        context = replace(make_context(tmp_path / f"again-{number}"), log=said.append)
+        ingest(config, out=tmp_path / f"again-out-{number}", context=context)
+        assert ("text a" in ids(tmp_path / f"again-out-{number}")) == bool(number)
+        assert bool([line for line in said if "1 of 1 ids in" in line and "another key" in line]) == bool(number)
