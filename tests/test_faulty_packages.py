@@ -12,7 +12,7 @@ from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store
 from lmworks.reference.facts import faults as all_faults
 from lmworks.reference.facts import find, kinds
-from lmworks.train.configs.train import CausalLMConfig
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.workspace import open_workspace
 from packages import RECIPE, STEP, Site, faults, load, nodes
@@ -23,7 +23,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from lmworks.recipe.schema import Effect
-from lmworks.train.configs.train import CausalLMConfig, TrainConfig
+from lmworks.train.configs.language_model import CausalLMConfig
+from lmworks.train.configs.train import TrainConfig
 
 
 class Later(CausalLMConfig):
