@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from lmworks.errors import UsageError
-from lmworks.pipeline.build import growing_field
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.build import Build, Environment, Node, growing_field
+from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store
 from lmworks.reference.facts import faults as all_faults
@@ -85,6 +87,20 @@ def test_a_class_that_lacks_something_is_a_fault_of_its_package(
 def test_a_sound_objective_is_none(site: Site) -> None:
     site.install("sound", {"objectives": {"later": "sound:Later"}}, OBJECTIVE)
     assert OBJECTIVES["later"].__name__ == "Later"
+
+
+def test_what_a_step_of_a_package_raises_is_told_with_package_and_place(site: Site, tmp_path: Path) -> None:
+    code = STEP.replace("    return Result()", "    return Result(counts={}['none'])")
+    site.install("broken", {"steps": {"shout": "broken:shout"}}, code, "2.1")
+    (node,) = (each for name, each in nodes(tmp_path, load(tmp_path)).items() if name == "loud")
+    alone = Node("loud", node.stage, node.config, {"documents": "raw"}, plugins=node.plugins)
+    state = Build(Store(tmp_path / ".lmworks"), [])
+    environment = Environment(lambda: None, workers=1)
+    state.run(nodes(tmp_path, load(tmp_path))["raw"], PlainDisplay(StringIO()), (1, 2), environment)
+    with pytest.raises(
+        LmworksError, match=r"^step 'loud', by broken 2\.1: KeyError: 'none' \(.*broken\.py, line \d+\)"
+    ):
+        state.run(alone, PlainDisplay(StringIO()), (2, 2), environment)
 
 
 def test_an_objective_of_a_package_goes_on_with_more_steps_only_if_it_says_that_it_can(site: Site) -> None:

@@ -22,6 +22,10 @@ def twice(config: StepConfig, documents: list[Document]) -> tuple[dict[str, list
     return {"": [*documents, *documents]}, Tally()
 
 
+def odd(config: StepConfig, documents: list[Document]) -> tuple[dict[str, list[Document]], Tally]:
+    return {"": [documents[1 // (len(documents) - 1)]]}, Tally()
+
+
 def document_of(name: str) -> Document:
     return Document(id=name, text="A line.\nAnother.", source="s", licence="MIT")
 
@@ -29,6 +33,7 @@ def document_of(name: str) -> Document:
 @pytest.mark.parametrize(
     ("function", "said"),
     [
+        (odd, r"test_kept_ids\.odd failed at document f{32} of .*part-00000\.parquet: ZeroDivisionError: "),
         (by_line, r"test_kept_ids\.by_line gives the document id 0{32}, which .*part-00000\.parquet does not hold"),
         (twice, r"test_kept_ids\.twice gives two documents the id f{32}"),
     ],

@@ -38,6 +38,11 @@ def refuse_two(unit: str) -> tuple[Parts, Tally]:
     return shout(unit)
 
 
+def leave(unit: str) -> tuple[Parts, Tally]:
+    """A step whose process ends itself."""
+    os._exit(3)
+
+
 def die(unit: str) -> tuple[Parts, Tally]:
     """A step whose process is killed."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -114,8 +119,11 @@ def test_work_outside_the_journal_is_not_trusted(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_is_reported_in_words(tmp_path: Path) -> None:
     context = replace(make_context(tmp_path), workers=2)
-    with pytest.raises(LmworksError, match="worker process died"):
+    with pytest.raises(LmworksError, match=r"worker process died \(signal 9, Killed\).*if it happens again") as caught:
         map_units(WORDS, die, tmp_path / "out", context)
+    assert "likely" not in str(caught.value)
+    with pytest.raises(LmworksError, match=r"worker process died \(exit code 3\)"):
+        map_units(WORDS, leave, tmp_path / "out", replace(make_context(tmp_path / "b"), workers=2))
 
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -21,7 +22,7 @@ from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.erasure import delete
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.files import full_disk_in_words, write_atomically
 from lmworks.pipeline.lineage import Lineage, remove, unused
 from lmworks.pipeline.record import BuildRecord
 from lmworks.pipeline.stage import Context, Handle, Result, Role, stage
@@ -405,11 +406,24 @@ def test_a_full_disk_is_told_with_the_file_and_costs_nothing_else(tmp_path: Path
     child.start()
     for name, file in (("file", ""), ("atomic", "/out/words.txt"), ("journal", "/progress.jsonl")):
         error, lines = (said.get(timeout=60) for _ in range(2))
-        assert re.search(rf"^{name}: .*/work/\w+{file}: File too large: .* free.*lmworks gc.*same command", error), (
-            error
-        )
+        words = rf"^{name}: .*/work/\w+{file}: File too large: .* free.*may have .* bytes .`ulimit -f`.*same command"
+        assert re.search(words, error) and "Make room" not in error, error
         assert "\n" not in error and f"{name}: done in" in lines
     child.join()
+
+
+def test_where_room_is_lacking_room_is_to_be_made(tmp_path: Path) -> None:
+    for error in (OSError(errno.ENOSPC, "full", "x.bin"), RuntimeError("No space left on device (os error 28)")):
+        words = r"step: .*No space left.* Make room \(`lmworks gc`.*same command"
+        with pytest.raises(LmworksError, match=words), full_disk_in_words(tmp_path, "step"):
+            raise error
+
+
+def test_a_store_that_cannot_be_written_answers_who_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(tmp_path, nodes())
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    store = Store(tmp_path)
+    assert Lineage(store).ancestors(store.named("both"))[0].step == "raw"
 
 
 class GrowingConfig(StepConfig):

@@ -32,6 +32,7 @@ from lmworks.pipeline.units import (
 from lmworks.pipeline.units import Unit as FinishedUnit
 from lmworks.pipeline.workers import MOST_THREADS, in_processes, in_threads
 from lmworks.recipe.schema import StepConfig
+from lmworks.registry import is_own, plugins_behind
 
 EXAMPLES_PER_REASON = 3
 
@@ -110,7 +111,13 @@ def _on_shard(
     function: Callable[[Config, list[Document]], tuple[Parts, Tally]], config: Config, shard: Path
 ) -> tuple[Parts, Tally]:
     documents = read_shard(shard)
-    parts, tally = function(config, documents)
+    try:
+        parts, tally = function(config, documents)
+    except Exception as error:
+        if isinstance(error, LmworksError) or is_own(_innermost(function).__module__):
+            raise
+        said, document = f"{type(error).__name__}: {error}", _failing(function, config, documents)
+        raise LmworksError(f"{_place(function)} failed at {document or 'the documents'} of {shard}: {said}") from error
     known = {document.id for document in documents}
     given = Counter(document.id for part in parts.values() for document in part)
     if wrong := next((name for name, times in given.items() if times > 1 or name not in known), None):
@@ -127,11 +134,30 @@ def _on_shard(
     return parts, tally
 
 
+def _failing(
+    function: Callable[[Config, list[Document]], tuple[Parts, Tally]], config: Config, documents: Sequence[Document]
+) -> str:
+    """The first document that a function fails at alone; "" if it fails at none."""
+    for document in documents:
+        try:
+            function(config, [document])
+        except Exception:
+            return f"document {document.id}"
+    return ""
+
+
 def _place(function: Callable[..., Any]) -> str:
-    """Module and name of a function, of one that is given some of its arguments, too."""
+    """Module and name of a function, with the packages that it is of."""
+    inner = _innermost(function)
+    of = " and ".join(sorted(map(str, plugins_behind([inner]))))
+    return f"{inner.__module__}.{inner.__qualname__}{of and f' of {of}'}"
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that is given some of its arguments."""
     while isinstance(function, partial):
         function = function.func
-    return f"{function.__module__}.{function.__qualname__}"
+    return function
 
 
 def map_units(

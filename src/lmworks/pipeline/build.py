@@ -6,7 +6,9 @@ import os
 import platform
 import shutil
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_once, full_disk_in_words, sync, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_once, full_disk_in_words, is_full, sync, write_atomically
 from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
@@ -220,7 +222,8 @@ class Build:
                 handles[name] = made if kind.many else (made[0] if made else None)
             held = forget_peak_memory()
             started = time.time()
-            result = node.stage(node.config, **handles, out=out, context=context)
+            with _package_in_words(node, self.store):
+                result = node.stage(node.config, **handles, out=out, context=context)
             _drop_temporary(out)
             _drop_temporary(work / BESIDE)
             write_manifest(finished, self._manifest(node, key, out, result, started, held))
@@ -280,6 +283,23 @@ class Build:
         return InputRecord(
             step=step, stage=artifact.stage, key=artifact.key, digest=artifact.digest(part), part=part, role=role
         )
+
+
+@contextmanager
+def _package_in_words(node: Node, store: Store) -> Iterator[None]:
+    """Raise LmworksError, naming package and place, for what the code of a package raises unforeseen."""
+    try:
+        yield
+    except Exception as error:
+        is_told = isinstance(error, LmworksError) or is_full(error)
+        is_lost = isinstance(error, FileNotFoundError) and str(store.root.absolute()) in str(error)
+        if is_told or is_lost or not node.plugins:  # room and deletions are told elsewhere
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise LmworksError(
+            f"step {node.name!r}, by {' and '.join(map(str, node.plugins))}: {type(error).__name__}: {error} "
+            f"({place.filename}, line {place.lineno}); mend that package or tell its authors"
+        ) from error
 
 
 def growing_field(config: StepConfig) -> str | None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import stat
 import time
@@ -151,17 +152,33 @@ def full_disk_in_words(path: Path, step: str, needed: int | None = None, after: 
     try:
         yield
     except Exception as error:
-        in_rust = re.search(r"\(os error (\d+)\)", str(error))
-        number = error.errno if isinstance(error, OSError) else int(in_rust[1]) if in_rust else None
-        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if not is_full(error):
             raise
+        number = _number(error)
         place = getattr(error, "filename", None) or path
         size = "" if needed is None else f"{needed / 1e6:,.1f} MB are needed, "
+        remedy = "Make room (`lmworks gc` deletes what no build needs)"
+        if number == errno.EFBIG:  # room makes no difference
+            most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+            remedy = "The file system takes no longer file: name another with --store"
+            if most != resource.RLIM_INFINITY:
+                remedy = f"Files of this process may have {most:,} bytes (`ulimit -f`): raise that limit"
+        free = f"{shutil.disk_usage(path).free / 1e6:,.1f} MB free"
         raise LmworksError(
-            f"{step}: {place}: {os.strerror(number)}: {size}{shutil.disk_usage(path).free / 1e6:,.1f} MB free. Make "
-            "room (`lmworks gc` deletes what no build needs) and give the same command again: "
+            f"{step}: {place}: {os.strerror(number)}: {size}{free}. {remedy}, and give the same command again: "
             + (f"it goes on after {after}" if after else "finished work is kept")
         ) from error
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a file could not grow."""
+    return _number(error) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _number(error: Exception) -> int:
+    """The system's number of an error, which libraries in Rust tell in words; 0 if it has none."""
+    in_rust = re.search(r"\(os error (\d+)\)", str(error))
+    return (error.errno or 0) if isinstance(error, OSError) else int(in_rust[1]) if in_rust else 0
 
 
 def sync_folder(path: Path) -> None:

@@ -77,7 +77,7 @@ class RayWorkers(AbstractContextManager["RayWorkers"]):
                     "pip install 'lmworks[data,ray]' on every machine."
                 ) from error
             except RayError as error:
-                raise LmworksError(WORKER_DIED) from error
+                raise LmworksError(WORKER_DIED.format(f"Ray: {str(error).splitlines()[0]}")) from error
 
     def _connect(self, workers: int) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

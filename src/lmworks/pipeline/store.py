@@ -11,6 +11,7 @@ builds/NAME.json, builds/last       what each recipe's steps were last built as
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -127,14 +128,11 @@ class Store:
         try:
             for name in ("artifacts", "work", "builds"):
                 (root / name).mkdir(parents=True, exist_ok=True)
-            if not os.access(root / "artifacts", os.R_OK | os.W_OK | os.X_OK):
-                raise PermissionError(13, "no permission to read and write")
+            if not os.access(root / "artifacts", os.R_OK | os.X_OK):
+                raise PermissionError(13, "no permission to read")
             next((root / "artifacts").iterdir(), None)
         except OSError as error:
-            raise LmworksError(
-                f"{root}: the store cannot be used ({error.strerror or error}); "
-                "mend its permissions or name another with --store"
-            ) from error
+            raise _unusable(root, error) from error
 
     def find(self, stage: str, key: str) -> Artifact | None:
         """The artifact, if it is finished and no erasure has begun to delete it."""
@@ -217,11 +215,23 @@ class Store:
         return [self.named(name) for name in ([named] if isinstance(named, str) else named)]
 
 
+def _unusable(root: Path, error: OSError) -> LmworksError:
+    return LmworksError(
+        f"{root}: the store cannot be used ({error.strerror or error}); "
+        "mend its permissions or name another with --store"
+    )
+
+
 @contextmanager
 def locked(path: Path, say: Callable[[str], None], *, shared: bool = False) -> Iterator[None]:
     """Hold a kernel file lock, which dies with the process. Says so when another process holds it."""
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise _unusable(path.parent, error) from error
     try:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -251,7 +261,7 @@ def deletion_in_words(work: Path, step: str) -> Iterator[None]:
 def is_held(path: Path) -> bool:
     """Whether a process holds a lock alone."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:

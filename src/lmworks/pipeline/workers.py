@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -18,8 +18,8 @@ MOST_THREADS = 4
 """More of them wait for the interpreter's lock longer than processes take to start."""
 
 WORKER_DIED = (
-    "A worker process died, most likely for lack of memory. Build again to go on from the shards that are finished; "
-    "set fewer workers or a smaller shard_bytes if it happens again."
+    "A worker process died ({}). Build again to go on from the shards that are finished; if it happens again and "
+    "memory may be short, set fewer workers or a smaller shard_bytes."
 )
 
 
@@ -39,12 +39,25 @@ def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int)
     processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", module])
     pool = ProcessPoolExecutor(min(workers, len(units)), processes, initializer=_begin_worker)
     try:
-        for future in as_completed([pool.submit(work, unit) for unit in units]):
+        futures = [pool.submit(work, unit) for unit in units]
+        started = list(pool._processes.values())  # which a broken pool forgets
+        for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
-        raise LmworksError(WORKER_DIED) from error
+        raise LmworksError(WORKER_DIED.format(_end_of(started))) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_of(processes: Iterable[BaseProcess]) -> str:
+    """What is known of how workers ended, but for those that the pool itself then ended."""
+    ends = set()
+    for process in processes:
+        process.join(5)
+        if process.exitcode and process.exitcode != -signal.SIGTERM:
+            ends.add(process.exitcode)
+    told = [f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}" for code in sorted(ends)]
+    return " and ".join(told) or "how is not known"
 
 
 def in_threads(work: Callable[[Any], int], units: Sequence[Any], workers: int) -> Generator[int, None, None]:
