@@ -1,6 +1,6 @@
 """What a small change costs beside a build from nothing: one JSON line, exit code 1 if it is too much or bytes differ.
 
-    python benchmarks/data/incremental.py [--files 200] [--documents 100000] [--shard-bytes 1048576]
+    python benchmarks/data/incremental.py [--files 200] [--documents 100000] [--shard-bytes 1048576] [--repeated 0.1]
 
 Every document step and packing with a tokenizer that is given: read, normalise, anonymise, split with its leak test,
 filter and near-duplicates, decontaminate, repeated passages, rows. Built from nothing; again with one more file; again
@@ -8,7 +8,8 @@ after one document was erased. The bytes of each are compared with those of a bu
 are those of this process, which does all the work (`--workers 1`), and include reading and writing.
 
 The texts are paragraphs of this Python's sources. In each file words are exchanged for others of about the same
-frequency, so that they are its own, but in one paragraph of ten, so that some come twice and passages cross shards.
+frequency, so that they are its own, but in one paragraph of ten (`--repeated`), so that some come twice
+and passages cross shards.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from lmworks.workspace import open_workspace, run
 
 MOST = 0.10
 """Of a build from nothing."""
-AS_IT_IS = 0.1
-"""Share of paragraphs that may stand in several files."""
+REPEATED = 0.1
+"""Share of paragraphs that may stand in several files: what crosses shards, and the cost of a change, grow with it."""
 
 
 def recipe(shard_bytes: int) -> dict[str, Any]:
@@ -65,7 +66,8 @@ def recipe(shard_bytes: int) -> dict[str, Any]:
 class Texts:
     """Documents of some paragraphs each."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, repeated: float) -> None:
+        self.repeated = repeated
         self.draw = random.Random(seed)
         files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
         whole = "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
@@ -78,7 +80,7 @@ class Texts:
         texts = []
         for _ in range(documents):
             some = self.draw.choices(self.paragraphs, k=self.draw.randint(1, 3))
-            texts.append("\n\n".join(each if self.draw.random() < AS_IT_IS else exchange(each) for each in some))
+            texts.append("\n\n".join(each if self.draw.random() < self.repeated else exchange(each) for each in some))
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 
@@ -136,9 +138,9 @@ def train_tokenizer(folder: Path, texts: Texts) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def measure(folder: Path, files: int, documents: int, shard_bytes: int) -> dict[str, Any]:
+def measure(folder: Path, files: int, documents: int, shard_bytes: int, repeated: float) -> dict[str, Any]:
     """Build, change, build again, compare."""
-    texts = Texts(0)
+    texts = Texts(0, repeated)
     (folder / "texts").mkdir()
     for number in range(files):
         texts.write(folder / "texts" / f"{number:04d}.jsonl", documents // files)
@@ -146,7 +148,11 @@ def measure(folder: Path, files: int, documents: int, shard_bytes: int) -> dict[
     (folder / "exam.jsonl").write_text(json.dumps({"question": "which of these stands in no document at all, ever?"}))
     (folder / "recipe.yaml").write_text(json.dumps(recipe(shard_bytes)))
     made, steps, seconds = build(folder, "store")
-    found: dict[str, Any] = {"files": files, "documents": made["raw"].manifest.counts["documents"]}
+    found: dict[str, Any] = {
+        "files": files,
+        "repeated": repeated,
+        "documents": made["raw"].manifest.counts["documents"],
+    }
     found["nothing"] = {"cpu_seconds": seconds, "steps": steps}
 
     def erase() -> None:
@@ -174,10 +180,11 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--shard-bytes", type=int, default=2**20)
+    parser.add_argument("--repeated", type=float, default=REPEATED)
     options = parser.parse_args()
     os.environ["LMWORKS_ID_KEY"] = os.environ["LMWORKS_PRIVACY_KEY"] = "0" * 32
     with tempfile.TemporaryDirectory(prefix="incremental") as name:
-        found = measure(Path(name), options.files, options.documents, options.shard_bytes)
+        found = measure(Path(name), options.files, options.documents, options.shard_bytes, options.repeated)
     changes = [each for each in found.values() if isinstance(each, dict) and "share" in each]
     found["ok"] = all(each["equal"] and each["share"] <= MOST for each in changes)
     print(json.dumps(found))
