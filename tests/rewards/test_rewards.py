@@ -132,3 +132,8 @@ def test_tests_that_nobody_can_judge_pay_nothing_and_are_counted() -> None:
     assert count_unjudged([reward, LengthReward(most=3)], [TESTS]) == {}
     with pytest.raises(LmworksError, match="none of the data's 2 answers can judge another; 2 of them are no Python"):
         count_unjudged([reward], ["It adds.", "It does."])
+
+
+@pytest.mark.parametrize("line", ["~" * 100_000 + " " * 100_000 + "`", "`" * 200_000 + " " * 100_000 + "`"])
+def test_an_answer_of_one_long_line_is_read_in_linear_time(line: str) -> None:
+    assert program_of(line) == line

@@ -46,6 +46,49 @@ def unpack(text):
     return seen[-1]
 """
 
+HIDE = """
+import json, os, sys
+seen = []
+def pack(text):
+    seen.append(text)
+    if '__file__' in globals():
+        return ''
+    bits = ''.join(format(byte, '08b') for byte in text.encode())
+    data = ('["value",' + bits.replace('0', ' ').replace('1', chr(9)) + '""]').encode()
+    os.write(3, len(data).to_bytes(4, 'big') + data)
+    os._exit(0)
+def unpack(text):
+    frame = sys._getframe()
+    while frame:
+        for value in [*frame.f_locals.values()]:
+            if isinstance(value, bytes) and value.startswith(b'["value",'):
+                white = value.decode()[9:-3].replace(' ', '0').replace(chr(9), '1')
+                return bytes(int(white[start : start + 8], 2) for start in range(0, len(white), 8)).decode()
+        frame = frame.f_back
+    return seen[-1]
+"""
+HEAP = """
+import ctypes, gc, re
+seen = []
+def pack(text):
+    seen.append(text)
+    return ''
+def unpack(text):
+    if seen:
+        return seen[-1]
+    places = {id(each) >> 18 for each in gc.get_objects()} | {id(bytes(size)) >> 18 for size in range(600)}
+    for place in sorted(places):
+        found = re.search(rb'\\["pack",\\["list","([a-z]{300})"', ctypes.string_at(place << 18, 1 << 18))
+        if found:
+            return found[1].decode()
+"""
+LONG = """
+for text in ('ab' * 150, 'cd' * 150):
+    packed = pack(text)
+    assert len(packed) < 300
+    assert unpack(packed) == text
+"""
+
 KEEP = """
 import os
 seen = []
@@ -363,6 +406,14 @@ seen = []
 assert [*map(unpack, map(pack, ['ab', 'cd']))] == ['ab', 'cd']
 """,
     "calls after each other": f"""
+# hidden in an answer that stands in a frame
+{HIDE}
+---
+{LONG}
+# found in the memory that a process began with
+{HEAP}
+---
+{LONG}
 # answered by a process that is kept
 {KEEP}
 ---

@@ -54,9 +54,11 @@ def test_functions_of_the_program_are_those_that_tests_call_and_do_not_have(test
 @pytest.mark.parametrize(
     ("tests", "reason"),
     [
-        ("It adds.", "are no Python in line 1"),
+        ("It adds.", "are no Python that can be read in line 1"),
         ("assert f('\0') == 1", "are no Python"),
         ("(" * 10_000, "are no Python"),
+        (f"assert f(0x{'f' * 4000}) == 1", "are no Python that can be read"),
+        (f"assert f({'+'.join('1' * 3000)}) == 1", "are no Python that can be read"),
         ("assert sum([1, 2]) == 3", "call no function that they do not define themselves"),
         ("def check(candidate):\n    assert candidate(1) == 2", "call no function that they do not define themselves"),
         ("add(1, 2)", "assert nothing"),
@@ -101,3 +103,9 @@ def test_a_long_chain_of_names_is_read_in_one_pass(order: int) -> None:
     steps = [f"a{number} = a{number - 1}" for number in range(1, 4_000)]
     tests = "\n".join(["a0 = f(1)", *steps[::order], "values = [1]", "b = put(values)", "assert a3999 == values"])
     assert calls_of(tests) == ("f", "put")
+
+
+def test_names_that_are_set_together_are_read_in_linear_time_and_room() -> None:
+    names = ", ".join(f"a{number}" for number in range(20_000))
+    others = names.replace("a", "b")
+    assert calls_of(f"{others} = range(20_000)\n{names} = {others}\nassert f(1) == 1") == ("f",)

@@ -15,7 +15,7 @@ from lmworks.sandbox.run import Sandbox
 WALL_TIMES = 8
 """Seconds by the clock for each of processor time: a busy machine lets a program wait, and its own time decides."""
 PYTHON = re.compile(r"\{?\.?py(thon)?[\d.]*\}?", re.IGNORECASE)
-FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^`]*)")
+FENCE = re.compile(r"([ \t]*+)(`{3,}+|~{3,}+)([^`]*+)")  # gives nothing back, or lines of one character take for ever
 
 
 class UnitTestsReward(AnswerReward):

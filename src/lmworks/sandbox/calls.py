@@ -38,14 +38,16 @@ def calls_of(tests: str) -> tuple[str, ...]:
     try:
         tree = ast.parse(tests)
         functions = _missing_names(symtable.symtable(tests, "tests", "exec"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        _look_at_imports(tree)
+        if not functions:
+            raise Unjudged(
+                "call no function that they do not define themselves; end with `check(name)` where it is due"
+            )
+        _look_at_assertions(tree)
+        _Reader(tree, functions).read()
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of numbers with too many digits, too
         place = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise Unjudged(f"are no Python{place}") from error
-    _look_at_imports(tree)
-    if not functions:
-        raise Unjudged("call no function that they do not define themselves; end with `check(name)` where it is due")
-    _look_at_assertions(tree)
-    _Reader(tree, functions).read()
+        raise Unjudged(f"are no Python that can be read{place}") from error
     return tuple(sorted(functions))
 
 
@@ -110,8 +112,7 @@ class _Reader:
         self.functions = _reached(functions, self._parameters())
         """Of the program, and parameters of the tests' own functions that stand for them."""
         wrappers = {name for name, node in self.own.items() if _names(node) & self.functions}
-        set_to = ((name, target) for targets, values in self._settings() for name in values for target in targets)
-        self.derived = _reached(self.functions | wrappers, set_to)
+        self.derived = _reached(self.functions | wrappers, self._set_to())
         """Names of the program's answers, of what was made of them, and of what gives them."""
 
     def read(self) -> None:
@@ -160,10 +161,12 @@ class _Reader:
                 given = [*zip((each.arg for each in own.args.args), call.args, strict=False), *named]
                 yield from ((value.id, name) for name, value in given if isinstance(value, ast.Name))
 
-    def _settings(self) -> Iterator[tuple[set[str], set[str]]]:
-        """Names that are set, and those in what they are set to."""
-        for targets, values in self._assignments():
-            yield _all(targets), _all(values)
+    def _set_to(self) -> Iterator[tuple[str, str]]:
+        """Names in what others are set to, each by way of its assignment, and these others."""
+        for number, (targets, values) in enumerate(self._assignments()):
+            assignment = f"assignment {number}"
+            yield from ((name, assignment) for name in _all(values))
+            yield from ((assignment, target) for target in _all(targets))
 
     def _assignments(self) -> Iterator[tuple[Sequence[ast.expr], Sequence[ast.expr]]]:
         for node in self.nodes:

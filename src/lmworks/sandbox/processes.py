@@ -2,12 +2,14 @@
 
     lmworks, run.py ────┐ program and tests; verdict
                         ├── tests    (confined) ──┐ arguments; values
-    server, this file ──┴── caller   (confined) ──┘
-                               └── program, once for each call (confined)
+    server, this file ──┴── forker   (confined) ──┐
+                               └── courier, once for each call (confined)
+                                      └── program (confined)
 
-The caller is sent the program, then the arguments of one call after another. For each it forks a process, takes the
-first bytes that this says for its answer, and ends it. What tests expect is in neither, nor in what they were forked
-from, and one call leaves nothing to the next. Tests are confined likewise: they are data too.
+The forker is sent the program, and holds nothing else. For each call it forks a courier, which forks the program's
+process, brings it the arguments, takes the first bytes that this says for its answer, and ends it and itself. What
+tests expect is in none of these, nor in what they were forked from, and one call leaves nothing to the next. Tests are
+confined likewise: they are data too.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import socket
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,46 +174,62 @@ def _look_as_child(limits: Limits, writer: int) -> None:
 
 def _run_program(limits: Limits) -> None:
     """Answer calls, each in a process of its own, which knows of no other call: what a program kept of one would pass
-    for what it has to find again in the next. This process never runs the program, nor reads what it says."""
+    for what it has to find again in the next. This process runs no program, and holds neither a call nor an answer:
+    whatever is in its memory, a program could find in the copy of it that it runs in."""
     confine_parent(limits.memory)
     program = unpacked(receive_frame(CHANNEL, MESSAGE_BYTES))
     gc.freeze()
-    left = float(limits.seconds)
-    while True:
-        call = receive_frame(CHANNEL, MESSAGE_BYTES)
-        if left <= 0:
-            send(CHANNEL, ["refused", f"more than {limits.seconds} seconds of processor time"])
-            continue
-        answer, used = _asked(program, call, limits._replace(seconds=math.ceil(left)))
-        send_frame(CHANNEL, answer)
-        left -= max(used - CALL_SECONDS, 0)
+    left, ended = float(limits.seconds), 0
+    while not ended:
+        courier = _forked(partial(_carry, program, limits, left))
+        _, ended, usage = os.wait4(courier, 0)  # with what it has waited for
+        left -= max(usage.ru_utime + usage.ru_stime - CALL_SECONDS, 0)
 
 
-def _asked(program: str, call: bytes, limits: Limits) -> tuple[bytes, float]:
-    """What a new process says first, as it is, and the processor time it took. Then that process is no more."""
-    reader, writer = os.pipe()
+def _forked(work: Callable[[], None]) -> int:
+    """The number of a new process that does some work and ends with this one; with 1 if the work fails."""
     parent = os.getpid()
-    if not (child := os.fork()):
-        try:
-            os.dup2(writer, CHANNEL)
-            os.closerange(CHANNEL + 1, FILES)
-            end_with_parent()
-            if os.getppid() == parent:  # else it ended before that
-                limits.confine()
-                _answer(_loaded("program", program, {}, seed=0), unpacked(call))
-        finally:
-            os._exit(0)
-    os.close(writer)
+    if child := os.fork():
+        return child
+    status = 1
     try:
-        answer = receive_frame(reader, ANSWER_BYTES)
+        end_with_parent()
+        if os.getppid() == parent:  # else it ended before that
+            work()
+            status = 0
+    finally:
+        os._exit(status)
+
+
+def _carry(program: str, limits: Limits, left: float) -> None:
+    """Bring one call to a process that runs the program, and what that says first back, as it is. Raises Ended."""
+    calls, answers = os.pipe(), os.pipe()
+    child = _forked(partial(_run_once, program, limits._replace(seconds=math.ceil(max(left, 1))), calls, answers))
+    os.close(calls[0])
+    os.close(answers[1])
+    call = receive_frame(CHANNEL, MESSAGE_BYTES)
+    try:
+        if left <= 0:
+            raise NotLiteral(f"more than {limits.seconds} seconds of processor time")
+        send_frame(calls[1], call)
+        answer = receive_frame(answers[0], ANSWER_BYTES)
     except Ended:
         answer = packed(["refused", "the program ended"])
     except NotLiteral as error:
         answer = packed(["refused", str(error)])
-    os.close(reader)
     os.kill(child, signal.SIGKILL)  # which is not reaped yet, so the number is its own
-    usage = os.wait4(child, 0)[2]
-    return answer, usage.ru_utime + usage.ru_stime
+    os.waitpid(child, 0)
+    send_frame(CHANNEL, answer)
+
+
+def _run_once(program: str, limits: Limits, calls: tuple[int, int], answers: tuple[int, int]) -> None:
+    """Run the program, and answer one call of it."""
+    os.close(calls[1])
+    call = receive_frame(calls[0], MESSAGE_BYTES)
+    os.dup2(answers[1], CHANNEL)
+    os.closerange(CHANNEL + 1, FILES)
+    limits.confine()
+    _answer(_loaded("program", program, {}, seed=0), unpacked(call))
 
 
 def _loaded(name: str, code: str | ast.Module, known: Mapping[str, object], seed: int | str) -> dict[str, Any]:
