@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -150,6 +151,33 @@ def test_a_query_that_fails_in_its_midst_leaves_no_snapshot(tmp_path: Path, tick
     with pytest.raises(LmworksError, match=r"the query failed: division by zero.* Mend `url` or `query`"):
         read(tmp_path, query=query)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"private" in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "VACUUM INTO 'copy.db'",
+        "DELETE FROM tickets",
+        "; SELECT 1",
+        "-- SELECT\nDROP TABLE tickets",
+        "/* SELECT */ ATTACH 'x'",
+    ],
+)
+def test_a_query_that_is_no_select_is_refused_with_the_recipe(query: str) -> None:
+    with pytest.raises(ValueError, match="is no SELECT"):
+        Sql.model_validate({**SOURCE, "query": query})
+
+
+def test_a_query_that_would_write_by_way_of_a_select_is_refused_by_the_database(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "tickets.db") as database:
+        database.execute("CREATE TABLE tickets (text)")
+        database.execute("INSERT INTO tickets VALUES ('a ticket')")
+    source = {**SOURCE, "url": "sqlite:///tickets.db", "folder": tmp_path}
+    with pytest.raises(LmworksError, match="the query failed"):
+        Sql.model_validate({**source, "query": "WITH a AS (SELECT 1) DELETE FROM tickets"}).walk()
+    assert Sql.model_validate({**source, "query": "-- all\nSELECT text FROM tickets"}).walk()
+    with sqlite3.connect(tmp_path / "tickets.db") as database:
+        assert database.execute("SELECT count(*) FROM tickets").fetchone() == (1,)
 
 
 @pytest.mark.parametrize(

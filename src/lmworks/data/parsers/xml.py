@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import dropwhile
+from operator import not_
 from typing import IO, Any
 
 from lmworks.data.parsers.fields import row_record
@@ -123,10 +125,10 @@ def text_of(element: Element | None) -> str:
 
 def _row(element: Element, path: str, number: str, reading: Reading) -> Found:
     """The attributes of an element and the elements inside it as fields."""
-    row = dict(element.attrib)
+    fields = {name: [value] for name, value in element.attrib.items()}
     for child in element.iterchildren("*"):
-        before = row.get(child.tag)
-        row[child.tag] = f"{before}\n\n{text_of(child)}" if before else text_of(child)
+        fields.setdefault(child.tag, []).append(text_of(child))
+    row = {name: "\n\n".join(dropwhile(not_, texts)) for name, texts in fields.items()}
     return row_record(row, Piece(path, 0), int(number), Span(0, b"", 0), reading)
 
 

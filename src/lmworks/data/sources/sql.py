@@ -6,11 +6,12 @@ import datetime
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lmworks.data.identity import document_id, load_id_key
 from lmworks.data.sources.parsed import Address, ParsedSource
@@ -18,6 +19,8 @@ from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically
+
+READS = re.compile(r"(?:\s|--[^\n]*+\n|/\*(?s:.*?)\*/|\()*+(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 
 
 class Sql(ParsedSource, FolderSource):
@@ -36,6 +39,13 @@ class Sql(ParsedSource, FolderSource):
         description="The day of the snapshot. No default: a build must not depend on the day it runs."
     )
     name: str = Field(default="sql", description="The documents' `source`.")
+
+    @field_validator("query")
+    @classmethod
+    def _selects(cls, query: str) -> str:
+        if not READS.match(query):
+            raise ValueError("is no SELECT: it begins with SELECT, WITH, VALUES or TABLE, and changes nothing")
+        return query
 
     @property
     def label(self) -> str:
@@ -81,8 +91,10 @@ class Sql(ParsedSource, FolderSource):
         try:
             engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.pool.NullPool)
             if engine.dialect.name == "sqlite":
-                sqlalchemy.event.listen(engine, "connect", _keep_bad_bytes)
+                sqlalchemy.event.listen(engine, "connect", _read_only)
             with engine.connect() as connection:
+                if engine.dialect.name == "postgresql":
+                    connection = connection.execution_options(postgresql_readonly=True)
                 # A cursor on the server's side: so many rows are in memory here.
                 rows = connection.execution_options(yield_per=1000).execute(sqlalchemy.text(self.query))
                 for row in rows.mappings():
@@ -127,8 +139,9 @@ def forget_rows(ingests: Iterable[Mapping[str, Any]], folder: Path) -> None:
         Sql.model_validate({**source, "folder": folder}).forget()
 
 
-def _keep_bad_bytes(connection: Any, _: object) -> None:
-    """Let text that is no UTF-8 through as halves of surrogate pairs, which cost their row instead of the query."""
+def _read_only(connection: Any, _: object) -> None:
+    """Change nothing. Text that is no UTF-8 comes as halves of surrogate pairs, and costs its row, not the query."""
+    connection.execute("PRAGMA query_only = ON")
     connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
 
 
