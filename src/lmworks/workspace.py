@@ -16,7 +16,7 @@ from typing import Any
 from lmworks import graph
 from lmworks.errors import Stopped, UsageError
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
-from lmworks.pipeline.erasure import erased_documents
+from lmworks.pipeline.erasure import erased_documents, unfinished
 from lmworks.pipeline.files import forget_digests, write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.record import BuildRecord, BuildRecords
@@ -98,8 +98,14 @@ def _build_of(recipe: Recipe, plan: Plan, folder: Path, store: Store) -> Build:
 
 
 def open_store(store: Path | None) -> Store:
-    """The store last used in this folder, or the one named."""
+    """The store last built in from this folder, or the one named."""
     return Store(store or _remembered()[1])
+
+
+def other_stores(store: Store, folder: Path) -> list[Path]:
+    """Further stores of a recipe's folder: those that were built in from this folder, and the one beside the recipe."""
+    named = [*map(Path, _last().get("stores", ())), folder / ".lmworks"]
+    return sorted({path.resolve() for path in named if (path / "artifacts").is_dir()} - {store.root.resolve()})
 
 
 def recipe_name(path: Path) -> str:
@@ -109,13 +115,23 @@ def recipe_name(path: Path) -> str:
 
 def _remembered() -> tuple[Path, Path, list[str]]:
     """Recipe, store and settings of the last build that ran in this folder."""
-    try:
-        last = json.loads(LAST.read_text())
-    except (OSError, ValueError):
-        raise UsageError(
-            "nothing was built in this folder; name a recipe: lmworks build recipes/quickstart.yaml"
-        ) from None
+    if not (last := _last()):
+        raise UsageError("nothing was built in this folder; name a recipe: lmworks build recipes/quickstart.yaml")
     return Path(last["recipe"]), Path(last["store"]), last["settings"]
+
+
+def _last() -> dict[str, Any]:
+    try:
+        return dict(json.loads(LAST.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _remember(workspace: Workspace) -> None:
+    store = str(workspace.store.root)
+    stores = dict.fromkeys([*_last().get("stores", ()), store])
+    last = {"recipe": str(workspace.path), "store": store, "stores": [*stores], "settings": [*workspace.settings]}
+    write_atomically(LAST, json.dumps(last) + "\n")
 
 
 def run(
@@ -138,12 +154,13 @@ def run(
         workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.folder, workspace.store)
     for name in (until, *rebuild):
         _wanted(workspace.build.nodes, name)
-    last = {"recipe": str(workspace.path), "store": str(workspace.store.root), "settings": list(workspace.settings)}
     if remember:
-        write_atomically(LAST, json.dumps(last) + "\n")
+        _remember(workspace)
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
     with stop_flag() as check_stop, workspace.store.in_use(display.say), place as execute:
         forget_digests()
+        if said := unfinished(workspace.store):
+            display.say(said)
         erased = erased_documents(workspace.folder)
         if any(
             getattr(node.config, "erased", erased) != erased for node in workspace.build.nodes

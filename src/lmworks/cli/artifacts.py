@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, JsonOption, StoreOption, print_json, tell
+from lmworks.cli.options import ARTIFACT_HELP, JsonOption, LastStoreOption, print_json, tell
 from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LEFT = "shards that an earlier erasure left"
 def show(
     artifact: Annotated[str, typer.Argument(help=ARTIFACT_HELP)],
     path: Annotated[bool, typer.Option("--path", help="Print only the folder of its files.")] = False,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a step's counts, figures and examples, or where its files lie.
@@ -45,7 +45,7 @@ def trace(
     answer: Annotated[
         str | None, typer.Option(help="Find the training passages that share most text with this answer.")
     ] = None,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what an artifact was made from, down to each source file, and whether a file was edited since.
@@ -61,7 +61,7 @@ def trace(
     tell(traced.as_text(), traced.as_json(), as_json)
 
 
-def report(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def report(store: LastStoreOption = None, as_json: JsonOption = False) -> None:
     """Write the report of the last build again, and print where it is.
 
     Example: lmworks report
@@ -78,7 +78,7 @@ def export(
     form: Annotated[str, typer.Option(help="Of the file: gguf, which llama.cpp loads.")] = "gguf",
     file_type: Annotated[str, typer.Option("--type", help="Of the matrices: f32, f16 or q8_0.")] = "f16",
     out: Annotated[Path | None, typer.Option(help="Where to; by default MODEL-TYPE.gguf in this folder.")] = None,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model in a form that other programs load.
@@ -106,7 +106,7 @@ def erase(
         ),
     ],
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List everything made from some documents, and with --apply delete it and never read them again.
@@ -119,10 +119,11 @@ def erase(
     from lmworks.pipeline.manifest import read_manifest
     from lmworks.pipeline.store import ERASED
     from lmworks.release.built import Built
-    from lmworks.workspace import open_store
+    from lmworks.workspace import open_store, other_stores
 
     opened = open_store(store)
     folder = Built.open(opened).recipe.parent
+    others = other_stores(opened, folder)
     try:
         documents = documents_of(wanted, list(opened.all()), folder)
     except LmworksError as error:
@@ -153,8 +154,10 @@ def erase(
             {"step": None, "key": each.name, "model": False, "counted_because": f"{LEFT} of {each.parent.name}"}
             for each in left
         ]
-        print_json({"erased": apply, "held_by": rows})
+        elsewhere = {"store": str(opened.root), "other_stores": list(map(str, others))}
+        print_json({"erased": apply, "held_by": rows} | elsewhere)
         return
+    print(f"in {opened.root}:")
     for item, why in found.items():
         seen = f"  counted as reached: {why}" if why else ""
         if _is_model(item):
@@ -163,6 +166,8 @@ def erase(
     for each in left:
         print(f"{LEFT} of {each.parent.name} {each.name[:12]}")
     print("deleted; make the rest anew with `lmworks build`" if apply else "these would be deleted with --apply")
+    for path in others:
+        print(f"NOT LOOKED AT: {path} was built in, too: give the command again with --store {path}")
 
 
 def _step(artifact: Artifact) -> str:
@@ -180,7 +185,7 @@ def gc(
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Unfinished work, too, from which a build would go on.")
     ] = False,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List what no recipe's last build needs, and delete it with --apply.

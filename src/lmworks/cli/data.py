@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, ShowPersonalOption, StoreOption, print_json, tell
+from lmworks.cli.options import (
+    JsonOption,
+    LastStoreOption,
+    RecipeArgument,
+    SetOption,
+    ShowPersonalOption,
+    StoreOption,
+    print_json,
+    tell,
+)
 from lmworks.errors import UsageError
 
 
@@ -17,7 +26,7 @@ def find_data(
     value: Annotated[
         str, typer.Argument(help="A person as the data names the subject, or an e-mail address, a number …")
     ],
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the documents that a person's data stood in before it was anonymised: their ids, kind and step.
@@ -62,7 +71,7 @@ def inspect_data(
     count: Annotated[int, typer.Option(min=1, help="Documents shown for each reason.")] = 3,
     seed: Annotated[int, typer.Option(help="Another number shows other documents.")] = 0,
     show_personal: ShowPersonalOption = False,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show random documents that a step dropped or changed, by reason, before and after.
@@ -104,7 +113,7 @@ def sample_data(
     label: Annotated[list[str] | None, typer.Option(help="A verdict to choose; by default accept and reject.")] = None,
     seed: Annotated[int, typer.Option(help="Another number draws other documents.")] = 0,
     show_personal: ShowPersonalOption = False,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a sample for domain experts, with a page on which they judge it.

@@ -18,6 +18,10 @@ SetOption = Annotated[
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
+LastStoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of artifacts; by default the one last built in from this folder."),
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 … (a recipe's budget.device)."),

@@ -180,6 +180,7 @@ def status(
 
     Example: lmworks status
     """
+    from lmworks.pipeline.erasure import unfinished
     from lmworks.train.configs.train import LIVE
     from lmworks.watch.follow import read_standing
     from lmworks.watch.terminal import as_text
@@ -197,6 +198,8 @@ def status(
     if as_json:
         print_json(rows)
         return
+    if said := unfinished(workspace.store):
+        print(said)
     width = max(len(str(row["step"])) for row in rows)
     for row in rows:
         print(f"{row['state']:7} {row['step']:{width}}  {row['reason']}".rstrip())

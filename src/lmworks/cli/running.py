@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, StoreOption
+from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption
 
 
 def serve(
@@ -18,7 +18,7 @@ def serve(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on this machine.")] = 8000,
     device: DeviceOption = None,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model, or adapters on one base: an OpenAI-compatible API and a chat page, on this machine only.
@@ -38,7 +38,7 @@ def watch(
     model: Annotated[str | None, typer.Argument(help="A model step; by default the training that wrote last.")] = None,
     page: Annotated[bool, typer.Option("--page", help="Serve a page instead, on this machine only.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the page.")] = 8010,
-    store: StoreOption = None,
+    store: LastStoreOption = None,
 ) -> None:
     """Watch a training: loss, rates, memory and samples, while `lmworks build` runs elsewhere.
 

@@ -288,7 +288,7 @@ def _is_untouched(erased: frozenset[str], unit: Unit) -> bool:
     facts = unit.record["facts"]
     if not erased.issuperset(facts["erased"]):
         return False
-    ids = (read_columns(unit.path(pattern), ["id"]).column("id").to_pylist() for pattern in unit.files if erased)
+    ids = (read_columns(unit.path(pattern), ["id"]).column("id").to_pylist() for pattern in unit.entry.files if erased)
     return erased.isdisjoint(chain(facts["left_out"], *ids))
 
 

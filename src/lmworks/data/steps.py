@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -202,9 +203,11 @@ def map_units(
     total = Tally()
     entries: list[Entry] = []
     for number, origin in enumerate(origins or [None] * len(units)):
-        record = json.loads(record_path(context.beside, step, number).read_text())
+        content = record_path(context.beside, step, number).read_bytes()
+        record = json.loads(content)
         total.add(Tally(Counter(record["counts"]), record["examples"]))
-        entries.append(Entry(record["key"], origin.shards if origin else (), record["files"]))
+        shards = origin.shards if origin else ()
+        entries.append(Entry(record["key"], shards, record["files"], hashlib.sha256(content).hexdigest()))
     write_atomically(index_path(context.beside, step), json.dumps(entries).encode())
     for part in parts:
         write_ids(out / part, shard_ids(out / part))
@@ -255,9 +258,9 @@ def _take(
     found = earlier.find(task.step, [keys[index] or "" for index in waiting], accept)
     taken = {index: unit for index, unit in zip(waiting, found, strict=True) if unit}
     for index, unit in taken.items():
-        for pattern in unit.files:
+        for pattern in unit.entry.files:
             link(unit.path(pattern), task.place(pattern, index))
-    for folder in {task.place(pattern, index).parent for index, unit in taken.items() for pattern in unit.files}:
+    for folder in {task.place(pattern, index).parent for index, unit in taken.items() for pattern in unit.entry.files}:
         sync_folder(folder)
     for index, unit in taken.items():
         link(unit.record_path, record_path(task.beside, task.step, index))

@@ -137,7 +137,7 @@ class Build:
             return []
         family = _family(node, parts)
         marks = sorted((self.store.root / "artifacts" / node.stage.name).glob(f"*/{KEPT}/{FAMILY}"))
-        return [mark.parent.absolute() for mark in marks if mark.read_text() == family]
+        return [mark.parent.absolute() for mark in marks if mark.read_bytes() == family.encode()]
 
     def under_way(self, node: Node) -> tuple[str, Path] | None:
         """`running` or `stopped` where work on a node is not finished, and its folder."""

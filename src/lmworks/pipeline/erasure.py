@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from lmworks.errors import UsageError
+from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import digest_file, write_atomically
 from lmworks.pipeline.lineage import Lineage
 from lmworks.pipeline.manifest import write_manifest
@@ -136,6 +137,17 @@ def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> Non
         (artifact.folder / "manifest.json").unlink()
 
 
+def unfinished(store: Store) -> str:
+    """What to do about a deletion that was cut off; empty if there is none."""
+    held = [artifact for artifact in store.all() if artifact.is_erased]
+    if not held:
+        return ""
+    return (
+        f"an erasure was cut off: {len(held)} artifacts may still hold what must be forgotten; give `lmworks erase` "
+        "with the same ids and --apply again, or `lmworks gc --apply`"
+    )
+
+
 def leftovers(store: Store) -> list[Path]:
     """The folders of artifacts of which an erasure left shards that it did not reach, for the next build to take."""
     return [
@@ -156,12 +168,15 @@ def _marked(store: Store) -> list[Path]:
 
 
 def _shards_with(folder: Path, ids: frozenset[str]) -> Iterator[str]:
-    """sha256 of each shard of an artifact that holds one of the documents."""
-    import pyarrow.parquet as pq
-
+    """sha256 of each shard of an artifact that holds one of the documents, or was damaged, so that nobody can tell."""
     for path in folder.rglob("*.parquet"):
-        with pq.ParquetFile(path) as file:
-            if "id" in file.schema_arrow.names and not ids.isdisjoint(file.read(["id"]).column("id").to_pylist()):
+        try:
+            with pq.ParquetFile(path) as file:
+                named = file.read(["id"]).column("id").to_pylist() if "id" in file.schema_arrow.names else ()
+        except (OSError, pa.ArrowException):
+            yield digest_file(path)
+        else:
+            if not ids.isdisjoint(named):
                 yield digest_file(path)
 
 
@@ -170,7 +185,7 @@ def _shards(store: Store) -> Iterator[str]:
     for folder in (store.root / "artifacts").glob("*/*"):
         for step, entries in indices(folder / BESIDE):
             for number, entry in enumerate(entries):
-                unit = Unit(folder, step, number, entry.files)
+                unit = Unit(folder, step, number, entry)
                 yield from (digest for pattern, digest in entry.files.items() if unit.path(pattern).exists())
     for artifact in store.all():
         if artifact.is_readable:
@@ -187,12 +202,12 @@ def _untouched(folder: Path, clean: Collection[str], erased: Collection[str]) ->
     for step, entries in indices(folder / BESIDE):
         yield index_path(folder / BESIDE, step)
         for number, entry in enumerate(entries):
-            unit = Unit(folder, step, number, entry.files)
+            unit = Unit(folder, step, number, entry)
             read = () if reads_sources else entry.shards
             is_clean = entry.key and all(digest in clean for digest in (*read, *entry.files.values()))
-            if is_clean and unit.record_path.exists() and not _names_one(unit.record_path, erased):
+            if is_clean and unit.is_whole() and not _names_one(unit.record_path, erased):
                 yield unit.record_path
-                yield from map(unit.path, unit.files)
+                yield from map(unit.path, entry.files)
 
 
 def _names_one(record: Path, erased: Collection[str]) -> bool:
@@ -203,6 +218,8 @@ def _delete_all_but(folder: Path, kept: Collection[Path]) -> None:
     if (folder / KEPT).exists():  # one state of all that the step has read
         shutil.rmtree(folder / KEPT)
     for root in (folder / BESIDE, folder / PAYLOAD):
+        if root.is_symlink():  # which leads to what is not ours
+            root.unlink()
         for path in sorted(root.rglob("*"), reverse=True):  # what is in a folder before the folder
             if not path.is_dir() or path.is_symlink():
                 if path not in kept:

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from lmworks.pipeline.files import atomically, canonical_json, digest_once, digest_text
@@ -40,6 +40,8 @@ class Entry(NamedTuple):
     """sha256 of each file that it read."""
     files: Mapping[str, str]
     """sha256 by path below the artifact, in which `*` stands for the unit's number."""
+    record: str = ""
+    """sha256 of what it counted and quoted."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Unit:
     """Of the artifact."""
     step: str
     number: int
-    files: Mapping[str, str]
+    entry: Entry
 
     @property
     def record_path(self) -> Path:
@@ -69,8 +71,9 @@ class Unit:
 
     def is_whole(self) -> bool:
         """Whether nothing of it was deleted or changed."""
-        files = ((self.path(pattern), sha256) for pattern, sha256 in self.files.items())
-        return self.record_path.exists() and all(path.exists() and digest_once(path) == sha for path, sha in files)
+        files = {self.path(pattern): sha256 for pattern, sha256 in self.entry.files.items()}
+        files[self.record_path] = self.entry.record
+        return all(path.exists() and digest_once(path) == sha256 for path, sha256 in files.items())
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Earlier:
         known: dict[str, list[Unit]] = {}
         for folder in self.folders if any(wanted) else ():
             for number, entry in enumerate(read_index(folder / BESIDE, step)):
-                known.setdefault(entry.key, []).append(Unit(folder, step, number, entry.files))
+                known.setdefault(entry.key, []).append(Unit(folder, step, number, entry))
         return [
             next((unit for unit in known.get(key, ()) if key and unit.is_whole() and accept(unit)), None)
             for key in wanted
@@ -114,11 +117,18 @@ def index_path(beside: Path, step: str) -> Path:
 
 
 def read_index(beside: Path, step: str) -> list[Entry]:
-    """The units of one pass; none if it was not made."""
+    """The units of one pass; none if it was not made, or what tells of them was damaged, or names files elsewhere."""
     try:
-        return [Entry(*entry) for entry in json.loads(index_path(beside, step).read_text(encoding="utf-8"))]
-    except FileNotFoundError:
+        entries = [Entry(*entry) for entry in json.loads(index_path(beside, step).read_text(encoding="utf-8"))]
+        return entries if all(_is_below(pattern) for entry in entries for pattern in entry.files) else []
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return []
+
+
+def _is_below(pattern: str) -> bool:
+    """Whether it names a file of an artifact's payload or beside it."""
+    parts = PurePosixPath(pattern).parts
+    return parts[:1] in ((PAYLOAD,), (BESIDE,)) and ".." not in parts
 
 
 def indices(beside: Path) -> Iterator[tuple[str, list[Entry]]]:

@@ -1,0 +1,125 @@
+"""What was damaged in a store: erased all the same, taken by no build, told by its name; and stores beside a store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from data.data_support import KEY
+from e2e.small_recipe import lmworks
+from lmworks.data.records import Documents
+from lmworks.pipeline.erasure import ERASED, delete, holders
+from lmworks.pipeline.store import Store
+
+TEXT = "note {} of the house"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A few notes, a shard each, and a recipe that reads and normalises them."""
+    monkeypatch.setenv("LMWORKS_ID_KEY", KEY)
+    (tmp_path / "texts").mkdir()
+    for number in range(6):
+        (tmp_path / "texts" / f"{number}.txt").write_text(TEXT.format(number))
+    source = {"kind": "files", "path": "texts", "licence": "MIT"}
+    gate = {"allow": ["permissive"]}
+    data = {
+        "raw": {"kind": "ingest", "sources": [source], "licences": gate, "shard_bytes": 1},
+        "clean": {"kind": "normalise", "from": "raw"},
+    }
+    recipe = {"name": "small", "use_case": "tests", "plan": {"measure": False}, "data": data}
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    lmworks(tmp_path, "build", "recipe.yaml")
+    return tmp_path
+
+
+def store(project: Path) -> Store:
+    return Store(project / ".lmworks")
+
+
+def victim(project: Path) -> str:
+    """The id of a note."""
+    return next(each.id for each in Documents(store(project).named("raw").payload, "").iterate() if "3" in each.text)
+
+
+def texts(project: Path) -> list[str]:
+    """Of all shards that are left and can be read."""
+    return [
+        each.text
+        for folder in {path.parent for path in (project / ".lmworks").rglob("*.parquet")}
+        for each in Documents(folder, "").iterate()
+    ]
+
+
+def test_a_damaged_shard_keeps_nothing_from_being_erased(project: Path) -> None:
+    name = victim(project)
+    for shard in store(project).named("clean").payload.glob("*.parquet"):
+        shard.write_bytes(shard.read_bytes()[:-5])
+    assert "deleted" in lmworks(project, "erase", name, "--apply").stdout
+    assert TEXT.format(3) not in texts(project)
+    lmworks(project, "build", "recipe.yaml")
+    assert set(texts(project)) == {TEXT.format(number) for number in (0, 1, 2, 4, 5)}
+
+
+@pytest.mark.parametrize("damage", ["forged", "cut short", "index"])
+def test_what_tells_of_a_unit_is_believed_as_it_was_written_alone(project: Path, damage: str) -> None:
+    for path in (project / ".lmworks" / "artifacts").glob("*/*/beside/units/*/*.json"):
+        content = path.read_text()
+        if (damage == "index" and path.name == "index.json") or (damage == "cut short" and path.name != "index.json"):
+            path.write_text(content[: len(content) // 2])
+        elif damage == "forged" and path.name != "index.json":
+            path.write_text(content.replace('"documents": 1', '"documents": 1000'))
+    (project / "texts" / "0.txt").write_text("another note")
+    lmworks(project, "build", "recipe.yaml")
+    assert store(project).named("raw").manifest.counts["documents"] == 6
+    assert store(project).named("clean").manifest.counts["documents"] == 6
+
+
+def test_what_an_index_names_elsewhere_is_neither_read_nor_written(project: Path) -> None:
+    victim_file = project / "elsewhere"
+    victim_file.write_text("mine")
+    for path in (project / ".lmworks" / "artifacts").glob("*/*/beside/units/*/index.json"):
+        entries = json.loads(path.read_text())
+        for entry in entries:
+            entry[2]["beside/../../../../../../elsewhere"] = hashlib.sha256(b"mine").hexdigest()
+        path.write_text(json.dumps(entries))
+    (project / "texts" / "0.txt").write_text("another note")
+    lmworks(project, "build", "recipe.yaml")
+    assert victim_file.stat().st_nlink == 1 and victim_file.read_text() == "mine"
+
+
+def test_an_erasure_follows_no_link_out_of_the_store(project: Path) -> None:
+    name, photos = victim(project), project / "photos"
+    photos.mkdir()
+    (photos / "beach.jpg").write_text("a beach")
+    folder = project / ".lmworks" / "artifacts" / "ingest" / "ffff"
+    folder.mkdir()
+    (folder / "payload").symlink_to(photos)
+    (folder / ERASED).write_text("{}")
+    lmworks(project, "erase", name, "--apply")
+    assert (photos / "beach.jpg").read_text() == "a beach"
+
+
+def test_an_erasure_that_was_cut_off_is_told_until_it_is_ended(project: Path) -> None:
+    name = victim(project)
+    found = holders(store(project), [name])
+    for artifact in found:
+        (artifact.folder / ERASED).write_text(artifact.manifest.model_copy(update={"erased": True}).model_dump_json())
+    assert "an erasure was cut off: 2 artifacts" in lmworks(project, "status").stdout
+    assert "an erasure was cut off: 2 artifacts" in lmworks(project, "build", "recipe.yaml", "--until", "raw").stderr
+    delete(store(project), holders(store(project), [name]), [name])
+    assert "cut off" not in lmworks(project, "status").stdout
+
+
+def test_an_erasure_names_its_store_and_those_that_it_did_not_look_at(project: Path) -> None:
+    name = victim(project)
+    lmworks(project, "build", "recipe.yaml", "--until", "clean", "--store", "other")
+    said = lmworks(project, "erase", name, "--apply").stdout
+    assert said.startswith("in other:\n")
+    beside = project / ".lmworks"
+    assert f"NOT LOOKED AT: {beside} was built in, too: give the command again with --store {beside}" in said
+    assert "deleted" in lmworks(project, "erase", name, "--apply", "--store", str(beside)).stdout
+    assert TEXT.format(3) not in texts(project)
