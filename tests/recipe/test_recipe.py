@@ -221,3 +221,15 @@ def test_numbers_that_follow_from_others_may_be_stated_as_auto() -> None:
     assert NeedsConfig.model_validate({"parameters": "auto", "tokens": "auto"}).parameters == "auto"
     with pytest.raises(ValidationError, match="greater than or equal to 1000000"):
         NeedsConfig.model_validate({"parameters": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: 1\nother: " + "9" * 5_000, r"r:2: a number of 5,000 digits"),
+        ("deep: " + "[" * 3_000, "r: lists and fields stand too deep in each other"),
+    ],
+)
+def test_what_no_recipe_needs_is_refused_in_a_line(text: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        read_yaml(text, "r")

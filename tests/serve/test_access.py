@@ -100,6 +100,7 @@ def test_signing_in_gives_a_session_that_is_not_the_key(live: Live) -> None:
         assert "<form" in form.text
         assert "<script" not in form.text
         assert http.post("/", data={"key": "wrong"}).status_code == 401
+        assert http.post("/", data={"key": "a" * 5_000}).status_code == 413
         assert http.post("/", content=b"\xff\xfe").status_code == 401
         assert not http.cookies
         entered = http.post("/", data={"key": KEY})

@@ -49,6 +49,8 @@ def read_yaml(text: str, name: str) -> Tree:
         raise RecipeError(f"{name}:{line}: not YAML: {error.problem or error}") from None
     except YAMLError as error:
         raise RecipeError(f"{name}: not YAML: {error}") from None
+    except RecursionError:
+        raise RecipeError(f"{name}: lists and fields stand too deep in each other; no recipe needs that") from None
     tree = Tree(None)
     tree.value = _plain(root, (), tree, name, set()) if root is not None else None
     return tree
@@ -63,7 +65,10 @@ def _plain(node: Any, location: Location, tree: Tree, name: str, seen: set[int])
     if node.id == "scalar":
         if node.style in ("'", '"', "|", ">"):
             return node.value
-        return next((make(node.value) for pattern, make in _SCALARS if pattern.fullmatch(node.value)), node.value)
+        try:
+            return next((make(node.value) for pattern, make in _SCALARS if pattern.fullmatch(node.value)), node.value)
+        except ValueError:
+            raise RecipeError(f"{name}:{line}: a number of {len(node.value):,} digits; no field takes one") from None
     if node.id == "sequence":
         return [_plain(item, (*location, index), tree, name, seen) for index, item in enumerate(node.value)]
     result: dict[str, Any] = {}

@@ -39,6 +39,8 @@ logger = logging.getLogger("lmworks.serve")
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request body; a context's worth of text is far below."""
+SIGN_IN_LIMIT = 1 << 12
+"""Bytes of a key with its name, which anybody may send."""
 BODY_SECONDS = 30.0
 """A body that takes longer to arrive is not waited for."""
 
@@ -109,7 +111,7 @@ class Routes:
 
     async def sign_in(self, request: Request) -> Response:
         """Trade the key for a session."""
-        form = parse_qs((await _body(request)).decode(errors="replace"))
+        form = parse_qs((await _body(request, SIGN_IN_LIMIT)).decode(errors="replace"))
         if not self._access.has_key(form.get("key", [""])[0].strip()):
             return sign_in_page("This is not the key of this server.")
         response = RedirectResponse("/", 303)
@@ -296,18 +298,18 @@ async def _json_body(request: Request) -> bytes:
     return await _body(request)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     """The body, given up as soon as it is too long, whether or not it says how long it is."""
-    too_long = ApiError(413, f"the body is longer than {BODY_LIMIT} bytes")
+    too_long = ApiError(413, f"the body is longer than {limit} bytes")
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > BODY_LIMIT:
+    if not length.isdecimal() or int(length) > limit:
         raise too_long
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > BODY_LIMIT:
+                if len(body) > limit:
                     raise too_long
     except TimeoutError:
         raise ApiError(408, f"the body took longer than {BODY_SECONDS:.0f} seconds") from None
