@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS, find_entities, linked
 from lmworks.data.privacy.findings import Finding, Kind, scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import spans_of
-from lmworks.evaluate.statistics import Floats, bootstrap_of_sums, compare_of_sums
+from lmworks.evaluate.statistics import bootstrap_of_sums, compare_of_sums
 from lmworks.pipeline.store import Store
+
+Floats = NDArray[np.float64]
 
 TAUGHT: tuple[Kind, ...] = ("person", "place", "organisation", "address")
 
@@ -80,8 +83,8 @@ def precision(sums: Floats) -> Floats:
 def main() -> None:
     """Score both tiers on the test part of the last build."""
     store = Store(Path(sys.argv[1]))
-    steps = list(store.builds())[-1]["steps"]
-    split, model = (store.find(steps[name]["stage"], steps[name]["key"]) for name in ("split", "extractor"))
+    steps = list(store.builds)[-1].steps
+    split, model = (store.find(steps[name].stage, steps[name].key) for name in ("split", "extractor"))
     if split is None or model is None:
         sys.exit(f"{sys.argv[1]}: split or extractor is not built; lmworks build recipes/extract.yaml")
     documents = list(Documents(split.path("test"), "").iterate())

@@ -26,8 +26,8 @@ from lmworks.pipeline.store import Store
 def main() -> None:
     """Score the lexicon on test part and posts, beside each system of the last build that was scored on them."""
     store, labels = Store(Path(sys.argv[1])), sys.argv[2:4]
-    steps = list(store.builds())[-1]["steps"]
-    made = {name: store.find(step["stage"], step["key"]) for name, step in steps.items()}
+    steps = list(store.builds)[-1].steps
+    made = {name: store.find(step.stage, step.key) for name, step in steps.items()}
     split, posts = made.get("split"), made.get("posts")
     if split is None or posts is None:
         sys.exit(f"{sys.argv[1]}: split or posts is not built; lmworks build recipes/sentiment.yaml")
