@@ -27,6 +27,7 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 from trl_sides import Inputs, gradient_difference, make_base, padded, settings
 
 from corpora import make_preferences, pack_judged
+from lmworks.model.config import REWARD
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.tokens.rows.pack_preferences import CHOSEN, MISMATCHED, REJECTED, SIDES
 from lmworks.tokens.rows.shards import PackedRows
@@ -60,7 +61,7 @@ def compare(objective: str, folder: Path, tokenizer: TokenizerFolder) -> dict[st
     loss, count, _ = asked.loss(model, asked.first(len(rows.tokens)))
     (loss / count).backward()  # type: ignore[no-untyped-call]
     beginning, network = folder / "base", folder / f"{objective}-model"
-    save_model(disturbed(load_model(beginning, scores=objective == "reward"), 0.02), network, tokenizer.path)
+    save_model(disturbed(load_model(beginning, labels=REWARD if objective == "reward" else ()), 0.02), network, tokenizer.path)
     kind = AutoModelForSequenceClassification if objective == "reward" else AutoModelForCausalLM
     learned, reference = kind.from_pretrained(network), AutoModelForCausalLM.from_pretrained(beginning)
     words = AutoTokenizer.from_pretrained(beginning)
