@@ -61,7 +61,9 @@ def compare(objective: str, folder: Path, tokenizer: TokenizerFolder) -> dict[st
     loss, count, _ = asked.loss(model, asked.first(len(rows.tokens)))
     (loss / count).backward()  # type: ignore[no-untyped-call]
     beginning, network = folder / "base", folder / f"{objective}-model"
-    save_model(disturbed(load_model(beginning, labels=REWARD if objective == "reward" else ()), 0.02), network, tokenizer.path)
+    save_model(
+        disturbed(load_model(beginning, labels=REWARD if objective == "reward" else ()), 0.02), network, tokenizer.path
+    )
     kind = AutoModelForSequenceClassification if objective == "reward" else AutoModelForCausalLM
     learned, reference = kind.from_pretrained(network), AutoModelForCausalLM.from_pretrained(beginning)
     words = AutoTokenizer.from_pretrained(beginning)
