@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.build import Build, Environment, Node, growing_field
+from lmworks.pipeline.build import Build, Environment, Node
 from lmworks.pipeline.display import PlainDisplay
+from lmworks.pipeline.keys import growing_field
 from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store
 from lmworks.reference.facts import faults as all_faults

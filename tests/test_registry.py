@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lmworks.data.sources import SOURCES
-from lmworks.pipeline.build import Build, Node, stale_reason
+from lmworks.pipeline.build import Build, Node
+from lmworks.pipeline.keys import stale_reason
 from lmworks.pipeline.record import KeyParts
 from lmworks.pipeline.store import Store
 from lmworks.recipe.kinds import plugins_of

@@ -161,10 +161,8 @@ def run(
         forget_digests()
         if said := unfinished(workspace.store):
             display.say(said)
-        erased = erased_documents(workspace.folder)
-        if any(
-            getattr(node.config, "erased", erased) != erased for node in workspace.build.nodes
-        ):  # since it was opened
+        erased = erased_documents(workspace.folder)  # which may be more than when it was opened
+        if any(getattr(node.config, "erased", erased) != erased for node in workspace.build.nodes):
             workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.folder, workspace.store)
         build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)

@@ -13,8 +13,8 @@ import pytest
 
 from lmworks.errors import GateRefused, UsageError
 from lmworks.graph import CLASSES, make_nodes
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.process import processor_name
 from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.store import Store

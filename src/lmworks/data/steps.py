@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 
 from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_ids, write_shard
 from lmworks.errors import LmworksError
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import digest_file, digest_once, sync_folder, write_atomically
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import (
     BESIDE,

@@ -120,20 +120,15 @@ def main(control: int, seconds: int, memory: int) -> None:
 
 def _fork(role: Callable[[Limits], None], files: Sequence[int], limits: Limits) -> int:
     """A process with these open files from CHANNEL on, and no others but those that lead nowhere."""
-    parent = os.getpid()
-    if child := os.fork():
-        return child
-    try:
-        end_with_parent()
-        if os.getppid() != parent:  # which ended before that
-            return 0
+
+    def begin() -> None:
         kept = [fcntl.fcntl(each, fcntl.F_DUPFD, FILES // 2) for each in files]
         for place, each in enumerate(kept, CHANNEL):
             os.dup2(each, place)
         os.closerange(CHANNEL + len(files), FILES)
         role(limits)
-    finally:
-        os._exit(1)
+
+    return _forked(begin)
 
 
 def _rehearse(limits: Limits) -> None:

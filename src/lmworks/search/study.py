@@ -24,9 +24,9 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from lmworks.errors import LmworksError, Stopped, UsageError
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import canonical_json, digest_text
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.store import locked
 from lmworks.pipeline.workers import Execute, in_processes

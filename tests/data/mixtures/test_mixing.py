@@ -11,7 +11,7 @@ from lmworks.data.records import Document, Documents, write_ids, write_json_line
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import UsageError
 from lmworks.graph import CLASSES, make_nodes
-from lmworks.pipeline.build import key_config
+from lmworks.pipeline.keys import key_config
 from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import RecipeError, references

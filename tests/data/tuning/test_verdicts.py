@@ -18,7 +18,7 @@ from lmworks.data.records import Documents
 from lmworks.data.tuning.agreement import agreement
 from lmworks.data.tuning.verdicts import VerdictsConfig, verdicts
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.build import key_config
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Result
 from support import make_context
 

@@ -140,7 +140,7 @@ def test_two_documents_are_needed(tmp_path: Path) -> None:
 
 
 def test_kinds_of_candidates_are_part_of_the_key() -> None:
-    from lmworks.pipeline.build import key_config
+    from lmworks.pipeline.keys import key_config
 
     kinds = ["bpe", "unigram", "wordpiece", "word", "character"]
     both = BestOfConfig.model_validate({"from": "x", "candidates": [{"kind": kind} for kind in kinds]})

@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 
 from lmworks.graph import CLASSES, make_nodes
-from lmworks.pipeline.build import key_config
+from lmworks.pipeline.keys import key_config
 from lmworks.plan.plan import Plan, make_plan
 from lmworks.plan.probe import STATED, as_rehearsed
 from lmworks.recipe.file import load_recipe

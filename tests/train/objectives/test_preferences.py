@@ -22,8 +22,8 @@ from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
 from lmworks.model.folder import ModelFolder, load_model, save_model
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Result
 from lmworks.tokens.tokenizer import TokenizerFolder
 from lmworks.train.loop.train import train

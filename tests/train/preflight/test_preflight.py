@@ -15,7 +15,7 @@ from lmworks.data.tuning.preferences import Preferences
 from lmworks.errors import GateRefused
 from lmworks.graph import model_nodes
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.build import key_config
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Handle, Result
 from lmworks.sandbox import run
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED

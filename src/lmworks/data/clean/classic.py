@@ -22,9 +22,9 @@ from lmworks.data.quality.word_list import read_list
 from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.errors import LmworksError
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 

@@ -19,8 +19,8 @@ from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.lazy import pa
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Reference, StepConfig
 

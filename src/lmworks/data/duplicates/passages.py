@@ -28,8 +28,8 @@ from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, or
 from lmworks.data.words import has_words, hash_words, word_spans
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.files import digest_file, write_atomically
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 

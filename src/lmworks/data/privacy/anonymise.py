@@ -20,9 +20,9 @@ from lmworks.data.privacy.planted import measure, sample_of
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Effect, Reference, StepConfig

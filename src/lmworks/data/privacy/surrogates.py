@@ -1,4 +1,4 @@
-"""Consistent surrogates: with one key, a true value has one made-up value throughout, and nobody has the way back.
+"""Consistent surrogates: with one key, a true value has one made-up value throughout, which nobody can invert.
 
 Each is drawn from HMAC-SHA256 (RFC 2104) of the kind and the normalised value: without the key, neither a surrogate nor
 the digest in the index can be tried out on guessed values.

@@ -13,7 +13,7 @@ from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.errors import UsageError
-from lmworks.pipeline.build import key_config
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 

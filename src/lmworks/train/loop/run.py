@@ -18,9 +18,9 @@ import torch
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.build import key_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.process import peak_memory_bytes
 from lmworks.pipeline.stage import Context, Handle, Result
 from lmworks.tokens.rows.mixture import Mixture
