@@ -54,7 +54,7 @@ def test_functions_of_the_program_are_those_that_tests_call_and_do_not_have(test
 @pytest.mark.parametrize(
     ("tests", "reason"),
     [
-        ("It adds.", "are no Python that can be read in line 1"),
+        ("It adds.", "are no Python in line 1"),
         ("assert f('\0') == 1", "are no Python"),
         ("(" * 10_000, "are no Python"),
         (f"assert f(0x{'f' * 4000}) == 1", "are no Python that can be read"),

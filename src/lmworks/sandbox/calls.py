@@ -46,8 +46,8 @@ def calls_of(tests: str) -> tuple[str, ...]:
         _look_at_assertions(tree)
         _Reader(tree, functions).read()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of numbers with too many digits, too
-        place = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise Unjudged(f"are no Python that can be read{place}") from error
+        place = f"in line {error.lineno}" if isinstance(error, SyntaxError) else "that can be read"
+        raise Unjudged(f"are no Python {place}") from error
     return tuple(sorted(functions))
 
 
