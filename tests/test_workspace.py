@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 
 from lmworks.data.identity import KEY_FILE, PRIVACY_KEY, key_digest, load_id_key
 from lmworks.pipeline.display import PlainDisplay
-from lmworks.workspace import open_workspace, run
+from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.lineage import unused
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.workspace import LAST, STORES, open_workspace, other_stores, run
 
 RECIPE = """\
 name: small
@@ -46,3 +50,97 @@ def test_a_build_makes_the_keys_and_the_next_one_finds_its_steps(recipe: Path, t
     assert made["raw"].manifest.config["id_key_digest"] == key_digest(load_id_key(recipe.parent))
     again = open_workspace(recipe, store=tmp_path / "elsewhere")
     assert [again.build.look(node)[0] for node in again.build.nodes] == [made["raw"], made["private"]]
+
+
+def build(recipe: Path, store: Path | None = None, until: str | None = None) -> str:
+    said = io.StringIO()
+    run(open_workspace(recipe, store=store), PlainDisplay(said), workers=1, until=until)
+    return said.getvalue()
+
+
+def stored(recipe: Path, step: str) -> Artifact:
+    workspace = open_workspace(recipe)
+    found = {node.name: workspace.build.look(node)[0] for node in workspace.build.nodes}[step]
+    assert found
+    return found
+
+
+def test_what_a_namesake_was_built_as_is_kept(recipe: Path) -> None:
+    variant = recipe.with_name("variant.yaml")
+    variant.write_text(
+        RECIPE.replace("from: raw", "from: raw, actions: {email: keep}") + "  more: {kind: normalise, from: raw}\n"
+    )
+    build(recipe)
+    first = stored(recipe, "private")
+    said = build(variant)
+    store = open_workspace(recipe).store
+    assert first not in unused_artifacts(store) and stored(variant, "private") not in unused_artifacts(store)
+    assert f"{recipe} was built in this store under the name 'small', too" in said
+
+    assert "was built in this store" not in build(variant)
+    build(recipe, until="raw")
+    assert unused_artifacts(store) == set(), "the steps that this build did not reach are as they were built"
+    build(variant)
+    build(recipe)
+    assert len(store.builds.names) == 2, "a file has one record"
+    variant.unlink()
+    assert "was built in this store" not in build(recipe)
+
+
+def test_a_recipe_that_is_renamed_has_no_namesake(recipe: Path) -> None:
+    build(recipe)
+    renamed = recipe.rename(recipe.with_name("renamed.yaml"))
+    assert "was built in this store" not in build(renamed)
+    assert open_workspace(renamed).store.builds.names == ["small"]
+
+
+def unused_artifacts(store: Store) -> set[Artifact]:
+    return {Artifact(waste.path) for waste in unused(store) if (waste.path / "manifest.json").exists()}
+
+
+def test_a_store_that_was_built_in_from_another_folder_is_known(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, away = recipe.parent, tmp_path / "away"
+    (away / "deep").mkdir(parents=True)
+    monkeypatch.chdir(away)
+    build(Path("../project/recipe.yaml"))
+    assert not (folder / STORES).exists(), "the store beside a recipe is always known"
+    build(Path("../project/recipe.yaml"), Path("deep/store"))
+    build(Path("../project/recipe.yaml"), Path("../project/within"))
+    monkeypatch.chdir(folder)
+    beside = open_workspace(Path("recipe.yaml")).store
+    assert other_stores(beside, folder) == [away / "deep" / "store", folder / "within"]
+    folder.rename(tmp_path / "moved")
+    assert tmp_path / "moved" / "within" in other_stores(beside, tmp_path / "moved")
+
+
+def test_a_store_that_is_not_remembered_as_the_last_is_known(recipe: Path, tmp_path: Path) -> None:
+    run(open_workspace(recipe, store=tmp_path / "trials"), PlainDisplay(io.StringIO()), workers=1, remember=False)
+    assert other_stores(open_workspace(recipe).store, recipe.parent) == [tmp_path / "trials"]
+
+
+def test_stores_that_an_older_version_noted_stay_known(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(recipe.parent)
+    build(recipe, tmp_path / "old")
+    (recipe.parent / STORES).unlink()
+    LAST.write_text(json.dumps({"recipe": "recipe.yaml", "store": "../old", "settings": [], "later": 1}))
+    build(recipe, tmp_path / "new")
+    assert json.loads(LAST.read_text())["later"] == 1, "what a newer version noted is kept"
+    assert tmp_path / "old" in other_stores(open_workspace(recipe).store, recipe.parent)
+    monkeypatch.chdir(tmp_path)
+    assert tmp_path / "old" in other_stores(open_workspace(recipe).store, recipe.parent)
+
+
+def test_a_store_that_cannot_be_noted_is_told(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = write_atomically
+
+    def refusing(path: Path, content: str) -> None:
+        if path.name == STORES:
+            raise PermissionError(13, "Permission denied", str(path))
+        real(path, content)
+
+    monkeypatch.setattr("lmworks.workspace.write_atomically", refusing)
+    assert f"{STORES} cannot be written (Permission denied): `lmworks erase`" in build(recipe, tmp_path / "other")

@@ -29,6 +29,8 @@ from lmworks.registry import installed
 
 LAST = Path(".lmworks") / "last.json"
 """In the folder where a command ran: which recipe and store it used."""
+STORES = ".lmworks-stores"
+"""Beside a recipe: the stores, other than that beside it, that it was built in, from any folder; a path a line."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ def open_workspace(
     measure = measure and recipe.plan.measure and until not in needs_none
     with opened.in_use(lambda line: print(line, file=sys.stderr)) if measure else nullcontext():  # no erasure meanwhile
         plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
-    return Workspace(path, settings, recipe, opened, plan, _build_of(recipe, plan, path.parent, opened))
+    return Workspace(path, settings, recipe, opened, plan, _build_of(recipe, plan, path, opened))
 
 
 def _gone(path: Path, root: Path) -> Iterator[str]:
@@ -92,9 +94,9 @@ def _gone(path: Path, root: Path) -> Iterator[str]:
                     )
 
 
-def _build_of(recipe: Recipe, plan: Plan, folder: Path, store: Store) -> Build:
-    previous = store.builds.get(recipe.name)
-    return Build(store, graph.make_nodes(recipe, plan, folder.resolve()), previous.steps if previous else {})
+def _build_of(recipe: Recipe, plan: Plan, path: Path, store: Store) -> Build:
+    previous = store.builds.of(recipe.name, path)
+    return Build(store, graph.make_nodes(recipe, plan, path.parent.resolve()), previous.steps if previous else {})
 
 
 def open_store(store: Path | None) -> Store:
@@ -103,9 +105,32 @@ def open_store(store: Path | None) -> Store:
 
 
 def other_stores(store: Store, folder: Path) -> list[Path]:
-    """Further stores of a recipe's folder: those that were built in from this folder, and the one beside the recipe."""
-    named = [*map(Path, _last().get("stores", ())), folder / ".lmworks"]
+    """Further stores of a recipe's folder: those that its recipes, or commands in this folder, were built in."""
+    named = [folder / ".lmworks", *(folder / line for line in _noted(folder))]
+    for place in (Path(), folder):
+        last = _last(place)
+        named += [place / each for each in (*last.get("stores", ()), last.get("store")) if each]
     return sorted({path.resolve() for path in named if (path / "artifacts").is_dir()} - {store.root.resolve()})
+
+
+def _noted(folder: Path) -> list[str]:
+    try:
+        return (folder / STORES).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _note_store(folder: Path, root: Path) -> str:
+    """Note beside a recipe that it was built in a store. What to say where that cannot be written."""
+    folder, root = folder.resolve(), root.resolve()
+    line = str(root.relative_to(folder) if root.is_relative_to(folder) else root)
+    if line == ".lmworks" or line in (noted := _noted(folder)):
+        return ""
+    try:
+        write_atomically(folder / STORES, "".join(f"{each}\n" for each in (*noted, line)))
+    except OSError as error:
+        return f"{folder / STORES} cannot be written ({error.strerror}): `lmworks erase` will not name this store"
+    return ""
 
 
 def recipe_name(path: Path) -> str:
@@ -120,18 +145,18 @@ def _remembered() -> tuple[Path, Path, list[str]]:
     return Path(last["recipe"]), Path(last["store"]), last["settings"]
 
 
-def _last() -> dict[str, Any]:
+def _last(folder: Path = Path()) -> dict[str, Any]:
     try:
-        return dict(json.loads(LAST.read_text()))
-    except (OSError, ValueError):
+        return dict(json.loads((folder / LAST).read_text()))
+    except (OSError, ValueError, TypeError):
         return {}
 
 
 def _remember(workspace: Workspace) -> None:
-    store = str(workspace.store.root)
-    stores = dict.fromkeys([*_last().get("stores", ()), store])
+    before, store = _last(), str(workspace.store.root)
+    stores = dict.fromkeys(filter(None, [*before.get("stores", ()), before.get("store"), store]))
     last = {"recipe": str(workspace.path), "store": store, "stores": [*stores], "settings": [*workspace.settings]}
-    write_atomically(LAST, json.dumps(last) + "\n")
+    write_atomically(LAST, json.dumps(before | last) + "\n")
 
 
 def run(
@@ -151,9 +176,11 @@ def run(
     """
     unprepared = [node for node in workspace.build.nodes if node.config.prepare(workspace.folder)]
     if unprepared:
-        workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.folder, workspace.store)
+        workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.path, workspace.store)
     for name in (until, *rebuild):
         _wanted(workspace.build.nodes, name)
+    for line in _to_tell(workspace, remember):
+        display.say(line)
     if remember:
         _remember(workspace)
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)
@@ -163,7 +190,7 @@ def run(
             display.say(said)
         erased = erased_documents(workspace.folder)  # which may be more than when it was opened
         if any(getattr(node.config, "erased", erased) != erased for node in workspace.build.nodes):
-            workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.folder, workspace.store)
+            workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.path, workspace.store)
         build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)
         if line := foresee(build, nodes):
@@ -178,6 +205,18 @@ def run(
             if remember:
                 workspace.store.builds.save(workspace.recipe.name, _record(workspace))
     return build.artifacts
+
+
+def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
+    """Note the store beside the recipe; what a user must know of it and of recipes of the same name."""
+    if said := _note_store(workspace.folder, workspace.store.root):
+        yield said
+    name, builds = workspace.recipe.name, workspace.store.builds
+    if remember and (other := builds.namesake(name, workspace.path)):
+        yield (
+            f"{other} was built in this store under the name {name!r}, too: its work is kept, but reports are of the "
+            "file built last; give one of them another `name`"
+        )
 
 
 def _record(workspace: Workspace) -> BuildRecord:

@@ -68,7 +68,11 @@ class BuildRecord(_Record):
 
 
 class BuildRecords:
-    """The last builds of all recipes in a folder of a store, `NAME.json` each; `last` names the last of them."""
+    """The last builds of all recipes in a folder of a store, `NAME.json` each; `last` names the last of them.
+
+    Where recipe files share a name, that of the file built last has it, and each other file's is kept as
+    `NAME@DIGEST.json`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -102,7 +106,35 @@ class BuildRecords:
                 "`lmworks build RECIPE`: what is made is kept and found again"
             ) from error
 
+    def recipe_of(self, record: BuildRecord) -> Path:
+        """The recipe's file."""
+        return (self.folder.parent / record.recipe).resolve()
+
+    def of(self, name: str, recipe: Path) -> BuildRecord | None:
+        """The last build of a recipe file; where it was never built, that of another under its name."""
+        alike = map(self.get, self._set_aside(name, recipe))
+        return next((record for record in alike if record), None) or self.get(name)
+
+    def namesake(self, name: str, recipe: Path) -> Path | None:
+        """Another recipe file, still there, that was built last under the same name."""
+        record = self.get(name)
+        found = self.recipe_of(record) if record else None
+        return found if found and found != recipe.resolve() and found.exists() else None
+
     def save(self, name: str, record: BuildRecord) -> None:
         """Remember what a recipe was last built as."""
-        write_atomically(self.folder / f"{name}.json", json.dumps(record.model_dump(mode="json"), indent=1) + "\n")
+        recipe = self.recipe_of(record)
+        if self.namesake(name, recipe) and (before := self.get(name)):
+            self._write(f"{name}@{digest_text(before.recipe)[:8]}", before)
+        self._write(name, record)
+        for other in self._set_aside(name, recipe):
+            (self.folder / f"{other}.json").unlink(missing_ok=True)
         write_atomically(self.folder / "last", name + "\n")
+
+    def _set_aside(self, name: str, recipe: Path) -> list[str]:
+        """The names under which records of a recipe file are kept beside that of a namesake."""
+        kept = [other for other in self.names if other.startswith(f"{name}@")]
+        return [other for other in kept if (record := self.get(other)) and self.recipe_of(record) == recipe.resolve()]
+
+    def _write(self, name: str, record: BuildRecord) -> None:
+        write_atomically(self.folder / f"{name}.json", json.dumps(record.model_dump(mode="json"), indent=1) + "\n")

@@ -6,7 +6,7 @@ artifacts/STAGE/KEY/beside/…        what later builds can take of its units of
 artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does not exist
 work/KEY/{lock, step, progress.jsonl, scratch/, out/, beside/, result.json}
                                     result.json is the manifest to be: the stage has finished, publishing has not
-builds/NAME.json, builds/last       what each recipe's steps were last built as
+builds/NAME.json, builds/last       what each recipe's steps were last built as; NAME@DIGEST.json for namesakes
 """
 
 from __future__ import annotations
