@@ -10,8 +10,9 @@ import pytest
 
 from lmworks.pipeline.erasure import delete, holders
 from lmworks.pipeline.files import digest_text
-from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.lineage import Lineage, unused
 from lmworks.pipeline.manifest import Manifest
+from lmworks.pipeline.record import BuildRecord, KeyParts, StepRecord
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from support import make_manifest
@@ -169,3 +170,44 @@ def test_an_erasure_finds_what_a_step_that_gives_ids_of_its_own_has_passed_on(st
     spared = make(store, "spared", [(kept, "", Role.TRAINS_ON)])
     found = holders(store, [ID])
     assert {raw, lines, clean, model, kept} == set(found) and spared not in found
+
+
+def record_of(store: Store, name: str, artifacts: Sequence[Artifact], inputs: dict[str, str]) -> BuildRecord:
+    """A saved build of these, whose steps are named as they were made, with the first input of some."""
+    records = {}
+    for artifact in artifacts:
+        step, parts = artifact.manifest.step, KeyParts(stage=artifact.stage, version=1, config={}, inputs={})
+        named = {"input0": (inputs[step],)} if step in inputs else {}
+        records[step] = StepRecord(stage=artifact.stage, key=artifact.key, parts=parts, inputs=named)
+    record = BuildRecord(recipe="recipe.yaml", steps=records)
+    store.builds.save(name, record)
+    return record
+
+
+def test_for_a_build_an_input_is_what_its_recipe_names_if_that_has_equal_content(store: Store) -> None:
+    one, two = make(store, "one", made="first"), make(store, "two")
+    rows = make(store, "rows", [(one, "", Role.TRAINS_ON)], stage="pack")
+    twin = make(store, "rows", [(two, "", Role.TRAINS_ON)], stage="pack", made="again")
+    model = make(store, "model", [(rows, "", Role.TRAINS_ON)])
+    build = record_of(store, "second", [two, twin, model], {"rows": "two", "model": "rows"})
+    (link,) = Lineage(store).links(model)
+    assert link.parent == rows and not link.is_stand_in
+    (link,) = Lineage(store, build).links(model)
+    assert link.parent == twin and link.is_stand_in
+    assert [each.step for each in Lineage(store, build).ancestors(model)] == ["two", "rows", "model"]
+    assert {waste.path for waste in unused(store)} == {one.folder, rows.folder}
+    other = make(store, "other", stage="pack")
+    build = record_of(store, "second", [two, other, model], {"rows": "two", "model": "other"})
+    assert Lineage(store, build).links(model)[0].parent == rows, "what the recipe now names has other content"
+    assert {waste.path for waste in unused(store)} == {twin.folder}
+
+
+def test_an_erasure_reaches_a_model_through_the_rows_that_a_build_names_and_through_those_it_read(store: Store) -> None:
+    one, two = make(store, "one", ids={"": [ID]}), make(store, "two", ids={"": [OTHER]})
+    rows = make(store, "rows", [(one, "", Role.TRAINS_ON)], stage="pack")
+    twin = make(store, "rows", [(two, "", Role.TRAINS_ON)], stage="pack", made="again")
+    model = make(store, "model", [(rows, "", Role.TRAINS_ON)])
+    record_of(store, "first", [one, rows, model], {"rows": "one", "model": "rows"})
+    record_of(store, "second", [two, twin, model], {"rows": "two", "model": "rows"})
+    assert set(holders(store, [ID])) == {one, rows, model}
+    assert set(holders(store, [OTHER])) == {two, twin, model}

@@ -174,10 +174,9 @@ def write_sources(folder: Path) -> None:
     )
 
 
-def make_nodes(folder: Path, *, until: str = "") -> list[Node]:
+def make_nodes(folder: Path, *, until: str = "", licence: str = "CC-BY-4.0") -> list[Node]:
     """The graph of the small recipe, up to a step."""
-    source = {"kind": "files", "path": "sources", "name": "handbook", "licence": "CC-BY-4.0"}
-    raw = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["CC-BY-4.0"]}}).resolve(folder)
+    raw = _reading(folder, "sources", licence)
     nodes = [
         _node("raw", ingest, raw),
         _node("clean", normalise, NormaliseConfig.model_validate({"from": "raw"})),
@@ -195,6 +194,11 @@ def make_nodes(folder: Path, *, until: str = "") -> list[Node]:
     nodes += _task("documentation", {"pretrain": 0.2, "finetune": 0.391, "copy-nearest": 0.412})
     names = [node.name for node in nodes]
     return nodes[: names.index(until) + 1] if until else nodes
+
+
+def _reading(folder: Path, path: str, licence: str) -> IngestConfig:
+    source = {"kind": "files", "path": path, "name": "handbook", "licence": licence}
+    return IngestConfig.model_validate({"sources": [source], "licences": {"allow": [licence]}}).resolve(folder)
 
 
 def make_pair_nodes(folder: Path) -> list[Node]:
@@ -255,20 +259,22 @@ class _Silent:
     def flush(self) -> None: ...
 
 
-def build_store(folder: Path, nodes: Sequence[Node], plan: dict[str, Any] | None = PLAN) -> Store:
-    """Build nodes into `folder/.lmworks` as a recipe called `handbook` and record it as a build does."""
+def build_store(
+    folder: Path, nodes: Sequence[Node], plan: dict[str, Any] | None = PLAN, name: str = "handbook"
+) -> Store:
+    """Build nodes into `folder/.lmworks` as a recipe of this name and record it as a build does."""
     recipe = folder / "recipe.yaml"
     if not recipe.exists():
         recipe.write_text(f"name: handbook\nuse_case: {json.dumps('answering from the <b>handbook</b>')}\n")
     store = Store(folder / ".lmworks")
-    previous = store.builds.get("handbook")
+    previous = store.builds.get(name)
     state = Build(store, nodes, previous.steps if previous else {})
     for index, node in enumerate(nodes, start=1):
         if state.look(node)[0] is None:
             state.run(node, PlainDisplay(_Silent()), (index, len(nodes)), Environment(lambda: None, 1))  # type: ignore[arg-type]
     settings, names = ("pretrain.steps=400", "a b=c"), tuple(node.name for node in make_nodes(folder))
     store.builds.save(
-        "handbook",
+        name,
         BuildRecord(recipe="../recipe.yaml", plan=plan, settings=settings, nodes=names, steps=state.steps),
     )
     return store

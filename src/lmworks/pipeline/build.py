@@ -21,7 +21,7 @@ from lmworks.pipeline.journal import FileJournal
 from lmworks.pipeline.keys import growing_field, key_config, stale_reason
 from lmworks.pipeline.manifest import FORMAT, FileRecord, InputRecord, Manifest, Run, read_manifest, write_manifest
 from lmworks.pipeline.process import forget_peak_memory, peak_memory_bytes, processor_name
-from lmworks.pipeline.record import KeyParts, StepRecord
+from lmworks.pipeline.record import KeyParts, StepRecord, split_reference
 from lmworks.pipeline.stage import Context, Handle, Progress, Result, Role, Stage
 from lmworks.pipeline.store import KEPT, Artifact, Store, deletion_in_words, is_held, locked
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier, indices, origins
@@ -120,7 +120,7 @@ class Build:
         artifact = self.store.find(parts.stage, parts.key)
         if artifact:
             self.artifacts[node.name] = artifact
-            self.steps[node.name] = StepRecord.of(parts)
+            self.steps[node.name] = StepRecord.of(parts, node.inputs)
             return artifact, ""
         return None, self._reason(node, parts)
 
@@ -181,7 +181,7 @@ class Build:
                 display.reused(node.name, *position)
             _clear(work)
         self.artifacts[node.name] = artifact
-        self.steps[node.name] = StepRecord.of(parts)
+        self.steps[node.name] = StepRecord.of(parts, node.inputs)
         return artifact
 
     def _make(
@@ -340,12 +340,6 @@ class Environment:
     """What earlier builds finished of the step; set for each."""
     kept_before: Sequence[Path] = ()
     """What steps that differ in the field alone that a step grows by kept; set for each."""
-
-
-def split_reference(reference: str) -> tuple[str, str]:
-    """Step and part of a reference; names of steps hold no dot."""
-    step, _, part = reference.partition(".")
-    return step, part
 
 
 def _drop_unnamed(out: Path, journal: FileJournal) -> None:

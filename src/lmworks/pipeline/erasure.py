@@ -90,7 +90,7 @@ def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
         links = lineage.links(artifact)
         if any(link.parent is None for link in links):
             return "." not in artifact.stage  # what is built in keeps them
-        parents = [(link.parent, _id_files(link.parent, link.record.part)) for link in links if link.parent]
+        parents = [(link.parent, _id_files(link.parent, link.part)) for link in links if link.parent]
         given = {name for _, files in parents for file in files for name in file.read_text(encoding="utf-8").split()}
         return not links or (
             all(given.issuperset(file.read_text(encoding="utf-8").split()) for file in _id_files(artifact))

@@ -1,7 +1,9 @@
 """What an artifact was made from: the only walk over manifests.
 
-A parent is found by its key, else by equal content: an artifact of the same stage whose part has the same digest was
-made anew in its place. One that is found by neither is unknown, which no walk takes for an error.
+Walked for a build, a parent is what the build's recipe names, if that has the content that was read: a step whose
+inputs came out equal is reused, and what is said of it must hold for this recipe. Else it is found by its key, else by
+equal content: an artifact of the same stage whose part has the same digest was made anew in its place. One that is not
+found is unknown, which no walk takes for an error.
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from lmworks.pipeline.manifest import InputRecord
+from lmworks.pipeline.record import BuildRecord, split_reference
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import ERASED, Artifact, Store
 from lmworks.pipeline.units import BESIDE, PAYLOAD
@@ -25,22 +27,39 @@ class Link:
     name: str
     """The parameter of the stage."""
     record: InputRecord
+    """What was read."""
     parent: Artifact | None
     """None if it is unknown: neither it nor an artifact of equal content is in the store."""
+    reference: str
+    """The input as a recipe names it: the build's own, or that of the first that made the artifact."""
+
+    @property
+    def step(self) -> str:
+        """The step that it is, or is a part of."""
+        return split_reference(self.reference)[0]
+
+    @property
+    def part(self) -> str:
+        """The part of the step's output; empty for the whole."""
+        return split_reference(self.reference)[1]
 
     @property
     def path(self) -> Path | None:
         """The folder of the part that was read."""
-        return self.parent.path(self.record.part) if self.parent else None
+        return self.parent.path(self.part) if self.parent else None
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether the parent is not what was read, which is gone, but another artifact of equal content."""
+        """Whether the parent is not what was read but another artifact of equal content."""
         return self.parent is not None and self.parent.key != self.record.key
 
     def __str__(self) -> str:
-        """The input as a recipe names it, with its digest: for a reader who looks for what is unknown."""
-        return f"{self.record.reference} ({self.record.stage} {self.record.key[:12]})"
+        return in_words(self.record)
+
+
+def in_words(record: InputRecord) -> str:
+    """An input as a recipe names it, with stage and key: for a reader who looks for what is unknown."""
+    return f"{record.reference} ({record.stage} {record.key[:12]})"
 
 
 @dataclass(frozen=True)
@@ -49,27 +68,50 @@ class Ancestor:
 
     artifact: Artifact
     links: tuple[Link, ...]
-
-    @property
-    def step(self) -> str:
-        return self.artifact.manifest.step
+    step: str
+    """Its name in the build, if the walk is for one that has it."""
 
 
 class Lineage:
-    """Walks over one store. It reads each manifest once: make a new one after the store has changed."""
+    """Walks over one store, for a build if one is given.
 
-    def __init__(self, store: Store) -> None:
+    It reads each manifest once: make a new one after the store has changed.
+    """
+
+    def __init__(self, store: Store, build: BuildRecord | None = None) -> None:
         self.store = store
+        self._build = _Steps(build) if build else None
         self._by_key: dict[tuple[str, str], Artifact | None] = {}
-        self._by_stage: dict[str, list[Artifact]] = {}
+        self._by_content: dict[tuple[str, str], dict[str, list[Artifact]]] = {}
 
     def links(self, artifact: Artifact, *roles: Role) -> list[Link]:
         """The inputs of an artifact, or those with one of these roles."""
         return [
-            Link(name, record, next(self._candidates(artifact, record), None))
-            for name, record in artifact.manifest.records()
+            self._link(artifact, name, place, record)
+            for name, records in artifact.manifest.inputs.items()
+            for place, record in enumerate(records)
             if not roles or record.role in roles
         ]
+
+    def name_of(self, artifact: Artifact) -> str:
+        """A step's name in the build; of what is none of it, that in the recipe that first made it."""
+        names = self._build.names(artifact) if self._build else []
+        return names[0] if names else artifact.manifest.step
+
+    def _link(self, artifact: Artifact, name: str, place: int, record: InputRecord) -> Link:
+        for parent, reference in self._named(self._build, artifact, name, place, record) if self._build else ():
+            return Link(name, record, parent, reference)
+        return Link(name, record, next(self._candidates(artifact, record), None), record.reference)
+
+    def _named(
+        self, build: _Steps, artifact: Artifact, name: str, place: int, record: InputRecord
+    ) -> Iterator[tuple[Artifact, str]]:
+        """What a build names as an input of an artifact, if it has the content that was read, with the reference."""
+        for reference in build.references(artifact, name, place):
+            step, part = split_reference(reference)
+            parent = self._of_key(*build.keys[step]) if step in build.keys else None
+            if parent and parent.digest(part) == record.digest:
+                yield parent, reference
 
     def ancestors(self, artifact: Artifact) -> list[Ancestor]:
         """The artifact and all that it was made from, sources first. Each artifact stands once."""
@@ -84,7 +126,7 @@ class Lineage:
             for link in links:
                 if link.parent:
                     visit(link.parent)
-            order.append(Ancestor(item, tuple(links)))
+            order.append(Ancestor(item, tuple(links), self.name_of(item)))
 
         visit(artifact)
         return order
@@ -101,7 +143,7 @@ class Lineage:
             for each in before:  # texts, from rows that were packed of them
                 learn(each)
             if not before:
-                found.setdefault((link.record.reference, link.record.digest), link)
+                found.setdefault((link.reference, link.record.digest), link)
 
         for base in self.begun_with(model):
             for link in self.links(base.parent, Role.TRAINS_ON) if base.parent else [base]:
@@ -136,9 +178,11 @@ class Lineage:
         """Every artifact that something can have reached, with the reason where it is not known to have.
 
         An artifact is reached if it `holds` it or an input, whatever its role, passes it on. `passes_on` tells of an
-        artifact and a part; None means: if the artifact was reached. What is unknown counts as passing on.
+        artifact and a part; None means: if the artifact was reached. What is unknown counts as passing on. An input is
+        what was read and all that builds name in its place; of what weights were learned from, all of equal content.
         """
         reasons: dict[Artifact, str | None] = {}
+        builds = [_Steps(build) for build in self.store.builds]
 
         def reason(artifact: Artifact) -> str | None:
             """None: not reached. "": reached. Else why it is counted."""
@@ -147,49 +191,82 @@ class Lineage:
                 reasons[artifact] = _most_certain(_reasons(artifact))
             return reasons[artifact]
 
+        def inputs(artifact: Artifact) -> Iterator[tuple[InputRecord, set[tuple[Artifact, str]]]]:
+            for name, records in artifact.manifest.inputs.items():
+                for place, record in enumerate(records):
+                    every = record.role is Role.TRAINS_ON
+                    found = {(each, record.part) for each in self._candidates(artifact, record, every=every)}
+                    for build in builds:
+                        named = self._named(build, artifact, name, place, record)
+                        found |= {(parent, split_reference(reference)[1]) for parent, reference in named}
+                    yield record, found
+
         def _reasons(artifact: Artifact) -> Iterator[str | None]:
             if not artifact.is_readable:
                 yield "its manifest cannot be read"
             elif holds(artifact):
                 yield ""
             else:
-                for name, record in artifact.manifest.records():
-                    candidates = list(self._candidates(artifact, record))
-                    if not candidates:
-                        yield f"its input {Link(name, record, None)} is unknown"
-                    for parent in candidates:
-                        passes = passes_on(parent, record.part)
+                for record, found in inputs(artifact):
+                    if not found:
+                        yield f"its input {in_words(record)} is unknown"
+                    for parent, part in found:
+                        passes = passes_on(parent, part)
                         yield reason(parent) if passes is None else "" if passes else None
 
         every = {artifact: reason(artifact) for artifact in self.store.all()}
         return {artifact: why for artifact, why in every.items() if why is not None}
 
-    def _candidates(self, artifact: Artifact, record: InputRecord) -> Iterator[Artifact]:
-        """What an input may be: the artifact of its key; else all of equal content, those of the same step first.
+    def _candidates(self, artifact: Artifact, record: InputRecord, *, every: bool = False) -> Iterator[Artifact]:
+        """What an input may be: the artifact of its key; else, or with `every`, all of equal content.
 
-        A step that changed nothing equals its input: what was made from the artifact is none of its inputs.
+        Those of the same step come first. A step that changed nothing equals its input: what was made from the artifact
+        is none of its inputs.
         """
-        if by_key := self._of_key(record):
+        if by_key := self._of_key(record.stage, record.key):
             yield by_key
-            return
-        if record.stage not in self._by_stage:
-            made = (each for each in self.store.all() if each.stage == record.stage)
-            self._by_stage[record.stage] = [each for each in made if each.is_readable and not each.is_erased]
-        equal = [each for each in self._by_stage[record.stage] if each.digest(record.part) == record.digest]
-        earlier = [each for each in equal if not self._is_above(artifact, each)]
+            if not every:
+                return
+        place = (record.stage, record.part)
+        if place not in self._by_content:
+            alike = self._by_content[place] = {}
+            for each in self.store.all():
+                if each.stage == record.stage and each.is_readable and not each.is_erased:
+                    alike.setdefault(each.digest(record.part), []).append(each)
+        equal = self._by_content[place].get(record.digest, [])
+        earlier = [each for each in equal if each != by_key and not self._is_above(artifact, each)]
         yield from sorted(earlier, key=lambda each: each.manifest.step != record.step)
 
-    def _of_key(self, record: InputRecord) -> Artifact | None:
-        key = (record.stage, record.key)
-        if key not in self._by_key:
-            named = self.store.find(*key)
-            self._by_key[key] = named if named and named.is_readable else None
-        return self._by_key[key]
+    def _of_key(self, stage: str, key: str) -> Artifact | None:
+        if (stage, key) not in self._by_key:
+            named = self.store.find(stage, key)
+            self._by_key[stage, key] = named if named and named.is_readable else None
+        return self._by_key[stage, key]
 
     def _is_above(self, artifact: Artifact, other: Artifact) -> bool:
         """Whether `other` is the artifact, or was made from it."""
-        parents = (self._of_key(record) for _, record in other.manifest.records())
+        parents = (self._of_key(record.stage, record.key) for _, record in other.manifest.records())
         return other == artifact or any(self._is_above(artifact, parent) for parent in parents if parent)
+
+
+class _Steps:
+    """The steps of one build, by what they were built as."""
+
+    def __init__(self, build: BuildRecord) -> None:
+        self.keys = {name: (step.stage, step.key) for name, step in build.steps.items()}
+        self._names: dict[tuple[str, str], list[str]] = {}
+        for name, key in self.keys.items():
+            self._names.setdefault(key, []).append(name)
+        self._inputs = {name: step.inputs for name, step in build.steps.items()}
+
+    def names(self, artifact: Artifact) -> list[str]:
+        """The steps that an artifact is."""
+        return self._names.get((artifact.stage, artifact.key), [])
+
+    def references(self, artifact: Artifact, name: str, place: int) -> list[str]:
+        """What the recipe names there as input of the steps that an artifact is."""
+        named = (self._inputs[step].get(name, ()) for step in self.names(artifact))
+        return [each[place] for each in named if place < len(each)]
 
 
 def _most_certain(reasons: Iterator[str | None]) -> str | None:
@@ -228,19 +305,17 @@ def unused(store: Store) -> list[Waste]:
 
 
 def _needed(store: Store) -> set[Artifact]:
-    """What the last builds name, and what that was made from, but where what they name has equal content."""
-    keys = {(step.stage, step.key) for build in store.builds for step in build.steps.values()}
-    named = [artifact for artifact in store.all() if (artifact.stage, artifact.key) in keys]
-    waiting = [artifact for artifact in named if artifact.is_readable]
-    needed, lineage = set(named), Lineage(store)
-    digest_of = cache(Artifact.digest)
-    for artifact in waiting:
-        for parent, record in ((link.parent, link.record) for link in lineage.links(artifact)):
-            if parent and parent not in needed:
-                alike = (each for each in named if each.stage == parent.stage and each.is_readable)
-                if not any(digest_of(each, record.part) == record.digest for each in alike):
-                    needed.add(parent)
-                    waiting.append(parent)
+    """What the last builds name, and what that was made from, as each build's own walks go."""
+    needed = set[Artifact]()
+    for build in store.builds:
+        lineage, keys = Lineage(store, build), {(step.stage, step.key) for step in build.steps.values()}
+        named = [each for each in store.all() if (each.stage, each.key) in keys]
+        waiting, seen = [each for each in named if each.is_readable], set(named)
+        for artifact in waiting:
+            above = {link.parent for link in lineage.links(artifact) if link.parent} - seen
+            seen |= above
+            waiting += above
+        needed |= seen
     return needed
 
 

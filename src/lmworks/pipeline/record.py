@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +41,26 @@ class KeyParts(_Record):
         return self.model_copy(update={"config": config})
 
 
+def split_reference(reference: str) -> tuple[str, str]:
+    """Step and part of a reference; names of steps hold no dot."""
+    step, _, part = reference.partition(".")
+    return step, part
+
+
 class StepRecord(_Record):
     """What one step was built as."""
 
     stage: str
     key: str
     parts: KeyParts
+    inputs: dict[str, tuple[str, ...]] = {}
+    """What the recipe names for each parameter of the stage ("clean", "split.train"), in order."""
 
     @classmethod
-    def of(cls, parts: KeyParts) -> StepRecord:
-        """The record of a step that was built of these."""
-        return cls(stage=parts.stage, key=parts.key, parts=parts)
+    def of(cls, parts: KeyParts, inputs: Mapping[str, str | list[str] | None] | None = None) -> StepRecord:
+        """The record of a step that was built of these, which the recipe names so."""
+        named = {name: (each,) if isinstance(each, str) else each for name, each in (inputs or {}).items() if each}
+        return cls.model_validate({"stage": parts.stage, "key": parts.key, "parts": parts, "inputs": named})
 
 
 class BuildRecord(_Record):

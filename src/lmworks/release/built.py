@@ -69,8 +69,8 @@ class Built:
 
     @cached_property
     def lineage(self) -> Lineage:
-        """What the steps were made from."""
-        return Lineage(self.store)
+        """What the steps were made from, as this build has it."""
+        return Lineage(self.store, self.record)
 
     @property
     def command(self) -> str:
@@ -89,9 +89,9 @@ class Built:
         return [name for name, artifact in self.artifacts.items() if not all(self._current(artifact))]
 
     def _current(self, artifact: Artifact) -> Iterator[bool]:
-        for _, record in artifact.manifest.records():
-            now = self.artifacts.get(record.step)
-            yield now is not None and now.digest(record.part) == record.digest
+        for link in self.lineage.links(artifact):
+            now = self.artifacts.get(link.step)
+            yield now is not None and now.digest(link.part) == link.record.digest
 
     def step_of(self, artifact: Artifact) -> str | None:
         """The name of an artifact in this build."""

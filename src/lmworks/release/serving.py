@@ -10,8 +10,8 @@ from lmworks.engines.open import open_adapted, open_engine
 from lmworks.errors import UsageError
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER
-from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, is_model

@@ -13,8 +13,9 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig, evaluate_perplexity
 from lmworks.graph import node
-from lmworks.pipeline.build import Display, split_reference
+from lmworks.pipeline.build import Display
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.record import split_reference
 from lmworks.recipe.schema import Recipe
 from lmworks.release.render.charts import Series, line_chart
 from lmworks.search.runs import write_report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlcroissant
@@ -14,14 +15,17 @@ from hypothesis import strategies as st
 from small_store import build_store, make_nodes, make_pair_nodes, write_sources
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.pipeline.build import Node
 from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.lineage import remove, unused
 from lmworks.pipeline.store import Store
 from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
 from lmworks.release.cards.card import card_facts, card_text
+from lmworks.release.cards.croissant import write_data_cards
 from lmworks.release.render.templates import markdown
 from lmworks.release.report.report import write_report
-from lmworks.release.trace.trace import trace_answer
+from lmworks.release.trace.trace import trace_answer, trace_lineage
 
 
 def card_of(store: Store, name: str) -> str:
@@ -124,6 +128,79 @@ def test_facts_for_the_chat_page(built: Store) -> None:
     assert names == ["perplexity-questions-test: bits per byte", "documentation-questions-test: ROUGE-L"]
     assert figures[1].n == 1140 and figures[1].interval is not None
     json.dumps([figure.as_json() for figure in figures])
+
+
+def said(store: Store, name: str = "handbook") -> dict[str, str]:
+    """What a build's cards, its report's data and its traces say."""
+    built = Built.open(store, name)
+    model = built.models["pretrain"]
+    write_data_cards(built)
+    answer = "waits until the bucket is ready for use and returns its name"
+    return {
+        "card": card_text(built, model),
+        "data": (store.root / f"{name}-corpus-croissant.json").read_text(),
+        "trace": trace_lineage(store, model).as_text(),
+        "answer": trace_answer(store, model, answer).as_text(),
+    }
+
+
+def collect(store: Store) -> None:
+    for waste in unused(store):
+        remove(waste)
+
+
+def licences_in(texts: dict[str, str]) -> dict[str, set[str]]:
+    found = {where: re.findall(r"(?i)CC-BY-(?:SA-)?4\.0", text) for where, text in texts.items()}
+    return {where: {licence.upper() for licence in licences} for where, licences in found.items()}
+
+
+def test_a_corrected_licence_reaches_all_that_is_said_of_a_model_that_is_reused(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    first = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"))
+    model, read = first.named("pretrain"), first.named("pretrain/data")
+    store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain", licence="CC-BY-SA-4.0"))
+    assert store.named("pretrain") == model and store.named("pretrain/data") != read
+    before = said(store)
+    assert set(map(frozenset, licences_in(before).values())) == {frozenset({"CC-BY-SA-4.0"})}
+    assert before["card"].startswith("---\nlicense: cc-by-sa-4.0\n")
+    assert "equal content: pretrain/data" in " ".join(before["card"].split()), "it read the rows of an earlier build"
+    collect(store)
+    assert not read.folder.exists()
+    assert said(store) == before
+    write_report(store)
+
+
+def test_each_of_two_recipes_in_a_store_says_what_is_its_own(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    build_store(tmp_path, make_nodes(tmp_path, until="pretrain"))
+    nodes = make_nodes(tmp_path, until="pretrain", licence="CC-BY-SA-4.0")
+    store = build_store(tmp_path, nodes, name="second")
+    model = store.named("pretrain")
+    before = {name: said(store, name) for name in ("handbook", "second")}
+    assert "\nlicense: cc-by-4.0\n" in before["handbook"]["card"]
+    assert set(map(frozenset, licences_in(before["second"]).values())) == {frozenset({"CC-BY-SA-4.0"})}
+    assert "equal content" not in before["handbook"]["card"]
+    assert Built.open(store, "second").outdated == [] == Built.open(store, "handbook").outdated
+    collect(store)
+    assert {name: said(store, name) for name in ("handbook", "second")} == before
+    assert Built.open(store, "second").models["pretrain"] == model
+
+
+def test_the_steps_of_a_recipe_that_calls_them_otherwise_go_by_its_names(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    build_store(tmp_path, make_nodes(tmp_path, until="pretrain"))
+    nodes = [renamed(node) for node in make_nodes(tmp_path, until="pretrain", licence="CC-BY-SA-4.0")]
+    store = build_store(tmp_path, nodes, name="second")
+    built = Built.open(store, "second")
+    card = card_text(built, built.models["pretrain"])
+    assert "in papers" in card and "corpus" not in card and "license: cc-by-sa-4.0" in card
+    assert built.outdated == []
+
+
+def renamed(node: Node) -> Node:
+    """The same step where `corpus` is called `papers`."""
+    inputs = {name: "papers" if each == "corpus" else each for name, each in node.inputs.items()}
+    return replace(node, name="papers" if node.name == "corpus" else node.name, inputs=inputs)
 
 
 @given(st.text())

@@ -13,7 +13,7 @@ from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.sources.source import FolderSource
 from lmworks.errors import LmworksError, UsageError
 from lmworks.lazy import pa
-from lmworks.pipeline.build import split_reference
+from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.store import Artifact, Store
 
 

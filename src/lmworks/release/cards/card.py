@@ -25,6 +25,7 @@ from lmworks.release.trace.provenance import UNKNOWN, provenances
 def card_text(built: Built, artifact: Artifact) -> str:
     """The card as Markdown with a YAML head."""
     name = built.step_of(artifact) or artifact.manifest.step
+    steps = built.lineage.ancestors(artifact)
     origins = [] if artifact.stage == "import-model" else dataflow.origins(built, [artifact])
     return (
         environment(__package__)
@@ -46,7 +47,8 @@ def card_text(built: Built, artifact: Artifact) -> str:
             languages=_languages(built, artifact),
             measured={task: found for task, found in tasks(built).items() if name in built.evaluations()[task]},
             verdicts=verdicts(built),
-            steps=built.lineage.ancestors(artifact),
+            steps=steps,
+            stand_ins=list(dict.fromkeys(link.reference for item in steps for link in item.links if link.is_stand_in)),
             quote=_quote,
         )
     )
@@ -85,7 +87,7 @@ def helpers(built: Built, artifact: Artifact) -> dict[str, list[str]]:
     texts = [link.parent for link in built.lineage.trained_on(artifact) if link.parent]
     written = [link for each in texts for link in [*built.lineage.read_from(each)] if _is_model(link)]
     found = {"Its answers were judged by": judges, "Some of these texts were written by": written}
-    return {how: list(dict.fromkeys(link.record.reference for link in links)) for how, links in found.items() if links}
+    return {how: list(dict.fromkeys(link.reference for link in links)) for how, links in found.items() if links}
 
 
 def _is_model(link: Link) -> bool:
@@ -106,7 +108,7 @@ def _languages(built: Built, model: Artifact) -> list[str]:
     """
     counts: Counter[str] = Counter()
     for link in built.lineage.trained_on(model):
-        found = provenances(built.lineage, link.parent, link.record.part) if link.parent else ()
+        found = provenances(built.lineage, link.parent, link.part) if link.parent else ()
         counts.update(each.language for each in found if each.language)
     return [language for language, count in counts.most_common() if count >= counts.total() / 100]
 

@@ -57,7 +57,7 @@ def write_data_cards(built: Built) -> None:
     """
     folder = built.store.root
     links = [link for model in built.models.values() for link in built.lineage.trained_on(model)]
-    trained = {link.record.reference: (link.parent, link.record.part) for link in links if link.parent}
+    trained = {link.reference: (link.parent, link.part) for link in links if link.parent}
     last = {} if links else {name: (artifact, "") for name, artifact in list(built.artifacts.items())[-1:]}
     for name, (artifact, part) in (trained | last).items():
         if card := croissant(built, artifact, name, part):

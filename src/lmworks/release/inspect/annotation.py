@@ -16,8 +16,8 @@ from typing import Any
 
 from lmworks.data.records import Documents, read_columns
 from lmworks.errors import UsageError
-from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.record import split_reference
 from lmworks.release.built import Built
 from lmworks.release.inspect.changes import inspectable, outputs, rank, texts_shown
 from lmworks.release.render.templates import environment

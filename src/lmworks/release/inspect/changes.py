@@ -250,7 +250,7 @@ def _quarantined(artifact: Artifact, count: int, seed: int, only: str, *, person
 def inputs_of(built: Built, artifact: Artifact, role: Role) -> list[tuple[Artifact, Documents]]:
     """The known inputs of a role, each with the artifact that it is part of."""
     links = built.lineage.links(artifact, role)
-    return [(link.parent, Documents(link.parent.path(link.record.part), "")) for link in links if link.parent]
+    return [(link.parent, Documents(link.parent.path(link.part), "")) for link in links if link.parent]
 
 
 def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:

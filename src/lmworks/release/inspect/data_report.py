@@ -14,9 +14,9 @@ from lmworks.data.privacy.anonymise import anonymise
 from lmworks.data.privacy.findings import KINDS
 from lmworks.data.records import Documents, read_columns
 from lmworks.lazy import pc
-from lmworks.pipeline.build import split_reference
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.record import split_reference
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.release.built import Built, read_json, read_lines

@@ -106,8 +106,8 @@ def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
     """
     trained: dict[str, Counter[tuple[str, str]]] = {}
     for link in dict.fromkeys(link for model in models for link in built.lineage.trained_on(model)):
-        counts = _by_source(provenances(built.lineage, link.parent, link.record.part)) if link.parent else Counter()
-        trained[link.record.reference] = counts or Counter({(UNKNOWN.source, UNKNOWN.licence): 0})
+        counts = _by_source(provenances(built.lineage, link.parent, link.part)) if link.parent else Counter()
+        trained[link.reference] = counts or Counter({(UNKNOWN.source, UNKNOWN.licence): 0})
     found = []
     for artifact in built.artifacts.values():
         read = _by_source(provenances(built.lineage, artifact)) if files_read(artifact) else Counter()
@@ -153,8 +153,8 @@ def texts_at(links: Iterable[Link]) -> list[Texts]:
     return [
         texts
         for link in links
-        for texts in (texts_of(link.record.step, link.parent) if link.parent else ())
-        if texts.name == link.record.reference
+        for texts in (texts_of(link.step, link.parent) if link.parent else ())
+        if texts.name == link.reference
     ]
 
 

@@ -63,7 +63,7 @@ class Traced:
 
     @property
     def stand_ins(self) -> list[str]:
-        """Inputs that are no longer in the store, and in whose place another artifact of equal content was followed."""
+        """Inputs in whose place another artifact of equal content was followed: the build's own, or what is left."""
         return [f"{link} of {item.step}" for item in self.steps for link in item.links if link.is_stand_in]
 
     def as_json(self) -> dict[str, Any]:
@@ -81,13 +81,13 @@ class Traced:
         ]
         files = [asdict(file) for file in self.files]
         gone = {"unknown": self.unknown, "stand_ins": self.stand_ins}
-        return {"step": self.artifact.manifest.step, "steps": steps, **gone, "files": files}
+        return {"step": self.steps[-1].step, "steps": steps, **gone, "files": files}
 
     def as_text(self) -> str:
         """Steps by name, files by source; only files that changed are named."""
         name = max(len(item.step) for item in self.steps)
         stage = max(len(item.artifact.stage) for item in self.steps)
-        lines = [f"{self.artifact.manifest.step} was made by these steps, sources first", ""]
+        lines = [f"{self.steps[-1].step} was made by these steps, sources first", ""]
         for item in self.steps:
             line = f"  {item.step:{name}}  {item.artifact.stage:{stage}}  {item.artifact.digest()[:12]}"
             lines.append("  ".join([line, *_made_from(item)]))
@@ -95,7 +95,7 @@ class Traced:
             lines += ["", "unknown, since these inputs are no longer in the store", ""]
             lines += [f"  {name}" for name in self.unknown]
         if self.stand_ins:
-            lines += ["", "no longer in the store; what has equal content was followed in their place, which may have"]
+            lines += ["", "of another build; what has equal content was followed in their place, which may have"]
             lines += ["been made of other files, later", ""]
             lines += [f"  {name}" for name in self.stand_ins]
         lines += ["", "from these files, whose sha256 was computed again just now", ""]
@@ -126,8 +126,8 @@ def _link_as_json(link: Link) -> dict[str, Any]:
     return {
         "input": link.name,
         "role": link.record.role or "unknown",
-        "step": link.record.step,
-        "part": link.record.part,
+        "step": link.step,
+        "part": link.part,
         "known": link.parent is not None,
     }
 
@@ -137,15 +137,15 @@ def _made_from(item: Ancestor) -> Iterator[str]:
     by_role: dict[str, dict[str, None]] = {}
     for link in item.links:
         how = WORDS[link.record.role] if link.record.role else "has"
-        by_role.setdefault(how, {})[link.record.reference] = None
+        by_role.setdefault(how, {})[link.reference] = None
     if by_role:
         yield "; ".join(f"{how} {', '.join(names)}" for how, names in by_role.items())
 
 
 def trace_lineage(store: Store, artifact: Artifact) -> Traced:
     """Walk up to the source files and compute the hash of each again."""
-    steps = Lineage(store).ancestors(artifact)
-    folder = Built.holding(store, artifact).recipe.parent
+    built = Built.holding(store, artifact)
+    steps, folder = built.lineage.ancestors(artifact), built.recipe.parent
     files = [file for item in steps for file in _source_files(item.artifact, folder)]
     return Traced(artifact, steps, files)
 
@@ -259,12 +259,12 @@ def trace_answer(store: Store, artifact: Artifact, answer: str, count: int = 5) 
     Raises `UsageError` if the answer holds no word or the artifact is no model.
     """
     indexed = IndexedAnswer(answer)
-    name = artifact.manifest.step
+    lineage, unknown = Built.holding(store, artifact).lineage, list[str]()
+    name = lineage.name_of(artifact)
     if not indexed.words:
         raise UsageError("the answer holds no word; give some text after --answer")
     if not is_model(artifact):
         raise UsageError(f"step {name!r} is no model; name one, for example: lmworks trace MODEL --answer TEXT")
-    lineage, unknown = Lineage(store), list[str]()
     closest: Closest[Origin] = Closest(indexed)
     for link in lineage.trained_on(artifact):
         if not (link.path and holds_texts(link.path)):
@@ -287,7 +287,7 @@ def _passage(
     before, shared, after = cut_out(shown, overlap.start, overlap.longest)
     return Passage(
         document=group,
-        step=link.record.reference,
+        step=link.reference,
         source=place.source,
         path=place.path,
         licence=place.licence,
