@@ -144,10 +144,12 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
     nodes = _checked_first(nodes)
     if recipe.evaluate:
         for label, tasks in _labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
-            models = _asked(tasks[0], recipe.models, recipe.evaluate.models)
+            asked = _asked(tasks[0], recipe.models, recipe.evaluate.models)
+            models = _comparable(tasks[0], recipe.models, asked)
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
-            nodes += evaluation_nodes(label, tasks, models, [*transfer(recipe.models, plan), *tuned])
+            said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
+            nodes += evaluation_nodes(label, tasks, models, *said)
     if recipe.serve and isinstance(recipe.serve.model, list):
         _check_served(recipe.serve.model, recipe.models)
     configs = {each.name: each.config for each in nodes}
@@ -195,6 +197,45 @@ def _asked(config: TaskConfig, models: Mapping[str, StepConfig], named: Sequence
             "leave the task out"
         )
     return asked
+
+
+def _comparable(config: TaskConfig, models: Mapping[str, StepConfig], asked: Sequence[str]) -> list[str]:
+    """Those of the models whose figures mean something: where these are told over a reference, what began with it.
+
+    Reward models need none. Raises UsageError if there is none.
+    """
+    if (reference := _reference(config)) is None:
+        return list(asked)
+    found = [
+        name for name in asked if not getattr(models[name], "writes", True) or reference in list(_bases(name, models))
+    ]
+    if not found:
+        raise UsageError(
+            f"evaluate.tasks.{config.kind}.reference: {reference}; "  # type: ignore[attr-defined]
+            f"none of {', '.join(asked)} began with it, and of no other models figures over it mean anything: name "
+            "one that did, or leave `reference` out"
+        )
+    return found
+
+
+def _left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """What is said of models that have no figure over the reference."""
+    *others, last = [name for name in asked if name not in models] or [""]
+    names = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+    told = f"{names} not asked: this figure of a model is told over {_reference(config)}, with which "
+    return [f"{told}{'these' if others else 'it'} did not begin"] if last else []
+
+
+def _reference(config: TaskConfig) -> str | None:
+    field = TASKS[config.kind].relative_to  # type: ignore[attr-defined]
+    return getattr(config, field) if field else None
+
+
+def _bases(name: str, models: Mapping[str, StepConfig]) -> Iterator[str]:
+    """What a model began with, from the nearest on."""
+    while base := getattr(models.get(name), "base", None):
+        yield base
+        name = base
 
 
 def _checked_first(nodes: Sequence[Node]) -> list[Node]:
@@ -268,10 +309,7 @@ def tuning(
 ) -> Iterator[Relation]:
     """Each model beside the nearest one measured with it that it began with: what it learned, and forgot."""
     for name in measured:
-        base = getattr(models.get(name), "base", None)
-        while base and base not in measured:
-            base = getattr(models.get(base), "base", None)
-        if base:
+        if base := next((each for each in _bases(name, models) if each in measured), None):
             yield Relation(kind=kind, model=name, beside=base)
 
 
@@ -298,7 +336,7 @@ def _way_to_scratch(name: str, models: Mapping[str, StepConfig]) -> int:
 
 
 def evaluation_nodes(
-    label: str, tasks: Sequence[TaskConfig], models: Sequence[str], relations: Iterable[Relation]
+    label: str, tasks: Sequence[TaskConfig], models: Sequence[str], relations: Iterable[Relation], left_out: list[str]
 ) -> Iterator[Node]:
     """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
     first = tasks[0]
@@ -318,6 +356,7 @@ def evaluation_nodes(
         also=first.also_compared(),
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
         relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
+        left_out=left_out,
     )
     plugins = plugins_of(first) | plugins_behind([task.stage.function])  # whose metrics are compared in
     yield replace(node(f"evaluate/{label}", compare, comparing), plugins=sorted(plugins))

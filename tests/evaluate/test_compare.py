@@ -19,6 +19,7 @@ from support import make_context
 
 N = 120
 NOISE = np.random.default_rng(0).normal(scale=0.05, size=(3, N))
+LITTLE = (NOISE[2] - NOISE[2].mean()) / 100
 MODEL = {"context_length": 512, "prompt_digest": "abc", "data_type": "float32", "device": "cpu"}
 
 
@@ -79,7 +80,9 @@ def test_further_figures_are_tested_and_a_baseline_that_wins_one_is_said_before_
     for name, shift, evidence in (("tuned", 0.4, MODEL), ("copied", 0.2, {})):
         items = [
             {"id": f"q{index}", "cluster": f"q{index}", "rouge_1": shift + noise, "rouge_2": 0.9 - shift + other}
-            for index, (noise, other) in enumerate(zip(NOISE[0], NOISE[1], strict=True))
+            for index, (noise, other) in enumerate(
+                zip(NOISE[0] + shift * LITTLE, NOISE[1] - shift * LITTLE, strict=True)
+            )
         ]
         (tmp_path / name).mkdir()
         write_records(tmp_path / name / "items.jsonl", items)
@@ -204,9 +207,9 @@ def test_what_training_made_of_a_model_is_told_beside_what_it_began_with(tmp_pat
     before = evaluation(tmp_path / "before", (1.0 + NOISE[0]) * sizes, BITS_PER_BYTE, **MODEL)
     noisy = NOISE[0] + 20 * NOISE[1] - 20 * NOISE[1].mean()
     after = {
-        "learned": 0.9 + NOISE[0],
+        "learned": 0.9 + NOISE[0] + LITTLE,
         "kept": 1.01 + NOISE[0] + NOISE[1] / 50,
-        "forgot": 1.1 + NOISE[0],
+        "forgot": 1.1 + NOISE[0] + LITTLE,
         "not known whether it forgot": 1.0 + noisy,
     }
     made = [
@@ -220,3 +223,59 @@ def test_what_training_made_of_a_model_is_told_beside_what_it_began_with(tmp_pat
         start = f"{verdict}: {model} is {'better' if better else 'worse'} than before, from which it was trained, by "
         assert line.startswith(start), line
         assert "1.0" in line and not line.endswith("; ")
+
+
+@pytest.mark.parametrize(("more", "told"), [(0.0, "+0.000"), (0.5, "+0.500")])
+def test_of_scores_that_differ_by_the_same_on_every_item_nothing_is_tested(
+    tmp_path: Path, more: float, told: str
+) -> None:
+    before = evaluation(tmp_path / "before", np.full(N, 0.5), **MODEL)
+    after = evaluation(tmp_path / "after", np.full(N, 0.5 + more), **MODEL)
+    other = evaluation(tmp_path / "other", 0.1 + NOISE[0], **MODEL)
+    relations = [{"kind": kind, "model": "after", "beside": "before"} for kind in ("tuning", "transfer")]
+    result, record = compared(tmp_path, after, before, other, relations=relations)
+    why = "the difference is the same on every item"
+    assert record["verdicts"][:2] == [
+        f"not tested: after has {0.5 + more:.3f} ROUGE-L, before, from which it was trained, 0.500; n=120, {why}",
+        f"not tested: after has {0.5 + more:.3f} ROUGE-L, before 0.500; n=120, {why}",
+    ]
+    (line,) = (line for line in record["verdicts"][2:] if "before" in line and "after" in line)
+    assert line == f"after and before are not tested: {told} ROUGE-L, n=120, {why}"
+    (pair,) = (pair for pair in record["pairs"] if {pair["a"], pair["b"]} == {"after", "before"})
+    assert [pair[name] for name in ("p", "p_holm", "minimum_detectable", "interval")] == [None] * 4
+    (figure,) = (figure for figure in result.figures if figure.name == "rouge_l: after - before")
+    assert (figure.interval, figure.method) == (None, f"no test of 40 clusters: {why}")
+    tested = [pair for pair in record["pairs"] if pair["p"] is not None]
+    assert len(tested) == 2 and [pair["p_holm"] for pair in tested] == holm([pair["p"] for pair in tested])
+
+
+def test_a_baseline_ahead_by_the_same_on_every_item_does_not_win(tmp_path: Path) -> None:
+    model = evaluation(tmp_path / "tuned", np.zeros(N), ACCURACY, **MODEL)
+    _, record = compared(tmp_path, model, evaluation(tmp_path / "words", np.ones(N), ACCURACY), baselines=["words"])
+    assert record["verdicts"][0].startswith("words is ahead, but within doubt: 1.000 accuracy")
+    assert "no test" not in record["verdicts"][1] and record["verdicts"][1].startswith("words and tuned are not tested")
+
+
+def test_all_items_of_one_cluster_are_no_test(tmp_path: Path) -> None:
+    made = []
+    for name, shift in (("a", 0.1), ("b", 0.0)):
+        items = [{"id": str(index), "cluster": "S3", "rouge_l": shift + noise} for index, noise in enumerate(NOISE[0])]
+        (tmp_path / name).mkdir()
+        write_records(tmp_path / name / "items.jsonl", items)
+        (tmp_path / name / "figures.json").write_text(json.dumps([ROUGE_L.figure(items, "method").as_json()]))
+        made.append(Evaluation(tmp_path / name, name))
+    _, record = compared(tmp_path, *made)
+    assert record["verdicts"] == ["a and b are not tested: +0.100 ROUGE-L, n=120, all items are of one cluster"]
+
+
+@pytest.mark.parametrize(("lost", "first"), [(0, "tuned keeps what base can"), (1, "tuned may have lost more")])
+def test_what_tuning_left_as_it_was_on_every_item_is_kept(tmp_path: Path, lost: int, first: str) -> None:
+    base = evaluation(tmp_path / "base", np.ones(N), ACCURACY, **MODEL)
+    tuned = evaluation(tmp_path / "tuned", np.full(N, 1 - lost), ACCURACY, **MODEL)
+    _, record = compared(tmp_path, base, tuned, relations=[{"kind": "retention", "model": "tuned", "beside": "base"}])
+    assert record["verdicts"][0].startswith(first)
+
+
+def test_a_model_that_is_left_out_is_told(tmp_path: Path) -> None:
+    _, record = compared(tmp_path, evaluation(tmp_path / "only", NOISE[0], **MODEL), left_out=["base is not asked"])
+    assert record["verdicts"] == ["base is not asked"]

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from lmworks.evaluate import statistics
 from lmworks.evaluate.items import ACCURACY, Metric
-from lmworks.evaluate.statistics import bootstrap, compare_paired, design_effect, holm, student95
+from lmworks.evaluate.statistics import (
+    bootstrap,
+    compare_of_sums,
+    compare_paired,
+    design_effect,
+    holm,
+    ratio,
+    student95,
+)
 from lmworks.pipeline.figure import wilson
 
 SCORES = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=30)
@@ -72,7 +80,8 @@ def test_student_equals_scipy(freedom: int, expected: float) -> None:
 def test_one_cluster_says_nothing_of_others() -> None:
     assert bootstrap([1, 2, 3], clusters=["a", "a", "a"]) is None
     outcome = compare_paired([1, 2, 3], [0, 0, 0], clusters=["a", "a", "a"])
-    assert (outcome.difference, outcome.interval, outcome.p, outcome.clusters) == (2, None, 1, 1)
+    assert (outcome.difference, outcome.interval, outcome.p, outcome.clusters) == (2, None, None, 1)
+    assert (outcome.minimum_detectable, outcome.untested) == (None, "all items are of one cluster")
 
 
 def test_few_clusters_never_prove_a_difference() -> None:
@@ -160,9 +169,16 @@ def test_paired_test_sees_what_unpaired_intervals_hide() -> None:
     assert low < high
 
 
-def test_paired_test_of_equal_scores_finds_nothing() -> None:
-    outcome = compare_paired([0.2, 0.4, 0.9], [0.2, 0.4, 0.9])
-    assert (outcome.difference, outcome.p, outcome.minimum_detectable) == (0, 1, 0)
+@pytest.mark.parametrize("more", [0, 0.1, 1])
+def test_scores_that_differ_by_the_same_on_every_item_are_not_tested(more: float) -> None:
+    a = [0.2, 0.4, 0.9]
+    outcome = compare_paired([score + more for score in a], a)
+    assert outcome.difference == pytest.approx(more)
+    assert (outcome.p, outcome.minimum_detectable) == (None, None)
+    assert outcome.untested == "the difference is the same on every item"
+    sums = compare_of_sums([[1, 2], [2, 4]], [[1, 2], [2, 4]], ratio, ["a", "b"])
+    assert (sums.difference, sums.p, sums.untested) == (0, None, outcome.untested)
+    assert not compare_paired([0.2, 0.4, 0.9], [0.2, 0.4, 0.8]).untested
 
 
 def test_paired_test_weighs_bits_by_bytes() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lmworks.errors import GateRefused, UsageError
+from lmworks.evaluate.compare import CompareConfig
 from lmworks.graph import CLASSES, make_nodes
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.keys import key_config
@@ -127,6 +128,39 @@ def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) ->
         asked("sorter", "marker")
     with pytest.raises(UsageError, match="found sorter; the task extraction is asked of models of objective token-cl"):
         asked("sorter")
+
+
+def comparison_of(folder: Path, *settings: str) -> CompareConfig:
+    found = plan(folder, *settings)
+    nodes = make_nodes(load_recipe(folder / "recipe.yaml", CLASSES, settings), found, folder)
+    assert isinstance(nodes[-1].config, CompareConfig)
+    return nodes[-1].config
+
+
+def test_what_is_told_over_a_reference_is_asked_only_of_models_that_began_with_it(tmp_path: Path) -> None:
+    aligned = "{objective: dpo, data: texts, compile: false, threads: 1, steps: 2, from: "
+    models = [
+        f"models.aligned={aligned}second}}",
+        f"models.further={aligned}aligned}}",
+        f"models.aside={aligned}first}}",
+    ]
+    models.append(f"models.judge={aligned}first}}".replace("dpo", "reward"))
+    task = "{kind: preference-accuracy, data: texts, train: texts, reference: second}"
+
+    def comparison(*names: str, task: str = task) -> CompareConfig:
+        return comparison_of(tmp_path, *models, f"evaluate={{models: [{', '.join(names)}], tasks: [{task}]}}")
+
+    found = comparison("first", "second", "aligned", "further", "aside", "judge")
+    assert found.labels == ["aligned", "further", "judge", "length"]
+    assert [(each.model, each.beside) for each in found.relations] == [("further", "aligned")]
+    assert found.left_out == [
+        "first, second and aside are not asked: this figure of a model is told over second, with which these did not "
+        "begin"
+    ]
+    with pytest.raises(UsageError, match=r"reference: second; none of first, second began with it"):
+        comparison("first", "second")
+    alone = comparison("first", "second", "aligned", task=task.replace(", reference: second", ""))
+    assert alone.labels == ["first", "second", "aligned", "length"] and not alone.left_out
 
 
 def test_another_vocabulary_is_another_plan(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Conte
             "id": f"item-{index:02d}",
             "cluster": f"Service{index}",
             "prompt": f"Service{index} ListThings",
-            ROUGE_L.value: max(0.0, config.score + (index - 10) / 30),
+            ROUGE_L.value: config.score * (1 + (index - 10) / 11.73),
             "answer": NASTY if index == 19 else f"Lists thing {index}.",
             "reference": f"Returns thing number {index}.",
         }
@@ -134,7 +134,7 @@ def evaluate(config: TaskConfig, model: Handle | None, out: Path, context: Conte
     ]
     if config.kind == "perplexity":
         items = [
-            {"id": item["id"], "cluster": item["cluster"], BITS_PER_BYTE.value: config.score, "bytes": 1}
+            {"id": item["id"], "cluster": item["cluster"], BITS_PER_BYTE.value: item[ROUGE_L.value], "bytes": 1}
             for item in items
         ]
     (out / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))

@@ -58,6 +58,7 @@ class CompareConfig(StepConfig):
     )
     may_differ: list[Condition] = Field(default=[], description="Conditions whose effect is what is being compared.")
     relations: list[Relation] = Field(default=[], description="Pairs of labels of which more is said.")
+    left_out: list[str] = Field(default=[], description="Which models of the recipe are not asked, and why.")
 
 
 class System(NamedTuple):
@@ -75,8 +76,8 @@ class Tests(NamedTuple):
     metric: Metric
     systems: list[System]
     tested: list[tuple[System, System, Comparison]]
-    adjusted: list[float]
-    """The p-value of each test, adjusted for the number of this figure's tests."""
+    adjusted: list[float | None]
+    """The p-value of each test, adjusted for the number of this figure's tests; None where nothing varies."""
     refused: list[str]
 
     def pairs(self) -> list[dict[str, Any]]:
@@ -85,7 +86,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=2, measures="evaluations")
+@stage(version=3, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
@@ -98,9 +99,9 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
         each for relation in config.relations for each in _told(metric, relation, zip(tested, adjusted, strict=True))
     ]
     lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
-    wins = [_wins(metric, a, b) for a, b, _ in tested] if metric.counts_wins else []
+    wins = [_wins(metric, a, b) for a, b, outcome in tested if metric.counts_wins and not outcome.untested]
     verdicts = _doubts(metric, evaluations) + lost + [line for each in found for line in _best(each)] + others
-    verdicts += [line for each in found for line in _sentences(each)] + refused
+    verdicts += [line for each in found for line in _sentences(each)] + refused + config.left_out
     verdicts += [f"{each.name}: {each.value:.0%}{between(each.interval, '.0%')} of {each.n}" for each in wins]
     record: dict[str, Any] = {
         "metric": metric.name,
@@ -137,8 +138,11 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
             _check_same_items(a, b)
-            tested.append((a, b, metric.compare(a.items, b.items)))
-    return Tests(metric, systems, tested, holm([outcome.p for _, _, outcome in tested]), refused)
+            outcome = metric.compare(a.items, b.items)
+            tested.append((a, b, replace(outcome, interval=None) if outcome.untested else outcome))
+    p_values = iter(holm([outcome.p for _, _, outcome in tested if outcome.p is not None]))
+    adjusted = [None if outcome.p is None else next(p_values) for _, _, outcome in tested]
+    return Tests(metric, systems, tested, adjusted, refused)
 
 
 def _named(evaluation: Evaluation, name: str) -> Figure:
@@ -172,13 +176,18 @@ def _check_same_items(a: System, b: System) -> None:
         )
 
 
-def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float) -> Figure:
+def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> Figure:
+    method = f"no test of {outcome.clusters} clusters: {outcome.untested}"
+    if p is not None:
+        method = (
+            f"paired bootstrap of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}, by Holm {p:.4f}; "
+            f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases"
+        )
     return Figure(
         name=f"{metric.name}: {a.label} - {b.label}",
         value=outcome.difference,
         n=outcome.n,
-        method=f"paired bootstrap of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}, by Holm {p:.4f}; "
-        f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases",
+        method=method,
         unit=metric.unit,
         interval=outcome.interval,
     )
@@ -221,7 +230,8 @@ def _best(tests: Tests) -> list[str]:
     if not best.is_baseline or not models:
         return []
     first = min(models, key=lambda system: _rank(metric, system))
-    doubtful = any((a, b) == (best, first) and p >= LEVEL for (a, b, _), p in zip(tested, adjusted, strict=True))
+    both = zip(tested, adjusted, strict=True)
+    doubtful = any((a, b) == (best, first) and (p is None or p >= LEVEL) for (a, b, _), p in both)
     return [
         f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
         f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
@@ -237,7 +247,7 @@ def _sentences(tests: Tests) -> list[str]:
 
 
 def _told(
-    metric: Metric, relation: Relation, tests: Iterable[tuple[tuple[System, System, Comparison], float]]
+    metric: Metric, relation: Relation, tests: Iterable[tuple[tuple[System, System, Comparison], float | None]]
 ) -> Iterator[tuple[bool, str]]:
     """What a relation says, if its two were compared, and whether that is said before all else."""
     for (a, b, outcome), p in tests:
@@ -251,12 +261,16 @@ def _told(
             yield relation.is_loss(turned), relation.sentence(metric, figures, turned, p, _evidence(outcome, p))
 
 
-def _evidence(outcome: Comparison, p: float) -> str:
+def _evidence(outcome: Comparison, p: float | None) -> str:
+    if p is None:
+        return f"n={outcome.n}, {outcome.untested}"
     return f"n={outcome.n}, " + ("p<0.001" if p < 0.001 else f"adjusted p={p:.2g}")
 
 
-def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float) -> str:
+def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> str:
     found = f"{outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, {_evidence(outcome, p)}"
+    if p is None:
+        return f"{a.label} and {b.label} are not tested: {found}"
     if p < LEVEL:
         return f"{a.label} beats {b.label}: {found}"
     return (

@@ -31,10 +31,11 @@ class Relation(StepConfig):
 
     def is_loss(self, outcome: Comparison) -> bool:
         """Whether tuning may have cost too much, which is said before all else."""
-        return self.kind == "retention" and (outcome.interval or (-math.inf,))[0] < -LARGEST_LOSS
+        least = outcome.difference if outcome.clusters > 1 else -math.inf
+        return self.kind == "retention" and (outcome.interval or (least,))[0] < -LARGEST_LOSS
 
     def sentence(
-        self, metric: Metric, figures: tuple[float, float], outcome: Comparison, p: float, evidence: str
+        self, metric: Metric, figures: tuple[float, float], outcome: Comparison, p: float | None, evidence: str
     ) -> str:
         """`figures` are those of `beside` and of the model, `outcome` how far the second is above; `p` is adjusted."""
         if self.kind == "retention":
@@ -45,12 +46,15 @@ class Relation(StepConfig):
                 else f"{self.model} keeps what {self.beside} can, to within {points}"
             )
             return f"{verdict}: {outcome.difference:+.3f} {metric.label}{between(outcome.interval)}, n={outcome.n}"
+        other = self.beside if self.kind == "transfer" else f"{self.beside}, from which it was trained,"
+        if p is None:
+            after = f"{self.model} has {figures[1]:.3f} {metric.label}"
+            return f"not tested: {after}, {other} {figures[0]:.3f}; {evidence}"
         is_better = (outcome.difference > 0) == metric.higher_is_better
         sign = 1 if outcome.difference > 0 else -1
         low, high = outcome.interval or (-math.inf, math.inf)
         ends = (low, high) if sign > 0 else (-high, -low)
         verdict = _transfer(is_better, p) if self.kind == "transfer" else _tuning(figures[0], is_better, ends, p)
-        other = self.beside if self.kind == "transfer" else f"{self.beside}, from which it was trained,"
         return (
             f"{verdict}: {self.model} is {'better' if is_better else 'worse'} than {other} by "
             f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends)}, "

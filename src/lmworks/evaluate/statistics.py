@@ -35,12 +35,19 @@ class Comparison:
     difference: float
     interval: Interval | None
     """None with one cluster."""
-    p: float
+    p: float | None
     """Two-sided: how often a difference this large would show if there were none."""
-    minimum_detectable: float
+    minimum_detectable: float | None
     """The true difference that such a test finds at the 5 % level in 80 % of cases."""
     n: int
     clusters: int
+
+    @property
+    def untested(self) -> str:
+        """Why there is no p-value and no power, and an interval says nothing: nothing varies. Empty where it does."""
+        if self.p is not None:
+            return ""
+        return "all items are of one cluster" if self.clusters < 2 else "the difference is the same on every item"
 
 
 def design_effect(outcomes: ArrayLike, clusters: Sequence[Hashable]) -> float:
@@ -124,6 +131,8 @@ def compare_of_sums(
 
 
 def _compared(observed: float, differences: Floats, n: int, clusters: int) -> Comparison:
+    if clusters < 2 or np.allclose(differences, observed, rtol=1e-9, atol=1e-12):
+        return Comparison(observed, _percentiles(differences, clusters), None, None, n, clusters)
     expansion = _expansion(clusters)
     as_far = expansion * np.abs(differences - observed) >= abs(observed)
     return Comparison(

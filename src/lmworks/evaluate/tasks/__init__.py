@@ -49,6 +49,7 @@ TASKS: Kinds[Task] = Kinds(
             judgements.evaluate_preference_accuracy,
             {"length": judgements.evaluate_preference_accuracy_length},
             of_scores=True,
+            relative_to="reference",
             metrics=[ACCURACY],
         ),
         "judged-answers": Task(

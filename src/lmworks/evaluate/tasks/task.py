@@ -27,6 +27,9 @@ class Task:
     """In which what was scored is compared, but for metrics that its config names."""
     of_scores: bool = False
     """Whether it can be asked of models that score texts and write none."""
+    relative_to: str | None = None
+    """The field that names the model over which figures of models that write are told: of others than those that began
+    with it they mean nothing."""
     objective: str | None = None
     """The only objective whose models it is asked of, beside published ones."""
     is_kept: bool = False

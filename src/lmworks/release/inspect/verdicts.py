@@ -9,7 +9,7 @@ from lmworks.evaluate.compare import metric_named
 from lmworks.evaluate.items import Item, Metric
 from lmworks.release.built import Built, measures_model, read_json, read_lines
 
-TRAINED = ("learned: ", "kept: ", "forgot: ", "not known whether it forgot: ")
+TRAINED = ("learned: ", "kept: ", "forgot: ", "not known whether it forgot: ", "not tested: ")
 """How what a training did to a model begins."""
 
 
