@@ -39,7 +39,7 @@ def told(place: Path | str, expected: str) -> Iterator[None]:
     """
     try:
         yield
-    except LmworksError:
+    except (LmworksError, ModuleNotFoundError):
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":

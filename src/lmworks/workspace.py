@@ -15,6 +15,7 @@ from typing import Any
 
 from lmworks import graph
 from lmworks.errors import Stopped, UsageError
+from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
 from lmworks.pipeline.erasure import erased_documents, unfinished
 from lmworks.pipeline.files import forget_digests, write_atomically
@@ -59,12 +60,13 @@ def open_workspace(
     replan: bool = False,
     until: str | None = None,
     announce: Callable[[Plan], None] | None = None,
+    plan_only: bool = False,
 ) -> Workspace:
     """Open a recipe, by default the one last built in this folder, with the settings that it was built with.
 
     `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
     It is not measured for work that ends at the data step `until`, which needs no plan. `announce` is given the counted
-    plan before measuring begins.
+    plan before measuring begins. Before that, packages that its steps need must be there, but `plan_only`.
     """
     if path is None:
         path, last_store, last_settings = _remembered()
@@ -77,6 +79,9 @@ def open_workspace(
     opened = Store(root)
     needs_none = recipe.data.keys() - data_of_models(recipe).keys()
     measure = measure and recipe.plan.measure and until not in needs_none
+    if measure and not plan_only:
+        counted = make_plan(recipe, path.parent, opened.root, measure=False)
+        _require_packages(_build_of(recipe, counted, path, opened), path.parent, until)
     with opened.in_use(lambda line: print(line, file=sys.stderr)) if measure else nullcontext():  # no erasure meanwhile
         plan = make_plan(recipe, path.parent, opened.root, measure=measure, replan=replan, announce=announce)
     return Workspace(path, settings, recipe, opened, plan, _build_of(recipe, plan, path, opened))
@@ -92,6 +97,23 @@ def _gone(path: Path, root: Path) -> Iterator[str]:
                         f"step {name!r} was last built with {package} {step.parts.plugins[package]}, which is not "
                         "installed: install it, or take its kinds out of the recipe"
                     )
+
+
+def missing_packages(build: Build, folder: Path, until: str | None = None) -> str:
+    """What is not installed that steps need that are not built, and how to install it; "" if nothing is missing."""
+    lacking: dict[str, set[str]] = {}
+    for node in _wanted(build.nodes, until):
+        if not build.look(node)[0] and (modules := absent(node.config.imports(folder))):
+            lacking.setdefault("/".join(node.name.split("/")[:2]), set()).update(modules)
+    if not lacking:
+        return ""
+    steps = [f"  {name}: {', '.join(sorted(modules))}" for name, modules in lacking.items()]
+    return "\n".join([f"steps need packages that are not installed: {remedy(set().union(*lacking.values()))}", *steps])
+
+
+def _require_packages(build: Build, folder: Path, until: str | None) -> None:
+    if said := missing_packages(build, folder, until):
+        raise MissingPackage(said)
 
 
 def _build_of(recipe: Recipe, plan: Plan, path: Path, store: Store) -> Build:
@@ -181,6 +203,7 @@ def run(
         _wanted(workspace.build.nodes, name)
     for line in _to_tell(workspace, remember):
         display.say(line)
+    _require_packages(workspace.build, workspace.folder, until)
     if remember:
         _remember(workspace)
     place: AbstractContextManager[Execute] = nullcontext(in_processes) if ray is None else RayWorkers(ray)

@@ -15,6 +15,7 @@ from lmworks.cli.running import serve, watch
 from lmworks.cli.trials import bakeoff, scale, search
 from lmworks.cli.tuning import bases, check
 from lmworks.errors import LmworksError
+from lmworks.extras import told_if_missing
 
 app = typer.Typer(
     name="lmworks",
@@ -50,7 +51,8 @@ for _name, _command in _DATA_COMMANDS.items():
 def main() -> None:
     """Run a command. A fault becomes one message and an exit code."""
     try:
-        app()
+        with told_if_missing():
+            app()
     except LmworksError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -87,11 +87,11 @@ def plan(
     """
     from lmworks.plan.plan import forecast_of
     from lmworks.release.render.outcome import as_text, outcome
-    from lmworks.workspace import open_workspace
+    from lmworks.workspace import missing_packages, open_workspace
 
     announce = None if as_json else say_counted
     asked = with_device(settings, device)
-    workspace = open_workspace(recipe, asked, store, measure=measure, replan=replan, announce=announce)
+    workspace = open_workspace(recipe, asked, store, measure=measure, replan=replan, announce=announce, plan_only=True)
     told = forecast_of(workspace.recipe, workspace.folder, prices)
     if not told and (prices or picture):
         raise UsageError("--prices and --picture: this recipe has no section `needs`; docs/plan.md shows one")
@@ -100,6 +100,8 @@ def plan(
         from lmworks.release.render.charts import own_or_rent
 
         write_atomically(picture, own_or_rent(told.months))
+    if said := missing_packages(workspace.build, workspace.folder):
+        print(said, file=sys.stderr)
     if as_json:
         print_json(workspace.plan.as_json() | ({"forecast": told.as_json()} if told else {}))
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lmworks.errors import LmworksError, UsageError
+from lmworks.extras import told_if_missing
 from lmworks.pipeline.files import digest_file, digest_files
 
 if TYPE_CHECKING:
@@ -54,10 +55,8 @@ def load(folder: Path, task: Task) -> tuple[Any, Any]:
 
 def quiet_transformers() -> Any:
     """The library, without its bars and notes. Raises LmworksError if it is not installed."""
-    try:
+    with told_if_missing():
         import transformers
-    except ImportError as error:
-        raise LmworksError("Models of others need `transformers`: pip install 'lmworks[pretrained]'.") from error
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return transformers

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lmworks.errors import LmworksError
+from lmworks.extras import told_if_missing
 from lmworks.lazy import NDArray, np
 
 if TYPE_CHECKING:
@@ -156,8 +156,6 @@ def sacrebleu_signatures(references: Collection[int] = (1,)) -> tuple[str, str]:
 
 @lru_cache
 def _sacrebleu() -> Any:
-    try:
+    with told_if_missing():
         import sacrebleu
-    except ImportError as error:
-        raise LmworksError("BLEU needs `sacrebleu`: pip install 'lmworks[evaluate]'") from error
     return sacrebleu

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, told
+from lmworks.extras import told_if_missing
 from lmworks.lazy import np
 from lmworks.model.config import DecoderConfig
 from lmworks.model.folder import describe, read_config, require_whole
@@ -95,10 +96,8 @@ def stated_licence(file: Path) -> str | None:
 
 def _open(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields, and the tensors, which are mapped and read when they are asked for."""
-    try:
+    with told_if_missing():
         import gguf
-    except ImportError as error:
-        raise LmworksError("GGUF files need `gguf`: pip install 'lmworks[pretrained]'.") from error
     check_gguf(file)
     with told(file, "a GGUF file that can be read"):
         reader = gguf.GGUFReader(file)

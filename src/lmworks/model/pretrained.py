@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -69,6 +69,13 @@ class PretrainedModelConfig(StepConfig):
         default=[],
         description="Name, size and time of each file, set by `resolve`: hashing gigabytes would delay each command.",
     )
+
+    def imports(self, folder: Path) -> Iterator[str]:
+        file = place_of(self.path, folder)
+        if file.is_file():
+            yield "gguf"
+        elif (file / "config.json").is_file() and not is_native(file):
+            yield "transformers"
 
     def resolve(self, folder: Path) -> Self:
         """This config with the files that it names, as they are now."""

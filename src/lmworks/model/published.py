@@ -49,6 +49,8 @@ def load_published(
             dtype=data_type,
             **config,
         )
+    except ModuleNotFoundError:
+        raise
     except Exception as error:  # each architecture raises its own over what it was not made for
         line = " ".join(str(error).split())[:600]
         raise LmworksError(

@@ -70,6 +70,8 @@ class StepConfig(BaseModel):
 
     parts: ClassVar[tuple[str, ...]] = ()
     """Names of the sub-folders of the step's output that other steps may refer to."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Modules that every step of this kind imports and a plain installation lacks."""
     section: ClassVar[Literal["data", "tokenizer"]] = "data"
     """Where in the recipe a step of its own stands, if it is one."""
     default_effect: ClassVar[Effect | None] = Effect.KEY
@@ -104,6 +106,14 @@ class StepConfig(BaseModel):
     def prepare(self, folder: Path) -> bool:
         """Make what the step keeps beside the recipe, before a build; whether this config was resolved without it."""
         return False
+
+    def imports(self, folder: Path) -> Iterator[str]:
+        """Modules that the step and its parts import and a plain installation lacks; paths start at `folder`."""
+        yield from self.packages
+        for value in (getattr(self, name) for name in type(self).model_fields):
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, StepConfig):
+                    yield from part.imports(folder)
 
     def source_bytes(self, folder: Path) -> int:
         """Bytes of the sources that are read from outside the recipe, as they are now; paths start at `folder`."""

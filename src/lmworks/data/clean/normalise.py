@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 class NormaliseConfig(StepConfig):
     """Repair encodings, turn HTML into text, bring characters and white space into one form."""
 
+    packages: ClassVar[tuple[str, ...]] = ("ftfy", "lxml")
     kind: Literal["normalise"] = "normalise"
     documents: Reference = Field(alias="from", description="The documents to clean.")
     html: Literal["text", "keep"] = Field(

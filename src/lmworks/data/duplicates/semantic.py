@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -36,6 +36,7 @@ _BLOCK_ROWS = 1_024
 class SemanticConfig(StepConfig):
     """Drop documents that say what another says, by the embeddings of a model that the user supplies."""
 
+    packages: ClassVar[tuple[str, ...]] = ("sklearn", "transformers")
     kind: Literal["semantic-duplicates"] = "semantic-duplicates"
     documents: Reference = Field(alias="from", description="The documents to search.")
     encoder: str = Field(

@@ -9,7 +9,7 @@ from datetime import date
 from importlib import resources
 from itertools import islice, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -58,6 +58,7 @@ class LicenceTerms(StepConfig):
 class LicenceGate(StepConfig):
     """Which licences pass."""
 
+    packages: ClassVar[tuple[str, ...]] = ("license_expression",)
     allow: list[str] = Field(
         default=[],
         description="SPDX ids, or `permissive` for all that ask for attribution at most. "
@@ -210,8 +211,9 @@ def _parse(licence: str) -> _Node | None:
     """The tree of an SPDX expression with ids as SPDX writes them; None if it is malformed."""
     if len(licence) > _LONGEST:
         return None
+    licensing = _licensing()
     try:
-        tree = _licensing().parse(licence)
+        tree = licensing.parse(licence)
         return None if tree is None else _plain(tree)
     except Exception:  # the library raises errors of its own, and others over hostile text
         return None

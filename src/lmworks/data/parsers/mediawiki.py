@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from lmworks.data.parsers.parser import Reading, Record, Skipped
@@ -46,4 +47,7 @@ def _remove(code: Any, node: Any) -> None:
         code.remove(node)
 
 
-FORM = element_form("page", _record, about="Pages of a MediaWiki dump, such as Wikipedia's.")
+FORM = replace(
+    element_form("page", _record, about="Pages of a MediaWiki dump, such as Wikipedia's."),
+    needs=("lxml", "mwparserfromhell"),
+)

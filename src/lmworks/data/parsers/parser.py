@@ -124,6 +124,8 @@ class Form:
     """Of files that have this form though nobody names it; those of a built-in form alone are looked at."""
     about: str = ""
     """What the form is, for the reference."""
+    needs: tuple[str, ...] = ()
+    """Modules that reading it imports and a plain installation lacks."""
 
 
 @dataclass(frozen=True)

@@ -35,4 +35,4 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     yield Record(piece.name, "", text, "text", reading.licence, {"pages": len(pages)})
 
 
-FORM = Form(parse, endings=(".pdf",), about="A PDF with text in it; pictures are not read.")
+FORM = Form(parse, endings=(".pdf",), about="A PDF with text in it; pictures are not read.", needs=("pypdf",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lmworks.data.parsers.lines import line_form
 from lmworks.data.parsers.parser import Found, Piece, Reading, Record, Skipped, Span
 from lmworks.data.parsers.whole import page_text
@@ -34,4 +36,7 @@ def _record(row: Element, path: str, number: str, reading: Reading) -> Record | 
     return Record(path, key, text, form, licence, meta, row.get("CreationDate"))
 
 
-FORM = line_form(_line, states_licences=True, about="Posts of a Stack Exchange dump, each with its licence.")
+FORM = replace(
+    line_form(_line, states_licences=True, about="Posts of a Stack Exchange dump, each with its licence."),
+    needs=("lxml",),
+)

@@ -125,4 +125,4 @@ def _media(record: Any) -> tuple[str, str | None]:
     return stated.split(";")[0].strip().lower(), charset[1] if charset else None
 
 
-FORM = Form(parse, cut, endings=(".warc", ".wet"), about="Web pages as crawlers archive them.")
+FORM = Form(parse, cut, endings=(".warc", ".wet"), about="Web pages as crawlers archive them.", needs=("warcio",))

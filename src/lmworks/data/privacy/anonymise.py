@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -37,6 +37,7 @@ _DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "d
 class AnonymiseConfig(StepConfig):
     """Find e-mail addresses, all sorts of personal numbers, IP addresses, secrets and dates, and treat them."""
 
+    packages: ClassVar[tuple[str, ...]] = ("faker", "phonenumbers")
     kind: Literal["anonymise"] = "anonymise"
     documents: Reference = Field(alias="from", description="The documents to anonymise.")
     action: Action = Field(

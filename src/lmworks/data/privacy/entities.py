@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ Spans = list[tuple[Kind, int, int]]
 class EntitiesConfig(StepConfig):
     """Which names are looked for, where, and by which model."""
 
+    packages: ClassVar[tuple[str, ...]] = ("transformers",)
     model: str | None = Field(
         default=None,
         description="Folder of a Hugging Face token-classification model with labels such as B-PER, relative to the "

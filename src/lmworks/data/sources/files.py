@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lmworks.data.sources.parsed import ParsedSource
 from lmworks.data.sources.source import FolderSource
-from lmworks.errors import UsageError
+from lmworks.errors import LmworksError, UsageError
 
 
 class FolderOfFiles(ParsedSource, FolderSource):
@@ -37,6 +37,12 @@ class FolderOfFiles(ParsedSource, FolderSource):
 
     def walk(self) -> list[str]:
         return sorted(path for path, is_folder in self._entries() if not is_folder)
+
+    def local_paths(self, folder: Path) -> list[str]:
+        try:
+            return self.located(folder).paths()
+        except LmworksError:  # the build tells it
+            return []
 
     def left_out(self) -> Counter[str]:
         folders = sum(is_folder for _, is_folder in self._entries())

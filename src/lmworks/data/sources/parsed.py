@@ -124,6 +124,20 @@ class ParsedSource(SourceConfig):
             )
         return found.model_copy(update={"licence": licence, "records_of_provenance": records})
 
+    def imports(self, folder: Path) -> Iterator[str]:
+        yield from super().imports(folder)
+        names = [unpack.plain_name(path) for path in ([] if self.format else self.local_paths(folder))]
+        words = {self.format, *map(form_of, names)} - {None}
+        yield from (module for word in words if word for module in PARSERS[word].needs)
+        if self.html == "main" and words & {"html", "warc", "stackexchange"}:
+            yield "trafilatura"
+        if any(name.endswith(".zst") for name in names):
+            yield "zstandard"
+
+    def local_paths(self, folder: Path) -> list[str]:
+        """The files that are read, where they can be listed without another machine."""
+        return []
+
     @property
     def source_licence(self) -> str | None:
         return self.licence

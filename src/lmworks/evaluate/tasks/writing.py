@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,6 +53,11 @@ class WritingConfig(QuestionsConfig):
         description="Sources whose texts are written one at a time once more, and timed: what one user waits for. "
         "None, for it takes as long again. The times stand in the manifest's block `run`.",
     )
+
+    def imports(self, folder: Path) -> Iterator[str]:
+        yield from super().imports(folder)
+        if {"bleu", "chrf"} & {*self.metrics}:
+            yield "sacrebleu"
 
     def also_compared(self) -> list[str]:
         figures = [metric.name for name in self.metrics for metric in TEXT_METRICS[name].figures]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ THREADS = 4
 class Unigram(Vocabulary):
     """Pieces of words, chosen so that texts are most likely."""
 
+    packages: ClassVar[tuple[str, ...]] = ("sentencepiece",)
     kind: Literal["unigram"]
     vocab_size: int = Field(
         default=4096,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -289,6 +289,11 @@ class TrainConfig(StepConfig):
         if isinstance(self.steps, int) and any(not 0 < step <= self.steps for step in self.publish_checkpoints):
             raise ValueError(f"publish_checkpoints are steps from 1 to {self.steps}")
         return self
+
+    def imports(self, folder: Path) -> Iterator[str]:
+        yield from (*super().imports(folder), *({"mlflow", "wandb"} & self.log_to.keys()))
+        if self.needs_transformers:
+            yield "transformers"
 
     def resolve(self, folder: Path) -> Self:
         """With places in `log_to` that start at the recipe's folder; addresses and projects are no paths."""

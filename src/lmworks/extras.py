@@ -1,0 +1,63 @@
+"""Packages that a plain installation lacks, and the extras that bring them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+
+from lmworks.errors import UsageError
+
+NAMED_OTHERWISE = {"docx": "python-docx", "google": "protobuf", "sklearn": "scikit-learn"}
+"""Modules, with the distribution that each is of, where no spelling of its own name is that."""
+
+
+class MissingPackage(UsageError):
+    """What a step needs is not installed."""
+
+
+@cache
+def extras() -> dict[str, str]:
+    """Distribution → the extra of lmworks that brings it; of several, the first. None for developers."""
+    found: dict[str, str] = {}
+    for line in metadata.requires("lmworks") or ():
+        match = re.match(r"([\w.-]+).*;.*\bextra *== *['\"]([\w-]+)['\"]", line)
+        if match and match[2] != "dev":
+            found.setdefault(_normal(match[1]), match[2])
+    return found
+
+
+def absent(modules: Iterable[str]) -> list[str]:
+    """Those modules that are not installed, sorted."""
+    return sorted(name for name in set(modules) if find_spec(name) is None)
+
+
+def remedy(modules: Iterable[str]) -> str:
+    """The command that installs what brings these modules."""
+    names = [*map(_distribution, modules)]
+    brought = sorted({extras()[name] for name in names if name in extras()})
+    words = [f"'lmworks[{','.join(brought)}]'"] if brought else []
+    return " ".join(["pip install", *words, *sorted(name for name in names if name not in extras())])
+
+
+@contextmanager
+def told_if_missing() -> Iterator[None]:
+    """Raise MissingPackage for a package that is not installed and that an extra brings."""
+    try:
+        yield
+    except ImportError as error:
+        module = (error.name or "").partition(".")[0]
+        if _distribution(module) not in extras() or not absent([module]):
+            raise
+        raise MissingPackage(f"the package that brings `{module}` is not installed: {remedy([module])}") from error
+
+
+def _distribution(module: str) -> str:
+    return _normal(NAMED_OTHERWISE.get(module, module))
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
