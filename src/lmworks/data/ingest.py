@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, astuple, replace
 from functools import partial
@@ -25,7 +25,7 @@ from lmworks.data.records import Document, Documents, read_columns, write_json_l
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
-from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined
+from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined, unit_records
 from lmworks.errors import GateRefused, LmworksError
 from lmworks.lazy import pc
 from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_documents
@@ -124,6 +124,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     if repeated := _repeated(out):
         _keep_the_first(repeated, units, read, out, context)
         tally = map_units(units, read, out, context, origins=origins)  # all are finished: it sums up again
+    met = chain.from_iterable(record["facts"]["erased"] for record in unit_records(len(units), context))
+    _tell_unmet({*config.erased} - {*strangers}, met, context)
     tally.add(unreadable)
     bad = (quarantined(len(units), context), quarantined(len(groups), context, FILES), unreadable.quarantined)
     write_atomically(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
@@ -133,6 +135,16 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         raise LmworksError(f"No document could be read. Counted by reason: {dict(tally.counts)}.")
     _settle_licences(config.licences, tally.counts, out)
     return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _tell_unmet(erased: Set[str], met: Iterable[str], context: Context) -> None:
+    """Say how many erased documents no source holds any more: where a file was renamed, their texts have other ids."""
+    if unmet := erased - {*met}:
+        context.log(
+            f"{len(unmet)} of {len(erased)} erased documents stand in no source of this step any more: right if they "
+            "were deleted there, or are another step's; if a source or file was renamed or moved, erase them anew "
+            "(docs/erase.md)"
+        )
 
 
 def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:

@@ -360,7 +360,13 @@ def _shard(out: Path, part: str, index: int) -> Path:
     return out / part / f"part-{index:05d}.parquet"
 
 
-def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
-    """What `map_units` could not use in so many units of work, in their order, one unit in memory at a time."""
+def unit_records(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
+    """What `map_units` noted of so many units of work, in their order, one unit in memory at a time."""
     for index in range(units):
-        yield from json.loads(record_path(context.beside, step, index).read_text())["quarantined"]
+        yield json.loads(record_path(context.beside, step, index).read_text())
+
+
+def quarantined(units: int, context: Context, step: str = "shards") -> Iterator[dict[str, Any]]:
+    """What it could not use in them."""
+    for record in unit_records(units, context, step):
+        yield from record["quarantined"]
