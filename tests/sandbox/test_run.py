@@ -166,6 +166,23 @@ def test_answers_that_come_before_their_question_are_worth_nothing(sandbox: Sand
     assert verdict(sandbox, program, "assert f(7) == 7\nassert f(8) == 8").kind == "failed"
 
 
+def test_a_program_with_many_calls_is_judged_by_its_own_time() -> None:
+    with Sandbox(seconds=2, megabytes=64, wall_seconds=1) as sandbox:
+        tests = "for n in range(400):\n    assert f(n) == n"
+        assert verdict(sandbox, "def f(a):\n    return a", tests) == Verdict("passed")
+        slow = "import time\ndef f(a):\n    time.sleep(100)"
+        assert verdict(sandbox, slow, tests) == Verdict("failed", "more than 1 seconds")
+        late = "import time\ndef f(a):\n    time.sleep(100 if a > 60 else 0)\n    return a"
+        assert verdict(sandbox, late, tests) == Verdict("failed", "more than 1 seconds")
+
+
+def test_calls_that_the_clock_ends_before_the_program_had_its_time_are_not_judged() -> None:
+    with Sandbox(seconds=60, megabytes=64, wall_seconds=0.2) as sandbox:
+        told = verdict(sandbox, "def f(a):\n    return a", "n = 0\nwhile True:\n    assert f(n) == n\n    n += 1")
+    assert told.kind == "unjudged"
+    assert "call the program" in told.reason and "times" in told.reason
+
+
 def test_many_programs_are_judged_in_their_order(sandbox: Sandbox) -> None:
     answers = [(f"def f():\n    return {number % 3}", "assert f() == 1") for number in range(30)]
     assert [each.kind == "passed" for each in sandbox.verdicts(answers)] == [n % 3 == 1 for n in range(30)]

@@ -12,15 +12,19 @@ import symtable
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from lmworks.sandbox.modules import MODULES
+from lmworks.sandbox.modules import FOR_TESTS, MODULES
 
-AVAILABLE = {name.split(".")[0] for name in MODULES} | {"__future__"}
+AVAILABLE, SAFE = ({name.split(".")[0] for name in names} | {"__future__"} for names in (MODULES, FOR_TESTS))
 TAKE_FUNCTIONS = {"map", "filter", "sorted", "min", "max", "reduce", "partial"}
 """Which call what they are given in the tests' own process."""
 KEEP_VALUES = {"append", "appendleft", "add", "insert", "extend", "update", "setdefault"}
 """Methods after which an object holds what they were given."""
-RUN_VALUES, MODULES_THAT_RUN = {"eval", "exec", "__import__"}, {"pickle", "builtins", "ctypes", "subprocess"}
+RUN_VALUES = {"eval", "exec", "__import__", "get_type_hints", "ForwardRef"}
+RUN_AS_NAMES = RUN_VALUES | {"compile", "globals", "locals", "vars"}
 """Which may run what an answer says, in the process of the tests."""
+TAKE_NAMES = dict.fromkeys(("getattr", "setattr", "delattr"), slice(1, 2))
+TAKE_NAMES |= {"attrgetter": slice(None), "methodcaller": slice(1)}
+"""Which find something by its name, and where among their arguments that stands."""
 EXITS = {"exit", "quit", "_exit", "abort", "SystemExit"}
 ALWAYS_TRUE = (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.ListComp, ast.GeneratorExp, ast.Lambda, ast.JoinedStr)
 LITERAL_ATTRIBUTES = {name for kind in (int, float, str, bytes, list, tuple, dict, set) for name in dir(kind)}
@@ -44,6 +48,7 @@ def calls_of(tests: str) -> tuple[str, ...]:
                 "call no function that they do not define themselves; end with `check(name)` where it is due"
             )
         _look_at_assertions(tree)
+        _look_at_names(tree)
         _Reader(tree, functions).read()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of numbers with too many digits, too
         place = f"in line {error.lineno}" if isinstance(error, SyntaxError) else "that can be read"
@@ -73,7 +78,7 @@ def _look_at_imports(tree: ast.Module) -> None:
         for name in names:
             if name.split(".")[0] not in AVAILABLE:
                 raise Unjudged(f"import {name}, which cannot be had where they run")
-            if name.split(".")[0] in MODULES_THAT_RUN:
+            if name.split(".")[0] not in SAFE:
                 raise Unjudged(f"import {name}, which may run what the program returns")
 
 
@@ -82,6 +87,7 @@ def _look_at_assertions(tree: ast.Module) -> None:
     asserted = False
     for node in ast.walk(tree):
         line = f"in line {getattr(node, 'lineno', 0)}"
+        runs = f"{line}, which may run what the program returns"
         match node:
             case ast.Assert(test=test):
                 asserted |= not isinstance(test, ast.Constant) or not test.value
@@ -93,10 +99,30 @@ def _look_at_assertions(tree: ast.Module) -> None:
                 raise Unjudged(f"are asynchronous, {line}")
             case ast.Name(id=name) | ast.Attribute(ast.Name(id=("sys" | "os")), name) if name in EXITS:
                 raise Unjudged(f"use {name}, {line}: tests pass by reaching their end")
-            case ast.Name(id=name) if name in RUN_VALUES:
-                raise Unjudged(f"use {name}, {line}, which may run what the program returns")
+            case ast.Name(id=name) if name in RUN_AS_NAMES:
+                raise Unjudged(f"use {name}, {runs}")
+            case ast.Attribute(attr=name) if name in RUN_VALUES:
+                raise Unjudged(f"use {name}, {runs}")
+            case ast.ImportFrom(names=names) if taken := {each.name for each in names} & RUN_VALUES:
+                raise Unjudged(f"use {', '.join(sorted(taken))}, {runs}")
     if not asserted:
         raise Unjudged("assert nothing")
+
+
+def _look_at_names(tree: ast.Module) -> None:
+    """That what is found by its name is not found by one that the program gives."""
+    written = set[ast.AST]()
+    for node in ast.walk(tree):  # a call before what it calls
+        line = f"in line {getattr(node, 'lineno', 0)}"
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in TAKE_NAMES:
+                if all(isinstance(each, ast.Constant) for each in node.args[TAKE_NAMES[name]]):
+                    written.add(node.func)
+            case ast.ImportFrom(names=names) if any(each.asname and each.name in TAKE_NAMES for each in names):
+                raise Unjudged(f"use {' and '.join(each.name for each in names)} under another name, {line}")
+        if getattr(node, "id", getattr(node, "attr", "")) in TAKE_NAMES and node not in written:
+            name = getattr(node, "id", getattr(node, "attr", ""))
+            raise Unjudged(f"use {name}, {line}, with a name that is not written there")
 
 
 def _holds_something(test: ast.expr) -> bool:

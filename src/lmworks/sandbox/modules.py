@@ -1,15 +1,31 @@
 """Modules that programs and their tests can import."""
 
+FOR_TESTS = (
+    *("abc", "argparse", "array", "ast", "base64", "binascii", "bisect", "calendar", "cmath", "codecs", "collections"),
+    *("collections.abc", "contextlib", "copy", "csv", "dataclasses", "datetime", "_strptime", "decimal", "difflib"),
+    *("enum", "errno", "fractions", "functools", "glob", "graphlib", "hashlib", "heapq", "hmac", "html", "io"),
+    *("ipaddress", "itertools", "json", "keyword", "locale", "logging", "math", "numbers", "operator", "os", "pathlib"),
+    *("platform", "pprint", "queue", "random", "re", "sched", "secrets", "shlex", "shutil", "signal", "statistics"),
+    *(
+        "string",
+        "struct",
+        "sys",
+        "tempfile",
+        "textwrap",
+        "threading",
+        "time",
+        "tokenize",
+        "traceback",
+        "types",
+        "typing",
+    ),
+    *("unicodedata", "urllib.parse", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zlib"),
+)
+"""Those that run no text that they are given and call nothing by its name: an answer may say what it likes to them."""
 MODULES = (
-    *("abc", "argparse", "array", "ast", "base64", "binascii", "bisect", "builtins", "calendar", "cmath", "codecs"),
-    *("collections", "collections.abc", "contextlib", "copy", "csv", "ctypes", "dataclasses", "datetime", "_strptime"),
-    *("decimal", "difflib", "enum", "errno", "fcntl", "fractions", "functools", "gc", "glob", "graphlib", "hashlib"),
-    *("heapq", "hmac", "html", "inspect", "io", "ipaddress", "itertools", "json", "keyword", "locale", "logging"),
-    *("math", "mmap", "numbers", "operator", "os", "pathlib", "pickle", "platform", "pprint", "queue", "random", "re"),
-    *("resource", "sched", "secrets", "select", "shlex", "shutil", "signal", "socket", "statistics", "string"),
-    *("struct", "subprocess", "sys", "tempfile", "textwrap", "threading", "time", "timeit", "tokenize", "traceback"),
-    *("types", "typing", "unicodedata", "urllib.parse", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zlib"),
-    *("encodings.ascii", "encodings.cp1252", "encodings.hex_codec", "encodings.idna", "encodings.latin_1"),
+    *FOR_TESTS,
+    *("builtins", "ctypes", "fcntl", "gc", "inspect", "mmap", "pickle", "resource", "select", "socket", "subprocess"),
+    *("timeit", "encodings.ascii", "encodings.cp1252", "encodings.hex_codec", "encodings.idna", "encodings.latin_1"),
     *("encodings.punycode", "encodings.rot_13", "encodings.unicode_escape", "encodings.utf_16", "encodings.utf_32"),
 )
 """Loaded before a program begins, since it can read no file. That it has them opens nothing: the kernel holds it."""

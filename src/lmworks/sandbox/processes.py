@@ -301,6 +301,7 @@ class _Program:
         try:
             send_frame(CHANNEL, message)
             answer = receive(CHANNEL, ANSWER_BYTES)
+            send_frame(TOLD, b"")
             match answer:
                 case ["value", value]:
                     return decode(value)
