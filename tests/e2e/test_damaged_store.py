@@ -99,7 +99,8 @@ def test_an_erasure_follows_no_link_out_of_the_store(project: Path) -> None:
     folder.mkdir()
     (folder / "payload").symlink_to(photos)
     (folder / ERASED).write_text("{}")
-    lmworks(project, "erase", name, "--apply")
+    said = lmworks(project, "erase", name, "--apply", code=1).stderr
+    assert "ingest/ffff/payload: a link that leads out of the store" in said
     assert (photos / "beach.jpg").read_text() == "a beach"
 
 

@@ -231,6 +231,11 @@ class Build:
         if (work / KEPT).exists():
             write_atomically(work / KEPT / FAMILY, _family(node, parts))
         manifest = read_manifest(finished)
+        if (manifest.stage, manifest.key) != (parts.stage, key):
+            raise LmworksError(
+                f"{finished}: tells of {manifest.stage} {manifest.key}, not of this step, {parts.stage} {key}: it was "
+                "changed. Delete its folder and build again with `lmworks build`"
+            )
         artifact = self.store.publish(out, manifest)
         display.finished(manifest)
         return artifact

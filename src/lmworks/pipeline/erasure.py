@@ -218,8 +218,6 @@ def _delete_all_but(folder: Path, kept: Collection[Path]) -> None:
     if (folder / KEPT).exists():  # one state of all that the step has read
         shutil.rmtree(folder / KEPT)
     for root in (folder / BESIDE, folder / PAYLOAD):
-        if root.is_symlink():  # which leads to what is not ours
-            root.unlink()
         for path in sorted(root.rglob("*"), reverse=True):  # what is in a folder before the folder
             if not path.is_dir() or path.is_symlink():
                 if path not in kept:

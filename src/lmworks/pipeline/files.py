@@ -95,6 +95,20 @@ def check_below(root: Path, path: str) -> tuple[str, tuple[str, ...]]:
     return inside, parts
 
 
+def one_name(name: str) -> str:
+    """The name, if it is that of something in a folder. Raises ValueError for one that leads elsewhere."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError("found what is not the name of one folder")
+    return name
+
+
+def below(path: str) -> str:
+    """The path, if it stays below where it begins. Raises ValueError for one that leads out."""
+    if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise ValueError("found a path that leads out of its folder")
+    return path
+
+
 def refuse_links_out(folder: Path, names: Iterable[str]) -> None:
     """Raise LmworksError for a file of a folder that is a link out of it."""
     for name in names:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from lmworks.errors import LmworksError
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.files import below, one_name, write_atomically
 from lmworks.pipeline.stage import Role, declared_roles
 
 FORMAT = 2
@@ -25,6 +25,12 @@ _Figure = Annotated[
     BeforeValidator(lambda value: Figure.from_json(value) if isinstance(value, dict) else value),
     PlainSerializer(Figure.as_json),
 ]
+
+
+Name = Annotated[str, AfterValidator(one_name)]
+"""Of a stage, or a key: by it the store finds a folder, and what is read may be a stranger's."""
+Below = Annotated[str, AfterValidator(below)]
+"""A path, or a name of a step, of which a path is made."""
 
 
 def _is_empty(value: object) -> bool:
@@ -47,12 +53,12 @@ class FileRecord(_Record):
 class InputRecord(_Record):
     """What one input was: an artifact, or one part of it."""
 
-    step: str
-    stage: str
-    key: str
+    step: Below
+    stage: Name
+    key: Name
     digest: str
     """Of the part's content: by it an equal artifact is known."""
-    part: str = Field(exclude_if=_is_empty, default="")
+    part: Below = Field(exclude_if=_is_empty, default="")
     role: Role | None = Field(exclude_if=_is_empty, default=None)
     """None if nothing tells it: the manifest is older than roles, and its stage is of an extension that is gone."""
 
@@ -82,16 +88,16 @@ class Manifest(_Record):
     """Everything that is known of one artifact."""
 
     format: int = 1
-    step: str
+    step: Below
     """The name of the step in the recipe that first made it."""
-    stage: str
+    stage: Name
     version: int
-    key: str
+    key: Name
     config: dict[str, Any]
     """Of the stage, as its config class writes it."""
     inputs: dict[str, tuple[InputRecord, ...]]
     """By parameter of the stage; a list of one where it takes no list."""
-    files: dict[str, FileRecord]
+    files: dict[Below, FileRecord]
     """By path below the payload."""
     counts: dict[str, int] = {}
     figures: tuple[_Figure, ...] = ()
@@ -132,8 +138,8 @@ def read_manifest(path: Path) -> Manifest:
         first = error.errors(include_url=False, include_input=False)[0]
         fault = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
         raise LmworksError(
-            f"{path}: the manifest cannot be read ({fault}): it was cut short, or an earlier lmworks wrote it. Delete "
-            "its folder and build again with `lmworks build`, or build into a new store with --store"
+            f"{path}: the manifest cannot be read ({fault}): it was cut short, changed, or written by an earlier "
+            "lmworks. Delete its folder and build again with `lmworks build`, or build into a new store with --store"
         ) from error
     except OSError as error:
         raise LmworksError(f"{path}: the manifest cannot be read ({error.strerror}); build again") from error

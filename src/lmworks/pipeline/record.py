@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lmworks.errors import LmworksError
-from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_text, one_name, write_atomically
+from lmworks.pipeline.manifest import Below, Name
 from lmworks.recipe.schema import ServeConfig
 
 
@@ -50,8 +51,8 @@ def split_reference(reference: str) -> tuple[str, str]:
 class StepRecord(_Record):
     """What one step was built as."""
 
-    stage: str
-    key: str
+    stage: Name
+    key: Name
     parts: KeyParts
     inputs: dict[str, tuple[str, ...]] = {}
     """What the recipe names for each parameter of the stage ("clean", "split.train"), in order."""
@@ -73,7 +74,7 @@ class BuildRecord(_Record):
     """All steps of the recipe, also those that are not built yet."""
     plan: dict[str, Any] | None = None
     serve: ServeConfig | None = None
-    steps: dict[str, StepRecord] = {}
+    steps: dict[Below, StepRecord] = {}
 
 
 class BuildRecords:
@@ -90,9 +91,13 @@ class BuildRecords:
     def last(self) -> str | None:
         """The name of the recipe built last; None if none was."""
         try:
-            return (self.folder / "last").read_text().strip()
+            return one_name((self.folder / "last").read_text().strip())
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise LmworksError(
+                f"{self.folder / 'last'}: holds no name of a build; delete it and build again"
+            ) from error
 
     @property
     def names(self) -> list[str]:

@@ -133,6 +133,7 @@ class Store:
             next((root / "artifacts").iterdir(), None)
         except OSError as error:
             raise _unusable(root, error) from error
+        _refuse_links_out(root)
 
     def find(self, stage: str, key: str) -> Artifact | None:
         """The artifact, if it is finished and no erasure has begun to delete it."""
@@ -213,6 +214,26 @@ class Store:
             raise UsageError("the last recipe built names no model to serve; name one, such as a step of it")
         named = build.serve.model
         return [self.named(name) for name in ([named] if isinstance(named, str) else named)]
+
+
+def _refuse_links_out(root: Path) -> None:
+    """Raise LmworksError for a link by which lmworks would write or delete outside of the store.
+
+    A store that was copied may be a stranger's. What an artifact holds is only read, and deleted without following.
+    """
+    inside = root.resolve()
+    for place, folders, files in os.walk(root):
+        folder = Path(place)
+        for path in (folder / name for name in (*folders, *files)):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(
+                inside
+            ):  # one that goes round, too
+                raise LmworksError(
+                    f"{path}: a link that leads out of the store, where lmworks would write and delete: delete it, or "
+                    "move what it names to its place. The store itself may be a link"
+                )
+        if folder.parent.parent == root / "artifacts":
+            folders.clear()
 
 
 def _unusable(root: Path, error: OSError) -> LmworksError:
