@@ -7,11 +7,16 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from e2e.small_recipe import RECIPE, lmworks, made, make_project, start
+from lmworks import cli
+from lmworks.terminal import Shown
 
 
 @pytest.mark.parametrize(
@@ -84,6 +89,8 @@ def faulty(tmp_path: Path, old: str, new: str, code: int) -> str:
     [
         ("html: text", "htm: text", 2, "recipe.yaml:10: data.clean.htm: unknown field 'htm'; did you mean 'html'?"),
         ("steps: 12", "steps: many", 2, "models.pretrain.steps"),
+        ("steps: 12", f"steps: 0x{'f' * 4000}", 2, ": a number of 4,002 digits; no field takes one"),
+        ("steps: 12", f"steps: {'9' * 400}", 2, "a number of 400 digits; no field takes one"),
         ("name: small", "name: small\nname: big", 2, "'name' stands twice"),
         ("path: services", "path: absent", 2, "absent"),
         ("allow: [permissive]", "allow: [MIT]", 3, "Apache-2.0"),
@@ -97,6 +104,47 @@ def test_a_fault_is_one_plain_message_and_an_exit_code(
     said = faulty(tmp_path, old, new, code)
     assert words in said
     assert "Traceback" not in said
+
+
+CONTROL = "\x1b]52;c;aGk=\x07\x1b[2Jno\x9b8m\r\u202e"
+"""Writes to a clipboard, empties a screen, hides, goes back and turns round, where a terminal believes it."""
+SHOWN = r"\u001b]52;c;aGk=\u0007\u001b[2Jno\u009b8m\u000d\u202e"
+
+
+def test_control_characters_reach_no_terminal_as_such(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    escaped = json.dumps(CONTROL)
+    (tmp_path / "strange.yaml").write_text(f"name: x\nuse_case: y\n{escaped}: 1\n")
+    said = lmworks(tmp_path, "plan", "strange.yaml", code=2).stderr
+    assert SHOWN in said and not set(CONTROL) & set("\x1b\x07\x9b\r\u202e") & set(said)
+    said = lmworks(tmp_path, "plan", f"{CONTROL}.yaml", code=2).stderr
+    assert SHOWN in said and "\x1b" not in said
+    (tmp_path / CONTROL.replace("/", "")).mkdir()
+    (tmp_path / CONTROL.replace("/", "") / "a.bin").write_bytes(b"\0\xff")
+    recipe = (tmp_path / "recipe.yaml").read_text()
+    recipe = recipe.replace("{kind: botocore, path: services}", f"{{kind: files, path: {escaped}, licence: MIT}}")
+    (tmp_path / "names.yaml").write_text(recipe)
+    process = lmworks(tmp_path, "build", "names.yaml", code=1)
+    assert SHOWN in process.stderr and "\x1b" not in process.stderr + process.stdout
+
+
+def test_what_is_shown_stays_json_and_keeps_lines_and_letters() -> None:
+    stream = StringIO()
+    with redirect_stdout(Shown(stream)):
+        print(json.dumps({"a": CONTROL + "é\U0001f600"}, ensure_ascii=False), "\tone\ntwo")
+    shown = stream.getvalue()
+    assert json.loads(shown.split(" \t")[0]) == {"a": CONTROL + "é\U0001f600"}
+    assert "é\U0001f600" in shown and shown.endswith("\tone\ntwo\n") and "\x9b" not in shown
+
+
+def test_memory_that_runs_out_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    with patch.object(cli, "app", fail), pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err.startswith("the memory of this machine, or what it lets this process have, ran out")
 
 
 def test_bad_records_are_kept_apart_counted_and_shown(tmp_path: Path) -> None:

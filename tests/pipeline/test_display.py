@@ -6,7 +6,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from lmworks.pipeline.display import LiveProgress
+from lmworks.pipeline.display import LiveDisplay, LiveProgress
+from lmworks.pipeline.figure import Figure
+from support import make_manifest
 
 
 def test_a_running_step_shows_rate_time_left_values_and_a_short_sample() -> None:
@@ -22,3 +24,23 @@ def test_a_running_step_shows_rate_time_left_values_and_a_short_sample() -> None
         assert words in shown
     assert "S3 CreateBucket" in shown and "line 0" in shown
     assert len(shown.splitlines()) < 16, "a tall sample would push the rate off the screen"
+
+
+def test_a_live_display_shows_control_characters_of_others_escaped() -> None:
+    strange, display = "[red]\x1b[2J\x9b", LiveDisplay()
+    display.console.file, display.console.width = StringIO(), 200
+    try:
+        display.say(strange)
+        display.reused(strange, 1, 2)
+        progress = display.step(strange, 1, 2, strange)
+        progress.start(3, strange)
+        progress.update(1, text=strange)
+        progress.sample(strange, strange)
+        display.console.print(display._render())
+        figure = Figure(name=strange, value=1.0, n=1, method="m")
+        display.finished(make_manifest(step=strange, stage="s", key="k", figures=[figure], counts={strange: 1}))
+    finally:
+        display.close()
+    shown = display.console.file.getvalue()
+    assert r"[red]\u001b[2J\u009b" in shown and "\x1b[2J" not in shown and "\x9b" not in shown
+    assert shown.count(r"[2J\u009b") == 11, "once for each place"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 
 import typer
 
@@ -16,6 +17,7 @@ from lmworks.cli.trials import bakeoff, scale, search
 from lmworks.cli.tuning import bases, check
 from lmworks.errors import LmworksError
 from lmworks.extras import told_if_missing
+from lmworks.terminal import Shown
 
 app = typer.Typer(
     name="lmworks",
@@ -50,12 +52,20 @@ for _name, _command in _DATA_COMMANDS.items():
 
 def main() -> None:
     """Run a command. A fault becomes one message and an exit code."""
-    try:
-        with told_if_missing():
-            app()
-    except LmworksError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        print(f"{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(1)
+    with redirect_stdout(Shown(sys.stdout)), redirect_stderr(Shown(sys.stderr)):
+        try:
+            with told_if_missing():
+                app()
+        except LmworksError as error:
+            print(error, file=sys.stderr)
+            sys.exit(error.exit_code)
+        except OSError as error:
+            print(f"{error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+            sys.exit(1)
+        except MemoryError:
+            print(
+                "the memory of this machine, or what it lets this process have, ran out; finished work is kept. Use "
+                "fewer --workers or smaller inputs, and give the same command again",
+                file=sys.stderr,
+            )
+            sys.exit(1)

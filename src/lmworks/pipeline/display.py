@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from lmworks.pipeline.build import Display
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
+from lmworks.terminal import shown as plain
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -131,7 +132,7 @@ class LiveDisplay:
 
     def say(self, line: str) -> None:
         """Print one line above the live part."""
-        self.console.print(line, markup=False)
+        self.console.print(plain(line), markup=False)
 
     def step(self, node: str, index: int, total: int, reason: str) -> Progress:
         """Begin a step."""
@@ -140,15 +141,17 @@ class LiveDisplay:
 
     def reused(self, node: str, index: int, total: int) -> None:
         """Say that a step need not be made."""
-        self.console.print(f"[dim]✓ {node}  reused[/dim]")
+        from rich.markup import escape
+
+        self.console.print(f"[dim]✓ {escape(plain(node))}  reused[/dim]")
 
     def finished(self, manifest: Manifest) -> None:
         """Say what a finished step found."""
         from rich.markup import escape
 
         self._progress = None
-        seconds, found = _clock_text(manifest.run.seconds), escape(_outcome(manifest))
-        self.console.print(f"[green]✓[/green] [bold]{manifest.step}[/bold]  {seconds}[dim]{found}[/dim]")
+        seconds, found = _clock_text(manifest.run.seconds), escape(plain(_outcome(manifest)))
+        self.console.print(f"[green]✓[/green] [bold]{escape(plain(manifest.step))}[/bold]  {seconds}[dim]{found}[/dim]")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -163,7 +166,7 @@ class LiveProgress:
     """The running step."""
 
     def __init__(self, title: str, reason: str) -> None:
-        self._title, self._reason = title, reason
+        self._title, self._reason = plain(title), plain(reason)
         self._meter = Meter()
         self._values: Mapping[str, float | str] = {}
         self._sample: tuple[str, str] | None = None
@@ -197,11 +200,11 @@ class LiveProgress:
         if self._meter.total:
             # Padding ends the line, which a bar of fixed width does not.
             lines.append(Padding(ProgressBar(total=self._meter.total, completed=self._meter.done, width=60), 0))
-            lines.append(Text(f"{self._meter.words()}{_values(self._values)}"))
+            lines.append(Text(plain(f"{self._meter.words()}{_values(self._values)}")))
         else:
             lines.append(Text(f"{_clock_text(self._meter.elapsed)}", style="dim"))
         if self._sample:
-            title, text = self._sample
+            title, text = map(plain, self._sample)
             shown = Text("\n".join([line for line in text.split("\n") if line.strip()][:SAMPLE_LINES]))
             lines.append(Panel(shown, title=Text(title), title_align="left", border_style="dim", width=100))
         return Group(*lines)
