@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["XDG_STATE_HOME"] = str(Path(tempfile.gettempdir()) / f"lmworks-tests-of-{os.getuid()}")  # keys of servers
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("untimed", deadline=None)  # how long an example takes says nothing of what is tested
 settings.load_profile("untimed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import shutil
 import stat
 from pathlib import Path
 
@@ -156,16 +157,33 @@ def test_the_log_has_no_prompt_no_key_and_no_answer(live: Live, caplog: pytest.L
 
 def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LMWORKS_API_KEY", raising=False)
-    folder = tmp_path / "new" / "folder"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "store"
+    folder.mkdir()
     key = load_or_make_key(folder)
     assert len(key) > 40
     assert load_or_make_key(folder) == key
-    assert load_or_make_key(tmp_path / "other") != key
-    assert [path.name for path in folder.iterdir()] == ["api-key"]
-    assert stat.S_IMODE((folder / "api-key").stat().st_mode) == 0o600
-    (folder / "api-key").chmod(0o644)
+    (tmp_path / "link").symlink_to(folder)
+    assert load_or_make_key(tmp_path / "link") == key
+    (file,) = (tmp_path / "state" / "lmworks" / "keys").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o644)
     with pytest.raises(LmworksError, match="chmod 600"):
         load_or_make_key(folder)
+
+
+def test_a_copied_store_brings_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LMWORKS_API_KEY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "store").mkdir()
+    key = load_or_make_key(tmp_path / "store")
+    assert list((tmp_path / "store").iterdir()) == []
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    assert load_or_make_key(tmp_path / "copy") != key
+    (tmp_path / "copy" / "api-key").write_text("planted-by-a-stranger")
+    (tmp_path / "copy" / "api-key").chmod(0o600)
+    with pytest.raises(UsageError, match=r"copy/api-key: .* delete it, .* or set LMWORKS_API_KEY to what it holds"):
+        load_or_make_key(tmp_path / "copy")
 
 
 def test_the_environment_wins_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +203,9 @@ def test_a_key_that_can_be_guessed_is_refused(short: str, tmp_path: Path, monkey
         load_or_make_key(tmp_path)
     assert "letters" not in str(told.value), "the key itself is not told"
     monkeypatch.delenv("LMWORKS_API_KEY")
-    (tmp_path / "api-key").write_text(short)
-    (tmp_path / "api-key").chmod(0o600)
-    with pytest.raises(UsageError, match=r"api-key: .* at least 16, .*, or delete the file"):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    load_or_make_key(tmp_path)
+    (file,) = (tmp_path / "lmworks" / "keys").iterdir()
+    file.write_text(short)
+    with pytest.raises(UsageError, match=r"keys/.*: .* at least 16, .*, or delete the file"):
         load_or_make_key(tmp_path)

@@ -43,16 +43,25 @@ PAGE_POLICY = (
 """Content-Security-Policy of everything that does not bring its own."""
 
 
-def load_or_make_key(folder: Path) -> str:
-    """The key: `LMWORKS_API_KEY`, else what is in the file `api-key` of `folder`, made at the first start, mode 0600.
+def load_or_make_key(store: Path) -> str:
+    """The key: `LMWORKS_API_KEY`, else that of a store, made at the first start.
 
-    Raises `UsageError` for a key that no client could send or anybody could guess, `LmworksError` for a file that
-    others can read.
+    It is kept in a file of mode 0600 below `$XDG_STATE_HOME`, by the place of the store: one in the store would come
+    with a copy of it, known to whom it was copied from.
+
+    Raises `UsageError` for a key that no client could send or anybody could guess, and for one in the store;
+    `LmworksError` for a file that others can read.
     """
     key, source = os.environ.get(KEY_VARIABLE), KEY_VARIABLE
     if key is None:
-        path = folder / "api-key"
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        path = state / "lmworks" / "keys" / hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:32]
         source = str(path)
+        if (before := store / "api-key").exists():
+            raise UsageError(
+                f"{before}: keys are not kept in stores, since a copied store would bring a key that others know: "
+                f"delete it, and one is made in {path.parent}, or set {KEY_VARIABLE} to what it holds if you made it"
+            )
         if not path.exists():
             _make_key(path)
         if path.stat().st_mode & 0o077:
@@ -70,7 +79,7 @@ def load_or_make_key(folder: Path) -> str:
 
 
 def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(f"lmworks-{secrets.token_urlsafe(32)}\n")
