@@ -13,6 +13,7 @@ import pytest
 
 from live_server import ASK, CHAT, KEY, MODEL, Live, serving
 from lmworks.engines.open import open_engine
+from lmworks.serve.app import Routes
 
 
 def error_of(response: Any) -> dict[str, Any]:
@@ -69,6 +70,18 @@ def test_wrong_parameters_are_named(live: Live, change: dict[str, Any], param: s
     assert word in error["message"]
     if word == "unknown parameter":
         assert error["code"] == "unknown_parameter"
+
+
+@pytest.mark.parametrize("body", [{"prompt": ["a"] * 1_000}, {"prompt": [[1]] * 60, "n": 8}])
+def test_too_many_prompts_are_refused_before_any_is_encoded(
+    live: Live, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[object]()
+    monkeypatch.setattr(Routes, "_encode", lambda _, prompt: asked.append(prompt) or [1])
+    with live.http() as http:
+        response = http.post("/v1/completions", json={"model": MODEL, **body})
+    assert response.status_code == 400 and "answers in one request" in error_of(response)["message"]
+    assert not asked
 
 
 def test_null_means_the_default(live: Live) -> None:

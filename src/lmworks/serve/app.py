@@ -139,6 +139,7 @@ class Routes:
         """Answer a chat."""
         wanted = read(ChatRequest, await _json_body(request))
         self._check_model(request, wanted.model)
+        self._check_number(1, wanted)
         messages = [message.plain() for message in wanted.messages]
         tokenizer = self._service.engine.tokenizer
         try:
@@ -152,9 +153,10 @@ class Routes:
         """Go on with a text."""
         wanted = read(CompletionRequest, await _json_body(request))
         self._check_model(request, wanted.model)
-        prompts = [await asyncio.to_thread(self._encode, prompt) for prompt in wanted.prompts()]
-        if not prompts:
+        if not (given := wanted.prompts()):
             raise ApiError(400, "prompt: the list is empty", param="prompt")
+        self._check_number(len(given), wanted)  # before they take time
+        prompts = [await asyncio.to_thread(self._encode, prompt) for prompt in given]
         return await self._answer(request, wanted, prompts, wanted.max_tokens or 16, CompletionShape)
 
     async def _answer(
@@ -173,14 +175,16 @@ class Routes:
                     code="context_length_exceeded",
                 )
             requests += [(prompt, sampling) for sampling in wanted.samplings(limit or room)]
-        if len(requests) > self._service.capacity:
-            raise ApiError(400, f"at most {self._service.capacity} answers in one request", param="n")
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
         writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage)
         answer = self._service.submit(requests, wanted.model)
         if wanted.stream:
             return EventStream(answer, writer)
         return await _unless_gone(request, answer, writer)
+
+    def _check_number(self, prompts: int, wanted: Parameters) -> None:
+        if prompts * (wanted.n or 1) > self._service.capacity:
+            raise ApiError(400, f"at most {self._service.capacity} answers in one request", param="n")
 
     def _encode(self, prompt: str | list[int]) -> list[int]:
         tokenizer = self._service.engine.tokenizer
