@@ -196,7 +196,19 @@ def _asked(config: TaskConfig, models: Mapping[str, StepConfig], named: Sequence
             f"evaluate.models: found {', '.join(named)}; the task {kind} is asked of models {wanted}: name one, or "
             "leave the task out"
         )
+    _check_contexts(getattr(config, "context_length", None) or 0, models, asked)
     return asked
+
+
+def _check_contexts(wanted: int, models: Mapping[str, StepConfig], asked: Sequence[str]) -> None:
+    """Raise UsageError for a model that is trained to see fewer tokens than a task wants it to."""
+    for name in asked:
+        first = models[[name, *_bases(name, models)][-1]]
+        if isinstance(first, TrainConfig) and first.base is None and wanted > first.sequence_length:
+            raise UsageError(
+                f"evaluate.tasks: context_length {wanted} is above the context of {name}, {first.sequence_length} "
+                "tokens: lower it, or raise `sequence_length` of the model that is trained from scratch"
+            )
 
 
 def _comparable(config: TaskConfig, models: Mapping[str, StepConfig], asked: Sequence[str]) -> list[str]:

@@ -286,7 +286,7 @@ def stop_flag() -> Iterator[Any]:
 
     def check_stop() -> None:
         if asked:
-            raise Stopped("stopped as asked; finished work is kept. Go on with the same command: lmworks build")
+            raise Stopped("stopped as asked; finished work is kept. Go on with: lmworks build")
 
     previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

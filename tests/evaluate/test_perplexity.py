@@ -166,3 +166,5 @@ def test_models_of_different_contexts_are_measured_at_one(documents: Documents, 
     assert short.figures == limited.figures and short.figures[0].context_length == 64
     whole = run(model, documents, tmp_path / "whole")
     assert whole.figures[0].context_length == 128 and whole.figures[0].value != limited.figures[0].value
+    with pytest.raises(UsageError, match="context_length: 65 is above the model's context of 64 tokens"):
+        run(ModelFolder(folder, "d"), documents, tmp_path / "beyond", context_length=65)

@@ -485,3 +485,22 @@ def test_a_kept_state_goes_with_its_artifact(tmp_path: Path) -> None:
     left = [path for path in tmp_path.rglob("*") if path.is_file() and "aaa" in path.read_text()]
     assert left == [], "erased text may have reached the state"
     assert grown(tmp_path, count=7)[0].artifacts["grown"].manifest.run.measured["began at"] == 0
+
+
+def test_a_step_that_is_rebuilt_begins_from_nothing(tmp_path: Path) -> None:
+    node = Node("slow", slow, SlowConfig(pieces=2))
+    state, _ = build(tmp_path, [node])
+    parts = state.resolve(node)
+    assert parts
+    work = state.store.work(parts.key)
+    (work / "out").mkdir()
+    (work / "out" / "0.txt").write_text("damaged")
+    (work / "progress.jsonl").write_text('{"file": "0.txt"}\n')
+    lines = Lines()
+    environment = Environment(check_stop=lambda: None, workers=1)
+    again = state.run(node, PlainDisplay(lines), (1, 1), environment, again=True)  # type: ignore[arg-type]
+    assert (again.payload / "0.txt").read_text() == "0"
+    assert "slow: begins anew: what was unfinished of it is deleted" in lines.text
+    lines = Lines()
+    state.run(node, PlainDisplay(lines), (1, 1), environment, again=True)  # type: ignore[arg-type]
+    assert "begins anew" not in lines.text

@@ -120,3 +120,14 @@ def test_the_page_says_of_every_option_who_chooses_it_and_why() -> None:
     chosen = [each["who"] for each in (*TABLE["ladder"], *FACTS.services)]
     for who in (*chosen, *TABLE["places"].values(), *(device.who for device in FACTS.devices.values())):
         assert f"| {who} |" in page
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_a_table_that_is_wider_than_the_terminal_goes_on_below_with_its_rows_named(width: int) -> None:
+    needs = NeedsConfig(task="chat", tokens=10**10, budget_usd=1e6, requests_per_second=1, **RICH)
+    found = Forecast(needs, 0, FACTS)
+    lines = found.as_text(width).splitlines()
+    names = [option.device for option in found.options]
+    (head,) = (number for number, line in enumerate(lines) if line.endswith("kg CO2"))
+    for line, name in zip(lines[head + 1 :], names, strict=False):
+        assert line.startswith(f"  {name} ") and len(line) == len(lines[head]) <= width

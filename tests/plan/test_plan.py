@@ -163,6 +163,19 @@ def test_what_is_told_over_a_reference_is_asked_only_of_models_that_began_with_i
     assert alone.labels == ["first", "second", "aligned", "length"] and not alone.left_out
 
 
+def test_a_context_that_a_model_never_saw_is_refused_before_the_build(tmp_path: Path) -> None:
+    def ask(length: int, *names: str) -> None:
+        task = f"{{kind: perplexity, data: texts, context_length: {length}}}"
+        comparison_of(
+            tmp_path, f"evaluate={{models: [{', '.join(names)}], tasks: [{task}]}}", "first.sequence_length=64"
+        )
+
+    ask(64, "first", "second")
+    for name in ("first", "second"):
+        with pytest.raises(UsageError, match=rf"context_length 65 is above the context of {name}, 64 tokens: lower it"):
+            ask(65, name)
+
+
 def test_another_vocabulary_is_another_plan(tmp_path: Path) -> None:
     assert plan(tmp_path).key == plan(tmp_path).key != plan(tmp_path, "tokenizer.vocab_size=500").key
 

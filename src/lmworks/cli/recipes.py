@@ -115,7 +115,9 @@ def plan(
 def build(
     recipe: RecipeArgument = None,
     until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
-    rebuild: Annotated[list[str] | None, typer.Option(metavar="STEP", help="Make this step again.")] = None,
+    rebuild: Annotated[
+        list[str] | None, typer.Option(metavar="STEP", help="Make this step again, from nothing.")
+    ] = None,
     on: Annotated[
         str, typer.Option(metavar="PLACE", help="Where document steps run: local, ray or ray://HOST:PORT.")
     ] = "local",

@@ -159,7 +159,7 @@ class Build:
     def run(
         self, node: Node, display: Display, position: tuple[int, int], environment: Environment, *, again: bool = False
     ) -> Artifact:
-        """Make the node's artifact, under a lock, unless somebody else just did. `again` makes it in any case."""
+        """Make the node's artifact, under a lock, unless somebody else just did. `again`: anyway, from nothing."""
         parts = self.resolve(node)
         if parts is None:
             raise LmworksError(f"step {node.name!r}: an input is not built")
@@ -169,6 +169,9 @@ class Build:
         lock = locked(work / "lock", lambda line: display.say(f"{node.name}: {line}"))
         with deletion_in_words(work, node.name), lock:
             artifact = self.store.find(node.stage.name, key)
+            if again and any((work / name).exists() for name in ("progress.jsonl", "result.json")):
+                display.say(f"{node.name}: begins anew: what was unfinished of it is deleted")
+                _clear(work)
             if artifact is None or again:
                 progress = display.step(node.name, *position, reason)
                 own = environment

@@ -7,6 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, cast
 
 from pydantic_core import to_jsonable_python
@@ -171,7 +172,7 @@ class Forecast:
         lines += [f"   ≤ {factor.name}: {factor.found} ({factor.reason})" for factor in verdict.limits]
         lines += [_weighed(verdict.architecture_factors), _weighed(verdict.place_factors)]
         lines.append("COST of each step, twelve months of use and updates, USD")
-        lines += _table([[name, _between(usd)] for name, usd in self.usd_by_step.items()])
+        lines += _table([[name, _between(usd)] for name, usd in self.usd_by_step.items()], width)
         compared = "" if self.costed == verdict.step else " (for comparison only)"
         lines.append(
             f"TRAINING  {self.costed}{compared}: {run.shape.name}, {_short(run.parameters)} parameters, "
@@ -182,12 +183,12 @@ class Forecast:
         for option in self.options:
             sizes = [f"{size / 1e9:.3g}" for size in option.bytes_per_device.values()]
             rows.append([option.device, str(option.devices), *sizes, option.layout])
-        lines += _table(rows)
+        lines += _table(rows, width)
         lines.append(f"  The rule of 16 GB a billion parameters, model states only: {run.parameters * 16e-9:.3g} GB")
         rows = [["", "device hours", "days", "USD a run", "kWh", "kg CO2"]]
         for o in self.options:
             rows.append([o.device, *map(_between, (o.device_hours, o.days, o.usd, o.kwh, o.kg_co2))])
-        lines += _table(rows)
+        lines += _table(rows, width)
         lines.append("  Low ends: MFU 0.55 (fp8 0.65), cheapest terms, spot too; high ends: MFU 0.30 (0.45), dearest.")
         lines.append(
             f"  Write {run.parameters * 14e-9:.3g} GB of checkpoint every {_between(self.checkpoint_hours)} h (Young, "
@@ -208,7 +209,7 @@ class Forecast:
             for m in (m for m in self.months if m.month in (1, 6, 12, 24, 36)):
                 spent = [_between(m.cloud_usd), _between(m.own_usd)]
                 rows.append([str(m.month), _short(m.device_hours), str(m.nodes), *spent])
-            lines += _table(rows)
+            lines += _table(rows, width)
             best, worst = (f"month {month}" if month else "never in 36 months" for month in self.break_even_months)
             lines.append(f"  Owning is cheaper from: {best} (dear cloud, cheap own); {worst} (the reverse); --picture")
         lines.append(f"Facts of {self.facts.date}; --prices FILE replaces them; --json gives sources and formulas.")
@@ -224,9 +225,16 @@ def _weighed(factors: Sequence[Factor]) -> str:
     return f"  {ranked}: {'; '.join(factor.reason for factor in factors)}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Numbers to the right; the first column, and a last one named `layout`, to the left."""
+def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Numbers to the right; the first column, and a last one named `layout`, to the left.
+
+    Columns beyond the width follow in a table of their own, beside the first column once more.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    fitting = max(2, sum(end <= width for end in accumulate(size + 2 for size in widths)))
+    if fitting < len(widths):
+        first, rest = [row[:fitting] for row in rows], [[row[0], *row[fitting:]] for row in rows]
+        return _table(first, width) + _table(rest, width)
     left = {0, len(widths) - 1 if rows[0][-1] == "layout" else 0}
     return [
         "  " + "  ".join(f"{cell:{'<' if at in left else '>'}{widths[at]}}" for at, cell in enumerate(row)).rstrip()

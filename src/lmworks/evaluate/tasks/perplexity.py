@@ -54,7 +54,9 @@ def evaluate_perplexity(
 ) -> Result:
     """Score every token of every document once."""
     engine = open_engine(model.path, config.data_type, config.device)
-    engine.context_length = min(engine.context_length, config.context_length or engine.context_length)
+    if (asked := config.context_length or engine.context_length) > engine.context_length:
+        raise UsageError(f"context_length: {asked} is above the model's context of {engine.context_length} tokens")
+    engine.context_length = asked
     stride = config.stride or engine.context_length * 3 // 4
     if stride >= engine.context_length:
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")

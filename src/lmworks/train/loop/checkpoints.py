@@ -205,8 +205,9 @@ class Checkpoints:
                 found = load_record(path.with_suffix(".json"))
                 if changes := _changes(found["fingerprint"], self.fingerprint):
                     raise LmworksError(
-                        f"{path}: this run began with something else: {changes}. Restore that, or delete "
-                        f"{path.parent.parent} to begin anew, or branch from a published checkpoint"
+                        f"{path}: this run began with something else: {changes}. Restore that, or begin anew: "
+                        f"`lmworks build --rebuild` its step, or delete {path.parent.parent}; or branch from a "
+                        "published checkpoint"
                     )
                 position = Position(**found["position"])
                 require(position)
@@ -221,8 +222,8 @@ class Checkpoints:
             return position
         if unsound:
             raise LmworksError(
-                f"{self.context.scratch}: no checkpoint is sound: {'; '.join(unsound)}; delete "
-                f"{self.context.scratch.parent} to begin anew"
+                f"{self.context.scratch}: no checkpoint is sound: {'; '.join(unsound)}; begin anew: `lmworks build "
+                f"--rebuild` its step, or delete {self.context.scratch.parent}"
             )
         return Position()
 
