@@ -137,7 +137,7 @@ def check_lineage(command: Command, store: Store, model: str, case: Case) -> Non
     built = Built.open(store)
     card = (store.root / "reports" / f"{built.name}-{model}-card.md").read_text().replace("\\", "")
     origins = dataflow.origins(built, [built.artifacts[model]])
-    assert "trained on" in card, case
+    assert "Its training data" in card, case
     for data in learned:
         read = READ.get(data, NOTES_READ)
         assert {(origin.source, origin.licence) for origin in origins if origin.used[data]} == read, case

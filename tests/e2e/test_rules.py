@@ -90,7 +90,7 @@ def test_the_judgements_stand_in_the_report_and_in_the_card(project: Path) -> No
     judged = len(lines(payload(project, "judged") / "preferences.jsonl"))
     folder = project / ".lmworks" / "reports"
     assert f"judged: {judged} judgements" in (folder / "rules.html").read_text()
-    assert f"trained on {judged} judgements (judged)" in (folder / "rules-aligned-card.md").read_text()
+    assert f"Its training data: {judged} judgements (judged)" in (folder / "rules-aligned-card.md").read_text()
 
 
 def test_what_was_learned_before_is_read_again_beside_it(project: Path) -> None:

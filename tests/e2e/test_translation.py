@@ -71,7 +71,7 @@ def test_it_beats_copying_and_its_folder_translates_elsewhere(tmp_path: Path) ->
     (card,) = (tmp_path / ".lmworks" / "reports").glob("*translate-card.md")
     text = card.read_text()
     assert "AutoModelForSeq2SeqLM" in text and "AutoModelForCausalLM" not in text
-    assert "It was trained on 182 conversations (train)" in text and "| pairs | LicenseRef-own |" in text
+    assert "Its training data: 182 conversations (train)" in text and "| pairs | LicenseRef-own |" in text
     learned = json.loads((made(tmp_path, "train") / "conversations.jsonl").read_text().splitlines()[0])
     traced = json.loads(
         lmworks(tmp_path, "trace", "translate", "--answer", learned["messages"][-1]["content"], "--json").stdout

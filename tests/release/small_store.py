@@ -86,9 +86,15 @@ operations_to_prompts = replace(
 )  # it stands for the one that is built in
 
 
-@stage(version=1, begins_with="base", trains_on="data", measures="validation")
+@stage(version=1, begins_with="base", trains_on="data", reads="tokenizer", measures="validation")
 def train(
-    config: TrainConfig, base: Handle | None, data: Shards, validation: Shards | None, out: Path, context: Context
+    config: TrainConfig,
+    base: Handle | None,
+    data: Shards,
+    tokenizer: Handle | None,
+    validation: Shards | None,
+    out: Path,
+    context: Context,
 ) -> Result:
     shape = {"model_type": "qwen3", "num_hidden_layers": 4, "hidden_size": 256, "max_position_embeddings": 512}
     (out / "config.json").write_text(json.dumps(shape))
@@ -196,9 +202,34 @@ def make_nodes(folder: Path, *, until: str = "", licence: str = "CC-BY-4.0") -> 
     return nodes[: names.index(until) + 1] if until else nodes
 
 
-def _reading(folder: Path, path: str, licence: str) -> IngestConfig:
-    source = {"kind": "files", "path": path, "name": "handbook", "licence": licence}
+def _reading(folder: Path, path: str, licence: str, name: str = "handbook") -> IngestConfig:
+    source = {"kind": "files", "path": path, "name": name, "licence": licence}
     return IngestConfig.model_validate({"sources": [source], "licences": {"allow": [licence]}}).resolve(folder)
+
+
+def make_tokenizer_nodes(folder: Path) -> list[Node]:
+    """The graph of a recipe whose tokenizer is learned from texts that its model is not trained on."""
+    return [
+        _node("raw", ingest, _reading(folder, "sources", "CC-BY-4.0")),
+        _node("mail", ingest, _reading(folder, "letters", "CC0-1.0", "letters")),
+        _node("tokenizer", bpe, BpeConfig.model_validate({"from": "mail", "vocab_size": 280})),
+        _packing("pretrain/data", pack_documents, PackDocumentsConfig, "raw"),
+        _packing("pretrain/validation", pack_documents, PackDocumentsConfig, "mail"),
+        _node("pretrain", train, TrainConfig(), data="pretrain/data", tokenizer="tokenizer"),
+        _node("watched", train, TrainConfig(), data="pretrain/data", validation="pretrain/validation"),
+    ]
+
+
+def make_nodes_of_another_store(folder: Path, store: Store) -> list[Node]:
+    """The graph of a recipe that reads documents which a build of another store made."""
+    source = {"kind": "artifact", "store": str(store.root), "artifact": "corpus"}
+    raw = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["CC-BY-4.0"]}}).resolve(folder)
+    return [
+        _node("raw", ingest, raw),
+        _node("tokenizer", bpe, BpeConfig.model_validate({"from": "raw", "vocab_size": 280})),
+        _packing("pretrain/data", pack_documents, PackDocumentsConfig, "raw"),
+        _node("pretrain", train, TrainConfig(), data="pretrain/data"),
+    ]
 
 
 def make_pair_nodes(folder: Path) -> list[Node]:

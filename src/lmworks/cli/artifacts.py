@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -119,6 +119,7 @@ def erase(
     from lmworks.pipeline.manifest import read_manifest
     from lmworks.pipeline.store import ERASED
     from lmworks.release.built import Built
+    from lmworks.release.trace.erased import in_words, reached_by
     from lmworks.workspace import open_store, other_stores
 
     opened = open_store(store)
@@ -136,6 +137,7 @@ def erase(
         left = leftovers_with(opened, documents)
         if not found and not left:
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
+        models = reached_by(opened, documents, found)
         if apply:
             configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
             for each in (each for each in left if each.parent.name == "ingest"):
@@ -146,22 +148,22 @@ def erase(
             forget_rows(configs, folder)
             delete(opened, found, documents)
     if as_json:
-        rows = [
-            {"step": _step(item), "key": item.key, "model": _is_model(item), "counted_because": why}
+        rows: list[dict[str, Any]] = [
+            {"step": _step(item), "key": item.key, "model": item in models, "counted_because": why}
+            | {"reached_by": models[item][0] if item in models else None}
             for item, why in found.items()
         ]
-        rows += [
-            {"step": None, "key": each.name, "model": False, "counted_because": f"{LEFT} of {each.parent.name}"}
-            for each in left
-        ]
+        for each in left:
+            facts = {"counted_because": f"{LEFT} of {each.parent.name}", "reached_by": None}
+            rows.append({"step": None, "key": each.name, "model": False} | facts)
         elsewhere = {"store": str(opened.root), "other_stores": list(map(str, others))}
         print_json({"erased": apply, "held_by": rows} | elsewhere)
         return
     print(f"in {opened.root}:")
     for item, why in found.items():
         seen = f"  counted as reached: {why}" if why else ""
-        if _is_model(item):
-            seen += f"  weights that {'may have seen' if why else 'saw'} the text: retire every copy given away"
+        if item in models:
+            seen += f"  {in_words(*models[item])}"
         print(f"{_step(item)}{seen}")
     for each in left:
         print(f"{LEFT} of {each.parent.name} {each.name[:12]}")
@@ -172,12 +174,6 @@ def erase(
 
 def _step(artifact: Artifact) -> str:
     return artifact.manifest.step if artifact.is_readable else artifact.label
-
-
-def _is_model(artifact: Artifact) -> bool:
-    from lmworks.release.built import is_model
-
-    return artifact.is_readable and is_model(artifact)
 
 
 def gc(

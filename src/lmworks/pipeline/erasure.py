@@ -17,7 +17,7 @@ from pathlib import Path
 from lmworks.errors import UsageError
 from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import digest_file, write_atomically
-from lmworks.pipeline.lineage import Lineage
+from lmworks.pipeline.lineage import Follows, Lineage
 from lmworks.pipeline.manifest import write_manifest
 from lmworks.pipeline.store import ERASED, KEPT, Artifact, Store
 from lmworks.pipeline.units import BESIDE, PAYLOAD, Unit, index_path, indices
@@ -68,12 +68,12 @@ def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "") -> None:
     write_atomically(folder / ERASED_FILE, "".join(f"{name}  # {key}\n" if key else f"{name}\n" for name, key in known))
 
 
-def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
+def holders(store: Store, ids: Iterable[str], follows: Follows = lambda record, parent: True) -> dict[Artifact, str]:
     """Every artifact that erased text can have reached; with the reason where only something unknown speaks for it.
 
     An output with an id file passes text on only if an id stands there; one without, and one with ids that are not of
     what it was made from, passes on whatever reached it. Either way the artifact itself holds text as soon as an input
-    does: its examples may quote what it dropped.
+    does: its examples may quote what it dropped. Inputs that `follows` denies are left out.
     """
     erased, lineage = set(_checked(ids, "named")), Lineage(store)
 
@@ -101,7 +101,7 @@ def holders(store: Store, ids: Iterable[str]) -> dict[Artifact, str]:
         file = artifact.path(part) / ID_FILE
         return names_one(file) if file.exists() and keeps_ids(artifact) else None
 
-    return lineage.reached(holds, passes_on)
+    return lineage.reached(holds, passes_on, follows)
 
 
 def _id_files(artifact: Artifact, part: str = "") -> list[Path]:

@@ -62,6 +62,10 @@ def in_words(record: InputRecord) -> str:
     return f"{record.reference} ({record.stage} {record.key[:12]})"
 
 
+Follows = Callable[[InputRecord, Artifact | None], bool]
+"""Whether a walk goes over an input, which is this artifact, or unknown."""
+
+
 @dataclass(frozen=True)
 class Ancestor:
     """One artifact above another, with the links that lead to it."""
@@ -173,13 +177,17 @@ class Lineage:
                     waiting.append(link.parent)
 
     def reached(
-        self, holds: Callable[[Artifact], bool], passes_on: Callable[[Artifact, str], bool | None]
+        self,
+        holds: Callable[[Artifact], bool],
+        passes_on: Callable[[Artifact, str], bool | None],
+        follows: Follows = lambda record, parent: True,
     ) -> dict[Artifact, str]:
         """Every artifact that something can have reached, with the reason where it is not known to have.
 
         An artifact is reached if it `holds` it or an input, whatever its role, passes it on. `passes_on` tells of an
         artifact and a part; None means: if the artifact was reached. What is unknown counts as passing on. An input is
         what was read and all that builds name in its place; of what weights were learned from, all of equal content.
+        Inputs that `follows` denies are left out.
         """
         reasons: dict[Artifact, str | None] = {}
         builds = [_Steps(build) for build in self.store.builds]
@@ -208,9 +216,9 @@ class Lineage:
                 yield ""
             else:
                 for record, found in inputs(artifact):
-                    if not found:
+                    if not found and follows(record, None):
                         yield f"its input {in_words(record)} is unknown"
-                    for parent, part in found:
+                    for parent, part in (each for each in found if follows(record, each[0])):
                         passes = passes_on(parent, part)
                         yield reason(parent) if passes is None else "" if passes else None
 

@@ -118,6 +118,11 @@ def is_model(artifact: Artifact) -> bool:
     return "config.json" in artifact.manifest.files
 
 
+def is_tokenizer(artifact: Artifact) -> bool:
+    """Whether the payload is a tokenizer, and no model."""
+    return artifact.is_readable and "tokenizer.json" in artifact.manifest.files and not is_model(artifact)
+
+
 def measures_model(evaluation: Artifact) -> bool:
     """Whether an evaluation is of a model, not of a baseline."""
     return "model" in evaluation.manifest.inputs

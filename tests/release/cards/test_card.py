@@ -12,8 +12,19 @@ import mlcroissant
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_store import build_store, make_nodes, make_pair_nodes, write_sources
+from small_store import (
+    build_store,
+    make_nodes,
+    make_nodes_of_another_store,
+    make_pair_nodes,
+    make_tokenizer_nodes,
+    write_sources,
+)
+from typer.testing import CliRunner
 
+from lmworks.cli import app
+from lmworks.data.ingest import IngestConfig
+from lmworks.data.records import Documents
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.pipeline.build import Node
 from lmworks.pipeline.figure import Figure
@@ -52,7 +63,7 @@ def test_the_card_says_what_it_is_what_for_and_how_good(card: str, built: Store)
     assert "5,901,312 parameters" in card
     assert r"states this use: answering from the \<b\>handbook\</b\>" in card
     assert "| handbook | CC-BY-4.0 | 14 | 13 |" in card
-    assert "trained on 8 documents (corpus), then on 9 conversations (questions.train)." in card
+    assert "Its training data: 8 documents (corpus), then 9 conversations (questions.train)." in card
     assert "| **finetune** | 0.391 | 0.370 to 0.414 | 1,140 | 0.06 |" in card
     assert "| copy-nearest | 0.412 |" in card
     assert "copy-nearest wins" in card
@@ -66,7 +77,7 @@ def test_a_model_of_pairs_says_what_it_was_trained_on_and_its_data_have_a_card(t
     store = build_store(tmp_path, make_pair_nodes(tmp_path))
     write_report(store)
     card = (store.root / "reports" / "handbook-translate-card.md").read_text()
-    assert "It was trained on 12 conversations (pairs)." in card and "license: cc-by-4.0" in card
+    assert "Its training data: 12 conversations (pairs)." in card and "license: cc-by-4.0" in card
     assert "| handbook | CC-BY-4.0 | 14 | 13 | 12 |" in card
     dataset = mlcroissant.Dataset(jsonld=str(store.root / "handbook-pairs-croissant.json"))
     assert not dataset.metadata.ctx.issues.errors
@@ -86,8 +97,8 @@ def test_what_is_lost_of_the_training_data_is_unknown(tmp_path: Path) -> None:
     store = build_store(tmp_path, make_pair_nodes(tmp_path))
     shutil.rmtree(store.named("raw").folder)
     card = card_of(store, "translate")
-    assert "It was trained on 12 conversations (pairs)." in card and "license: unknown" in card
-    assert "| unknown | unknown | 0 | 0 | 12 |" in card
+    assert "Its training data: 12 conversations (pairs)." in card and "license: unknown" in card
+    assert "| unknown | unknown | – | 0 | 12 |" in card
     shutil.rmtree(store.named("translate/data").folder)
     assert re.search(r"unknown: translate/data \(pack-pairs \w+\) is no longer", card_of(store, "translate"))
     write_report(store)
@@ -201,6 +212,113 @@ def renamed(node: Node) -> Node:
     """The same step where `corpus` is called `papers`."""
     inputs = {name: "papers" if each == "corpus" else each for name, each in node.inputs.items()}
     return replace(node, name="papers" if node.name == "corpus" else node.name, inputs=inputs)
+
+
+def write_letters(folder: Path) -> None:
+    write_sources(folder / "sources")
+    (folder / "letters").mkdir()
+    for number in range(5):
+        (folder / "letters" / f"{number}.txt").write_text(f"Dear reader {number}, the tallow keeps near the bracken.")
+
+
+def test_a_card_says_how_much_of_its_rows_training_read(tmp_path: Path, card: str) -> None:
+    assert "Training read of their rows: pretrain: all 2 (1,600 epochs); finetune: all 2 (1,600 epochs)." in card
+    write_sources(tmp_path / "sources")
+    store = build_store(tmp_path, make_nodes(tmp_path, until="pretrain"))
+    manifest = store.named("pretrain").folder / "manifest.json"
+    found = json.loads(manifest.read_text())
+    found["counts"]["tokens"] = 512
+    manifest.write_text(json.dumps(found))
+    assert "Training read of their rows: pretrain: 1 of 2 (0.50 epochs)." in card_of(store, "pretrain")
+    found["counts"] |= {"mail rows": 2, "docs rows": 1}
+    manifest.write_text(json.dumps(found))
+    rows = store.named("pretrain/data").folder / "manifest.json"
+    joined = json.loads(rows.read_text())
+    joined["counts"] |= {"mail rows": 1, "docs rows": 2}
+    rows.write_text(json.dumps(joined))
+    assert "pretrain: mail all 1 (2.00 epochs), docs 1 of 2 (0.50 epochs)." in card_of(store, "pretrain")
+    found["config"] |= {"epochs": 4, "group_size": 8}
+    del found["counts"]["mail rows"], found["counts"]["docs rows"]
+    found["counts"]["tokens"] = 400 * 64 * 512
+    manifest.write_text(json.dumps(found))
+    assert "pretrain: all 2 (400 epochs)." in card_of(store, "pretrain"), "answers to 8 prompts, learned from 4 times"
+
+
+def test_the_sources_of_a_tokenizer_are_told_apart_from_those_of_its_model(tmp_path: Path) -> None:
+    write_letters(tmp_path)
+    store = build_store(tmp_path, make_tokenizer_nodes(tmp_path))
+    card = card_of(store, "pretrain")
+    assert "in raw | in mail, of the tokenizer |" in card
+    assert "| handbook | CC-BY-4.0 | 14 | 13 | 13 | 0 |" in card and "| letters | CC0-1.0 | 5 | 5 | 0 | 5 |" in card
+    assert "Its training data: 13 documents (raw)." in card
+    assert "Its tokenizer was learned from 5 documents (mail)." in card
+    assert card.count("| letters |") == 1
+    assert 'license: other\nlicense_name: "CC-BY-4.0 AND CC0-1.0"' in card
+    assert card_facts(store, store.named("pretrain"))["licences"] == ["CC-BY-4.0", "CC0-1.0"]
+    assert "in mail" in card_of(store, "watched")
+    traced = trace_lineage(store, store.named("pretrain"))
+    assert {(file.source, file.use) for file in traced.files} == {("handbook", "text"), ("letters", "tokenizer")}
+    said = traced.as_text()
+    text, tokenizer = said.split("its tokenizer was learned from these files")
+    assert "letters" not in text and "letters  CC0-1.0  5 files" in tokenizer and "handbook" not in tokenizer
+    traced = trace_lineage(store, store.named("tokenizer"))
+    assert {(file.source, file.use) for file in traced.files} == {("letters", "text")}
+
+
+def test_an_erasure_tells_weights_that_saw_the_text_from_those_whose_tokenizer_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_letters(tmp_path)
+    store = build_store(tmp_path, make_tokenizer_nodes(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    letter, page = (next(Documents(store.named(step).payload, "").iterate()).id for step in ("mail", "raw"))
+
+    def erase(name: str, *more: str) -> str:
+        result = CliRunner().invoke(app, ["erase", name, "--store", str(store.root), *more])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    said = dict(re.findall(r"(pretrain|watched)  (\w.*)", erase(letter)))
+    assert said["pretrain"].startswith("its tokenizer was learned from the text, which no weight saw")
+    assert said["watched"].startswith("was only measured on the text, which no weight saw")
+    said = dict(re.findall(r"(pretrain|watched)  (\w.*)", erase(page)))
+    assert said == dict.fromkeys(said, "weights that saw the text: retire every copy given away") and len(said) == 2
+    held = {each["step"]: each for each in json.loads(erase(letter, "--json"))["held_by"]}
+    assert held["pretrain"]["reached_by"] == "tokenizer" and held["mail"]["reached_by"] is None
+
+
+def test_documents_of_another_store_are_counted_by_source_and_what_stands_behind_them_is_told(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    write_sources(tmp_path / "first" / "sources")
+    other = build_store(tmp_path / "first", make_nodes(tmp_path / "first", until="corpus"))
+    (tmp_path / "second").mkdir()
+    write_sources(tmp_path / "second" / "sources")
+    store = build_store(tmp_path / "second", make_nodes_of_another_store(tmp_path / "second", other))
+    card = card_of(store, "pretrain")
+    assert "None" not in card
+    assert "| handbook | CC-BY-4.0 | – | 8 | 8 |" in card
+    assert "Read from what another build made: artifact corpus (1 file" in card
+    assert "the source, licence and path that its records carry" in " ".join(card.split())
+    assert "Documents read 8" in report_text(store)
+    said = trace_lineage(store, store.named("pretrain")).as_text()
+    assert "another build made" in said and "artifact corpus  documents of handbook  CC-BY-4.0  8" in said
+
+
+def test_a_source_with_a_licence_for_each_record_has_a_row_for_each_licence(tmp_path: Path) -> None:
+    write_letters(tmp_path)
+    lines = [{"text": f"Page {number} of the bracken.", "lic": lic} for number, lic in enumerate(("MIT", "MIT", "ISC"))]
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    raw = {"kind": "files", "path": "pages", "name": "pages", "licence_field": "lic"}
+    config = IngestConfig.model_validate({"sources": [raw], "licences": {"allow": ["MIT", "ISC"]}}).resolve(tmp_path)
+    nodes = [replace(node, config=config) if node.name == "raw" else node for node in make_tokenizer_nodes(tmp_path)]
+    card = card_of(build_store(tmp_path, nodes), "pretrain")
+    rows = [line for line in card.splitlines() if line.startswith("| pages")]
+    assert rows == ["| pages | ISC | 1 | 1 | 1 | 0 |", "| pages | MIT | 1 | 2 | 2 | 0 |"]
+
+
+def report_text(store: Store) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", write_report(store).read_text()).split())
 
 
 @given(st.text())

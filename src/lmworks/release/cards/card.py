@@ -14,7 +14,7 @@ from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, is_model, read_json
+from lmworks.release.built import Built, files_read, is_model, read_json
 from lmworks.release.inspect import dataflow
 from lmworks.release.inspect.verdicts import verdicts
 from lmworks.release.render.tables import label_of, tasks
@@ -40,6 +40,9 @@ def card_text(built: Built, artifact: Artifact) -> str:
             training=read_json(artifact.payload / "training.json"),
             origins=origins,
             trained_on=dataflow.trained_on(built, artifact),
+            readings=_by_model(dataflow.readings(built, artifact)),
+            tokenizer_texts=dataflow.texts_at(dataflow.tokenizer_texts(built, artifact)),
+            elsewhere=_made_elsewhere(built),
             unknown=[str(link) for link in built.lineage.trained_on(artifact) if not link.parent],
             bases=bases(built, artifact),
             helpers=helpers(built, artifact),
@@ -94,8 +97,24 @@ def _is_model(link: Link) -> bool:
     return link.parent is not None and is_model(link.parent)
 
 
+def _by_model(readings: Sequence[dataflow.Reading]) -> list[str]:
+    names = dict.fromkeys(reading.model for reading in readings)
+    return [f"{name}: {', '.join(str(each) for each in readings if each.model == name)}" for name in names]
+
+
+def _made_elsewhere(built: Built) -> dict[str, int]:
+    """Sources whose documents another build made, and how many of its files were read."""
+    items = built.artifacts.values()
+    return Counter(
+        file["source"] for each in items for file in files_read(each) if file["source"] in dataflow.made_elsewhere(each)
+    )
+
+
 def licences_of(origins: Sequence[dataflow.Origin], begun_with: Sequence[Mapping[str, str]] = ()) -> list[str]:
-    """The licences of the base and of all texts that reached the model; of all read, if some of these are not known."""
+    """The licences of the base and of all texts that the model or its tokenizer learned from.
+
+    Those of all texts read, if some of these are not known.
+    """
     unknown = any(origin.licence == UNKNOWN.licence for origin in origins)
     used = {origin.licence for origin in origins if unknown or any(origin.used.values())}
     return sorted({licence for licence in used if licence} | {base["licence"] for base in begun_with})

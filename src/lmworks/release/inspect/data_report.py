@@ -47,7 +47,7 @@ def write_data_report(store: Store, name: str | None = None) -> Path:
 
 def render(built: Built) -> str:
     """The page. Every text that comes from data is escaped; texts are read shard by shard."""
-    origins, quarantine = dataflow.origins(built, built.models.values()), dataflow.quarantine(built)
+    origins, quarantine = dataflow.origins(built, list(built.models.values())), dataflow.quarantine(built)
     profiles = dict(_profiles(built))
     facts: dict[str, float] = {
         "Documents read": sum(origin.documents for origin in origins),

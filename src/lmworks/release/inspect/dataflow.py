@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.records import Documents
+from lmworks.data.sources.artifact import ArtifactSource
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built, files_read, read_json, read_lines, reference
+from lmworks.release.built import Built, files_read, is_tokenizer, read_json, read_lines, reference
 from lmworks.release.inspect.show import by_reason
 from lmworks.release.trace.provenance import UNKNOWN, Provenance, provenances
 
@@ -56,10 +57,27 @@ class Origin:
     source: str
     licence: str
     files: int
+    """0 where none was read: of texts that lmworks wrote, or that another build has read."""
     bytes: int
     documents: int
     used: dict[str, int]
-    """Training data step → documents from here that it holds."""
+    """Texts that a model, or its tokenizer, learned from → documents from here that they hold."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How much of its rows, or of one part of a mixture of them, the training of a model read."""
+
+    model: str
+    part: str
+    rows: int
+    read: float
+    """Counted over all epochs; each is a permutation of the rows."""
+
+    def __str__(self) -> str:
+        share = f"all {self.rows:,}" if self.read >= self.rows else f"{self.read:,.0f} of {self.rows:,}"
+        epochs = self.read / self.rows
+        return f"{f'{self.part} ' if self.part else ''}{share} ({epochs:{',.0f' if epochs >= 100 else '.2f'}} epochs)"
 
 
 def data_steps(built: Built) -> list[DataStep]:
@@ -99,24 +117,30 @@ def texts_of(name: str, artifact: Artifact) -> list[Texts]:
     return found
 
 
-def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
+def origins(built: Built, models: Sequence[Artifact]) -> list[Origin]:
     """Sources by licence: what was read, and how much of it stands in the texts that the models were trained on.
 
-    Sources of which no step of the build has read a file follow: texts that lmworks wrote, and what is not known.
+    The texts that their tokenizers alone learned from follow those. Sources of which no step of the build has read a
+    file follow: texts that lmworks wrote, and what is not known.
     """
+    links = {link.reference: link for model in models for link in built.lineage.trained_on(model)}
+    more = [link for model in models for link in tokenizer_texts(built, model)]
+    links |= {f"{link.reference}, of the tokenizer": link for link in more if link.reference not in links}
     trained: dict[str, Counter[tuple[str, str]]] = {}
-    for link in dict.fromkeys(link for model in models for link in built.lineage.trained_on(model)):
+    for name, link in links.items():
         counts = _by_source(provenances(built.lineage, link.parent, link.part)) if link.parent else Counter()
-        trained[link.reference] = counts or Counter({(UNKNOWN.source, UNKNOWN.licence): 0})
+        trained[name] = counts or Counter({(UNKNOWN.source, UNKNOWN.licence): 0})
     found = []
     for artifact in built.artifacts.values():
         read = _by_source(provenances(built.lineage, artifact)) if files_read(artifact) else Counter()
-        files: dict[str, list[dict[str, Any]]] = {}
+        elsewhere, files = made_elsewhere(artifact), dict[str, list[dict[str, Any]]]()
         for record in files_read(artifact):
-            files.setdefault(record["source"], []).append(record)
-        for source, records in files.items():
+            if record["source"] not in elsewhere:
+                files.setdefault(record["source"], []).append(record)
+        for source in dict.fromkeys([*files, *sorted(name for name, _ in read)]):
+            records = files.get(source, [])
             size = sum(record["bytes"] for record in records)
-            licences = [licence for name, licence in read if name == source] or [str(records[0]["licence"])]
+            licences = [licence for name, licence in read if name == source] or [records[0]["licence"] or ""]
             for licence in sorted(licences):
                 used = {name: counts[source, licence] for name, counts in trained.items()}
                 found.append(Origin(source, licence, len(records), size, read[source, licence], used))
@@ -125,6 +149,43 @@ def origins(built: Built, models: Iterable[Artifact]) -> list[Origin]:
         used = {name: counts[source, licence] for name, counts in trained.items()}
         found.append(Origin(source, licence, 0, 0, 0, used))
     return found
+
+
+def tokenizer_texts(built: Built, model: Artifact) -> list[Link]:
+    """What the tokenizers of a model, and of those that it began with, learned from."""
+    lineage = built.lineage
+    items = [model, *(link.parent for link in lineage.begun_with(model) if link.parent)]
+    for item in items:
+        packed = [link.parent for link in lineage.links(item, Role.TRAINS_ON)]
+        items += [each for each in packed if each and each not in items]
+    read = [link.parent for item in items for link in lineage.links(item, Role.READS)]
+    tokenizers = dict.fromkeys(each for each in read if each and is_tokenizer(each))
+    return list({link.reference: link for each in tokenizers for link in lineage.trained_on(each)}.values())
+
+
+def made_elsewhere(artifact: Artifact) -> set[str]:
+    """The sources of a step whose documents another build made, with sources of their own."""
+    sources = artifact.manifest.config.get("sources", ()) if files_read(artifact) else ()
+    return {ArtifactSource.model_validate(each).label for each in sources if each["kind"] == "artifact"}
+
+
+def readings(built: Built, model: Artifact) -> list[Reading]:
+    """What the trainings of a model, and of those that it began with, read of their rows, the first of all first."""
+    begun_with = [link.parent for link in built.lineage.begun_with(model) if link.parent]
+    return [reading for each in [*begun_with, model] for reading in _readings(built, each)]
+
+
+def _readings(built: Built, model: Artifact) -> Iterator[Reading]:
+    name, counts, config = built.lineage.name_of(model), model.manifest.counts, model.manifest.config
+    for link in built.lineage.links(model, Role.TRAINS_ON):
+        rows = link.parent.manifest.counts if link.parent else {}
+        parts = {part: key for key in rows if (part := key.removesuffix(" rows")) != key and key in counts}
+        for part, key in parts.items():
+            yield Reading(name, part, rows[key], counts[key])
+        if "tokens" in counts and rows.get("rows") and not parts:
+            length = config.get("sequence_length") or rows["sequence_length"]
+            answers = config.get("group_size", 1) * config.get("epochs", 1)  # to one prompt, and steps on each answer
+            yield Reading(name, "", rows["rows"], counts["tokens"] / length / answers)
 
 
 def trained_on(built: Built, model: Artifact) -> list[Texts]:

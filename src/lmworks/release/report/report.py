@@ -49,7 +49,7 @@ def write_report(store: Store, name: str | None = None) -> Path:
 
 def render(built: Built) -> str:
     """The page. Every text that comes from data or a model is escaped."""
-    origins = dataflow.origins(built, built.models.values())
+    origins = dataflow.origins(built, list(built.models.values()))
     return (
         environment(__package__)
         .get_template("report.html.jinja")

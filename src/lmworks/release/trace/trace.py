@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.lineage import Ancestor, Lineage, Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact, Store
-from lmworks.release.built import Built, files_read, is_model
+from lmworks.release.built import Built, files_read, is_model, is_tokenizer
+from lmworks.release.inspect.dataflow import made_elsewhere
 from lmworks.release.render.words import printable, size
 from lmworks.release.trace.passages import Closest, IndexedAnswer, Overlap, cut_out
-from lmworks.release.trace.provenance import UNKNOWN, WITH_PATH, WRITTEN, Text, holds_texts, look_up, texts
+from lmworks.release.trace.provenance import UNKNOWN, WITH_PATH, WRITTEN, Text, holds_texts, look_up, provenances, texts
 
 WORDS = {
     Role.READS: "from",
@@ -30,6 +32,12 @@ WORDS = {
     Role.MEASURES: "measured on",
 }
 """How an artifact came of an input of each role."""
+USES = {
+    "text": "from these files, whose sha256 was computed again just now",
+    "tokenizer": "its tokenizer was learned from these files, of which no weight has read the text",
+    "measured": "only measured on text of these files, or judged by what was made of it",
+}
+"""What a file was read for, the closest first: its text, the vocabulary, a figure or a verdict."""
 UNCHANGED, EDITED, MISSING, UNSEEN = "unchanged", "EDITED", "MISSING", "UNKNOWN"
 
 
@@ -46,6 +54,19 @@ class SourceFile:
     state: str
     detail: str = ""
     """What the file's sha256 is now, or why it cannot be read."""
+    use: str = "text"
+    """What it was read for, one of `USES`."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Documents that another build made, as their records tell where they come from."""
+
+    read_as: str
+    """The sources that they were read as here."""
+    source: str
+    licence: str
+    documents: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,7 @@ class Traced:
     artifact: Artifact
     steps: list[Ancestor]
     files: list[SourceFile]
+    elsewhere: list[Elsewhere]
 
     @property
     def unknown(self) -> list[str]:
@@ -79,9 +101,9 @@ class Traced:
             }
             for item in self.steps
         ]
-        files = [asdict(file) for file in self.files]
+        facts = {name: [asdict(each) for each in getattr(self, name)] for name in ("files", "elsewhere")}
         gone = {"unknown": self.unknown, "stand_ins": self.stand_ins}
-        return {"step": self.steps[-1].step, "steps": steps, **gone, "files": files}
+        return {"step": self.steps[-1].step, "steps": steps, **gone, **facts}
 
     def as_text(self) -> str:
         """Steps by name, files by source; only files that changed are named."""
@@ -98,18 +120,26 @@ class Traced:
             lines += ["", "of another build; what has equal content was followed in their place, which may have"]
             lines += ["been made of other files, later", ""]
             lines += [f"  {name}" for name in self.stand_ins]
-        lines += ["", "from these files, whose sha256 was computed again just now", ""]
-        for (source, licence), files in self.by_source().items():
-            total = size(sum(file.bytes for file in files))
-            lines.append(f"  {source}  {licence}  {len(files):,} files  {total}  {states(files)}")
-            changed = [file for file in files if file.state != UNCHANGED]
-            lines += [f"    {file.state:8}  {printable(file.path)}  {file.detail}" for file in changed]
+        for use, title in USES.items():
+            groups = self.by_source(use)
+            lines += ["", title, ""] if groups or use == "text" else []
+            for (source, licence), files in groups.items():
+                total = size(sum(file.bytes for file in files))
+                lines.append(f"  {source}  {licence}  {len(files):,} files  {total}  {states(files)}")
+                changed = [file for file in files if file.state != UNCHANGED]
+                lines += [f"    {file.state:8}  {printable(file.path)}  {file.detail}" for file in changed]
+        if self.elsewhere:
+            lines += ["", "another build made what these hold; where that comes from is what its records carry", ""]
+            lines += [
+                f"  {each.read_as}  documents of {each.source}  {each.licence}  {each.documents:,}"
+                for each in self.elsewhere
+            ]
         return "\n".join(lines)
 
-    def by_source(self) -> dict[tuple[str, str], list[SourceFile]]:
-        """Files by (source, licence)."""
+    def by_source(self, use: str) -> dict[tuple[str, str], list[SourceFile]]:
+        """Files of one use by (source, licence)."""
         groups: dict[tuple[str, str], list[SourceFile]] = {}
-        for file in self.files:
+        for file in (file for file in self.files if file.use == use):
             groups.setdefault((file.source, file.licence or "licence by record"), []).append(file)
         return groups
 
@@ -145,9 +175,39 @@ def _made_from(item: Ancestor) -> Iterator[str]:
 def trace_lineage(store: Store, artifact: Artifact) -> Traced:
     """Walk up to the source files and compute the hash of each again."""
     built = Built.holding(store, artifact)
-    steps, folder = built.lineage.ancestors(artifact), built.recipe.parent
-    files = [file for item in steps for file in _source_files(item.artifact, folder)]
-    return Traced(artifact, steps, files)
+    steps, uses = built.lineage.ancestors(artifact), _uses(built.lineage, artifact)
+    files = [
+        replace(file, use=uses[item.artifact])
+        for item in steps
+        for file in _source_files(item.artifact, built.recipe.parent)
+    ]
+    return Traced(artifact, steps, files, [each for item in steps for each in _elsewhere(built.lineage, item.artifact)])
+
+
+def _uses(lineage: Lineage, artifact: Artifact) -> dict[Artifact, str]:
+    """What each artifact above another was read for: where several ways lead to it, the closest use."""
+    closest = list(USES)
+    waiting, found = [(artifact, 0)], dict[Artifact, int]()
+    while waiting:
+        item, use = waiting.pop()
+        if found.get(item, len(closest)) <= use:
+            continue
+        found[item] = use
+        for link in lineage.links(item):
+            if link.parent:
+                aside = link.record.role in (Role.JUDGES, Role.MEASURES) and (item != artifact or is_model(item))
+                own = 2 if aside else int(link.record.role is Role.READS and is_tokenizer(link.parent))
+                waiting.append((link.parent, max(use, own)))
+    return {item: closest[use] for item, use in found.items()}
+
+
+def _elsewhere(lineage: Lineage, artifact: Artifact) -> Iterator[Elsewhere]:
+    if labels := made_elsewhere(artifact):
+        own = {record["source"] for record in files_read(artifact)}
+        counts = Counter((each.source, each.licence) for each in provenances(lineage, artifact))
+        for (source, licence), count in sorted(counts.items()):
+            if source not in own:
+                yield Elsewhere(", ".join(sorted(labels)), source, licence, count)
 
 
 def _source_files(artifact: Artifact, folder: Path) -> Iterator[SourceFile]:

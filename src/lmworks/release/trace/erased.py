@@ -1,0 +1,40 @@
+"""What a text that is erased was to the models that it reached: to their weights, their tokenizers, or a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from lmworks.pipeline.erasure import holders
+from lmworks.pipeline.manifest import InputRecord
+from lmworks.pipeline.stage import Role
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.release.built import is_model, is_tokenizer
+
+WORDS = {
+    "weights": "weights that {saw} the text: retire every copy given away",
+    "tokenizer": "its tokenizer {was} learned from the text, which no weight saw: retire every copy given away",
+    "measured": "{was} only measured on the text, which no weight saw: retire the samples beside its weights",
+}
+
+
+def reached_by(store: Store, ids: Collection[str], found: Mapping[Artifact, str]) -> dict[Artifact, tuple[str, str]]:
+    """Of each model among what was reached, one of `WORDS`, and why it is counted if that is not known."""
+    models = [each for each in found if each.is_readable and is_model(each)]
+    if not models:
+        return {}
+    by_weights, by_tokenizer = holders(store, ids, _reaches_weights), holders(store, ids, _learns)
+    known = {"weights": by_weights, "tokenizer": by_tokenizer, "measured": found}
+    return {model: next((how, each[model]) for how, each in known.items() if model in each) for model in models}
+
+
+def in_words(how: str, why: str) -> str:
+    """One of `WORDS`, in doubt if there is a reason to be counted though it is not known."""
+    return WORDS[how].format(saw="may have seen" if why else "saw", was="may have been" if why else "was")
+
+
+def _learns(record: InputRecord, parent: Artifact | None) -> bool:
+    return record.role is not Role.MEASURES
+
+
+def _reaches_weights(record: InputRecord, parent: Artifact | None) -> bool:
+    return _learns(record, parent) and not (record.role is Role.READS and parent is not None and is_tokenizer(parent))
