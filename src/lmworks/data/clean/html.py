@@ -13,6 +13,8 @@ _LISTS = frozenset(("dl", "menu", "ol", "table", "ul"))
 _SKIPPED_NAMES = "head iframe math noscript object script select style svg template textarea"
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_DEEPEST = 32
+"""Levels of indentation that are written: lists in lists without end would fill a disk with spaces."""
 _BREAK, _SPACE, _CELL = "\x01", "\x02", "\x03"
 """Stand for a line break, a preformatted space and the end of a table cell until white space is collapsed."""
 
@@ -152,7 +154,7 @@ class _Text:
             text = " | ".join(cells) if any(cells) else ""
         lines = text.strip(_BREAK + " ").split(_BREAK)
         if any(line.strip(_SPACE + " ") for line in lines):
-            inner = "\n" + "  " * self.indent
+            inner = "\n" + "  " * min(self.indent, _DEEPEST)
             self._write(inner.join(line.strip(" ").replace(_SPACE, " ") for line in lines))
 
     def _write(self, text: str) -> None:
@@ -160,6 +162,6 @@ class _Text:
             tight = self.open_lists and (self.list_is_open or self.output[-1].endswith(":"))
             self.output.append("\n" if tight else "\n\n")
         indent = self.marker_indent if self.marker else self.indent
-        self.output.append("  " * indent + (self.marker + text).rstrip())
+        self.output.append("  " * min(indent, _DEEPEST) + (self.marker + text).rstrip())
         self.list_is_open = self.open_lists > 0
         self.marker = ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -57,8 +59,20 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
 _EMPTY_LINES = re.compile("\n{3,}")
 
 
+_MOST_MARKS = 1_000
+
+
+@cache
+def _long_marks() -> re.Pattern[str]:
+    """Many characters in a row that combine with the one before them: no script has that."""
+    marks = "".join(filter(unicodedata.combining, map(chr, range(sys.maxunicode))))
+    return re.compile(f"[{marks}]{{{_MOST_MARKS}}}(?=[{marks}])")
+
+
 def normalise_text(text: str) -> str:
     """Repaired, in Unicode NFC, with plain spaces, no white space at line ends, one empty line at most."""
+    if not text.isascii() and len(text) > _MOST_MARKS:  # putting them in order takes quadratic time
+        text = _long_marks().sub("\\g<0>\u034f", text)  # as in the Stream-Safe Text Format of UAX #15
     text = repair(text)
     if not text.isascii():
         text = _INVISIBLE.sub("", _SPACES.sub(" ", text))

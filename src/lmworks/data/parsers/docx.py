@@ -9,6 +9,9 @@ from typing import Any
 
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
+MOST_TAGS = 2**23
+"""Of a document: each takes some hundred bytes of memory, and of a long book there are a tenth of that."""
+
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
@@ -21,11 +24,24 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
             reason = f"longer than record_bytes: {unpacked} bytes when unpacked, ten times record_bytes is allowed"
             yield span.unreadable(piece.name, "", reason)
             return
+        if (tags := _tags(span.raw)) > MOST_TAGS:
+            yield span.unreadable(piece.name, "", f"more tags than are read: {tags:,}, and {MOST_TAGS:,} are")
+            return
         text = _text(docx.Document(io.BytesIO(span.raw)))
     except Exception as error:  # a damaged file raises KeyError, BadZipFile, XMLSyntaxError and more
         yield span.unreadable(piece.name, "", f"not a readable docx: {error}")
         return
     yield Record(piece.name, "", text, "text", reading.licence)
+
+
+def _tags(raw: bytes) -> int:
+    archive = zipfile.ZipFile(io.BytesIO(raw))
+    found = 0
+    for entry in archive.infolist():
+        with archive.open(entry) as member:
+            while chunk := member.read(2**20):
+                found += chunk.count(b"<")
+    return found
 
 
 def _text(document: Any) -> str:

@@ -7,13 +7,20 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from lmworks.data.parsers.parser import Reading, Record, Skipped
+from lmworks.data.parsers.parser import Found, Reading, Record, Skipped, Unreadable
 from lmworks.data.parsers.xml import Element, element_form
 
 _NOT_TEXT = re.compile(r"\[\[(?:File|Image|Category|Media):", re.IGNORECASE)
 
+_MOST_OPEN = 1_000
+_PAIRS = [
+    re.compile(pair, re.IGNORECASE)
+    for pair in (r"(?P<opens>\{\{)|\}\}", r"(?P<opens>\[(?=\w+:|//))|\]", r"(?P<opens><ref\b[^<>/]*+>)|</ref")
+]
+"""What opens and what closes templates, external links and references."""
 
-def _record(page: Element, path: str, number: str, reading: Reading) -> Record | Skipped:
+
+def _record(page: Element, path: str, number: str, reading: Reading) -> Found:
     key = page.findtext("id") or number
     title = page.findtext("title") or ""
     if (page.findtext("ns") or "0") != "0":
@@ -25,13 +32,27 @@ def _record(page: Element, path: str, number: str, reading: Reading) -> Record |
     if not markup:
         return Skipped(path, key, "no text")
     created = revisions[-1].findtext("timestamp")
-    return Record(path, key, f"{title}\n\n{plain_text(markup)}", "text", reading.licence, {"title": title}, created)
+    try:
+        text = plain_text(markup)
+    except ValueError as error:
+        return Unreadable(path, key, 0, f"{error}", b"")
+    return Record(path, key, f"{title}\n\n{text}", "text", reading.licence, {"title": title}, created)
 
 
 def plain_text(markup: str) -> str:
-    """The running text of wiki markup: no templates, tables, references, pictures or categories."""
+    """The running text of wiki markup: no templates, tables, references, pictures or categories.
+
+    Raises ValueError for markup that opens more than is read without closing it: parsing takes quadratic time then.
+    """
     import mwparserfromhell
 
+    for both in _PAIRS:
+        depth = deepest = 0
+        for found in both.finditer(markup):
+            depth = depth + 1 if found.lastgroup == "opens" else max(depth - 1, 0)
+            deepest = max(deepest, depth)
+        if deepest > _MOST_OPEN:
+            raise ValueError(f"markup without closing: {deepest:,} are open at once, and {_MOST_OPEN:,} are read")
     code = mwparserfromhell.parse(markup)
     for link in code.ifilter_wikilinks(recursive=True):
         if _NOT_TEXT.match(str(link)):

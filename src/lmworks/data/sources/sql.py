@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,10 @@ from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically
 
+MOST_BYTES, MOST_TIMES = 2**30, 200
+"""That a query of an SQLite file may give, and times its size: what gives more, as a view of itself, has no end."""
+MOST_SECONDS = 3600
+"""Without a row."""
 READS = re.compile(r"(?:\s|--[^\n]*+\n|/\*(?s:.*?)\*/|\()*+(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 
 
@@ -88,18 +93,32 @@ class Sql(ParsedSource, FolderSource):
     def _rows(self) -> Iterator[bytes]:
         import sqlalchemy
 
-        address = self._address()
+        address, written, heard = self._address(), 0, [time.monotonic()]
+        most = 0
+
+        def wait(connection: Any, _: object) -> None:
+            connection.set_progress_handler(lambda: time.monotonic() - heard[0] > MOST_SECONDS, 1_000_000)
+
         try:
             engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.pool.NullPool)
             if engine.dialect.name == "sqlite":
                 sqlalchemy.event.listen(engine, "connect", _read_only)
+                sqlalchemy.event.listen(engine, "connect", wait)  # which lets a second Ctrl-C through, too
+                most = max(MOST_BYTES, MOST_TIMES * Path(address.database or os.devnull).stat().st_size)
             with engine.connect() as connection:
                 if engine.dialect.name == "postgresql":
                     connection = connection.execution_options(postgresql_readonly=True)
                 # A cursor on the server's side: so many rows are in memory here.
                 rows = connection.execution_options(yield_per=1000).execute(sqlalchemy.text(self.query))
                 for row in rows.mappings():
-                    yield (json.dumps(dict(row), default=_plain) + "\n").encode()
+                    line = (json.dumps(dict(row), default=_plain) + "\n").encode()
+                    written, heard[0] = written + len(line), time.monotonic()
+                    if most and written > most:
+                        raise LmworksError(
+                            f"Source {self.label}: the query gives more than {most:,} bytes, {MOST_TIMES} times its "
+                            "database or more: it seems to be without end. Mend `query`, or export what it is to give"
+                        )
+                    yield line
         except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
             fault = str(getattr(error, "orig", None) or error)  # without the parameters, which may be personal
             secret = address.password

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import os
 import stat
 import tempfile
 import zipfile
@@ -44,14 +45,31 @@ def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
 
 def members(stream: IO[bytes], links: bool = False) -> list[str]:
     """The files in a zip archive, or the links, sorted; hidden ones are left out."""
-    entries = [entry for entry in zipfile.ZipFile(stream).infolist() if not entry.is_dir()]
+    entries = [entry for entry in _archive(stream).infolist() if not entry.is_dir()]
     names = [entry.filename for entry in entries if stat.S_ISLNK(entry.external_attr >> 16) == links]
     return sorted(name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/")))
 
 
 def open_member(stream: IO[bytes], member: str) -> IO[bytes]:
     """One file of a zip archive, decompressed."""
-    return unpack(member, zipfile.ZipFile(stream).open(member))
+    return unpack(member, _archive(stream).open(member))
+
+
+_last: dict[tuple[int, ...], zipfile.ZipFile] = {}
+
+
+def _archive(stream: IO[bytes]) -> zipfile.ZipFile:
+    """A zip archive, whose directory is read once for all members as long as the file on disk stays as it is."""
+    try:
+        facts = os.fstat(stream.fileno())
+    except (OSError, AttributeError):  # no file of this machine
+        return zipfile.ZipFile(stream)
+    known = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    if known not in _last:
+        _last.clear()
+        _last[known] = zipfile.ZipFile(stream)
+    _last[known].fp = stream
+    return _last[known]
 
 
 def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:

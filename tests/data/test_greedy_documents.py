@@ -1,0 +1,137 @@
+"""Documents that would take all memory, all of a disk, or time without end, of a few bytes."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import tracemalloc
+import unicodedata
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from data_support import quarantined, texts
+
+from lmworks.data.clean.html import html_to_text
+from lmworks.data.clean.normalise import normalise_text
+from lmworks.data.parsers import docx as word
+from lmworks.data.parsers.mediawiki import plain_text
+from lmworks.data.sources import sql, unpack
+from lmworks.errors import LmworksError
+
+Ingest = Callable[..., Any]
+
+
+def test_the_directory_of_an_archive_is_read_once(ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = list[object]()
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            opened.append(arguments)
+            super().__init__(*arguments, **named)
+
+    monkeypatch.setattr(unpack.zipfile, "ZipFile", Counted)
+    packed = [io.BytesIO(), io.BytesIO()]
+    for stream, words in zip(packed, ("one", "two"), strict=True):
+        with zipfile.ZipFile(stream, "w") as archive:
+            for number in range(40):
+                archive.writestr(f"{number:02}.txt", f"{words} {number:02}")
+    opened.clear()
+    _, out = ingest_files({f"{number}.zip": stream.getvalue() for number, stream in enumerate(packed)})
+    assert texts(out) == sorted(f"{words} {number:02}" for words in ("one", "two") for number in range(40))
+    assert len(opened) < 20
+
+
+def test_an_archive_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    for words in ("first", "other"):
+        path.unlink(missing_ok=True)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"{words}.txt", words)
+        with path.open("rb") as stream:
+            assert unpack.members(stream) == [f"{words}.txt"]
+            assert unpack.open_member(stream, f"{words}.txt").read() == words.encode()
+
+
+def test_lists_in_lists_without_end_are_indented_no_further() -> None:
+    text = html_to_text("<ul><li>" * 400 + "<p>a" * 50)
+    assert max(map(len, text.split("\n")[1:])) < 100
+    shallow = html_to_text("<ul><li>" * 30 + "a<p>b</p>")
+    assert shallow.split("\n")[-1] == "  " * 30 + "b", "as deep as it stands"
+
+
+def test_a_word_document_of_more_tags_than_memory_takes_is_kept_apart(
+    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, packed = docx.Document(), io.BytesIO()
+    document.add_paragraph("good")
+    document.save(packed)
+    few = packed.getvalue()
+    for _ in range(3_000):
+        document.add_paragraph("")
+    document.save(many := io.BytesIO())
+    with zipfile.ZipFile(io.BytesIO(few)) as archive:
+        tags = sum(archive.read(name).count(b"<") for name in archive.namelist())
+    monkeypatch.setattr(word, "MOST_TAGS", tags + 1_000)
+    _, out = ingest_files({"few.docx": few, "many.docx": many.getvalue()})
+    assert texts(out) == ["good"]
+    (kept,) = quarantined(out)
+    assert kept["path"] == "many.docx" and "tags" in kept["reason"]
+
+
+MARKS = "\u0300\u0316"
+
+
+def test_marks_without_end_are_put_in_order_by_pieces() -> None:
+    for count in (10, 499):
+        assert normalise_text("a" + MARKS * count + " end") == unicodedata.normalize(
+            "NFC", "a" + MARKS * count + " end"
+        )
+    text = normalise_text("a" + MARKS * 5_000 + " end")
+    assert "\u034f" in text and max(map(len, text.split("\u034f"))) < 1_010
+    assert sorted(unicodedata.normalize("NFD", text.replace("\u034f", ""))) == sorted("a" + MARKS * 5_000 + " end")
+
+
+def test_a_value_that_stands_in_all_rows_is_not_written_out_for_all(ingest_files: Ingest, tmp_path: Path) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), pa.array(["a" * 2**19]))
+    pq.write_table(pa.table({"text": column}), tmp_path / "x.parquet", compression="zstd")
+    tracemalloc.start()
+    _, out = ingest_files({"x.parquet": (tmp_path / "x.parquet").read_bytes(), "a.txt": "good"}, record_bytes=2**20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert any("when unpacked" in each["reason"] for each in quarantined(out))
+    assert peak < 400 * 2**20
+
+
+def test_values_that_stand_in_many_rows_are_read(ingest_files: Ingest, tmp_path: Path) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 1], pa.int32()), pa.array(["one", "two"]))
+    pq.write_table(pa.table({"text": column, "n": [1, 2, 3, 4]}), tmp_path / "x.parquet")
+    _, out = ingest_files({"x.parquet": (tmp_path / "x.parquet").read_bytes()}, keep=["n"])
+    assert texts(out) == ["one", "two", "two"]
+
+
+def test_a_view_without_end_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sqlite3.connect(tmp_path / "d.db") as database:
+        database.execute(
+            "create view v as with recursive c(x) as (select 1 union all select x + 1 from c) "
+            "select 'text' as text from c"
+        )
+    monkeypatch.setattr(sql, "MOST_BYTES", 10_000)
+    source = sql.Sql(
+        kind="sql", url="sqlite:///d.db", query="select * from v", date="2024-05-01", licence="MIT", folder=tmp_path
+    )
+    with pytest.raises(LmworksError, match=r"more than .* bytes, .* without end"):
+        source.walk()
+    assert not [path for path in (tmp_path / "snapshots").rglob("*") if path.is_file()]
+
+
+def test_markup_that_opens_without_end_is_not_parsed() -> None:
+    for opening in ("{{a|", "[http://a ", "<ref>"):
+        with pytest.raises(ValueError, match="without closing"):
+            plain_text("hello " + opening * 2_000)
+    assert "hello" in plain_text("hello {{a}} [http://a b] <ref>c</ref>" * 2_000)
