@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sqlite3
 import tracemalloc
 import unicodedata
@@ -20,6 +21,7 @@ from data_support import quarantined, texts
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.clean.normalise import normalise_text
 from lmworks.data.parsers import docx as word
+from lmworks.data.parsers import fields
 from lmworks.data.parsers.mediawiki import plain_text
 from lmworks.data.sources import sql, unpack
 from lmworks.errors import LmworksError
@@ -82,6 +84,20 @@ def test_a_word_document_of_more_tags_than_memory_takes_is_kept_apart(
     assert texts(out) == ["good"]
     (kept,) = quarantined(out)
     assert kept["path"] == "many.docx" and "tags" in kept["reason"]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), [("a.jsonl", "", ""), ("a.json", "[", "]"), ("b.json", "", "")])
+def test_a_record_of_lists_without_end_is_kept_apart(
+    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, name: str, before: str, after: str
+) -> None:
+    monkeypatch.setattr(fields, "MOST_LISTS", 1_000)
+    row = json.dumps({"text": "bad", "x": [[]] * 2_000})
+    good = json.dumps({"text": "good", "x": [[]]})
+    form = name.partition(".")[2]
+    _, out = ingest_files({name: f"{before}{row}{after}", f"z.{form}": f"{before}{good}{after}"}, format=form)
+    assert texts(out) == ["good"]
+    (kept,) = quarantined(out)
+    assert kept["path"] == name and "lists" in kept["reason"]
 
 
 MARKS = "\u0300\u0316"

@@ -10,7 +10,7 @@ from typing import Any
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, whole_file
 
 MOST_TAGS = 2**23
-"""Of a document: each takes some hundred bytes of memory, and of a long book there are a tenth of that."""
+"""Of a document, which stands in memory as a tree of its elements."""
 
 
 @whole_file

@@ -11,6 +11,15 @@ from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
 WHOLE = "."
 """In place of a field's name: the whole record, as JSON."""
 
+MOST_LISTS = 2**23
+"""Opening brackets and braces in a record: two bytes of its file take some sixty of memory."""
+
+
+def crowded(raw: bytes) -> str:
+    """Why a record of JSON would take memory without end; empty if it would not."""
+    lists = raw.count(b"[") + raw.count(b"{")
+    return f"more lists and objects than are read: {lists:,}, and {MOST_LISTS:,} are" if lists > MOST_LISTS else ""
+
 
 def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, reading: Reading) -> Record | Unreadable:
     """A record of the fields that the user named: text, licence, key, and those to keep."""

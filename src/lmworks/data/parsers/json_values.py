@@ -8,7 +8,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import IO
 
-from lmworks.data.parsers.fields import row_record, values_at
+from lmworks.data.parsers.fields import crowded, row_record, values_at
 from lmworks.data.parsers.jsonl import parse_line
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, cut_between, whole_file
 
@@ -101,6 +101,9 @@ def _drain(stream: IO[bytes]) -> int:
 
 @whole_file
 def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
+    if reason := crowded(span.raw):
+        yield span.unreadable(piece.name, "", reason)
+        return
     text = span.raw.decode("utf-8-sig")
     try:
         value = json.loads(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lmworks.data.parsers.fields import row_record
+from lmworks.data.parsers.fields import crowded, row_record
 from lmworks.data.parsers.lines import line_form
 from lmworks.data.parsers.parser import Found, Piece, Reading, Span
 
@@ -12,6 +12,8 @@ from lmworks.data.parsers.parser import Found, Piece, Reading, Span
 def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found:
     """One line that is held whole."""
     key = str(number)
+    if reason := crowded(line.raw):
+        return line.unreadable(piece.name, key, reason)
     try:
         text = line.raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
