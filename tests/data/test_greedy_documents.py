@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import tracemalloc
 import unicodedata
 import zipfile
@@ -144,6 +147,25 @@ def test_a_view_without_end_is_refused_and_leaves_nothing(tmp_path: Path, monkey
     with pytest.raises(LmworksError, match=r"more than .* bytes, .* without end"):
         source.walk()
     assert not [path for path in (tmp_path / "snapshots").rglob("*") if path.is_file()]
+
+
+def test_what_a_killed_run_left_of_a_snapshot_is_removed(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "d.db") as database:
+        database.execute("create table t as select 'words' as text")
+    source = sql.Sql(
+        kind="sql", url="sqlite:///d.db", query="select * from t", date="2024-05-01", licence="MIT", folder=tmp_path
+    )
+    (name,) = source.walk()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = os.uname().nodename
+    writers = (f"{ended.pid}@{here}", f"{os.getppid()}@{here}", f"{ended.pid}@other")
+    left, written, elsewhere = (source.root() / f".{name}.{writer}" for writer in writers)
+    for path in (left, written, elsewhere):
+        path.write_text("half a snapsh")
+    (source.root() / name).unlink()
+    assert source.walk() == [name]
+    assert not left.exists() and written.exists() and elsewhere.exists()
 
 
 def test_markup_that_opens_without_end_is_not_parsed() -> None:

@@ -69,6 +69,9 @@ class Sql(ParsedSource, FolderSource):
         digest = hashlib.blake2b(f"{self.url}\0{self.query}".encode(), digest_size=8).hexdigest()
         path = self.root() / f"{digest}.jsonl"
         if not path.exists():
+            for unfinished in path.parent.glob(f".{path.name}.*@{os.uname().nodename}"):
+                if not _lives(unfinished.name.removeprefix(f".{path.name}.").partition("@")[0]):
+                    unfinished.unlink(missing_ok=True)
             write_atomically(path, self._without_erased(path.name, self._rows()))
         return [path.name]
 
@@ -163,6 +166,17 @@ def _read_only(connection: Any, _: object) -> None:
     """Change nothing. Text that is no UTF-8 comes as halves of surrogate pairs, and costs its row, not the query."""
     connection.execute("PRAGMA query_only = ON")
     connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+
+
+def _lives(process: str) -> bool:
+    """Whether a process of this machine has this number."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError):
+        return True
+    return True
 
 
 def _plain(value: object) -> str:
