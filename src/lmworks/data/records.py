@@ -125,16 +125,26 @@ def ids_of(shard: Path) -> NDArray[np.bytes_]:
 
 def shard_ids(folder: Path) -> Iterator[str]:
     """The ids of all shards of a folder, in order, without the texts."""
-    found = [ids_of(shard) for shard in Documents(folder, "").shards()]
-    ids = np.sort(np.concatenate(found), kind="stable") if found else np.zeros(0, "S1")  # each shard is sorted
+    ids = _sorted_ids(folder)
     for start in range(0, len(ids), 65536):
         yield from ids[start : start + 65536].astype("U").tolist()
+
+
+def _sorted_ids(folder: Path) -> NDArray[np.bytes_]:
+    found = [ids_of(shard) for shard in Documents(folder, "").shards()]
+    return np.sort(np.concatenate(found), kind="stable") if found else np.zeros(0, "S1")  # each shard is sorted
 
 
 def write_ids(folder: Path, ids: Iterable[str]) -> None:
     """Write sorted ids to `ids.txt`, so that everything made from a document is found without opening a shard."""
     lines = "\n".join(ids)
     write_atomically(folder / "ids.txt", f"{lines}\n" if lines else "")
+
+
+def write_shard_ids(folder: Path, out: Path | None = None) -> None:
+    """As `write_ids`, those of all shards of a folder, into it or into another."""
+    lines = b"\n".join(_sorted_ids(folder).tolist())
+    write_atomically((out or folder) / "ids.txt", lines + b"\n" if lines else b"")
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

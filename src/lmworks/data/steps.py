@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from lmworks.data.records import Document, Documents, read_shard, shard_ids, write_ids, write_shard
+from lmworks.data.records import Document, Documents, read_shard, write_shard, write_shard_ids
 from lmworks.errors import LmworksError
 from lmworks.pipeline.files import digest_file, digest_once, sync_folder, write_atomically
 from lmworks.pipeline.keys import key_config
@@ -210,7 +210,7 @@ def map_units(
         entries.append(Entry(record["key"], shards, record["files"], hashlib.sha256(content).hexdigest()))
     write_atomically(index_path(context.beside, step), json.dumps(entries).encode())
     for part in parts:
-        write_ids(out / part, shard_ids(out / part))
+        write_shard_ids(out / part)
     return total
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.findings import Finding, Function, Pattern, Trigger
 from lmworks.data.privacy.index import INDEX, find_person
-from lmworks.data.privacy.planted import measure, sample_of
+from lmworks.data.privacy.planted import COPIES, copies_of, count_found, figures_of
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Result
@@ -175,13 +176,28 @@ def test_planted_values_are_measured_on_the_documents_themselves(tmp_path: Path)
     assert 0 < low <= figures["recall of planted email"].value <= high <= 1
 
 
+@pytest.mark.parametrize("documents", [1, 3, 150, 400])
+def test_values_are_planted_into_as_many_copies_of_any_data_and_a_text_more_changes_few(
+    tmp_path: Path, documents: int
+) -> None:
+    texts = [f"Bucket {number} of the account." for number in range(documents)]
+    groups = copies_of(documents_of(tmp_path / "raw", *texts))
+    copied = Counter(copy.text for group in groups for copy in group)
+    assert copied.total() == COPIES and max(copied.values()) - min(copied.values()) <= 1
+    assert len({copy for group in groups for copy in group}) == COPIES
+    more = copies_of(documents_of(tmp_path / "more", *texts, "One more."))
+    if documents > COPIES:
+        assert sum(one != other for one, other in zip(groups, more, strict=True)) <= 2
+
+
 def test_a_detector_that_misses_is_seen_in_the_figures(tmp_path: Path) -> None:
     raw = documents_of(tmp_path / "raw", "Lists the buckets of the account. " * 20)
     blind = [detector for detector in DETECTORS if detector.kind == "email"]
     blind += [Function("card", Trigger(words=("buckets",)), lambda text: [Finding("card", 0, 5, "Lists")])]
     number = re.compile("[0-9]{3,}")
     blind += [Pattern("iban", Trigger(number), number)]
-    figures = {figure.name: figure.value for figure in measure(sample_of(raw), blind)}
+    counts = sum((count_found(group, blind) for group in copies_of(raw)), Counter())
+    figures = {figure.name: figure.value for figure in figures_of(counts, blind)}
     assert figures["recall of planted card"] == 0
     assert figures["recall of planted email"] == 1
     assert 0 < figures["precision on planted personal data"] < 0.5

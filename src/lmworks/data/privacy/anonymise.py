@@ -16,12 +16,11 @@ from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, 
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
-from lmworks.data.privacy.planted import measure, sample_of
+from lmworks.data.privacy.planted import Copy, copies_of, count_found, figures_of
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of
-from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
+from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.units import Origin
@@ -121,7 +120,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=2, reads="documents", judges="model")
+@stage(version=3, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -135,18 +134,18 @@ def anonymise(
     parts, spans, shards = context.beside / "index", context.beside / "spans", documents.shards()
     settings = key_config(config), model and model.digest
     entities_of = partial(config.entities_of, model.path if model else None)
+    in_turn = replace(context, workers=1)  # a model computes in threads of its own
     if config.guessed_kinds():
-        one_process = replace(context, workers=1)  # the model computes in threads of its own
         finding = partial(_find_on_shard, entities_of, config.entities.sources if config.entities else None)
-        keep_beside(shards, finding, one_process, "spans", *settings)
+        keep_beside(shards, finding, in_turn, "spans", *settings)
     work, origins = partial(_on_shard, config, key, parts, spans), origins_of(shards, *settings)
     tally = map_units(list(enumerate(shards)), work, out, context, origins=origins)
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
-    sample, planted = sample_of(documents), context.beside / "planted"
-    origin = Origin((), [digest_text(canonical_json(sample)), *settings])
-    planting = partial(_measure, config, sample, entities_of, planted / "00000.json")
-    map_units([None], planting, planted, context, (), "planted", origins=[origin])
-    figures = [Figure.from_json(each) for each in json.loads((planted / "00000.json").read_text())]
+    copies, detectors, guessed = copies_of(documents), config.detectors(), config.guessed_kinds()
+    origins = [Origin((), [digest_text(canonical_json(group)), *settings]) for group in copies]
+    planting = partial(_measure, config, entities_of)
+    found = map_units(copies, planting, out, in_turn if guessed else context, (), "planted", origins=origins)
+    figures = figures_of(found.counts, detectors, guessed)
     return Result(figures=figures, counts=tally.counts, examples=tally.examples)
 
 
@@ -161,16 +160,10 @@ def _find_on_shard(
 
 
 def _measure(
-    config: AnonymiseConfig,
-    sample: Sequence[str],
-    entities_of: Callable[[Sequence[str]], list[Spans]],
-    path: Path,
-    _: None,
+    config: AnonymiseConfig, entities_of: Callable[[Sequence[str]], list[Spans]], copies: Sequence[Copy]
 ) -> tuple[Parts, Tally]:
-    """Store the figures of values that are planted into copies of a sample."""
-    figures = measure(sample, config.detectors(), entities_of, config.guessed_kinds())
-    write_atomically(path, json.dumps([figure.as_json() for figure in figures]).encode())
-    return {}, Tally(files=[path])
+    """Count which of the values are found that are planted into some copies."""
+    return {}, Tally(count_found(copies, config.detectors(), entities_of, config.guessed_kinds()))
 
 
 def _on_shard(

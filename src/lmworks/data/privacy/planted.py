@@ -5,6 +5,7 @@ The values are Faker's, not those of the detectors' own patterns, so the figures
 
 from __future__ import annotations
 
+import functools
 import heapq
 import json
 import string
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lmworks.data.privacy.checksums import public_address
 from lmworks.data.privacy.entities import Spans, linked
@@ -28,6 +29,9 @@ COPIES = 200
 """Copies of documents, each with one value of every kind: a recall near 1 is then known to 2 percent."""
 CHARACTERS = 2_000
 """How much of a document is copied."""
+GROUPS = 16
+"""Of copies that are measured together, and again where one of them is another."""
+_COPIES, _WRONG = "copies", "wrong"
 
 METHOD = (
     f"{COPIES} copies of a seeded sample of this data's documents, each with one made-up value of every kind and as "
@@ -43,48 +47,80 @@ LOOK_ALIKES: Sequence[str] = _TEXTS["look_alikes"]
 """Sentences that hold nothing personal."""
 
 
-def measure(
-    sample: Sequence[str],
+class Copy(NamedTuple):
+    """A copy that values are planted into."""
+
+    text: str
+    number: int
+    """Of those of one document."""
+
+
+def copies_of(documents: Documents) -> list[list[Copy]]:
+    """Copies of the beginnings of the documents whose ids have the lowest hashes, in groups by their text.
+
+    A document that comes or goes changes few groups.
+    """
+    places = {name: place for place, name in enumerate(_sample(documents))}
+    groups: list[list[Copy]] = [[] for _ in range(GROUPS)]
+    for shard in documents.shards() if places else ():
+        columns = read_columns(shard, ["id", "text"])
+        for row, name in enumerate(columns.column("id").to_pylist()):
+            if name in places:
+                text = columns.column("text")[row].as_py()[:CHARACTERS]
+                group = groups[int(digest_text(text)[:8], 16) % GROUPS]
+                group += [Copy(text, number) for number in range(len(range(places[name], COPIES, len(places))))]
+    return groups
+
+
+def _sample(documents: Documents) -> list[str]:
+    return heapq.nsmallest(COPIES, shard_ids(documents.path), key=digest_text)
+
+
+def count_found(
+    copies: Sequence[Copy],
     detectors: Sequence[Detector],
     entities_of: Callable[[Sequence[str]], Sequence[Spans]] | None = None,
     guessed: Sequence[Kind] = (),
-) -> list[Figure]:
-    """Recall of each kind that is looked for, by detectors or `guessed` by a model, and of all; precision of all.
+) -> Counter[str]:
+    """How many planted values of each kind are found, by detectors or `guessed` by a model, in how many copies.
 
-    `sample` are texts that values are planted into copies of; see `sample_of`.
+    Beside them, how many findings are wrong.
     """
-    kinds = sorted({*(detector.kind for detector in detectors), *guessed})
-    found, wrong = Counter[Kind](), 0
-    if not sample or not kinds:
-        return []
-    values = _Values()
-    copies = [values.plant(sample[number % len(sample)], kinds, number) for number in range(COPIES)]
-    entities = entities_of([text for text, _, _ in copies]) if entities_of else [[]] * COPIES
-    for (text, plants, stretches), spans in zip(copies, entities, strict=True):
+    kinds = _kinds(detectors, guessed)
+    counts = Counter({_COPIES: len(copies)} if kinds else {})
+    planted = [_values().plant(copy, kinds) for copy in copies] if kinds else []
+    entities = entities_of([text for text, _, _ in planted]) if entities_of else [[]] * len(planted)
+    for (text, plants, stretches), spans in zip(planted, entities, strict=True):
         findings = {(each.kind, each.start, each.end) for each in scan(text, detectors, linked(text, spans))}
-        found.update(kind for kind, _, _ in findings & plants)
-        wrong += sum(
+        counts.update(kind for kind, _, _ in findings & plants)
+        counts[_WRONG] += sum(
             any(start < last and end > first for first, last in stretches) for _, start, end in findings - plants
         )
-    right = sum(found.values())
-    figures = [_share(f"recall of planted {kind}", found[kind], COPIES) for kind in kinds]
-    figures.append(_share("recall of planted personal data", right, COPIES * len(kinds)))
+    return counts
+
+
+def figures_of(counts: Counter[str], detectors: Sequence[Detector], guessed: Sequence[Kind] = ()) -> list[Figure]:
+    """Recall of each kind that is looked for, and of all; precision of all. `counts` are sums of `count_found`."""
+    kinds, copies, wrong = _kinds(detectors, guessed), counts[_COPIES], counts[_WRONG]
+    if not copies:
+        return []
+    right = sum(counts[kind] for kind in kinds)
+    figures = [_share(f"recall of planted {kind}", counts[kind], copies) for kind in kinds]
+    figures.append(_share("recall of planted personal data", right, copies * len(kinds)))
     return [*figures, _share("precision on planted personal data", right, max(1, right + wrong))]
 
 
-def sample_of(documents: Documents) -> list[str]:
-    """The beginnings of the documents whose ids have the lowest hashes."""
-    chosen = set(heapq.nsmallest(COPIES, shard_ids(documents.path), key=digest_text))
-    sample = []
-    for shard in documents.shards():
-        columns = read_columns(shard, ["id", "text"])
-        rows = (row for row, name in enumerate(columns.column("id").to_pylist()) if name in chosen)
-        sample += [columns.column("text")[row].as_py()[:CHARACTERS] for row in rows]
-    return sample
+def _kinds(detectors: Sequence[Detector], guessed: Sequence[Kind]) -> list[Kind]:
+    return sorted({*(detector.kind for detector in detectors), *guessed})
 
 
 def _share(name: str, right: int, n: int) -> Figure:
     return Figure(name=name, value=right / n, n=n, method=METHOD, interval=wilson(right, n))
+
+
+@functools.cache
+def _values() -> _Values:
+    return _Values()
 
 
 class _Values:
@@ -95,20 +131,19 @@ class _Values:
 
         self.faker = {locale: Faker(locale) for locale in LOCALES}
 
-    def plant(
-        self, text: str, kinds: Sequence[Kind], seed: int
-    ) -> tuple[str, set[tuple[Kind, int, int]], list[tuple[int, int]]]:
-        """A copy of the text with a value of each kind and as many look-alikes in it, between words.
+    def plant(self, copy: Copy, kinds: Sequence[Kind]) -> tuple[str, set[tuple[Kind, int, int]], list[tuple[int, int]]]:
+        """The text with a value of each kind and as many look-alikes in it, between words.
 
         Returns it with the plants (kind, start, end) and the stretches that are not the document's own.
         """
+        seed = int(digest_text(f"{copy.number} {copy.text}")[:12], 16)
         for number, faker in enumerate(self.faker.values()):
             faker.seed_instance(seed * len(LOCALES) + number)
         draw = self.faker["en_US"].random
         sentences: list[tuple[Kind | None, str, str]] = [(kind, *self._sentence(kind, seed)) for kind in kinds]
         sentences += [(None, sentence, "") for sentence in draw.sample(LOOK_ALIKES, k=len(kinds))]
         draw.shuffle(sentences)
-        words = text.split(" ")
+        words = copy.text.split(" ")
         places = sorted(draw.randint(0, len(words)) for _ in sentences)
         new, done, plants, stretches = "", 0, set(), []
         for place, (kind, sentence, value) in zip(places, sentences, strict=True):

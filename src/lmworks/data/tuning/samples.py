@@ -14,7 +14,7 @@ from pydantic import Field
 
 from lmworks.data.forms.forms import FORMS, Fault, Row, Sample, conversation, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
-from lmworks.data.records import Document, Documents, shard_ids, write_ids, write_json_lines
+from lmworks.data.records import Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally
 from lmworks.data.tuning.conversations import write_conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
@@ -154,7 +154,7 @@ class _Reading:
             raise UsageError(self._nothing())
         write(kept)
         write_json_lines(out / "quarantine.jsonl", self.tally.quarantined)
-        write_ids(out, shard_ids(self.documents.path))  # of those set aside too: their texts are in the quarantine
+        write_shard_ids(self.documents.path, out)  # of those set aside too: their texts are in the quarantine
         counts = {**self.tally.counts, "records": self.records, f"samples of form {self.form}": len(kept)}
         examples = [{"reason": f"form {self.form}", **each.as_json()} for each in kept[:3]]
         return Result(counts=counts, examples=[*self.tally.examples, *examples])
