@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from data.data_support import KEY
 from e2e.small_recipe import lmworks
+from lmworks.cli.artifacts import erase
 from lmworks.data.records import Documents
-from lmworks.pipeline.erasure import ERASED, delete, holders
+from lmworks.data.sources import sql
+from lmworks.pipeline import erasure
+from lmworks.pipeline.erasure import ERASED
 from lmworks.pipeline.store import Store
 
 TEXT = "note {} of the house"
@@ -104,15 +110,47 @@ def test_an_erasure_follows_no_link_out_of_the_store(project: Path) -> None:
     assert (photos / "beach.jpg").read_text() == "a beach"
 
 
-def test_an_erasure_that_was_cut_off_is_told_until_it_is_ended(project: Path) -> None:
-    name = victim(project)
-    found = holders(store(project), [name])
-    for artifact in found:
-        (artifact.folder / ERASED).write_text(artifact.manifest.model_copy(update={"erased": True}).model_dump_json())
-    assert "an erasure was cut off: 2 artifacts" in lmworks(project, "status").stdout
-    assert "an erasure was cut off: 2 artifacts" in lmworks(project, "build", "recipe.yaml", "--until", "raw").stderr
-    delete(store(project), holders(store(project), [name]), [name])
+@pytest.mark.parametrize("place", ["add_erased", "forget_rows", "write_manifest", "write_manifest again", "_shards"])
+def test_an_erasure_that_was_cut_off_is_told_until_it_is_ended(
+    project: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a kill meets it."""
+    name, calls = victim(project), iter(range(9))
+    function, *again = place.split()
+    module = next(each for each in (sql, erasure) if hasattr(each, function))
+    original = getattr(module, function)
+
+    def killed(*given: Any) -> Any:
+        if next(calls) < len(again):
+            return original(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, contextlib.chdir(project):
+        patched.setattr(module, function, killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase([name], apply=True)
+    for command in (["status"], ["gc", "--apply"], ["build", "recipe.yaml", "--until", "raw"], ["status"]):
+        done = lmworks(project, *command)
+        told = re.search(r"erasure was cut off.* `lmworks (erase .* --apply)`", done.stdout + done.stderr)
+        assert told or command[0] == "gc", command
+    again_given = told[1].replace("$(cat .lmworks/erasing.txt)", name).split()
+    assert "deleted" in lmworks(project, *again_given).stdout
     assert "cut off" not in lmworks(project, "status").stdout
+    assert TEXT.format(3) not in texts(project)
+    lmworks(project, "build", "recipe.yaml")
+    assert set(texts(project)) == {TEXT.format(number) for number in (0, 1, 2, 4, 5)}
+
+
+def test_an_erasure_that_was_cut_off_is_told_beside_another_that_ended(project: Path) -> None:
+    name = victim(project)
+    other = next(each for each in (store(project).named("raw").payload / "ids.txt").read_text().split() if each != name)
+    erasure.begin(store(project), [name])
+    lmworks(project, "erase", other, "--apply")
+    assert "cut off" in lmworks(project, "status").stdout
+    assert TEXT.format(3) in texts(project)
+    lmworks(project, "erase", name, "--apply")
+    assert "cut off" not in lmworks(project, "status").stdout
+    assert TEXT.format(3) not in texts(project)
 
 
 def test_an_erasure_names_its_store_and_those_that_it_did_not_look_at(project: Path) -> None:

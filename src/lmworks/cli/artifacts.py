@@ -115,7 +115,7 @@ def erase(
     """
     from lmworks.data.privacy.index import documents_of
     from lmworks.data.sources.sql import forget_rows
-    from lmworks.pipeline.erasure import add_erased, delete, holders, leftovers, leftovers_with
+    from lmworks.pipeline.erasure import add_erased, begin, delete, holders, is_begun, leftovers, leftovers_with
     from lmworks.pipeline.manifest import read_manifest
     from lmworks.pipeline.store import ERASED
     from lmworks.release.built import Built
@@ -135,7 +135,7 @@ def erase(
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
         found = holders(opened, documents)
         left = leftovers_with(opened, documents)
-        if not found and not left:
+        if not found and not left and not is_begun(opened, documents):
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         models = reached_by(opened, documents, found)
         if apply:
@@ -144,6 +144,7 @@ def erase(
                 with suppress(LmworksError):  # as of an artifact, its manifest may have been unreadable before
                     configs.append(read_manifest(each / ERASED).config)
             keys = {config.get("id_key_digest", "") for config in configs}
+            begin(opened, documents)
             add_erased(folder, documents, keys.pop() if len(keys) == 1 else "")
             forget_rows(configs, folder)
             delete(opened, found, documents)

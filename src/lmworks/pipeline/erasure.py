@@ -9,6 +9,7 @@ document has reached stay, too, without a manifest: the next build takes them.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
@@ -29,6 +30,8 @@ It holds no text, and belongs under version control.
 """
 ID_FILE = "ids.txt"
 """In every folder of records: their sorted ids, one a line."""
+ERASING = "erasing.txt"
+"""In a store: ids of documents whose erasure was begun and not ended, one a line."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -111,12 +114,33 @@ def _id_files(artifact: Artifact, part: str = "") -> list[Path]:
     return [file for file in files if file.is_relative_to(artifact.path(part)) and file.exists()]
 
 
+def begin(store: Store, ids: Iterable[str]) -> None:
+    """Note in the store which documents are being erased, until `delete` has ended: see `unfinished`."""
+    write_atomically(store.root / ERASING, _lines(_begun(store) | set(ids)))
+
+
+def _begun(store: Store) -> set[str]:
+    path = store.root / ERASING
+    return set(filter(is_id, path.read_text(encoding="utf-8").split())) if path.exists() else set()
+
+
+def _lines(ids: Iterable[str]) -> str:
+    return "".join(f"{name}\n" for name in sorted(ids))
+
+
+def is_begun(store: Store, ids: Iterable[str]) -> bool:
+    """Whether an erasure of one of the documents was cut off."""
+    return not _begun(store).isdisjoint(ids)
+
+
 def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> None:
     """Delete what has read erased documents, states kept beside it, all unfinished work and every report.
 
     A deletion that was cut off is found and ended again. Of an artifact there remain its manifest, as `erased.json`,
     and units of work that have read none of the documents, for the next build to take; so of earlier erasures.
     """
+    erased = frozenset(ids)
+    begin(store, erased)
     was_cut_off = any(artifact.is_erased for artifact in found)
     for artifact in found:
         if artifact.is_readable:
@@ -127,7 +151,7 @@ def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> Non
         if folder.exists():
             shutil.rmtree(folder)
     (store.root / "work").mkdir()
-    folders, erased = _marked(store), frozenset(ids)
+    folders = _marked(store)
     holding = {folder: set(_shards_with(folder, erased)) for folder in folders}
     clean = set(_shards(store)).difference(*holding.values())
     for folder in sorted(folders, key=lambda folder: bool(holding[folder])):  # what tells of a deletion goes last
@@ -135,16 +159,20 @@ def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> Non
         _delete_all_but(folder, set() if was_cut_off else set(_untouched(folder, clean, erased)))
     for artifact in found:
         (artifact.folder / "manifest.json").unlink()
+    if left := _begun(store) - erased:  # of another erasure that was cut off
+        write_atomically(store.root / ERASING, _lines(left))
+    else:
+        (store.root / ERASING).unlink()
 
 
 def unfinished(store: Store) -> str:
-    """What to do about a deletion that was cut off; empty if there is none."""
-    held = [artifact for artifact in store.all() if artifact.is_erased]
-    if not held:
+    """What to do about an erasure that was cut off; empty if there is none."""
+    if not _begun(store) and not any(artifact.is_erased for artifact in store.all()):
         return ""
+    ids = f"$(cat {shlex.quote(str(store.root / ERASING))})" if _begun(store) else "with the same ids"
     return (
-        f"an erasure was cut off: {len(held)} artifacts may still hold what must be forgotten; give `lmworks erase` "
-        "with the same ids and --apply again, or `lmworks gc --apply`"
+        "an erasure was cut off, and this store may still hold what must be forgotten: give "
+        f"`lmworks erase {ids} --apply` to end it"
     )
 
 

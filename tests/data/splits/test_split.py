@@ -68,11 +68,34 @@ def test_a_group_more_moves_no_document_to_another_part_but_at_the_edge(
     assert sum(parts.get(name) != more.get(name) for name in names) <= 2
 
 
-def test_shares_and_ids(tmp_path: Path) -> None:
-    documents = grouped(tmp_path / "in", groups=20, each=1)
-    config = SplitConfig(documents="clean", test=0.1, validation=0.01)
-    result = split(config, documents, out=tmp_path / "out", context=make_context(tmp_path))
-    assert [result.counts[f"{part} documents"] for part in ("test", "validation", "train")] == [2, 1, 17]
+@given(st.integers(60, 300), st.sets(st.text(min_size=1), min_size=1), st.sampled_from([0.1, 0.2, 0.3]))
+def test_no_group_moves_when_others_come_where_shares_are_held_out(old: int, new: set[str], share: float) -> None:
+    config = SplitConfig(documents="clean", by="x", test=share, validation=share)
+    names = {f"group {number}" for number in range(old)}
+    parts, more = assign(names, config), assign(names | new, config)
+    assert {name: part for name, part in more.items() if name in names} == parts
+    assert {"test", "validation"} == set(parts.values()) and len(parts) < old
+
+
+@given(st.sets(st.text(min_size=1), min_size=3), st.floats(0.001, 0.4), st.floats(0.001, 0.4))
+def test_each_share_of_a_few_groups_is_one_at_least(names: set[str], test: float, validation: float) -> None:
+    try:
+        parts = assign(names, SplitConfig(documents="clean", by="x", test=test, validation=validation))
+    except UsageError as error:
+        assert "leave none" in str(error)
+    else:
+        assert {"test", "validation"} == set(parts.values())
+
+
+def test_shares_are_of_all_hashes_and_of_ids_by_default(tmp_path: Path) -> None:
+    documents = grouped(tmp_path / "in", groups=200, each=1)
+    config = SplitConfig(documents="clean", test=0.25, validation=0.001)
+    split(config, documents, out=tmp_path / "out", context=make_context(tmp_path))
+    hashes = {f"{n}-0": hashlib.sha256(f"{n}-0".encode()).hexdigest() for n in range(200)}
+    lowest = sorted(name for name, digest in hashes.items() if digest < "4")  # a quarter of sixteen first digits
+    next_one = min(set(hashes) - set(lowest), key=hashes.__getitem__)
+    test, validation = ((tmp_path / "out" / part / "ids.txt").read_text().split() for part in ("test", "validation"))
+    assert test == lowest and validation == [next_one]
 
 
 def test_documents_without_the_field_are_trained_on_and_counted(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def page(data_store: Store) -> Page:
         "2 documents 7",
         "email 12 1.000 0.981 to 1.000 200",
         "person 2 not planted",
-        "precision on planted personal data: 1.000",
+        "precision on planted personal data: 0.9994",
         "test: length",
         "exam.jsonl 1 1 exact",
         "Write to ‹email hidden›. [EMAIL].",

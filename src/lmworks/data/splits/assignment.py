@@ -14,7 +14,7 @@ from lmworks.data.contamination.leakage import Neighbours, describe_leaks
 from lmworks.data.records import Documents, read_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
-from lmworks.data.splits.groups import SplitConfig, cut, hash_of
+from lmworks.data.splits.groups import SplitConfig, cut, hash_of, place
 from lmworks.data.steps import keep_beside
 from lmworks.errors import GateRefused, UsageError
 from lmworks.lazy import NDArray, np
@@ -44,6 +44,10 @@ class Units:
         free = [unit for unit, groups in enumerate(self.groups) if groups and not self.trained[unit]]
         return sorted(free, key=lambda unit: hash_of(self.groups[unit][0]))
 
+    def place(self, unit: int) -> float:
+        """Where that hash lies between 0 and 1."""
+        return place(hash_of(self.groups[unit][0]))
+
 
 def assign_alike(
     config: SplitConfig, documents: Documents, names: Names, out: Path, context: Context
@@ -59,8 +63,10 @@ def assign_alike(
     if config.assign == "balance":
         parts, figures = _balance(config, documents, units, out, context)
     else:
-        order = units.order() if config.assign == "hash" else _latest_first(documents, units, context)
-        parts = {int(unit): part for unit, part in cut([str(unit) for unit in order], config).items()}
+        by_hash = config.assign == "hash"
+        order = units.order() if by_hash else _latest_first(documents, units, context)
+        places = [units.place(unit) for unit in order] if by_hash else ()
+        parts = {int(unit): part for unit, part in cut([str(unit) for unit in order], config, places).items()}
     if neighbours:
         figures.append(_refuse_leaks(config, neighbours, units, parts, min(limits)))
     return {name: part for unit, part in parts.items() for name in units.groups[unit]}, figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -30,15 +31,21 @@ class SplitConfig(StepConfig):
         "`topic-cluster`: whole subjects are held out. "
         "Texts that speak of one thing belong in one group; only the user knows which do.",
     )
-    test: int | float = Field(default=0.05, ge=0, description="Number of groups; below 1, their share.")
-    validation: int | float = Field(default=0.05, ge=0, description="Number of groups; below 1, their share.")
+    test: int | float = Field(
+        default=0.05,
+        ge=0,
+        description="Below 1, the share of groups: by `hash` about so many, and none moves when others come. From 1 on "
+        "their number, exactly: others that come then push some into the next part.",
+    )
+    validation: int | float = Field(default=0.05, ge=0, description="As `test`.")
     folds: int = Field(
         default=0, ge=0, le=100, description="Parts `fold-0`, `fold-1`, … instead, for cross-validation; seldom needed."
     )
     assign: Literal["hash", "balance", "time"] = Field(
         default="hash",
-        description="How groups are chosen: `hash` moves none when others come, `balance` makes parts alike in "
-        "`features` (shares then are of documents), `time` holds out the groups with the latest `created`.",
+        description="How groups are chosen: `hash` by their names alone, `balance` makes parts alike in `features` "
+        "(shares then are of documents), `time` holds out the groups with the latest `created`. By `hash` and with "
+        "shares no group moves when others come, so a model that goes on learning meets none that it was tested on.",
     )
     features: list[Feature] = Field(default=list(FEATURES), min_length=1, description="What `balance` makes alike.")
     topics: int = Field(
@@ -84,7 +91,8 @@ class SplitConfig(StepConfig):
 
 def assign(groups: Collection[str], config: SplitConfig) -> dict[str, str]:
     """The part of each group that is held out."""
-    return cut(sorted(groups, key=hash_of), config)
+    hashes = sorted((hash_of(name), name) for name in groups)
+    return cut([name for _, name in hashes], config, [place(digest) for digest, _ in hashes])
 
 
 def hash_of(name: str) -> str:
@@ -92,16 +100,26 @@ def hash_of(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def cut(order: Sequence[str], config: SplitConfig) -> dict[str, str]:
-    """The first groups are the test part, the next the validation part; folds take turns."""
+def place(digest: str) -> float:
+    """Where a hash lies between 0, the least, and 1."""
+    return int(digest[:13], 16) / 16**13
+
+
+def cut(order: Sequence[str], config: SplitConfig, places: Sequence[float] = ()) -> dict[str, str]:
+    """The first groups are the test part, the next the validation part; folds take turns.
+
+    With the `places` of their hashes, ascending, a share is of all hashes rather than of these groups. Where no group
+    lies in it, it is one of them.
+    """
     if config.folds:
         if len(order) < config.folds:
             raise UsageError(
                 f"split: {len(order)} groups by {config.by!r} make no {config.folds} folds. Lower `folds`, or split by "
                 "something finer."
             )
-        return {name: f"fold-{place % config.folds}" for place, name in enumerate(order)}
-    test, validation = (_number(wanted, len(order)) for wanted in (config.test, config.validation))
+        return {name: f"fold-{number % config.folds}" for number, name in enumerate(order)}
+    test = _number(config.test, 0, 0, order, places)
+    validation = _number(config.validation, config.test if config.test < 1 else 0, test, order, places)
     if test + validation >= len(order):
         raise UsageError(
             f"split: {test} test and {validation} validation groups leave none of the {len(order)} groups "
@@ -110,5 +128,8 @@ def cut(order: Sequence[str], config: SplitConfig) -> dict[str, str]:
     return dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + validation], "validation")
 
 
-def _number(wanted: float, groups: int) -> int:
-    return int(wanted) if wanted >= 1 or wanted == 0 else max(1, int(wanted * groups))
+def _number(wanted: float, above: float, taken: int, order: Sequence[str], places: Sequence[float]) -> int:
+    """How many groups a part has behind those that are taken, which lie below `above`."""
+    if wanted >= 1 or wanted == 0:
+        return int(wanted)
+    return max(1, bisect_left(places, above + wanted) - taken if places else int(wanted * len(order)))

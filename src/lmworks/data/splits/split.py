@@ -17,11 +17,12 @@ from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 
-    So a group's part does not depend on the order or content of documents, and hardly on what other groups there are.
+    So a group's part does not depend on the order or content of documents, nor, where shares are held out, on what
+    other groups there are.
     Documents that lack the field `by` are trained on. `groups.json` lists the groups held out, `balance.json` how far
     parts that were balanced differ from the whole. Raises GateRefused if the leak test finds a pair.
     """
