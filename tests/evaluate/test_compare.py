@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lmworks.errors import LmworksError
 from lmworks.evaluate.compare import CompareConfig, compare, metric_named
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, ROUGE_L, Evaluation, Metric
 from lmworks.evaluate.statistics import compare_paired, holm
@@ -133,11 +132,35 @@ def test_models_under_other_conditions_are_not_compared_unless_that_is_meant(tmp
     assert record["verdicts"][0].startswith("long beats short")
 
 
-def test_other_items_are_an_error(tmp_path: Path) -> None:
+def test_two_that_were_not_scored_on_the_same_items_are_compared_on_those_that_both_were(tmp_path: Path) -> None:
+    """A model leaves out what is beyond its context, a baseline does not."""
     whole = evaluation(tmp_path / "whole", 0.4 + NOISE[0], **MODEL)
-    half = evaluation(tmp_path / "half", 0.4 + NOISE[0][:60], **MODEL)
-    with pytest.raises(LmworksError, match=r"different items \(60 of 120 in common\)"):
-        compared(tmp_path, whole, half)
+    half = evaluation(tmp_path / "half", 0.5 + NOISE[1][:60], **MODEL)
+    beside = evaluation(tmp_path / "beside", 0.4 + NOISE[0][:60], **MODEL)
+    _, record = compared(tmp_path, whole, half)
+    assert record["verdicts"][-1] == (
+        "half and whole are compared on 60 items: 0 more were scored of half alone, 60 of whole alone"
+    )
+    (pair,), (expected,) = record["pairs"], compared(tmp_path, beside, half)[1]["pairs"]
+    assert {**pair, "a": "", "b": ""} == {**expected, "a": "", "b": ""}
+
+
+def test_who_is_ahead_on_the_shared_items_is_said_to_be(tmp_path: Path) -> None:
+    """Though the other is by all."""
+    values = np.concatenate((0.2 + 0.01 * NOISE[0][:60], np.full(60, 0.9)))
+    whole = evaluation(tmp_path / "whole", values, **MODEL)
+    half = evaluation(tmp_path / "half", 0.3 + 0.01 * NOISE[1][:60], **MODEL)
+    _, record = compared(tmp_path, whole, half)
+    assert record["verdicts"][0].startswith("half beats whole: +0.1")
+
+
+def test_two_without_an_item_in_common_are_not_compared(tmp_path: Path) -> None:
+    some = evaluation(tmp_path / "some", 0.4 + NOISE[0], **MODEL)
+    others = evaluation(tmp_path / "others", 0.5 + NOISE[0], **MODEL)
+    path = others.path / "items.jsonl"
+    path.write_text(path.read_text().replace('"id":"', '"id":"other '))
+    _, record = compared(tmp_path, some, others)
+    assert record["pairs"] == [] and "no item in common" in record["verdicts"][-1]
 
 
 def test_one_model_alone_has_nothing_to_be_compared_with(tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ class Tests(NamedTuple):
     adjusted: list[float | None]
     """The p-value of each test, adjusted for the number of this figure's tests; None where nothing varies."""
     refused: list[str]
+    partly: list[str]
+    """Of pairs that were not scored on the same items."""
 
     def pairs(self) -> list[dict[str, Any]]:
         """The tests as JSON."""
@@ -94,14 +96,14 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
     figure: each is a question of its own. What puts all scores in doubt is said first.
     """
     found = [_test(config, evaluations, name) for name in (evaluations[0].figures()[0].name, *config.also)]
-    metric, _, tested, adjusted, refused = found[0]
+    metric, _, tested, adjusted, refused, partly = found[0]
     told = [
         each for relation in config.relations for each in _told(metric, relation, zip(tested, adjusted, strict=True))
     ]
     lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
     wins = [_wins(metric, a, b) for a, b, outcome in tested if metric.counts_wins and not outcome.untested]
     verdicts = _doubts(metric, evaluations) + lost + [line for each in found for line in _best(each)] + others
-    verdicts += [line for each in found for line in _sentences(each)] + refused + config.left_out
+    verdicts += [line for each in found for line in _sentences(each)] + partly + refused + config.left_out
     verdicts += [f"{each.name}: {each.value:.0%}{between(each.interval, '.0%')} of {each.n}" for each in wins]
     record: dict[str, Any] = {
         "metric": metric.name,
@@ -131,18 +133,30 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
     ]
     tested: list[tuple[System, System, Comparison]] = []
     refused: list[str] = []
+    partly: list[str] = []
     for a, b in combinations(sorted(systems, key=lambda system: _rank(metric, system)), 2):
         if a.is_baseline and b.is_baseline:
             continue
         if because := _differences(a, b, config.may_differ):
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
-            _check_same_items(a, b)
-            outcome = metric.compare(a.items, b.items)
-            tested.append((a, b, replace(outcome, interval=None) if outcome.untested else outcome))
+            one, other = _on_shared_items(a, b)
+            if not one.items:
+                refused.append(f"{a.label} and {b.label} are not compared: they were scored on no item in common")
+                continue
+            if (shared := len(one.items)) < max(len(a.items), len(b.items)):
+                partly.append(
+                    f"{a.label} and {b.label} are compared on {shared} items: {len(a.items) - shared} more were scored "
+                    f"of {a.label} alone, {len(b.items) - shared} of {b.label} alone"
+                )
+            outcome = metric.compare(one.items, other.items)
+            if (outcome.difference < 0) == metric.higher_is_better and outcome.difference:  # on these, b is ahead
+                one, other = other, one
+                outcome = metric.compare(one.items, other.items)
+            tested.append((one, other, replace(outcome, interval=None) if outcome.untested else outcome))
     p_values = iter(holm([outcome.p for _, _, outcome in tested if outcome.p is not None]))
     adjusted = [None if outcome.p is None else next(p_values) for _, _, outcome in tested]
-    return Tests(metric, systems, tested, adjusted, refused)
+    return Tests(metric, systems, tested, adjusted, refused, partly)
 
 
 def _named(evaluation: Evaluation, name: str) -> Figure:
@@ -167,13 +181,11 @@ def _differences(a: System, b: System, may_differ: Sequence[Condition]) -> str:
     )
 
 
-def _check_same_items(a: System, b: System) -> None:
-    ours, theirs = ({item["id"] for item in system.items} for system in (a, b))
-    if [item["id"] for item in a.items] != [item["id"] for item in b.items]:
-        raise LmworksError(
-            f"{a.label} and {b.label} were scored on different items ({len(ours & theirs)} of {len(ours | theirs)} in "
-            "common): a paired test needs the same; evaluate both with equal data, limit and seed"
-        )
+def _on_shared_items(a: System, b: System) -> tuple[System, System]:
+    """Both with the items alone that were scored of both: of one, some may have been beyond its context."""
+    theirs = {item["id"]: item for item in b.items}
+    ours = [item for item in a.items if item["id"] in theirs]
+    return a._replace(items=ours), b._replace(items=[theirs[item["id"]] for item in ours])
 
 
 def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> Figure:
@@ -224,14 +236,16 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
 
 def _best(tests: Tests) -> list[str]:
     """Whether a baseline is best."""
-    metric, systems, tested, adjusted, _ = tests
+    metric, systems, tested, adjusted, *_ = tests
     best = min(systems, key=lambda system: _rank(metric, system))
     models = [system for system in systems if not system.is_baseline]
     if not best.is_baseline or not models:
         return []
     first = min(models, key=lambda system: _rank(metric, system))
     both = zip(tested, adjusted, strict=True)
-    doubtful = any((a, b) == (best, first) and (p is None or p >= LEVEL) for (a, b, _), p in both)
+    doubtful = any(
+        (a.label, b.label) == (best.label, first.label) and (p is None or p >= LEVEL) for (a, b, _), p in both
+    )
     return [
         f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
         f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
