@@ -15,7 +15,6 @@ from data.tiny_encoders import write_classifier
 from encoders import labelled
 from evaluate.evaluated import make_conversations, make_documents
 from lmworks.evaluate.tasks import TASKS
-from lmworks.evaluate.tasks.writing import WritingConfig
 from lmworks.model.config import REWARD
 from lmworks.model.folder import ModelFolder, load_model, save_model
 from lmworks.model.published import save_published
@@ -35,6 +34,13 @@ FIELDS: dict[str, Any] = {
     "timed": 2,
 }
 """For tasks that have such a field; a new one that asks for another says so when its config is made."""
+OF_FAMILY = {
+    "decoder": ["decoder", "published"],
+    "encoder-decoder": ["t5"],
+    "reward model": ["judge"],
+    "sequence classifier": ["sorter"],
+    "token classifier": ["tagger"],
+}
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "documentation, document": ("documentation", "decoder", {"prompt": "document"}),
     "classification, split": ("classification", "sorter", {"long_samples": "split"}),
@@ -49,10 +55,7 @@ def cases() -> dict[str, tuple[str, str, dict[str, Any]]]:
     """Each task with a model of each family that it can be asked of."""
     found = {}
     for kind, task in TASKS.items():
-        names = {"sequence-classification": ["sorter"], "token-classification": ["tagger"]}.get(task.objective or "")
-        names = names or ["decoder", "published", *(["judge"] if task.of_scores else [])]
-        if issubclass(task.config, WritingConfig):
-            names = ["decoder", "t5"]
+        names = [name for family in task.of for name in OF_FAMILY[family]]
         found |= {f"{kind}, {name}": (kind, name, {}) for name in names}
     return found | VARIANTS
 
@@ -101,7 +104,7 @@ def data_of(kind: str, folder: Path) -> Handle:
         "Conversations": make_conversations,
         "Documents": lambda place: (
             labelled(place, None)
-            if TASKS[kind].objective
+            if TASKS[kind].of[0] in ("sequence classifier", "token classifier")
             else make_documents(place, [json.dumps({**choice, "query": f"S3 Lists {number}"}) for number in range(6)])
         ),
     }

@@ -38,6 +38,7 @@ from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS
+from lmworks.fitting import asked_of, bases, known_models, misfits, reference_of, with_meaning
 from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
@@ -126,6 +127,7 @@ CLASSES = StepClasses(
     objectives=Chosen(OBJECTIVES, "objective", more={"pretrained": PretrainedModelConfig}),
     tasks=Chosen(TASKS, config_of=lambda task: task.config),
     complete=with_named_bases,
+    misfits=misfits,
 )
 
 
@@ -143,15 +145,14 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, import_model, config.resolve(folder)))
     nodes = _checked_first(nodes)
     if recipe.evaluate:
+        known = known_models(recipe, folder)
         for label, tasks in _labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
-            asked = _asked(tasks[0], recipe.models, recipe.evaluate.models)
-            models = _comparable(tasks[0], recipe.models, asked)
+            asked = asked_of(tasks[0], known, recipe.evaluate.models)
+            models = with_meaning(tasks[0], known, asked)
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
             nodes += evaluation_nodes(label, tasks, models, *said)
-    if recipe.serve and isinstance(recipe.serve.model, list):
-        _check_served(recipe.serve.model, recipe.models)
     configs = {each.name: each.config for each in nodes}
     return [_with_engines(each, configs) for each in nodes]
 
@@ -167,87 +168,12 @@ def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:
     return replace(made, plugins=sorted(plugins))
 
 
-def _check_served(named: Sequence[str], models: Mapping[str, StepConfig]) -> None:
-    """Raise UsageError unless several models that are served together stand on one base."""
-    bases = {}
-    for name in named:
-        config = models.get(name)
-        beside = isinstance(config, TrainConfig) and config.lora and not config.lora.quantise
-        bases[name] = getattr(config, "base", None) if beside else name
-    if len(set(bases.values())) > 1:
-        found = ", ".join(f"{name} on {base}" if base != name else f"{name} itself" for name, base in bases.items())
-        raise UsageError(
-            f"serve.model: found {found}; several models are served together if each is the same base, or an "
-            "adapter of kind lora or dora on it, without `quantise`"
-        )
-
-
-def _asked(config: TaskConfig, models: Mapping[str, StepConfig], named: Sequence[str]) -> list[str]:
-    """Those of the models named that a task can be asked of. Raises UsageError if there is none."""
-    kind: str = config.kind  # type: ignore[attr-defined]
-    task, asked = TASKS[kind], []
-    for name in named:
-        objective, writes = (getattr(models.get(name), *each) for each in (("objective", None), ("writes", True)))
-        if objective in (task.objective, "pretrained") if task.objective else writes or task.of_scores:
-            asked.append(name)
-    if not asked:
-        wanted = f"of objective {task.objective}" if task.objective else "that write"
-        raise UsageError(
-            f"evaluate.models: found {', '.join(named)}; the task {kind} is asked of models {wanted}: name one, or "
-            "leave the task out"
-        )
-    _check_contexts(getattr(config, "context_length", None) or 0, models, asked)
-    return asked
-
-
-def _check_contexts(wanted: int, models: Mapping[str, StepConfig], asked: Sequence[str]) -> None:
-    """Raise UsageError for a model that is trained to see fewer tokens than a task wants it to."""
-    for name in asked:
-        first = models[[name, *_bases(name, models)][-1]]
-        if isinstance(first, TrainConfig) and first.base is None and wanted > first.sequence_length:
-            raise UsageError(
-                f"evaluate.tasks: context_length {wanted} is above the context of {name}, {first.sequence_length} "
-                "tokens: lower it, or raise `sequence_length` of the model that is trained from scratch"
-            )
-
-
-def _comparable(config: TaskConfig, models: Mapping[str, StepConfig], asked: Sequence[str]) -> list[str]:
-    """Those of the models whose figures mean something: where these are told over a reference, what began with it.
-
-    Reward models need none. Raises UsageError if there is none.
-    """
-    if (reference := _reference(config)) is None:
-        return list(asked)
-    found = [
-        name for name in asked if not getattr(models[name], "writes", True) or reference in list(_bases(name, models))
-    ]
-    if not found:
-        raise UsageError(
-            f"evaluate.tasks.{config.kind}.reference: {reference}; "  # type: ignore[attr-defined]
-            f"none of {', '.join(asked)} began with it, and of no other models figures over it mean anything: name "
-            "one that did, or leave `reference` out"
-        )
-    return found
-
-
 def _left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -> list[str]:
     """What is said of models that have no figure over the reference."""
     *others, last = [name for name in asked if name not in models] or [""]
     names = f"{', '.join(others)} and {last} are" if others else f"{last} is"
-    told = f"{names} not asked: this figure of a model is told over {_reference(config)}, with which "
+    told = f"{names} not asked: this figure of a model is told over {reference_of(config)}, with which "
     return [f"{told}{'these' if others else 'it'} did not begin"] if last else []
-
-
-def _reference(config: TaskConfig) -> str | None:
-    field = TASKS[config.kind].relative_to  # type: ignore[attr-defined]
-    return getattr(config, field) if field else None
-
-
-def _bases(name: str, models: Mapping[str, StepConfig]) -> Iterator[str]:
-    """What a model began with, from the nearest on."""
-    while base := getattr(models.get(name), "base", None):
-        yield base
-        name = base
 
 
 def _checked_first(nodes: Sequence[Node]) -> list[Node]:
@@ -266,17 +192,6 @@ def model_nodes(
     pack, pick = config.packed.pack, config.packed.pick
     rows: dict[str, str | None] = {}
     config = config.model_copy(update={"step_name": name})
-    for judge in config.judges:
-        objective = getattr(models.get(judge), "objective", "no model")
-        if config.judged_by_scores and objective != "reward":
-            raise UsageError(
-                f"models.{name}.rewards: {judge!r} is of objective {objective}, which tells no score of an answer; "
-                "name a model of objective reward"
-            )
-        if not config.judged_by_scores and not getattr(models.get(judge), "writes", judge in models):
-            raise UsageError(
-                f"models.{name}.teacher: {judge!r} is of objective {objective}, which writes nothing; name a decoder"
-            )
 
     def packing(use: str, reference: str) -> Node:
         fields = {"from": reference, "tokenizer": config.tokenizer, "sequence_length": config.sequence_length}
@@ -321,7 +236,7 @@ def tuning(
 ) -> Iterator[Relation]:
     """Each model beside the nearest one measured with it that it began with: what it learned, and forgot."""
     for name in measured:
-        if base := next((each for each in _bases(name, models) if each in measured), None):
+        if base := next((each for each in bases(name, models) if each in measured), None):
             yield Relation(kind=kind, model=name, beside=base)
 
 

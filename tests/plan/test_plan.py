@@ -74,7 +74,7 @@ def test_the_time_in_which_a_model_writes_data_is_counted_where_the_prompts_are(
 
 
 JUDGED = (
-    "models.judge={objective: reward, from: second, data: texts, compile: false, threads: 1}",
+    "models.judge={objective: reward, from: second, data: texts, compile: false, threads: 1, sequence_length: 512}",
     "models.learn={objective: grpo, from: second, data: texts, compile: false, threads: 1, "
     "rewards: [{kind: length, most: 9}, {kind: model, model: JUDGE, weight: 2}]}",
 )
@@ -93,7 +93,8 @@ def test_the_memory_of_a_model_that_judges_answers_is_counted(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("judge", "said"), [("second", "of objective sft, which tells no score"), ("nobody", "no earlier step")]
+    ("judge", "said"),
+    [("second", "rewards.1.model: found second, a decoder; expected a reward model"), ("nobody", "no earlier step")],
 )
 def test_a_judge_that_is_none_is_refused(tmp_path: Path, judge: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
@@ -111,8 +112,13 @@ def test_rewards_alike_but_for_their_kind_are_not_taken_for_each_other() -> None
 
 
 def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) -> None:
-    tuned = "{from: first, data: texts, steps: 2, objective: "
-    models = [f"models.sorter={tuned}sequence-classification}}", f"models.marker={tuned}token-classification}}"]
+    tuned = "{from: encoder, data: texts, steps: 2, objective: "
+    encoder = "{from: scratch, data: texts, steps: 2, objective: masked-lm, hidden_size: 64, num_layers: 1}"
+    models = [
+        f"models.encoder={encoder}",
+        f"models.sorter={tuned}sequence-classification}}",
+        f"models.marker={tuned}token-classification}}",
+    ]
     kinds = ("classification", "extraction", "perplexity")
     tasks = f"tasks: [{', '.join(f'{{kind: {kind}, data: texts}}' for kind in kinds)}]"
 
@@ -124,9 +130,11 @@ def test_a_task_of_one_objective_is_asked_of_its_models_alone(tmp_path: Path) ->
 
     wanted = ["evaluate/classification-texts/sorter", "evaluate/extraction-texts/marker"]
     assert asked("first", "sorter", "marker") == [*wanted, "evaluate/perplexity-texts/first"], "others write nothing"
-    with pytest.raises(UsageError, match="found sorter, marker; the task perplexity is asked of models that write"):
+    with pytest.raises(
+        UsageError, match=r"sorter \(sequence classifier\), marker \(token classifier\); the task perplex"
+    ):
         asked("sorter", "marker")
-    with pytest.raises(UsageError, match="found sorter; the task extraction is asked of models of objective token-cl"):
+    with pytest.raises(UsageError, match="; the task extraction is asked of a token classifier: name one"):
         asked("sorter")
 
 
@@ -138,7 +146,7 @@ def comparison_of(folder: Path, *settings: str) -> CompareConfig:
 
 
 def test_what_is_told_over_a_reference_is_asked_only_of_models_that_began_with_it(tmp_path: Path) -> None:
-    aligned = "{objective: dpo, data: texts, compile: false, threads: 1, steps: 2, from: "
+    aligned = "{objective: dpo, data: texts, compile: false, threads: 1, steps: 2, sequence_length: 512, from: "
     models = [
         f"models.aligned={aligned}second}}",
         f"models.further={aligned}aligned}}",
@@ -157,7 +165,7 @@ def test_what_is_told_over_a_reference_is_asked_only_of_models_that_began_with_i
         "first, second and aside are not asked: this figure of a model is told over second, with which these did not "
         "begin"
     ]
-    with pytest.raises(UsageError, match=r"reference: second; none of first, second began with it"):
+    with pytest.raises(UsageError, match=r"reference: found second; none of first, second began with it"):
         comparison("first", "second")
     alone = comparison("first", "second", "aligned", task=task.replace(", reference: second", ""))
     assert alone.labels == ["first", "second", "aligned", "length"] and not alone.left_out
@@ -167,7 +175,10 @@ def test_a_context_that_a_model_never_saw_is_refused_before_the_build(tmp_path: 
     def ask(length: int, *names: str) -> None:
         task = f"{{kind: perplexity, data: texts, context_length: {length}}}"
         comparison_of(
-            tmp_path, f"evaluate={{models: [{', '.join(names)}], tasks: [{task}]}}", "first.sequence_length=64"
+            tmp_path,
+            f"evaluate={{models: [{', '.join(names)}], tasks: [{task}]}}",
+            "first.sequence_length=64",
+            "second.sequence_length=64",
         )
 
     ask(64, "first", "second")

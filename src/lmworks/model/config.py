@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 QUERY_BLOCK = 128
 """Queries attended for at once in training: packed attention computes no scores behind a block's last query."""
@@ -20,6 +21,9 @@ FLOAT32 = 4
 
 REWARD = ("reward",)
 """The label of a model that scores answers."""
+
+Family = Literal["decoder", "encoder", "encoder-decoder", "reward model", "sequence classifier", "token classifier"]
+"""What a model is, which decides what it can be asked and trained for."""
 
 PACKED_BITS = {"q4_1": 5, "nf4": 4 + 8 / 64 + 32 / 64 / 256}
 """Of a weight in 4 bits, with its share of the scales (`model/quantised.py`)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import torch
-from lmworks.model.config import DecoderConfig, Shape
+from lmworks.model.config import DecoderConfig, Family, Shape
 from lmworks.model.files import LAYERS, count_tensors, open_weights, read_json, whole_number
 from lmworks.model.shapes import COUNTS, EncoderConfig
 from lmworks.pipeline.stage import Handle
@@ -29,6 +29,14 @@ ARCHITECTURES = {
     "qwen3": "Qwen3ForCausalLM",
 }
 WRITES, SCORED = "ForCausalLM", "ForSequenceClassification"
+FAMILIES: Mapping[str, Family] = {
+    WRITES: "decoder",
+    "LMHeadModel": "decoder",
+    "ForMaskedLM": "encoder",
+    SCORED: "sequence classifier",
+    "ForTokenClassification": "token classifier",
+}
+"""By how the name of an architecture ends."""
 DEFAULT_LABELS = 2
 """That `transformers` takes a classifier to have whose config.json names none."""
 ADAPTER = "adapter"
@@ -271,6 +279,20 @@ def shape_of(folder: Path) -> Shape:
         for name in COUNTS:
             whole_number(fields, found, name, LARGEST_TABLE, least=int(name not in LAYERS))  # embeddings alone are one
         return config
+
+
+def family_of(folder: Path) -> Family | None:
+    """What a model is by its config.json; None where that does not tell, or another engine than ours answers for it."""
+    found = read_json(folder / "config.json")
+    names = found.get("architectures")
+    name = str(names[0]) if isinstance(names, list) and names else ""
+    if ENGINE in found:
+        return None
+    if found.get("is_encoder_decoder") is True:
+        return "encoder-decoder"
+    if name.endswith(SCORED) and is_native(folder) and len(_labels(found)) == 1:
+        return "reward model"
+    return next((family for ending, family in FAMILIES.items() if name.endswith(ending)), None)
 
 
 def stored_parameters(folder: Path) -> int:

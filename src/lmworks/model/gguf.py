@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,12 @@ def _write_folder(file: Path, folder: Path, fields: Mapping[str, Any], tensors: 
 
 def read_shape(file: Path) -> DecoderConfig:
     """The shape of the model in a file."""
-    fields, tensors = _open(file)
+    return _shape_of(file, file.stat().st_mtime_ns)
+
+
+@cache
+def _shape_of(file: Path, changed: int) -> DecoderConfig:
+    fields, tensors = _open(file)  # which takes seconds where the vocabulary is large
     with told(file, "the fields of a decoder as llama.cpp writes them"):
         return _config(file, fields, tensors)
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import LmworksError, UsageError, told
-from lmworks.model.config import Shape
+from lmworks.model.config import Family, Shape
 from lmworks.model.files import check_own_files, read_json
 from lmworks.model.folder import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     engine_of,
+    family_of,
     is_native,
     load_model,
     shape_of,
@@ -103,6 +104,19 @@ class PretrainedModelConfig(StepConfig):
     def engine(self) -> str | None:
         """The engine that the folder names."""
         return engine_of(self.file) if self.file.is_dir() else None
+
+    @property
+    def family(self) -> Family | None:
+        """What it is; None before `resolve`, and where its files do not tell."""
+        if self.file.is_file():
+            return "decoder"
+        return family_of(self.file) if self.fingerprint else None
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that it reads at most; None where that is not known."""
+        limited = self.family not in (None, "encoder-decoder")
+        return getattr(self.shape(0), "context_length", None) if limited else None
 
     def shape(self, vocab_size: int) -> Shape:
         """The shape to count with."""

@@ -7,7 +7,7 @@ steps' config classes as `StepClasses`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -32,6 +32,8 @@ class StepClasses:
     tasks: Chosen
     complete: Callable[[dict[str, Any]], None] = lambda recipe: None
     """Adds steps that a recipe names and need not write out."""
+    misfits: Callable[[Recipe, Path], Iterable[tuple[Location, str]]] = lambda recipe, folder: ()
+    """What steps name that cannot serve them, with its place in the file; the recipe's paths start at the folder."""
 
 
 def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) -> Recipe:
@@ -60,8 +62,9 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
         recipe = schema.model_validate(tree.value)
     except ValidationError as error:
         raise RecipeError("\n".join(_faults(error, tree, str(path), schema))) from None
-    if faults := [f"{_place(tree, str(path), where)}: {what}" for where, what in _reference_faults(recipe)]:
-        raise RecipeError("\n".join(faults))
+    for faults in (_reference_faults(recipe), classes.misfits(recipe, path.parent)):
+        if told := [f"{_place(tree, str(path), where)}: {'.'.join(map(str, where))}: {what}" for where, what in faults]:
+            raise RecipeError("\n".join(told))
     return recipe.on_its_device()
 
 
@@ -237,12 +240,12 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
     parts: dict[str, tuple[str, ...]] = {}
     for location, name, config in _steps(recipe):
         if name in parts:
-            yield location, f"{'.'.join(map(str, location))}: another step is called {name!r}; rename one"
+            yield location, f"another step is called {name!r}; rename one"
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*|", name):
-            yield location, f"{'.'.join(map(str, location))}: a step's name is letters, digits, - and _"
+            yield location, "a step's name is letters, digits, - and _"
         for shown, reference in named_steps(config, location):
             if fault := _reference_fault(reference, parts):
-                yield shown, f"{'.'.join(map(str, shown))}: {fault}"
+                yield shown, fault
         if name:
             parts[name] = config.output_parts()
 

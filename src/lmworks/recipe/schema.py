@@ -35,6 +35,8 @@ PLACED = ("data", "models")
 """Sections of a recipe, by name, some of whose steps compute on a device; tasks do, too."""
 
 Location = tuple[str | int, ...]
+Expected = Mapping[str, Sequence[str]]
+"""Field → families of models (`model/config.py`)."""
 
 
 class Effect(Flag):
@@ -74,6 +76,8 @@ class StepConfig(BaseModel):
     """Modules that every step of this kind imports and a plain installation lacks."""
     section: ClassVar[Literal["data", "tokenizer"]] = "data"
     """Where in the recipe a step of its own stands, if it is one."""
+    expects: ClassVar[Expected] = {}
+    """Fields that name models, and the families that these may be of."""
     default_effect: ClassVar[Effect | None] = Effect.KEY
     """Of fields that declare none; None where each must."""
 

@@ -6,14 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
-from lmworks.recipe.schema import Reference
+from lmworks.recipe.schema import Expected, Reference
 from lmworks.rewards.reward import Answer, Reward, Scorer
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 class ModelReward(Reward):
     """What a reward model says of an answer, in its own units, in which only differences mean something."""
+
+    expects: ClassVar[Expected] = {"model": ("reward model",)}
 
     kind: Literal["model"] = "model"
     model: Reference = Field(description="A model of objective `reward`; it reads the chat with its own tokenizer.")
@@ -74,6 +76,8 @@ Which answer follows the rule better? Say A or B."""
 
 class PrincipleReward(Reward):
     """How probable it is, for a model that is asked, that an answer follows a rule better than others to its prompt."""
+
+    expects: ClassVar[Expected] = {"model": ("decoder",)}
 
     kind: Literal["principle"] = "principle"
     rule: str = Field(min_length=1, description="In words, such as: The answer admits what it does not know.")

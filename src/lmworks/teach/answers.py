@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Device, Effect, Reference, StepConfig, Writing
+from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfig, Writing
 from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ PROMPTS_AT_ONCE = 32
 
 class AnswersConfig(StepConfig):
     """Let a model answer prompts."""
+
+    expects: ClassVar[Expected] = {"model": ("decoder",)}
 
     kind: Literal["answers"] = "answers"
     model: Reference = Field(description="Who answers: a model of the recipe that writes.")

@@ -81,7 +81,7 @@ def test_a_model_on_a_mix_is_trained_on_rows_of_each_part(tmp_path: Path) -> Non
 
 
 def test_judgements_are_not_mixed(tmp_path: Path) -> None:
-    aligned = "  aligned: {objective: dpo, from: pretrain, data: mixed, steps: 3}\n"
+    aligned = "  aligned: {objective: dpo, from: pretrain, data: mixed, steps: 3, sequence_length: 512}\n"
     recipe = load_recipe(write_recipe(tmp_path, RECIPE + aligned), CLASSES)
     plan = make_plan(recipe, tmp_path, tmp_path / "store", measure=False)
     with pytest.raises(UsageError, match="'mixed' is a mix, and dpo is trained on other data than documents and"):

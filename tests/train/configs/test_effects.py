@@ -133,7 +133,7 @@ data:
 tokenizer: {kind: bpe, vocab_size: 400, from: texts}
 models:
   first: {objective: causal-lm, from: scratch, data: texts, hidden_size: 64, num_layers: 1, compile: false, threads: 1}
-  second: {objective: dpo, from: first, data: texts, compile: false, threads: 1, steps: 3}
+  second: {objective: dpo, from: first, data: texts, compile: false, threads: 1, steps: 3, sequence_length: 512}
 """
 
 

@@ -168,9 +168,8 @@ def test_what_a_sentinel_hides_stands_behind_it_in_the_target(length: int, seed:
 
 
 def test_more_spans_than_sentinels_are_refused() -> None:
-    rows = PackedRows(np.zeros((1, 4097), int), np.zeros((1, 4097), int), 4096, 10, "", 0)
-    with pytest.raises(LmworksError, match="sequence_length"):
-        SpanCorruption(rows, reading(1))
+    with pytest.raises(ValueError, match="rows of 4096 tokens have 205 spans of noise"):
+        SpanCorruptionConfig.model_validate({"from": "scratch", "data": "texts", "sequence_length": 4096})
 
 
 def test_a_folder_of_ours_is_a_t5_with_equal_logits_and_tokens(

@@ -24,7 +24,7 @@ from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.units import Origin
-from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.recipe.schema import Effect, Expected, Reference, StepConfig
 
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""
@@ -57,6 +57,7 @@ class AnonymiseConfig(StepConfig):
         "they are of kind `person`, and the first is the document's `subject` if it has none. None by default: which "
         "fields do so, only the user knows.",
     )
+    expects: ClassVar[Expected] = {"model": ("token classifier",)}
     model: Reference | None = Field(
         default=None,
         description="A token-classification model of this recipe that looks besides for persons, places, organisations "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
 from lmworks.evaluate.tasks import (
     checked,
@@ -12,7 +14,10 @@ from lmworks.evaluate.tasks import (
     writing,
 )
 from lmworks.evaluate.tasks.task import Task, task_of
+from lmworks.model.config import Family
 from lmworks.registry import Kinds
+
+WRITERS: Sequence[Family] = ("decoder", "encoder-decoder")
 
 TASKS: Kinds[Task] = Kinds(
     "tasks",
@@ -31,7 +36,7 @@ TASKS: Kinds[Task] = Kinds(
                 "majority": labels.evaluate_classification_majority,
                 "bag-of-words": labels.evaluate_classification_words,
             },
-            objective="sequence-classification",
+            of=("sequence classifier",),
             metrics=[ACCURACY],
         ),
         "extraction": Task(
@@ -41,14 +46,14 @@ TASKS: Kinds[Task] = Kinds(
                 "rules": labels.evaluate_extraction_rules,
                 "dictionary": labels.evaluate_extraction_dictionary,
             },
-            objective="token-classification",
+            of=("token classifier",),
             metrics=[SPAN_F1],
         ),
         "preference-accuracy": Task(
             judgements.PreferenceAccuracyConfig,
             judgements.evaluate_preference_accuracy,
             {"length": judgements.evaluate_preference_accuracy_length},
-            of_scores=True,
+            of=("decoder", "reward model"),
             relative_to="reference",
             metrics=[ACCURACY],
         ),
@@ -76,6 +81,7 @@ TASKS: Kinds[Task] = Kinds(
                 "copy-source": writing.evaluate_text_to_text_copy,
                 "word-table": writing.evaluate_text_to_text_words,
             },
+            of=WRITERS,
         ),
         "facts-to-text": Task(
             writing.FactsToTextConfig,
@@ -84,6 +90,7 @@ TASKS: Kinds[Task] = Kinds(
                 "template": writing.evaluate_facts_to_text_template,
                 "nearest-facts": writing.evaluate_facts_to_text_nearest,
             },
+            of=WRITERS,
         ),
         "summary": Task(
             writing.SummaryConfig,
@@ -93,6 +100,7 @@ TASKS: Kinds[Task] = Kinds(
                 "central-sentence": writing.evaluate_summary_central,
                 "learned-sentence": writing.evaluate_summary_learned,
             },
+            of=WRITERS,
         ),
     },
     task_of,

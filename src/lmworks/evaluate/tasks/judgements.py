@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Reference
+from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, Segment, segment
 from lmworks.tokens.tokenizer import Tokenizer
 
@@ -52,6 +52,8 @@ Leads = Callable[[Sequence[tuple[Segment, Segment]]], list[float]]
 
 class PreferenceAccuracyConfig(TaskConfig):
     """Accuracy on pairs of answers; of a reward model, the calibration of its scores too."""
+
+    expects: ClassVar[Expected] = {"reference": ("decoder",)}
 
     kind: Literal["preference-accuracy"] = "preference-accuracy"
     reference: Reference | None = Field(
@@ -248,6 +250,8 @@ CHARACTERS = Metric(name="answer_characters", label="characters an answer", valu
 
 class JudgedAnswersConfig(QuestionsConfig):
     """Scores by a reward model of answers to prompts; models are compared prompt by prompt."""
+
+    expects: ClassVar[Expected] = {"judge": ("reward model",)}
 
     kind: Literal["judged-answers"] = "judged-answers"
     data: Reference = Field(description="Preferences: their prompts are asked, each once. New to models and judge.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lmworks.evaluate.items import Metric, TaskConfig
+from lmworks.model.config import Family
 from lmworks.pipeline.stage import Stage
 from lmworks.registry import derived_from
 
@@ -25,13 +26,11 @@ class Task:
     """By the label that they are shown under."""
     metrics: Sequence[Metric] = ()
     """In which what was scored is compared, but for metrics that its config names."""
-    of_scores: bool = False
-    """Whether it can be asked of models that score texts and write none."""
+    of: Sequence[Family] = ("decoder",)
+    """The families whose models it is asked of; others are left out."""
     relative_to: str | None = None
-    """The field that names the model over which figures of models that write are told: of others than those that began
-    with it they mean nothing."""
-    objective: str | None = None
-    """The only objective whose models it is asked of, beside published ones."""
+    """The field that names the model over which figures of decoders are told: of others than those that began with it
+    they mean nothing."""
     is_kept: bool = False
     """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
 

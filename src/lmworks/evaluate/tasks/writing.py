@@ -5,7 +5,6 @@ Tasks of this family differ in their baselines and in the metrics that they take
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
 from lmworks.model.device import find_device
-from lmworks.model.folder import ARCHITECTURES, ModelFolder
+from lmworks.model.folder import ModelFolder, family_of
 from lmworks.model.published import load_published
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import canonical_json, digest_text
@@ -154,7 +153,7 @@ def learned_from(train: Conversations) -> list[tuple[str, str]]:
 
 def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
     """How a model writes, in words too, and the conditions under which its figures hold."""
-    if json.loads((folder / "config.json").read_text())["model_type"] in ARCHITECTURES:
+    if family_of(folder) != "encoder-decoder":
         engine, sampling = open_engine(folder, config.data_type, config.device), Sampling(config.max_tokens)
 
         def answer(pairs: Sequence[Question]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.engines.request import rows_at_once
-from lmworks.model.config import REWARD, DecoderConfig, Shape
-from lmworks.recipe.schema import Reference
+from lmworks.model.config import REWARD, DecoderConfig, Family, Shape
+from lmworks.recipe.schema import Expected, Reference
 from lmworks.rewards import AnswerReward, AnyReward
 from lmworks.rewards.models import ModelReward
 from lmworks.tokens.rows.packings import PREFERENCES, PROMPTS, Packing
@@ -28,6 +28,7 @@ class AlignedConfig(TrainConfig):
     Nobody has published one of prompts and prefixes.
     """
     inspects: ClassVar[type[Inspection] | None] = Turns
+    expects: ClassVar[Expected] = {"base": ("decoder",)}
 
     base: Reference = Field(alias="from", description="The model to align, tuned to answer.")
     learning_rate: float = Field(
@@ -147,7 +148,8 @@ class RewardConfig(PreferenceConfig):
 
     implementation: ClassVar[str] = "lmworks.train.objectives.preferences:Reward"
 
-    writes: ClassVar[bool] = False
+    family: ClassVar[Family] = "reward model"
+    expects: ClassVar[Expected] = {"base": ("decoder", "reward model")}
 
     objective: Literal["reward"] = "reward"
     rates = (1e-5, 1e-4)

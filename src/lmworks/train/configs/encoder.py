@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.config import DecoderConfig, Shape, require_heads
+from lmworks.model.config import DecoderConfig, Family, Shape, require_heads
 from lmworks.model.shapes import Architecture, EncoderConfig
-from lmworks.recipe.schema import Reference
+from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.packings import LABELLED, SPANS, TEXTS, Packing
 from lmworks.train.configs.train import CHECKED, STEP, TrainConfig
 from lmworks.train.preflight.inspection import Inspection, Texts
+
+ENCODERS: Sequence[Family] = ("encoder", "sequence classifier", "token classifier")
 
 
 class EncoderTrainConfig(TrainConfig):
     """Fields of every objective of encoders."""
 
     needs_transformers: ClassVar[bool] = True
-    writes: ClassVar[bool] = False
+    family: ClassVar[Family] = "encoder"
+    expects: ClassVar[Expected] = {"base": ENCODERS}
 
     sequence_length: int = Field(
         default=256, ge=8, description="A paragraph or two. Texts share rows, so that short ones waste nothing."
@@ -59,6 +63,10 @@ class MaskedLMConfig(EncoderTrainConfig):
         require_heads(self.hidden_size, self.num_heads, rotary=self.architecture == "modernbert")
         return self
 
+    @property
+    def context_length(self) -> int:
+        return self.sequence_length
+
     def shape(self, vocab_size: int) -> EncoderConfig:
         """The encoder to build when there is no base; it needs one more id if the tokenizer knows no mask."""
         middle = self.hidden_size * 3 // 2 if self.architecture == "modernbert" else self.hidden_size * 4
@@ -70,7 +78,7 @@ class MaskedLMConfig(EncoderTrainConfig):
             num_layers=self.num_layers,
             num_heads=self.num_heads or max(1, self.hidden_size // 64),
             intermediate_size=self.intermediate_size or middle,
-            context_length=self.sequence_length,
+            context_length=self.context_length,
         )
 
 
@@ -120,6 +128,8 @@ class SequenceClassificationConfig(ClassificationConfig):
 
     implementation: ClassVar[str] = "lmworks.train.objectives.encoder:SequenceClassification"
     packed: ClassVar[Packing] = LABELLED
+    family: ClassVar[Family] = "sequence classifier"
+    expects: ClassVar[Expected] = {"base": (*ENCODERS, "decoder")}
 
     inspects: ClassVar[type[Inspection] | None] = Texts
 
@@ -134,6 +144,7 @@ class TokenClassificationConfig(ClassificationConfig):
 
     implementation: ClassVar[str] = "lmworks.train.objectives.encoder:TokenClassification"
     packed: ClassVar[Packing] = SPANS
+    family: ClassVar[Family] = "token classifier"
 
     objective: Literal["token-classification"] = "token-classification"
     label: Annotated[str, CHECKED] = Field(

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig, Shape, require_heads
-from lmworks.recipe.schema import Reference
+from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.packings import CONVERSATIONS, DOCUMENTS, Packing
 from lmworks.train.configs.train import CHECKED, RESULT, STEP, Count, LostShare, TrainConfig
 from lmworks.train.preflight.inspection import Inspection
@@ -23,6 +23,7 @@ class CausalLMConfig(TrainConfig):
 
     implementation: ClassVar[str] = "lmworks.train.objectives.language_model:CausalLM"
     packed: ClassVar[Packing] = DOCUMENTS
+    expects: ClassVar[Expected] = {"base": ("decoder",)}
 
     objective: Literal["causal-lm"] = "causal-lm"
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
@@ -65,6 +66,10 @@ class CausalLMConfig(TrainConfig):
         """Two tables of the counts of token pairs (train/arithmetic/bigrams.py)."""
         return 0 if self.base or self.tie_embeddings or vocab_size > LARGEST_PAIR_VOCABULARY else 16 * vocab_size**2
 
+    @property
+    def context_length(self) -> int:
+        return self.sequence_length
+
     def shape(self, vocab_size: int) -> DecoderConfig:
         """The decoder to build when there is no base."""
         self.require_resolved()
@@ -83,7 +88,7 @@ class CausalLMConfig(TrainConfig):
             or next(count for count in range(max(1, heads // 2), 0, -1) if heads % count == 0),
             head_size=self.hidden_size // heads,
             intermediate_size=self.intermediate_size or -(-self.hidden_size * 8 // 3 // 64) * 64,
-            context_length=self.sequence_length,
+            context_length=self.context_length,
             qk_norm=self.qk_norm,
             sliding_window=self.sliding_window,
             tie_embeddings=self.tie_embeddings,
@@ -94,6 +99,7 @@ class ChatConfig(TrainConfig):
     """Fields of every objective that learns what the assistant says in conversations."""
 
     packed: ClassVar[Packing] = CONVERSATIONS
+    expects: ClassVar[Expected] = {"base": ("decoder",)}
     inspects: ClassVar[type[Inspection] | None] = Turns
 
     base: Reference = Field(alias="from", description="The model to tune.")
@@ -125,7 +131,7 @@ class DistillationConfig(ChatConfig):
 
     implementation: ClassVar[str] = "lmworks.train.objectives.language_model:Distillation"
 
-    judged_by_scores: ClassVar[bool] = False
+    expects: ClassVar[Expected] = {"base": ("decoder",), "teacher": ("decoder",)}
 
     objective: Literal["distillation"] = "distillation"
     teacher: Annotated[Reference, STEP] = Field(description="A larger model with the same tokenizer; it does not move.")

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.model.config import require_heads
+from lmworks.model.config import Family, require_heads
 from lmworks.model.shapes import EncoderDecoderConfig
+from lmworks.recipe.schema import Expected
 from lmworks.tokens.rows.packings import DOCUMENTS, PAIRS, Packing
 from lmworks.train.configs.train import STEP, TrainConfig
 
@@ -15,10 +16,21 @@ SENTINELS = 100
 """As published T5 tokenizers have: marks of the spans that are taken out of a text."""
 
 
+NOISE_SHARE, MEAN_SPAN = 0.15, 3
+
+
+def noise_of(sequence_length: int) -> tuple[int, int]:
+    """Tokens that are taken out of a row, and the spans that they make."""
+    noise = max(1, round(sequence_length * NOISE_SHARE))
+    return noise, max(1, round(noise / MEAN_SPAN))
+
+
 class Seq2SeqConfig(TrainConfig):
     """Encoder-decoders: a T5 from scratch, or the one that is named in `from`."""
 
     needs_transformers: ClassVar[bool] = True
+    family: ClassVar[Family] = "encoder-decoder"
+    expects: ClassVar[Expected] = {"base": ("encoder-decoder",)}
 
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
     adamw_learning_rate: float = Field(
@@ -68,6 +80,16 @@ class SpanCorruptionConfig(Seq2SeqConfig):
 
     objective: Literal["span-corruption"] = "span-corruption"
     micro_batch_rows: int = Field(default=4, ge=1, description="Rows of 512 whose activations stay in a CPU's cache.")
+
+    @model_validator(mode="after")
+    def _spans_have_sentinels(self) -> Self:
+        _, spans = noise_of(self.sequence_length)
+        if spans >= SENTINELS:
+            raise ValueError(
+                f"rows of {self.sequence_length} tokens have {spans} spans of noise, and there are {SENTINELS} "
+                "sentinels: set sequence_length to 1900 or less"
+            )
+        return self
 
 
 class TextToTextConfig(Seq2SeqConfig):

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
 from lmworks.errors import LmworksError
-from lmworks.model.config import Shape
+from lmworks.model.config import Family, Shape
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.tokens.rows.packings import Packing
 from lmworks.train.configs.adapter import RATES, AdapterConfig, LoraConfig, PrefixConfig, kind_of
@@ -72,9 +72,6 @@ class TrainConfig(StepConfig):
     needs_transformers: ClassVar[bool] = False
     """Whether the model is a module of `transformers`, whose libraries take memory."""
 
-    judged_by_scores: ClassVar[bool] = True
-    """Whether `judges` are reward models; else they write."""
-
     inspects: ClassVar[type[Inspection] | None] = None
     """What of its rows is looked at before training; None for rows of which nothing is known to go wrong unseen."""
 
@@ -83,8 +80,8 @@ class TrainConfig(StepConfig):
 
     grows_by: ClassVar[str | None] = "steps"
 
-    writes: ClassVar[bool] = True
-    """Whether what is trained writes text: else only tasks that ask for scores are asked of it."""
+    family: ClassVar[Family] = "decoder"
+    """What is trained; tasks are asked only of models of theirs."""
 
     base: Annotated[Reference | None, CHECKED] = Field(
         alias="from", description="The model to begin with; `scratch` for none."
@@ -308,6 +305,11 @@ class TrainConfig(StepConfig):
     def steps_of_a_batch(self) -> int:
         """Steps that learn from the same data, which follows from the weights at the first of them."""
         return 1
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that a model from scratch reads at most; None where that is not limited."""
+        return None
 
     @property
     def rows_per_step(self) -> int:

@@ -9,16 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Handle
 from lmworks.tokens.rows.shards import PackedRows
 from lmworks.tokens.tokenizer import Tokenizer
-from lmworks.train.configs.seq2seq import SENTINELS, SpanCorruptionConfig
+from lmworks.train.configs.seq2seq import SpanCorruptionConfig, noise_of
 from lmworks.train.contract import Ids, Numbers, Trainable, Watched, synthetic_tokens, write_synthetic_rows
 from lmworks.train.families.seq2seq import Pairs, Seq2SeqObjective
-
-NOISE_SHARE = 0.15
-MEAN_SPAN = 3
 
 
 class SpanCorruption(Seq2SeqObjective):
@@ -26,13 +22,7 @@ class SpanCorruption(Seq2SeqObjective):
 
     def __init__(self, rows: PackedRows, config: SpanCorruptionConfig) -> None:
         super().__init__(rows, config)
-        self.noise = max(1, round(rows.sequence_length * NOISE_SHARE))
-        self.spans = max(1, round(self.noise / MEAN_SPAN))
-        if self.spans >= SENTINELS:
-            raise LmworksError(
-                f"rows of {rows.sequence_length} tokens have {self.spans} spans of noise, and there are {SENTINELS} "
-                "sentinels: set sequence_length to 1900 or less"
-            )
+        self.noise, self.spans = noise_of(rows.sequence_length)
 
     def batch_of(self, numbers: Numbers, step: int) -> Pairs:
         """Noise is drawn from (seed, step)."""

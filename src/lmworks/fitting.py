@@ -1,0 +1,193 @@
+"""What in a recipe does not fit together, told when it is read: models, and what is named for them or asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lmworks.errors import LmworksError, UsageError
+from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.tasks import TASKS
+from lmworks.evaluate.tasks.perplexity import PerplexityConfig
+from lmworks.evaluate.tasks.task import Task
+from lmworks.model.pretrained import PretrainedModelConfig
+from lmworks.recipe.schema import Location, Recipe, StepConfig
+from lmworks.train.configs.train import TrainConfig
+
+Models = Mapping[str, StepConfig]
+Faults = Iterator[tuple[Location, str]]
+
+
+def misfits(recipe: Recipe, folder: Path) -> Faults:
+    """Each place in the recipe that does not fit, and what was found there, expected, and to be done."""
+    models = known_models(recipe, folder)
+    for section in ("data", "models", "evaluate"):
+        for location, config in _configs(getattr(recipe, section), (section,)):
+            yield from _unexpected(config, location, models)
+            if isinstance(config, TrainConfig):
+                yield from _too_long(config, location, models)
+    if recipe.evaluate:
+        for number, task in enumerate(recipe.evaluate.tasks):
+            if isinstance(task, TaskConfig):
+                yield from _unasked(task, ("evaluate", "tasks", number), models, recipe.evaluate.models)
+    if recipe.serve and isinstance(recipe.serve.model, list):
+        yield from _not_served_together(recipe.serve.model, models)
+
+
+def known_models(recipe: Recipe, folder: Path) -> Models:
+    """The models of a recipe; published ones with their files, where these are there."""
+    models = dict(recipe.models)
+    for name, config in models.items():
+        if isinstance(config, PretrainedModelConfig):
+            try:
+                models[name] = config.resolve(folder)
+            except UsageError:  # what is missing is told where it is needed
+                continue
+    return models
+
+
+def asked_of(config: TaskConfig, models: Models, named: Sequence[str]) -> list[str]:
+    """Those of the models named that are of a family that the task is asked of."""
+    return [name for name in named if _family(models.get(name)) in (None, *_task(config).of)]
+
+
+def with_meaning(config: TaskConfig, models: Models, asked: Sequence[str]) -> list[str]:
+    """Those of the models asked whose figures mean something: of decoders told over a reference, what began with it.
+
+    Reward models need none.
+    """
+    reference = reference_of(config)
+    return [
+        name
+        for name in asked
+        if not reference or _family(models.get(name)) not in (None, "decoder") or reference in bases(name, models)
+    ]
+
+
+def reference_of(config: TaskConfig) -> str | None:
+    """The model over which a task's figures are told."""
+    field = _task(config).relative_to
+    return getattr(config, field) if field else None
+
+
+def bases(name: str, models: Models) -> Iterator[str]:
+    """What a model began with, from the nearest on."""
+    while base := getattr(models.get(name), "base", None):
+        yield base
+        name = base
+
+
+def _task(config: TaskConfig) -> Task:
+    return TASKS[config.kind]  # type: ignore[attr-defined]
+
+
+def _family(config: StepConfig | None) -> str | None:
+    try:
+        return getattr(config, "family", None)
+    except LmworksError:  # of a damaged file, which is told where it is read
+        return None
+
+
+def _room(name: str, models: Models) -> int | None:
+    """Tokens that a model of the recipe reads at most, which follows from the one that it began with at first."""
+    try:
+        return getattr(models.get([name, *bases(name, models)][-1]), "context_length", None)
+    except LmworksError:  # or where a package is missing that reads it
+        return None
+
+
+def _configs(value: object, location: Location) -> Iterator[tuple[Location, StepConfig]]:
+    """Every config in a section, with where it stands in the file."""
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _configs(inner, (*location, name))
+    elif isinstance(value, StepConfig):
+        yield location, value
+        for field, info in type(value).model_fields.items():
+            if isinstance(inner := getattr(value, field), dict | list):
+                yield from _configs(inner, (*location, info.alias or field))
+
+
+def _unexpected(config: StepConfig, location: Location, models: Models) -> Faults:
+    """Models that a config names for what they cannot do."""
+    for field, families in config.expects.items():
+        name = getattr(config, field)
+        family = _family(models.get(name))
+        if name and (name not in models or family not in (None, *families)):
+            found = f"{name}, {_one(family)}" if family else f"{name}, which is no model"
+            place = type(config).model_fields[field].alias or field
+            yield (*location, place), f"found {found}; expected {' or '.join(map(_one, families))}"
+
+
+def _too_long(config: TrainConfig, location: Location, models: Models) -> Faults:
+    """Rows longer than what the model reads that the training begins with."""
+    room, before = _room(config.base, models) if config.base else None, config.tokens_before
+    if config.base is None or room is None or before + config.sequence_length <= room:
+        return
+    first = [config.base, *bases(config.base, models)][-1]
+    behind = f" behind the {before} of its adapter" if before else ""
+    mend = "begin with a model that reads more"
+    if isinstance(models[first], TrainConfig):
+        begun = "" if first == config.base else ", with which it began,"
+        mend = f"raise sequence_length of {first}{begun} to {before + config.sequence_length}"
+    yield (
+        (*location, "sequence_length"),
+        f"found {config.sequence_length}{behind}, expected at most {room - before}, which is all that {config.base} "
+        f"reads: lower it, or {mend}",
+    )
+
+
+def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequence[str]) -> Faults:
+    """A task that is asked of no model, or of none in a way that means something."""
+    kind, asked = config.kind, asked_of(config, models, named)  # type: ignore[attr-defined]
+    if not asked:
+        found = ", ".join(f"{name} ({_family(models.get(name))})" for name in named)
+        wanted = " or ".join(map(_one, _task(config).of))
+        yield (
+            ("evaluate", "models"),
+            f"found {found}; the task {kind} is asked of {wanted}: name one, or leave the task out",
+        )
+    elif not with_meaning(config, models, asked):
+        field = str(_task(config).relative_to)
+        yield (
+            (*location, field),
+            f"found {reference_of(config)}; none of {', '.join(asked)} began with it, and of no others figures over it "
+            f"mean anything: name one that did in evaluate.models, or leave `{field}` out",
+        )
+    wanted = getattr(config, "context_length", None) or 0
+    for name in asked:
+        first, room = models.get([name, *bases(name, models)][-1]), _room(name, models)
+        if isinstance(first, TrainConfig) and room and wanted > room:
+            yield (
+                (*location, "context_length"),
+                f"context_length {wanted} is above the context of {name}, {room} tokens: lower it, or raise "
+                "`sequence_length` of the model that is trained from scratch",
+            )
+    if isinstance(config, PerplexityConfig) and config.stride:
+        rooms = [_room(name, models) for name in asked]
+        room = min(each for each in (*rooms, config.context_length, config.stride + 1) if each)
+        if config.stride >= room:
+            yield (
+                (*location, "stride"),
+                f"found {config.stride}; expected less than {room}, the tokens that are seen at the most",
+            )
+
+
+def _not_served_together(named: Sequence[str], models: Models) -> Faults:
+    """Several models that are to be served together and do not stand on one base."""
+    on = {}
+    for name in named:
+        config = models.get(name)
+        beside = isinstance(config, TrainConfig) and config.lora and not config.lora.quantise
+        on[name] = getattr(config, "base", None) if beside else name
+    if len(set(on.values())) > 1:
+        found = ", ".join(f"{name} on {base}" if base != name else f"{name} itself" for name, base in on.items())
+        yield (
+            ("serve", "model"),
+            f"found {found}; several models are served together if each is the same base, or an adapter of kind lora "
+            "or dora on it, without `quantise`",
+        )
+
+
+def _one(family: str | None) -> str:
+    return f"{'an' if str(family)[0] in 'aeiou' else 'a'} {family}"
