@@ -154,13 +154,13 @@ def _unasked(config: TaskConfig, location: Location, models: Models, named: Sequ
             f"found {reference_of(config)}; none of {', '.join(asked)} began with it, and of no others figures over it "
             f"mean anything: name one that did in evaluate.models, or leave `{field}` out",
         )
-    wanted = getattr(config, "context_length", None) or 0
+    context_length = getattr(config, "context_length", None) or 0
     for name in asked:
         first, room = models.get([name, *bases(name, models)][-1]), _room(name, models)
-        if isinstance(first, TrainConfig) and room and wanted > room:
+        if isinstance(first, TrainConfig) and room and context_length > room:
             yield (
                 (*location, "context_length"),
-                f"context_length {wanted} is above the context of {name}, {room} tokens: lower it, or raise "
+                f"context_length {context_length} is above the context of {name}, {room} tokens: lower it, or raise "
                 "`sequence_length` of the model that is trained from scratch",
             )
     if isinstance(config, PerplexityConfig) and config.stride:
