@@ -1,6 +1,7 @@
 """What a small change costs beside a build from nothing: one JSON line, exit code 1 if it is too much or bytes differ.
 
     python benchmarks/data/incremental.py [--files 200] [--documents 100000] [--shard-bytes 1048576] [--repeated 0.1]
+        [--test 0.005]
 
 Every document step and packing with a tokenizer that is given: read, normalise, anonymise, split with its leak test,
 filter and near-duplicates, decontaminate, repeated passages, rows. Built from nothing; again with one more file; again
@@ -9,7 +10,9 @@ are those of this process, which does all the work (`--workers 1`), and include 
 
 The texts are paragraphs of this Python's sources. In each file words are exchanged for others of about the same
 frequency, so that they are its own, but in one paragraph of ten (`--repeated`), so that some come twice
-and passages cross shards.
+and passages cross shards. The split holds out a share, as it does by default, so that no document moves to another
+part;
+with `--test 500` newcomers push some into training, and the shards that take them are made again.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ REPEATED = 0.1
 """Share of paragraphs that may stand in several files: what crosses shards, and the cost of a change, grow with it."""
 
 
-def recipe(shard_bytes: int) -> dict[str, Any]:
+def recipe(shard_bytes: int, test: float) -> dict[str, Any]:
     """Every step on."""
     source = {"kind": "files", "path": "texts", "licence": "MIT"}
     gate = {"allow": ["permissive"]}
@@ -54,7 +57,7 @@ def recipe(shard_bytes: int) -> dict[str, Any]:
             "raw": {"kind": "ingest", "sources": [source], "licences": gate, "shard_bytes": shard_bytes},
             "clean": {"kind": "normalise", "from": "raw"},
             "private": {"kind": "anonymise", "from": "clean"},
-            "split": {"kind": "split", "from": "private", "by": "id", "test": 500, "validation": 0},
+            "split": {"kind": "split", "from": "private", "by": "id", "test": test, "validation": 0},
             "unique": {"kind": "curate", "from": "split.train", "avoid": ["split.test"]},
             "fair": {"kind": "decontaminate", "from": "unique", "files": ["exam.jsonl"]},
             "passages": {"kind": "repeated-passages", "from": "fair"},
@@ -138,7 +141,7 @@ def train_tokenizer(folder: Path, texts: Texts) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def measure(folder: Path, files: int, documents: int, shard_bytes: int, repeated: float) -> dict[str, Any]:
+def measure(folder: Path, files: int, documents: int, shard_bytes: int, repeated: float, test: float) -> dict[str, Any]:
     """Build, change, build again, compare."""
     texts = Texts(0, repeated)
     (folder / "texts").mkdir()
@@ -146,11 +149,12 @@ def measure(folder: Path, files: int, documents: int, shard_bytes: int, repeated
         texts.write(folder / "texts" / f"{number:04d}.jsonl", documents // files)
     train_tokenizer(folder, texts)
     (folder / "exam.jsonl").write_text(json.dumps({"question": "which of these stands in no document at all, ever?"}))
-    (folder / "recipe.yaml").write_text(json.dumps(recipe(shard_bytes)))
+    (folder / "recipe.yaml").write_text(json.dumps(recipe(shard_bytes, test)))
     made, steps, seconds = build(folder, "store")
     found: dict[str, Any] = {
         "files": files,
         "repeated": repeated,
+        "test": test,
         "documents": made["raw"].manifest.counts["documents"],
     }
     found["nothing"] = {"cpu_seconds": seconds, "steps": steps}
@@ -181,10 +185,13 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--shard-bytes", type=int, default=2**20)
     parser.add_argument("--repeated", type=float, default=REPEATED)
+    parser.add_argument("--test", type=float, default=0.005, help="of the split: a share, or from 1 on a number")
     options = parser.parse_args()
     os.environ["LMWORKS_ID_KEY"] = os.environ["LMWORKS_PRIVACY_KEY"] = "0" * 32
     with tempfile.TemporaryDirectory(prefix="incremental") as name:
-        found = measure(Path(name), options.files, options.documents, options.shard_bytes, options.repeated)
+        found = measure(
+            Path(name), options.files, options.documents, options.shard_bytes, options.repeated, options.test
+        )
     changes = [each for each in found.values() if isinstance(each, dict) and "share" in each]
     found["ok"] = all(each["equal"] and each["share"] <= MOST for each in changes)
     print(json.dumps(found))

@@ -48,6 +48,12 @@ def test_windows_score_every_token_once_with_enough_before_it(length: int, conte
     assert scored == list(range(1, length))
 
 
+def test_nothing_to_measure_is_told(model: ModelFolder, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("")
+    with pytest.raises(LmworksError, match="there is nothing to measure"):
+        run(model, Documents(tmp_path, "test"), tmp_path / "out")
+
+
 def test_bits_are_those_of_the_models_probabilities(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
     result = run(model, documents, tmp_path / "out", stride=100)
     engine = open_engine(model.path)

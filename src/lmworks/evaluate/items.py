@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from lmworks.errors import LmworksError
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.evaluate.statistics import (
     Comparison,
@@ -93,7 +94,15 @@ class Metric:
         return [float(item[self.weight]) if self.weight else 1.0 for item in items]
 
     def figure(self, items: Sequence[Item], method: str, **evidence: Any) -> Figure:
-        """The figure with its interval, which treats items of one cluster as alike."""
+        """The figure with its interval, which treats items of one cluster as alike.
+
+        Raises LmworksError without an item.
+        """
+        if not items:
+            raise LmworksError(
+                "there is nothing to measure: the task's `data` hold no item of the kind that it asks about, or each "
+                "is longer than the model's context. Look at them with `lmworks show`, and name others in the task"
+            )
         clusters = [item["cluster"] for item in items]
         value, interval, how = self.estimate(items, clusters)
         return Figure(
