@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sqlite3
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -23,8 +24,8 @@ from data_support import quarantined, texts
 
 from lmworks.data.clean.html import html_to_text
 from lmworks.data.clean.normalise import normalise_text
+from lmworks.data.parsers import columns, fields
 from lmworks.data.parsers import docx as word
-from lmworks.data.parsers import fields
 from lmworks.data.parsers.mediawiki import plain_text
 from lmworks.data.sources import sql, unpack
 from lmworks.errors import LmworksError
@@ -173,3 +174,94 @@ def test_markup_that_opens_without_end_is_not_parsed() -> None:
         with pytest.raises(ValueError, match="without closing"):
             plain_text("hello " + opening * 2_000)
     assert "hello" in plain_text("hello {{a}} [http://a b] <ref>c</ref>" * 2_000)
+
+
+SENTENCES = [f"sentence {number:04} of a sound file, longer than what stands in a view itself" for number in range(500)]
+WORDS, NUMBERS = pa.array(SENTENCES), pa.array(range(500), pa.int32())
+VIEWS, BYTES = WORDS.cast(pa.string_view()), WORDS.cast(pa.binary()).cast(pa.binary_view())
+SOUND = {
+    "views": VIEWS,
+    "bytes": BYTES,
+    "dictionary": WORDS.dictionary_encode(),
+    "dictionary of views": pa.DictionaryArray.from_arrays(NUMBERS, VIEWS),
+    "lists": pa.ListArray.from_arrays(range(501), VIEWS),
+    "lists of lists": pa.LargeListArray.from_arrays(range(501), pa.ListArray.from_arrays(range(501), VIEWS)),
+    "lists with a dictionary": pa.ListArray.from_arrays(range(501), WORDS.dictionary_encode()),
+    "fixed lists": pa.FixedSizeListArray.from_arrays(VIEWS, 1),
+    "views of lists": pa.array([[text] for text in SENTENCES], pa.list_view(pa.string())),
+    "fields": pa.StructArray.from_arrays([VIEWS, WORDS.dictionary_encode()], ["view", "dictionary"]),
+    "maps": pa.MapArray.from_arrays(range(501), WORDS, VIEWS),
+    "runs": pa.RunEndEncodedArray.from_arrays(range(1, 501), WORDS),
+    "either": pa.UnionArray.from_dense(pa.array([0] * 500, pa.int8()), NUMBERS, [VIEWS]),
+    "one of two": pa.UnionArray.from_sparse(pa.array([0, 1] * 250, pa.int8()), [VIEWS, WORDS]),
+    "missing": pa.array([[text] if place % 3 else None for place, text in enumerate(SENTENCES)]),
+    "empty lists": pa.array([[]] * 500, pa.list_(pa.string_view())),
+    "no views": pa.array([None] * 500, pa.string_view()),
+    "numbers": pa.array([[1.0] * 10] * 500, pa.list_(pa.float32(), 10)),
+    "identifiers": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16)] * 500, pa.binary(16))),
+}
+
+
+def arrow_file(column: pa.Array, rows: int | None = None, form: Any = pa.ipc.new_stream) -> bytes:
+    table, stream = pa.table({"text": WORDS[: len(column)], "more": column}), io.BytesIO()
+    with form(stream, table.schema) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("rows", [None, 60])
+@pytest.mark.parametrize("form", SOUND)
+def test_all_rows_of_a_sound_arrow_file_are_read(
+    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, form: str, rows: int | None
+) -> None:
+    monkeypatch.setattr(columns, "PART_BYTES", 2_000)
+    monkeypatch.setattr(columns, "MOST_TIMES", 1)
+    _, out = ingest_files({"x.arrow": arrow_file(SOUND[form], rows)}, record_bytes=2**10)
+    assert not quarantined(out)
+    assert texts(out) == SENTENCES
+
+
+def test_an_arrow_file_that_is_no_stream_is_read(ingest_files: Ingest) -> None:
+    _, out = ingest_files({"x.arrow": arrow_file(VIEWS, 60, pa.ipc.new_file)})
+    assert not quarantined(out)
+    assert texts(out) == SENTENCES
+
+
+def test_an_arrow_file_in_an_archive_is_measured_by_its_own_size(ingest_files: Ingest) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.arrow", arrow_file(VIEWS, 60))
+    _, out = ingest_files({"x.zip": packed.getvalue()}, record_bytes=2**10)
+    assert not quarantined(out)
+    assert texts(out) == SENTENCES
+
+
+LONG, ONCE = pa.array(["a" * 2**16]), pa.array([0] * 400, pa.int32())
+GREEDY = {
+    "dictionary": pa.DictionaryArray.from_arrays(ONCE, LONG),
+    "dictionary of lists": pa.DictionaryArray.from_arrays(ONCE, pa.ListArray.from_arrays([0, 1], LONG)),
+    "fields": pa.StructArray.from_arrays([pa.DictionaryArray.from_arrays(ONCE, LONG)], ["a"]),
+    "views of lists": pa.ListViewArray.from_arrays(ONCE, pa.array([1] * 400, pa.int32()), LONG),
+    "runs": pa.RunEndEncodedArray.from_arrays([400], LONG),
+    "either": pa.UnionArray.from_dense(pa.array([0] * 400, pa.int8()), ONCE, [LONG]),
+    "nothing": pa.FixedSizeListArray.from_arrays(pa.nulls(2**23), 2**16),
+}
+
+
+@pytest.mark.parametrize("form", GREEDY)
+def test_a_value_that_an_arrow_file_repeats_is_not_written_out(
+    ingest_files: Ingest, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(columns, "PART_BYTES", 2**18)
+    _, out = ingest_files({"x.arrow": arrow_file(GREEDY[form])}, record_bytes=2**10)
+    (kept,) = quarantined(out)
+    assert "when unpacked" in kept["reason"]
+
+
+def test_a_place_outside_of_an_arrow_files_values_is_damage(ingest_files: Ingest) -> None:
+    raw, places = arrow_file(WORDS), [0, len(SENTENCES[0]), 2 * len(SENTENCES[0])]
+    damaged = raw.replace(struct.pack("<3i", *places), struct.pack("<3i", *places[:2], 7), 1)
+    assert damaged != raw
+    _, out = ingest_files({"x.arrow": damaged, "a.txt": "good"})
+    assert texts(out) == ["good"]
+    assert "not a readable Arrow file" in quarantined(out)[0]["reason"]

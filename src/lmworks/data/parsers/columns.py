@@ -9,46 +9,95 @@ from typing import IO, Any
 
 from lmworks.data.parsers.fields import row_record
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, Unreadable
-from lmworks.lazy import pa, pc, pq
+from lmworks.lazy import NDArray, np, pa, pc, pq
 
+MAGIC = b"ARROW1"
+"""At the beginning of an Arrow file; a stream has none."""
+VIEW_BYTES = 16
+"""Of a view, of which the first four count its text (Arrow columnar format, "Variable-size Binary View")."""
 MOST_TIMES = 200
 """Times its size in the file that a piece may hold when unpacked: one value may stand in millions of rows."""
-BATCH_BYTES, PART_BYTES = 2**29, 2**26
+BATCH_BYTES, PART_BYTES, PART_ROWS = 2**29, 2**26, 10_000
 """Of rows that are in memory at once, and of those that are Python's values."""
 
 
-def _is_text(kind: Any) -> bool:
+def _row_bytes(column: Any) -> NDArray[np.int64]:
+    """Bytes of the values of each row, written out: what many rows share counts in each, what is in none in none."""
+    kind, count = column.type, len(column)
+    if not count:
+        return np.zeros(0, np.int64)
+    if isinstance(column, pa.ExtensionArray):
+        return _row_bytes(column.storage)
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        lengths = np.frombuffer(column.buffers()[1], np.int32)[:: VIEW_BYTES // 4]
+        return lengths[column.offset : column.offset + count] * _numbers(column.is_valid())
     tests = (pa.types.is_string, pa.types.is_binary, pa.types.is_large_string, pa.types.is_large_binary)
-    return any(test(kind) for test in tests)
+    if any(test(kind) for test in tests):
+        return _numbers(pc.binary_length(column))
+    if pa.types.is_dictionary(kind):
+        values: NDArray[np.int64] = np.append(_row_bytes(column.dictionary), 0)  # the last is of a row without a value
+        return values.take(_numbers(column.indices, len(values) - 1))
+    if pa.types.is_run_end_encoded(kind):
+        places: NDArray[np.int64] = column.offset + np.arange(count)
+        return _row_bytes(column.values).take(np.searchsorted(column.run_ends, places, "right"))
+    if pa.types.is_struct(kind):
+        return sum(map(_row_bytes, column.flatten()), np.ones(count, np.int64))
+    if pa.types.is_union(kind):
+        return _union_bytes(column)
+    if pa.types.is_nested(kind):
+        return _list_bytes(column)
+    return np.full(count, 1 if pa.types.is_null(kind) else max(1, kind.bit_width // 8))
 
 
-def _size(column: Any) -> int:
-    """Bytes of a column without a dictionary."""
-    if not pa.types.is_dictionary(column.type):
-        return int(column.nbytes)
-    values = column.dictionary
-    if not _is_text(values.type):
-        return int(column.nbytes)
-    return int(pc.sum(pc.binary_length(values).take(column.indices)).as_py() or 0)
+def _numbers(column: Any, missing: int = 0) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = column.cast(pa.int64()).fill_null(missing).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _list_bytes(column: Any) -> NDArray[np.int64]:
+    """Of lists, maps, and views of lists, which may overlap."""
+    if pa.types.is_map(column.type):
+        lengths = np.diff(_numbers(column.offsets)) * _numbers(column.is_valid())
+    else:
+        lengths = _numbers(pc.list_value_length(column))
+    if pa.types.is_fixed_size_list(column.type):
+        starts: NDArray[np.int64] = (column.offset + np.arange(len(column))) * column.type.list_size
+    else:
+        starts = _numbers(column.offsets)[: len(column)]
+    low, high = int(starts.min(initial=len(column.values))), int((starts + lengths).max(initial=0))
+    before: NDArray[np.int64] = np.append(0, np.cumsum(_row_bytes(column.values.slice(low, max(0, high - low)))))
+    return before.take(starts + lengths - low) - before.take(starts - low)
+
+
+def _union_bytes(column: Any) -> NDArray[np.int64]:
+    found = np.zeros(len(column), np.int64)
+    codes = column.type_codes.to_numpy()
+    places = np.arange(len(column)) if column.type.mode == "sparse" else column.offsets.to_numpy()
+    for number, code in enumerate(column.type.type_codes):
+        of_it = codes == code
+        found[of_it] = _row_bytes(column.field(number))[places[of_it]]
+    return found
 
 
 def _parts(batch: Any) -> Iterator[tuple[int, Any]]:
     """Rows in parts that memory takes, each with its size."""
-    size = sum(map(_size, batch.columns))
-    if size > PART_BYTES and batch.num_rows > 1:
-        half = batch.num_rows // 2
-        yield from _parts(batch.slice(0, half))
-        yield from _parts(batch.slice(half))
-    else:
-        yield size, batch
+    ends = np.cumsum(sum(map(_row_bytes, batch.columns), np.zeros(batch.num_rows, np.int64)))
+    start, done = 0, 0
+    while start < batch.num_rows:
+        stop = max(start + 1, int(np.searchsorted(ends, done + PART_BYTES, "right")))
+        stop = min(stop, start + PART_ROWS)
+        yield int(ends[stop - 1]) - done, batch.slice(start, stop - start)
+        start, done = stop, int(ends[stop - 1])
 
 
-def _parse(batches: Iterable[Any], piece: Piece, stream: IO[bytes], reading: Reading, kind: str) -> Iterator[Found]:
+def _parse(
+    batches: Iterable[Any], piece: Piece, size: int, stream: IO[bytes], reading: Reading, kind: str
+) -> Iterator[Found]:
     """A record a row of record batches; rows before damage are kept. A row is kept apart as JSON."""
-    number, unpacked, most = piece.first_record, 0, max(reading.limit, MOST_TIMES * max(piece.bytes, 0))
+    number, unpacked, most = piece.first_record, 0, max(reading.limit, MOST_TIMES * size)
     try:
-        for size, part in (part for batch in batches for part in _parts(batch)):
-            unpacked += size
+        for each, part in (part for batch in batches for part in _parts(batch)):
+            unpacked += each
             if unpacked > most:
                 raise pa.ArrowInvalid(f"it holds more than {most} bytes when unpacked, which no sound file does")
             for row in part.to_pylist():
@@ -82,7 +131,7 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
             rows = max(1, min(1000, BATCH_BYTES // max(largest, 1)))  # any of which may hold all that stands there
             yield from file.iter_batches(rows, row_groups=list(groups), columns=list(dict.fromkeys(wanted)))
 
-    return _parse(batches(), piece, stream, reading, "Parquet")
+    return _parse(batches(), piece, piece.bytes, stream, reading, "Parquet")
 
 
 def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
@@ -99,12 +148,19 @@ def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) ->
 
 
 def parse_arrow(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """The IPC stream form, as `datasets.save_to_disk` writes it."""
+    """Both IPC forms: the stream, as `datasets.save_to_disk` writes it, and the file with its footer."""
+    size = stream.seek(0, 2)  # its own, also in an archive
+    stream.seek(0)
 
     def batches() -> Iterator[Any]:
-        yield from pa.ipc.open_stream(stream)
+        is_file = stream.read(len(MAGIC)) == MAGIC
+        stream.seek(0)
+        opened = pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
+        for batch in map(opened.get_batch, range(opened.num_record_batches)) if is_file else opened:
+            batch.validate(full=True)  # a place outside of its values would end this process
+            yield batch
 
-    return _parse(batches(), piece, stream, reading, "Arrow")
+    return _parse(batches(), piece, size, stream, reading, "Arrow")
 
 
 PARQUET = Form(parse_parquet, cut_parquet, seeks=True, endings=(".parquet",), about="Rows of a Parquet file.")
