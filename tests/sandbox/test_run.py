@@ -156,6 +156,63 @@ def test_tests_that_turn_out_to_be_beyond_judging_are_told(sandbox: Sandbox, tes
     assert found.kind == "unjudged" and found.reason.startswith(reason)
 
 
+ZERO = "def add(a, b):\n    return 0"
+BASE = "    a, b, c = 0, 0, 0\n    def test_it(self):\n        assert add(self.a, self.b) == self.c\n"
+FACTORY = "def make(a, b, c):\n    def test():\n        assert add(a, b) == c\n    return test\n"
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        f"class Base:\n{BASE}class TestZero(Base):\n    pass\nclass TestOne(Base):\n    a, b, c = 1, 2, 3",
+        f"class Base:\n{BASE}class TestOne(Base):\n    a, b, c = 1, 2, 3\nBase().test_it()",
+        f"{FACTORY}test_zero = make(0, 0, 0)\ntest_one = make(1, 2, 3)",
+        f"{FACTORY}test_zero = make(0, 0, 0)\ntest_one = make(1, 2, 3)\ntest_zero()",
+        "def test_add(a=1, b=2):\n    assert add(a, b) == a + b\ntest_add(0, 0)",
+        "def test_add(*given):\n    a, b = given or (1, 2)\n    assert add(a, b) == a + b\ntest_add(0, 0)",
+        "def test_zero(): assert add(0, 0) == 0\ndef test_one(): assert add(1, 2) == 3\n"
+        "for each in (test_zero, test_one):\n    try:\n        each()\n    except AssertionError:\n        print('no')",
+        "from functools import partial\ndef one(n):\n    assert add(n, 2) == n + 2\ntest_one = partial(one, 1)\n"
+        "assert add(0, 0) == 0",
+        f"class One:\n{BASE}one = One()\nOne().test_it()\none.c = 3\none.a = 3\ntest_one = one.test_it",
+        "class TestAll:\n    @classmethod\n    def test_one(cls):\n        assert add(1, 2) == 3\n"
+        "assert add(0, 0) == 0",
+        "class TestAll:\n    class TestOne:\n        def test_one(self):\n            assert add(1, 2) == 3\n"
+        "assert add(0, 0) == 0",
+        "class AddTests:\n    def test_one(self):\n        assert add(1, 2) == 3\nassert add(0, 0) == 0",
+        "assert add(0, 0) == 0\ndef run_all():\n    assert add(1, 2) == 3\nif __name__ == '__main__':\n    run_all()",
+        "if __name__ == '__main__':\n    assert add(1, 2) == 3",
+    ],
+)
+def test_what_tests_hold_is_run_however_it_was_made(sandbox: Sandbox, tests: str) -> None:
+    assert verdict(sandbox, "def add(a, b):\n    return a + b", tests) == Verdict("passed")
+    found = verdict(sandbox, ZERO, tests)
+    assert found.kind == "failed" and found.reason.startswith("AssertionError in line ")
+
+
+def test_tests_that_call_themselves_are_called_once(sandbox: Sandbox) -> None:
+    once = "seen = []\ndef test_one():\n    seen.append(1)\n    assert f(len(seen)) == 1\ntest_one()"
+    method = (
+        "class TestF:\n    seen = []\n    def test_one(self):\n        self.seen.append(1)\n"
+        "        assert f(len(self.seen)) == 1\nTestF().test_one()"
+    )
+    needing = "def test(candidate):\n    assert candidate(1) == 1\ntest(f)"
+    for tests in (once, method, needing):
+        assert verdict(sandbox, "def f(a):\n    return a", tests) == Verdict("passed")
+
+
+def test_what_one_function_needs_is_not_given_by_the_call_of_another(sandbox: Sandbox) -> None:
+    tests = "def make():\n    def test(n):\n        assert f(n) == 1\n    return test\n"
+    tests += "test_one, test_two = make(), make()\n"
+    assert verdict(sandbox, "def f(a):\n    return 1", f"{tests}test_one(1)").kind == "unjudged"
+    assert verdict(sandbox, "def f(a):\n    return 1", f"{tests}test_one(1)\ntest_two(2)").kind == "passed"
+
+
+def test_a_function_of_the_program_is_no_test_by_its_name(sandbox: Sandbox) -> None:
+    tests = "assert test_prime(7) and not test_prime(8)"
+    assert verdict(sandbox, "def test_prime(n):\n    return n == 7", tests) == Verdict("passed")
+
+
 def test_a_test_that_hides_a_failure_of_the_program_does_not_pass(sandbox: Sandbox) -> None:
     tests = "for _ in range(3):\n    try:\n        assert f(1) == 1\n    except BaseException:\n        pass"
     assert verdict(sandbox, "import os\ndef f(a):\n    os._exit(0)", tests) == Verdict("failed", "the program ended")

@@ -9,11 +9,18 @@ import ast
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-MADE, BEGUN = "__assertion_made__", "__function_begun__"
+MADE, BEGUN, BROKEN = "__assertion_made__", "__function_begun__", "__function_broken__"
 """Names of the marks in tests."""
+NEW, FUNCTION = "__new_function__", "__function__"
+"""What is called when a `def` runs, and the parameter that holds what it gave, by which functions are told apart."""
 FIXTURES = ("setup", "setUp", "teardown", "tearDown")
+CLASSES = ("Test", "Tests", "TestCase")
+"""How names of test classes end that do not begin with `Test`."""
+CALLED = (types.FunctionType, types.MethodType, partial)
+"""What is a test if its name says so."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Block = ast.If | ast.Try | ast.For | ast.While | ast.With
@@ -28,8 +35,7 @@ def checked(tests: str) -> ast.Module:
             if isinstance(statements, list):
                 setattr(node, field, [each for statement in statements for each in _marked(statement)])
         if isinstance(node, Function):
-            line = min(each.lineno for each in (node, *node.decorator_list))
-            node.body.insert(0, _mark(BEGUN, node.body[0], line))
+            _mark_function(node)
     return ast.fix_missing_locations(tree)
 
 
@@ -47,8 +53,20 @@ def _raises(statement: ast.stmt) -> bool:
     )
 
 
-def _mark(name: str, place: ast.stmt, *arguments: int) -> ast.stmt:
-    call = ast.Call(ast.Name(name, ast.Load()), [ast.Constant(each) for each in arguments], [])
+def _mark_function(node: Function) -> None:
+    """Let it say when it begins, and when an exception ends it: itself, as made by one of the times that its `def` ran,
+    and what it was given first, which is the object of a method."""
+    first = [each.arg for each in (*node.args.posonlyargs, *node.args.args)][:1]
+    node.args.kwonlyargs.append(ast.arg(FUNCTION))
+    node.args.kw_defaults.append(ast.Call(ast.Name(NEW, ast.Load()), [], []))
+    place = node.body[0]
+    again = ast.copy_location(ast.Raise(), place)
+    broken = ast.ExceptHandler(ast.Name("BaseException", ast.Load()), None, [_mark(BROKEN, place, FUNCTION), again])
+    node.body = [_mark(BEGUN, place, FUNCTION, *first), ast.copy_location(ast.Try(node.body, [broken], [], []), place)]
+
+
+def _mark(name: str, place: ast.stmt, *given: str) -> ast.stmt:
+    call = ast.Call(ast.Name(name, ast.Load()), [ast.Name(each, ast.Load()) for each in given], [])
     return ast.copy_location(ast.Expr(call), place)
 
 
@@ -60,44 +78,74 @@ class Checks:
         """Assertions that held."""
         self.unjudged = ""
         """Why nobody can run all of them."""
-        self._begun = set[int]()
+        self._begun, self._broken = set[tuple[object, type | None]](), set[object]()
+        """Functions that were called, with the classes that they were called for; and those that an exception ended."""
 
     @property
-    def names(self) -> dict[str, Callable[..., None]]:
+    def names(self) -> dict[str, Callable[..., object]]:
         """What the marks call."""
-        return {MADE: self._make, BEGUN: self._begun.add}
+        return {MADE: self._make, BEGUN: self._begin, BROKEN: self._broken.add, NEW: object}
 
     def _make(self) -> None:
         self.made += 1
 
+    def _begin(self, function: object, first: object = None) -> None:
+        self._begun |= {(function, None), (function, first if isinstance(first, type) else type(first))}
+
     def run_rest(self, namespace: Mapping[str, Any]) -> None:
-        """Call the test functions, and those of test classes, which nothing called yet, as pytest does."""
+        """Call the test functions, and those of test classes, that no call yet ran to its end with what they take
+        themselves, as pytest does; one that takes what it need not may have been called with something else."""
         for name, each in [*namespace.items()]:
-            if isinstance(each, type) and name.startswith("Test"):
-                self._run_class(each)
-            elif isinstance(each, types.FunctionType) and each.__code__.co_firstlineno not in self._begun:
-                if name.startswith(FIXTURES):
-                    self.unjudged = f"have {name}, which nothing calls"
-                elif name.startswith("test"):
-                    self._run(name, each)
+            if isinstance(each, type):
+                if _holds_tests(name, each):
+                    self._run_class(each)
+            else:
+                self._run(name, each, None)
 
     def _run_class(self, kind: type) -> None:
         for name in dir(kind):
-            method = getattr(kind, name)
-            if not isinstance(method, types.FunctionType) or method.__code__.co_firstlineno in self._begun:
-                continue
-            if name.startswith(FIXTURES):
-                self.unjudged = f"have {name}, which nothing calls"
-            elif name.startswith("test"):
-                self._run(name, getattr(kind(), name))
+            member = getattr(kind, name)
+            if not isinstance(member, type):
+                self._run(name, member, kind)
+            elif _holds_tests(name, member) and member.__qualname__ == f"{kind.__qualname__}.{name}":
+                self._run_class(member)
 
-    def _run(self, name: str, test: Callable[[], object]) -> None:
-        needed = [
-            each
-            for each in inspect.signature(test).parameters.values()
-            if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-        ]
-        if needed or inspect.isgeneratorfunction(test):
+    def _run(self, name: str, test: Callable[..., object], kind: type | None) -> None:
+        if not name.startswith(("test", *FIXTURES)) or not isinstance(test, CALLED):
+            return
+        static = kind is None or isinstance(inspect.getattr_static(kind, name), staticmethod)
+        of_object = not static and isinstance(test, types.FunctionType)
+        function = (getattr(getattr(test, "__func__", test), "__kwdefaults__", None) or {}).get(FUNCTION)
+        begun = (function, None if static else kind) in self._begun
+        if name.startswith(FIXTURES):
+            if not begun:
+                self.unjudged = f"have {name}, which nothing calls"
+            return
+        needed, optional = _parameters(test, of_object)
+        if begun and needed:
+            return
+        if begun and not optional and function not in self._broken and isinstance(test, types.FunctionType):
+            return
+        if needed or inspect.isgeneratorfunction(test) or (of_object and kind and _parameters(kind)[0]):
             self.unjudged = f"have {name}, which nothing calls with what it needs"
+        elif of_object and kind:
+            getattr(kind(), name)()
         else:
             test()
+
+
+def _holds_tests(name: str, kind: type) -> bool:
+    return name.startswith("Test") or (name.endswith(CLASSES) and not kind.__subclasses__())
+
+
+def _parameters(test: Callable[..., object], of_object: bool = False) -> tuple[list[str], list[str]]:
+    """Names of those that it needs beside its object, and of those that it takes beside them."""
+    try:
+        found = [each for each in inspect.signature(test).parameters.values() if each.name != FUNCTION]
+    except (TypeError, ValueError):  # of what tells nothing about itself
+        return [], []
+    various = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if of_object and found and found[0].kind not in various:
+        del found[0]
+    needed = [each.name for each in found if each.default is each.empty and each.kind not in various]
+    return needed, [each.name for each in found if each.name not in needed]

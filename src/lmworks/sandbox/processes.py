@@ -227,12 +227,15 @@ def _run_once(program: str, limits: Limits, calls: tuple[int, int], answers: tup
     _answer(_loaded("program", program, {}, seed=0), unpacked(call))
 
 
-def _loaded(name: str, code: str | ast.Module, known: Mapping[str, object], seed: int | str) -> dict[str, Any]:
-    """The names of a module that was run."""
+def _loaded(
+    file: str, code: str | ast.Module, known: Mapping[str, object], seed: int | str, name: str = ""
+) -> dict[str, Any]:
+    """The names of a module that was run, by the name of its file if it has no other."""
+    name = name or file
     module = sys.modules[name] = types.ModuleType(name)
     module.__dict__.update(known)
     random.seed(seed)  # so that the same answer is worth the same
-    exec(compile(code, f"<{name}>", "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - which is what all this is for
+    exec(compile(code, f"<{file}>", "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - which is what all this is for
     return module.__dict__
 
 
@@ -333,10 +336,11 @@ def _run_tests(limits: Limits) -> None:
     program, tests, functions = receive(TOLD)
     send(CHANNEL, program)
     asked, checks, reason = _Program(), Checks(), ""
-    names = {name: asked.function(name) for name in functions} | checks.names
+    names = {name: asked.function(name) for name in functions}
     seed = hashlib.sha256(tests.encode("utf-8", "surrogatepass")).hexdigest()  # which no program knows: it is not told
     try:
-        checks.run_rest(_loaded("tests", checked(tests), names, seed))
+        loaded = _loaded("tests", checked(tests), names | checks.names, seed, "__main__")
+        checks.run_rest({name: each for name, each in loaded.items() if each is not names.get(name)})
     except BaseException as error:
         reason = _reason(error)
     unjudged = asked.unjudged or checks.unjudged
