@@ -79,6 +79,25 @@ def test_a_call_leaves_nothing_to_the_next(sandbox: Sandbox) -> None:
     assert verdict(sandbox, program, "for _ in range(3):\n    assert count(5) == 1").kind == "passed"
 
 
+LOOK = """
+import sys, time
+
+def look(seconds):
+    frame, found = sys._getframe(), []
+    while frame := frame.f_back:
+        found += [f"{frame.f_code.co_name} {name} {value}" for name, value in frame.f_locals.items() if name[0] != '_']
+    while time.process_time() < seconds:
+        pass
+    return [each for each in found if ' at 0x' not in each and 'Frozen' not in each]
+"""
+
+
+def test_what_a_program_finds_in_the_frames_above_is_the_same_in_every_call(sandbox: Sandbox) -> None:
+    tests = "first, second, third = look(0.1), look(0.3), look(0.1)\nassert first and first == third\n"
+    tests += "def others(found):\n    return [each for each in found if each.split()[1] not in ('call', 'arguments')]\n"
+    assert verdict(sandbox, LOOK, f"{tests}assert others(first) == others(second)") == Verdict("passed")
+
+
 def test_many_calls_take_none_of_the_time_of_the_program(sandbox: Sandbox) -> None:
     tests = "for number in range(400):\n    assert same(number) == number"
     assert verdict(sandbox, "def same(a):\n    return a", tests) == Verdict("passed")

@@ -90,8 +90,9 @@ def prepare() -> None:
     _must("prctl(PR_SET_NO_NEW_PRIVS)", _libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
 
 
-def confine(seconds: int, memory: int) -> None:
-    """Limit this process for good, to `seconds` of processor time and `memory` bytes with what it has.
+def confine(seconds: int | None, memory: int) -> None:
+    """Limit this process for good, to `memory` bytes with what it has, and to `seconds` of processor time; None leaves
+    those that it is limited to.
 
     Raises CannotConfine.
     """
@@ -99,7 +100,8 @@ def confine(seconds: int, memory: int) -> None:
     if version := landlock_version():
         restrict_by_landlock(version)
     none = resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK
-    limits = {resource.RLIMIT_CPU: seconds, resource.RLIMIT_AS: memory, resource.RLIMIT_NOFILE: 5}
+    limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_NOFILE: 5}
+    limits |= {} if seconds is None else {resource.RLIMIT_CPU: seconds}
     for limit, value in {**dict.fromkeys(none, 0), **limits}.items():
         resource.setrlimit(limit, (value, value))
     _filter(PROGRAM)

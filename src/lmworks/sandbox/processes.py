@@ -74,8 +74,9 @@ class Limits(NamedTuple):
     seconds: int
     memory: int
 
-    def confine(self) -> None:
-        confine(*self)
+    def confine(self, timed: bool = True) -> None:
+        """Raises CannotConfine; without `timed`, processor time is what it was limited to before."""
+        confine(self.seconds if timed else None, self.memory)
 
 
 def main(control: int, seconds: int, memory: int) -> None:
@@ -169,16 +170,14 @@ def _look_as_child(limits: Limits, writer: int) -> None:
 
 def _run_program(limits: Limits) -> None:
     """Answer calls, each in a process of its own, which knows of no other call: what a program kept of one would pass
-    for what it has to find again in the next. This process runs no program, and holds neither a call nor an answer:
-    whatever is in its memory, a program could find in the copy of it that it runs in."""
+    for what it has to find again in the next. This process runs no program, and holds neither a call nor an answer, nor
+    how many there were or what they took: whatever it holds, a program could find in the copy of it that it runs in."""
     confine_parent(limits.memory)
     program = unpacked(receive_frame(CHANNEL, MESSAGE_BYTES))
     gc.freeze()
-    left, ended = float(limits.seconds), 0
+    ended = 0
     while not ended:
-        courier = _forked(partial(_carry, program, limits, left))
-        _, ended, usage = os.wait4(courier, 0)  # with what it has waited for
-        left -= max(usage.ru_utime + usage.ru_stime - CALL_SECONDS, 0)
+        ended = os.waitpid(_forked(partial(_carry, program, limits)), 0)[1]
 
 
 def _forked(work: Callable[[], None]) -> int:
@@ -189,23 +188,26 @@ def _forked(work: Callable[[], None]) -> int:
     status = 1
     try:
         end_with_parent()
-        if os.getppid() == parent:  # else it ended before that
+        orphaned = os.getppid() != parent  # it ended before that
+        del parent  # which a program could tell calls by
+        if not orphaned:
             work()
             status = 0
     finally:
         os._exit(status)
 
 
-def _carry(program: str, limits: Limits, left: float) -> None:
-    """Bring one call to a process that runs the program, and what that says first back, as it is. Raises Ended."""
+def _carry(program: str, limits: Limits) -> None:
+    """Bring one call, with the seconds that it has, to a process that runs the program, and what that says first back,
+    as it is, with the seconds that it took. Raises Ended."""
     calls, answers = os.pipe(), os.pipe()
-    child = _forked(partial(_run_once, program, limits._replace(seconds=math.ceil(max(left, 1))), calls, answers))
+    child = _forked(partial(_run_once, program, limits, calls, answers))
     os.close(calls[0])
     os.close(answers[1])
+    seconds = min(max(int(unpacked(receive_frame(CHANNEL, WORDS))), 1), limits.seconds)
     call = receive_frame(CHANNEL, MESSAGE_BYTES)
     try:
-        if left <= 0:
-            raise NotLiteral(f"more than {limits.seconds} seconds of processor time")
+        resource.prlimit(child, resource.RLIMIT_CPU, (seconds, seconds))
         send_frame(calls[1], call)
         answer = receive_frame(answers[0], ANSWER_BYTES)
     except Ended:
@@ -213,17 +215,19 @@ def _carry(program: str, limits: Limits, left: float) -> None:
     except NotLiteral as error:
         answer = packed(["refused", str(error)])
     os.kill(child, signal.SIGKILL)  # which is not reaped yet, so the number is its own
-    os.waitpid(child, 0)
+    usage = os.wait4(child, 0)[2]
+    send(CHANNEL, max(usage.ru_utime + usage.ru_stime - CALL_SECONDS, 0))
     send_frame(CHANNEL, answer)
 
 
 def _run_once(program: str, limits: Limits, calls: tuple[int, int], answers: tuple[int, int]) -> None:
-    """Run the program, and answer one call of it."""
+    """Run the program, and answer one call of it. All that stands in this frame and those above it is the same for each
+    call but the call itself."""
     os.close(calls[1])
     call = receive_frame(calls[0], MESSAGE_BYTES)
     os.dup2(answers[1], CHANNEL)
     os.closerange(CHANNEL + 1, FILES)
-    limits.confine()
+    limits.confine(timed=False)
     _answer(_loaded("program", program, {}, seed=0), unpacked(call))
 
 
@@ -275,8 +279,10 @@ class _Stop(BaseException):
 class _Program:
     """The program as its tests see it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: int) -> None:
         self.calls = 0
+        self.seconds, self.left = seconds, float(seconds)
+        """Of processor time that all its calls have, and that is left of them."""
         self.broken = self.unjudged = ""
         """Why its answers are worth nothing, and why nobody can tell."""
 
@@ -302,7 +308,11 @@ class _Program:
             self.unjudged = f"give {name} {error}"
             raise _Stop from error
         try:
+            if self.left <= 0:
+                raise NotLiteral(f"more than {self.seconds} seconds of processor time")
+            send(CHANNEL, math.ceil(self.left))
             send_frame(CHANNEL, message)
+            self.left -= receive(CHANNEL, WORDS)
             answer = receive(CHANNEL, ANSWER_BYTES)
             send_frame(TOLD, b"")
             match answer:
@@ -335,7 +345,7 @@ def _run_tests(limits: Limits) -> None:
     limits.confine()
     program, tests, functions = receive(TOLD)
     send(CHANNEL, program)
-    asked, checks, reason = _Program(), Checks(), ""
+    asked, checks, reason = _Program(limits.seconds), Checks(), ""
     names = {name: asked.function(name) for name in functions}
     seed = hashlib.sha256(tests.encode("utf-8", "surrogatepass")).hexdigest()  # which no program knows: it is not told
     try:
