@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, TextIO
 
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""All control characters but tab and new line, and those that turn the direction of writing (UAX #9, section 2)."""
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
+"""All control characters but tab and new line."""
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of writing until it ends (UAX #9, section 2). Marks of one place belong to the words."""
 
 
-def shown(text: str) -> str:
-    """A text with its control characters written out, as JSON does."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+def shown(text: str, *, turning: bool = True) -> str:
+    """A text with its control characters written out, as JSON does; those that turn its direction where told."""
+    text = _CONTROL.sub(_written_out, text)
+    return _TURNING.sub(_written_out, text) if turning else text
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 class Shown:
-    """A stream on which everything is written as `shown`."""
+    """A stream on which everything is written as `shown`; what turns the direction is kept for a file or a pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self.rich_proxied_file = stream  # where `rich` writes, whose texts the display has made plain already
+        self._turning = stream.isatty()
 
     def write(self, text: str) -> int:
         """Write a text; returns its length before."""
-        self.rich_proxied_file.write(shown(text))
+        self.rich_proxied_file.write(shown(text, turning=self._turning))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.rich_proxied_file, name)
+
+
+def print_coloured(text: str) -> None:
+    """Print a text of which all but our own colours is `shown` already."""
+    print(text, file=raw(sys.stdout))
+
+
+def raw(stream: TextIO) -> TextIO:
+    """The stream below one that shows, for what makes texts of others plain itself."""
+    found: TextIO = getattr(stream, "rich_proxied_file", stream)
+    return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+import pty
 import random
 import subprocess
 import sys
@@ -169,6 +171,21 @@ def lmworks(folder: Path, *arguments: str, code: int = 0) -> subprocess.Complete
     output, errors = process.communicate(timeout=300)
     assert process.returncode == code, output + errors
     return subprocess.CompletedProcess(arguments, code, output, errors)
+
+
+def on_terminal(folder: Path, *arguments: str) -> str:
+    """What the command writes, on a terminal of its own."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "LMWORKS_ID_KEY": "a key for tests only", "OMP_NUM_THREADS": "1", "TERM": "xterm"}
+    command = [sys.executable, "-m", "lmworks", *arguments]
+    said = b""
+    with subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError), os.fdopen(ours, "rb", buffering=0) as stream:  # which is an error at its end
+            while chunk := stream.read(2**16):
+                said += chunk
+    assert process.returncode == 0, said
+    return said.decode()
 
 
 def made(said: str) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from e2e.small_recipe import lmworks
+from e2e.small_recipe import lmworks, on_terminal
 from published import write_published
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,17 @@ def test_a_check_shows_the_mask_and_what_was_found_and_trains_nothing(project: P
     page = (project / ".lmworks" / "reports" / "talk.html").read_text()
     assert "Checked before training" in page
     assert "<mark>On day" in page
+
+
+def test_a_check_on_a_terminal_colours_what_is_learned_and_nothing_else(project: Path) -> None:
+    lines = project / "turns" / "lines.jsonl"
+    lines.write_text(lines.read_text().replace("Rain", "Rain\\u001b[32m\\u202e\\u200f"))
+    said = on_terminal(project, "check", "recipe.yaml", "tuned")
+    assert "\x1b[32mOn day" in said and "what is green is learned" in said
+    assert not re.search(r"\\u00[01]", said.replace(r"Rain\u001b[32m", "Rain[32m"))
+    assert "\u202e" not in said and not re.search("Rain.{0,3}\x1b", said)
+    piped = lmworks(project, "check", "recipe.yaml", "tuned").stdout
+    assert "⟦On day" in piped and "\x1b" not in piped
 
 
 def test_a_check_that_refuses_says_why_with_exit_code_3_and_so_does_a_build(project: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from lmworks.cli.options import JsonOption, RecipeArgument, SetOption, StoreOption, tell
 from lmworks.errors import UsageError
+from lmworks.terminal import print_coloured
 
 
 def bases(
@@ -58,6 +59,9 @@ def check(
         for name in wanted:
             run(workspace, display, until=name, remember=False)
     found = {name.removesuffix("/check"): workspace.build.artifacts[name] for name in wanted}
-    colour, plan = sys.stdout.isatty(), workspace.plan
+    colour, plan = sys.stdout.isatty() and not as_json, workspace.plan
     words = [as_text(model, artifact, plan.prediction(model), colour=colour) for model, artifact in found.items()]
+    if colour:
+        print_coloured("\n".join(words))
+        return
     tell("\n".join(words), {model: checked(artifact) for model, artifact in found.items()}, as_json)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from lmworks.pipeline.build import Display
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.stage import Progress
+from lmworks.terminal import raw
 from lmworks.terminal import shown as plain
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class LiveDisplay:
         from rich.console import Console
         from rich.live import Live
 
-        self.console: Console = Console(stderr=True, highlight=False)
+        self.console: Console = Console(file=raw(sys.stderr), highlight=False)
         self._progress: LiveProgress | None = None
         self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True)
         self._live.start()

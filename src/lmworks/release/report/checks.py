@@ -9,6 +9,7 @@ from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.inspect.hidden import hide
 from lmworks.release.render.words import duration, number, size, visible_lines
+from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST
 from lmworks.train.preflight.check import as_text as sample_in_words
 from lmworks.train.preflight.inspection import Piece
@@ -106,13 +107,13 @@ def _length(counts: Mapping[str, int], samples: str) -> str:
 
 
 def as_text(model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool) -> str:
-    """For a terminal: samples with their mask, then what was found."""
-    shown = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact)]
+    """For a terminal: samples with their mask, then what was found; with `colour`, all but that is `shown`."""
+    visible = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact)]
     told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted).items())
-    learned = "green" if colour else "in ⟦ ⟧"
+    words = f"{model}: what is {'green' if colour else 'in ⟦ ⟧'} is learned\n{told}"
     return "\n\n".join(
         [
-            *(sample_in_words(sample, colour=colour) for sample in shown),
-            f"{model}: what is {learned} is learned\n{told}",
+            *(sample_in_words(sample, colour=colour) for sample in visible),
+            shown(words) if colour else words,
         ]
     )

@@ -16,6 +16,7 @@ from lmworks.data.forms.forms import Fault, check_turns
 from lmworks.errors import GateRefused
 from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST, PackedRows, Shards
 from lmworks.tokens.tokenizer import FILES, Tokenizer, TokenizerFolder
 from lmworks.train.configs.train import TrainConfig
@@ -76,9 +77,11 @@ def check(
 
 
 def as_text(sample: Sequence[Piece], *, colour: bool = False) -> str:
-    """A sample for a terminal: what is trained is green, or stands in ⟦ ⟧."""
+    """A sample for a terminal: what is trained is green, all else `shown`; or it stands in ⟦ ⟧."""
     marks = {True: ("\x1b[32m", "\x1b[0m"), False: ("\x1b[2m", "\x1b[0m")} if colour else {True: "⟦⟧", False: ("", "")}
-    return "".join(f"{marks[trained][0]}{text}{marks[trained][1]}" for text, trained in sample)
+    return "".join(
+        f"{marks[trained][0]}{shown(text) if colour else text}{marks[trained][1]}" for text, trained in sample
+    )
 
 
 # ---------------------------------------------------------------- what is wrong, and how to mend it
