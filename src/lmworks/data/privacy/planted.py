@@ -60,7 +60,8 @@ def copies_of(documents: Documents) -> list[list[Copy]]:
 
     A document that comes or goes changes few groups.
     """
-    places = {name: place for place, name in enumerate(_sample(documents))}
+    lowest = heapq.nsmallest(COPIES, shard_ids(documents.path), key=digest_text)
+    places = {name: place for place, name in enumerate(lowest)}
     groups: list[list[Copy]] = [[] for _ in range(GROUPS)]
     for shard in documents.shards() if places else ():
         columns = read_columns(shard, ["id", "text"])
@@ -70,10 +71,6 @@ def copies_of(documents: Documents) -> list[list[Copy]]:
                 group = groups[int(digest_text(text)[:8], 16) % GROUPS]
                 group += [Copy(text, number) for number in range(len(range(places[name], COPIES, len(places))))]
     return groups
-
-
-def _sample(documents: Documents) -> list[str]:
-    return heapq.nsmallest(COPIES, shard_ids(documents.path), key=digest_text)
 
 
 def count_found(
@@ -88,7 +85,7 @@ def count_found(
     """
     kinds = _kinds(detectors, guessed)
     counts = Counter({_COPIES: len(copies)} if kinds else {})
-    planted = [_values().plant(copy, kinds) for copy in copies] if kinds else []
+    planted = [_Values().plant(copy, kinds) for copy in copies] if kinds else []
     entities = entities_of([text for text, _, _ in planted]) if entities_of else [[]] * len(planted)
     for (text, plants, stretches), spans in zip(planted, entities, strict=True):
         findings = {(each.kind, each.start, each.end) for each in scan(text, detectors, linked(text, spans))}
@@ -119,10 +116,6 @@ def _share(name: str, right: int, n: int) -> Figure:
 
 
 @functools.cache
-def _values() -> _Values:
-    return _Values()
-
-
 class _Values:
     """Made-up values and where they are put, the same in every run."""
 
