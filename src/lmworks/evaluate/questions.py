@@ -24,7 +24,7 @@ class DrawnConfig(TaskConfig):
 
     kind: str
     limit: int | None = Field(200, ge=1, description="Questions drawn; 200 tell 0.04 from nothing in most cases.")
-    seed: int = Field(0, description="Draws the questions: equal for all models, or they could not be compared.")
+    seed: int = Field(0, description="Draws the questions, the same for all models.")
 
 
 class QuestionsConfig(DrawnConfig):
