@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
-from lmworks.errors import UsageError
+from lmworks.errors import LmworksError, UsageError
 from lmworks.graph import CLASSES
 from lmworks.lazy import np
+from lmworks.model.folder import family_of
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
 
@@ -166,3 +167,12 @@ def test_what_fits_is_read(tmp_path: Path, settings: list[str]) -> None:
 def test_files_of_a_base_that_cannot_be_read_are_not_told_of_when_a_recipe_is_read(tmp_path: Path) -> None:
     (tmp_path / "base.gguf").write_bytes(b"GGUF, cut short")
     load(tmp_path, "tuned.from=theirs", "theirs.path=base.gguf", asked("{kind: perplexity, data: texts}", "theirs"))
+
+
+def test_labels_without_numbers_are_told_with_their_file_and_stop_no_recipe(tmp_path: Path) -> None:
+    published(tmp_path / "theirs", "llama", "LlamaForSequenceClassification")
+    file = tmp_path / "theirs" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "id2label": {"good": "good"}}))
+    with pytest.raises(LmworksError, match=f"{file}: .*expected"):
+        family_of(file.parent)
+    assert load(tmp_path, "models.theirs.path=theirs").name == "small"

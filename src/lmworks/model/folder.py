@@ -290,8 +290,9 @@ def family_of(folder: Path) -> Family | None:
         return None
     if found.get("is_encoder_decoder") is True:
         return "encoder-decoder"
-    if name.endswith(SCORED) and is_native(folder) and len(_labels(found)) == 1:
-        return "reward model"
+    with told(folder / "config.json", "labels by their numbers in `id2label`"):
+        if name.endswith(SCORED) and is_native(folder) and len(_labels(found)) == 1:
+            return "reward model"
     return next((family for ending, family in FAMILIES.items() if name.endswith(ending)), None)
 
 
