@@ -265,3 +265,24 @@ def test_a_place_outside_of_an_arrow_files_values_is_damage(ingest_files: Ingest
     _, out = ingest_files({"x.arrow": damaged, "a.txt": "good"})
     assert texts(out) == ["good"]
     assert "not a readable Arrow file" in quarantined(out)[0]["reason"]
+
+
+ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c) select x as text from c where x < 0"
+
+
+def test_a_query_of_no_file_is_read_and_one_that_gives_no_row_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = sql.Sql(
+        kind="sql",
+        url="sqlite:///:memory:",
+        query="select 1 as text",
+        date="2024-05-01",
+        licence="MIT",
+        folder=tmp_path,
+    )
+    assert len(source.walk()) == 1
+    monkeypatch.setattr(sql, "MOST_SECONDS", 0)
+    with pytest.raises(LmworksError, match="ran longer than 0 seconds without a row") as told:
+        source.model_copy(update={"query": ENDLESS}).walk()
+    assert "password" not in str(told.value)

@@ -107,7 +107,8 @@ class Sql(ParsedSource, FolderSource):
             if engine.dialect.name == "sqlite":
                 sqlalchemy.event.listen(engine, "connect", _read_only)
                 sqlalchemy.event.listen(engine, "connect", wait)  # which lets a second Ctrl-C through, too
-                most = max(MOST_BYTES, MOST_TIMES * Path(address.database or os.devnull).stat().st_size)
+                file = Path(address.database or os.devnull)  # there is none of a database in memory
+                most = max(MOST_BYTES, MOST_TIMES * (file.stat().st_size if file.exists() else 0))
             with engine.connect() as connection:
                 if engine.dialect.name == "postgresql":
                     connection = connection.execution_options(postgresql_readonly=True)
@@ -124,6 +125,11 @@ class Sql(ParsedSource, FolderSource):
                     yield line
         except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
             fault = str(getattr(error, "orig", None) or error)  # without the parameters, which may be personal
+            if fault == "interrupted" and time.monotonic() - heard[0] > MOST_SECONDS:  # and not by a Ctrl-C
+                raise LmworksError(
+                    f"Source {self.label}: the query ran longer than {MOST_SECONDS} seconds without a row. Mend "
+                    "`query`, or export what it is to give"
+                ) from None
             secret = address.password
             fault = fault.replace(secret, "***") if secret else fault
             raise LmworksError(
