@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from lmworks.cli.artifacts import gc
 from lmworks.data.identity import KEY_FILE, PRIVACY_KEY, key_digest, load_id_key
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import write_atomically
@@ -92,6 +94,53 @@ def test_a_recipe_that_is_renamed_has_no_namesake(recipe: Path) -> None:
     renamed = recipe.rename(recipe.with_name("renamed.yaml"))
     assert "was built in this store" not in build(renamed)
     assert open_workspace(renamed).store.builds.names == ["small"]
+
+
+def test_recipes_of_two_folders_whose_stores_are_links_to_one_are_told_apart(recipe: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "recipe.yaml"
+    shutil.copytree(recipe.parent, other.parent)
+    (tmp_path / "disk").mkdir()
+    for folder in (recipe.parent, other.parent):
+        (folder / ".lmworks").symlink_to(tmp_path / "disk")
+    build(recipe)
+    first = stored(recipe, "private")
+    assert f"{recipe} was built in this store under the name 'small', too" in build(other)
+    assert first not in unused_artifacts(open_workspace(other).store)
+
+
+def test_a_recipe_that_is_given_another_name_is_kept_under_that_alone(recipe: Path) -> None:
+    variant = recipe.with_name("variant.yaml")
+    variant.write_text(RECIPE.replace("from: raw", "from: raw, actions: {email: keep}"))
+    build(recipe)
+    before = stored(recipe, "private")
+    build(variant)
+    recipe.write_text(RECIPE.replace("name: small", "name: other").replace("private", "hidden"))
+    build(recipe)
+    store = open_workspace(recipe).store
+    assert store.builds.names == ["other", "small"]
+    assert before in unused_artifacts(store) or before == stored(recipe, "hidden")
+
+
+def test_what_a_recipe_that_is_out_of_reach_was_built_as_is_kept_and_told(
+    recipe: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shared, other = tmp_path / "shared", tmp_path / "other" / "recipe.yaml"
+    shutil.copytree(recipe.parent, other.parent)
+    build(recipe, shared)
+    first = {each.folder for each in open_workspace(recipe, store=shared).store.all()}
+    recipe.parent.rename(tmp_path / "unmounted")
+    gc(apply=True, store=shared)
+    assert first == {each.folder for each in open_workspace(other, store=shared).store.all()}
+    build(other, shared)
+    gc(apply=True, store=shared)
+    assert first <= {each.folder for each in open_workspace(other, store=shared).store.all()}
+    said = capfd.readouterr().err
+    assert f"{recipe}, which is not there: " in said
+    (record,) = (shared / "builds").glob("small@*.json")
+    assert str(record) in said
+    record.unlink()
+    gc(store=shared)
+    assert "not there" not in capfd.readouterr().err
 
 
 def unused_artifacts(store: Store) -> set[Artifact]:

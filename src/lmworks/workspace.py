@@ -20,7 +20,7 @@ from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
 from lmworks.pipeline.erasure import erased_documents, unfinished
 from lmworks.pipeline.files import forget_digests, write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
-from lmworks.pipeline.record import BuildRecord, BuildRecords
+from lmworks.pipeline.record import BuildRecord, BuildRecords, placed
 from lmworks.pipeline.store import Artifact, Store
 from lmworks.pipeline.workers import Execute, in_processes
 from lmworks.plan.plan import Plan, make_plan
@@ -89,8 +89,8 @@ def open_workspace(
 
 def _gone(path: Path, root: Path) -> Iterator[str]:
     """The packages that steps of a recipe were last built with and that are no longer installed."""
-    for build in BuildRecords(root / "builds"):
-        if (root / build.recipe).resolve() == path.resolve():
+    for build in (records := BuildRecords(root / "builds")):
+        if records.recipe_of(build) == placed(path):
             for name, step in build.steps.items():
                 for package in sorted(step.parts.plugins.keys() - installed(step.parts.plugins)):
                     yield (
@@ -117,7 +117,7 @@ def _require_packages(build: Build, folder: Path, until: str | None) -> None:
 
 
 def _build_of(recipe: Recipe, plan: Plan, path: Path, store: Store) -> Build:
-    previous = store.builds.of(recipe.name, path)
+    previous = store.builds.get(store.builds.name_of(recipe.name, path))
     return Build(store, graph.make_nodes(recipe, plan, path.parent.resolve()), previous.steps if previous else {})
 
 
@@ -247,7 +247,7 @@ def _record(workspace: Workspace) -> BuildRecord:
     build = workspace.build
     before = {node.name: build.previous[node.name] for node in build.nodes if node.name in build.previous}
     return BuildRecord(
-        recipe=os.path.relpath(workspace.path, workspace.store.root),
+        recipe=os.path.relpath(placed(workspace.path), workspace.store.root.resolve()),
         settings=tuple(workspace.settings),
         nodes=tuple(node.name for node in build.nodes),
         plan=workspace.plan.as_json(),

@@ -162,3 +162,55 @@ def test_an_erasure_names_its_store_and_those_that_it_did_not_look_at(project: P
     assert f"NOT LOOKED AT: {beside} was built in, too: give the command again with --store {beside}" in said
     assert "deleted" in lmworks(project, "erase", name, "--apply", "--store", str(beside)).stdout
     assert TEXT.format(3) not in texts(project)
+
+
+def is_forgotten(project: Path, name: str, *erase_from: str) -> bool:
+    """Whether a note stays away from the builds after its erasure, which must be noted beside the recipe."""
+    assert "deleted" in lmworks(project, "erase", name, "--apply", *erase_from).stdout
+    lmworks(project, "build", "recipe.yaml", *erase_from)
+    return name in (project / "erased-documents.txt").read_text() and TEXT.format(3) not in texts(project)
+
+
+@pytest.mark.parametrize("written", ["now", "by an older version"])
+def test_an_erasure_in_a_store_that_is_a_link_holds(project: Path, written: str) -> None:
+    disk = project / "disk" / "deep" / "store"
+    disk.parent.mkdir(parents=True)
+    (project / ".lmworks").rename(disk)
+    (project / ".lmworks").symlink_to(disk)
+    lmworks(project, "build", "recipe.yaml")
+    record = disk / "builds" / "small.json"
+    if written == "by an older version":
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"recipe": "../recipe.yaml"}))
+    assert is_forgotten(project, victim(project))
+    assert not list(disk.parent.glob("erased*"))
+
+
+def test_an_erasure_is_noted_beside_the_link_that_a_recipe_is(project: Path) -> None:
+    (project / "recipes").mkdir()
+    (project / "recipe.yaml").rename(project / "recipes" / "recipe.yaml")
+    (project / "recipe.yaml").symlink_to("recipes/recipe.yaml")
+    lmworks(project, "build", "recipe.yaml")
+    assert is_forgotten(project, victim(project))
+
+
+def test_an_erasure_is_noted_beside_every_recipe_that_read_the_document(project: Path) -> None:
+    other = project / "other"
+    recipe = json.loads((project / "recipe.yaml").read_text())
+    recipe["data"].pop("clean")
+    (other / "texts").mkdir(parents=True)
+    (other / "texts" / "a.txt").write_text("of another folder")
+    (other / "recipe.yaml").write_text(json.dumps(recipe | {"name": "another"}))
+    name = victim(project)
+    lmworks(project, "build", "other/recipe.yaml", "--store", ".lmworks")
+    assert is_forgotten(project, name, "--store", ".lmworks")
+
+
+@pytest.mark.parametrize("command", [["erase", "--apply"], ["erase"], ["data", "find"]])
+def test_nothing_is_erased_or_sought_where_the_recipe_is_not(project: Path, command: list[str]) -> None:
+    name = victim(project)
+    (project / "recipe.yaml").rename(project / "renamed.yaml")
+    said = lmworks(project, *command, name if command[0] == "erase" else "jane@example.org", code=1).stderr
+    assert f"{project / 'recipe.yaml'}: " in said and "small.json" in said and "lmworks build" in said
+    assert TEXT.format(3) in texts(project) and not (project / "erased-documents.txt").exists()
+    lmworks(project, "build", "renamed.yaml")
+    assert "deleted" in lmworks(project, "erase", name, "--apply").stdout

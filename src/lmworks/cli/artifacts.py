@@ -123,10 +123,9 @@ def erase(
     from lmworks.workspace import open_store, other_stores
 
     opened = open_store(store)
-    folder = Built.open(opened).recipe.parent
-    others = other_stores(opened, folder)
+    last = Built.open(opened).folder
     try:
-        documents = documents_of(wanted, list(opened.all()), folder)
+        documents = documents_of(wanted, list(opened.all()), last)
     except LmworksError as error:
         if leftovers(opened):  # no index of personal data tells what stands in them
             more = "an earlier erasure left shards: give the command again after `lmworks build`"
@@ -138,6 +137,9 @@ def erase(
         if not found and not left and not is_begun(opened, documents):
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         models = reached_by(opened, documents, found)
+        steps = {(item.stage, item.key) for item in found} | {(each.parent.name, each.name) for each in left}
+        folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
+        others = sorted({path for folder in folders for path in other_stores(opened, folder)})
         if apply:
             configs = [item.manifest.config for item in found if item.stage == "ingest" and item.is_readable]
             for each in (each for each in left if each.parent.name == "ingest"):
@@ -145,8 +147,10 @@ def erase(
                     configs.append(read_manifest(each / ERASED).config)
             keys = {config.get("id_key_digest", "") for config in configs}
             begin(opened, documents)
-            add_erased(folder, documents, keys.pop() if len(keys) == 1 else "")
-            forget_rows(configs, folder)
+            key = keys.pop() if len(keys) == 1 else ""
+            for folder in folders:
+                add_erased(folder, documents, key)
+                forget_rows(configs, folder)
             delete(opened, found, documents)
     if as_json:
         rows: list[dict[str, Any]] = [
@@ -193,6 +197,8 @@ def gc(
     from lmworks.workspace import open_store
 
     opened = open_store(store)
+    for record, recipe in opened.builds.gone().items():
+        print(f"kept for {recipe}, which is not there: if it is gone for good, delete {record}", file=sys.stderr)
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
         listed = unused(opened)
         waste = [item for item in listed if unfinished or not item.is_unfinished]

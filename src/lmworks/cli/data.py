@@ -38,7 +38,7 @@ def find_data(
     from lmworks.workspace import open_store
 
     opened = open_store(store)
-    places = find_person(value, opened.all(), Built.open(opened).recipe.parent)
+    places = find_person(value, opened.all(), Built.open(opened).folder)
     if as_json:
         print_json([place._asdict() for place in places])
         return

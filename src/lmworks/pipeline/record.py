@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ class KeyParts(_Record):
         """The same, but for one field of the config."""
         config = {name: value for name, value in self.config.items() if name != field}
         return self.model_copy(update={"config": config})
+
+
+def placed(path: Path) -> Path:
+    """Where a recipe lies, with no link on the way: one that is a link itself lies where the link does."""
+    return path.parent.resolve() / path.name
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -121,34 +127,65 @@ class BuildRecords:
             ) from error
 
     def recipe_of(self, record: BuildRecord) -> Path:
-        """The recipe's file."""
-        return (self.folder.parent / record.recipe).resolve()
+        """The recipe's file, which may be gone."""
+        root = self.folder.parent
+        found = placed(root / record.recipe)
+        # Older versions wrote a path that begins beside the link, where the store is one.
+        beside_link = placed(Path(os.path.normpath(root.absolute() / record.recipe)))
+        return beside_link if beside_link.exists() and not found.exists() else found
 
-    def of(self, name: str, recipe: Path) -> BuildRecord | None:
-        """The last build of a recipe file; where it was never built, that of another under its name."""
-        alike = map(self.get, self._set_aside(name, recipe))
-        return next((record for record in alike if record), None) or self.get(name)
+    def gone(self) -> dict[Path, Path]:
+        """Records whose recipe is not there, with where it was."""
+        recipes = {name: self.recipe_of(record) for name in self.names if (record := self.get(name))}
+        return {self.folder / f"{name}.json": path for name, path in recipes.items() if not path.exists()}
+
+    def folder_of(self, name: str, record: BuildRecord) -> Path:
+        """The folder of a recipe, to read and write beside it. Raises LmworksError if the recipe is not there."""
+        path = self.recipe_of(record)
+        if not path.exists():
+            raise LmworksError(
+                f"{path}: the recipe that {self.folder / name}.json names is not there, and what lies beside it is "
+                "needed: give the command again when its disk is back, or after `lmworks build RECIPE` where it lies "
+                "now. If it is gone for good, delete that record"
+            )
+        return path.parent
+
+    def folders_of(self, steps: Collection[tuple[str, str]]) -> list[Path]:
+        """The folders of the recipe built last and of all that were last built as some of these: stage and key."""
+        folders = set[Path]()
+        for name in self.names:
+            if record := self.get(name):
+                built = {(step.stage, step.key) for step in record.steps.values()}
+                if name == self.last or not built.isdisjoint(steps):
+                    folders.add(self.folder_of(name, record))
+        return sorted(folders)
+
+    def name_of(self, name: str, recipe: Path) -> str:
+        """Under which the last build of a recipe file is kept; where there is none, that of another of its name."""
+        return next(iter(self._set_aside(recipe, name)), name)
 
     def namesake(self, name: str, recipe: Path) -> Path | None:
         """Another recipe file, still there, that was built last under the same name."""
         record = self.get(name)
         found = self.recipe_of(record) if record else None
-        return found if found and found != recipe.resolve() and found.exists() else None
+        return found if found and found != placed(recipe) and found.exists() else None
 
     def save(self, name: str, record: BuildRecord) -> None:
         """Remember what a recipe was last built as."""
-        recipe = self.recipe_of(record)
-        if self.namesake(name, recipe) and (before := self.get(name)):
+        recipe, before = self.recipe_of(record), self.get(name)
+        other = self.recipe_of(before) if before else recipe
+        renamed = other.parent == recipe.parent and not other.exists()  # if its folder is gone, it may be out of reach
+        if before and other != recipe and not renamed:
             self._write(f"{name}@{digest_text(before.recipe)[:8]}", before)
         self._write(name, record)
-        for other in self._set_aside(name, recipe):
-            (self.folder / f"{other}.json").unlink(missing_ok=True)
+        for aside in self._set_aside(recipe):
+            (self.folder / f"{aside}.json").unlink(missing_ok=True)
         write_atomically(self.folder / "last", name + "\n")
 
-    def _set_aside(self, name: str, recipe: Path) -> list[str]:
-        """The names under which records of a recipe file are kept beside that of a namesake."""
-        kept = [other for other in self.names if other.startswith(f"{name}@")]
-        return [other for other in kept if (record := self.get(other)) and self.recipe_of(record) == recipe.resolve()]
+    def _set_aside(self, recipe: Path, name: str = "") -> list[str]:
+        """The names under which records of a recipe file are kept beside those of namesakes; of any name by default."""
+        kept = [other for other in self.names if "@" in other and other.startswith(f"{name}@" if name else "")]
+        return [other for other in kept if (record := self.get(other)) and self.recipe_of(record) == placed(recipe)]
 
     def _write(self, name: str, record: BuildRecord) -> None:
         write_atomically(self.folder / f"{name}.json", json.dumps(record.model_dump(mode="json"), indent=1) + "\n")

@@ -45,7 +45,12 @@ class Built:
     @property
     def recipe(self) -> Path:
         """The recipe's file."""
-        return Path(self.store.root, self.record.recipe).resolve()
+        return self.store.builds.recipe_of(self.record)
+
+    @property
+    def folder(self) -> Path:
+        """The recipe's folder, where its keys lie. Raises LmworksError if the recipe is not there."""
+        return self.store.builds.folder_of(self.name, self.record)
 
     @property
     def plan(self) -> dict[str, Any]:
