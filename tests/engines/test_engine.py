@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 from lmworks.engines import batch as batch_module
 from lmworks.engines import engine as engine_module
 from lmworks.engines import request as request_module
-from lmworks.engines.batch import Batch
+from lmworks.engines.batch import RunningBatch
 from lmworks.engines.engine import Engine
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Request, Sampling
@@ -246,7 +246,7 @@ def test_choices_beyond_the_context_are_refused(engine: Engine) -> None:
 
 def test_a_cache_takes_no_more_memory_than_allowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_module, "CACHE_BYTES", 1)
-    batch: Batch = engine.batch(rows=8)
+    batch: RunningBatch = engine.batch(rows=8)
     alone = [engine.generate([prompt], SAMPLED)[0] for prompt in PROMPTS[:3]]
     requests = [batch.add(prompt, SAMPLED) for prompt in PROMPTS[:3]]
     while batch.busy:

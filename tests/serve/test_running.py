@@ -20,7 +20,7 @@ import openai
 import pytest
 
 from live_server import ASK, CHAT, KEY, Live, serving
-from lmworks.engines.batch import Batch
+from lmworks.engines.batch import RunningBatch
 from lmworks.engines.engine import Engine
 from lmworks.errors import LmworksError
 from lmworks.serve.run import listen
@@ -110,15 +110,15 @@ def test_a_client_that_leaves_while_it_waits_frees_its_place(small: Live) -> Non
 def test_when_decoding_breaks_every_client_is_told_and_the_server_goes_on(
     small: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = Batch.step
+    step = RunningBatch.step
     broken = threading.Event()
 
-    def breaking(batch: Batch) -> Any:
+    def breaking(batch: RunningBatch) -> Any:
         if broken.is_set():
             raise RuntimeError("broken")
         return step(batch)
 
-    monkeypatch.setattr(Batch, "step", breaking)
+    monkeypatch.setattr(RunningBatch, "step", breaking)
     with small.http() as http, http.stream("POST", PATH, json=CHAT | LONG | STREAM) as response:
         lines = response.iter_lines()
         next(lines)

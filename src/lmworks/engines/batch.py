@@ -30,7 +30,7 @@ BATCH_TOKENS = 2048
 """Tokens, padding included, that go through the model at once; bounds memory and how long others wait for a prefill."""
 
 
-class Batch:
+class RunningBatch:
     """Requests decoded together. They come and go between steps; each is answered as if it were alone."""
 
     def __init__(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lmworks.engines.adapters import Adapters
 from lmworks.engines.attention import attention_after, causal_attention, joined, visible_slots
-from lmworks.engines.batch import BATCH_TOKENS, Batch, logits_of, padded
+from lmworks.engines.batch import BATCH_TOKENS, RunningBatch, logits_of, padded
 from lmworks.engines.request import Generation, Piece, Sampling, rows_at_once
 from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
@@ -45,12 +45,12 @@ class Engine:
         self.adapters = adapters
         self.context_length = model.config.context_length - length_of(prefix)
 
-    def batch(self, rows: int, slots: int | None = None) -> Batch:
+    def batch(self, rows: int, slots: int | None = None) -> RunningBatch:
         """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""
         config = self.model.config
         slots = min(slots or self.context_length, self.context_length)
         rows = rows_at_once(rows, config.cache_bytes(slots))
-        return Batch(self.model, self.tokenizer, rows, slots, self.prefix, self.adapters)
+        return RunningBatch(self.model, self.tokenizer, rows, slots, self.prefix, self.adapters)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
         """Answer every prompt. Raises `LmworksError` when one leaves no room in the context."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from lmworks.engines.batch import Batch
+from lmworks.engines.batch import RunningBatch
 from lmworks.engines.engine import Engine
 from lmworks.engines.request import Generation, Request, Sampling
 from lmworks.errors import LmworksError
@@ -24,7 +24,7 @@ class PublishedEngine(Engine):
         super().__init__(model, tokenizer)  # type: ignore[arg-type]  # it offers what likelihoods need
         self.network = model.network
 
-    def batch(self, rows: int, slots: int | None = None) -> Batch:
+    def batch(self, rows: int, slots: int | None = None) -> RunningBatch:
         """Raises LmworksError: the batch of requests has a cache of our decoder's form."""
         raise LmworksError(
             "a decoder of another architecture can be tuned and measured, not served; serve one that lmworks "
