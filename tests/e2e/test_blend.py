@@ -20,6 +20,8 @@ SMALL = {
     "library.sources.0.path": "library",
     "service-split.test": "1",
     "service-split.validation": "1",
+    "library-split.test": "4",
+    "library-split.validation": "4",
     "domain.filters": "[length]",
     "mixed.parts.domain.max_epochs": "100",
     "mixed.parts.general.max_epochs": "100",
