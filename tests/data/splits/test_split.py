@@ -77,25 +77,43 @@ def test_no_group_moves_when_others_come_where_shares_are_held_out(old: int, new
     assert {"test", "validation"} == set(parts.values()) and len(parts) < old
 
 
-@given(st.sets(st.text(min_size=1), min_size=3), st.floats(0.001, 0.4), st.floats(0.001, 0.4))
-def test_each_share_of_a_few_groups_is_one_at_least(names: set[str], test: float, validation: float) -> None:
-    try:
-        parts = assign(names, SplitConfig(documents="clean", by="x", test=test, validation=validation))
-    except UsageError as error:
-        assert "leave none" in str(error)
-    else:
-        assert {"test", "validation"} == set(parts.values())
+@given(st.integers(3, 40), st.floats(0.001, 0.4), st.floats(0.001, 0.4))
+def test_of_few_groups_each_part_has_one_at_least_and_some_are_left(
+    groups: int, test: float, validation: float
+) -> None:
+    told: list[str] = []
+    config = SplitConfig(documents="clean", by="x", test=test, validation=validation)
+    parts = assign({f"group {number}" for number in range(groups)}, config, told.append)
+    assert {"test", "validation"} == set(parts.values()) and len(parts) < groups
+    if told:
+        held_out = [list(parts.values()).count(part) for part in ("test", "validation")]
+        assert held_out == [max(1, int(share * groups)) for share in (test, validation)]
+
+
+@pytest.mark.parametrize("test", [1, 20, 100])
+def test_a_share_behind_a_number_is_as_large_as_any(test: int) -> None:
+    names = {f"group {number}" for number in range(1000)}
+    parts = list(assign(names, SplitConfig(documents="clean", by="x", test=test, validation=0.05)).values())
+    assert parts.count("test") == test and 35 <= parts.count("validation") <= 65
+
+
+def test_it_is_told_where_too_few_groups_fill_no_share(tmp_path: Path) -> None:
+    said: list[str] = []
+    context = make_context(tmp_path)
+    object.__setattr__(context, "log", said.append)
+    documents = grouped(tmp_path / "in", groups=6, each=1)
+    split(SplitConfig(documents="clean", test=0.01, validation=0.01), documents, out=tmp_path / "out", context=context)
+    assert "of 6 groups shares are counted exactly: some may change their part when others come" in said
 
 
 def test_shares_are_of_all_hashes_and_of_ids_by_default(tmp_path: Path) -> None:
     documents = grouped(tmp_path / "in", groups=200, each=1)
-    config = SplitConfig(documents="clean", test=0.25, validation=0.001)
+    config = SplitConfig(documents="clean", test=0.25, validation=0.125)
     split(config, documents, out=tmp_path / "out", context=make_context(tmp_path))
-    hashes = {f"{n}-0": hashlib.sha256(f"{n}-0".encode()).hexdigest() for n in range(200)}
-    lowest = sorted(name for name, digest in hashes.items() if digest < "4")  # a quarter of sixteen first digits
-    next_one = min(set(hashes) - set(lowest), key=hashes.__getitem__)
-    test, validation = ((tmp_path / "out" / part / "ids.txt").read_text().split() for part in ("test", "validation"))
-    assert test == lowest and validation == [next_one]
+    first = {f"{number}-0": hashlib.sha256(f"{number}-0".encode()).hexdigest()[0] for number in range(200)}
+    for part, digits in {"test": "0123", "validation": "45", "train": "6789abcdef"}.items():
+        expected = sorted(name for name, digit in first.items() if digit in digits)
+        assert (tmp_path / "out" / part / "ids.txt").read_text().split() == expected
 
 
 def test_documents_without_the_field_are_trained_on_and_counted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from lmworks.data.contamination.leakage import Neighbours, describe_leaks
 from lmworks.data.records import Documents, read_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
-from lmworks.data.splits.groups import SplitConfig, cut, hash_of, place
+from lmworks.data.splits.groups import SplitConfig, cut, hash_of, place, tell_what_moves
 from lmworks.data.steps import keep_beside
 from lmworks.errors import GateRefused, UsageError
 from lmworks.lazy import NDArray, np
@@ -65,7 +65,8 @@ def assign_alike(
     else:
         by_hash = config.assign == "hash"
         order = units.order() if by_hash else _latest_first(documents, units, context)
-        places = [units.place(unit) for unit in order] if by_hash else ()
+        places = [units.place(unit) for unit in order] if by_hash else []
+        tell_what_moves(config, places, context.log)
         parts = {int(unit): part for unit, part in cut([str(unit) for unit in order], config, places).items()}
     if neighbours:
         figures.append(_refuse_leaks(config, neighbours, units, parts, min(limits)))

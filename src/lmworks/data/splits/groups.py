@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -34,8 +34,9 @@ class SplitConfig(StepConfig):
     test: int | float = Field(
         default=0.05,
         ge=0,
-        description="Below 1, the share of groups: by `hash` about so many, and none moves when others come. From 1 on "
-        "their number, exactly: others that come then push some into the next part.",
+        description="Below 1, the share of groups: by `hash` about so many, and none moves when others come; so many "
+        "exactly, of which some may move, if too few are there to fill the parts. From 1 on their number, exactly: "
+        "others that come then push some into the next part.",
     )
     validation: int | float = Field(default=0.05, ge=0, description="As `test`.")
     folds: int = Field(
@@ -45,7 +46,8 @@ class SplitConfig(StepConfig):
         default="hash",
         description="How groups are chosen: `hash` by their names alone, `balance` makes parts alike in `features` "
         "(shares then are of documents), `time` holds out the groups with the latest `created`. By `hash` and with "
-        "shares no group moves when others come, so a model that goes on learning meets none that it was tested on.",
+        "shares no group moves when others come (`test` and `near_duplicates` say when some do), so a model that goes "
+        "on learning meets none that it was tested on.",
     )
     features: list[Feature] = Field(default=list(FEATURES), min_length=1, description="What `balance` makes alike.")
     topics: int = Field(
@@ -53,8 +55,8 @@ class SplitConfig(StepConfig):
     )
     near_duplicates: NearDuplicates | None = Field(
         default=None,
-        description="Keeps documents together that are this much alike, too; off, since `curate` can drop what repeats "
-        "a held-out text.",
+        description="Keeps documents together that are this much alike, too, also with those that come, which may take "
+        "them to another part; off, since `curate` can drop what repeats a held-out text.",
     )
     leak_test: NearDuplicates | None = Field(
         default=None,
@@ -89,10 +91,12 @@ class SplitConfig(StepConfig):
         return self.assign == "hash" and not self.near_duplicates and not self.leak_test
 
 
-def assign(groups: Collection[str], config: SplitConfig) -> dict[str, str]:
-    """The part of each group that is held out."""
+def assign(groups: Collection[str], config: SplitConfig, tell: Callable[[str], object] = str) -> dict[str, str]:
+    """The part of each group that is held out; `tell` is told what a user should know of it."""
     hashes = sorted((hash_of(name), name) for name in groups)
-    return cut([name for _, name in hashes], config, [place(digest) for digest, _ in hashes])
+    places = [place(digest) for digest, _ in hashes]
+    tell_what_moves(config, places, tell)
+    return cut([name for _, name in hashes], config, places)
 
 
 def hash_of(name: str) -> str:
@@ -108,8 +112,8 @@ def place(digest: str) -> float:
 def cut(order: Sequence[str], config: SplitConfig, places: Sequence[float] = ()) -> dict[str, str]:
     """The first groups are the test part, the next the validation part; folds take turns.
 
-    With the `places` of their hashes, ascending, a share is of all hashes rather than of these groups. Where no group
-    lies in it, it is one of them.
+    With the `places` of their hashes, ascending, a share is of all hashes rather than of these groups,
+    unless that leaves a part empty.
     """
     if config.folds:
         if len(order) < config.folds:
@@ -118,8 +122,7 @@ def cut(order: Sequence[str], config: SplitConfig, places: Sequence[float] = ())
                 "something finer."
             )
         return {name: f"fold-{number % config.folds}" for number, name in enumerate(order)}
-    test = _number(config.test, 0, 0, order, places)
-    validation = _number(config.validation, config.test if config.test < 1 else 0, test, order, places)
+    test, validation = _by_place(config, places) or _counted(config, len(order))
     if test + validation >= len(order):
         raise UsageError(
             f"split: {test} test and {validation} validation groups leave none of the {len(order)} groups "
@@ -128,8 +131,31 @@ def cut(order: Sequence[str], config: SplitConfig, places: Sequence[float] = ())
     return dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + validation], "validation")
 
 
-def _number(wanted: float, above: float, taken: int, order: Sequence[str], places: Sequence[float]) -> int:
-    """How many groups a part has behind those that are taken, which lie below `above`."""
-    if wanted >= 1 or wanted == 0:
-        return int(wanted)
-    return max(1, bisect_left(places, above + wanted) - taken if places else int(wanted * len(order)))
+def tell_what_moves(config: SplitConfig, places: Sequence[float], tell: Callable[[str], object]) -> None:
+    """Tell where there are so few groups at these places that a share of all hashes leaves a part empty."""
+    if places and not config.folds and _by_place(config, places) is None:
+        tell(f"of {len(places)} groups shares are counted exactly: some may change their part when others come")
+
+
+def _by_place(config: SplitConfig, places: Sequence[float]) -> tuple[int, int] | None:
+    """How many groups lie in the shares of all hashes that are test and validation; None if some part has none."""
+    taken, edge, sizes = 0, 0.0, []
+    for wanted in (config.test, config.validation):
+        if 0 < wanted < 1:
+            edge += wanted
+            sizes.append(bisect_left(places, edge) - taken)
+        else:
+            sizes.append(int(wanted))
+            edge = places[min(taken + sizes[-1], len(places)) - 1] if sizes[-1] and places else edge
+        if wanted and sizes[-1] <= 0:
+            return None
+        taken += sizes[-1]
+    return (sizes[0], sizes[1]) if taken < len(places) else None
+
+
+def _counted(config: SplitConfig, groups: int) -> tuple[int, int]:
+    """How many groups are test and validation, where shares are of these groups."""
+    test, validation = (
+        max(1, int(wanted * groups)) if 0 < wanted < 1 else int(wanted) for wanted in (config.test, config.validation)
+    )
+    return test, validation

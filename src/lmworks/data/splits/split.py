@@ -29,7 +29,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
     names = _names(config, documents, context)
     figures: list[Figure] = []
     if config.is_plain:
-        part_of = assign({name for shard in names for name in shard if name is not None}, config)
+        part_of = assign({name for shard in names for name in shard if name is not None}, config, context.log)
     else:
         part_of, figures = assign_alike(config, documents, names, out, context)
     shards = documents.shards()
