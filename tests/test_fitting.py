@@ -125,6 +125,10 @@ def asked(task: str, models: str = ALL) -> str:
             "models.learn.teacher: found texts, which is no model; expected a decoder",
         ),
         (
+            ["models.learn={objective: distillation, from: lm, data: texts, teacher: judge}"],
+            "models.learn.teacher: found judge, a reward model; expected a decoder",
+        ),
+        (
             ["models.spans={objective: span-corruption, from: scratch, data: texts, sequence_length: 2000}"],
             "there are 100 sentinels: set",
         ),

@@ -18,7 +18,14 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "extract.yaml"
 NAMES, PLACES = ["ada", "bo", "cy", "di", "ed", "flo"], ["rome", "oslo", "lima", "kyiv"]
 OTHER = ["lives", "paid", "wrote", "left", "for", "in", "the", "old", "new", "very"]
 SETTINGS = (
-    *("plan.measure=false", "extractor.learning_rate=0.01", "extractor.threads=1", "extractor.compile=false"),
+    *(
+        "split.test=10",
+        "split.validation=4",
+        "plan.measure=false",
+        "extractor.learning_rate=0.01",
+        "extractor.threads=1",
+        "extractor.compile=false",
+    ),
     "data.private={kind: anonymise, from: split.test, model: extractor, entities: {kinds: [person]}}",
     *("extractor.sequence_length=32", "extractor.global_batch_tokens=512", "extractor.steps=100"),
 )

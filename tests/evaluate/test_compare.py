@@ -154,6 +154,15 @@ def test_who_is_ahead_on_the_shared_items_is_said_to_be(tmp_path: Path) -> None:
     assert record["verdicts"][0].startswith("half beats whole: +0.1")
 
 
+def test_a_baseline_that_is_ahead_on_other_items_alone_does_not_win(tmp_path: Path) -> None:
+    values = np.concatenate((0.2 + 0.01 * NOISE[0][:60], np.full(60, 0.9)))
+    copied = evaluation(tmp_path / "copied", values)
+    model = evaluation(tmp_path / "model", 0.3 + 0.01 * NOISE[1][:60], **MODEL)
+    _, record = compared(tmp_path, model, copied, baselines=["copied"])
+    assert record["verdicts"][0].startswith("model beats copied: +0.1")
+    assert not any("wins" in line or "ahead" in line for line in record["verdicts"])
+
+
 def test_two_without_an_item_in_common_are_not_compared(tmp_path: Path) -> None:
     some = evaluation(tmp_path / "some", 0.4 + NOISE[0], **MODEL)
     others = evaluation(tmp_path / "others", 0.5 + NOISE[0], **MODEL)
@@ -243,27 +252,27 @@ def test_what_training_made_of_a_model_is_told_beside_what_it_began_with(tmp_pat
     for verdict, line in zip(after, record["verdicts"], strict=False):
         model = verdict.split()[0]
         better = model == "learned" or (model == "not" and "better" in line)
-        start = f"{verdict}: {model} is {'better' if better else 'worse'} than before, from which it was trained, by "
+        word = "better" if better else "worse"
+        shown = word if "p<0.001" in line else f"not shown to be {word}"
+        start = f"{verdict}: {model} is {shown} than before, from which it was trained, by "
         assert line.startswith(start), line
         assert "1.0" in line and not line.endswith("; ")
+        assert ("not shown" in line) == verdict.startswith("not known")
 
 
-@pytest.mark.parametrize(("more", "told"), [(0.0, "+0.000"), (0.5, "+0.500")])
-def test_of_scores_that_differ_by_the_same_on_every_item_nothing_is_tested(
-    tmp_path: Path, more: float, told: str
-) -> None:
+def test_of_scores_that_are_the_same_on_every_item_nothing_is_tested(tmp_path: Path) -> None:
     before = evaluation(tmp_path / "before", np.full(N, 0.5), **MODEL)
-    after = evaluation(tmp_path / "after", np.full(N, 0.5 + more), **MODEL)
+    after = evaluation(tmp_path / "after", np.full(N, 0.5), **MODEL)
     other = evaluation(tmp_path / "other", 0.1 + NOISE[0], **MODEL)
     relations = [{"kind": kind, "model": "after", "beside": "before"} for kind in ("tuning", "transfer")]
     result, record = compared(tmp_path, after, before, other, relations=relations)
-    why = "the difference is the same on every item"
+    why = "the scores are the same on every item"
     assert record["verdicts"][:2] == [
-        f"not tested: after has {0.5 + more:.3f} ROUGE-L, before, from which it was trained, 0.500; n=120, {why}",
-        f"not tested: after has {0.5 + more:.3f} ROUGE-L, before 0.500; n=120, {why}",
+        f"not tested: after has 0.500 ROUGE-L, before, from which it was trained, 0.500; n=120, {why}",
+        f"not tested: after has 0.500 ROUGE-L, before 0.500; n=120, {why}",
     ]
     (line,) = (line for line in record["verdicts"][2:] if "before" in line and "after" in line)
-    assert line == f"after and before are not tested: {told} ROUGE-L, n=120, {why}"
+    assert line == f"after and before are not tested: +0.000 ROUGE-L, n=120, {why}"
     (pair,) = (pair for pair in record["pairs"] if {pair["a"], pair["b"]} == {"after", "before"})
     assert [pair[name] for name in ("p", "p_holm", "minimum_detectable", "interval")] == [None] * 4
     (figure,) = (figure for figure in result.figures if figure.name == "rouge_l: after - before")
@@ -272,11 +281,16 @@ def test_of_scores_that_differ_by_the_same_on_every_item_nothing_is_tested(
     assert len(tested) == 2 and [pair["p_holm"] for pair in tested] == holm([pair["p"] for pair in tested])
 
 
-def test_a_baseline_ahead_by_the_same_on_every_item_does_not_win(tmp_path: Path) -> None:
+def test_a_baseline_ahead_on_every_item_wins(tmp_path: Path) -> None:
     model = evaluation(tmp_path / "tuned", np.zeros(N), ACCURACY, **MODEL)
-    _, record = compared(tmp_path, model, evaluation(tmp_path / "words", np.ones(N), ACCURACY), baselines=["words"])
-    assert record["verdicts"][0].startswith("words is ahead, but within doubt: 1.000 accuracy")
-    assert "no test" not in record["verdicts"][1] and record["verdicts"][1].startswith("words and tuned are not tested")
+    result, record = compared(
+        tmp_path, model, evaluation(tmp_path / "words", np.ones(N), ACCURACY), baselines=["words"]
+    )
+    assert record["verdicts"] == [
+        "words wins: 1.000 accuracy, the best model, tuned, has 0.000",
+        "words beats tuned: +1.000 accuracy [+1.000, +1.000], n=120, p<0.001",
+    ]
+    assert "is found in 80 %" not in result.figures[0].method
 
 
 def test_all_items_of_one_cluster_are_no_test(tmp_path: Path) -> None:

@@ -169,16 +169,26 @@ def test_paired_test_sees_what_unpaired_intervals_hide() -> None:
     assert low < high
 
 
-@pytest.mark.parametrize("more", [0, 0.1, 1])
-def test_scores_that_differ_by_the_same_on_every_item_are_not_tested(more: float) -> None:
+def test_scores_that_are_the_same_on_every_item_are_not_tested() -> None:
     a = [0.2, 0.4, 0.9]
-    outcome = compare_paired([score + more for score in a], a)
-    assert outcome.difference == pytest.approx(more)
-    assert (outcome.p, outcome.minimum_detectable) == (None, None)
-    assert outcome.untested == "the difference is the same on every item"
+    outcome = compare_paired(a, a)
+    assert (outcome.difference, outcome.interval, outcome.p, outcome.minimum_detectable) == (0, None, None, None)
+    assert outcome.untested == "the scores are the same on every item"
     sums = compare_of_sums([[1, 2], [2, 4]], [[1, 2], [2, 4]], ratio, ["a", "b"])
     assert (sums.difference, sums.p, sums.untested) == (0, None, outcome.untested)
     assert not compare_paired([0.2, 0.4, 0.9], [0.2, 0.4, 0.8]).untested
+
+
+@pytest.mark.parametrize("items", [3, 30])
+@pytest.mark.parametrize("more", [0.1, 1, -0.5])
+def test_a_difference_that_is_the_same_on_every_item_is_tested_by_its_sign(items: int, more: float) -> None:
+    """One that is right on all items, where another is wrong on all, is better, though nothing varies."""
+    a = np.linspace(0.2, 0.9, items)
+    outcome = compare_paired(a + more, a)
+    assert outcome.difference == pytest.approx(more)
+    assert outcome.p == max(1 / 10_001, 0.5 ** (items - 1)) and not outcome.untested
+    assert outcome.interval == (None if items < 6 else (outcome.difference, outcome.difference))
+    assert outcome.minimum_detectable is None
 
 
 def test_paired_test_weighs_bits_by_bytes() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import combinations
@@ -13,8 +13,8 @@ from pydantic import Field
 
 from lmworks.errors import LmworksError
 from lmworks.evaluate.items import Evaluation, Item, Metric
-from lmworks.evaluate.relations import LEVEL, Relation, between
-from lmworks.evaluate.statistics import Comparison, bootstrap, holm
+from lmworks.evaluate.relations import Relation, between
+from lmworks.evaluate.statistics import LEVEL, Comparison, bootstrap, holm
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS
@@ -140,7 +140,7 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
         if because := _differences(a, b, config.may_differ):
             refused.append(f"{a.label} and {b.label} are not compared: {because}")
         elif a.items and b.items:
-            one, other = _on_shared_items(a, b)
+            one, other = _on_shared_items(metric, a, b)
             if not one.items:
                 refused.append(f"{a.label} and {b.label} are not compared: they were scored on no item in common")
                 continue
@@ -153,7 +153,7 @@ def _test(config: CompareConfig, evaluations: Sequence[Evaluation], name: str) -
             if (outcome.difference < 0) == metric.higher_is_better and outcome.difference:  # on these, b is ahead
                 one, other = other, one
                 outcome = metric.compare(one.items, other.items)
-            tested.append((one, other, replace(outcome, interval=None) if outcome.untested else outcome))
+            tested.append((one, other, outcome))
     p_values = iter(holm([outcome.p for _, _, outcome in tested if outcome.p is not None]))
     adjusted = [None if outcome.p is None else next(p_values) for _, _, outcome in tested]
     return Tests(metric, systems, tested, adjusted, refused, partly)
@@ -181,19 +181,31 @@ def _differences(a: System, b: System, may_differ: Sequence[Condition]) -> str:
     )
 
 
-def _on_shared_items(a: System, b: System) -> tuple[System, System]:
-    """Both with the items alone that were scored of both: of one, some may have been beyond its context."""
-    theirs = {item["id"]: item for item in b.items}
-    ours = [item for item in a.items if item["id"] in theirs]
-    return a._replace(items=ours), b._replace(items=[theirs[item["id"]] for item in ours])
+def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, System]:
+    """Both by the items alone that were scored of both: of one, some may have been beyond its context."""
+    if [item["id"] for item in a.items] == [item["id"] for item in b.items]:
+        return a, b
+    ours, theirs = ({item["id"]: item for item in system.items} for system in (a, b))
+    shared = [name for name in ours if name in theirs]
+
+    def by_shared(system: System, items: Mapping[str, Item]) -> System:
+        chosen = [items[name] for name in shared]
+        if not chosen or len(chosen) == len(system.items):
+            return system._replace(items=chosen)
+        value, interval, _ = metric.estimate(chosen, [item["cluster"] for item in chosen])
+        figure = replace(system.figure, value=value, interval=interval, n=len(chosen))
+        return system._replace(items=chosen, figure=figure)
+
+    return by_shared(a, ours), by_shared(b, theirs)
 
 
 def _figure(metric: Metric, a: System, b: System, outcome: Comparison, p: float | None) -> Figure:
     method = f"no test of {outcome.clusters} clusters: {outcome.untested}"
     if p is not None:
-        method = (
-            f"paired bootstrap of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}, by Holm {p:.4f}; "
-            f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases"
+        method = f"paired bootstrap of {outcome.clusters} clusters, two-sided p {outcome.p:.4f}, by Holm {p:.4f}; " + (
+            "the same on every item"
+            if outcome.minimum_detectable is None
+            else f"a true difference of {outcome.minimum_detectable:.4f} is found in 80 % of cases"
         )
     return Figure(
         name=f"{metric.name}: {a.label} - {b.label}",
@@ -242,10 +254,12 @@ def _best(tests: Tests) -> list[str]:
     if not best.is_baseline or not models:
         return []
     first = min(models, key=lambda system: _rank(metric, system))
-    both = zip(tested, adjusted, strict=True)
-    doubtful = any(
-        (a.label, b.label) == (best.label, first.label) and (p is None or p >= LEVEL) for (a, b, _), p in both
-    )
+    doubtful = False
+    for (a, b, _), p in zip(tested, adjusted, strict=True):
+        if {a.label, b.label} == {best.label, first.label}:
+            if a.label != best.label:  # on the items that both were scored on
+                return []
+            best, first, doubtful = a, b, p is None or p >= LEVEL
     return [
         f"{best.label} {'is ahead, but within doubt' if doubtful else 'wins'}: {best.figure.value:.3f} "
         f"{metric.label}, the best model, {first.label}, has {first.figure.value:.3f}"
@@ -287,7 +301,9 @@ def _sentence(metric: Metric, a: System, b: System, outcome: Comparison, p: floa
         return f"{a.label} and {b.label} are not tested: {found}"
     if p < LEVEL:
         return f"{a.label} beats {b.label}: {found}"
-    return (
-        f"{a.label} and {b.label} cannot be told apart: {found}; "
-        f"a true difference of {outcome.minimum_detectable:.3f} would show in 4 of 5 cases"
+    least = outcome.minimum_detectable
+    return f"{a.label} and {b.label} cannot be told apart: {found}; " + (
+        "the difference is the same on every item, but they are few"
+        if least is None
+        else f"a true difference of {least:.3f} would show in 4 of 5 cases"
     )

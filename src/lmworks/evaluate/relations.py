@@ -6,12 +6,10 @@ import math
 from typing import Literal
 
 from lmworks.evaluate.items import Metric
-from lmworks.evaluate.statistics import Comparison
+from lmworks.evaluate.statistics import LEVEL, Comparison
 from lmworks.pipeline.figure import Interval
 from lmworks.recipe.schema import StepConfig
 
-LEVEL = 0.05
-"""A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
 LARGEST_LOSS = 0.02
 """Of a share that a base gets right, which tuning may cost: more is said first."""
 KEPT = 0.02
@@ -55,8 +53,9 @@ class Relation(StepConfig):
         low, high = outcome.interval or (-math.inf, math.inf)
         ends = (low, high) if sign > 0 else (-high, -low)
         verdict = _transfer(is_better, p) if self.kind == "transfer" else _tuning(figures[0], is_better, ends, p)
+        word = "better" if is_better else "worse"
         return (
-            f"{verdict}: {self.model} is {'better' if is_better else 'worse'} than {other} by "
+            f"{verdict}: {self.model} is {word if p < LEVEL else f'not shown to be {word}'} than {other} by "
             f"{abs(outcome.difference):.3f} {metric.label}{between(outcome.interval and ends)}, "
             f"{figures[0]:.3f} to {figures[1]:.3f}, {evidence}{'; ' * bool(self.note)}{self.note}"
         )

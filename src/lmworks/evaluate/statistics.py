@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LEVEL = 0.05
+"""A difference is said to be one where the p-value, adjusted for the number of pairs, is below this."""
 RESAMPLES = 10_000
 """Puts the Monte Carlo error of an interval's end well below a tenth of its width; the least p-value is 1 in 10,001."""
 Z80 = NormalDist().inv_cdf(0.8)
@@ -34,7 +36,7 @@ class Comparison:
 
     difference: float
     interval: Interval | None
-    """None with one cluster."""
+    """None with one cluster, and where nothing varies and nothing is proved."""
     p: float | None
     """Two-sided: how often a difference this large would show if there were none."""
     minimum_detectable: float | None
@@ -44,10 +46,10 @@ class Comparison:
 
     @property
     def untested(self) -> str:
-        """Why there is no p-value and no power, and an interval says nothing: nothing varies. Empty where it does."""
+        """Why there is no p-value: nothing speaks for a difference. Empty where there is one."""
         if self.p is not None:
             return ""
-        return "all items are of one cluster" if self.clusters < 2 else "the difference is the same on every item"
+        return "all items are of one cluster" if self.clusters < 2 else "the scores are the same on every item"
 
 
 def design_effect(outcomes: ArrayLike, clusters: Sequence[Hashable]) -> float:
@@ -93,6 +95,8 @@ def compare_paired(
     p is the share of resampled differences that lie at least as far from the observed one as that lies from zero, the
     observed sample counted among them (Davison and Hinkley 1997, section 4.4), expanded as intervals are. It is never
     below 2^(1 - clusters), the least that a test of signs could give: five services prove nothing at the 5 % level.
+    A difference that is the same on every item has that p, and no power; its interval is a point, none where few prove
+    nothing.
     """
     first, second = np.asarray(a, float), np.asarray(b, float)
     if first.shape != second.shape:
@@ -131,14 +135,18 @@ def compare_of_sums(
 
 
 def _compared(observed: float, differences: Floats, n: int, clusters: int) -> Comparison:
+    by_signs = 0.5 ** (clusters - 1)
     if clusters < 2 or np.allclose(differences, observed, rtol=1e-9, atol=1e-12):
-        return Comparison(observed, _percentiles(differences, clusters), None, None, n, clusters)
+        is_none = clusters < 2 or np.isclose(observed, 0, atol=1e-12)
+        p = None if is_none else max(1 / (1 + RESAMPLES), by_signs)
+        interval = None if p is None or p >= LEVEL else (observed, observed)
+        return Comparison(observed, interval, p, None, n, clusters)
     expansion = _expansion(clusters)
     as_far = expansion * np.abs(differences - observed) >= abs(observed)
     return Comparison(
         difference=observed,
         interval=_percentiles(differences, clusters),
-        p=max(float((1 + as_far.sum()) / (1 + RESAMPLES)), 0.5 ** (clusters - 1)),
+        p=max(float((1 + as_far.sum()) / (1 + RESAMPLES)), by_signs),
         minimum_detectable=float((Z95 + Z80) * expansion * differences.std(ddof=1)),
         n=n,
         clusters=clusters,
