@@ -45,12 +45,12 @@ def published(folder: Path, kind: str, *architectures: str, positions: int = 96)
     (folder / "config.json").write_text(json.dumps(fields))
 
 
-def load(folder: Path, *settings: str) -> Recipe:
+def load(folder: Path, *settings: str, until: str | None = None) -> Recipe:
     published(folder / "decoder", "llama", "LlamaForCausalLM")
     published(folder / "encoder", "bert", "BertForMaskedLM")
     published(folder / "t5", "t5", "T5ForConditionalGeneration")
     (folder / "recipe.yaml").write_text(RECIPE.replace("PATH", "decoder"))
-    return load_recipe(folder / "recipe.yaml", CLASSES, settings)
+    return load_recipe(folder / "recipe.yaml", CLASSES, settings, until)
 
 
 def asked(task: str, models: str = ALL) -> str:
@@ -180,3 +180,12 @@ def test_labels_without_numbers_are_told_with_their_file_and_stop_no_recipe(tmp_
     with pytest.raises(LmworksError, match=f"{file}: .*expected"):
         family_of(file.parent)
     assert load(tmp_path, "models.theirs.path=theirs").name == "small"
+
+
+def test_what_does_not_fit_behind_a_step_keeps_nobody_from_building_it(tmp_path: Path) -> None:
+    settings = ["models.again={objective: sft, from: judge, data: texts}"]
+    for until in ("lm", "judge/data"):
+        (tmp_path / until).mkdir(parents=True)
+        load(tmp_path / until, *settings, until=until)
+    with pytest.raises(UsageError, match="found judge, a reward model"):
+        load(tmp_path, *settings, until="again")

@@ -65,7 +65,8 @@ def open_workspace(
     """Open a recipe, by default the one last built in this folder, with the settings that it was built with.
 
     `measure` lets a missing plan be measured; otherwise values follow from counting alone until somebody measures.
-    It is not measured for work that ends at the data step `until`, which needs no plan. `announce` is given the counted
+    It is not measured for work that ends at the data step `until`, which needs no plan; nor does that work refuse what
+    does not fit together behind that step. `announce` is given the counted
     plan before measuring begins. Before that, packages that its steps need must be there, but `plan_only`.
     """
     if path is None:
@@ -73,7 +74,7 @@ def open_workspace(
         store, settings = store or last_store, [*last_settings, *settings]
     root = store or path.parent / ".lmworks"
     try:
-        recipe = load_recipe(path, graph.CLASSES, settings)
+        recipe = load_recipe(path, graph.CLASSES, settings, until)
     except RecipeError as error:
         raise RecipeError("\n".join([str(error), *_gone(path, root)])) from None
     opened = Store(root)

@@ -208,7 +208,7 @@ def test_more_data_lowers_the_loss_and_an_answer_is_given(project: Path) -> None
 
 
 def test_a_tuned_model_has_its_bases_architecture(project: Path) -> None:
-    tuned = [*SETTINGS, "--set", "finetune.validation=questions.validation"]
+    tuned = [*SETTINGS, "--set", "finetune.validation=questions.validation", "--set", "finetune.sequence_length=32"]
     said = lmworks(project, "scale", "recipe.yaml", "finetune", *tuned, code=2)
     assert "architecture is fixed" in said.stderr
     said = lmworks(project, "bakeoff", "recipe.yaml", "finetune", *tuned, code=2)

@@ -171,7 +171,8 @@ def verify_resume(
     from lmworks.workspace import open_workspace
 
     with closing(make_display()) as display:
-        verdict = resuming.verify_resume(open_workspace(recipe, settings or (), store, measure=True), model, display)
+        workspace = open_workspace(recipe, settings or (), store, measure=True, until=model)
+        verdict = resuming.verify_resume(workspace, model, display)
     tell(verdict.as_text(), asdict(verdict), as_json)
     if verdict.different:
         raise LmworksError("a continued run is not the same run: report the line above with the recipe")
@@ -190,7 +191,7 @@ def status(
     from lmworks.watch.terminal import as_text
     from lmworks.workspace import open_workspace
 
-    workspace = open_workspace(recipe, settings or (), store)
+    workspace = open_workspace(recipe, settings or (), store, until="")  # of whatever a build was of
     rows = []
     for node in workspace.build.nodes:
         artifact, reason = workspace.build.look(node)

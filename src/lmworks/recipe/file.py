@@ -36,10 +36,11 @@ class StepClasses:
     """What steps name that cannot serve them, with its place in the file; the recipe's paths start at the folder."""
 
 
-def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = (), until: str | None = None) -> Recipe:
     """Read, override and check a recipe.
 
-    `settings` are `a.b=value` texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`.
+    What does not fit together is told of all steps, or of those that `until` is made from. `settings` are `a.b=value`
+    texts from the command line; `pretrain.steps=60` is short for `models.pretrain.steps=60`.
     Raises `RecipeError` naming file, line and field of every fault.
     """
     try:
@@ -62,7 +63,8 @@ def load_recipe(path: Path, classes: StepClasses, settings: Sequence[str] = ()) 
         recipe = schema.model_validate(tree.value)
     except ValidationError as error:
         raise RecipeError("\n".join(_faults(error, tree, str(path), schema))) from None
-    for faults in (_reference_faults(recipe), classes.misfits(recipe, path.parent)):
+    misfits = (fault for fault in classes.misfits(recipe, path.parent) if _is_wanted(fault[0], recipe, until))
+    for faults in (_reference_faults(recipe), misfits):
         if told := [f"{_place(tree, str(path), where)}: {'.'.join(map(str, where))}: {what}" for where, what in faults]:
             raise RecipeError("\n".join(told))
     return recipe.on_its_device()
@@ -248,6 +250,19 @@ def _reference_faults(recipe: Recipe) -> Iterator[tuple[Location, str]]:
                 yield shown, fault
         if name:
             parts[name] = config.output_parts()
+
+
+def _is_wanted(location: Location, recipe: Recipe, until: str | None) -> bool:
+    """Whether a place in a recipe matters to work that ends at a step."""
+    if until is None or until.startswith("evaluate"):
+        return True
+    configs = {name: config for _, name, config in _steps(recipe) if name}
+    wanted, waiting = set[str](), [until.partition("/")[0]]
+    while waiting:
+        if (name := waiting.pop().partition(".")[0]) in configs and name not in wanted:
+            wanted.add(name)
+            waiting += [reference for _, reference in named_steps(configs[name], ())]
+    return location[0] in ("data", "models") and location[1] in wanted
 
 
 def _steps(recipe: Recipe) -> Iterator[tuple[Location, str, StepConfig]]:

@@ -59,7 +59,7 @@ class Runs:
 
     def __init__(self, path: Path, settings: Sequence[str], store: Path | None, model: str, show: Display) -> None:
         self.path, self.store, self.model, self.show = path, store, model, show
-        self.plain = open_workspace(path, settings, store, measure=True)
+        self.plain = open_workspace(path, settings, store, measure=True, until=model)
         config = self.plain.recipe.models.get(model)
         if not isinstance(config, TrainConfig):
             names = ", ".join(self.plain.recipe.models) or "none"
@@ -100,7 +100,7 @@ class Runs:
     def open(self, changed: Mapping[str, object]) -> Workspace:
         """The recipe with changed fields."""
         settings = [*self.settings, *(self.setting(*item) for item in changed.items())]
-        return open_workspace(self.path, settings, self.store)
+        return open_workspace(self.path, settings, self.store, until=self.model)
 
     def until(
         self, step: str, changed: Mapping[str, object] | None = None, *more: Node, seen: Seen | None = None
