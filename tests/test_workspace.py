@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lmworks.cli.artifacts import gc
+from lmworks.cli.data import data_report
 from lmworks.data.identity import KEY_FILE, PRIVACY_KEY, key_digest, load_id_key
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.files import write_atomically
@@ -106,6 +107,19 @@ def test_recipes_of_two_folders_whose_stores_are_links_to_one_are_told_apart(rec
     first = stored(recipe, "private")
     assert f"{recipe} was built in this store under the name 'small', too" in build(other)
     assert first not in unused_artifacts(open_workspace(other).store)
+
+
+def test_a_report_of_the_data_is_of_the_recipe_that_is_named(recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    variant = recipe.with_name("variant.yaml")
+    variant.write_text(RECIPE.replace("private:", "veiled:"))
+    build(recipe)
+    build(variant)
+    pages = []
+    for path in (recipe, variant):
+        data_report(path)
+        pages.append(Path(capfd.readouterr().out.strip()).read_text())
+    assert "private" in pages[0] and "veiled" not in pages[0]
+    assert "veiled" in pages[1] and "private" not in pages[1]
 
 
 def test_a_recipe_that_is_given_another_name_is_kept_under_that_alone(recipe: Path) -> None:

@@ -182,8 +182,24 @@ def test_a_copied_store_brings_no_key(tmp_path: Path, monkeypatch: pytest.Monkey
     assert load_or_make_key(tmp_path / "copy") != key
     (tmp_path / "copy" / "api-key").write_text("planted-by-a-stranger")
     (tmp_path / "copy" / "api-key").chmod(0o600)
-    with pytest.raises(UsageError, match=r"copy/api-key: .* delete it, .* or set LMWORKS_API_KEY to what it holds"):
+    with pytest.raises(UsageError, match=r"copy/api-key: .* delete it\. .* LMWORKS_API_KEY is set, to what it held"):
         load_or_make_key(tmp_path / "copy")
+    monkeypatch.setenv("LMWORKS_API_KEY", KEY)
+    with pytest.raises(UsageError, match=r"copy/api-key: .* delete it"):
+        load_or_make_key(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("home", ["none", "not to be written"])
+def test_where_there_is_no_place_for_a_key_it_is_said_how_to_give_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    for name in ("LMWORKS_API_KEY", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 9)
+    if home != "none":
+        monkeypatch.setenv("HOME", "/proc")
+    with pytest.raises(LmworksError, match=r"^no place .*: set LMWORKS_API_KEY, or XDG_STATE_HOME"):
+        load_or_make_key(tmp_path)
 
 
 def test_the_environment_wins_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def data_report(recipe: RecipeArgument = None, store: StoreOption = None, as_jso
     from lmworks.workspace import open_store, recipe_name
 
     opened = open_store(store or (recipe.parent / ".lmworks" if recipe else None))
-    path = write_data_report(opened, recipe_name(recipe) if recipe else None)
+    path = write_data_report(opened, opened.builds.name_of(recipe_name(recipe), recipe) if recipe else None)
     tell(str(path), {"report": str(path)}, as_json)
 
 

@@ -53,17 +53,23 @@ def load_or_make_key(store: Path) -> str:
     `LmworksError` for a file that others can read.
     """
     key, source = os.environ.get(KEY_VARIABLE), KEY_VARIABLE
+    if (before := store / "api-key").exists():
+        raise UsageError(
+            f"{before}: keys are not kept in stores, since a copied store would bring a key that others know: delete "
+            f"it. One is made elsewhere, unless {KEY_VARIABLE} is set, to what it held if you made it"
+        )
     if key is None:
-        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        path = state / "lmworks" / "keys" / hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:32]
+        try:
+            state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+            path = state / "lmworks" / "keys" / hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:32]
+            if not path.exists():
+                _make_key(path)
+        except (OSError, RuntimeError) as error:  # RuntimeError: this user has no home
+            raise LmworksError(
+                f"no place to keep the server's key ({error}): set {KEY_VARIABLE}, or XDG_STATE_HOME to a folder that "
+                "can be written and lasts"
+            ) from error
         source = str(path)
-        if (before := store / "api-key").exists():
-            raise UsageError(
-                f"{before}: keys are not kept in stores, since a copied store would bring a key that others know: "
-                f"delete it, and one is made in {path.parent}, or set {KEY_VARIABLE} to what it holds if you made it"
-            )
-        if not path.exists():
-            _make_key(path)
         if path.stat().st_mode & 0o077:
             raise LmworksError(f"{path}: others on this machine can read the key; run `chmod 600 {path}`, or delete it")
         key = path.read_text().strip()
