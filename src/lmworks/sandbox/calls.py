@@ -19,7 +19,14 @@ TAKE_FUNCTIONS = {"map", "filter", "sorted", "min", "max", "reduce", "partial"}
 """Which call what they are given in the tests' own process."""
 KEEP_VALUES = {"append", "appendleft", "add", "insert", "extend", "update", "setdefault"}
 """Methods after which an object holds what they were given."""
-RUN_VALUES = {"eval", "exec", "__import__", "get_type_hints", "ForwardRef"}
+RUN_VALUES = {"eval", "exec", "__import__", "get_type_hints", "ForwardRef", "evaluate_forward_ref", "CodeType"}
+RUN_VALUES |= {"popen", "posix_spawn", "posix_spawnp"}
+RUN_VALUES |= {f"{do}{how}" for do in ("exec", "spawn") for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")}
+HOLD_NAMES = {"__dict__", "modules", "__getattribute__", "__getattr__", "__builtins__", "__globals__", "__subclasses__"}
+HOLD_NAMES |= {"__self__", "__code__", "f_globals", "f_locals", "f_builtins", "f_code"}
+"""In which, or by which, something is found by its name, or code of its own."""
+REFUSED = RUN_VALUES | HOLD_NAMES
+TOLD_OF_MODULES = {"__name__", "__doc__", "__file__", "__version__"}
 RUN_AS_NAMES = RUN_VALUES | {"compile", "globals", "locals", "vars"}
 """Which may run what an answer says, in the process of the tests."""
 TAKE_NAMES = dict.fromkeys(("getattr", "setattr", "delattr"), slice(1, 2))
@@ -48,6 +55,7 @@ def calls_of(tests: str) -> tuple[str, ...]:
                 "call no function that they do not define themselves; end with `check(name)` where it is due"
             )
         _look_at_assertions(tree)
+        _look_at_modules(tree)
         _look_at_names(tree)
         _Reader(tree, functions).read()
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of numbers with too many digits, too
@@ -101,22 +109,56 @@ def _look_at_assertions(tree: ast.Module) -> None:
                 raise Unjudged(f"use {name}, {line}: tests pass by reaching their end")
             case ast.Name(id=name) if name in RUN_AS_NAMES:
                 raise Unjudged(f"use {name}, {runs}")
-            case ast.Attribute(attr=name) if name in RUN_VALUES:
+            case ast.Attribute(attr=name) if name in REFUSED:
                 raise Unjudged(f"use {name}, {runs}")
-            case ast.ImportFrom(names=names) if taken := {each.name for each in names} & RUN_VALUES:
+            case ast.Name(id="__builtins__"):
+                raise Unjudged(f"use __builtins__, {runs}")
+            case ast.ImportFrom(module=module, names=names) if taken := {
+                name for name in (each.name for each in names) if name in REFUSED or _is_inner(module or "", name)
+            }:
                 raise Unjudged(f"use {', '.join(sorted(taken))}, {runs}")
     if not asserted:
         raise Unjudged("assert nothing")
 
 
+def _is_inner(module: str, name: str) -> bool:
+    """Whether a name of a module is not for others, or runs a command: `platform.system` does not, `os.system` does."""
+    inner = name.startswith("_") and name not in TOLD_OF_MODULES
+    return inner or (module in ("os", "posix") and name in ("system", "*"))
+
+
+def _look_at_modules(tree: ast.Module) -> None:
+    """That of modules nothing is used that runs what it is given, but has no name of its own for it."""
+    modules = {
+        each.asname or each.name.split(".")[0]: each.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for each in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            root = node.value
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            inner = getattr(root, "id", "") in modules and _is_inner("", node.attr)
+            if inner or (node.attr == "system" and modules.get(getattr(node.value, "id", "")) != "platform"):
+                raise Unjudged(f"use {node.attr}, in line {node.lineno}, which may run what the program returns")
+
+
 def _look_at_names(tree: ast.Module) -> None:
-    """That what is found by its name is not found by one that the program gives."""
+    """That what is found by its name is not found by one that the program gives, or that is refused where it stands."""
     written = set[ast.AST]()
     for node in ast.walk(tree):  # a call before what it calls
         line = f"in line {getattr(node, 'lineno', 0)}"
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in TAKE_NAMES:
-                if all(isinstance(each, ast.Constant) for each in node.args[TAKE_NAMES[name]]):
+                taken = node.args[TAKE_NAMES[name]]
+                texts = [str(each.value) for each in taken if isinstance(each, ast.Constant)]
+                for part in (part for text in texts for part in text.split(".")):
+                    inner = part.startswith("_") and part not in LITERAL_ATTRIBUTES | TOLD_OF_MODULES
+                    if inner or part in REFUSED | RUN_AS_NAMES | {"system"}:
+                        raise Unjudged(f"use {part}, {line}, which may run what the program returns")
+                if all(isinstance(each, ast.Constant) for each in taken):
                     written.add(node.func)
             case ast.ImportFrom(names=names) if any(each.asname and each.name in TAKE_NAMES for each in names):
                 raise Unjudged(f"use {' and '.join(each.name for each in names)} under another name, {line}")

@@ -21,7 +21,9 @@ FOR_TESTS = (
     ),
     *("unicodedata", "urllib.parse", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zlib"),
 )
-"""Those that run no text that they are given and call nothing by its name: an answer may say what it likes to them."""
+"""Those in which nothing runs the text that an answer gives or finds a function by its name, but for what `calls.py`
+refuses in tests: what does so under a name of its own (`os.system`, `typing.get_type_hints`, `operator.attrgetter` with
+a name that is not written there), names that begin with an underscore, and what holds others (`sys.modules`)."""
 MODULES = (
     *FOR_TESTS,
     *("builtins", "ctypes", "fcntl", "gc", "inspect", "mmap", "pickle", "resource", "select", "socket", "subprocess"),
