@@ -176,6 +176,8 @@ class _Reader:
 
     def __init__(self, tree: ast.Module, functions: set[str]) -> None:
         self.nodes = list(ast.walk(tree))
+        self.once = {each.test for each in tree.body if isinstance(each, ast.Assert)}
+        """Assertions before which nothing runs that stands below them: in no loop, and in no function."""
         self.own = {node.name: node for node in self.nodes if isinstance(node, Function | ast.ClassDef)}
         self.functions = _reached(functions, self._parameters())
         """Of the program, and parameters of the tests' own functions that stand for them."""
@@ -186,15 +188,18 @@ class _Reader:
     def read(self) -> None:
         """Raises Unjudged."""
         self._look_at_uses()
-        given = set[str]()
+        given = dict[str, int]()
         for call in self.nodes:
-            arguments = [*call.args, *(each.value for each in call.keywords)] if isinstance(call, ast.Call) else []
-            if self.is_call(call):
+            if isinstance(call, ast.Call) and self.is_call(call):
+                arguments = [*call.args, *(each.value for each in call.keywords)]
                 self._look_at_arguments(arguments)
-                given |= {each.id for each in arguments if isinstance(each, ast.Name)}
+                for name in (each.id for each in arguments if isinstance(each, ast.Name)):
+                    given[name] = min(given.get(name, call.lineno), call.lineno)
         self._look_at_objects()
         for test in (node.test for node in self.nodes if isinstance(node, ast.Assert)):
-            if _names(test) & given and not _names(test) & self.derived:
+            last = test.end_lineno or test.lineno
+            before = test in self.once and all(given.get(name, last + 1) > last for name in _names(test))
+            if _names(test) & given.keys() and not _names(test) & self.derived and not before:
                 raise Unjudged(f"ask what the program did to its argument, in line {test.lineno}")
         self._look_at_memory()
 
@@ -207,13 +212,13 @@ class _Reader:
             for statement in block.body
             for each in ast.walk(statement)
         }
-        expected = dict[str, str]()
+        expected = dict[str, object]()
         for node in self.nodes:
             match node:
                 case ast.Expr(value=call) if self.is_call(call) and node not in tried:
                     raise Unjudged(f"call the program for what it leaves behind, in line {node.lineno}")
                 case ast.Assert(test=ast.Compare(left=call, ops=[ast.Eq()], comparators=[ast.Constant() as value])):
-                    if self.is_call(call) and expected.setdefault(ast.dump(call), ast.dump(value)) != ast.dump(value):
+                    if self.is_call(call) and expected.setdefault(ast.dump(call), value.value) != value.value:
                         raise Unjudged(f"expect two answers of the same call, in line {node.lineno}")
 
     def is_call(self, node: ast.AST) -> bool:
@@ -251,9 +256,12 @@ class _Reader:
     def _look_at_uses(self) -> None:
         """The program's functions are called, or given to what calls them."""
         fine = set[ast.expr]()
+        called = {call.func.id for call in self.nodes if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
         for call in self.nodes:
             if isinstance(call, ast.Call):
                 fine.add(call.func)
+                if getattr(call.func, "id", "") == "callable":
+                    fine |= {each for each in call.args if getattr(each, "id", "") in called}
                 name = getattr(call.func, "attr", getattr(call.func, "id", ""))
                 if name in TAKE_FUNCTIONS or isinstance(self.own.get(name), Function):
                     fine |= {*call.args, *(each.value for each in call.keywords)}
