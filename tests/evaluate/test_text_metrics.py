@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sacrebleu
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
@@ -34,6 +34,7 @@ WRITTEN = st.lists(st.tuples(TEXTS, st.lists(TEXTS, min_size=1, max_size=3)), mi
 
 @settings(max_examples=60)
 @given(written=WRITTEN)
+@example(written=[("", ["a"]), ("a man runs", ["a a über über", "über"])])
 def test_bleu_and_chrf_beside_several_references_are_those_of_sacrebleu(written: list[tuple[str, list[str]]]) -> None:
     answers, references = [answer for answer, _ in written], [several for _, several in written]
     most = max(map(len, references))

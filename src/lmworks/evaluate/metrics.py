@@ -137,7 +137,8 @@ def chrf_of(sums: Floats) -> Floats:
     orders = np.maximum(((given > 0) & (wanted > 0)).sum(-1), 1)
     precision = np.where(wanted > 0, right / np.maximum(given, 1), 0).sum(-1) / orders
     recall = np.where(given > 0, right / np.maximum(wanted, 1), 0).sum(-1) / orders
-    score: Floats = 500 * precision * recall / np.maximum(4 * precision + recall, 1e-300)
+    # In the order of sacreBLEU's operations, so that of references that score alike the same one is taken.
+    score: Floats = 100 * (5 * precision * recall / np.maximum(4 * precision + recall, 1e-300))
     return score
 
 
