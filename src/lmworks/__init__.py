@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Libraries that report home must know before they are imported that here they do not.
 for _name, _value in {
