@@ -103,6 +103,11 @@ def test_all_that_is_missing_is_told_before_this_machine_is_measured(
         run(open_workspace(recipe), PlainDisplay(io.StringIO()), until="raw")
 
 
+def test_a_module_in_a_package_that_is_not_there_is_missing() -> None:
+    assert extras.absent(["no_such_package.part", "json.decoder"]) == ["no_such_package.part"]
+    assert remedy(["sklearn.cluster"]) == remedy(["sklearn"])
+
+
 def test_a_plan_is_shown_and_tells_what_is_missing(
     recipe: Path, lacking: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,14 @@ def extras() -> dict[str, str]:
 
 def absent(modules: Iterable[str]) -> list[str]:
     """Those modules that are not installed, sorted."""
-    return sorted(name for name in set(modules) if find_spec(name) is None)
+    return sorted(name for name in set(modules) if not _is_there(name))
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of what is above it
+        return False
 
 
 def remedy(modules: Iterable[str]) -> str:
@@ -56,7 +63,8 @@ def told_if_missing() -> Iterator[None]:
 
 
 def _distribution(module: str) -> str:
-    return _normal(NAMED_OTHERWISE.get(module, module))
+    top = module.partition(".")[0]
+    return _normal(NAMED_OTHERWISE.get(top, top))
 
 
 def _normal(name: str) -> str:

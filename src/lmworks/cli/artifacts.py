@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from lmworks.cli.options import ARTIFACT_HELP, JsonOption, LastStoreOption, prin
 from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
-    from lmworks.pipeline.store import Artifact
+    from lmworks.pipeline.store import Artifact, Store
 
 LEFT = "shards that an earlier erasure left"
 
@@ -119,7 +120,7 @@ def erase(
     from lmworks.pipeline.manifest import read_manifest
     from lmworks.pipeline.store import ERASED
     from lmworks.release.built import Built
-    from lmworks.release.trace.erased import in_words, reached_by
+    from lmworks.release.trace.erased import reached_by
     from lmworks.workspace import open_store, other_stores
 
     opened = open_store(store)
@@ -164,11 +165,25 @@ def erase(
         elsewhere = {"store": str(opened.root), "other_stores": list(map(str, others))}
         print_json({"erased": apply, "held_by": rows} | elsewhere)
         return
+    _tell_erasure(opened, found, models, left, others, apply)
+
+
+def _tell_erasure(
+    opened: Store,
+    found: Mapping[Artifact, str],
+    models: Mapping[Artifact, tuple[str, str]],
+    left: Sequence[Path],
+    others: Sequence[Path],
+    apply: bool,
+) -> None:
+    """Print what holds the documents, or held them, and which stores were not looked at."""
+    from lmworks.release.trace.erased import as_text
+
     print(f"in {opened.root}:")
     for item, why in found.items():
         seen = f"  counted as reached: {why}" if why else ""
         if item in models:
-            seen += f"  {in_words(*models[item])}"
+            seen += f"  {as_text(*models[item])}"
         print(f"{_step(item)}{seen}")
     for each in left:
         print(f"{LEFT} of {each.parent.name} {each.name[:12]}")

@@ -54,10 +54,10 @@ class Link:
         return self.parent is not None and self.parent.key != self.record.key
 
     def __str__(self) -> str:
-        return in_words(self.record)
+        return as_text(self.record)
 
 
-def in_words(record: InputRecord) -> str:
+def as_text(record: InputRecord) -> str:
     """An input as a recipe names it, with stage and key: for a reader who looks for what is unknown."""
     return f"{record.reference} ({record.stage} {record.key[:12]})"
 
@@ -217,7 +217,7 @@ class Lineage:
             else:
                 for record, found in inputs(artifact):
                     if not found and follows(record, None):
-                        yield f"its input {in_words(record)} is unknown"
+                        yield f"its input {as_text(record)} is unknown"
                     for parent, part in (each for each in found if follows(record, each[0])):
                         passes = passes_on(parent, part)
                         yield reason(parent) if passes is None else "" if passes else None

@@ -7,6 +7,7 @@ artifacts/STAGE/KEY/manifest.json   written last: an artifact without it does no
 work/KEY/{lock, step, progress.jsonl, scratch/, out/, beside/, result.json}
                                     result.json is the manifest to be: the stage has finished, publishing has not
 builds/NAME.json, builds/last       what each recipe's steps were last built as; NAME@DIGEST.json for namesakes
+erasing.txt                         ids of documents whose erasure was begun and not ended: see `erasure`
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def reached_by(store: Store, ids: Collection[str], found: Mapping[Artifact, str]
     return {model: next((how, each[model]) for how, each in known.items() if model in each) for model in models}
 
 
-def in_words(how: str, why: str) -> str:
+def as_text(how: str, why: str) -> str:
     """One of `WORDS`, in doubt if there is a reason to be counted though it is not known."""
     return WORDS[how].format(saw="may have seen" if why else "saw", was="may have been" if why else "was")
 
