@@ -247,7 +247,7 @@ def tuning(data: Path, folder: Path) -> dict[str, object]:
     """Tuning data of several published forms is told, converted, and what is wrong in it found."""
     found = {}
     for name, (kind, *_) in TUNING.items():
-        options = {**PUBLISHED[name][0][0], "text_field": "."}
+        options = {**PUBLISHED[name][0][0], "fields": "all"}
         licence = options.get("licence") or adapters()[str(options["dataset"])].licence
         raw = read(
             folder, {"kind": "dataset", **options, "path": str(data / name)}, {"allow": [licence]}, f"{name}-raw"

@@ -70,7 +70,7 @@ def data(kind: str = "preferences", **parts: str) -> dict[str, Any]:
     """Steps that read pairs, or conversations: of a name, the folder."""
     steps: dict[str, Any] = {}
     for name, folder in parts.items():
-        sources = [{"kind": "files", "path": f"pairs/{folder}", "licence": "MIT", "text_field": "."}]
+        sources = [{"kind": "files", "path": f"pairs/{folder}", "licence": "MIT", "fields": "all"}]
         name = name.replace("_", "-")
         steps[f"{name}-raw"] = {"kind": "ingest", "sources": sources, "licences": {"allow": ["permissive"]}}
         steps[name] = {"kind": kind, "from": f"{name}-raw"}

@@ -34,7 +34,7 @@ def recipe(files: dict[str, Path], part: str, questions: int, items: int, shots:
     for name, path in files.items():
         licence = SETS[name][1]
         source = {"kind": "files", "name": name, "path": str(path.parent), "include": [path.name]}
-        source |= {"licence": licence, "text_field": ".", "format": "jsonl"}
+        source |= {"licence": licence, "fields": "all", "format": "jsonl"}
         data[name] = {"kind": "ingest", "sources": [source], "licences": {"allow": [licence]}}
         data[f"{name}-split"] = {"kind": "split", "from": name, "test": 0.79, "validation": 0.2}
     data["decontaminated"] = {"kind": "decontaminate", "from": "corpus", "against": list(files)}

@@ -34,9 +34,9 @@ DATA = """\
     licences: {allow: ALLOWED}
   services: {kind: ingest, sources: [{kind: botocore, path: services}], licences: {allow: ALLOWED}}
   examples: {kind: ingest, sources: [{kind: files, path: examples, licence: MIT}], licences: {allow: ALLOWED}}
-  turns: {kind: ingest, sources: [{kind: files, path: turns, licence: MIT, text_field: .}], licences: {allow: ALLOWED}}
-  short: {kind: ingest, sources: [{kind: files, path: short, licence: MIT, text_field: .}], licences: {allow: ALLOWED}}
-  pairs: {kind: ingest, sources: [{kind: files, path: pairs, licence: MIT, text_field: .}], licences: {allow: ALLOWED}}
+  turns: {kind: ingest, sources: [{kind: files, path: turns, licence: MIT, fields: all}], licences: {allow: ALLOWED}}
+  short: {kind: ingest, sources: [{kind: files, path: short, licence: MIT, fields: all}], licences: {allow: ALLOWED}}
+  pairs: {kind: ingest, sources: [{kind: files, path: pairs, licence: MIT, fields: all}], licences: {allow: ALLOWED}}
   clean: {kind: normalise, from: raw}
   private: {kind: anonymise, from: clean, action: redact}
   plain: {kind: classic, from: clean, steps: [lower-case]}

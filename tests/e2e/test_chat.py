@@ -25,7 +25,7 @@ SMALL = {
         f"""
   {name}:
     kind: ingest
-    sources: [{{kind: files, path: {name}, licence: MIT, text_field: .}}]
+    sources: [{{kind: files, path: {name}, licence: MIT, fields: all}}]
     licences: {{allow: [permissive]}}"""
         for name in ("lambada", "arc")
     )

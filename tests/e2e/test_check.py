@@ -19,7 +19,7 @@ plan: {measure: false}
 data:
   raw:
     kind: ingest
-    sources: [{kind: files, path: turns, licence: MIT, text_field: .}]
+    sources: [{kind: files, path: turns, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
   chats: {kind: conversations, from: raw}
 models:
@@ -112,7 +112,7 @@ ALIGNED = (
     """\
   raw_pairs:
     kind: ingest
-    sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
+    sources: [{kind: files, path: pairs, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
   judged: {kind: preferences, from: raw_pairs}
 models:

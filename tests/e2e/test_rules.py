@@ -22,7 +22,7 @@ plan: {measure: false}
 data:
   raw:
     kind: ingest
-    sources: [{kind: files, path: questions, licence: MIT, text_field: .}]
+    sources: [{kind: files, path: questions, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
   split: {kind: split, from: raw, test: 0.2, validation: 0.1}
   train: {kind: conversations, from: split.train}

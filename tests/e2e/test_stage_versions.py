@@ -58,7 +58,7 @@ data:
     licences: {allow: [permissive]}
   answers:
     kind: ingest
-    sources: [{kind: files, path: answers, licence: MIT, text_field: .}]
+    sources: [{kind: files, path: answers, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
   better: {kind: preferences, from: answers}
   quoted: {kind: conversations, from: answers}
@@ -69,7 +69,7 @@ data:
   tasted: {kind: classify, from: unseen, classifier: taste, label: notes}
   turns:
     kind: ingest
-    sources: [{kind: files, path: turns, licence: MIT, text_field: .}]
+    sources: [{kind: files, path: turns, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
   chats: {kind: conversations, from: turns}
   drafts: {kind: answers, model: base, data: chats, samples: 3, limit: 8, max_tokens: 8, cut: keep}
@@ -79,12 +79,12 @@ data:
     rules: [{kind: length, most: 2}, {kind: length, most: 4}, {kind: length, most: 6}, {kind: regex, pattern: '[^e]*'}]
   pairs:
     kind: ingest
-    sources: [{kind: files, path: pairs, licence: MIT, text_field: .}]
+    sources: [{kind: files, path: pairs, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
   either: {kind: preferences, from: pairs}
   kept:
     kind: ingest
-    sources: [{kind: files, path: kept, licence: MIT, text_field: .}]
+    sources: [{kind: files, path: kept, licence: MIT, fields: all}]
     licences: {allow: [permissive]}
 models:
   base: {objective: pretrained, path: base, licence: Apache-2.0}

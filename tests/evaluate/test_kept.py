@@ -12,7 +12,7 @@ import pytest
 from evaluated import items_of, make_documents
 from tokenizers import Tokenizer, pre_tokenizers
 
-from lmworks.data.records import Documents
+from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
@@ -35,8 +35,11 @@ QUESTIONS = (
 
 
 def records(folder: Path, *found: Any) -> Documents:
-    """Documents as `text_field: .` makes them."""
-    return make_documents(folder, [json.dumps(each) for each in found])
+    """Documents as `fields: all` makes them."""
+    rows = [Document.of_row(row, id=f"{i:02}", source="t", licence="MIT") for i, row in enumerate(found)]
+    write_shard(folder / "part-00000.parquet", rows)
+    write_ids(folder, [row.id for row in rows])
+    return Documents(folder, folder.name)
 
 
 def test_a_last_word_is_right_when_the_model_writes_it_and_no_other(model: ModelFolder, tmp_path: Path) -> None:
@@ -125,12 +128,16 @@ def test_tokens_that_span_question_and_choice_are_scored_whole(model: ModelFolde
 @pytest.mark.parametrize(
     ("record", "fault"),
     [
-        ("a plain text", r"document 00 is no record but '.*'; ingest the file with `text_field: .`"),
-        ({"context": "a"}, r"document 00 has None as 'continuation'; expected str, beside context, continuation"),
+        ("a plain text", r"document 00 has None as 'context'; expected str.*its own are.*text.*`fields: all`"),
+        (
+            {"context": "a"},
+            r"document 00 has None as 'continuation'; expected str, of the fields context, continuation",
+        ),
     ],
 )
 def test_what_is_no_passage_is_named(model: ModelFolder, tmp_path: Path, record: Any, fault: str) -> None:
-    data = make_documents(tmp_path / "data", [record if isinstance(record, str) else json.dumps(record)])
+    folder = tmp_path / "data"
+    data = make_documents(folder, [record]) if isinstance(record, str) else records(folder, record)
     with pytest.raises(UsageError, match=fault):
         evaluate_last_word(
             LastWordConfig(data="lambada"), model, data, None, out=tmp_path, context=make_context(tmp_path)

@@ -24,7 +24,7 @@ RECIPE = """\
 name: assistant
 use_case: answering
 data:
-  raw: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT, text_field: .}]}
+  raw: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT, fields: all}]}
   chats: {kind: conversations, from: raw}
 models:
 """

@@ -21,7 +21,7 @@ plan: {measure: false}
 data:
   verses: {kind: ingest, sources: [{kind: ledger, path: ., format: stanzas, licence: MIT}], LICENCES}
   loud: {kind: shout, from: verses, marks: 2}
-  records: {kind: ingest, sources: [{kind: files, path: records, licence: MIT, text_field: .}], LICENCES}
+  records: {kind: ingest, sources: [{kind: files, path: records, licence: MIT, fields: all}], LICENCES}
   riddles: {kind: conversations, from: records, form: riddle}
 tokenizer: {kind: bpe, vocab_size: 300, from: loud}
 models:

@@ -441,7 +441,9 @@ def _document(key: bytes, label: str, record: Record) -> Document:
         source=label,
         licence=record.licence or "",
         created=record.created,
-        meta={**record.meta, "path": record.path, "format": record.format},
+        meta={**record.meta, "path": record.path, **({"format": record.format} if record.structure is None else {})},
+        fields=record.fields,
+        structure=record.structure,
     )
 
 

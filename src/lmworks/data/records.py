@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
+from lmworks.data.structure import Field, as_one, changed, put_together, take_apart
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
-from lmworks.pipeline.files import write_atomically
+from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Handle
 from lmworks.pipeline.store import damaged
 
 COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "created", "subject", "meta")
+ROW_COLUMNS = ("field_names", "field_texts", "structure")
+"""In shards that hold rows of several texts; the first two are lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One text with where it comes from."""
+    """A text with where it comes from, or a row of several texts, such as a conversation or a pair of answers.
+
+    What reads such a row as one reads `text`; what changes it changes each of its texts alone, by `changed`.
+    """
 
     id: str
     """Keyed hash of where the text was found, given at ingest and never recomputed."""
     text: str
+    """Of a row, all that it says: `structure.as_one`."""
     source: str
     licence: str
     """An SPDX expression."""
@@ -33,11 +41,49 @@ class Document:
     subject: str | None = None
     """Whom the text is about or from, when known."""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    fields: Sequence[Field] = ()
+    """The texts of a row, in their order."""
+    structure: str | None = None
+    """What holds the texts of a row: see `structure.take_apart`; None for a text alone."""
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], **facts: Any) -> Document:
+        """A row of named fields, of which each text stands by itself."""
+        fields, structure = take_apart(row)
+        return cls(text=as_one(fields), fields=fields, structure=structure, **facts)
+
+    def __post_init__(self) -> None:
+        if self.structure is not None and self.text != as_one(self.fields):
+            raise ValueError(f"document {self.id} is a row of several texts: change it by `changed`, not its text")
 
     @property
     def text_digest(self) -> str:
-        """sha256 of the text's UTF-8 bytes."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """sha256 of the text's UTF-8 bytes; of a row, of all that is in it, since its order and labels count."""
+        whole = self.text if self.structure is None else canonical_json([self.structure, self.texts()])
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+    def texts(self) -> list[str]:
+        """Every text, codes such as roles and keys too."""
+        return [self.text] if self.structure is None else [field.text for field in self.fields]
+
+    def changed(self, change: Callable[[str], str], *, codes: bool = False) -> Document:
+        """The document with each of its texts changed by itself, in their order; codes of a row only if asked for."""
+        if self.structure is None:
+            return replace(self, text=change(self.text))
+        fields = changed(self.fields, change, codes=codes)
+        return replace(self, fields=fields, text=as_one(fields))
+
+    def row(self) -> dict[str, Any]:
+        """The fields by their names, as the source had them; of a text alone, what was kept of it, and `text`."""
+        if self.structure is None:
+            return {**self.meta, "text": self.text}
+        return put_together(self.structure, self.texts())
+
+    def value(self, name: str) -> Any:
+        """What stands in a field that was kept, in the text (`text`), or in a field of the row; None for nothing."""
+        if name in self.meta:
+            return self.meta[name]
+        return self.row().get(name)
 
 
 @dataclass(frozen=True)
@@ -60,8 +106,14 @@ class Documents(Handle):
 
 def read_shard(file: Path | IO[bytes]) -> list[Document]:
     """The documents of one shard. Raises LmworksError if it is damaged."""
-    rows = read_columns(file, [name for name in COLUMNS if name != "text_digest"]).to_pylist()
-    return [Document(**{**row, "meta": json.loads(row["meta"])}) for row in rows]
+    names = [name for name in (*COLUMNS, *ROW_COLUMNS) if name != "text_digest"]
+    return [_document(row) for row in read_columns(file, names).to_pylist()]
+
+
+def _document(row: dict[str, Any]) -> Document:
+    names, texts = row.pop("field_names", None), row.pop("field_texts", None)
+    fields = tuple(map(Field, names, texts)) if names else ()
+    return Document(**{**row, "meta": json.loads(row["meta"]), "fields": fields})
 
 
 def write_shard(path: Path, documents: Iterable[Document]) -> None:
@@ -69,7 +121,19 @@ def write_shard(path: Path, documents: Iterable[Document]) -> None:
     rows = sorted(documents, key=lambda document: document.id)
     columns: dict[str, list[str | None]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS[:-1]}
     columns["meta"] = [json.dumps(row.meta, sort_keys=True, ensure_ascii=False) for row in rows]
-    write_table(path, pa.table({name: _strings(values) for name, values in columns.items()}))
+    arrays = {name: _strings(values) for name, values in columns.items()}
+    if any(row.structure is not None for row in rows):
+        arrays["field_names"] = _lists([[field.name for field in row.fields] for row in rows])
+        arrays["field_texts"] = _lists([[field.text for field in row.fields] for row in rows])
+        arrays["structure"] = _strings([row.structure for row in rows])
+    write_table(path, pa.table(arrays))
+
+
+def _lists(values: Sequence[Sequence[str]]) -> pa.Array:
+    edges = np.concatenate(([0], np.cumsum([len(each) for each in values], dtype=np.int64))).astype(np.int32)
+    buffers = [None, pa.py_buffer(edges)]
+    inside = _strings(list(chain.from_iterable(values)))
+    return pa.Array.from_buffers(pa.list_(pa.string()), len(values), buffers, children=[inside])
 
 
 def _strings(values: Sequence[str | None]) -> pa.Array:
@@ -92,7 +156,7 @@ def write_table(path: Path, table: pa.Table) -> None:
         row_group_size=10_000,
         compression="zstd",
         compression_level=3,
-        use_dictionary=["source", "licence", "language"],
+        use_dictionary=["source", "licence", "language", "structure", "field_names.list.element"],
         store_schema=False,
     )
     write_atomically(path, sink.getvalue().to_pybytes())

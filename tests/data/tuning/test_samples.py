@@ -49,7 +49,7 @@ def records(folder: Path, lines: Sequence[dict[str, Any] | bytes]) -> Documents:
     (folder / "rows").mkdir(parents=True)
     raw = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     (folder / "rows" / "rows.jsonl").write_bytes(b"\n".join(raw) + b"\n")
-    source = {"kind": "files", "path": "rows", "licence": "MIT", "text_field": "."}
+    source = {"kind": "files", "path": "rows", "licence": "MIT", "fields": "all"}
     config = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["permissive"]}})
     ingest(config.resolve(folder), out=folder / "raw", context=make_context(folder / "ingest"))
     return Documents(folder / "raw", "raw")
@@ -211,7 +211,7 @@ def test_a_record_is_mended_in_the_quarantine(tmp_path: Path) -> None:
     (entry,) = quarantined(tmp_path / "out")
     entry["mended"] = json.dumps({"messages": [{**USER, "content": "Snow?"}, ANSWER]})
     (tmp_path / "mended.jsonl").write_text(json.dumps(entry) + "\n")
-    source = {"kind": "quarantine", "path": "mended.jsonl", "licence": "MIT", "text_field": "."}
+    source = {"kind": "quarantine", "path": "mended.jsonl", "licence": "MIT", "fields": "all"}
     config = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["permissive"]}})
     again = tmp_path / "again"
     ingest(config.resolve(tmp_path), out=again / "raw", context=make_context(again))
@@ -233,7 +233,7 @@ def test_too_many_bad_records_refuse_with_an_example(tmp_path: Path) -> None:
 
 
 def test_records_of_no_form_name_the_forms(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no record has a known form.*text_field"):
+    with pytest.raises(UsageError, match=r"no record has a known form.*fields"):
         converse(tmp_path, [{"title": "Rain"}])
     with pytest.raises(UsageError, match="judges nothing"):
         judge(tmp_path / "second", [TURN])

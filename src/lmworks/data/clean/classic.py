@@ -83,17 +83,17 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
     protected = _protected(tuple(config.protect))
     for document in read_shard(shard):
         types.update(_types(document.text))
-        text = clean(document.text, config)
-        before, after = (Counter(protected.findall(each)) for each in (document.text, text))
+        cleaned = document.changed(lambda text: clean(text, config))
+        before, after = (Counter(protected.findall(each.text)) for each in (document, cleaned))
         tally.counts["protected items"] += before.total()
         tally.counts["kept protected items"] += (before & after).total()
-        if not text:
+        if not cleaned.text:
             tally.note("empty", id=document.id, text=document.text[:200])
             continue
         meta = dict(document.meta)
         if "readability" in config.steps:
             meta["readability"] = flesch_kincaid(document.text)
-        kept.append(replace(document, text=text, meta=meta))
+        kept.append(replace(cleaned, meta=meta))
     tally.files.append(folder / f"{number:05d}.json")
     write_atomically(tally.files[0], json.dumps(types).encode())
     return counted(kept, tally)

@@ -43,12 +43,16 @@ def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple
     for document in documents:
         meta = dict(document.meta)
         is_html = meta.pop("format", "text") == "html" and config.html == "text"
-        text = normalise_text(html_to_text(document.text) if is_html else document.text)
-        if not text:
+        clean = document.changed(_clean_page if is_html else normalise_text)
+        if not clean.text:
             tally.note("empty", id=document.id, path=meta.get("path"), raw=document.text[:200])
             continue
-        kept.append(replace(document, text=text, meta=meta))
+        kept.append(replace(clean, meta=meta))
     return counted(kept, tally)
+
+
+def _clean_page(page: str) -> str:
+    return normalise_text(html_to_text(page))
 
 
 _UNUSUAL = bytes((*range(9), *range(11, 32), 127))

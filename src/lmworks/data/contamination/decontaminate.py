@@ -198,7 +198,12 @@ def _marked(text: str, start: int, stop: int) -> str:
 
 
 def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Document | None:
-    """A document without the lines that hold items; None if too little is left, or all of it repeats an item."""
+    """A document without the lines that hold items; None if too little is left, or all of it repeats an item.
+
+    Of a row of several texts nothing is left: half an answer teaches what is wrong.
+    """
+    if document.structure is not None:
+        return None
     text = document.text
     while matches := _matches(config, index, text):
         if any(match.method == "near-duplicate" for match in matches):

@@ -23,7 +23,7 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.records import Documents, ids_of, read_columns, read_shard
+from lmworks.data.records import Document, Documents, ids_of, read_columns, read_shard
 from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, origins_of
 from lmworks.data.words import has_words, hash_words, word_spans
 from lmworks.errors import LmworksError
@@ -241,16 +241,35 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
         if not repeated[start:stop].any():
             kept.append(document)
             continue
-        text, passages = cut_words(document.text, repeated[start:stop])
+        rest, passages = _cut(document, repeated[start:stop])
         reason = "cut: passage of another document" if config.action == "cut" else "passage of another document"
         for passage in passages if config.action == "cut" else passages[:1]:
             tally.note(reason, id=document.id, text=passage[:200], characters=len(passage))
-        if config.action == "cut" and text:
-            kept.append(replace(document, text=text))
+        if config.action == "cut" and rest.text:
+            kept.append(rest)
             tally.counts["words cut"] += int(repeated[start:stop].sum())
         elif config.action == "cut":
             tally.note("nothing but passages of other documents", id=document.id, text=document.text[:200])
     return counted(kept, tally)
+
+
+def _cut(document: Document, repeated: NDArray[np.bool_]) -> tuple[Document, list[str]]:
+    """A document without some of its words, which a row has in its texts one after the other, and what was cut."""
+    passages: list[str] = []
+    done = 0
+
+    def cut(text: str) -> str:
+        nonlocal done
+        words = len(repeated) if document.structure is None else len(word_spans(text))
+        here = repeated[done : done + words]
+        done += words
+        if not here.any():
+            return text
+        rest, some = cut_words(text, here)
+        passages.extend(some)
+        return rest
+
+    return document.changed(cut), passages
 
 
 def _repeated_words(files: WindowFiles, pairs: NDArray[np.int64], shard: int, size: int) -> NDArray[np.bool_]:

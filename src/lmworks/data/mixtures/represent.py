@@ -38,7 +38,7 @@ class RepresentConfig(StepConfig):
     target: dict[str, dict[str, float] | Literal["even"]] = Field(
         min_length=1,
         description="Wanted shares of the documents, by attribute: `language`, `source`, `licence`, `year`, `topic`, "
-        "a field of their `meta`, or a group. What the shares leave of 1 is for all other values together.",
+        "a field of theirs, or a group. What the shares leave of 1 is for all other values together.",
     )
     groups: dict[str, list[str]] = Field(
         default={},
@@ -164,7 +164,7 @@ def _label(document: Document, name: str, patterns: Mapping[str, re.Pattern[str]
         case "year":
             found = (document.created or "").strip()[:4] if moment(document.created) is not None else None
         case _:
-            found = document.meta.get(name)
+            found = document.value(name)
     return UNKNOWN if found is None else str(found)
 
 

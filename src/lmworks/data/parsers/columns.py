@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
@@ -119,19 +119,26 @@ def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator
 
     def batches() -> Iterator[Any]:
         with pq.ParquetFile(stream) as file:
-            names = file.schema_arrow.names
-            needed = [*reading.text_fields, reading.licence_field, reading.key_field]
-            wanted = [name if name in names else name.split(".")[0] for name in needed if name]
-            missing = [name for name in wanted if name not in names]
-            if missing and (len(reading.text_fields) == 1 or len(missing) == len(wanted)):
-                raise pa.ArrowInvalid(f"no column {missing[0]!r}")
-            wanted = [name for name in (*wanted, *reading.keep) if name in names]
+            wanted = _columns(file.schema_arrow.names, reading)
             groups = range(piece.start, file.num_row_groups if piece.stop is None else piece.stop)
             largest = max((file.metadata.row_group(index).total_byte_size for index in groups), default=0)
             rows = max(1, min(1000, BATCH_BYTES // max(largest, 1)))  # any of which may hold all that stands there
             yield from file.iter_batches(rows, row_groups=list(groups), columns=list(dict.fromkeys(wanted)))
 
     return _parse(batches(), piece, piece.bytes, stream, reading, "Parquet")
+
+
+def _columns(names: Sequence[str], reading: Reading) -> list[str]:
+    """Those of a file's columns that are read."""
+    if reading.fields == "all":
+        return list(names)
+    texts = reading.fields or reading.text_fields
+    needed = [*texts, reading.licence_field, reading.key_field]
+    wanted = [name if name in names else name.split(".")[0] for name in needed if name]
+    missing = [name for name in wanted if name not in names]
+    if missing and (len(texts) == 1 or len(missing) == len(wanted)):
+        raise pa.ArrowInvalid(f"no column {missing[0]!r}")
+    return [name for name in (*wanted, *reading.keep) if name in names]
 
 
 def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:

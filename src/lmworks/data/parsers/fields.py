@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
+from lmworks.data.structure import Field, as_one, take_apart
 
-WHOLE = "."
-"""In place of a field's name: the whole record, as JSON."""
+SURROGATE = "half of a surrogate pair in the text"
 
 MOST_LISTS = 2**23
 """Opening brackets and braces in a record: two bytes of its file take some sixty of memory."""
@@ -23,7 +23,13 @@ def crowded(raw: bytes) -> str:
 
 def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, reading: Reading) -> Record | Unreadable:
     """A record of the fields that the user named: text, licence, key, and those to keep."""
-    text, fault = _text(row, reading.text_fields)
+    fields: tuple[Field, ...] = ()
+    structure = None
+    if reading.fields:
+        fields, structure, fault = _apart(row, reading.fields)
+        text = as_one(fields)
+    else:
+        text, fault = _text(row, reading.text_fields)
     key = str(number)
     if not fault and reading.key_field:
         value = row.get(reading.key_field)
@@ -32,7 +38,7 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
         else:
             fault = f"field {reading.key_field!r} is no key: found {value!r:.60}"
     meta: dict[str, Any] = {name: row[name] for name in reading.keep if row.get(name) is not None}
-    if WHOLE in reading.text_fields:
+    if reading.fields:
         meta["record"] = number
     if not fault and (meta or reading.key_field):
         meta, fault = _storable(meta, key)
@@ -40,19 +46,34 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
         try:
             text.encode()
         except UnicodeEncodeError:
-            fault = "half of a surrogate pair in the text"
+            fault = SURROGATE
     if fault:
         return span.unreadable(piece.name, str(number), fault)
     licence = (reading.licence_field and row.get(reading.licence_field)) or reading.licence
     stated = licence if isinstance(licence, str) else None
-    return Record(piece.name, key, text, "text", stated, meta, span=span)
+    return Record(piece.name, key, text, "text", stated, meta, span=span, fields=fields, structure=structure)
+
+
+def _apart(row: Mapping[str, Any], names: tuple[str, ...] | Literal["all"]) -> tuple[tuple[Field, ...], str, str]:
+    """The texts and the structure of a row, or of what is named of it; and what is wrong with it."""
+    named = row if names == "all" else {name: row[name] for name in names if row.get(name) is not None}
+    try:
+        fields, structure = take_apart(named)
+        "".join([structure, *(field.text for field in fields)]).encode()
+    except RecursionError:
+        return (), "", "nested too deeply"
+    except UnicodeEncodeError:
+        return (), "", SURROGATE
+    if not any(field.text.strip() for field in fields):
+        return (), "", "no text in any of its fields" if names == "all" else f"no text in {', '.join(names)}"
+    return fields, structure, ""
 
 
 def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
     """The text of the fields named, or what is wrong with them."""
     parts: list[str] = []
     for name in names:
-        for value in [json.dumps(row, ensure_ascii=False, default=str)] if name == WHOLE else values_at(row, name):
+        for value in values_at(row, name):
             if not isinstance(value, str):
                 return "", f"field {name!r} is of type {type(value).__name__}"
             parts.append(value)

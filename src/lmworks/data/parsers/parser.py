@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol
+
+from lmworks.data.structure import Field
 
 RAW_BYTES_KEPT = 65_536
 """Bytes of an unreadable record that are carried along; the rest stays where `start` and `size` say."""
@@ -46,6 +48,10 @@ class Record:
     """When the text was written, as the source states it: ISO 8601, whole or in part."""
     span: Span | None = field(default=None, compare=False)
     """Its bytes, where the form has keys of its own that may be there twice."""
+    fields: Sequence[Field] = ()
+    """Of a row that was read with all its texts; `text` is then what they say together."""
+    structure: str | None = None
+    """What holds these texts: see `data/structure.py`."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class Reading:
     """For every record that states none of its own."""
     licence_field: str | None = None
     text_fields: tuple[str, ...] = ("text",)
+    fields: tuple[str, ...] | Literal["all"] | None = None
+    """Which fields a row is read with, each a text by itself; None for one text of `text_fields`."""
     key_field: str | None = None
     keep: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -188,15 +189,16 @@ def anonymise_documents(
     kept: list[Document] = []
     entries: list[tuple[str, str, str]] = []
     detectors, tally = config.detectors(), Tally()
-    useful = worth_running([document.text for document in documents], detectors)
-    for document, inside in zip(documents, useful, strict=True):
+    useful = iter(worth_running([text for document in documents for text in document.texts()], detectors))
+    for document in documents:
         found: list[Finding] = []
-        people = people_of(document.meta, config.people)
+        people = people_of({name: document.value(name) for name in config.people}, config.people)
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
         document = replace(document, subject=document.subject or next(iter(people), None))
         spans = zip(_strings(document), entities.get(document.id, ()), strict=False)
         guessed = {text: linked(text, some) for text, some in spans}
-        new = _anonymise(config, key, document, [*inside, *named], [*detectors, *named], guessed, found, tally)
+        inside = ([*some, *named] for some in islice(useful, len(document.texts())))
+        new = _anonymise(config, key, document, inside, [*detectors, *named], guessed, found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
@@ -213,7 +215,7 @@ def _anonymise(
     config: AnonymiseConfig,
     key: bytes,
     document: Document,
-    inside: Sequence[Detector],
+    inside: Iterator[Sequence[Detector]],
     detectors: Sequence[Detector],
     guessed: Mapping[str, Sequence[Finding]],
     found: list[Finding],
@@ -221,7 +223,7 @@ def _anonymise(
 ) -> Document:
     """The document with all that is found in it treated, and added to `found` and the tally.
 
-    `inside` are the detectors that may find something in its text; in `meta` all are asked.
+    `inside` are the detectors that may find something in each of its texts; in `meta` all are asked.
     """
     days = day_shift(key, document.subject or document.id)
 
@@ -242,7 +244,8 @@ def _anonymise(
 
     meta = _in_meta(document, treat)
     subject = document.subject and value_digest(key, "subject", document.subject)
-    return replace(document, text=treat(document.text, inside), meta=meta, subject=subject)
+    treated = document.changed(lambda text: treat(text, next(inside)), codes=True)
+    return replace(treated, meta=meta, subject=subject)
 
 
 def _in_meta(document: Document, treat: Callable[[str], str]) -> dict[str, Any]:
@@ -254,7 +257,7 @@ def _strings(document: Document) -> list[str]:
     """All texts of a document that are treated."""
     texts: list[str] = []
     _in_meta(document, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
-    return [*texts, document.text]
+    return [*texts, *document.texts()]
 
 
 def _in_strings(value: Any, treat: Callable[[str], str]) -> Any:

@@ -13,7 +13,7 @@ SHORTEST_PART = 3
 
 
 def people_of(meta: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
-    """The names in some fields of a document's meta, given name first: "Doe, Jane" is Jane Doe."""
+    """The names in some fields of a document, given name first: "Doe, Jane" is Jane Doe."""
     values = [meta.get(name) for name in fields]
     names = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return [given_name_first(name) for name in names if isinstance(name, str) and name.strip()]

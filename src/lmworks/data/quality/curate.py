@@ -14,7 +14,7 @@ from lmworks.data.quality.filters import FILTERS, Filter, FilterSettings, detect
 from lmworks.data.quality.word_list import read_list
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, map_shards
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -113,5 +113,9 @@ def _filtered(document: Document, filters: Sequence[Filter], settings: FilterSet
         if verdict:
             for reason, piece in verdict.pieces:
                 tally.note(reason, id=document.id, text=piece[:200])
+            if document.structure is not None:
+                raise UsageError(
+                    f"curate: the filter {name!r} cuts lines of web pages; rows of several texts keep theirs"
+                )
             document = replace(document, text=verdict.text)
     return document

@@ -14,6 +14,9 @@ from pydantic import Field, model_validator
 
 from lmworks.data.sources.files import FolderOfFiles
 
+OF_TEXTS = ("text_field", "keep")
+"""How a record becomes one text: nothing of it holds where its fields are kept."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
@@ -65,4 +68,5 @@ class Dataset(FolderOfFiles):
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(adapters())}"
             raise ValueError(f"no data set {name!r}; {hint}")
         adapter = adapters()[name]
-        return {"name": name, "licence": adapter.licence, **adapter.read, **given}
+        read = {field: value for field, value in adapter.read.items() if not ("fields" in given and field in OF_TEXTS)}
+        return {"name": name, "licence": adapter.licence, **read, **given}

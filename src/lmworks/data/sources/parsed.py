@@ -55,9 +55,14 @@ class ParsedSource(SourceConfig):
     text_field: str | list[str] = Field(
         default="text",
         description="Field of a record that holds the text; of several, the texts are joined by an empty line. "
-        "`info.post` is a field inside a field, `messages.*.content` a field of every item of a list, `.` the whole "
-        "record as JSON, from which `conversations` and `preferences` are made. The default is the name that most "
-        "published sets use.",
+        "`info.post` is a field inside a field, `messages.*.content` a field of every item of a list. The default is "
+        "the name that most published sets use.",
+    )
+    fields: Literal["all"] | list[str] = Field(
+        default=[],
+        description="Fields of a record that are kept each by itself, whatever is in them: `all`, or their names. From "
+        "such records `conversations` and `preferences` are made; what reads text reads what all of them say, what "
+        "changes it changes each in its place. Empty, a record is the one text of `text_field`.",
     )
     key_field: str | None = Field(
         default=None,
@@ -103,6 +108,19 @@ class ParsedSource(SourceConfig):
         if taken := [name for name in value if name in OWN_FIELDS]:
             raise ValueError(f"{taken[0]!r} is a field that every document has of its own; rename yours to keep it")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_or_fields(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("text_field") in (".", ["."]):
+            raise ValueError("`text_field: .` is now `fields: all`, which keeps each text of a record by itself")
+        return given
+
+    @model_validator(mode="after")
+    def _reads_one_way(self) -> Self:
+        if self.fields and "text_field" in self.model_fields_set:
+            raise ValueError("`text_field` and `fields` are two ways to read a record: leave one out")
+        return self
 
     @model_validator(mode="after")
     def _xml_names_its_records(self) -> Self:
@@ -152,6 +170,7 @@ class ParsedSource(SourceConfig):
             licence=self.source_licence,
             licence_field=self.licence_field,
             text_fields=(self.text_field,) if isinstance(self.text_field, str) else tuple(self.text_field),
+            fields=self.fields if self.fields == "all" else tuple(self.fields) or None,
             key_field=self.key_field,
             keep=tuple(self.keep),
             columns=tuple(self.columns),

@@ -27,7 +27,7 @@ class Quarantine(ParsedSource, FolderSource):
 
     To mend a record, copy the file and add to the record's line a field `mended` with the whole record as it should
     have been. A line without that field is read from its `raw` bytes, which helps when only the settings were wrong.
-    Give the settings of the source that the records come from (`text_field`, `format`, `columns`).
+    Give the settings of the source that the records come from (`text_field` or `fields`, `format`, `columns`).
     """
 
     kind: Literal["quarantine"]

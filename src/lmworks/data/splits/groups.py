@@ -27,7 +27,7 @@ class SplitConfig(StepConfig):
     documents: Reference = Field(alias="from", description="The documents to split.")
     by: str = Field(
         default="id",
-        description="What keeps documents together: a field of their `meta`, `source`, `id`: each on its own, or "
+        description="What keeps documents together: a field of theirs, `source`, `id`: each on its own, or "
         "`topic-cluster`: whole subjects are held out. "
         "Texts that speak of one thing belong in one group; only the user knows which do.",
     )

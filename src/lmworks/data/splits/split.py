@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.data.splits.assignment import assign_alike, topic_names
@@ -66,10 +67,15 @@ def _names(config: SplitConfig, documents: Documents, context: Context) -> list[
 def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]]:
     """The group of each document of one shard."""
     column = config.by if config.by in ("id", "source") else "meta"
-    table = read_columns(shard, sorted({"id", column}))
+    table = read_columns(shard, sorted({"id", column, "structure"}))
+    rows: Iterable[tuple[str, Any]]
+    if column == "meta" and "structure" in table.column_names:
+        rows = ((document.id, document.value(config.by)) for document in read_shard(shard))
+    else:
+        rows = zip(*(table.column(name).to_pylist() for name in ("id", column)), strict=True)
+        rows = ((name, json.loads(value).get(config.by) if column == "meta" else value) for name, value in rows)
     names: list[str | None] = []
-    for document, value in zip(*(table.column(name).to_pylist() for name in ("id", column)), strict=True):
-        name = json.loads(value).get(config.by) if column == "meta" else value
+    for document, name in rows:
         name = document if name is None and config.folds else name
         names.append(None if name is None else str(name))
     yield "json", json.dumps(names).encode()

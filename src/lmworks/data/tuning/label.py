@@ -21,7 +21,7 @@ class LabelConfig(StepConfig):
 
     kind: Literal["label"] = "label"
     documents: Reference = Field(alias="from", description="The documents to label.")
-    by: str = Field(description="Field of `meta` whose value decides.")
+    by: str = Field(description="Field, kept at ingest, whose value decides.")
     labels: dict[str, list[str]] = Field(min_length=2, description="Each label with the values that have it.")
 
     @field_validator("labels")
@@ -46,9 +46,9 @@ def label(config: LabelConfig, documents: Documents, out: Path, context: Context
 def _label_shard(label_of: dict[str, str], config: LabelConfig, documents: list[Document]) -> tuple[Parts, Tally]:
     tally, kept = Tally(), []
     for document in documents:
-        found = label_of.get(str(document.meta.get(config.by)))
+        found = label_of.get(str(document.value(config.by)))
         if found is None:
-            tally.note("no label", id=document.id, value=document.meta.get(config.by), text=document.text[:200])
+            tally.note("no label", id=document.id, value=document.value(config.by), text=document.text[:200])
             continue
         tally.counts[f"label {found}"] += 1
         kept.append(replace(document, meta={**document.meta, "label": found}))

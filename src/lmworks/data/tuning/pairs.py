@@ -25,7 +25,7 @@ class PairsConfig(StepConfig):
     documents: Reference = Field(alias="from", description="Documents that hold a source and a target each.")
     source: str = Field(
         default="source",
-        description="Field of `meta`, kept at ingest, that is rewritten; `text` for the text itself. A list, such as "
+        description="Field, kept at ingest, that is rewritten; `text` for the text itself. A list, such as "
         "of sentences, is joined by spaces.",
     )
     target: str = Field(
@@ -69,7 +69,7 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     if not found:
         raise UsageError(
             f"{config.documents}: no document has both {config.source!r} and {config.target!r}, found "
-            f"{dict(counts) or 'none at all'}; name them in `keep` of the source that is ingested"
+            f"{dict(counts) or 'none at all'}; name them in `fields` (or in `keep`) of the source that is ingested"
         )
     made = list(_together(config, found) if config.targets == "references" else _apart(config, found))
     write_conversations(out, made)
@@ -112,6 +112,6 @@ def _pair(config: PairsConfig, name: str, document: Document, source: str, targe
 
 
 def _side(document: Document, name: str) -> list[str]:
-    value = document.text if name == "text" else document.meta.get(name)
+    value = document.text if name == "text" and document.structure is None else document.value(name)
     texts = [str(each).strip() for each in (value if isinstance(value, list) else [value]) if each is not None]
     return [text for text in texts if text]

@@ -35,7 +35,7 @@ class Template(StepConfig):
 class SamplesConfig(StepConfig):
     """What both kinds of samples share."""
 
-    documents: Reference = Field(alias="from", description="Records ingested whole, with `text_field: .`.")
+    documents: Reference = Field(alias="from", description="Records whose fields were kept, with `fields: all`.")
     form: Annotated[str, Named(FORMS, also=("auto",))] = Field(
         default="auto",
         description="Of the records. `auto` takes that which most have: two forms in a file are most often a mistake.",
@@ -123,7 +123,7 @@ class _Reading:
         self.bad = 0
         self.form = "templates" if templates else config.form
         if self.form == "auto":
-            found = Counter(form_of(row) for _, row in self._rows() if row is not None)
+            found = Counter(form_of(row) for _, row in self._rows())
             named = [(count, name) for name, count in found.items() if name]
             if not named:
                 raise UsageError(self._nothing())
@@ -159,21 +159,13 @@ class _Reading:
         examples = [{"reason": f"form {self.form}", **each.as_json()} for each in kept[:3]]
         return Result(counts=counts, examples=[*self.tally.examples, *examples])
 
-    def _rows(self) -> Iterator[tuple[Document, Row | None]]:
+    def _rows(self) -> Iterator[tuple[Document, Row]]:
         names = self.config.fields
         for document in self.documents.iterate():
-            try:
-                row = json.loads(document.text)
-            except ValueError:
-                row = None
-            if isinstance(row, dict):
-                yield document, {**row, **{ours: row[theirs] for ours, theirs in names.items() if theirs in row}}
-            else:
-                yield document, None
+            row = document.row()
+            yield document, {**row, **{ours: row[theirs] for ours, theirs in names.items() if theirs in row}}
 
-    def _convert(self, document: Document, row: Row | None) -> Iterator[Sample]:
-        if row is None:
-            raise Fault("no record: the text is no JSON object; ingest with `text_field: .`")
+    def _convert(self, document: Document, row: Row) -> Iterator[Sample]:
         if self.templates:
             template = self.templates[int(digest_text(document.id)[:8], 16) % len(self.templates)]
             turns = [("user", template.prompt), ("assistant", template.completion)]
@@ -212,7 +204,7 @@ class _Reading:
     def _refuse(self, document: Document, reason: str) -> None:
         """Into the quarantine, in the form that the source `quarantine` reads again."""
         self.bad += 1
-        raw = document.text.encode()
+        raw = json.dumps(document.row(), ensure_ascii=False).encode()
         place = {"source": document.source, "path": document.meta.get("path", ""), "record": self._number(document)}
         self.tally.note(f"quarantined: {reason.split(':')[0]}", **place, detail=reason)
         kept = base64.b64encode(raw[:RAW_BYTES_KEPT]).decode()
@@ -233,8 +225,8 @@ class _Reading:
 
     def _nothing(self) -> str:
         return (
-            f"{self.config.documents}: no record has a known form ({', '.join(FORMS)}); ingest whole records with "
-            f"`text_field: .`, and name fields that are called otherwise in `fields`. {self._reasons()}"
+            f"{self.config.documents}: no record has a known form ({', '.join(FORMS)}); ingest records with "
+            f"`fields: all`, and name fields that are called otherwise in `fields`. {self._reasons()}"
         )
 
 

@@ -25,8 +25,8 @@ class StylesConfig(StepConfig):
 
     kind: Literal["styles"] = "styles"
     documents: Reference = Field(alias="from", description="Documents that hold facts and a text about them.")
-    facts: str = Field(default="source", description="Field of `meta` with the facts, kept at ingest.")
-    text: str = Field(default="target", description="Field of `meta` with the text.")
+    facts: str = Field(default="source", description="Field with the facts, kept at ingest.")
+    text: str = Field(default="target", description="Field with the text.")
 
 
 @stage(version=1, reads="documents")
@@ -41,7 +41,7 @@ def styles(config: StylesConfig, documents: Documents, out: Path, context: Conte
     if not tally.counts["documents"]:
         raise UsageError(
             f"{config.documents}: no document has facts in {config.facts!r} and a text in {config.text!r}, found "
-            f"{dict(tally.counts)}; name them in `keep` of the source that is ingested"
+            f"{dict(tally.counts)}; name them in `fields` (or in `keep`) of the source that is ingested"
         )
     return Result(counts=tally.counts, examples=tally.examples)
 
@@ -50,12 +50,13 @@ def _part_shard(config: StylesConfig, shard: Path) -> tuple[Parts, Tally]:
     parts: dict[str, list[Document]] = {part: [] for part in config.parts}
     tally = Tally()
     for document in read_shard(shard):
-        facts, text = (str(document.meta.get(name) or "").strip() for name in (config.facts, config.text))
+        facts, text = (str(document.value(name) or "").strip() for name in (config.facts, config.text))
         plain = verbalise(parse_facts(facts))
         if not plain or not text:
             tally.note(f"no {config.text if plain else config.facts}", id=document.id, text=document.text[:200])
             continue
         for style, words in (("written", text), ("template", plain)):
-            parts[style].append(replace(document, text=words, meta={**document.meta, "style": style}))
+            meta = {**document.meta, "style": style}
+            parts[style].append(replace(document, text=words, fields=(), structure=None, meta=meta))
         tally.counts["documents"] += 1
     return parts, tally

@@ -1,8 +1,7 @@
-"""Tasks on records of published sets, ingested with `text_field: .`: what tuning for another use is not to cost."""
+"""Tasks on records of published sets, ingested with `fields: all`: what tuning for another use is not to cost."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,21 +33,14 @@ def records_of(data: Documents, fields: Fields) -> list[dict[str, Any]]:
     """Every record, with `id` and `document` set to its document's. Raises UsageError for one that lacks a field."""
     found = []
     for document in data.iterate():
-        try:
-            record = json.loads(document.text)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise UsageError(
-                f"{data.path}: document {document.id} is no record but {document.text[:60]!r}; ingest the file with "
-                "`text_field: .`, which keeps records whole"
-            )
+        record = document.row()
         for name, types in fields.items():
             if not isinstance(record.get(name), types):
                 wanted = " or ".join(each.__name__ for each in types)
                 raise UsageError(
                     f"{data.path}: document {document.id} has {record.get(name)!r} as {name!r}; expected {wanted}, "
-                    f"beside {', '.join(fields)}. Rename the fields of the file, or leave such records out"
+                    f"of the fields {', '.join(fields)}; its own are {', '.join(record)[:200]}. Keep all of a file "
+                    "with `fields: all`, rename its fields, or leave such records out"
                 )
         found.append({**record, "id": document.id, "document": document.id})
     return found

@@ -31,7 +31,7 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
     fields = [name for config in configs for name in config.people]
 
     def show(document: Document) -> str:
-        people = people_of(document.meta, fields)
+        people = people_of({name: document.value(name) for name in fields}, fields)
         findings = scan(document.text, [*detectors, *([people_detector(people)] if people else [])])
         return substitute(document.text, findings, lambda finding: f"‹{finding.kind} hidden›")
 

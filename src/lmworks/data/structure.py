@@ -1,0 +1,113 @@
+"""Rows taken apart into their texts and what holds them, and put together again.
+
+Steps see texts alone: each as it stands in the row, without the quotes and escapes of a file's form.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+CODE = re.compile(r"[!-~]*")
+"""A run of ASCII characters without white space: a role, a key, a number, an address, a picture as base64."""
+BETWEEN = "\n\n"
+"""Between the texts of a row where it is read as one."""
+LONG_NUMBER = 10**6
+"""From here on a number may be somebody's: of a telephone, a card, an account. It stands among the texts."""
+TEXT, NUMBER = "", "#"
+"""In a structure, in place of a text and of a long number: no other text stands there."""
+
+
+class Field(NamedTuple):
+    """One text of a row."""
+
+    name: str
+    """Where it stands: `question`, `messages.0.content`."""
+    text: str
+
+
+def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
+    """The texts of a row in their order, and its structure: JSON in which every text is empty.
+
+    Bytes are text where they are UTF-8, else `{"bytes": how many}`; what JSON lacks, such as dates, is written out.
+    Raises RecursionError for a row that is nested too deeply.
+    """
+    fields: list[Field] = []
+
+    def hold(value: Any, name: str) -> Any:
+        if isinstance(value, bytes | bytearray):
+            try:
+                value = value.decode()
+            except UnicodeDecodeError:
+                return {"bytes": len(value)}
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, Mapping):
+            return {str(key): hold(inner, _below(name, key)) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [hold(inner, _below(name, place)) for place, inner in enumerate(value)]
+        if isinstance(value, int | float):
+            if not math.isfinite(value) or abs(value) < LONG_NUMBER or value != int(value):
+                return value
+            fields.append(Field(name, json.dumps(value)))
+            return NUMBER
+        fields.append(Field(name, str(value)))
+        return TEXT
+
+    structure = json.dumps(hold(row, ""), ensure_ascii=False, separators=(",", ":"))
+    return tuple(fields), structure
+
+
+def _below(name: str, key: object) -> str:
+    return f"{name}.{key}" if name else str(key)
+
+
+def put_together(structure: str, texts: Sequence[str]) -> dict[str, Any]:
+    """The row with these texts in its places, in their order."""
+    number = count()
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, str):
+            text = texts[next(number)]
+            return text if value == TEXT else _number(text)
+        if isinstance(value, dict):
+            return {key: fill(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [fill(inner) for inner in value]
+        return value
+
+    row: dict[str, Any] = fill(json.loads(structure))
+    return row
+
+
+def _number(text: str) -> Any:
+    """The number that a text still is, else the text that stands in its place."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else text
+
+
+def places_of_texts(fields: Sequence[Field]) -> list[int]:
+    """Which fields say something: those that are more than a code; all, if none is."""
+    found = [place for place, field in enumerate(fields) if not CODE.fullmatch(field.text)]
+    return found or list(range(len(fields)))
+
+
+def as_one(fields: Sequence[Field]) -> str:
+    """What a row says, its texts joined by an empty line."""
+    return BETWEEN.join(fields[place].text for place in places_of_texts(fields))
+
+
+def changed(fields: Sequence[Field], change: Callable[[str], str], *, codes: bool = False) -> tuple[Field, ...]:
+    """The fields, each with its text changed by itself, in their order; codes too where they are asked for."""
+    places = range(len(fields)) if codes else places_of_texts(fields)
+    found = list(fields)
+    for place in places:
+        found[place] = Field(fields[place].name, change(fields[place].text))
+    return tuple(found)

@@ -1,0 +1,199 @@
+"""Records of several texts: each text by itself, put back in its place, whatever a step does to it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.data_support import quarantined
+from lmworks.data.clean.normalise import NormaliseConfig, normalise_shard
+from lmworks.data.duplicates.passages import PassagesConfig, repeated_passages
+from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
+from lmworks.data.records import Document, Documents, read_shard, write_shard
+from lmworks.data.splits.groups import SplitConfig
+from lmworks.data.splits.split import split
+from lmworks.data.structure import put_together, take_apart
+from lmworks.data.tuning.samples import ConversationsConfig, conversations
+from lmworks.data.words import word_spans
+from support import make_context
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
+    ["user", "assistant", "", "42", 'Soon.\nReanna said: "no\\b"', "{not: json", "What is rain?"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=12,
+)
+ROWS = st.dictionaries(TEXTS, VALUES, max_size=5)
+JANE = "jane.doe@example.org"
+
+
+def document(row: dict[str, Any], name: str = "0") -> Document:
+    return Document.of_row(row, id=name * 32, source="s", licence="MIT")
+
+
+def ingested(folder: Path, **fields: Any) -> Documents:
+    """What stands in the folder `rows`."""
+    source = {"kind": "files", "path": "rows", "licence": "MIT", **fields}
+    config = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["permissive"]}})
+    ingest(config.resolve(folder), out=folder / "raw", context=make_context(folder / "ingest"))
+    return Documents(folder / "raw", "raw")
+
+
+@given(ROWS)
+def test_a_row_is_taken_apart_and_put_together(row: dict[str, Any]) -> None:
+    fields, structure = take_apart(row)
+    assert put_together(structure, [field.text for field in fields]) == row
+    assert json.dumps(put_together(structure, [field.text for field in fields])) == json.dumps(row)  # 1 is not 1.0
+
+
+@given(ROWS)
+def test_a_row_is_stored_and_read_again(tmp_path_factory: pytest.TempPathFactory, row: dict[str, Any]) -> None:
+    shard = tmp_path_factory.mktemp("rows") / "part-00000.parquet"
+    plain = Document(id="f" * 32, text="a plain text", source="s", licence="MIT")
+    write_shard(shard, [plain, document(row)])
+    assert read_shard(shard) == [document(row), plain]
+    assert read_shard(shard)[0].row() == row
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), st.integers(0, 3))
+def test_anonymising_keeps_the_structure_and_every_character_that_was_not_found(texts: list[str], place: int) -> None:
+    """With an address and a number of a telephone, as a number, in the midst of whatever else there is."""
+    turns = [{"role": "user", "content": text, "seen": 3, "tags": [True, None]} for text in texts]
+    hidden = {"role": "assistant", "content": f'Ask {JANE}, or "call"\nus.', "card": 4111111111111111}
+    turns.insert(min(place, len(turns)), hidden)
+    (made,), _, _ = anonymise_documents(
+        AnonymiseConfig.model_validate({"from": "x", "actions": {"phone": "keep", "ip": "keep"}}),
+        b"key",
+        [document({"messages": turns, "id": "a-1"})],
+        {},
+    )
+    wanted = [dict(turn) for turn in turns]
+    wanted[turns.index(hidden)] |= {"content": 'Ask [EMAIL], or "call"\nus.', "card": "[CARD]"}
+    assert made.row() == {"messages": wanted, "id": "a-1"}
+
+
+def test_what_a_row_says_leaves_out_roles_keys_and_pictures() -> None:
+    row = {"id": "a-17", "turns": [{"role": "user", "says": "Why rain?"}, {"role": "bot", "says": "Wolken, Jürgen."}]}
+    assert document({**row, "picture": "iVBORw0KGgo" * 50}).text == "Why rain?\n\nWolken, Jürgen."
+    assert document({"label": "good"}).text == "good"
+
+
+def test_the_text_of_a_row_is_not_changed_past_its_fields() -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ValueError, match="changed"):
+        replace(document({"a": "one text", "b": "and another"}), text="something else")
+
+
+def test_two_rows_are_equal_only_if_all_in_them_is() -> None:
+    good, bad = (document({"text": "So it was.", "label": label}) for label in ("good", "bad"))
+    assert good.text == bad.text
+    assert good.text_digest != bad.text_digest
+
+
+def test_normalising_works_text_by_text() -> None:
+    row = {"messages": [{"role": "user", "content": "a  \r\nb\u00a0c "}, {"role": "assistant", "content": "naÃ¯ve  "}]}
+    (made,) = normalise_shard(NormaliseConfig.model_validate({"from": "x"}), [document(row)])[0][""]
+    assert [turn["content"] for turn in made.row()["messages"]] == ["a\nb c", "naïve"]
+
+
+def test_a_repeated_passage_is_cut_from_the_turn_that_holds_it(tmp_path: Path) -> None:
+    legal = " ".join(f"clause{n} of the terms" for n in range(20))
+    rows = [
+        {"messages": [{"role": "user", "content": f"Question {n}?"}, {"role": "assistant", "content": body}]}
+        for n, body in enumerate((f"Yes indeed. {legal}", f"No. {legal} So be it."))
+    ]
+    write_shard(tmp_path / "in" / "part-00000.parquet", [document(row, str(n)) for n, row in enumerate(rows)])
+    config = PassagesConfig.model_validate({"from": "x", "words": 10})
+    out = tmp_path / "out"
+    repeated_passages(config, Documents(tmp_path / "in", ""), out=out, context=make_context(tmp_path / "work"))
+    kept, cut = (found.row()["messages"] for found in Documents(out, "").iterate())
+    assert kept == rows[0]["messages"]
+    assert [turn["content"] for turn in cut] == ["Question 1?", "No.\n\nSo be it."]
+
+
+@given(ROWS)
+def test_the_words_of_a_row_are_those_of_its_texts(row: dict[str, Any]) -> None:
+    found = document(row)
+    words: list[int] = []
+    found.changed(lambda text: (words.append(len(word_spans(text))), text)[1])
+    assert sum(words) == len(word_spans(found.text))
+
+
+def test_parquet_rows_become_conversations(tmp_path: Path) -> None:
+    """Of nested columns, with a date and a picture beside them."""
+    rows = [
+        {
+            "messages": [{"role": "user", "content": f"What is {n}?"}, {"role": "assistant", "content": f"It is {n}."}],
+            "day": datetime.date(2026, 1, n + 1),
+            "raw": b"text as bytes",
+            "number": 49 * 10**9 + n,
+        }
+        for n in range(3)
+    ]
+    (tmp_path / "rows").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows" / "chats.parquet")
+    documents = ingested(tmp_path, fields="all")
+    assert sorted(found.row()["day"] for found in documents.iterate()) == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    assert {found.row()["raw"] for found in documents.iterate()} == {"text as bytes"}
+    config = ConversationsConfig.model_validate({"from": "raw"})
+    result = conversations(config, documents, out=tmp_path / "out", context=make_context(tmp_path / "work"))
+    assert result.counts["samples of form messages"] == 3
+
+
+def test_named_fields_leave_the_others_out(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.csv").write_text("source,target,note\nHallo Welt,Hello world,secret\n")
+    (found,) = ingested(tmp_path, fields=["source", "target"]).iterate()
+    assert found.row() == {"source": "Hallo Welt", "target": "Hello world"}
+
+
+def test_a_row_without_a_word_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    lines = [{"a": "", "b": " "}, {"n": 3}, {"a": "words"}, {"a": "\ud800"}]
+    (tmp_path / "rows" / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (found,) = ingested(tmp_path, fields="all").iterate()
+    assert found.row() == {"a": "words"}
+    reasons = [bad["reason"] for bad in quarantined(tmp_path / "raw")]
+    assert reasons == [
+        "no text in any of its fields",
+        "no text in any of its fields",
+        "half of a surrogate pair in the text",
+    ]
+
+
+@pytest.mark.parametrize("field", [".", ["."]])
+def test_the_old_way_is_answered_with_the_new_line(field: Any) -> None:
+    source = {"kind": "files", "path": "rows", "licence": "MIT", "text_field": field}
+    with pytest.raises(ValueError, match="fields: all"):
+        IngestConfig.model_validate({"sources": [source]})
+
+
+def test_one_way_to_read_a_record_is_asked_for() -> None:
+    source = {"kind": "files", "path": "rows", "licence": "MIT", "text_field": "a", "fields": "all"}
+    with pytest.raises(ValueError, match="leave one out"):
+        IngestConfig.model_validate({"sources": [source]})
+
+
+def test_rows_are_split_by_a_field_of_theirs(tmp_path: Path) -> None:
+    rows = [{"customer": f"Customer {n % 10}", "says": f"It rains for the {n}th time."} for n in range(40)]
+    write_shard(tmp_path / "in" / "part-00000.parquet", [document(row, f"{n:02}") for n, row in enumerate(rows)])
+    config = SplitConfig.model_validate({"from": "x", "by": "customer", "test": 0.2, "validation": 0.2})
+    split(config, Documents(tmp_path / "in", ""), out=tmp_path / "out", context=make_context(tmp_path / "work"))
+    parts = [
+        {found.row()["customer"] for found in Documents(tmp_path / "out" / part, "").iterate()}
+        for part in ("train", "validation", "test")
+    ]
+    assert all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 10
