@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +30,11 @@ class Stopped(LmworksError):
     """The user asked to stop; finished work is kept."""
 
     exit_code = 130
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """Counts as a user reads them, the largest first: `not JSON (3,000), no text (2)`; "" if there are none."""
+    return ", ".join(f"{name} ({count:,})" for name, count in Counter(counts).most_common() if count)
 
 
 @contextmanager

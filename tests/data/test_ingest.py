@@ -101,7 +101,7 @@ def test_an_invalid_byte_is_quarantined_at_its_offset(ingest_files: Ingest, name
     ("line", "reason"),
     [
         ("[1, 2]", "not a JSON object but a list"),
-        ('{"txt": "misspelt"}', "field 'text' is missing"),
+        ('{"txt": "misspelt"}', "field 'text' is missing: found 'txt'"),
         ('{"text": 5}', "field 'text' is of type int"),
         ('{"text": "\\ud800"}', "half of a surrogate pair in the text"),
         ('{"text": ' + "[" * 100_000, "not JSON"),

@@ -26,7 +26,7 @@ from lmworks.data.sources import AnySource
 from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined, unit_records
-from lmworks.errors import GateRefused, LmworksError
+from lmworks.errors import GateRefused, LmworksError, in_words
 from lmworks.lazy import pc
 from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_documents
 from lmworks.pipeline.files import write_atomically
@@ -35,6 +35,12 @@ from lmworks.pipeline.units import Origin, Unit
 from lmworks.pipeline.workers import in_processes
 from lmworks.recipe.schema import Effect, StepConfig
 
+NO_REASONS = {"documents", "bytes", "files"}
+"""Counts that say how much was read, and not why something was not."""
+MISSING = (
+    " `text_field` names the field that holds the text, `delimiter` what separates columns, and `columns` those of a "
+    "table without a header (docs/sources.md)."
+)
 FILES = "files"
 """The pass that looks at files, before the one that reads them."""
 
@@ -93,7 +99,7 @@ class IngestConfig(StepConfig):
         return total
 
 
-@stage(version=4)
+@stage(version=5)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
@@ -132,9 +138,22 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     write_json_lines(out / "quarantine.jsonl", chain.from_iterable(bad))
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
-        raise LmworksError(f"No document could be read. Counted by reason: {dict(tally.counts)}.")
+        raise LmworksError(_nothing_read(tally))
     _settle_licences(config.licences, tally.counts, out)
     return Result(counts=tally.counts, examples=tally.examples)
+
+
+def _nothing_read(tally: Tally) -> str:
+    """Why there is no document: all reasons, the likely cause first, and what of a record shows it."""
+    reasons = Counter({reason: times for reason, times in tally.counts.items() if reason not in NO_REASONS})
+    said = f"No document could be read: {in_words(reasons) or 'its files hold no record'}."
+    common = next((reason for reason, _ in reasons.most_common()), "")
+    example = next((each for each in tally.examples if each["reason"] == common and "detail" in each), None)
+    if example is None:
+        return said
+    record = f", record {example['record']}" if example["record"] else ""
+    said += f" {example['source']}: {example['path']}{record}: {example['detail']}."
+    return said + MISSING * ("missing" in common)
 
 
 def _tell_unmet(erased: Set[str], met: Iterable[str], context: Context) -> None:
@@ -251,6 +270,7 @@ def _look_at_group(config: IngestConfig, folder: Path, unit: tuple[int, Group]) 
         try:
             pieces = [astuple(piece) for piece in source.pieces(path, config.shard_bytes)]
             found.append({"file": _describe(source, path), "pieces": pieces})
+            tally.counts.update(source.told(path))
         except OSError as error:
             _quarantine(tally, source.label, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
             tally.is_lasting = False

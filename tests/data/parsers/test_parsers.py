@@ -533,7 +533,7 @@ def test_elements_of_any_xml_are_rows(tmp_path: Path) -> None:
         for item in read(tmp_path, files, format="xml", records="pair", text_field="t")
         if isinstance(item, Unreadable) and item.key == "3"
     )
-    assert (missing.reason, missing.raw[:13]) == ("field 't' is missing", b'<pair id="3">')
+    assert (missing.reason, missing.raw[:13]) == ("field 't' is missing: found 'id', 'h'", b'<pair id="3">')
     with pytest.raises(ValueError, match="format `xml` needs `records`"):
         read(tmp_path, files, format="xml")
 

@@ -298,7 +298,7 @@ def test_what_was_quarantined_is_read_again_when_mended(tmp_path: Path, ingest_f
         ("texts/b.csv", "2", "three"),
     ]
     reasons = [item.reason for item in found if isinstance(item, Unreadable)]
-    assert reasons[0] == "field 'text' is missing"
+    assert reasons[0] == "field 'text' is missing: found 'txt'"
     assert reasons[1].startswith("its beginning alone is kept")
     assert reasons[2].startswith("not a quarantined record")
     renamed = again.model_copy(update={"text_field": "txt"})

@@ -1,116 +1,111 @@
-"""Comma- and tab-separated values. A line that fits nowhere costs itself alone, and not those after it."""
+"""Comma- and tab-separated values: what separates their columns, what these are called, and a record a row."""
 
 from __future__ import annotations
 
-import csv
-from codecs import BOM_UTF8
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Literal
+from itertools import chain
+from typing import IO
 
 from lmworks.data.parsers.fields import row_record
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Span, cut_between
+from lmworks.data.parsers.rows import Row, read_rows
 
-OPEN_QUOTE = "a quote is not closed, or closes in another record"
+DELIMITERS = (",", ";", "\t", "|")
+"""Looked for where the user names none."""
+FIRST_BYTES, FIRST_LINES = 2**16, 200
+"""Of a file that are looked at for its delimiter."""
 
 
 @dataclass(frozen=True)
-class _Row:
-    span: Span
-    fields: list[str]
-    fault: str = ""
+class _Table:
+    """The beginning of a file, with the lines that were read to know it."""
+
+    delimiter: str
+    header: Row | None
+    names: Sequence[str] | None
+    """Of the columns; None if they cannot be read."""
+    first: Sequence[Span]
+
+    def rows(self, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Row]:
+        """Those of a piece. A stream may go forward only: lines that were read are taken from here."""
+        start, stop = max(piece.start, self.header.span.end if self.header else 0), piece.stop
+        again = (line for line in self.first if start <= line.offset and (stop is None or line.offset < stop))
+        behind = max(start, self.first[-1].end if self.first else 0)
+        lines = chain(again, read_lines(Piece(piece.path, 0, behind, stop), stream, limit))
+        return read_rows(lines, self.delimiter, limit, len(self.names or ()))
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) -> Iterator[Found]:
     """A record a row. The first row names the columns, unless the user did."""
-    delimiter = reading.delimiter or delimiter
-    header = _header(piece, stream, reading, delimiter)
-    names = _decode(header.fields) if header else list(reading.columns)
-    if header and (header.fault or names is None):
-        yield header.span.unreadable(piece.name, "", f"not a header: {header.fault or 'not UTF-8'}")
-    if not names:
+    table = _open(stream, reading, delimiter)
+    if table.header and (table.header.fault or table.names is None):
+        reason = f"not a header: {table.header.fault or 'not UTF-8'}"
+        yield table.header.span.unreadable(piece.name, "", reason)
+    if not table.names:
         return
-    start = max(piece.start, header.span.end if header else 0)
-    lines = read_lines(Piece(piece.path, 0, start, piece.stop), stream, reading.limit)
-    for number, row in enumerate(_rows(lines, delimiter, reading.limit, len(names)), piece.first_record + 1):
+    for number, row in enumerate(table.rows(piece, stream, reading.limit), piece.first_record + 1):
         key = str(number)
         if row.fault:
             yield row.span.too_long(piece.name, key, reading.limit) or row.span.unreadable(piece.name, key, row.fault)
         elif (fields := _decode(row.fields)) is None:
             yield row.span.unreadable(piece.name, key, "not UTF-8", at=_first_bad_byte(row.span.raw))
         else:
-            yield row_record(dict(zip(names, fields, strict=True)), piece, number, row.span, reading)
+            yield row_record(dict(zip(table.names, fields, strict=True)), piece, number, row.span, reading)
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
-    """Cut between rows; a line break inside quotes is part of its row."""
-    delimiter = reading.delimiter or delimiter
-    header = _header(whole, stream, reading, delimiter)
-    lines = read_lines(Piece(whole.path, 0, header.span.end if header else 0), stream, reading.limit)
-    width = len(header.fields) if header else len(reading.columns)
-    return cut_between(whole, (row.span for row in _rows(lines, delimiter, reading.limit, width)), size)
+    """Cut between rows; a line break inside quotes is part of its row. What has no header stays whole."""
+    table = _open(stream, reading, delimiter)
+    rows = table.rows(whole, stream, reading.limit) if table.names else iter(())
+    return cut_between(whole, (row.span for row in rows), size)
 
 
-def _header(piece: Piece, stream: IO[bytes], reading: Reading, delimiter: str) -> _Row | None:
+def tell(stream: IO[bytes], reading: Reading, *, delimiter: str) -> str:
+    """The delimiter that was taken because the first rows say so; "" if it is the usual one, or the user's."""
+    found = _open(stream, reading, delimiter).delimiter
+    shown = {"\t": "a tab", ",": "a comma"}.get(found, f"`{found}`")
+    return "" if found == (reading.delimiter or delimiter) else f"files with {shown} between columns"
+
+
+def _open(stream: IO[bytes], reading: Reading, usual: str) -> _Table:
+    lines = read_lines(Piece("", 0), stream, reading.limit)
+    first: list[Span] = []
+    if reading.delimiter is None:
+        size = 0
+        while len(first) < FIRST_LINES and size < FIRST_BYTES and (line := next(lines, None)):
+            first.append(line)
+            size += line.size
+    delimiter = reading.delimiter or _find_delimiter(first, usual, reading)
     if reading.columns:
-        return None
-    return next(_rows(read_lines(Piece(piece.path, 0), stream, reading.limit), delimiter, reading.limit, None), None)
+        return _Table(delimiter, None, reading.columns, first)
+
+    def more() -> Iterator[Span]:
+        for line in lines:
+            first.append(line)
+            yield line
+
+    header = next(read_rows(chain(tuple(first), more()), delimiter, reading.limit, None), None)
+    return _Table(delimiter, header, _decode(header.fields) if header else (), first)
 
 
-def _rows(lines: Iterator[Span], delimiter: str, limit: int, width: int | None) -> Iterator[_Row]:
-    """Rows with their bytes, read as Latin-1 so that one bad byte spoils one row.
+def _find_delimiter(first: Sequence[Span], usual: str, reading: Reading) -> str:
+    """What cuts the first rows into as many fields as the header has, or as columns have names.
 
-    When a row of several lines has a fault, its first line alone is given up and reading goes on at the second: the
-    quote that swallowed them was most likely never meant to open.
+    The usual one holds if nine rows of ten agree on it. Another must fit more than half of all, and more than it does.
     """
-    csv.field_size_limit(2**31 - 1)  # the limit on a row is ours: the library's own would end the file
-    waiting: deque[Span] = deque()
-    taken: list[Span] = []
-    # Tab-separated values have no quoting (IANA text/tab-separated-values).
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-
-    def feed() -> Iterator[str]:
-        while line := waiting.popleft() if waiting else next(lines, None):
-            taken.append(line)
-            if line.size > len(line.raw) or line.end - taken[0].offset > limit:
-                raise csv.Error("a row is longer than record_bytes")
-            yield (line.raw.removeprefix(BOM_UTF8) if line.offset == 0 else line.raw).decode("latin-1")
-
-    while True:
-        reader = csv.reader(feed(), delimiter=delimiter, quoting=quoting, strict=True)
-        fields, fault = _next(reader)
-        while fields is not None and not fault:
-            if fields and width not in (None, len(fields)):
-                fault = f"wrong number of fields: found {len(fields)}, expected {width}"
-                break
-            if fields:
-                yield _Row(_joined(taken), fields)
-            taken.clear()
-            fields, fault = _next(reader)
-        if not taken:
-            return
-        first, *rest = taken
-        waiting.extendleft(reversed(rest))
-        taken.clear()
-        yield _Row(first, [], OPEN_QUOTE if rest else fault)
-
-
-def _next(reader: Iterator[list[str]]) -> tuple[list[str] | None, str]:
-    """The next row, or what is wrong with it."""
-    try:
-        return next(reader, None), ""
-    except csv.Error as error:
-        return None, OPEN_QUOTE if "end of data" in str(error) else f"not a row: {error}"
-
-
-def _joined(taken: list[Span]) -> Span:
-    if len(taken) == 1:
-        return taken[0]
-    raw = b"".join(line.raw for line in taken)
-    return Span(taken[0].offset, raw, len(raw))
+    best, most = usual, 0.5
+    for delimiter in dict.fromkeys((usual, *DELIMITERS)):
+        rows = list(read_rows(iter(first), delimiter, reading.limit, None))
+        width = len(reading.columns) or (len(rows[0].fields) if rows else 0)
+        share = sum(len(row.fields) == width for row in rows) / len(rows) if width > 1 else 0.0
+        if delimiter == usual and share >= 0.9:
+            return usual
+        if share > most:
+            best, most = delimiter, share
+    return best
 
 
 def _decode(fields: list[str]) -> list[str] | None:
@@ -130,15 +125,15 @@ def _first_bad_byte(raw: bytes) -> int:
     return 0
 
 
-CSV = Form(
-    partial(parse, delimiter=","),
-    partial(cut, delimiter=","),
-    endings=(".csv",),
-    about="Rows whose fields a comma separates.",
-)
-TSV = Form(
-    partial(parse, delimiter="\t"),
-    partial(cut, delimiter="\t"),
-    endings=(".tsv",),
-    about="Rows whose fields a tab separates.",
-)
+def _form(delimiter: str, ending: str, about: str) -> Form:
+    return Form(
+        partial(parse, delimiter=delimiter),
+        partial(cut, delimiter=delimiter),
+        tell=partial(tell, delimiter=delimiter),
+        endings=(ending,),
+        about=about,
+    )
+
+
+CSV = _form(",", ".csv", "Rows whose fields a comma separates, or what the first rows show.")
+TSV = _form("\t", ".tsv", "Rows whose fields a tab separates.")

@@ -11,6 +11,8 @@ from lmworks.data.structure import Field, as_one, take_apart
 
 SURROGATE = "half of a surrogate pair in the text"
 
+COLUMNS_SHOWN = 8
+"""Of a record without its text: enough to know the field that was meant."""
 MOST_LISTS = 2**23
 """Opening brackets and braces in a record: two bytes of its file take some sixty of memory."""
 
@@ -36,7 +38,7 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
         if isinstance(value, str | int) and value != "":
             key = str(value)
         else:
-            fault = f"field {reading.key_field!r} is no key: found {value!r:.60}"
+            fault = f"field {reading.key_field!r} is no key: found one of type {type(value).__name__}, or an empty one"
     meta: dict[str, Any] = {name: row[name] for name in reading.keep if row.get(name) is not None}
     if reading.fields:
         meta["record"] = number
@@ -79,7 +81,10 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
             parts.append(value)
     if not parts:
         verb = "is" if len(names) == 1 else "are"
-        return "", f"field{'s' * (len(names) > 1)} {', '.join(map(repr, names))} {verb} missing"
+        found = ", ".join(f"{name!r:.40}" for name in [*row][:COLUMNS_SHOWN]) + ", …" * (len(row) > COLUMNS_SHOWN)
+        is_there = any(name in row or name.split(".")[0] in row for name in names)  # without a value
+        said = f"field{'s' * (len(names) > 1)} {', '.join(map(repr, names))} {verb} missing"
+        return "", said if is_there else f"{said}: found {found or 'none'}"
     return parts[0] if len(parts) == 1 else "\n\n".join(part for part in parts if part.strip()), ""
 
 

@@ -117,6 +117,12 @@ class Cut(Protocol):
     def __call__(self, whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]: ...
 
 
+class Tell(Protocol):
+    """What was found out about a file that its user may want to know: words that files like it are counted under."""
+
+    def __call__(self, stream: IO[bytes], reading: Reading) -> str: ...
+
+
 @dataclass(frozen=True)
 class Form:
     """One form of file."""
@@ -124,6 +130,7 @@ class Form:
     parse: Parse
     cut: Cut | None = None
     """None for a form that is read whole."""
+    tell: Tell | None = None
     seeks: bool = False
     """Whether parsing goes back and forth, so that what is compressed must be unpacked first."""
     states_licences: bool = False

@@ -14,7 +14,7 @@ from lmworks.data.quality.filters import FILTERS, Filter, FilterSettings, detect
 from lmworks.data.quality.word_list import read_list
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, map_shards
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import LmworksError, UsageError, in_words
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -85,7 +85,7 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
     alone = config.model_copy(update={"near_duplicates": None})  # what filters depend on
     tally = map_shards(documents, filter_shard, alone, filtered.path, context, step="filter")
     if not filtered.shards():
-        raise LmworksError(f"curate: the filters leave no document. Dropped by reason: {dict(tally.counts)}.")
+        raise LmworksError(f"curate: the filters leave no document: {in_words(tally.counts)}.")
     threshold = config.near_duplicates.jaccard if config.near_duplicates else None
     tally.add(drop_duplicates(filtered, avoid, threshold, out, context))
     return Result(counts=tally.counts, examples=tally.examples)

@@ -82,7 +82,11 @@ class ParsedSource(SourceConfig):
         default=[], description="Names of the columns of csv and tsv files that have no header; empty, they have one."
     )
     delimiter: str | None = Field(
-        default=None, min_length=1, max_length=1, description="Between columns; unset, a comma in csv and a tab in tsv."
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="Between columns; unset, a comma in csv and a tab in tsv, unless the first rows are cut into equal "
+        "numbers of fields by another of `,`, `;`, `|` and the tab. A build counts the files where that was so.",
     )
     records: str | None = Field(
         default=None,
@@ -250,6 +254,24 @@ class ParsedSource(SourceConfig):
             # The last piece goes on without an end: it is read up to the damage, and that is then quarantined.
             pieces[-1:] = [replace(piece, stop=None) for piece in pieces[-1:]]
         return pieces or [whole]
+
+    def told(self, path: str) -> Counter[str]:
+        """Of a file, or of each member of an archive."""
+        if not self._is_archive(path):
+            return self._told(Piece(path, 0))
+        wanted = [name.removeprefix(f"{path}/") for name in self._members(path) if self._reads(name)]
+        return sum((self._told(Piece(path, 0, member=name)) for name in wanted), Counter[str]())
+
+    def _told(self, whole: Piece) -> Counter[str]:
+        form = self._form(whole.name)
+        if form is None or form.tell is None:
+            return Counter()
+        try:
+            with ExitStack() as stack:
+                said = form.tell(self._stream(whole, form, stack), self.reading())
+        except (OSError, *unpack.ERRORS):  # reading it fails, and is quarantined
+            return Counter()
+        return Counter([said] if said else [])
 
     def read(self, piece: Piece) -> Iterator[Found | Document]:
         """What is damaged is read as far as it goes, and the rest is quarantined."""

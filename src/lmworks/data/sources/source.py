@@ -74,6 +74,10 @@ class SourceConfig(StepConfig, ABC):
         """How many files are not read, by their ending."""
         return Counter()
 
+    def told(self, path: str) -> Counter[str]:
+        """What was found out about a file by itself, such as its delimiter, by words to count it under."""
+        return Counter()
+
     @abstractmethod
     def read(self, piece: Piece) -> Iterator[Found | Document]:
         """What one piece holds, in order. A `Document` keeps the id that it has."""

@@ -1,0 +1,168 @@
+"""Tables are read whole whatever separates their columns, and however many quotes are never closed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from data_support import quarantined, texts
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.parsers.test_parsers import good, read
+from lmworks.data.parsers import rows
+from lmworks.data.parsers.lines import read_lines
+from lmworks.data.parsers.parser import Piece
+from lmworks.data.sources.source import Record
+from lmworks.errors import LmworksError
+
+Ingest = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "wanted"),
+    [
+        ("a.csv", "id;text\n1;Guten Tag, Welt\n2;Zweite, ja\n", {}, ["Guten Tag, Welt", "Zweite, ja"]),
+        ("a.csv", "id\ttext\n1\tone, two\n2\tthree; four\n", {}, ["one, two", "three; four"]),
+        ("a.csv", "id|text\n1|a, b\n", {}, ["a, b"]),
+        ("a.tsv", "id,text\n1,a\n2,b\n", {}, ["a", "b"]),
+        ("a.csv", 'id;text\n1;"two\nlines; here"\n2;b\n', {}, ["two\nlines; here", "b"]),
+        ("a.csv", "1;a\n2;b\n", {"columns": ["id", "text"]}, ["a", "b"]),
+        # What the first rows do not agree on stays as it was.
+        ("a.csv", "text\none; two\nthree; four\n", {}, ["one; two", "three; four"]),
+        ("a.csv", "text; or not\na\nb\n", {"text_field": "text; or not"}, ["a", "b"]),
+        ("a.csv", "n,text|x\n1,a|b\n2,c|d\n", {"text_field": "text|x"}, ["a|b", "c|d"]),
+        ("a.csv", "a;b,text\n1;2,one\n", {}, ["one"]),
+        ("a.csv", "id;text\n1;a\n", {"delimiter": ",", "text_field": "id;text"}, ["1;a"]),
+    ],
+)
+def test_a_delimiter_is_found_by_rows_of_equal_width(
+    tmp_path: Path, name: str, content: str, options: dict[str, Any], wanted: list[str]
+) -> None:
+    assert [record.text for record in good(read(tmp_path, {name: content.encode()}, **options))] == wanted
+
+
+def test_a_delimiter_that_was_found_is_told(ingest_files: Ingest) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("c.csv", "text;n\nc;1\n")
+    files = {"a.csv": "text;n\na;1\n", "b.csv": "text,n\nb,1\n", "d.zip": packed.getvalue()}
+    result, out = ingest_files(files)
+    assert texts(out) == ["a", "b", "c"]
+    assert result.counts["files with `;` between columns"] == 2
+    assert not any("comma" in reason for reason in result.counts)
+
+
+cell = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1, max_size=8)
+
+
+@given(
+    st.lists(st.tuples(cell, cell, cell), max_size=8), st.sampled_from([",", ";", "|"]), st.booleans(), st.booleans()
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+def test_any_table_is_read_whole_whatever_separates_its_columns(
+    tmp_path: Path, table: list[tuple[str, str, str]], delimiter: str, named: bool, quoted: bool
+) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
+    writer.writerows([("text", "a", "b"), *table])
+    options = {"delimiter": delimiter} if named else {}
+    found = read(tmp_path, {"a.csv": buffer.getvalue().encode()}, keep=["a", "b"], **options)
+    assert [(record.text, record.meta["a"], record.meta["b"]) for record in good(found)] == table
+    assert len(found) == len(table)
+
+
+def spans(content: bytes, limit: int = 10**9) -> Any:
+    return read_lines(Piece("", 0), io.BytesIO(content), limit)
+
+
+def by_giving_up_lines(content: bytes, limit: int, width: int) -> list[tuple[int, int, list[str]]]:
+    """What `read_rows` says, in quadratic time: from each line on, as far as one row goes."""
+    lines = list(spans(content, limit))
+    found, at = [], 0
+
+    def feed(at: int) -> Any:
+        for line in lines[at:]:
+            if line.size > len(line.raw) or line.end - lines[at].offset > limit:
+                raise csv.Error("too long")
+            yield line.raw.decode("latin-1")
+
+    while at < len(lines):
+        reader = csv.reader(feed(at), strict=True)
+        try:
+            fields = next(reader)
+        except csv.Error:
+            fields = None
+        whole = fields is not None and len(fields) in (0, width)
+        end = at + (reader.line_num if whole else 1)
+        if not whole or fields:
+            found.append((lines[at].offset, lines[end - 1].end, fields if whole and fields else []))
+        at = end
+    return found
+
+
+@given(
+    st.lists(st.sampled_from(['"', ",", "a", "\n", '","', '"\n', 'a","\n', "\r\n"]), max_size=40),
+    st.integers(1, 4),
+    st.sampled_from([6, 20, 10**6]),
+)
+@settings(max_examples=400)
+def test_quotes_that_never_close_cost_the_lines_that_they_cost_alone(parts: list[str], width: int, limit: int) -> None:
+    content = "".join(parts).encode()
+    found = [
+        (row.span.offset, row.span.end, [] if row.fault else row.fields)
+        for row in rows.read_rows(spans(content, limit), ",", limit, width)
+    ]
+    assert found == by_giving_up_lines(content, limit, width)
+
+
+@pytest.mark.parametrize("end", [b"", b'"\n', b'"x\n', b'",a,b,c\n'])
+@pytest.mark.parametrize("limit", [10**6, 500])
+def test_quotes_that_never_close_cost_linear_time(monkeypatch: pytest.MonkeyPatch, end: bytes, limit: int) -> None:
+    looks = 0
+    text_of = rows._text
+
+    def counted(line: Any) -> str:
+        nonlocal looks
+        looks += 1
+        return text_of(line)
+
+    monkeypatch.setattr(rows, "_text", counted)
+    lines = 3000
+    found = list(rows.read_rows(spans(b'a","\n' * lines + end + b"a,b\n" * 3), ",", limit, 2))
+    assert [row.fields for row in found[-3:]] == [["a", "b"]] * 3
+    assert looks < 6 * lines
+
+
+def test_a_row_of_endlessly_many_lines_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MOST_LINES", 10)
+    found = list(rows.read_rows(spans(b'"a\n' + b"b\n" * 20 + b'"\n'), ",", 10**6, 1))
+    assert [row.span.raw for row in found if row.fault] == [b'"a\n', b'"\n']
+    assert [row.fields for row in found if not row.fault] == [["b"]] * 20
+
+
+@given(st.binary(max_size=200), st.integers(1, 60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+def test_any_bytes_are_a_table_or_quarantined(tmp_path: Path, content: bytes, size: int) -> None:
+    for item in read(tmp_path, {"a.csv": content}):
+        assert isinstance(item, Record) or content[item.start :].startswith(item.raw)
+
+
+def test_a_build_without_a_document_says_which_columns_it_found(ingest_files: Ingest) -> None:
+    with pytest.raises(LmworksError) as raised:
+        ingest_files({"a.csv": "Frage^Antwort\n" + "was^das\n" * 3000, "b.jsonl": '{"body": "x"}\n'})
+    said = str(raised.value)
+    assert said.startswith("No document could be read: quarantined: field 'text' is missing (3,001).")
+    assert "texts: a.csv, record 1: field 'text' is missing: found 'Frage^Antwort'." in said
+    assert "`text_field`" in said and "`delimiter`" in said
+    assert "{" not in said
+
+
+def test_a_broken_header_is_told_once(ingest_files: Ingest) -> None:
+    _, out = ingest_files({"a.csv": b"caf\xe9,n\n" + b"x,1\n" * 500, "z.txt": "z"}, shard_bytes=100)
+    assert [record["reason"] for record in quarantined(out)] == ["not a header: not UTF-8"]
