@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import Document, Documents, read_shard, write_shard, write_shard_ids
 from lmworks.errors import LmworksError
 from lmworks.pipeline.files import digest_file, digest_once, sync_folder, write_atomically
@@ -58,10 +59,10 @@ class Tally:
     """False where a unit may give something else another time: no later build takes it."""
 
     def note(self, reason: str, **example: Any) -> None:
-        """Count one drop or change, and keep it as an example if there are few of its reason yet."""
+        """Count one drop or change, and keep it, without personal data, if there are few of its reason yet."""
         self.counts[reason] += 1
         if self.counts[reason] <= EXAMPLES_PER_REASON:
-            self.examples.append({"reason": reason, **example})
+            self.examples += hide_all([{"reason": reason, **example}])
 
     def add(self, other: Tally) -> None:
         """Add what another unit of work found, but for its records: see `quarantined`."""

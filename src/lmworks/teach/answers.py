@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
@@ -70,7 +71,7 @@ FIELDS = ("form", "id", "asked", "messages", "document", "reference")
 """Of a line that is written: `asked` is the conversation that it was asked in, `reference` the answer of that."""
 
 
-@stage(version=2, reads=("model", "data"))
+@stage(version=3, reads=("model", "data"))
 def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out: Path, context: Context) -> Result:
     """Write conversations that end with the model's own answers. Prompts without room for one are left out and counted.
 
@@ -110,7 +111,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
             "`cut: keep` what does not end"
         )
     write_conversations(out, kept)
-    examples = [{"reason": f"answer of {config.model}", **each} for each in kept[:3]]
+    examples = hide_all({"reason": f"answer of {config.model}", **each} for each in kept[:3])
     return Result(counts=counts, examples=examples)
 
 

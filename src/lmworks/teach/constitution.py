@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import LmworksError, UsageError
@@ -44,7 +45,7 @@ class ConstitutionConfig(StepConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=2, reads="answers", judges="rules")
+@stage(version=3, reads="answers", judges="rules")
 def constitution(
     config: ConstitutionConfig, answers: Conversations, rules: list[ModelFolder] | None, out: Path, context: Context
 ) -> Result:
@@ -77,7 +78,7 @@ def constitution(
             "mend the rules: one that every answer follows, or none, decides nothing"
         )
     write_preferences(out, pairs)
-    examples = [{"reason": "judged by rules", **pair.as_json()} for pair in pairs[:3]]
+    examples = hide_all({"reason": "judged by rules", **pair.as_json()} for pair in pairs[:3])
     return Result(counts=counts, examples=examples)
 
 

@@ -58,7 +58,7 @@ class ClassicConfig(StepConfig):
         return self.model_copy(update=words)
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def classic(config: ClassicConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Cleaned documents; figures show what each step alone does to the types of words that occur."""
     folder = context.beside / "types"

@@ -30,7 +30,7 @@ class NormaliseConfig(StepConfig):
     )
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Clean every document; what is empty afterwards is dropped."""
     tally = map_shards(documents, normalise_shard, config, out, context)

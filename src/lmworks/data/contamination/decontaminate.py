@@ -84,7 +84,7 @@ class Item:
     """Id of the document that it is or was made from."""
 
 
-@stage(version=2, reads="documents", judges="against")
+@stage(version=3, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:

@@ -54,7 +54,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Of documents that share a passage, the one with the smallest id keeps it."""
     shards = documents.shards()

@@ -64,7 +64,7 @@ class SemanticConfig(StepConfig):
         return self.model_copy(update={"folder": folder, "encoder_digest": digest})
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups."""
     shards = documents.shards()

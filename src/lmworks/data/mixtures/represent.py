@@ -91,7 +91,7 @@ class Attribute:
         return found
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def represent(config: RepresentConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count attributes and groups, compare them with the target, and keep or repeat documents to come nearer.
 

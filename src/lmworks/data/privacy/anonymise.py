@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from lmworks.data.identity import PRIVACY_KEY
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
-from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, worth_running
+from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, substitute, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.planted import Copy, copies_of, count_found, figures_of
@@ -122,7 +122,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=3, reads="documents", judges="model")
+@stage(version=4, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -274,15 +274,6 @@ def _in_strings(value: Any, treat: Callable[[str], str]) -> Any:
 def mask(finding: Finding) -> str:
     """What stands in place of personal data: its kind."""
     return f"[{finding.kind.upper()}]"
-
-
-def substitute(text: str, findings: Sequence[Finding], instead: Callable[[Finding], str]) -> str:
-    """The text with something else in place of each finding; `findings` are in order and do not overlap."""
-    pieces, position = [], 0
-    for finding in findings:
-        pieces += [text[position : finding.start], instead(finding)]
-        position = finding.end
-    return "".join([*pieces, text[position:]])
 
 
 def surroundings(text: str, findings: Sequence[Finding], shown: Finding) -> str:

@@ -13,11 +13,10 @@ from functools import partial
 
 from lmworks.data.privacy import checksums
 from lmworks.data.privacy.dates import COMPACT, DATE, read_date
-from lmworks.data.privacy.findings import Detector, Finding, Function, Kind, Pattern, Trigger
+from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Kind, Pattern, Trigger
 from lmworks.data.privacy.phones import phones
 
 AT = Trigger(re.compile(r"@(?<=\w@)[\w-]"))
-DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/-]{0,3}[0-9]){6,}"))
 LETTERS_DIGITS = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"))
 DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
 COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))

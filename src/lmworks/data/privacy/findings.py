@@ -98,6 +98,10 @@ def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
         place = text.find(word, place + len(word))
 
 
+DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/-]{0,3}[0-9]){6,}"))
+"""A number long enough for a telephone's."""
+
+
 class Searched:
     """A text with what several triggers ask of it."""
 
@@ -219,3 +223,12 @@ def join_overlaps(found: Sequence[tuple[int, Finding]]) -> list[Finding]:
         end = max(best[1].end, other[1].end)
         joined[-1] = best[0], best[1]._replace(start=before[1].start, end=end)
     return [finding for _, finding in joined]
+
+
+def substitute(text: str, findings: Sequence[Finding], instead: Callable[[Finding], str]) -> str:
+    """The text with something else in place of each finding; `findings` are in order and do not overlap."""
+    pieces, position = [], 0
+    for finding in findings:
+        pieces += [text[position : finding.start], instead(finding)]
+        position = finding.end
+    return "".join([*pieces, text[position:]])

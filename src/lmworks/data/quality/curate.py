@@ -74,7 +74,7 @@ class CurateConfig(StepConfig):
         return filter_shard(self, [document])[1].counts
 
 
-@stage(version=2, reads="documents", judges="avoid")
+@stage(version=3, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 

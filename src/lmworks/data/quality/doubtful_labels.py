@@ -20,6 +20,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.quality.classifier import MOST_CHARACTERS, MOST_EXAMPLES, checked_labels, label_of, labelled
 from lmworks.data.quality.hashed_linear import EPOCHS, LinearClassifier, learn
 from lmworks.data.records import Document, Documents, write_json_lines
@@ -48,7 +49,7 @@ class DoubtfulLabelsConfig(StepConfig):
     seed: int = Field(default=0, description="Of the order in which the classifiers learn; any number will do.")
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """All documents, doubtful ones with `likely_label` in `meta`, or without them; `doubtful.jsonl` lists these.
 
@@ -77,8 +78,8 @@ def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Pat
         method=f"{method}; the fewer, the less a doubt means",
         chance=float(np.bincount(targets).max()) / len(examples),
     )
-    examples_shown = [*tally.examples, *({"reason": "doubtful label", **record} for record in found[:SHOWN])]
-    return Result(counts=tally.counts, examples=examples_shown, figures=[doubts, agreement])
+    doubtful = hide_all({"reason": "doubtful label", **record} for record in found[:SHOWN])
+    return Result(counts=tally.counts, examples=[*tally.examples, *doubtful], figures=[doubts, agreement])
 
 
 def _cross_validate(

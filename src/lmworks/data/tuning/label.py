@@ -33,7 +33,7 @@ class LabelConfig(StepConfig):
         return labels
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def label(config: LabelConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Label documents; those whose value stands in no list are dropped and counted. Raises if a label has none."""
     label_of = {value: name for name, values in config.labels.items() for value in values}

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import Document, Documents, write_ids
 from lmworks.data.tuning.conversations import Record, write_conversations
 from lmworks.errors import UsageError, in_words
@@ -50,7 +51,7 @@ class PairsConfig(StepConfig):
         return value
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations of one question, the source, and one answer, the target.
 
@@ -77,7 +78,7 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     counts["pairs"] = len(made)
     if config.targets == "references":
         counts["references"] = sum(len(each.get("references", "1")) for each in made)
-    return Result(counts=counts, examples=[{"reason": "pair", **each} for each in made[:3]])
+    return Result(counts=counts, examples=hide_all({"reason": "pair", **each} for each in made[:3]))
 
 
 def _apart(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Record]:

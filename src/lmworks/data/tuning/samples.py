@@ -14,6 +14,7 @@ from pydantic import Field
 
 from lmworks.data.forms.forms import FORMS, Fault, Row, Sample, conversation, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally
 from lmworks.data.tuning.conversations import write_conversations
@@ -88,7 +89,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -100,7 +101,7 @@ def conversations(config: ConversationsConfig, documents: Documents, out: Path, 
     )
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [])
@@ -156,7 +157,7 @@ class _Reading:
         write_json_lines(out / "quarantine.jsonl", self.tally.quarantined)
         write_shard_ids(self.documents.path, out)  # of those set aside too: their texts are in the quarantine
         counts = {**self.tally.counts, "records": self.records, f"samples of form {self.form}": len(kept)}
-        examples = [{"reason": f"form {self.form}", **each.as_json()} for each in kept[:3]]
+        examples = hide_all({"reason": f"form {self.form}", **each.as_json()} for each in kept[:3])
         return Result(counts=counts, examples=[*self.tally.examples, *examples])
 
     def _rows(self) -> Iterator[tuple[Document, Row]]:

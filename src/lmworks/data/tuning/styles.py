@@ -29,7 +29,7 @@ class StylesConfig(StepConfig):
     text: str = Field(default="target", description="Field with the text.")
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def styles(config: StylesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Each document twice under its id: its text, and its facts by template; the field `style` tells which.
 

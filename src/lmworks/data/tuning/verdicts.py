@@ -57,7 +57,7 @@ class VerdictsConfig(StepConfig):
         return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Drop what experts rejected, or label what they judged; documents without a verdict stay as they are.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.privacy.hidden import hide
 from lmworks.data.quality.curate import CurateConfig, curate
 from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.errors import UsageError
@@ -240,8 +241,8 @@ def _quarantined(artifact: Artifact, count: int, seed: int, only: str, *, person
                 place = f"{bad['source']}: {bad['path']}, record {bad['record'] or '–'}, byte {bad['offset']}"
                 raw = base64.b64decode(bad.get("raw", "")).decode(errors="replace") if personal else ""
                 pieces: list[Piece] = [("same", raw[:SHOWN])] if raw else []
-                reason = f"quarantined: {bad['reason'].split(':')[0]}"
-                change = Change(place, "quarantined", pieces, bad["reason"])
+                reason, shown = f"quarantined: {bad['reason'].split(':')[0]}", str if personal else hide
+                change = Change(shown(place), "quarantined", pieces, shown(bad["reason"]))
                 if reason.startswith(only):
                     found[reason] = sorted([*found[reason], (rank(seed, place), change)], key=itemgetter(0))[:count]
     return {reason: [change for _, change in ranked] for reason, ranked in found.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.privacy.hidden import hide
 from lmworks.data.records import Documents
 from lmworks.data.sources.artifact import ArtifactSource
 from lmworks.pipeline.lineage import Link
@@ -194,9 +195,10 @@ def trained_on(built: Built, model: Artifact) -> list[Texts]:
 
 
 def quarantine(built: Built) -> list[dict[str, Any]]:
-    """Records of sources that could not be read."""
+    """Records of sources that could not be read: where they stand and why, without personal data."""
     files = (artifact.payload / "quarantine.jsonl" for artifact in built.artifacts.values())
-    return [record for file in files for record in read_lines(file) if "raw" in record]
+    found = ({**record, "raw": ""} for file in files for record in read_lines(file) if "raw" in record)
+    return [{**record, "reason": hide(record["reason"]), "path": hide(record["path"])} for record in found]
 
 
 def held_out(built: Built) -> list[dict[str, Any]]:

@@ -1,12 +1,12 @@
-"""Personal data in texts that are shown: hidden wherever no `anonymise` step has treated it."""
+"""Documents as they are shown: without personal data wherever no `anonymise` step has treated it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise, substitute
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import scan
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
+from lmworks.data.privacy.findings import scan, substitute
+from lmworks.data.privacy.hidden import covered, shown_detectors
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.records import Document
 from lmworks.pipeline.stage import Role
@@ -26,22 +26,15 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
         return lambda document: document.text
     steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
     configs = [AnonymiseConfig.model_validate(step) for step in steps]
-    dates = any(config.action_of("date") != "keep" for config in configs)
-    detectors = [detector for detector in DETECTORS if detector.kind != "date" or dates]
+    detectors = shown_detectors(dates=any(config.action_of("date") != "keep" for config in configs))
     fields = [name for config in configs for name in config.people]
 
     def show(document: Document) -> str:
         people = people_of({name: document.value(name) for name in fields}, fields)
         findings = scan(document.text, [*detectors, *([people_detector(people)] if people else [])])
-        return substitute(document.text, findings, lambda finding: f"‹{finding.kind} hidden›")
+        return substitute(document.text, findings, covered)
 
     return show
-
-
-def hide(text: str) -> str:
-    """A text without the personal data that patterns find, whatever was done to it before."""
-    detectors = [detector for detector in DETECTORS if detector.kind != "date"]
-    return substitute(text, scan(text, detectors), lambda finding: f"‹{finding.kind} hidden›")
 
 
 def _is_anonymised(built: Built, artifact: Artifact) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import read_lines
@@ -54,13 +55,13 @@ def describe(artifact: Artifact) -> str:
 
 
 def by_reason(artifact: Artifact) -> dict[str, list[dict[str, Any]]]:
-    """Some examples of each reason, in the order that the step counted the reasons."""
+    """Some examples of each reason, in the order that the step counted the reasons, without personal data."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for record in read_lines(artifact.payload / "examples.jsonl"):
         group = groups.setdefault(str(record.pop("reason", "example")), [])
         if len(group) < EXAMPLES:
             group.append(record)
-    return groups
+    return {reason: hide_all(group) for reason, group in groups.items()}
 
 
 def _inputs(manifest: Manifest) -> Iterator[str]:

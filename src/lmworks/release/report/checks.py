@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lmworks.data.privacy.hidden import hide
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
-from lmworks.release.inspect.hidden import hide
 from lmworks.release.render.words import duration, number, size, visible_lines
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST
