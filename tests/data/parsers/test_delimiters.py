@@ -165,4 +165,4 @@ def test_a_build_without_a_document_says_which_columns_it_found(ingest_files: In
 
 def test_a_broken_header_is_told_once(ingest_files: Ingest) -> None:
     _, out = ingest_files({"a.csv": b"caf\xe9,n\n" + b"x,1\n" * 500, "z.txt": "z"}, shard_bytes=100)
-    assert [record["reason"] for record in quarantined(out)] == ["not a header: not UTF-8"]
+    assert [record["reason"].split(":")[0] for record in quarantined(out)] == ["not UTF-8"]

@@ -267,7 +267,7 @@ def test_a_page_in_the_encoding_that_it_declares(tmp_path: Path) -> None:
     (record,) = good(read(tmp_path, {"a.html": page}))
     assert "café" in record.text
     bad = page.replace(b"iso-8859-1", b"unicode_escape").replace(b"caf", b"\\ud800")
-    assert reasons(read(tmp_path, {"a.html": bad})) == ["not UTF-8"]
+    assert [reason.split(":")[0] for reason in reasons(read(tmp_path, {"a.html": bad}))] == ["not UTF-8"]
 
 
 def make_pdf(*pages: str) -> bytes:
@@ -387,7 +387,7 @@ def test_a_long_json_list_is_read_item_by_item(tmp_path: Path) -> None:
     assert counted == {Record: 19_998, Unreadable: 2}
     assert peak < 12 * 2**20
     bad = next(item for item in source.read(source.pieces("a.json", 10**6)[0]) if isinstance(item, Unreadable))
-    assert (bad.reason, bad.key, bad.raw) == ("not UTF-8", "4", items[3])
+    assert (bad.reason[:9], bad.key, bad.raw) == ("not UTF-8", "4", items[3])
     assert (tmp_path / "a.json").read_bytes()[bad.start :].startswith(items[3])
 
 
@@ -506,7 +506,7 @@ def test_sentences_of_two_languages_are_joined_by_their_lines(tmp_path: Path) ->
     }
     assert by_line["a.en"] == {1: "One.", 3: "Thr\u2028ee.", 5: "Five."}
     assert [by_line["a.cs"][line] for line in by_line["a.en"]] == ["Jedna.", "T\u0159i.", "P\u011bt."]
-    assert [(item.key, item.reason) for item in found if isinstance(item, Unreadable)] == [("4", "not UTF-8")]
+    assert [(item.key, item.reason[:9]) for item in found if isinstance(item, Unreadable)] == [("4", "not UTF-8")]
 
 
 PAIRS = b"""<?xml version="1.0"?><corpus>

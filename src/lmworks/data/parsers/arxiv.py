@@ -56,4 +56,4 @@ def tex_to_text(source: str) -> str:
 
 
 FORM = element_form("record", _record, states_licences=True, about="Abstracts of arXiv, each under its own licence.")
-TEX = Form(parse_tex, endings=(".tex",), about="TeX, without its markup.", needs=("pylatexenc",))
+TEX = Form(parse_tex, encoding="text", endings=(".tex",), about="TeX, without its markup.", needs=("pylatexenc",))

@@ -41,9 +41,10 @@ class _Table:
 def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) -> Iterator[Found]:
     """A record a row. The first row names the columns, unless the user did."""
     table = _open(stream, reading, delimiter)
-    if table.header and (table.header.fault or table.names is None):
-        reason = f"not a header: {table.header.fault or 'not UTF-8'}"
-        yield table.header.span.unreadable(piece.name, "", reason)
+    if table.header and table.header.fault:
+        yield table.header.span.unreadable(piece.name, "", f"not a header: {table.header.fault}")
+    elif table.header and table.names is None:
+        yield table.header.span.not_text(piece.name, "", reading, at=_first_bad_byte(table.header.span.raw))
     if not table.names:
         return
     for number, row in enumerate(table.rows(piece, stream, reading.limit), piece.first_record + 1):
@@ -51,7 +52,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
         if row.fault:
             yield row.span.too_long(piece.name, key, reading.limit) or row.span.unreadable(piece.name, key, row.fault)
         elif (fields := _decode(row.fields)) is None:
-            yield row.span.unreadable(piece.name, key, "not UTF-8", at=_first_bad_byte(row.span.raw))
+            yield row.span.not_text(piece.name, key, reading, at=_first_bad_byte(row.span.raw))
         else:
             yield row_record(dict(zip(table.names, fields, strict=True)), piece, number, row.span, reading)
 
@@ -130,6 +131,7 @@ def _form(delimiter: str, ending: str, about: str) -> Form:
         partial(parse, delimiter=delimiter),
         partial(cut, delimiter=delimiter),
         tell=partial(tell, delimiter=delimiter),
+        encoding="text",
         endings=(ending,),
         about=about,
     )

@@ -119,4 +119,4 @@ def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
             yield where.unreadable(piece.name, str(number), f"not a JSON object but a {type(row).__name__}")
 
 
-FORM = Form(parse, cut, about="JSON: a list of records, or what `records` names.")
+FORM = Form(parse, cut, encoding="text", about="JSON: a list of records, or what `records` names.")

@@ -17,7 +17,7 @@ def parse_line(piece: Piece, number: int, line: Span, reading: Reading) -> Found
     try:
         text = line.raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return line.unreadable(piece.name, key, "not UTF-8", at=error.start)
+        return line.not_text(piece.name, key, reading, at=error.start)
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:

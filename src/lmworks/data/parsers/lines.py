@@ -51,7 +51,7 @@ def cut_lines(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> I
         start, first = start + length, first + lines
 
 
-def line_form(of_line: OfLine, *, about: str, endings: tuple[str, ...] = (), states_licences: bool = False) -> Form:
+def line_form(of_line: OfLine, *, about: str, endings: tuple[str, ...] = ()) -> Form:
     """The form of a file with a record a line; what is longer than the limit costs that line alone."""
 
     def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
@@ -59,7 +59,7 @@ def line_form(of_line: OfLine, *, about: str, endings: tuple[str, ...] = (), sta
             if found := line.too_long(piece.name, str(number), reading.limit) or of_line(piece, number, line, reading):
                 yield found
 
-    return Form(parse, cut_lines, states_licences=states_licences, endings=endings, about=about)
+    return Form(parse, cut_lines, encoding="text", endings=endings, about=about)
 
 
 def _text(piece: Piece, number: int, line: Span, reading: Reading) -> Found | None:
@@ -67,7 +67,7 @@ def _text(piece: Piece, number: int, line: Span, reading: Reading) -> Found | No
     try:
         text = line.raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
     except UnicodeDecodeError as error:
-        return line.unreadable(piece.name, str(number), "not UTF-8", at=error.start)
+        return line.not_text(piece.name, str(number), reading, at=error.start)
     return Record(piece.name, str(number), text, "text", reading.licence, {"line": number}) if text else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol
 
+from lmworks.data.parsers.encodings import looks_like
 from lmworks.data.structure import Field
 
 RAW_BYTES_KEPT = 65_536
@@ -100,6 +101,8 @@ class Reading:
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
     records: str | None = None
+    encoding: str = "utf-8"
+    """What the file's bytes were before they were given as UTF-8."""
     html: Literal["keep", "main"] = "keep"
     limit: int = 2**26
     """Bytes of the longest record that is read."""
@@ -139,6 +142,8 @@ class Form:
     """Of files that have this form though nobody names it; those of a built-in form alone are looked at."""
     about: str = ""
     """What the form is, for the reference."""
+    encoding: Literal["none", "text", "xml"] = "none"
+    """Whether its bytes are text, which may be in another encoding than UTF-8, and which an XML declaration names."""
     needs: tuple[str, ...] = ()
     """Modules that reading it imports and a plain installation lacks."""
 
@@ -160,6 +165,14 @@ class Span:
     def unreadable(self, name: str, key: str, reason: str, *, at: int = 0) -> Unreadable:
         """This record for the quarantine; `at` is where in it the fault lies."""
         return Unreadable(name, key, self.offset + at, reason, self.raw, self.offset, self.size)
+
+    def not_text(self, name: str, key: str, reading: Reading, *, at: int) -> Unreadable:
+        """This record for the quarantine since it is not in its encoding, with what it looks like."""
+        if reading.encoding not in ("utf-8", ""):
+            return self.unreadable(name, key, f"not in {reading.encoding}", at=at)
+        guess = looks_like(self.raw)
+        said = f": it looks like {guess}; if it is, set `encoding: {guess}` of the source" if guess else ""
+        return self.unreadable(name, key, f"not UTF-8{said}", at=at)
 
     def too_long(self, name: str, key: str, limit: int) -> Unreadable | None:
         """This record for the quarantine if it is longer than what is read."""
@@ -198,6 +211,6 @@ def whole_file(parse: Callable[[Piece, Span, Reading], Iterator[Found]]) -> Pars
         try:
             yield from parse(piece, span, reading)
         except UnicodeDecodeError as error:
-            yield span.unreadable(piece.name, "", "not UTF-8", at=error.start)
+            yield span.not_text(piece.name, "", reading, at=error.start)
 
     return read

@@ -37,6 +37,8 @@ def _record(row: Element, path: str, number: str, reading: Reading) -> Record | 
 
 
 FORM = replace(
-    line_form(_line, states_licences=True, about="Posts of a Stack Exchange dump, each with its licence."),
+    line_form(_line, about="Posts of a Stack Exchange dump, each with its licence."),
+    encoding="xml",
+    states_licences=True,
     needs=("lxml",),
 )

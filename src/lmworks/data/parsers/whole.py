@@ -24,6 +24,12 @@ def parse_html(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     yield Record(piece.name, "", text, form, reading.licence)
 
 
+@whole_file
+def not_text(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
+    """A file in another encoding than its own; nothing of it is read."""
+    yield span.not_text(piece.name, "", reading, at=0)
+
+
 def decode_page(raw: bytes, charset: str | None = None) -> str:
     """A page as text: UTF-8 if it is, else as HTTP says (`charset`), else as the page says.
 
@@ -52,5 +58,5 @@ def page_text(page: str, reading: Reading) -> tuple[str, str]:
     return trafilatura.extract(page, include_comments=False, deduplicate=False) or "", "text"
 
 
-TEXT = Form(parse_text, endings=(".txt", ".md"), about="A text a file.")
-HTML = Form(parse_html, endings=(".html", ".htm"), about="A web page a file.")
+TEXT = Form(parse_text, encoding="text", endings=(".txt", ".md"), about="A text a file.")
+HTML = Form(parse_html, encoding="text", endings=(".html", ".htm"), about="A web page a file.")

@@ -47,7 +47,7 @@ def element_form(tag: str | None, to_record: ToRecord, *, about: str, states_lic
     def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
         return cut_between(whole, elements(whole, stream, reading), size)
 
-    return Form(parse, cut, states_licences=states_licences, about=about, needs=("lxml",))
+    return Form(parse, cut, encoding="xml", states_licences=states_licences, about=about, needs=("lxml",))
 
 
 def parse_element(span: Span, name: str, key: str, reading: Reading, to_record: ToRecord) -> Found:

@@ -16,13 +16,17 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lmworks.data.parsers import ENDINGS, PARSERS, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
+from lmworks.data.parsers.whole import not_text
 from lmworks.data.records import Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
+from lmworks.data.sources.recode import UTF_8, encoding_name, encoding_of, recoded
 from lmworks.data.sources.source import SourceConfig
 from lmworks.errors import LmworksError, UsageError
 from lmworks.recipe.kinds import Named
 
+PACKED_PIECE = 2**24
+"""Bytes, at least, of a piece that is found by unpacking, or decoding, all that is before it: few and large ones."""
 OWN_FIELDS = ("path", "format")
 """Fields of `meta` that every document has."""
 
@@ -87,6 +91,11 @@ class ParsedSource(SourceConfig):
         max_length=1,
         description="Between columns; unset, a comma in csv and a tab in tsv, unless the first rows are cut into equal "
         "numbers of fields by another of `,`, `;`, `|` and the tab. A build counts the files where that was so.",
+    )
+    encoding: Annotated[str, AfterValidator(encoding_name)] | None = Field(
+        default=None,
+        description="Of files that are text, such as `cp1252`; unset, UTF-8, or what an XML file declares. A byte "
+        "order mark of UTF-8, UTF-16 or UTF-32 holds in any case.",
     )
     records: str | None = Field(
         default=None,
@@ -244,12 +253,14 @@ class ParsedSource(SourceConfig):
         is_packed = unpack.is_packed(whole.path) or whole.member
         if form is None or form.cut is None or (whole.bytes <= size and not is_packed):
             return [whole]
-        if is_packed:
-            # Each piece is found by unpacking all that is before it: few and large ones.
-            size = max(size, 2**24, self.size(whole.path) // 8)
         try:
             with ExitStack() as stack:
-                pieces.extend(form.cut(whole, self._stream(whole, form, stack), size, self.reading()))
+                stream, reading = self._stream(whole, form, stack)
+                if not reading.encoding:
+                    return [whole]
+                if is_packed or reading.encoding != UTF_8:
+                    size = max(size, PACKED_PIECE, self.size(whole.path) // 8)
+                pieces.extend(form.cut(whole, stream, size, reading))
         except (OSError, *unpack.ERRORS):
             # The last piece goes on without an end: it is read up to the damage, and that is then quarantined.
             pieces[-1:] = [replace(piece, stop=None) for piece in pieces[-1:]]
@@ -268,7 +279,8 @@ class ParsedSource(SourceConfig):
             return Counter()
         try:
             with ExitStack() as stack:
-                said = form.tell(self._stream(whole, form, stack), self.reading())
+                stream, reading = self._stream(whole, form, stack)
+                said = form.tell(stream, reading) if reading.encoding else ""
         except (OSError, *unpack.ERRORS):  # reading it fails, and is quarantined
             return Counter()
         return Counter([said] if said else [])
@@ -280,7 +292,8 @@ class ParsedSource(SourceConfig):
             if form is None or (self._is_archive(piece.path) and not piece.member):
                 raise RuntimeError("no zip archive, or an empty one")
             with ExitStack() as stack:
-                yield from form.parse(piece, self._stream(piece, form, stack), self.reading())
+                stream, reading = self._stream(piece, form, stack)
+                yield from (form.parse if reading.encoding else not_text)(piece, stream, reading)
         except OSError as error:
             if error.errno is not None:
                 raise
@@ -294,7 +307,8 @@ class ParsedSource(SourceConfig):
         reason = f"cannot be unpacked: {error or type(error).__name__}"
         return Unreadable(piece.name, "", 0, reason, raw, 0, self.size(piece.path))
 
-    def _stream(self, piece: Piece, form: Form, stack: ExitStack) -> IO[bytes]:
+    def _stream(self, piece: Piece, form: Form, stack: ExitStack) -> tuple[IO[bytes], Reading]:
+        """The bytes of a file, unpacked and as UTF-8, and how to read them: without an encoding, not at all."""
         stored = stack.enter_context(self.open(piece.path))
         if piece.member:
             stream = stack.enter_context(unpack.open_member(stored, piece.member))
@@ -303,4 +317,7 @@ class ParsedSource(SourceConfig):
         if form.seeks and stream is not stored:
             limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(piece.path))
             stream = stack.enter_context(unpack.on_disk(stream, limit))
-        return stream
+        if form.encoding == "none":
+            return stream, self.reading()
+        encoding = encoding_of(stream, self.encoding, form.encoding == "xml")
+        return stack.enter_context(recoded(stream, encoding)), replace(self.reading(), encoding=encoding)

@@ -13,10 +13,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.parsers import PARSERS, form_of
+from lmworks.data.parsers.encodings import looks_like_utf16
 from lmworks.data.parsers.lines import cut_lines, read_lines
 from lmworks.data.parsers.parser import Found, Piece, Span, Unreadable
 from lmworks.data.records import Document
 from lmworks.data.sources.parsed import ParsedSource
+from lmworks.data.sources.recode import BAD_BYTE
 from lmworks.data.sources.source import FolderSource
 from lmworks.data.sources.unpack import plain_name
 from lmworks.errors import UsageError
@@ -69,7 +71,7 @@ class Quarantine(ParsedSource, FolderSource):
             entry: dict[str, Any] = json.loads(line.raw)
             name, key = f"{entry['source']}/{entry['path']}", str(entry["record"])
             kept = base64.b64decode(entry["raw"], validate=True)
-            raw = entry["mended"].encode() if "mended" in entry else kept
+            raw = entry["mended"].encode() if "mended" in entry else self._as_utf8(kept)
             span = Span(int(entry.get("start", 0)), raw, int(entry["raw_bytes"]))
             whole = "mended" in entry or len(kept) == span.size
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -87,3 +89,12 @@ class Quarantine(ParsedSource, FolderSource):
         inner = Piece(name, len(raw))
         for found in PARSERS[word].parse(inner, io.BytesIO(raw), self.reading()):
             yield found if found.key != "1" or not key else replace(found, key=key)
+
+    def _as_utf8(self, raw: bytes) -> bytes:
+        """Bytes as they were read: in UTF-8 already, unless the source did not know their encoding."""
+        try:
+            raw.decode()
+            is_known = not looks_like_utf16(raw)
+        except UnicodeDecodeError:
+            is_known = False
+        return raw if is_known or self.encoding is None else raw.decode(self.encoding, BAD_BYTE).encode(errors=BAD_BYTE)

@@ -17,6 +17,8 @@ COMPRESSED = (".gz", ".bz2", ".zst")
 ARCHIVE = ".zip"
 ERRORS = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError)
 """What reading a damaged, encrypted or unknown packing raises, beside OSError without a number."""
+BEGIN_BYTES = 2**18
+"""Up to which a stream that is unpacked can be read again: twice what is read ahead of what is wanted."""
 MOST_TIMES = 200
 """Times its packed size that a file may fill on disk. Forms that need it, Parquet and Arrow, are compact unpacked."""
 
@@ -87,23 +89,17 @@ def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
     return copy
 
 
-class _Zstandard(io.RawIOBase):
-    """A zstd file, all frames of it, that can seek forward. A file that ends inside a frame is an error.
+class Forward(io.RawIOBase):
+    """A stream of what `_more` gives, which can be read and sought forward, and back from near its beginning."""
 
-    The library's own reader ends quietly there, so that what is lost would never be noticed.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        import zstandard
-
-        # Long-range windows, as `zstd --long=31` writes them, are common in published corpora.
-        self._frames = zstandard.ZstdDecompressor(max_window_size=2**31)
-        self._fault = zstandard.ZstdError
-        self._stream = stream
-        self._frame = self._frames.decompressobj()
-        self._packed, self._plain = b"", memoryview(b"")
-        self._inside = False  # whether a frame has begun and not ended
+    def __init__(self) -> None:
+        self._plain = memoryview(b"")
         self._position = 0
+        self._begin = bytearray()
+
+    def _more(self) -> bytes:
+        """The next bytes, as many as come at once; b"" at the end."""
+        raise NotImplementedError
 
     def readable(self) -> bool:
         return True
@@ -112,31 +108,61 @@ class _Zstandard(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while not self._plain:
-            # A small step: half a KiB of zeros packed tightly is 16 MiB.
-            self._packed = self._packed or self._stream.read(2**9)
-            if not self._packed:
-                if self._inside:
-                    raise EOFError("the file ends inside a zstd frame")
-                return 0
-            try:
-                self._plain = memoryview(self._frame.decompress(self._packed))
-            except self._fault as error:
-                raise EOFError(str(error)) from error
-            self._packed, self._inside = self._frame.unused_data, not self._frame.eof
-            if self._frame.eof:
-                self._frame = self._frames.decompressobj()
+        if not self._plain:
+            self._plain = memoryview(self._more())
         count = min(len(buffer), len(self._plain))
         buffer[:count] = self._plain[:count]
+        if len(self._begin) == self._position < BEGIN_BYTES:
+            self._begin += self._plain[:count]
         self._plain = self._plain[count:]
         self._position += count
         return count
 
     def seek(self, offset: int, whence: int = 0) -> int:
         target = offset if whence == 0 else self._position + offset
+        if whence == 0 and target < self._position <= len(self._begin):
+            self._plain = memoryview(bytes(self._begin[target : self._position]) + bytes(self._plain))
+            self._position = target
         if whence == 2 or target < self._position:
-            raise io.UnsupportedOperation("a zstd stream is read forward only")
+            raise io.UnsupportedOperation("the stream is read forward only")
         rest = memoryview(bytearray(2**17))
         while self._position < target and self.readinto(rest[: target - self._position]):
             pass
         return self._position
+
+
+class _Zstandard(Forward):
+    """A zstd file, all frames of it. One that ends inside a frame is an error.
+
+    The library's own reader ends quietly there, so that what is lost would never be noticed.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        import zstandard
+
+        super().__init__()
+        # Long-range windows, as `zstd --long=31` writes them, are common in published corpora.
+        self._frames = zstandard.ZstdDecompressor(max_window_size=2**31)
+        self._fault = zstandard.ZstdError
+        self._stream = stream
+        self._frame = self._frames.decompressobj()
+        self._packed = b""
+        self._inside = False  # whether a frame has begun and not ended
+
+    def _more(self) -> bytes:
+        plain = b""
+        while not plain:
+            # A small step: half a KiB of zeros packed tightly is 16 MiB.
+            self._packed = self._packed or self._stream.read(2**9)
+            if not self._packed:
+                if self._inside:
+                    raise EOFError("the file ends inside a zstd frame")
+                return b""
+            try:
+                plain = self._frame.decompress(self._packed)
+            except self._fault as error:
+                raise EOFError(str(error)) from error
+            self._packed, self._inside = self._frame.unused_data, not self._frame.eof
+            if self._frame.eof:
+                self._frame = self._frames.decompressobj()
+        return plain

@@ -1,0 +1,79 @@
+"""Which encoding bytes look like that are not UTF-8: told to the user, never acted on."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins with that of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
+"""Byte order marks and the encoding that each stands for."""
+HEAD_BYTES = 1024
+"""That are looked at."""
+CANDIDATES = ("cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp932", "euc-jp", "gb18030", "big5", "cp949", "cp850")
+"""What texts are most often in that are not UTF-8; of equally likely ones the first is named."""
+PUNCTUATION = "\u00a0«»„“”‘’–—…•·€£§°©®¿¡、。「」，"
+COMMON = "的一是不了在人有我他这個中大来上国和地到以说時要就出会可也你对生能而子那得于着下自之年、。の"
+"""Chinese characters and marks that every page holds: what is decoded wrongly has rare ones."""
+_BEYOND_ASCII = re.compile(rb"\S*[\x80-\xff]")
+_WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
+
+
+def marked(head: bytes) -> str:
+    """The encoding that a file's byte order mark states; "" without one."""
+    return next((name for mark, name in MARKS if head.startswith(mark)), "")
+
+
+def looks_like(raw: bytes) -> str:
+    """The encoding that bytes which are not UTF-8 are most likely in; "" if none of those asked fits."""
+    if found := marked(raw) or looks_like_utf16(raw):
+        return found
+    begin = _BEYOND_ASCII.search(raw)
+    head = raw[begin.start() if begin else 0 :][:HEAD_BYTES]
+    shares = {name: _plausible(head, name) for name in CANDIDATES}
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] > 0.5 else ""
+
+
+def looks_like_utf16(raw: bytes) -> str:
+    """UTF-16 of texts in Latin letters without a byte order mark: every other byte is zero. "" if it is not."""
+    head = raw[: HEAD_BYTES & ~1]
+    if len(head) < 8:
+        return ""
+    first, second = (head[start::2].count(0) / (len(head) // 2) for start in (0, 1))
+    return "utf-16-be" if first > 0.7 and second < 0.05 else "utf-16-le" if second > 0.7 and first < 0.05 else ""
+
+
+def _plausible(head: bytes, encoding: str) -> float:
+    """Share of the characters beyond ASCII that stand where such a character does, 0 if bytes are no characters."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)  # which may end inside a character
+    except UnicodeDecodeError:
+        return 0.0
+    good = total = 0.0
+    for word in _WORD.findall(text):
+        foreign = sum(not letter.isascii() for letter in word)
+        total += foreign
+        good += foreign and foreign * _likely(word, foreign)
+    return good / total if total else 0.0
+
+
+def _likely(word: str, foreign: int) -> float:
+    """How much a word or mark looks like one: of one script, in one case, and no run of accents."""
+    if not word[0].isalpha():
+        return float(word in PUNCTUATION)
+    scripts = {unicodedata.name(letter, "NONE").split()[0] for letter in word}
+    if scripts <= {"CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC"}:
+        kana = sum(unicodedata.name(letter, "").startswith("HIRAGANA") for letter in word)
+        return 0.5 + 0.5 * (kana + sum(letter in COMMON for letter in word)) / len(word)
+    if len(scripts) > 1 or not (word.islower() or word.isupper() or word.istitle() or word.lower() == word.upper()):
+        return 0.0
+    if "HANGUL" in scripts:
+        return 1.0
+    return float(not scripts & {"HALFWIDTH", "NONE"} and ("LATIN" not in scripts or 2 * foreign <= max(len(word), 2)))

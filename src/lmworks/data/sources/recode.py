@@ -1,0 +1,81 @@
+"""Text files in other encodings than UTF-8, as streams of UTF-8: parsers, and places in a file, know no other."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from typing import IO
+
+from lmworks.data.parsers.encodings import looks_like_utf16, marked
+from lmworks.data.sources.unpack import Forward
+
+UTF_8 = "utf-8"
+NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
+"""Codecs of Python that are escapes rather than encodings of files."""
+BAD_BYTE = "lmworks-bad-byte"
+"""What does not decode becomes a byte that UTF-8 never has, so that the record which holds it is found to be bad."""
+_HEAD_BYTES = 512
+_DECLARED = re.compile(rb"\A\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
+
+
+def encoding_name(name: str) -> str:
+    """The encoding by the name that Python gives it. Raises ValueError for what is none."""
+    try:
+        "".encode(name)
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError, UnicodeError):
+        found = ""
+    if not found or found.replace("_", "-") in NO_ENCODINGS:
+        raise ValueError(f"no encoding {name!r}; expected one that Python knows, such as cp1252, latin-1 or utf-16")
+    return found
+
+
+def encoding_of(stream: IO[bytes], named: str | None, is_xml: bool) -> str:
+    """A file's encoding: what its byte order mark says, else the user, else its XML declaration, else UTF-8.
+
+    It is "" for UTF-16 that nobody stated: as UTF-8 it would be letters with zeros between them.
+    """
+    head: bytes = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES] if hasattr(stream, "peek") else b""
+    if found := marked(head):
+        return found
+    if named in ("utf-16", "utf-32"):  # which begin with a mark by their rules, and often do not
+        return looks_like_utf16(head) if looks_like_utf16(head) and named == "utf-16" else f"{named}-le"
+    if named:
+        return named
+    if looks_like_utf16(head):
+        return ""
+    declared = _DECLARED.match(head) if is_xml else None
+    try:
+        return encoding_name(declared[1].decode()) if declared else UTF_8
+    except ValueError:
+        return UTF_8
+
+
+def recoded(stream: IO[bytes], encoding: str) -> IO[bytes]:
+    """The bytes of a text as UTF-8; they can be read and sought forward in bounded memory."""
+    return stream if encoding in (UTF_8, "") else io.BufferedReader(_Recoded(stream, encoding), 2**17)
+
+
+def _mark_bad(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return "\udcff", error.end
+    if isinstance(error, UnicodeEncodeError):
+        return b"\xff" * (error.end - error.start), error.end
+    raise error
+
+
+codecs.register_error(BAD_BYTE, _mark_bad)
+
+
+class _Recoded(Forward):
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        super().__init__()
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)(BAD_BYTE)
+
+    def _more(self) -> bytes:
+        while chunk := self._stream.read(2**16):
+            if text := self._decoder.decode(chunk):
+                return text.encode(errors=BAD_BYTE)
+        return self._decoder.decode(b"", final=True).encode(errors=BAD_BYTE)
