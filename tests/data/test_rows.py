@@ -147,7 +147,7 @@ def test_parquet_rows_become_conversations(tmp_path: Path) -> None:
     documents = ingested(tmp_path, fields="all")
     assert sorted(found.row()["day"] for found in documents.iterate()) == ["2026-01-01", "2026-01-02", "2026-01-03"]
     assert {found.row()["raw"] for found in documents.iterate()} == {"text as bytes"}
-    config = ConversationsConfig.model_validate({"from": "raw"})
+    config = ConversationsConfig.model_validate({"from": "raw", "ignore": ["raw"]})
     result = conversations(config, documents, out=tmp_path / "out", context=make_context(tmp_path / "work"))
     assert result.counts["samples of form messages"] == 3
 

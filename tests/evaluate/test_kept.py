@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -19,6 +20,7 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.published_sets import (
     LastWordConfig,
     MultipleChoiceConfig,
+    choices_of,
     encoded,
     evaluate_last_word,
     evaluate_multiple_choice,
@@ -98,6 +100,27 @@ def test_the_likeliest_choice_is_the_answer(model: ModelFolder, tmp_path: Path, 
     assert headline.chance == pytest.approx((1 / 3 + 1 / 4 + 1 / 2) / 3)
 
 
+def test_questions_of_other_layouts_are_asked_too(model: ModelFolder, tmp_path: Path) -> None:
+    query, choices = QUESTIONS[0]
+    labels = ["A", "B", "C"]
+    rows = [
+        {"question": query, "choices": choices, "answer": 1, "subject": "storage"},
+        {"id": "1", "question": query, "choices": {"text": choices, "label": labels}, "answerKey": "B"},
+        {"question": query, "A": choices[0], "B": choices[1], "C": choices[2], "D": "d", "answer": "B"},
+        {"ctx": query, "endings": choices, "label": "-1"},
+    ]
+    told: list[str] = []
+    context = dataclasses.replace(make_context(tmp_path), log=told.append)
+    found = choices_of(records(tmp_path / "data", *rows), context)
+    assert [(each["query"], list(each["choices"])[:3], each["gold"]) for each in found] == [(query, choices, 1)] * 3
+    assert told == ["1 of 4 questions are not asked, without a label: it is published so"]
+
+
+def test_a_text_is_no_question_with_choices(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"document 00 is no question with choices.*query-choices, mmlu, .*arc"):
+        choices_of(make_documents(tmp_path / "data", ["a plain text"]), make_context(tmp_path))
+
+
 def test_tokens_that_span_question_and_choice_are_scored_whole(model: ModelFolder, tmp_path: Path) -> None:
     """A tokenizer that does not part words makes one token of the end of a question and the beginning of a choice."""
     folder = tmp_path / "spanning"
@@ -149,7 +172,7 @@ def test_a_question_without_a_right_answer_is_named(
     model: ModelFolder, tmp_path: Path, choices: list[str], gold: int
 ) -> None:
     data = records(tmp_path / "data", {"query": "Q", "choices": choices, "gold": gold})
-    with pytest.raises(UsageError, match=f"document 00 has gold {gold} and choices .* counted from 0"):
+    with pytest.raises(UsageError, match=r"document 00: no (right choice: 2 of 2|choices)"):
         evaluate_multiple_choice(
             MultipleChoiceConfig(data="arc"), model, data, None, out=tmp_path, context=make_context(tmp_path)
         )

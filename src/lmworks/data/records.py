@@ -18,6 +18,8 @@ from lmworks.pipeline.stage import Handle
 from lmworks.pipeline.store import damaged
 
 COLUMNS = ("id", "text", "text_digest", "source", "licence", "language", "created", "subject", "meta")
+OWN_FIELDS = ("path", "format")
+"""Fields of `meta` that every document has."""
 ROW_COLUMNS = ("field_names", "field_texts", "structure")
 """In shards that hold rows of several texts; the first two are lists."""
 

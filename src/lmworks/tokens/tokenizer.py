@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import tokenizers
@@ -35,8 +35,9 @@ CHAT_TEMPLATE = (
 FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a tokenizer folder, and a model folder, hold of it."""
 
-Message = Mapping[str, str]
-"""`role` and `content`; and `finish_reason`, "length", of an answer that a model was not let end."""
+Message = Mapping[str, Any]
+"""`role` and `content`; `finish_reason`, "length", of an answer that a model was not let end; `weight`, 0, of one that
+is not to be learned from."""
 
 
 def was_cut(message: Message) -> bool:
@@ -136,19 +137,22 @@ class Tokenizer:
     def encode_chat(
         self, messages: Sequence[Message], add_generation_prompt: bool = False
     ) -> tuple[list[int], list[bool]]:
-        """Ids of a chat, and which of them are trained: assistants' words and the <|im_end|> that closes them.
+        """Ids of a chat, and which of them are trained: assistants' words and the <|im_end|> that closes them, but
+        for turns of weight 0.
 
         Nothing closes a last answer that was cut: whether to end there was never its model's choice. The template is
         rendered around placeholders, so contents (stripped) are encoded as text whatever they say.
         """
-        framed = [{**message, "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)]
+        framed = [
+            {"role": message["role"], "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)
+        ]
         pieces = re.split(r"\ue000(\d{1,9})\ue001", self.render_chat(framed, add_generation_prompt))
         self._check_frame(messages, [int(index) for index in pieces[1::2]])
         ids, trained = self._encode_frame(pieces[0]), []
         trained += [False] * len(ids)
         for index, frame in zip(pieces[1::2], pieces[2::2], strict=True):
             message = messages[int(index)]
-            answer = message["role"] == "assistant"
+            answer = message["role"] == "assistant" and message.get("weight") != 0
             words, after = self.encode(message["content"].strip()), self._encode_frame(frame)
             if int(index) + 1 == len(messages) and was_cut(message):
                 after = []

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from lmworks.data.parsers import ENDINGS, PARSERS, form_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
 from lmworks.data.parsers.whole import not_text
-from lmworks.data.records import Document
+from lmworks.data.records import OWN_FIELDS, Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.recode import UTF_8, encoding_name, encoding_of, recoded
@@ -27,8 +27,6 @@ from lmworks.recipe.kinds import Named
 
 PACKED_PIECE = 2**24
 """Bytes, at least, of a piece that is found by unpacking, or decoding, all that is before it: few and large ones."""
-OWN_FIELDS = ("path", "format")
-"""Fields of `meta` that every document has."""
 
 
 def _without_password(address: str) -> str:

@@ -12,10 +12,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.forms.forms import FORMS, Fault, Row, Sample, conversation, form_of
+from lmworks.data.forms.forms import FORMS, form_of
+from lmworks.data.forms.general import LABEL
+from lmworks.data.forms.row import Fault, LeftOut, Read, Row
+from lmworks.data.forms.sample import Mend, Sample, SampleForm, conversation, samples_of
+from lmworks.data.forms.turns import ask, say
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.privacy.hidden import hide_all
-from lmworks.data.records import Document, Documents, write_json_lines, write_shard_ids
+from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally
 from lmworks.data.tuning.conversations import write_conversations
 from lmworks.data.tuning.preferences import Preference, write_preferences
@@ -44,6 +48,20 @@ class SamplesConfig(StepConfig):
     fields: dict[str, str] = Field(
         default={}, description="Fields called otherwise, as {usual name: name here}; none, for usual names."
     )
+    ignore: list[str] = Field(
+        default=[],
+        description="Fields with texts that are to be left out. None by default: a text that the form does not use "
+        "stops the step, so that nothing is lost unseen.",
+    )
+    label_names: list[str] = Field(
+        default=[], description="Of labels that are numbers from 0, the names: no file says them. None: the numbers."
+    )
+    mend: list[Mend] = Field(
+        default=[],
+        description="Of turns that do not alternate: `join` makes one of what a speaker says in several in a row, "
+        "`trim` takes away what the assistant says first and the user last. None by default: such records are set "
+        "aside.",
+    )
     largest_bad_share: float = Field(
         default=0.2,
         ge=0,
@@ -58,6 +76,11 @@ class ConversationsConfig(SamplesConfig):
     kind: Literal["conversations"] = "conversations"
     templates: list[Template] = Field(
         default=[], description="Wordings, one drawn for each record by its id; unset, the record's form says it all."
+    )
+    learn: Literal["all", "last"] = Field(
+        default="all",
+        description="From which of the assistant's turns a model learns: the last alone where those before it are only "
+        "history, such as answers that were not good.",
     )
 
 
@@ -78,8 +101,11 @@ class _Made:
 
     def as_json(self) -> dict[str, Any]:
         """The line of `conversations.jsonl`."""
-        answer = {"answer": self.sample.answer} if self.sample.answer is not None else {}
-        turns = self.sample.prompt + (self.sample.chosen or [])
+        sample = self.sample
+        answer: dict[str, Any] = {"answer": sample.answer} if sample.answer is not None else {}
+        if sample.references:
+            answer["references"] = [sample.answer or (sample.chosen or [])[-1]["content"], *sample.references]
+        turns = sample.prompt + (sample.chosen or [])
         return {"id": self.id, "form": self.form, "messages": turns, "document": self.document, **answer}
 
     def as_preference(self) -> Preference:
@@ -89,22 +115,33 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
     Raises GateRefused if too much is, and UsageError if no record has a form.
     """
-    work = _Reading(config, documents, config.templates)
+    work = _Reading(config, documents, config.templates, judgements=False)
+
+    def line(made: _Made) -> dict[str, Any]:
+        record = made.as_json()
+        if config.learn == "last":
+            record["messages"] = [*map(_unlearned, record["messages"][:-1]), record["messages"][-1]]
+        return record
+
     return work.finish(
-        out, lambda kept: write_conversations(out, [each.as_json() for each in kept if each.sample.chosen is not None])
+        out, lambda kept: write_conversations(out, [line(each) for each in kept if each.sample.chosen is not None])
     )
 
 
-@stage(version=2, reads="documents")
+def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
+    return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
+
+
+@stage(version=3, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
-    work = _Reading(config, documents, [])
+    work = _Reading(config, documents, [], judgements=True)
     judgements = [name for name, form in FORMS.loadable() if form.is_judgement]
     if work.form not in judgements:
         raise UsageError(
@@ -117,9 +154,11 @@ def preferences(config: PreferencesConfig, documents: Documents, out: Path, cont
 class _Reading:
     """One pass to tell the form, one to convert; duplicates and contradictions are found among all."""
 
-    def __init__(self, config: SamplesConfig, documents: Documents, templates: Sequence[Template]) -> None:
-        self.config, self.documents, self.templates = config, documents, templates
-        self.tally = Tally()
+    def __init__(
+        self, config: SamplesConfig, documents: Documents, templates: Sequence[Template], *, judgements: bool
+    ) -> None:
+        self.config, self.documents, self.templates, self.judgements = config, documents, templates, judgements
+        self.tally, self.unused = Tally(), Counter[str]()
         self.records = documents.count()
         self.bad = 0
         self.form = "templates" if templates else config.form
@@ -132,9 +171,13 @@ class _Reading:
 
     def _read(self) -> Iterator[_Made]:
         """Samples of sound records."""
-        for document, row in self._rows():
+        for document, row in self._threads():
             try:
-                samples = list(self._convert(document, row))
+                samples = self._convert(document, row)
+            except LeftOut as reason:
+                place = {"path": document.meta.get("path", ""), "record": self._number(document)}
+                self.tally.note(f"left out: {str(reason).partition(':')[0]}", **place, detail=str(reason))
+                continue
             except Fault as fault:
                 self._refuse(document, str(fault))
                 continue
@@ -145,6 +188,8 @@ class _Reading:
     def finish(self, out: Path, write: Callable[[Sequence[_Made]], None]) -> Result:
         """Convert, leave out what is there twice or contradicts itself, write the rest, and count."""
         kept = list(self._without_contradictions(self._without_duplicates(self._read())))
+        if self.unused:
+            raise UsageError(self._unused())
         if self.bad > self.config.largest_bad_share * self.records:
             raise GateRefused(
                 f"{self.config.documents}: {self.bad} of {self.records} records cannot be used: "
@@ -164,19 +209,54 @@ class _Reading:
         names = self.config.fields
         for document in self.documents.iterate():
             row = document.row()
-            yield document, {**row, **{ours: row[theirs] for ours, theirs in names.items() if theirs in row}}
+            called = {ours: row[theirs] for ours, theirs in names.items() if theirs in row}
+            row = {name: value for name, value in row.items() if name not in names.values()} | called
+            if labels := self.config.label_names:
+                row |= {name: _named(row[name], labels) for name in LABEL if name in row}
+            if document.structure is None:
+                row = {name: value for name, value in row.items() if name not in OWN_FIELDS}
+            yield document, row
 
-    def _convert(self, document: Document, row: Row) -> Iterator[Sample]:
+    def _threads(self) -> Iterator[tuple[Document, Row]]:
+        """The records, or those that records are parts of, each with the document of its first."""
+        threads = None if self.templates else FORMS[self.form].threads
+        if threads is None:
+            yield from self._rows()
+            return
+        known: dict[str, Document] = {}
+
+        def rows() -> Iterator[tuple[str, Row]]:
+            for document, row in self._rows():
+                known[document.id] = document
+                yield document.id, row
+
+        for name, row in threads(rows()):
+            yield known[name], row
+
+    def _convert(self, document: Document, row: Row) -> list[Sample]:
         if self.templates:
             template = self.templates[int(digest_text(document.id)[:8], 16) % len(self.templates)]
-            turns = [("user", template.prompt), ("assistant", template.completion)]
-            yield conversation([{"role": role, "content": _filled(words, row)} for role, words in turns])
-            return
-        found = form_of(row)
-        if found != self.form and (self.config.form == "auto" or not FORMS[self.form].fits(row)):
+            turns = ask(_filled(template.prompt, row)) + say(_filled(template.completion, row))
+            return samples_of(SampleForm(lambda _: True, lambda _: iter([conversation(turns)])), row)[0]
+        form = FORMS[self.form]
+        found = form_of(row) if form.threads is None else self.form
+        if found != self.form and (self.config.form == "auto" or not form.fits(row)):
             shown = f"has the fields {', '.join(row)[:200]}" if found is None else f"is of form {found}"
             raise Fault(f"mixed schemas: the record {shown}, the step reads {self.form}")
-        yield from FORMS[self.form].convert(row)
+        made, unread = samples_of(form, Read(row, self.config.ignore), self.config.mend)
+        self.unused.update(name for name in unread if name not in self.config.ignore)
+        wanted = [sample for sample in made if sample.is_judgement == self.judgements]
+        if not wanted and self.judgements:
+            raise LeftOut("nothing judged: no answer is better than another")
+        return wanted or made
+
+    def _unused(self) -> str:
+        found = ", ".join(f"{name!r} ({count} of {self.records} records)" for name, count in self.unused.most_common(5))
+        return (
+            f"{self.config.documents}: texts stand in fields that the form {self.form} does not use: {found}. Nothing "
+            "of them would be learned: say in `fields` which usual field each is, name another `form`, put them into "
+            f"`templates`, or leave them out with `ignore: [{', '.join(dict(self.unused.most_common(5)))}]`"
+        )
 
     def _without_duplicates(self, made: Iterator[_Made]) -> Iterator[_Made]:
         seen: dict[str, str] = {}
@@ -248,6 +328,12 @@ def claims(sample: Sample) -> Iterator[tuple[str, str]]:
 
 def _plain(turns: Sequence[Mapping[str, str]]) -> str:
     return canonical_json([[turn["role"], " ".join(turn["content"].split()).casefold()] for turn in turns])
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:
+    """The name of a label that is a number."""
+    place = int(value) if isinstance(value, int | str) and str(value).isdigit() else -1
+    return names[place] if place in range(len(names)) else value
 
 
 def _filled(template: str, row: Row) -> str:

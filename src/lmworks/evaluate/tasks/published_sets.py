@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from lmworks.data.forms.forms import FORMS, choice_of
+from lmworks.data.forms.row import Fault, LeftOut
 from lmworks.data.records import Documents
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
@@ -88,8 +91,36 @@ def evaluate_last_word(
     return found.result(found.figure(ACCURACY, method))
 
 
+def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
+    """Every question with `query`, `choices` and `gold`, the place of the right one, from any layout that has them.
+
+    Those whose right choice is not published are left out and told. Raises UsageError for a record that is none.
+    """
+    found, left = [], Counter[str]()
+    for document in data.iterate():
+        try:
+            choice = choice_of(document.row())
+        except LeftOut as reason:
+            left[str(reason)] += 1
+            continue
+        except Fault as fault:
+            raise UsageError(
+                f"{data.path}: document {document.id}: {fault}. Mend it, or leave such records out"
+            ) from None
+        if choice is None:
+            layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
+            raise UsageError(
+                f"{data.path}: document {document.id} is no question with choices; its fields are "
+                f"{', '.join(document.row())[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
+            )
+        found.append({**vars(choice), "id": document.id, "document": document.id})
+    for why, count in left.items():
+        context.log(f"{count} of {count + len(found)} questions are not asked, {why}")
+    return found
+
+
 class MultipleChoiceConfig(DrawnConfig):
-    """Accuracy of choosing, of records with the fields `query`, `choices` and `gold`, the place of the right one."""
+    """Accuracy of choosing, of questions in any published layout: `query`, `choices`, `gold`, and ARC's, MMLU's, …."""
 
     kind: Literal["multiple-choice"] = "multiple-choice"
     limit: int | None = Field(
@@ -116,13 +147,7 @@ def evaluate_multiple_choice(
 ) -> Result:
     """Choose the likeliest text to go on with."""
     engine = open_engine(model.path, config.data_type, config.device)
-    records, drawn = draw(records_of(data, {"query": (str,), "choices": (list,), "gold": (int,)}), config)
-    for record in records:
-        if not 0 <= record["gold"] < len(record["choices"]) or not all(record["choices"]):
-            raise UsageError(
-                f"{data.path}: document {record['id']} has gold {record['gold']} and choices {record['choices']}; "
-                "expected texts, and the place of one of them, counted from 0"
-            )
+    records, drawn = draw(choices_of(data, context), config)
 
     def choose(some: Sequence[Question]) -> list[Item]:
         items = []

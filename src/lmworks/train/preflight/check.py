@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.forms.forms import Fault, check_turns
+from lmworks.data.forms.row import Fault
+from lmworks.data.forms.turns import check_turns
 from lmworks.errors import GateRefused
 from lmworks.model.folder import ModelFolder, shape_of
 from lmworks.pipeline.stage import Context, Handle, Result, stage

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lmworks.data.forms.forms import Sample
+from lmworks.data.forms.sample import Sample
 from lmworks.data.tuning.samples import claims
 from lmworks.lazy import NDArray, np
 from lmworks.tokens.rows.pack_preferences import REJECTED, SIDES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Literal
 
-from lmworks.data.forms.forms import Row, Sample, SampleForm, conversation
+from lmworks.data.forms.row import Row
+from lmworks.data.forms.sample import Sample, SampleForm, conversation
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record
 from lmworks.data.sources.files import Files
 

@@ -1,0 +1,150 @@
+"""The table of forms that tuning data comes in: each is told by its fields, and read into samples of one shape.
+
+A published layout is a row in `published.py`; here are the forms that many have in common. A further form is one
+function, or one row there, and one line in `FORMS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+from lmworks.data.forms.row import Fault, Read, Row, as_list, as_number, as_row, as_text, first, has
+from lmworks.data.forms.sample import Sample, conversation, judged, verified
+from lmworks.data.forms.turns import (
+    HUMAN,
+    Turns,
+    ask,
+    framed,
+    read_turns,
+    say,
+    transcript,
+    turns_of_row,
+)
+
+PROMPT = ("prompt", "question", "problem", "instruction", "query", "input", "source")
+COMPLETION = ("completion", "response", "output", "target")
+ANSWER = ("answer", "solution", "final_answer", "ground_truth")
+TEXT = ("text", "sentence", "review", "content", "tweet")
+LABEL = ("label", "category", "intent", "sentiment", "class")
+ANSWERS = ("completions", "responses", "answers")
+SCORES = ("scores", "ratings", "score", "rating", "overall_score")
+RANKS = ("ranks", "ranking", "rank")
+GOOD, BAD = (True, "true", "True", "good", 1), (False, "false", "False", "bad", 0)
+
+
+def messages(row: Row) -> Iterator[Sample]:
+    yield conversation(turns_of_row(row))
+
+
+def alpaca(row: Row) -> Iterator[Sample]:
+    """Instruction, input and output, behind earlier exchanges; of Self-Instruct, several inputs and outputs."""
+    instruction = as_text(row["instruction"], "instruction")
+    before: Turns = []
+    for pair in as_list(row["history"], "history") if row.get("history") else ():
+        asked, answered = [as_text(each, "history") for each in as_list(pair, "history")][:2]
+        before += ask(asked) + say(answered)
+    several = "instances" in row and isinstance(row["instances"], list)
+    for instance in row["instances"] if several else [row]:
+        inner = as_row(instance, "instances")
+        given, output = (as_text(inner.get(name) or "", name) for name in ("input", "output"))
+        asked = f"{instruction}\n\n{given}" if given.strip() else instruction
+        yield conversation(framed(row, before + ask(asked) + say(output)))
+
+
+def flan(row: Row) -> Iterator[Sample]:
+    yield conversation(ask(as_text(row["inputs"], "inputs")) + say(as_text(row["targets"], "targets")))
+
+
+def prompt_completion(row: Row) -> Iterator[Sample]:
+    name = first(row, COMPLETION)
+    yield conversation(_prompt(row) + _turns_or_text(row[name], name))
+
+
+def question_answer(row: Row) -> Iterator[Sample]:
+    name = first(row, ANSWER)
+    text = as_text(row[name], name)
+    yield conversation(_prompt(row) + say(text), verified(text))
+
+
+def labels(row: Row) -> Iterator[Sample]:
+    text, label = (first(row, names) for names in (TEXT, LABEL))
+    answer = as_text(row[label], label)
+    yield conversation(ask(as_text(row[text], text)) + say(answer), answer.strip())
+
+
+def pair(row: Row) -> Iterator[Sample]:
+    """Two answers to a prompt that is stated, or with which both begin."""
+    chosen, rejected = (_turns_or_text(row[name], name) for name in ("chosen", "rejected"))
+    if any(name in row for name in PROMPT):
+        prompt = _prompt(row)
+        chosen, rejected = (
+            turns[len(prompt) :] if turns[: len(prompt)] == prompt else turns for turns in (chosen, rejected)
+        )
+    else:
+        same = next((n for n, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), len(chosen))
+        while same and chosen[same - 1]["role"] != "user":
+            same -= 1
+        prompt, chosen, rejected = chosen[:same], chosen[same:], rejected[same:]
+    margin = row.get("margin")
+    scores = [row.get(f"score_{side}", row.get(f"{side}_score")) for side in ("chosen", "rejected")]
+    if margin is None and None not in scores:
+        margin = as_number(scores[0], "score_chosen") - as_number(scores[1], "score_rejected")
+    yield judged(prompt, chosen, rejected, None if margin is None else as_number(margin, "margin"))
+
+
+def ranking(row: Row) -> Iterator[Sample]:
+    """Every pair of answers of different rank (Ouyang et al. 2022, section 3.5); scores give margins."""
+    prompt, (texts, scores, scored) = _prompt(row), _judged_answers(row)
+    if len(texts) != len(scores) or len(texts) < 2:
+        raise Fault(f"no ranking: {len(texts)} answers and {len(scores)} ranks or scores")
+    for one, other in combinations(range(len(texts)), 2):
+        if scores[one] != scores[other]:
+            better, worse = (one, other) if scores[one] > scores[other] else (other, one)
+            margin = scores[better] - scores[worse] if scored else None
+            yield judged(prompt, say(texts[better]), say(texts[worse]), margin)
+
+
+def _judged_answers(row: Row) -> tuple[list[str], list[float], bool]:
+    """Answers, with a score each that is higher for the better, and whether it was stated as a score."""
+    name = first(row, ANSWERS)
+    items = as_list(row[name], name)
+    inside = bool(items) and all(isinstance(item, Read) for item in items)
+    keys = (*COMPLETION, *TEXT)
+    texts = [as_text(item[first(item, keys)] if inside else item, name) for item in items]
+    where = items[0] if inside else row
+    by = first(where, (*SCORES, *RANKS))
+    found = [item.get(by) for item in items] if inside else row[by]
+    values = [as_number(value, by) for value in (found if isinstance(found, list) else [found])]
+    return texts, values if by in SCORES else [-value for value in values], by in SCORES
+
+
+def alone(row: Row) -> Iterator[Sample]:
+    """One answer, judged good or bad (Ethayarajh et al. 2024, "KTO")."""
+    name = first(row, COMPLETION)
+    answer, good = _turns_or_text(row[name], name), row["label"] in GOOD
+    yield judged(_prompt(row), answer if good else None, None if good else answer)
+
+
+def _prompt(row: Row) -> Turns:
+    name = first(row, PROMPT)
+    turns = read_turns(row[name], name) if isinstance(row[name], list) else transcript(row[name], HUMAN)
+    return framed(row, turns or ask(as_text(row[name], name)))
+
+
+def _turns_or_text(value: Any, name: str) -> Turns:
+    """What follows a prompt: turns, a transcript with its prompt, or one answer."""
+    if isinstance(value, list):
+        return read_turns(value, name)
+    return transcript(value, HUMAN) or say(as_text(value, name))
+
+
+def is_ranked(row: Row) -> bool:
+    items = row[next(name for name in ANSWERS if name in row)]
+    inside = items[0] if isinstance(items, list) and items and isinstance(items[0], Mapping) else {}
+    return has(row, (*SCORES, *RANKS)) or has(inside, (*SCORES, *RANKS))
+
+
+def is_verdict(value: Any) -> bool:
+    return isinstance(value, str | bool | int) and value in (*GOOD, *BAD)

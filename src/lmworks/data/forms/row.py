@@ -1,0 +1,156 @@
+"""A row as a form reads it: what was read is known, so that no text of it goes without a word."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lmworks.data.structure import CODE
+
+Row = Mapping[str, Any]
+
+
+class Fault(ValueError):
+    """What is wrong with a record: a kind of fault, a colon, the field and what was found there."""
+
+
+class Missing(Fault, KeyError):
+    """A field that a form needs is not there."""
+
+    def __str__(self) -> str:
+        return f"field missing: {self.args[0]!r} is not there"
+
+
+class LeftOut(ValueError):
+    """Why a sound record gives nothing to learn, such as a tie between two answers."""
+
+
+class Read(Mapping[str, Any]):
+    """A row that knows which of its fields were read. To ask whether a field is there does not read it."""
+
+    def __init__(self, values: Row, ignored: Sequence[str] = ()) -> None:
+        self._values = values
+        self._read: dict[str, Any] = dict.fromkeys(ignored)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            raise Missing(name)
+        if self._read.get(name) is None:
+            self._read[name] = _wrapped(self._values[name])
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def leave(self, *names: str) -> None:
+        """Take fields as read that are left out knowingly."""
+        self._read |= {name: self._read.get(name) for name in names}
+
+    def unread(self, place: str = "") -> Iterator[str]:
+        """The fields with a text that nobody read: `context`, `messages.*.tool_calls`."""
+        for name, value in self._values.items():
+            here = f"{place}.{name}" if place else name
+            if name not in self._read:
+                if _says_something(value):
+                    yield here
+            else:
+                yield from _unread(self._read[name], here)
+
+    def whole(self) -> dict[str, Any]:
+        """All of it, read."""
+        return {name: whole(self[name]) for name in self}
+
+
+def _wrapped(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Read(value)
+    return [_wrapped(item) for item in value] if isinstance(value, list) else value
+
+
+def _unread(value: Any, place: str) -> Iterator[str]:
+    if isinstance(value, Read):
+        yield from value.unread(place)
+    elif isinstance(value, list):
+        yield from dict.fromkeys(name for item in value for name in _unread(item, f"{place}.*"))
+
+
+def _says_something(value: Any) -> bool:
+    """Whether a text stands in a value that is more than a code."""
+    if isinstance(value, str):
+        return bool(value.strip()) and not CODE.fullmatch(value)
+    if isinstance(value, Mapping):
+        return any(map(_says_something, value.values()))
+    return isinstance(value, list) and any(map(_says_something, value))
+
+
+def whole(value: Any) -> Any:
+    """A value with all that is in it, read."""
+    if isinstance(value, Read):
+        return value.whole()
+    return [whole(item) for item in value] if isinstance(value, list) else value
+
+
+def as_text(value: Any, field: str) -> str:
+    """A text, or a number or truth as one. Raises Fault."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return str(value)
+    raise Fault(f"not a text: field {field!r} is {short(value)}")
+
+
+def as_number(value: Any, field: str) -> float:
+    """A finite number. Raises Fault."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise Fault(f"not a number: field {field!r} is {short(value)}") from None
+    if not math.isfinite(number):
+        raise Fault(f"not a number: field {field!r} is {value}")
+    return number
+
+
+def as_list(value: Any, field: str) -> list[Any]:
+    """A list, or one as JSON. Raises Fault."""
+    if isinstance(value, str):
+        try:
+            value = _wrapped(json.loads(value))
+        except (ValueError, RecursionError):
+            raise Fault(f"not a list: field {field!r} is {short(value)}") from None
+    if not isinstance(value, list):
+        raise Fault(f"not a list: field {field!r} is {short(value)}")
+    return value
+
+
+def as_row(value: Any, field: str) -> Read:
+    """An object. Raises Fault."""
+    if isinstance(value, Read):
+        return value
+    raise Fault(f"not an object: field {field!r} is {short(value)}")
+
+
+def first(row: Row, names: Sequence[str]) -> str:
+    """The first of several names that a row has a value of. Raises Fault if it has none."""
+    found = next((name for name in names if name in row and row[name] is not None), None)
+    if found is None:
+        raise Fault(f"field missing: none of {', '.join(names)} is there or has a value")
+    return found
+
+
+def has(row: Row, *groups: Sequence[str]) -> bool:
+    """Whether a row has a field of each group of names."""
+    return all(any(name in row for name in names) for names in groups)
+
+
+def short(value: Any) -> str:
+    """A value as messages show it."""
+    value = whole(value)
+    return f"{type(value).__name__} {value!r:.60}"

@@ -1,0 +1,121 @@
+"""What a record becomes: a conversation or a judgement, of one shape whatever form it was published in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from lmworks.data.forms.row import Fault, LeftOut, Read, Row
+from lmworks.data.forms.turns import Turns, check_turns, joined, trimmed
+
+Mend = Literal["join", "trim"]
+
+LONGEST_ANSWER = 100
+"""Characters of one line that can be compared as it stands; what is longer is a text, not an answer to be verified."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A conversation (`prompt` and what is `chosen` to follow) or a judgement; see `data/tuning/preferences.py`."""
+
+    prompt: Turns
+    chosen: Turns | None = None
+    rejected: Turns | None = None
+    margin: float | None = None
+    answer: str | None = None
+    """What a verifier compares: a label, or the short answer at the end of a long one."""
+    references: tuple[str, ...] = ()
+    """Further answers that are as right."""
+    is_judgement: bool = False
+
+
+Convert = Callable[[Row], Iterator[Sample]]
+
+
+def conversation(turns: Turns, answer: str | None = None, references: Collection[str] = ()) -> Sample:
+    """A sample of whole turns, of which the last is the answer."""
+    return Sample(prompt=turns[:-1], chosen=turns[-1:], answer=answer, references=tuple(references))
+
+
+def judged(prompt: Turns, chosen: Turns | None, rejected: Turns | None, margin: float | None = None) -> Sample:
+    """A judgement; of one answer alone the other is None.
+
+    Raises Fault where scores say the other way round, LeftOut where nothing is preferred.
+    """
+    if margin is not None and margin < 0:
+        raise Fault(f"reversed scores: what is chosen has {-margin:g} less than what is rejected")
+    if margin == 0:
+        raise LeftOut("a tie: both answers have the same score")
+    return Sample(prompt=prompt, chosen=chosen, rejected=rejected, margin=margin, is_judgement=True)
+
+
+def mended(sample: Sample, how: Collection[Mend]) -> Sample:
+    """A sample with turns of one speaker joined, and a conversation trimmed, as far as asked for."""
+    if sample.is_judgement:
+        return replace(sample, prompt=joined(sample.prompt)) if "join" in how else sample
+    turns = [*sample.prompt, *(sample.chosen or [])]
+    turns = joined(turns) if "join" in how else turns
+    turns = trimmed(turns) if "trim" in how else turns
+    return replace(sample, prompt=turns[:-1], chosen=turns[-1:])
+
+
+def check(sample: Sample) -> None:
+    """Raise Fault unless the turns of every side are a conversation, and something is preferred."""
+    for answer in (sample.chosen, sample.rejected):
+        if answer is not None:
+            check_turns([*sample.prompt, *answer])
+    if not sample.is_judgement:
+        return
+    if sample.chosen == sample.rejected:
+        raise Fault("chosen and rejected are the same: nothing is preferred")
+    if not sample.prompt or sample.prompt[-1]["role"] != "user":
+        raise Fault("wrong role order: the prompt does not end with the user's turn")
+
+
+def verified(text: str) -> str | None:
+    """What a verifier compares of a solution: what stands after ####, as in GSM8K, in \\boxed{}, as in MATH, or all."""
+    found = re.findall(r"####\s*(.+?)\s*$", text) or re.findall(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}", text)
+    return found[-1] if found else short_answer(text)
+
+
+def short_answer(text: str) -> str | None:
+    """A text that can be compared as it stands."""
+    return text.strip() if len(text) <= LONGEST_ANSWER and "\n" not in text.strip() else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A question with its choices."""
+
+    query: str
+    choices: Sequence[str]
+    gold: int
+    """The place of the right one, from 0."""
+
+
+class SampleForm(NamedTuple):
+    """A form that tuning data is published in."""
+
+    fits: Callable[[Row], bool]
+    """Whether a row has it, by its fields."""
+    convert: Convert
+    """What a row says. Raises Fault where it says nothing that can be used, LeftOut where that is as it should be."""
+    is_judgement: bool = False
+    """Whether it tells better from worse."""
+    about: str = ""
+    """What becomes of its fields, for the reference."""
+    choice: Callable[[Row], Choice] | None = None
+    """Of a question with choices: what they are, and which is right."""
+    threads: Callable[[Iterator[tuple[str, Row]]], Iterator[tuple[str, Row]]] | None = None
+    """Of a form whose records are parts of one: puts them together, each under the id of its first."""
+
+
+def samples_of(form: SampleForm, row: Mapping[str, Any], how: Collection[Mend] = ()) -> tuple[list[Sample], list[str]]:
+    """The samples of a row, sound, and its texts that were not used. Raises Fault and LeftOut."""
+    read = row if isinstance(row, Read) else Read(row)
+    made = [mended(sample, how) for sample in form.convert(read)]
+    for sample in made:
+        check(sample)
+    return made, list(read.unread())

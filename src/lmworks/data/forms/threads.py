@@ -1,0 +1,74 @@
+"""Trees of messages, as OpenAssistant publishes them (Köpf et al. 2023): whole, or a message a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
+from typing import Any
+
+from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_list, as_number, as_row, as_text
+from lmworks.data.forms.sample import Sample, conversation, judged
+from lmworks.data.forms.turns import ROLES, Turns, say
+
+_LEFT = ("lang", "created_date", "user_id", "labels", "emojis", "detoxify", "model_name", "events", "review_result")
+
+
+def tree(row: Row) -> Iterator[Sample]:
+    """A conversation for each path along the best replies that ends with the assistant's, and a judgement for every
+    two replies of the assistant with unlike ranks, of which 0 is the best."""
+    if not (found := list(_below(as_row(row["prompt"], "prompt"), []))):
+        raise LeftOut("no reply: a question that nobody answered")
+    yield from found
+
+
+def _below(node: Read, path: Turns) -> Iterator[Sample]:
+    node.leave(*_LEFT)
+    role = as_text(node["role"], "role")
+    if role not in ROLES:
+        raise Fault(f"unknown role: a message has {role!r}")
+    path = [*path, {"role": ROLES[role], "content": as_text(node["text"], "text")}]
+    replies = [as_row(each, "replies") for each in as_list(node.get("replies") or [], "replies")]
+    ranked = [reply for reply in replies if not (reply.get("deleted") and reply.whole())]
+    ranked.sort(key=lambda reply: math.inf if (rank := _rank(reply)) is None else rank)
+    below = [list(_below(reply, path)) for reply in ranked]
+    if path[-1]["role"] == "user":
+        yield from _judgements(path, ranked)
+        below[1:] = [[each for each in some if each.is_judgement] for some in below[1:]]
+    elif not any(not each.is_judgement for some in below for each in some):
+        yield conversation(path)
+    yield from chain.from_iterable(below)
+
+
+def _rank(reply: Read) -> float | None:
+    """The least is the best; None if nobody ranked it."""
+    return None if reply.get("rank") is None else as_number(reply["rank"], "rank")
+
+
+def _judgements(path: Turns, replies: Sequence[Read]) -> Iterator[Sample]:
+    """Of replies in the order of their ranks."""
+    for better, worse in combinations(replies, 2):
+        ranks = _rank(better), _rank(worse)
+        if None not in ranks and ranks[0] != ranks[1] and better["text"] != worse["text"]:
+            chosen, rejected = (say(as_text(each["text"], "text")) for each in (better, worse))
+            yield judged(path, chosen, rejected)
+
+
+def message_threads(rows: Iterator[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
+    """Messages put together as trees, each under the id of its first message's record; what hangs on nothing is lost
+    to its thread, and comes as a row of its own."""
+    known: dict[str, tuple[str, dict[str, Any]]] = {}
+    for identity, row in rows:
+        plain = dict(row.whole()) if isinstance(row, Read) else dict(row)
+        known[str(plain.get("message_id"))] = identity, {**plain, "replies": []}
+    roots: list[tuple[str, dict[str, Any]]] = []
+    for identity, message in known.values():
+        parent = message.get("parent_id")
+        if parent is None:
+            roots.append((identity, message))
+        elif str(parent) in known:
+            known[str(parent)][1]["replies"].append(message)
+        else:
+            roots.append((identity, message))
+    for identity, message in roots:
+        yield identity, {"message_tree_id": message.get("message_tree_id"), "prompt": message}

@@ -1,0 +1,240 @@
+"""Turns of a chat as they are published, made turns of a system, a user and an assistant."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lmworks.data.forms.row import Fault, Read, Row, as_list, as_text, short, whole
+
+Turn = dict[str, Any]
+"""`role` and `content`; `weight` 0 of an assistant's turn that is not learned from."""
+Turns = list[Turn]
+
+TOOL = "tool"
+ROLES = {
+    **{"system": "system", "developer": "system"},
+    **{"user": "user", "human": "user", "prompter": "user"},
+    **{"assistant": "assistant", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"},
+    **{"function_call": "assistant"},
+    **{"tool": TOOL, "function": TOOL, "observation": TOOL, "ipython": TOOL, "function_response": TOOL},
+}
+LISTS = ("messages", "conversations", "conversation")
+"""Fields that hold turns."""
+REASONING = ("reasoning_content", "reasoning", "thinking")
+TRAINED = ("weight", "train", "trainable", "loss")
+
+# The texts around definitions, calls and results are those of Qwen 2.5's and Hermes' chat templates, which models that
+# call functions have learned.
+TOOLS = """# Tools
+
+You may call one or more functions to assist with the user query.
+
+You are provided with function signatures within <tools></tools> XML tags:
+<tools>
+{tools}
+</tools>
+
+For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+<tool_call>
+{{"name": <function-name>, "arguments": <args-json-object>}}
+</tool_call>"""
+CALL = "<tool_call>\n{call}\n</tool_call>"
+RESULT = "<tool_response>\n{result}\n</tool_response>"
+THOUGHT = "<think>\n{thought}\n</think>\n\n"
+
+
+def ask(text: str) -> Turns:
+    """What a user says."""
+    return [{"role": "user", "content": text}]
+
+
+def say(text: str) -> Turns:
+    """What an assistant answers."""
+    return [{"role": "assistant", "content": text}]
+
+
+def check_turns(turns: Sequence[Mapping[str, Any]]) -> None:
+    """Raise Fault unless user and assistant take turns, a system's turn at most before them, and nobody is silent."""
+    begin = 1 if turns and turns[0]["role"] == "system" else 0
+    for number, turn in enumerate(turns):
+        wanted = "system" if number < begin else ("user", "assistant")[(number - begin) % 2]
+        if turn["role"] != wanted:
+            raise Fault(f"wrong role order: turn {number + 1} is the {turn['role']}'s, expected the {wanted}'s")
+        if not turn["content"].strip():
+            raise Fault(f"empty {turn['role']} turn: turn {number + 1} has no words")
+    if not turns or turns[-1]["role"] != "assistant":
+        raise Fault(f"wrong role order: ends without an assistant's turn, after {len(turns)} turns")
+
+
+def joined(turns: Sequence[Turn]) -> Turns:
+    """What one speaker says in several turns in a row as one turn, which is learned from if each of them is."""
+    made: Turns = []
+    for turn in turns:
+        if made and made[-1]["role"] == turn["role"]:
+            both = {**made[-1], **turn, "content": f"{made[-1]['content']}\n\n{turn['content']}"}
+            made[-1] = both
+        else:
+            made.append(turn)
+    return made
+
+
+def trimmed(turns: Sequence[Turn]) -> Turns:
+    """Without what an assistant says before, and a user after, the first and last exchange."""
+    made = list(turns)
+    begin = 1 if made and made[0]["role"] == "system" else 0
+    while len(made) > begin and made[begin]["role"] == "assistant":
+        del made[begin]
+    while made and made[-1]["role"] == "user":
+        del made[-1]
+    return made
+
+
+def turns_of_row(row: Row) -> Turns:
+    """The turns of a row, with its system's turn and the functions that it offers before them."""
+    name = next(name for name in LISTS if name in row)
+    return framed(row, read_turns(row[name], name))
+
+
+def framed(row: Row, turns: Turns) -> Turns:
+    """Turns behind the system's words of a row, and the functions that may be called."""
+    before = [as_text(row[name], name) for name in ("system", "system_prompt") if row.get(name)]
+    if turns and turns[0]["role"] == "system":
+        before.append(turns[0]["content"])
+        turns = turns[1:]
+    tools = next((row[name] for name in ("tools", "functions") if row.get(name)), None)
+    if tools:
+        before.append(definitions(tools))
+    words = "\n\n".join(part for part in before if part.strip())
+    return [{"role": "system", "content": words}, *turns] if words else turns
+
+
+def definitions(tools: Any) -> str:
+    """What a system says of functions: a list of JSON schemas, or that list as JSON."""
+    found = [json.dumps(whole(tool), ensure_ascii=False) for tool in as_list(tools, "tools")]
+    return TOOLS.format(tools="\n".join(found))
+
+
+def call_text(calls: Any, field: str) -> str:
+    """What an assistant writes to call functions: OpenAI's form, or objects of name and arguments."""
+    found = []
+    for call in as_list(calls, field):
+        call = whole(call)
+        inner = call.get("function", call) if isinstance(call, Mapping) else None
+        if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str):
+            raise Fault(f"not a call: {field} has {short(call)}, expected a name and arguments")
+        arguments = inner.get("arguments", inner.get("parameters", {}))
+        if isinstance(arguments, str):
+            try:
+                arguments = json.loads(arguments or "{}")
+            except ValueError:
+                raise Fault(f"not a call: the arguments of {inner['name']!r} in {field} are no JSON") from None
+        made = json.dumps({"name": inner["name"], "arguments": arguments}, ensure_ascii=False)
+        found.append(CALL.format(call=made))
+    return "\n".join(found)
+
+
+def read_turns(value: Any, field: str) -> Turns:
+    """Turns of `role` and `content`, or ShareGPT's `from` and `value`. Results of functions are told by the user.
+
+    Raises Fault for what is no turn, and for parts of a content that are no text.
+    """
+    if not isinstance(value, list):
+        raise Fault(f"not a list of turns: field {field!r} is {short(value)}")
+    turns: Turns = []
+    for number, turn in enumerate(value):
+        place = f"{field}[{number}]"
+        if not isinstance(turn, Read):
+            raise Fault(f"not a turn: {place} is {short(turn)}")
+        made = _turn(turn, place)
+        if made["role"] == TOOL:
+            made = {"role": "user", "content": RESULT.format(result=made["content"])}
+            if turns and turns[-1].get("results"):
+                made["content"] = f"{turns.pop()['content']}\n{made['content']}"
+            made["results"] = True
+        turns.append(made)
+    return [{name: value for name, value in turn.items() if name != "results"} for turn in turns]
+
+
+def _turn(turn: Read, place: str) -> Turn:
+    role, content = (next((turn[name] for name in names if name in turn), None) for names in (_ROLE, _CONTENT))
+    if not isinstance(role, str) or role.lower() not in ROLES:
+        raise Fault(f"unknown role: {place} has {short(role)}, expected one of {', '.join(ROLES)}")
+    if turn.get("prefix"):
+        raise Fault(f"unfinished turn: {place} is a prefix, which nothing completes")
+    role = role.lower()
+    if ROLES[role.lower()] == TOOL and isinstance(content, Read | list) and not _is_parts(content):
+        content = json.dumps(whole(content), ensure_ascii=False)
+    text = _content(content, place)
+    if role == "function_call":
+        text = call_text(text if text.lstrip().startswith("[") else f"[{text}]", place)
+    for name in ("tool_calls", "function_call"):
+        if turn.get(name):
+            calls = turn[name] if isinstance(turn[name], list) else [turn[name]]
+            text = "\n".join(filter(None, (text, call_text(calls, f"{place}.{name}"))))
+    thought = next((turn[name] for name in REASONING if turn.get(name)), None)
+    if thought:
+        text = THOUGHT.format(thought=as_text(thought, place).strip()) + text
+    made: Turn = {"role": ROLES[role], "content": text}
+    if made["role"] == "assistant" and any(name in turn and turn[name] in (0, False) for name in TRAINED):
+        made["weight"] = 0
+    for name in TRAINED:
+        if name in turn and turn[name] not in (0, 1, None):
+            raise Fault(f"no weight: {place}.{name} is {short(turn[name])}, expected 0 or 1")
+    return made
+
+
+_ROLE, _CONTENT = ("role", "from"), ("content", "value", "text")
+
+
+def _content(content: Any, place: str) -> str:
+    if not isinstance(content, list):
+        return as_text(content if content is not None else "", f"{place}.content")
+    return "".join(_part(part, f"{place}.content") for part in content)
+
+
+def _is_parts(content: Any) -> bool:
+    return isinstance(content, list) and all(isinstance(part, Read) and "type" in part for part in content)
+
+
+def _part(part: Any, place: str) -> str:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type", "text") if isinstance(part, Read) else None
+    if not isinstance(part, Read) or kind not in ("text", "input_text", "output_text"):
+        raise Fault(f"no text: {place} has a part of type {kind or short(part)}")
+    return as_text(part.get("text") or "", f"{place}.text")
+
+
+def transcript(text: Any, marks: Mapping[str, str]) -> Turns:
+    """Turns of a text in which a mark stands before each, such as "Human:"; none if it does not begin with one."""
+    names = "|".join(map(re.escape, marks))
+    if not isinstance(text, str) or not re.match(rf"\s*(?:{names})", text):
+        return []
+    pieces = re.split(rf"(?:^|\n\n)\s*({names})", text.lstrip())[1:]
+    return [
+        {"role": marks[mark], "content": words.strip()} for mark, words in zip(pieces[::2], pieces[1::2], strict=True)
+    ]
+
+
+HUMAN: Mapping[str, str] = {"Human:": "user", "Assistant:": "assistant"}
+"""The marks of Anthropic's HH-RLHF."""
+
+
+def alternating(texts: Any, field: str) -> Turns:
+    """Turns of texts alone: a user begins."""
+    return [
+        {"role": ("user", "assistant")[number % 2], "content": as_text(text, f"{field}[{number}]")}
+        for number, text in enumerate(as_list(texts, field))
+    ]
+
+
+def exchanges(value: Any, field: str, asked: str, answered: str) -> Iterator[Turn]:
+    """Turns of objects with a question and an answer each."""
+    for number, pair in enumerate(as_list(value, field)):
+        if not isinstance(pair, Read):
+            raise Fault(f"not an exchange: {field}[{number}] is {short(pair)}")
+        yield from ask(as_text(pair.get(asked, ""), f"{field}.{asked}"))
+        yield from say(as_text(pair.get(answered, ""), f"{field}.{answered}"))

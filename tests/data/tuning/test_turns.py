@@ -1,0 +1,212 @@
+"""Whatever stands in a chat is learned, set aside with its reason, or named: nothing of it goes without a word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_samples import converse, judge
+
+from lmworks.data.forms.forms import FORMS, form_of
+from lmworks.data.forms.row import Fault, LeftOut, Read
+from lmworks.data.forms.sample import samples_of
+from lmworks.errors import UsageError
+
+ASKED = {"role": "user", "content": "What is rain?"}
+SAID = {"role": "assistant", "content": "It is water."}
+
+
+def turns_of(*turns: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    """The turns that a row of messages becomes."""
+    mend = more.pop("mend", ())
+    row = {"messages": list(turns), **more}
+    ((sample,), unread) = samples_of(FORMS["messages"], row, mend)
+    assert unread == []
+    return [*sample.prompt, *(sample.chosen or [])]
+
+
+def called(name: str, arguments: dict[str, Any]) -> str:
+    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
+
+
+def test_calls_and_results_of_functions_are_written_out() -> None:
+    calls = [{"type": "function", "function": {"name": "rain", "arguments": f'{{"day": {day}}}'}} for day in (1, 2)]
+    results = [{"role": "tool", "content": "wet"}, {"role": "tool", "content": {"sky": "grey"}}]
+    tools = [{"type": "function", "function": {"name": "rain", "parameters": {"type": "object"}}}]
+    made = turns_of(
+        ASKED, {"role": "assistant", "content": "I look.", "tool_calls": calls}, *results, SAID, tools=tools
+    )
+    assert [turn["role"] for turn in made] == ["system", "user", "assistant", "user", "assistant"]
+    assert json.dumps(tools[0]) in made[0]["content"]
+    assert made[2]["content"] == "\n".join(["I look.", called("rain", {"day": 1}), called("rain", {"day": 2})])
+    assert made[3]["content"] == (
+        '<tool_response>\nwet\n</tool_response>\n<tool_response>\n{"sky": "grey"}\n</tool_response>'
+    )
+
+
+def test_sharegpt_calls_a_function_in_a_turn_of_its_own() -> None:
+    turns = [("human", "Rain?"), ("function_call", '{"name": "rain", "arguments": {}}'), ("observation", "wet")]
+    row = {"conversations": [{"from": role, "value": text} for role, text in [*turns, ("gpt", "It rains.")]]}
+    ((sample,), _) = samples_of(FORMS["sharegpt"], row)
+    assert [turn["content"] for turn in sample.prompt[1:]] == [
+        called("rain", {}),
+        "<tool_response>\nwet\n</tool_response>",
+    ]
+
+
+def test_reasoning_stands_before_what_is_said() -> None:
+    made = turns_of(ASKED, {**SAID, "reasoning_content": "Clouds.\n"})
+    assert made[-1]["content"] == "<think>\nClouds.\n</think>\n\nIt is water."
+
+
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"train": False}, {"trainable": False}])
+def test_a_turn_without_weight_is_not_learned_from(mark: dict[str, Any]) -> None:
+    made = turns_of(ASKED, {**SAID, **mark}, ASKED, {**SAID, "weight": 1})
+    assert [turn.get("weight", 1) for turn in made] == [1, 0, 1, 1]
+
+
+def test_the_last_turn_alone_is_learned_on_request(tmp_path: Path) -> None:
+    _, (found,) = converse(tmp_path, [{"messages": [ASKED, SAID, ASKED, SAID]}], learn="last")
+    assert [turn.get("weight", 1) for turn in found["messages"]] == [1, 0, 1, 1]
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+@pytest.mark.parametrize(
+    ("turn", "fault"),
+    [
+        ({"role": "user", "content": [PICTURE, {"type": "text", "text": "What is it?"}]}, r"no text: .*image_url"),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, r"no text: .*input_audio"),
+        ({"role": "narrator", "content": "Once."}, r"unknown role: messages\[0\] has str 'narrator'"),
+        ({"role": "user", "content": "So", "prefix": True}, "unfinished turn"),
+        ({"role": "user", "content": "So", "weight": 0.5}, r"no weight: .*expected 0 or 1"),
+        ({"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}, "not a call"),
+        ({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}, "are no JSON"),
+    ],
+)
+def test_what_is_no_text_is_set_aside_with_its_reason(turn: dict[str, Any], fault: str) -> None:
+    with pytest.raises(Fault, match=fault):
+        turns_of(turn, SAID)
+
+
+def test_turns_are_joined_and_trimmed_on_request(tmp_path: Path) -> None:
+    hello, more = {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "And snow?"}
+    row = {"messages": [hello, ASKED, more, SAID, ASKED]}
+    with pytest.raises(Fault, match="wrong role order"):
+        turns_of(*row["messages"])
+    _, (found,) = converse(tmp_path, [row], mend=["join", "trim"])
+    assert [turn["content"] for turn in found["messages"]] == ["What is rain?\n\nAnd snow?", "It is water."]
+
+
+@given(st.lists(st.sampled_from(["system", "user", "assistant"]), max_size=8))
+def test_what_is_mended_is_sound_or_set_aside(roles: list[str]) -> None:
+    turns = [{"role": role, "content": f"word {place}"} for place, role in enumerate(roles)]
+    try:
+        made = turns_of(*turns, mend=["join", "trim"])
+    except Fault:
+        return
+    assert made[-1]["role"] == "assistant"
+    said = " ".join(turn["content"] for turn in made)
+    assert all(
+        f"word {place}" in said for place, role in enumerate(roles) if role == "assistant" and "user" in roles[:place]
+    )
+
+
+def test_a_text_that_the_form_does_not_use_stops_the_step(tmp_path: Path) -> None:
+    rows = [{"prompt": "Rain?", "completion": f"Water {n}.", "notes": f"said by {n} people"} for n in range(3)]
+    with pytest.raises(
+        UsageError, match=r"prompt-completion does not use: 'notes' \(3 of 3 records\).*ignore: \[notes\]"
+    ):
+        converse(tmp_path, rows)
+    _, found = converse(tmp_path / "again", rows, ignore=["notes"])
+    assert len(found) == 3
+
+
+def test_a_text_deep_in_a_turn_is_named_too(tmp_path: Path) -> None:
+    rows = [{"messages": [{**ASKED, "translation": "Was ist Regen?"}, SAID]}]
+    with pytest.raises(UsageError, match=r"'messages.\*.translation' \(1 of 1 records\)"):
+        converse(tmp_path, rows)
+    _, found = converse(tmp_path / "again", rows, ignore=["messages.*.translation"])
+    assert len(found) == 1
+
+
+def test_codes_and_numbers_beside_the_texts_stop_nothing(tmp_path: Path) -> None:
+    row = {"prompt": "Rain?", "completion": "Water.", "id": "a-1", "url": "https://x.example/a", "votes": 3, "x": None}
+    assert len(converse(tmp_path, [row])[1]) == 1
+
+
+def test_a_field_that_is_called_otherwise_is_used_by_its_usual_name(tmp_path: Path) -> None:
+    rows = [{"frage": "Woraus ist Regen?", "antwort": "Aus Wasser."}]
+    _, (found,) = converse(tmp_path, rows, fields={"prompt": "frage", "completion": "antwort"})
+    assert [turn["content"] for turn in found["messages"]] == ["Woraus ist Regen?", "Aus Wasser."]
+
+
+def test_numbered_labels_get_their_names(tmp_path: Path) -> None:
+    rows = [{"text": f"It is wet {n}.", "label": n} for n in (0, 1)]
+    _, found = converse(tmp_path, rows, label_names=["dry", "wet"])
+    assert sorted(each["answer"] for each in found) == ["dry", "wet"]
+
+
+@pytest.mark.parametrize("label", [float("nan"), None])
+def test_a_label_that_is_none_is_no_class(tmp_path: Path, label: float | None) -> None:
+    rows = [{"text": "It is wet.", "label": label}, {"text": "It is dry.", "label": "dry"}]
+    result, (found,) = converse(tmp_path, rows)
+    assert found["answer"] == "dry"
+    assert sum(count for reason, count in result.counts.items() if reason.startswith("quarantined")) == 1
+
+
+def test_a_tie_is_left_out_and_counted(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "Rain?", "chosen": "Water.", "rejected": "Fire.", "score_chosen": 3, "score_rejected": 3},
+        {"prompt": "Snow?", "chosen": "Ice.", "rejected": "Fire.", "score_chosen": 5, "score_rejected": 1},
+        {"prompt": "Hail?", "chosen": "Ice.", "rejected": "Fire.", "score_chosen": 1, "score_rejected": 5},
+    ]
+    result, (found,) = judge(tmp_path, rows)
+    assert found.margin == 4
+    assert result.counts["left out: a tie"] == 1
+    assert result.counts["quarantined: reversed scores"] == 1
+
+
+def test_an_arena_without_a_winner_is_a_tie() -> None:
+    chats = {f"conversation_{side}": [ASKED, {**SAID, "content": side}] for side in "ab"}
+    row = {**chats, "winner": "tie (bothbad)", "model_a": "m", "model_b": "n"}
+    with pytest.raises(LeftOut, match="a tie"):
+        samples_of(FORMS[str(form_of(row))], row)
+
+
+def test_a_tree_gives_its_best_paths_and_every_judgement() -> None:
+    def node(name: str, role: str, rank: int | None, *replies: dict[str, Any], deleted: bool = False) -> dict[str, Any]:
+        return {"text": f"text {name}", "role": role, "rank": rank, "replies": list(replies), "deleted": deleted}
+
+    best = node(
+        "b", "assistant", 0, node("d", "prompter", None, node("e", "assistant", None)), node("f", "prompter", 1)
+    )
+    row = {
+        "message_tree_id": "t",
+        "prompt": node("a", "prompter", None, node("c", "assistant", 1), best, node("x", "assistant", 2, deleted=True)),
+    }
+    samples, unread = samples_of(FORMS["oasst-trees"], row)
+    assert unread == []
+    told = [" ".join(turn["content"][-1] for turn in [*each.prompt, *(each.chosen or [])]) for each in samples]
+    judged = [each for each in samples if each.is_judgement]
+    assert told == ["a b", "a b d e"]
+    assert [each.rejected for each in judged] == [[{"role": "assistant", "content": "text c"}]]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abc"),
+        st.text() | st.integers() | st.lists(st.dictionaries(st.just("t"), st.text())),
+        max_size=3,
+    )
+)
+def test_what_was_read_is_not_told_as_unread(row: dict[str, Any]) -> None:
+    read = Read(row)
+    read.whole()
+    assert list(read.unread()) == []
+    assert set(Read(row).unread()) <= set(row)
