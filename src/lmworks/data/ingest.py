@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from lmworks.data.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, document_id, key_digest, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
+from lmworks.data.parsers import hints
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.records import Document, Documents, read_columns, write_json_lines
 from lmworks.data.sources import AnySource
@@ -41,6 +42,7 @@ MISSING = (
     " `text_field` names the field that holds the text, `delimiter` what separates columns, and `columns` those of a "
     "table without a header (docs/sources.md)."
 )
+NOT_READ = "not read: "
 FILES = "files"
 """The pass that looks at files, before the one that reads them."""
 
@@ -122,6 +124,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
             f"({KEY_VARIABLE}, or {KEY_FILE} beside the recipe), or erase these documents anew"
         )
     groups, unreadable = _group(config)
+    if said := hints(reason.removeprefix(NOT_READ) for reason in unreadable.counts):
+        context.log(f"WARNING: {said}")
     unreadable.add(_look_at_files(config, groups, out, context))
     files, units, origins = _cut_into_units(config, groups, context)
     read = partial(_read_unit, config, key)
@@ -232,7 +236,7 @@ def _group(config: IngestConfig) -> tuple[list[Group], Tally]:
         groups += [
             (number, [paths[place] for place in places]) for places in cut_files(names, sizes, config.shard_bytes)
         ]
-        tally.counts.update({f"not read: {ending}": times for ending, times in source.left_out().items()})
+        tally.counts.update({f"{NOT_READ}{ending}": times for ending, times in source.left_out().items()})
     return groups, tally
 
 

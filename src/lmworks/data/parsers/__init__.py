@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from lmworks.data.parsers import (
@@ -58,3 +58,20 @@ ENDINGS: Mapping[str, str] = {ending: name for name, form in PARSERS.built_in.it
 def form_of(path: str) -> str | None:
     """The form that a file's ending says, None if it says none."""
     return ENDINGS.get(PurePosixPath(path).suffix.lower())
+
+
+_SHEETS, _SLIDES, _PAGES = "save each sheet as CSV", "save it as PDF", "save it as DOCX, PDF or text"
+INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), _SHEETS),
+    **dict.fromkeys((".pptx", ".ppt", ".odp", ".key"), _SLIDES),
+    **dict.fromkeys((".doc", ".rtf", ".odt", ".pages"), _PAGES),
+    **dict.fromkeys((".epub", ".mobi", ".azw3"), "convert it to HTML or text; an EPUB is a zip archive of HTML pages"),
+    **dict.fromkeys((".msg", ".pst", ".mbox"), "export each message as EML"),
+    **dict.fromkeys((".rar", ".7z"), "pack it as zip or tar"),
+}
+"""By endings of common forms that are not read: what to do."""
+
+
+def hints(endings: Iterable[str]) -> str:
+    """What to do about files that are not read, in sentences; "" if none of them is known."""
+    return " ".join(f"{ending} is not read: {INSTEAD[ending]}." for ending in sorted({*endings} & {*INSTEAD}))

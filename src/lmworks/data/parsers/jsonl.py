@@ -34,4 +34,4 @@ def _record(piece: Piece, number: int, line: Span, reading: Reading) -> Found | 
     return parse_line(piece, number, line, reading) if line.raw.strip() else None
 
 
-FORM = line_form(_record, endings=(".jsonl",), about="A JSON record a line.")
+FORM = line_form(_record, endings=(".jsonl", ".ndjson"), about="A JSON record a line.")

@@ -93,6 +93,7 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
         length = int(record.rec_headers.get_header("Content-Length"))
         kind = record.rec_type
         media, charset = _media(record)
+        status = record.http_headers.get_statuscode() if record.http_headers else None
         body = record.content_stream().read(reading.limit + 1) if kind in ("response", "conversion") else b""
     except Exception as error:  # a damaged record raises StopIteration, ArchiveLoadFailed, zlib.error, TypeError
         return span.unreadable(name, number, f"not a WARC record: {error or type(error).__name__}")
@@ -102,6 +103,8 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
     key = record.rec_headers.get_header("WARC-Record-ID") or number
     if kind not in ("response", "conversion"):
         return Skipped(name, key, f"a WARC record of type {kind}")
+    if kind == "response" and status and not status.startswith("2"):
+        return Skipped(name, key, f"a page with HTTP status {status if status.isdecimal() else 'unknown'}"[:40])
     if kind == "response" and media not in _PAGES:
         return Skipped(name, key, f"not a page: {media or 'unknown'}"[:80])
     if len(body) > reading.limit:

@@ -7,26 +7,29 @@ import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from lmworks.data.parsers import ENDINGS, PARSERS, form_of
+from lmworks.data.parsers import ENDINGS, PARSERS, form_of, hints
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
 from lmworks.data.parsers.whole import not_text
 from lmworks.data.records import OWN_FIELDS, Document
 from lmworks.data.sources import unpack
+from lmworks.data.sources.archives import TAR, ZIP, Entry, entries, is_archive, is_tar, open_member, walk_tar
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.recode import UTF_8, encoding_name, encoding_of, recoded
 from lmworks.data.sources.source import SourceConfig
-from lmworks.errors import LmworksError, UsageError
+from lmworks.errors import LmworksError, UsageError, in_words
 from lmworks.recipe.kinds import Named
 
 PACKED_PIECE = 2**24
 """Bytes, at least, of a piece that is found by unpacking, or decoding, all that is before it: few and large ones."""
+ENTRIES_KEPT = 2**20
+"""Of archives whose contents are known: those of compressed tar archives take a reading of all."""
 
 
 def _without_password(address: str) -> str:
@@ -160,7 +163,7 @@ class ParsedSource(SourceConfig):
         yield from (module for word in words if word for module in PARSERS[word].needs)
         if self.html == "main" and words & {"html", "warc", "stackexchange"}:
             yield "trafilatura"
-        if any(name.endswith(".zst") for name in names):
+        if any(path.lower().endswith((".zst", ".tzst")) for path in self.local_paths(folder)):
             yield "zstandard"
 
     def local_paths(self, folder: Path) -> list[str]:
@@ -201,49 +204,81 @@ class ParsedSource(SourceConfig):
 
     def paths(self) -> list[str]:
         """Every file that is wanted and whose form is known, archives included."""
-        paths = [path for path in self.walk() if self._is_archive(path) or self._reads(path)]
+        paths = [path for path in self.walk() if is_archive(path) or self._reads(path)]
         if not paths:
-            endings = ", ".join([*ENDINGS, *unpack.COMPRESSED, unpack.ARCHIVE])
+            endings = ", ".join([*ENDINGS, *unpack.PACKINGS, ZIP, TAR])
+            found = self.left_out()
+            others = in_words(found) or "nothing else"
             raise LmworksError(
-                f"Source {self.label}: {self.place()} holds no file that can be read ({endings}). "
-                "Name the form of other files in `format`."
+                f"Source {self.label}: {self.place()} holds no file that can be read ({endings}); found {others}. "
+                f"{hints(found) or 'Name the form of other files in `format`.'}"
             )
         return paths
 
     def left_out(self) -> Counter[str]:
-        names = [name for path in self.walk() for name in (self._members(path) if self._is_archive(path) else [path])]
-        endings = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names if not self._reads(name))
-        links = sum(len(self._members(path, links=True)) for path in self.walk() if self._is_archive(path))
-        return endings + Counter({"a link in an archive": links})
+        found: Counter[str] = Counter()
+        for path in self.walk():
+            for entry in self._entries_of(path)[0] if is_archive(path) else [Entry(path, 0)]:
+                if entry.fault or not self._reads(f"{path}/{entry.name}" if is_archive(path) else path):
+                    found[entry.fault or PurePosixPath(entry.name).suffix.lower() or "no suffix"] += 1
+        return found
 
     def _reads(self, name: str) -> bool:
         included = not self.include or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.include)
         return included and self._form(name) is not None
 
-    def _members(self, path: str, links: bool = False) -> list[str]:
-        """The files, or the links, of an archive as paths; none if it cannot be opened."""
+    def _entries_of(self, path: str) -> tuple[Sequence[Entry], bool]:
+        """What an archive holds, as far as it can be read, and whether that is all. The last archives are known."""
         try:
-            with self.open(path) as stream:
-                return [f"{path}/{name}" for name in unpack.members(stream, links)]
-        except (OSError, *unpack.ERRORS):
-            return []
+            place = (self.place(), path, self.state(path))
+            if place not in _entries:
+                with self.open(path) as stream:
+                    _entries[place] = _listed(entries(path, stream, self.size(path)))
+                while len(_entries) > 1 and sum(len(found) for found, _ in _entries.values()) > ENTRIES_KEPT:
+                    _entries.pop(next(iter(_entries)))
+            return _entries[place]
+        except OSError:
+            return [], False
+
+    def _wanted(self, path: str) -> list[str]:
+        """The files of an archive that are read."""
+        names = [entry.name for entry in self._entries_of(path)[0] if not entry.fault]
+        return [name for name in names if self._reads(f"{path}/{name}")]
 
     def _form(self, name: str) -> Form | None:
         word = self.format or form_of(unpack.plain_name(name))
         return PARSERS[word] if word else None
 
-    def _is_archive(self, path: str) -> bool:
-        return path.lower().endswith(unpack.ARCHIVE)
-
     def pieces(self, path: str, size: int) -> Sequence[Piece]:
         """A member of an archive is cut like a file; what cannot be cut or opened stays whole."""
         total = self.size(path)
-        if not self._is_archive(path):
+        if not is_archive(path):
             return self._cut(Piece(path, total), size)
-        if not (members := self._members(path)):
+        found, is_whole = self._entries_of(path)
+        if not found:
             return [Piece(path, total)]  # reading it fails, and is quarantined
-        wanted = [name.removeprefix(f"{path}/") for name in members if self._reads(name)]
-        return [piece for name in wanted for piece in self._cut(Piece(path, 0, member=name), size)]
+        if is_tar(path):
+            return list(self._pieces_of_tar(path, found, is_whole, max(size, PACKED_PIECE, total // 8)))
+        return [piece for name in self._wanted(path) for piece in self._cut(Piece(path, 0, member=name), size)]
+
+    def _pieces_of_tar(self, path: str, found: Sequence[Entry], is_whole: bool, size: int) -> Iterator[Piece]:
+        """Stretches of members by their numbers, and large members cut like files."""
+        start = total = 0
+        for number, entry in enumerate(found):
+            form = None if entry.fault or not self._reads(name := f"{path}/{entry.name}") else self._form(name)
+            if form is None:
+                continue
+            if is_large := form.cut is not None and entry.size > 2 * size:
+                if total:
+                    yield Piece(path, total, start, number)
+                yield from self._cut(Piece(path, 0, member=entry.name), size)
+            total += entry.size
+            if is_large or total >= size:
+                if not is_large:
+                    yield Piece(path, total, start, number + 1)
+                start, total = number + 1, 0
+        if total or not is_whole:
+            yield Piece(path, total, start)
 
     def _cut(self, whole: Piece, size: int) -> list[Piece]:
         form = self._form(whole.name)
@@ -253,7 +288,8 @@ class ParsedSource(SourceConfig):
             return [whole]
         try:
             with ExitStack() as stack:
-                stream, reading = self._stream(whole, form, stack)
+                _, stream, stored = next(self._streams(whole, stack))
+                stream, reading = self._prepared(stream, stored, form, whole.path, stack)
                 if not reading.encoding:
                     return [whole]
                 if is_packed or reading.encoding != UTF_8:
@@ -266,32 +302,24 @@ class ParsedSource(SourceConfig):
 
     def told(self, path: str) -> Counter[str]:
         """Of a file, or of each member of an archive."""
-        if not self._is_archive(path):
-            return self._told(Piece(path, 0))
-        wanted = [name.removeprefix(f"{path}/") for name in self._members(path) if self._reads(name)]
-        return sum((self._told(Piece(path, 0, member=name)) for name in wanted), Counter[str]())
-
-    def _told(self, whole: Piece) -> Counter[str]:
-        form = self._form(whole.name)
-        if form is None or form.tell is None:
+        names = [f"{path}/{name}" for name in self._wanted(path)] if is_archive(path) else [path]
+        if not any((form := self._form(name)) and form.tell for name in names):
             return Counter()
-        try:
-            with ExitStack() as stack:
-                stream, reading = self._stream(whole, form, stack)
-                said = form.tell(stream, reading) if reading.encoding else ""
-        except (OSError, *unpack.ERRORS):  # reading it fails, and is quarantined
-            return Counter()
-        return Counter([said] if said else [])
+        said: Counter[str] = Counter()
+        with suppress(OSError, *unpack.ERRORS), ExitStack() as stack:  # reading it fails, and is quarantined
+            for piece, stream, stored in self._streams(Piece(path, 0), stack):
+                form = self._form(piece.name)
+                if form and form.tell:
+                    stream, reading = self._prepared(stream, stored, form, path, stack)
+                    said[form.tell(stream, reading) if reading.encoding else ""] += 1
+        return Counter({words: files for words, files in said.items() if words})
 
     def read(self, piece: Piece) -> Iterator[Found | Document]:
         """What is damaged is read as far as it goes, and the rest is quarantined."""
-        form = self._form(piece.name)
         try:
-            if form is None or (self._is_archive(piece.path) and not piece.member):
-                raise RuntimeError("no zip archive, or an empty one")
             with ExitStack() as stack:
-                stream, reading = self._stream(piece, form, stack)
-                yield from (form.parse if reading.encoding else not_text)(piece, stream, reading)
+                for inner, stream, stored in self._streams(piece, stack):
+                    yield from self._parse(inner, stream, stored)
         except OSError as error:
             if error.errno is not None:
                 raise
@@ -299,23 +327,63 @@ class ParsedSource(SourceConfig):
         except unpack.ERRORS as error:
             yield self._damaged(piece, error)
 
+    def _streams(self, piece: Piece, stack: ExitStack) -> Iterator[tuple[Piece, IO[bytes], IO[bytes]]]:
+        """Each file of a piece that is read, its bytes, unpacked, and those that are stored."""
+        path = piece.path
+        stored = stack.enter_context(self.open(path))
+        if not is_archive(path):
+            yield piece, stack.enter_context(unpack.unpack(path, stored)), stored
+        elif piece.member:
+            yield piece, stack.enter_context(open_member(path, stored, self.size(path), piece.member)), stored
+        elif is_tar(path):
+            number = -1
+            for number, (entry, content) in enumerate(walk_tar(path, stored, self.size(path))):
+                if piece.stop is not None and number >= piece.stop:
+                    return
+                if number >= piece.start and not entry.fault and self._reads(f"{path}/{entry.name}"):
+                    yield Piece(path, entry.size, member=entry.name), unpack.unpack(entry.name, content), stored
+            if number < 0:
+                raise RuntimeError("an empty archive")
+        elif names := self._wanted(path):
+            for name in names:
+                yield Piece(path, 0, member=name), open_member(path, stored, 0, name), stored
+        else:
+            raise RuntimeError("no archive, or an empty one")
+
+    def _parse(self, piece: Piece, stream: IO[bytes], stored: IO[bytes]) -> Iterator[Found | Document]:
+        form = self._form(piece.name)
+        if form is None:
+            raise RuntimeError("no form is known for it")
+        with ExitStack() as stack:
+            stream, reading = self._prepared(stream, stored, form, piece.path, stack)
+            yield from (form.parse if reading.encoding else not_text)(piece, stream, reading)
+
     def _damaged(self, piece: Piece, error: Exception) -> Unreadable:
         with self.open(piece.path) as stream:
             raw = stream.read(RAW_BYTES_KEPT)
         reason = f"cannot be unpacked: {error or type(error).__name__}"
         return Unreadable(piece.name, "", 0, reason, raw, 0, self.size(piece.path))
 
-    def _stream(self, piece: Piece, form: Form, stack: ExitStack) -> tuple[IO[bytes], Reading]:
-        """The bytes of a file, unpacked and as UTF-8, and how to read them: without an encoding, not at all."""
-        stored = stack.enter_context(self.open(piece.path))
-        if piece.member:
-            stream = stack.enter_context(unpack.open_member(stored, piece.member))
-        else:
-            stream = stack.enter_context(unpack.unpack(piece.path, stored))
+    def _prepared(
+        self, stream: IO[bytes], stored: IO[bytes], form: Form, path: str, stack: ExitStack
+    ) -> tuple[IO[bytes], Reading]:
+        """A file's bytes as its form needs them, text as UTF-8, and how they are read: without encoding, not at all."""
         if form.seeks and stream is not stored:
-            limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(piece.path))
+            limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(path))
             stream = stack.enter_context(unpack.on_disk(stream, limit))
         if form.encoding == "none":
             return stream, self.reading()
         encoding = encoding_of(stream, self.encoding, form.encoding == "xml")
         return stack.enter_context(recoded(stream, encoding)), replace(self.reading(), encoding=encoding)
+
+
+_entries: dict[tuple[str, str, str], tuple[Sequence[Entry], bool]] = {}
+
+
+def _listed(found: Iterator[Entry]) -> tuple[Sequence[Entry], bool]:
+    listed: list[Entry] = []
+    try:
+        listed.extend(found)
+    except unpack.ERRORS:
+        return listed, False
+    return listed, True

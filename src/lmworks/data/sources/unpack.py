@@ -1,22 +1,35 @@
-"""Compressed files, and archives of files, as plain streams."""
+"""Compressed files as plain streams."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import io
-import os
-import stat
+import lzma
+import tarfile
 import tempfile
 import zipfile
 import zlib
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
-COMPRESSED = (".gz", ".bz2", ".zst")
-ARCHIVE = ".zip"
-ERRORS = (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError)
+PACKINGS = {".gz": ".gz", ".bz2": ".bz2", ".xz": ".xz", ".zst": ".zst"}
+"""By a file's ending, how it is compressed."""
+OF_ARCHIVES = {".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
+"""The same of endings that say that there is a tar archive inside."""
+ERRORS = (
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
 """What reading a damaged, encrypted or unknown packing raises, beside OSError without a number."""
+XZ_MEMORY = 2**31
+"""Bytes that an xz file may ask for; its strongest preset asks for 65 MiB, long windows for more."""
 BEGIN_BYTES = 2**18
 """Up to which a stream that is unpacked can be read again: twice what is read ahead of what is wanted."""
 MOST_TIMES = 200
@@ -24,54 +37,35 @@ MOST_TIMES = 200
 
 
 def plain_name(path: str) -> str:
-    """The name without the ending of its compression: `a.jsonl.gz` holds `a.jsonl`."""
-    return path[: -len(suffix)] if (suffix := PurePosixPath(path).suffix).lower() in COMPRESSED else path
+    """The name without the ending of its compression: `a.jsonl.gz` holds `a.jsonl`, `a.tgz` holds `a.tar`."""
+    suffix = PurePosixPath(path).suffix
+    stem = path.removesuffix(suffix)
+    if suffix.lower() in PACKINGS:
+        return stem
+    return f"{stem}.tar" if suffix.lower() in OF_ARCHIVES else path
 
 
 def is_packed(path: str) -> bool:
-    """Whether a file's ending says that it is compressed or an archive."""
-    return PurePosixPath(path).suffix.lower() in (*COMPRESSED, ARCHIVE)
+    """Whether a file's ending says that it is compressed."""
+    return _packing(path) is not None
+
+
+def _packing(path: str) -> str | None:
+    return (PACKINGS | OF_ARCHIVES).get(PurePosixPath(path).suffix.lower())
 
 
 def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
     """The decompressed bytes of a file. They can be read and sought forward in bounded memory."""
-    match PurePosixPath(path).suffix.lower():
+    match _packing(path):
         case ".gz":
             return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
         case ".bz2":
             return cast(IO[bytes], bz2.BZ2File(stream))
+        case ".xz":
+            return io.BufferedReader(_Xz(stream), 2**17)
         case ".zst":
             return io.BufferedReader(_Zstandard(stream), 2**17)
     return stream
-
-
-def members(stream: IO[bytes], links: bool = False) -> list[str]:
-    """The files in a zip archive, or the links, sorted; hidden ones are left out."""
-    entries = [entry for entry in _archive(stream).infolist() if not entry.is_dir()]
-    names = [entry.filename for entry in entries if stat.S_ISLNK(entry.external_attr >> 16) == links]
-    return sorted(name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/")))
-
-
-def open_member(stream: IO[bytes], member: str) -> IO[bytes]:
-    """One file of a zip archive, decompressed."""
-    return unpack(member, _archive(stream).open(member))
-
-
-_last: dict[tuple[int, ...], zipfile.ZipFile] = {}
-
-
-def _archive(stream: IO[bytes]) -> zipfile.ZipFile:
-    """A zip archive, whose directory is read once for all members as long as the file on disk stays as it is."""
-    try:
-        facts = os.fstat(stream.fileno())
-    except (OSError, AttributeError):  # no file of this machine
-        return zipfile.ZipFile(stream)
-    known = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    if known not in _last:
-        _last.clear()
-        _last[known] = zipfile.ZipFile(stream)
-    _last[known].fp = stream
-    return _last[known]
 
 
 def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
@@ -165,4 +159,34 @@ class _Zstandard(Forward):
             self._packed, self._inside = self._frame.unused_data, not self._frame.eof
             if self._frame.eof:
                 self._frame = self._frames.decompressobj()
+        return plain
+
+
+class _Xz(Forward):
+    """An xz file, all streams of it. The library's own reader takes whatever memory a file asks for."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._part: lzma.LZMADecompressor | None = None
+        self._packed = b""
+        self._has_begun = False
+
+    def _more(self) -> bytes:
+        plain = b""
+        while not plain:
+            if self._part is None or self._part.needs_input:
+                self._packed = self._packed or self._stream.read(2**14)
+                if not self._packed and self._part:
+                    raise EOFError("the file ends inside an xz stream")
+                if not self._packed:
+                    return b""
+            if self._part is None:
+                self._packed = self._packed.lstrip(b"\0") if self._has_begun else self._packed  # between streams
+                if not self._packed:
+                    continue
+                self._part, self._has_begun = lzma.LZMADecompressor(memlimit=XZ_MEMORY), True
+            plain, self._packed = self._part.decompress(self._packed, 2**20), b""
+            if self._part.eof:
+                self._packed, self._part = self._part.unused_data, None
         return plain

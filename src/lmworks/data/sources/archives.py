@@ -1,0 +1,163 @@
+"""Archives of files: what is in them, and one file of them as a stream. Nothing is ever written where one says."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Self, cast
+
+from lmworks.data.sources.unpack import Forward, plain_name, unpack
+
+ZIP, TAR = ".zip", ".tar"
+LINK, NO_FILE = "a link in an archive", "a device or a file with holes in an archive"
+MOST_TIMES = 1000
+"""Times its packed size that a tar archive may have when unpacked; gzip's best is 1,032, on zeros."""
+HEADER_BYTES = 2**20
+"""Of a name or of other facts of a file in a tar archive; the library reads them into memory whatever they claim."""
+LEAST_UNPACKED = 2**30
+"""Bytes that a compressed tar archive may always have when unpacked: all of it is read, wanted or not."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of an archive, or what is none."""
+
+    name: str
+    size: int
+    fault: str = ""
+    """Why it is not read; "" for a file."""
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file's ending says that it holds others."""
+    return path.lower().endswith(ZIP) or is_tar(path)
+
+
+def is_tar(path: str) -> bool:
+    """Whether it is a tar archive, compressed or not: it is read from its beginning on."""
+    return plain_name(path).lower().endswith(TAR)
+
+
+def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
+    """What an archive of `size` bytes holds, hidden files left out: of a zip archive in order of names.
+
+    Raises what `unpack.ERRORS` lists, after those entries that can be known.
+    """
+    if is_tar(path):
+        yield from (entry for entry, _ in walk_tar(path, stream, size))
+        return
+    infos = [info for info in _zip(stream).infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+    for info in sorted(infos, key=lambda info: info.filename):
+        yield Entry(info.filename, info.file_size, LINK * stat.S_ISLNK(info.external_attr >> 16))
+
+
+def open_member(path: str, stream: IO[bytes], size: int, member: str) -> IO[bytes]:
+    """One file of an archive, decompressed."""
+    if not is_tar(path):
+        return unpack(member, _zip(stream).open(member))
+    for entry, content in walk_tar(path, stream, size):
+        if entry.name == member and not entry.fault:
+            return unpack(member, content)
+    raise RuntimeError("the archive does not hold it")
+
+
+def walk_tar(path: str, stream: IO[bytes], size: int) -> Iterator[tuple[Entry, IO[bytes]]]:
+    """What a tar archive holds in order, each with its bytes, to be read before the next is asked for."""
+    unpacked = unpack(path, stream)
+    most = None if unpacked is stream else max(LEAST_UNPACKED, MOST_TIMES * size)
+    source = cast(IO[bytes], _ToTheEnd(unpacked, most))
+    with tarfile.open(fileobj=source, mode="r|", bufsize=2**16, tarinfo=_Header) as archive:
+        while (header := _next(archive)) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # which would hold all
+            name = header.name.removeprefix("./").encode(errors="surrogateescape").decode(errors="replace")
+            if header.isdir() or _is_hidden(name):
+                continue
+            fault = LINK * (header.issym() or header.islnk())
+            if not fault and (header.issparse() or not header.isreg()):
+                fault = NO_FILE
+            content = None if fault else archive.extractfile(header)
+            yield Entry(name, header.size, fault), io.BufferedReader(_Member(content), 2**17)
+
+
+def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+    try:
+        return archive.next()
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise RuntimeError(f"a damaged header: {error}") from None
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+
+
+_last: dict[tuple[int, ...], zipfile.ZipFile] = {}
+
+
+def _zip(stream: IO[bytes]) -> zipfile.ZipFile:
+    """A zip archive, whose directory is read once for all members as long as the file on disk stays as it is."""
+    try:
+        facts = os.fstat(stream.fileno())
+    except (OSError, AttributeError):  # no file of this machine
+        return zipfile.ZipFile(stream)
+    known = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    if known not in _last:
+        _last.clear()
+        _last[known] = zipfile.ZipFile(stream)
+    _last[known].fp = stream
+    return _last[known]
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar archive; one that is damaged is an error, which the library takes for the archive's end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        most = sys.maxsize if found.isreg() else HEADER_BYTES
+        if not 0 <= found.size <= most:
+            raise RuntimeError(f"a header of {found.size} bytes, and {HEADER_BYTES} are read")
+        return found
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except (_END, _EMPTY):
+            raise
+        except _FAULT as error:
+            raise RuntimeError(f"a damaged header: {error}") from None
+
+
+_FAULT, _END, _EMPTY = tarfile.HeaderError, tarfile.EOFHeaderError, tarfile.EmptyHeaderError  # type: ignore[attr-defined]
+
+
+class _ToTheEnd:
+    """What the library reads an archive from. It would go on for ever behind the end of one that was cut off."""
+
+    def __init__(self, stream: IO[bytes], most: int | None) -> None:
+        self._stream, self._most, self._position, self._empty = stream, most, 0, 0
+
+    def read(self, size: int) -> bytes:
+        raw = self._stream.read(size)
+        self._position += len(raw)
+        self._empty += not raw
+        if self._empty > 2:
+            raise EOFError("the archive ends inside a file")
+        if self._most is not None and self._position > self._most:
+            raise RuntimeError(f"it is longer than {self._most} bytes when unpacked, which no sound archive is")
+        return raw
+
+
+class _Member(Forward):
+    def __init__(self, content: IO[bytes] | None) -> None:
+        super().__init__()
+        self._content = content
+
+    def _more(self) -> bytes:
+        return self._content.read(2**16) if self._content else b""
