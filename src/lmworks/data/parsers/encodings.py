@@ -1,4 +1,4 @@
-"""Which encoding bytes look like that are not UTF-8: told to the user, never acted on."""
+"""Encodings of texts: their names, and which one bytes look like, which is told to the user and never acted on."""
 
 from __future__ import annotations
 
@@ -21,8 +21,22 @@ CANDIDATES = ("cp1252", "cp1250", "cp1251", "koi8-r", "cp1253", "cp932", "euc-jp
 PUNCTUATION = "\u00a0«»„“”‘’–—…•·€£§°©®¿¡、。「」，"
 COMMON = "的一是不了在人有我他这個中大来上国和地到以说時要就出会可也你对生能而子那得于着下自之年、。の"
 """Chinese characters and marks that every page holds: what is decoded wrongly has rare ones."""
+NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
+"""Codecs of Python that are escapes rather than encodings of files."""
 _BEYOND_ASCII = re.compile(rb"\S*[\x80-\xff]")
 _WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
+
+
+def encoding_name(name: str) -> str:
+    """The encoding by the name that Python gives it. Raises ValueError for what is none."""
+    try:
+        "".encode(name)
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError, UnicodeError):
+        found = ""
+    if not found or found.replace("_", "-") in NO_ENCODINGS:
+        raise ValueError(f"no encoding {name!r}; expected one that Python knows, such as cp1252, latin-1 or utf-16")
+    return found
 
 
 def marked(head: bytes) -> str:

@@ -15,13 +15,14 @@ from typing import IO, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lmworks.data.parsers import ENDINGS, PARSERS, form_of, hints
+from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
 from lmworks.data.parsers.whole import not_text
 from lmworks.data.records import OWN_FIELDS, Document
 from lmworks.data.sources import unpack
 from lmworks.data.sources.archives import TAR, ZIP, Entry, entries, is_archive, is_tar, open_member, walk_tar
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
-from lmworks.data.sources.recode import UTF_8, encoding_name, encoding_of, recoded
+from lmworks.data.sources.recode import UTF_8, encoding_of, recoded
 from lmworks.data.sources.source import SourceConfig
 from lmworks.errors import LmworksError, UsageError, in_words
 from lmworks.recipe.kinds import Named

@@ -7,28 +7,14 @@ import io
 import re
 from typing import IO
 
-from lmworks.data.parsers.encodings import looks_like_utf16, marked
+from lmworks.data.parsers.encodings import encoding_name, looks_like_utf16, marked
 from lmworks.data.sources.unpack import Forward
 
 UTF_8 = "utf-8"
-NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
-"""Codecs of Python that are escapes rather than encodings of files."""
 BAD_BYTE = "lmworks-bad-byte"
 """What does not decode becomes a byte that UTF-8 never has, so that the record which holds it is found to be bad."""
 _HEAD_BYTES = 512
 _DECLARED = re.compile(rb"\A\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})[\"']")
-
-
-def encoding_name(name: str) -> str:
-    """The encoding by the name that Python gives it. Raises ValueError for what is none."""
-    try:
-        "".encode(name)
-        found = codecs.lookup(name).name
-    except (LookupError, ValueError, UnicodeError):
-        found = ""
-    if not found or found.replace("_", "-") in NO_ENCODINGS:
-        raise ValueError(f"no encoding {name!r}; expected one that Python knows, such as cp1252, latin-1 or utf-16")
-    return found
 
 
 def encoding_of(stream: IO[bytes], named: str | None, is_xml: bool) -> str:

@@ -1,0 +1,95 @@
+"""PDF files that are pictures, that are hostile, and that would take for ever."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+from pypdf.generic import DictionaryObject, NameObject, NumberObject, StreamObject
+
+from data.parsers.test_parsers import good, make_pdf, read, reasons
+from lmworks.data.parsers import pdf
+from lmworks.data.sources.source import Skipped, Unreadable
+
+
+def with_pictures(*pages: str | None) -> bytes:
+    """A PDF whose pages hold a text, or a picture where it is None."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(make_pdf(*(text or "" for text in pages))))
+    for text, page in zip(pages, writer.pages, strict=True):
+        if text is None:
+            image = StreamObject()
+            image.set_data(b"\0")
+            image.update({NameObject("/Type"): NameObject("/XObject"), NameObject("/Subtype"): NameObject("/Image")})
+            image.update({NameObject("/Width"): NumberObject(1), NameObject("/Height"): NumberObject(1)})
+            drawn = DictionaryObject({NameObject("/Im0"): writer._add_object(image)})
+            page["/Resources"][NameObject("/XObject")] = drawn  # type: ignore[index]
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def test_a_scanned_pdf_is_quarantined_as_one(tmp_path: Path) -> None:
+    found = read(tmp_path, {"a.pdf": with_pictures(None, None)})
+    (bad,) = found
+    assert isinstance(bad, Unreadable)
+    assert bad.reason.startswith("a scanned PDF: no text layer, 2 of 2 pages are pictures")
+    (record,) = good(read(tmp_path, {"a.pdf": make_pdf("")}))
+    assert record.text == ""  # an empty page is no picture
+
+
+def test_pages_that_are_pictures_among_others_are_counted(tmp_path: Path) -> None:
+    found = read(tmp_path, {"a.pdf": with_pictures("One", None, "Three")})
+    assert [record.text for record in good(found)] == ["One\n\nThree"]
+    assert [(item.key, item.reason) for item in found if isinstance(item, Skipped)] == [
+        ("page 2", "a page of a PDF that is a picture")
+    ]
+
+
+@pytest.fixture
+def endless() -> bytes:
+    """A page that takes minutes."""
+    return make_pdf("x) Tj ET\n" + "q BT (a) Tj ET Q\n" * 1_000_000 + "BT (y")
+
+
+def test_a_pdf_that_takes_too_long_is_told_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endless: bytes
+) -> None:
+    monkeypatch.setattr(pdf, "READER", pdf.Reader(seconds=1))
+    (tmp_path / "a.pdf").write_bytes(endless)
+    (tmp_path / "b.pdf").write_bytes(make_pdf("sound"))
+    from lmworks.data.sources.files import Files
+
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
+    found: list[Any] = [item for path in source.paths() for item in source.read(source.pieces(path, 10**9)[0])]
+    assert [record.text for record in good(found)] == ["sound"]
+    assert reasons(found)[0].startswith("a PDF that takes too long, or too much memory")
+    pdf.READER._end()
+
+
+def test_the_process_that_reads_ends_with_the_one_that_asks(tmp_path: Path, endless: bytes) -> None:
+    (tmp_path / "a.pdf").write_bytes(endless)
+    program = (
+        "import sys; from lmworks.data.parsers.pdf import READER\n"
+        "READER._process = READER._begin(); print(READER._process.pid, flush=True)\n"
+        "READER.read(open(sys.argv[1], 'rb').read())"
+    )
+    asks = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "a.pdf")], stdout=subprocess.PIPE)
+    assert asks.stdout
+    reads = int(asks.stdout.readline())
+    os.kill(asks.pid, signal.SIGTERM)  # a file is being read: nothing waits for its end
+    assert asks.wait(20) == -signal.SIGTERM
+    for _ in range(200):
+        if not Path(f"/proc/{reads}").exists() or "(zombie)" in Path(f"/proc/{reads}/status").read_text():
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("it goes on")
+    asks.stdout.close()
