@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification, T5Config, T5
 from corpora import make_preferences
 from data.tiny_encoders import write_classifier
 from encoders import labelled
-from evaluate.evaluated import make_conversations, make_documents
+from evaluate.evaluated import make_conversations, make_rows
 from lmworks.evaluate.tasks import TASKS
 from lmworks.model.config import REWARD
 from lmworks.model.folder import ModelFolder, load_model, save_model
@@ -105,7 +104,7 @@ def data_of(kind: str, folder: Path) -> Handle:
         "Documents": lambda place: (
             labelled(place, None)
             if TASKS[kind].of[0] in ("sequence classifier", "token classifier")
-            else make_documents(place, [json.dumps({**choice, "query": f"S3 Lists {number}"}) for number in range(6)])
+            else make_rows(place, [{**choice, "query": f"S3 Lists {number}"} for number in range(6)])
         ),
     }
     return makers[TASKS[kind].stage.inputs["data"].handle.__name__](folder)
@@ -118,7 +117,7 @@ def run_task(name: str, models: dict[str, ModelFolder], folder: Path, device: st
     config = task.config.model_validate({**fields, "device": device, **more})
     inputs: dict[str, Any] = dict.fromkeys(task.stage.inputs)
     data = data_of(kind, folder / "data")
-    inputs |= {"model": models[model], "data": data, "train": data}
+    inputs |= {name: data for name in ("data", "train") if name in inputs} | {"model": models[model]}
     inputs |= {key: models["judge"] for key in inputs if key == "judge"}
     inputs |= {key: models["decoder"] for key in inputs if key == "reference" and getattr(config, key)}
     out = folder / "out"

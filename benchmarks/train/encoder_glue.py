@@ -144,7 +144,7 @@ def ours(
     wall, cpu = time.perf_counter() - began, time.process_time() - used
     model = ModelFolder(folder / "out", "")
     task = ClassificationConfig(data="x")
-    accuracy = evaluate_classification(task, model, test_data, None, folder / "asked", make_context(folder / "e"))
+    accuracy = evaluate_classification(task, model, test_data, folder / "asked", make_context(folder / "e"))
     epochs = steps * config.rows_per_step / counts["rows"]
     first = result.measured["first_step_seconds"]
     return {

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from lmworks.data.clean.classic import classic
 from lmworks.data.clean.normalise import normalise
 from lmworks.data.contamination.decontaminate import decontaminate
+from lmworks.data.contamination.search import SearchConfig, contamination_search
+from lmworks.data.contamination.training import IndexConfig, contamination_index
 from lmworks.data.duplicates.passages import repeated_passages
 from lmworks.data.duplicates.semantic import semantic_duplicates
 from lmworks.data.ingest import ingest
@@ -43,7 +45,8 @@ from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
 from lmworks.pipeline.files import canonical_json
-from lmworks.pipeline.stage import Stage
+from lmworks.pipeline.record import split_reference
+from lmworks.pipeline.stage import Role, Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.file import StepClasses
 from lmworks.recipe.kinds import Chosen, ConfigClass, plugins_of
@@ -68,6 +71,9 @@ from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES
 from lmworks.train.preflight.check import check
+
+CONTAMINATION = "contamination"
+"""The input of a task's stages that tells which items stand in what was learned from."""
 
 
 def step_of(name: str, found: Any) -> Stage:
@@ -145,6 +151,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, import_model, config.resolve(folder)))
     nodes = _checked_first(nodes)
     if recipe.evaluate:
+        learned = Learned({each.name: each for each in nodes}, folder)
         known = known_models(recipe, folder)
         for label, tasks in _labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
             asked = asked_of(tasks[0], known, recipe.evaluate.models)
@@ -152,7 +159,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
-            nodes += evaluation_nodes(label, tasks, models, *said)
+            nodes += evaluation_nodes(label, tasks, models, learned, *said)
     configs = {each.name: each.config for each in nodes}
     return [_with_engines(each, configs) for each in nodes]
 
@@ -263,7 +270,12 @@ def _way_to_scratch(name: str, models: Mapping[str, StepConfig]) -> int:
 
 
 def evaluation_nodes(
-    label: str, tasks: Sequence[TaskConfig], models: Sequence[str], relations: Iterable[Relation], left_out: list[str]
+    label: str,
+    tasks: Sequence[TaskConfig],
+    models: Sequence[str],
+    learned: Learned,
+    relations: Iterable[Relation],
+    left_out: list[str],
 ) -> Iterator[Node]:
     """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
     first = tasks[0]
@@ -275,7 +287,11 @@ def evaluation_nodes(
     baselines = task.baselines if first.train else {}
     systems |= {name: (stage, first, None) for name, stage in baselines.items()}
     for name, (stage, config, model) in systems.items():
-        yield node(f"evaluate/{label}/{name}", stage, config, **({"model": model} if model else {}))
+        instead: dict[str, str | None] = {"model": model} if model else {}
+        if CONTAMINATION in stage.inputs:
+            made, instead[CONTAMINATION] = learned.search(config.data, model, config.train)
+            yield from made
+        yield node(f"evaluate/{label}/{name}", stage, config, **instead)
     comparing = CompareConfig(
         evaluations=[f"evaluate/{label}/{name}" for name in systems],
         labels=list(systems),
@@ -287,6 +303,75 @@ def evaluation_nodes(
     )
     plugins = plugins_of(first) | plugins_behind([task.stage.function])  # whose metrics are compared in
     yield replace(node(f"evaluate/{label}", compare, comparing), plugins=sorted(plugins))
+
+
+class Learned:
+    """What models and baselines learned from, and the searches for test items in it.
+
+    A text is indexed once, whatever learned from it; what learned from the same texts shares a search.
+    """
+
+    def __init__(self, nodes: Mapping[str, Node], folder: Path) -> None:
+        self._nodes, self._folder = nodes, folder
+        self._names: dict[str, str] = {}
+        """By what a node is made of, its name."""
+
+    def search(self, data: str, model: str | None, train: str | None) -> tuple[list[Node], str]:
+        """The search for what is scored in all that a model learned from, or in what baselines do, and its name.
+
+        With the nodes that are not made yet.
+        """
+        texts, unknown = self.of(model) if model else ([train] if train else [], [])
+        nodes = [self._node(f"contamination/{_dashed(text)}", IndexConfig(text=text)) for text in texts]
+        indices = [name for _, name in nodes]
+        config = SearchConfig(data=data, texts=texts, indices=indices, unknown=unknown)
+        made, name = self._node(f"contamination/{_dashed(data)}/{model or 'baselines'}", config)
+        return [each for each, _ in (*nodes, (made, name)) if each], name
+
+    def _node(self, name: str, config: IndexConfig | SearchConfig) -> tuple[Node | None, str]:
+        """A node, unless it is made already, and its name: one that another has is numbered."""
+        content = canonical_json([type(config).__name__, config.model_dump(mode="json")])
+        if content in self._names:
+            return None, self._names[content]
+        number = 1
+        while (numbered := name if number == 1 else f"{name}-{number}") in self._names.values():
+            number += 1
+        self._names[content] = numbered
+        stage = contamination_index if isinstance(config, IndexConfig) else contamination_search
+        return node(self._names[content], stage, config.resolve(self._folder)), self._names[content]
+
+    def of(self, model: str) -> tuple[list[str], list[str]]:
+        """The texts that a model, and those it began with, learned from, in the order of training, as
+        `Lineage.trained_on` has it of artifacts; and why some are unknown.
+        """
+        made = self._nodes[model]
+        texts, unknown = list[str](), list[str]()
+        for base in _inputs(made, Role.BEGINS_WITH):
+            texts, unknown = self.of(base)
+        if made.stage is not train:
+            return texts, [*unknown, f"others trained {model}, on text that is not known here"]
+        texts += [text for reference in _inputs(made, Role.TRAINS_ON) for text in self._packed_of(reference)]
+        return list(dict.fromkeys(texts)), unknown
+
+    def _packed_of(self, reference: str) -> Iterator[str]:
+        """The texts that rows were packed of."""
+        rows = self._nodes.get(split_reference(reference)[0])
+        before = list(_inputs(rows, Role.TRAINS_ON)) if rows and "/" in rows.name else []
+        for each in before:
+            yield from self._packed_of(each)
+        if not before:
+            yield reference
+
+
+def _inputs(made: Node, role: Role) -> Iterator[str]:
+    """The inputs of a node that have a role."""
+    for parameter, value in made.inputs.items():
+        if made.stage.inputs[parameter].role is role:
+            yield from [value] if isinstance(value, str) else value or []
+
+
+def _dashed(reference: str) -> str:
+    return reference.replace(".", "-")
 
 
 def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfig]]]:
@@ -303,6 +388,7 @@ def _labelled(tasks: Sequence[StepConfig]) -> Iterator[tuple[str, list[TaskConfi
 
 
 def node(name: str, stage: Stage, config: StepConfig, **instead: str | None) -> Node:
-    """A node whose inputs are what its config refers to, but for those named here."""
+    """A node whose inputs are what its config refers to and its stage reads, but for those named here."""
     plugins = plugins_of(config) | plugins_behind([stage.function])
-    return Node(name, stage, config, {**dict(references(config)), **instead}, plugins=sorted(plugins))
+    inputs = {parameter: value for parameter, value in references(config) if parameter in stage.inputs}
+    return Node(name, stage, config, {**inputs, **instead}, plugins=sorted(plugins))

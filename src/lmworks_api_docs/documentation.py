@@ -11,6 +11,7 @@ from pydantic import Field
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, Scored, evidence
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
@@ -20,12 +21,11 @@ from lmworks.evaluate.questions import (
     chat_prompt,
     draw,
     shots,
-    sources,
 )
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
-from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.stage import Context, Result, stage
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 FORM = "document"
@@ -43,7 +43,7 @@ class DocumentationConfig(OperationQuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=3, reads="train", measures=("model", "data"))
+@stage(version=4, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig,
     model: ModelFolder,
@@ -51,6 +51,7 @@ def evaluate_documentation(
     train: Conversations | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model write greedily, and compare with the references.
 
@@ -74,12 +75,17 @@ def evaluate_documentation(
     items = in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
     prompts = [prompt(question).text for question in questions]
-    return _result(items, method, questions, train, out, **evidence(engine, prompts))
+    return _result(items, method, contamination, out, **evidence(engine, prompts))
 
 
-@stage(version=3, trains_on="train", measures="data")
+@stage(version=4, trains_on="train", reads="contamination", measures="data")
 def evaluate_documentation_nearest(
-    config: DocumentationConfig, data: Conversations, train: Conversations, out: Path, context: Context
+    config: DocumentationConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for copying the answer of the training operation whose name and parameters are most alike."""
     from lmworks_api_docs.nearest import nearest
@@ -91,7 +97,7 @@ def evaluate_documentation_nearest(
         {**_item(question, source["messages"][1]["content"], False), "copied_from": source["id"]}
         for question, source in zip(questions, copied, strict=True)
     ]
-    return _result(items, f"{drawn}, the answer of the most similar training operation", questions, train, out)
+    return _result(items, f"{drawn}, the answer of the most similar training operation", contamination, out)
 
 
 def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Question], str]:
@@ -107,9 +113,9 @@ def _item(question: Question, answer: str, truncated: bool) -> Item:
 
 
 def _result(
-    items: Sequence[Item], method: str, questions: Sequence[Question], train: Handle | None, out: Path, **evidence_: Any
+    items: Sequence[Item], method: str, contamination: Contamination | None, out: Path, **evidence_: Any
 ) -> Result:
-    found = Scored.written(items, out, train, sources(questions), **evidence_)
+    found = Scored.written(items, out, contamination, **evidence_)
     ranked = sorted(items, key=lambda item: (item["score"], item["id"]))
     return found.result(
         found.figure(ROUGE_L, f"mean {ROUGE_L_SIGNATURE}; {method}"),

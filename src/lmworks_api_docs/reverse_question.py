@@ -14,6 +14,7 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
 from lmworks.evaluate.questions import (
     Question,
@@ -21,7 +22,6 @@ from lmworks.evaluate.questions import (
     chat_prompt,
     draw,
     shots,
-    sources,
 )
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
@@ -54,7 +54,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -62,6 +62,7 @@ def evaluate_reverse_question(
     train: Conversations | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Choose the likeliest candidate.
 
@@ -92,15 +93,20 @@ def evaluate_reverse_question(
         return items
 
     items = in_chunks(context, questions, QUESTIONS_AT_ONCE, choose)
-    found = _found(items, questions, train, out, **evidence(engine, prompts))
+    found = _found(items, contamination, out, **evidence(engine, prompts))
     method = f"{method}, {config.prompt_name} prompt, {how}"
     other, metric = beside(config.score)
     return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_reverse_question_nearest(
-    config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, out: Path, context: Context
+    config: ReverseQuestionConfig,
+    data: Conversations,
+    train: Conversations | None,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figure for the candidate whose name shares most word pieces with the question."""
     from lmworks_api_docs.nearest import shares_most
@@ -111,7 +117,7 @@ def evaluate_reverse_question_nearest(
         candidates = _candidates(config, question, names)
         chosen = candidates[shares_most(question["messages"][0]["content"], candidates)]
         items.append(_item(question, candidates, chosen))
-    found = _found(items, questions, train, out)
+    found = _found(items, contamination, out)
     return found.result(found.figure(ACCURACY, f"{method}, the name that shares most word pieces with the question"))
 
 
@@ -179,11 +185,9 @@ def _item(question: Question, candidates: Sequence[str], chosen: str) -> Item:
     return {**answered(question, chosen, float(chosen == question["operation"])), "candidates": len(candidates)}
 
 
-def _found(
-    items: Sequence[Item], questions: Sequence[Question], train: Conversations | None, out: Path, **known: Any
-) -> Scored:
+def _found(items: Sequence[Item], contamination: Contamination | None, out: Path, **known: Any) -> Scored:
     chance = sum(1 / item["candidates"] for item in items) / len(items)
-    return Scored.written(items, out, train, sources(questions), chance=chance, **known)
+    return Scored.written(items, out, contamination, chance=chance, **known)
 
 
 TASK = Task(

@@ -267,6 +267,7 @@ def stages() -> list[tuple[Stage, type[StepConfig]]]:
     found += [(config.packed.pack, config.packed.pack.config) for config in graph.OBJECTIVES.values()]
     found += [(graph.train, config) for config in graph.OBJECTIVES.values()]
     found += [(graph.import_model, graph.PretrainedModelConfig), (graph.check, SftConfig)]
+    found += [(stage, stage.config) for stage in (graph.contamination_index, graph.contamination_search)]
     return found + [(task.stage, task.config) for task in graph.TASKS.values()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from lmworks.data.records import Document, Documents, write_ids, write_shard
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
@@ -22,6 +23,14 @@ def make_documents(folder: Path, texts: list[str]) -> Documents:
         Document(id=f"{i:02}", text=text, source="t", licence="MIT", meta={"service": text.split()[0]})
         for i, text in enumerate(texts)
     ]
+    write_shard(folder / "part-00000.parquet", found)
+    write_ids(folder, [document.id for document in found])
+    return Documents(folder, folder.name)
+
+
+def make_rows(folder: Path, rows: list[dict[str, Any]]) -> Documents:
+    """Records of a published set, as `fields: all` makes them."""
+    found = [Document.of_row(row, id=f"{number:02}", source="t", licence="MIT") for number, row in enumerate(rows)]
     write_shard(folder / "part-00000.parquet", found)
     write_ids(folder, [document.id for document in found])
     return Documents(folder, folder.name)

@@ -78,16 +78,15 @@ def test_a_span_counts_if_its_label_and_both_ends_are_right() -> None:
     assert all(figure.interval and figure.interval[0] <= figure.value <= figure.interval[1] for figure in figures)
 
 
-def test_a_model_is_scored_by_what_it_finds(tmp_path: Path, train: Documents, test: Documents) -> None:
+def test_a_model_is_scored_by_what_it_finds(tmp_path: Path, test: Documents) -> None:
     labels = {"ada": "B-NAME", "byron": "I-NAME", "far": "B-NAME", "peru": "B-LAND"}
     model = ModelFolder(write_classifier(tmp_path / "model", labels), "model")
     out = tmp_path / "out"
-    result = evaluate_extraction(CONFIG, model, test, train, out, make_context(out))
+    result = evaluate_extraction(CONFIG, model, test, out, make_context(out))
     found = values(result)
     assert (found["span_precision"], found["span_recall"], found["span_f1"]) == (0.6667, 0.6667, 0.6667)
     assert (found["F1 of NAME"], found["F1 of LAND"]) == (0.5, 1)
     assert result.counts["NAME: said"] == result.counts["NAME: there"] == 2 > result.counts["NAME: right"] == 1
-    assert "0 of 3 documents asked about are in the training data" in str(result.figures[0].contamination)
     assert [item["answer"] for item in items_of(out)] == ["NAME: Ada Byron", "nothing", "LAND: Peru; NAME: far"]
 
 

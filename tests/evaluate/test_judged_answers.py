@@ -56,8 +56,9 @@ def unlike_in_length(folder: Path) -> Preferences:
 
 def judged(models: dict[str, ModelFolder], folder: Path, held: Preferences, train: Preferences) -> list[Result]:
     inputs: dict[str, Any] = {"data": held, "train": train, "judge": models["judge"], "judged": None}
+    asked = {name: value for name, value in inputs.items() if name != "train"}
     results = [
-        evaluate_judged_answers(CONFIG, models[name], **inputs, out=folder / name, context=make_context(folder / name))
+        evaluate_judged_answers(CONFIG, models[name], **asked, out=folder / name, context=make_context(folder / name))
         for name in ("base", "aligned")
     ]
     people = folder / "chosen"

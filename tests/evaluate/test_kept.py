@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluated import items_of, make_documents
+from evaluated import items_of, make_documents, make_rows
 from tokenizers import Tokenizer, pre_tokenizers
 
-from lmworks.data.records import Document, Documents, write_ids, write_shard
+from lmworks.data.records import Documents
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
+from lmworks.evaluate.contamination import NOT_SEARCHED
 from lmworks.evaluate.tasks.published_sets import (
     LastWordConfig,
     MultipleChoiceConfig,
@@ -37,11 +38,7 @@ QUESTIONS = (
 
 
 def records(folder: Path, *found: Any) -> Documents:
-    """Documents as `fields: all` makes them."""
-    rows = [Document.of_row(row, id=f"{i:02}", source="t", licence="MIT") for i, row in enumerate(found)]
-    write_shard(folder / "part-00000.parquet", rows)
-    write_ids(folder, [row.id for row in rows])
-    return Documents(folder, folder.name)
+    return make_rows(folder, list(found))
 
 
 def test_a_last_word_is_right_when_the_model_writes_it_and_no_other(model: ModelFolder, tmp_path: Path) -> None:
@@ -60,14 +57,14 @@ def test_a_last_word_is_right_when_the_model_writes_it_and_no_other(model: Model
     data = records(tmp_path / "data", *told)
     (tmp_path / "out").mkdir()
     config = LastWordConfig(data="lambada", limit=None)
-    result = evaluate_last_word(config, model, data, data, out=tmp_path / "out", context=make_context(tmp_path))
+    result = evaluate_last_word(config, model, data, out=tmp_path / "out", context=make_context(tmp_path))
     items = items_of(tmp_path / "out")
     assert [(item["prompt"], item["reference"], bool(item["score"])) for item in items] == asked
     (figure,) = result.figures
     assert figure.value == pytest.approx(1 / 3)
     assert (figure.n, figure.context_length) == (len(asked), 128)
     assert f"{len(asked)} of {len(asked)} questions, seed 0" in figure.method
-    assert figure.contamination == f"{len(asked)} of {len(asked)} documents asked about are in the training data"
+    assert figure.contamination == NOT_SEARCHED
 
 
 @pytest.mark.parametrize("score", ["sum", "per-byte"])
@@ -78,7 +75,7 @@ def test_the_likeliest_choice_is_the_answer(model: ModelFolder, tmp_path: Path, 
     )
     (tmp_path / "out").mkdir()
     config = MultipleChoiceConfig(data="arc", score=score)  # type: ignore[arg-type]
-    result = evaluate_multiple_choice(config, model, data, None, out=tmp_path / "out", context=make_context(tmp_path))
+    result = evaluate_multiple_choice(config, model, data, out=tmp_path / "out", context=make_context(tmp_path))
     right = {"sum": 0, "per-byte": 0}
     for item, (query, choices) in zip(items_of(tmp_path / "out"), QUESTIONS, strict=True):
         sums = []
@@ -142,7 +139,7 @@ def test_tokens_that_span_question_and_choice_are_scored_whole(model: ModelFolde
     (tmp_path / "out").mkdir()
     spanning = ModelFolder(folder, "spanning")
     config = MultipleChoiceConfig(data="arc")
-    evaluate_multiple_choice(config, spanning, data, None, out=tmp_path / "out", context=make_context(tmp_path))
+    evaluate_multiple_choice(config, spanning, data, out=tmp_path / "out", context=make_context(tmp_path))
     (item,) = items_of(tmp_path / "out")
     sums = [math.fsum(scores) for scores in engine.log_likelihoods(whole, [1] * len(whole))]
     assert item["answer"] == choices[sums.index(max(sums))]
@@ -162,9 +159,7 @@ def test_what_is_no_passage_is_named(model: ModelFolder, tmp_path: Path, record:
     folder = tmp_path / "data"
     data = make_documents(folder, [record]) if isinstance(record, str) else records(folder, record)
     with pytest.raises(UsageError, match=fault):
-        evaluate_last_word(
-            LastWordConfig(data="lambada"), model, data, None, out=tmp_path, context=make_context(tmp_path)
-        )
+        evaluate_last_word(LastWordConfig(data="lambada"), model, data, out=tmp_path, context=make_context(tmp_path))
 
 
 @pytest.mark.parametrize(("choices", "gold"), [(["a", "b"], 2), (["a", ""], 0)])
@@ -174,5 +169,5 @@ def test_a_question_without_a_right_answer_is_named(
     data = records(tmp_path / "data", {"query": "Q", "choices": choices, "gold": gold})
     with pytest.raises(UsageError, match=r"document 00: no (right choice: 2 of 2|choices)"):
         evaluate_multiple_choice(
-            MultipleChoiceConfig(data="arc"), model, data, None, out=tmp_path, context=make_context(tmp_path)
+            MultipleChoiceConfig(data="arc"), model, data, out=tmp_path, context=make_context(tmp_path)
         )

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, normalizers
 from lmworks.data.records import Documents
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, Stopped, UsageError
+from lmworks.evaluate.contamination import NOT_SEARCHED
 from lmworks.evaluate.tasks import perplexity
 from lmworks.evaluate.tasks.perplexity import (
     PerplexityConfig,
@@ -34,7 +35,7 @@ from tiny import make_tiny_model
 def run(model: ModelFolder, data: Documents, out: Path, context: Context | None = None, **config: object) -> Result:
     out.mkdir(exist_ok=True)
     made = PerplexityConfig(data="test", **config)  # type: ignore[arg-type]
-    return evaluate_perplexity(made, model, data, None, out=out, context=context or make_context(out / "work"))
+    return evaluate_perplexity(made, model, data, out=out, context=context or make_context(out / "work"))
 
 
 @given(st.integers(1, 500), st.integers(2, 64), st.data())
@@ -147,7 +148,6 @@ def test_a_tokenizer_that_loses_text_is_refused(documents: Documents, tmp_path: 
 
 def test_baselines_score_the_same_documents(documents: Documents, tmp_path: Path) -> None:
     train = make_documents(tmp_path / "train", ["S3 Op\n\nReturns the bucket."] * 4 + ["SQS Long\n\nab ab ab"])
-    (train.path / "counts.json").write_text('{"near duplicate of a held-out document": 2, "too short": 9}')
     config, context = PerplexityConfig(data="test", train="train"), make_context(tmp_path)
     (ngram,) = evaluate_perplexity_ngram(config, documents, train, out=tmp_path, context=context).figures
     assert [(item["id"], item["bytes"]) for item in items_of(tmp_path)] == [
@@ -157,9 +157,7 @@ def test_baselines_score_the_same_documents(documents: Documents, tmp_path: Path
     assert items_of(tmp_path) == []
     assert (after.name, after.n, ngram.name) == ("bits_per_byte", 7, "bits_per_byte")
     assert 0 < ngram.value < 8 and 0 < after.value < alone.value < 8
-    inside, removed = str(ngram.contamination).split("; ")
-    assert inside == "5 of 7 documents asked about are in the training data"
-    assert removed == "2 near duplicates of held-out documents were removed from it"
+    assert ngram.contamination == after.contamination == NOT_SEARCHED
 
 
 def test_models_of_different_contexts_are_measured_at_one(documents: Documents, tmp_path: Path) -> None:

@@ -46,16 +46,14 @@ def aligned(objective: str, base: ModelFolder, folder: Path) -> ModelFolder:
 def scored(
     model: ModelFolder, data: Preferences, folder: Path, reference: ModelFolder | None = None, **config: Any
 ) -> Result:
-    train = make_preferences(folder / "train", 10)
     asked = CONFIG.model_copy(update=config)
-    return evaluate_preference_accuracy(asked, model, data, train, reference, folder / "out", make_context(folder))
+    return evaluate_preference_accuracy(asked, model, data, reference, folder / "out", make_context(folder))
 
 
 def test_a_reward_model_is_scored_by_what_transformers_computes(base: ModelFolder, tmp_path: Path) -> None:
     model, data = aligned("reward", base, tmp_path / "model"), make_preferences(tmp_path / "data", 20, first=200)
     accuracy, loss, calibration = scored(model, data, tmp_path).figures
     assert accuracy.value > 0.9 and accuracy.chance == 0.5 and accuracy.interval and accuracy.interval[0] > 0.6
-    assert accuracy.contamination == "0 of 20 documents asked about are in the training data"
     items, words = items_of(tmp_path / "out"), open_reward_model(model.path).tokenizer
     theirs = AutoModelForSequenceClassification.from_pretrained(model.path)
     for each, item in zip(data.iterate(), items, strict=True):

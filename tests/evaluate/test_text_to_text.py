@@ -145,9 +145,6 @@ def test_a_t5_a_decoder_and_the_baselines_are_compared_on_the_same_pairs(model: 
     answers = [pair["messages"][0]["content"] for pair in data.iterate()]
     wanted = [[pair["messages"][1]["content"] for pair in data.iterate()]]
     assert copied.value == pytest.approx(sacrebleu.corpus_bleu(answers, wanted).score)
-    assert copied.contamination == (
-        "5 of 5 documents asked about are in the training data; 5 of 5 sources stand in it, too"
-    )
     assert evaluated["word-table"].figures()[2].value > 0.5, "exact matches on what it learned from"
     out = tmp_path / "compared"
     out.mkdir()

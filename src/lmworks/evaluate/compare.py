@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from lmworks.errors import LmworksError
+from lmworks.evaluate.contamination import CLEAN_AT_LEAST, standing
 from lmworks.evaluate.items import Evaluation, Item, Metric
 from lmworks.evaluate.relations import Relation, between
 from lmworks.evaluate.statistics import LEVEL, Comparison, bootstrap, holm
@@ -88,7 +89,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=3, measures="evaluations")
+@stage(version=4, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
@@ -102,8 +103,15 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
     ]
     lost, others = ([line for is_loss, line in told if is_loss == wanted] for wanted in (True, False))
     wins = [_wins(metric, a, b) for a, b, outcome in tested if metric.counts_wins and not outcome.untested]
-    verdicts = _doubts(metric, evaluations) + lost + [line for each in found for line in _best(each)] + others
-    verdicts += [line for each in found for line in _sentences(each)] + partly + refused + config.left_out
+    known = list(_known(found[0]))
+    verdicts = _doubts(metric, evaluations) + lost + known + [line for each in found for line in _best(each)] + others
+    verdicts += (
+        [line for each in found for line in _sentences(each)]
+        + list(_among_clean(found[0]))
+        + partly
+        + refused
+        + config.left_out
+    )
     verdicts += [f"{each.name}: {each.value:.0%}{between(each.interval, '.0%')} of {each.n}" for each in wins]
     record: dict[str, Any] = {
         "metric": metric.name,
@@ -113,6 +121,8 @@ def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, con
     }
     if lost:
         record["lost"] = lost
+    if known:
+        record["known"] = known
     if config.also:
         record["also"] = {each.metric.name: each.pairs() for each in found[1:]}
     write_atomically(out / "comparison.json", canonical_json(record) + "\n")
@@ -244,6 +254,31 @@ def _doubts(metric: Metric, evaluations: Sequence[Evaluation]) -> list[str]:
         for each in held
         if not each.interval or each.interval[0] <= 0
     ]
+
+
+def _known(tests: Tests) -> Iterator[str]:
+    """Which systems were scored on items that stand in what they learned from, and what they score on the others."""
+    for label, _, figure, items in tests.systems:
+        if known := sum(standing(item) == "known" for item in items):
+            clean = "" if figure.clean_value is None else f", {figure.clean_value:.3f} over the {figure.clean_n} clean"
+            yield (
+                f"known to {label}: {known} of {len(items)} items stand in the text that it learned from; "
+                f"{figure.value:.3f} {tests.metric.label} over all{clean}"
+            )
+
+
+def _among_clean(tests: Tests) -> Iterator[str]:
+    """Pairs of which one knows items, on those that are clean for both."""
+    for a, b, _ in tests.tested:
+        both = list(zip(a.items, b.items, strict=True))
+        clean = [pair for pair in both if standing(pair[0]) == standing(pair[1]) == "clean"]
+        if len(clean) < CLEAN_AT_LEAST or all("known" not in map(standing, pair) for pair in both):
+            continue
+        outcome = tests.metric.compare([first for first, _ in clean], [second for _, second in clean])
+        yield (
+            f"on the {len(clean)} items clean for both, {a.label} less {b.label}: {outcome.difference:+.3f} "
+            f"{tests.metric.label}{between(outcome.interval)}"
+        )
 
 
 def _best(tests: Tests) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import LmworksError
+from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, in_words, judged, standing
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.evaluate.statistics import (
     Comparison,
@@ -48,8 +49,8 @@ class TaskConfig(StepConfig):
     data: Reference = Field(description="What is scored: nothing that the models were trained on.")
     train: Reference | None = Field(
         None,
-        description="What the models were trained on: baselines learn from it, and overlap with it is reported; "
-        "without it there are models only.",
+        description="What the baselines learn from; without it there are models only. What a model has learned from "
+        "is known without it, and searched for the items.",
     )
     device: Annotated[Device, Effect.SPEED | Effect.MEMORY] = Field(
         "auto", description="Unset, that of `budget`: an accelerator where there is one."
@@ -196,24 +197,35 @@ class Scored:
     conditions: Mapping[str, Any]
 
     @classmethod
-    def written(
-        cls, items: Sequence[Item], out: Path, train: Handle | None, documents: Iterable[str], **conditions: Any
-    ) -> Self:
-        """Write the items, which come from these documents, and look for the documents in what was trained on."""
+    def written(cls, items: Sequence[Item], out: Path, contamination: Contamination | None, **conditions: Any) -> Self:
+        """Write the items, each with what a search of the training text found of it; ids are those of their records."""
+        items = judged(items, contamination)
         write_records(out / "items.jsonl", items)
-        return cls(items, {**conditions, "contamination": contamination(train, documents)})
+        # Where only the whole has a score, the verdict is on all that was scored.
+        asked = items or judged(contamination.verdicts.values() if contamination else (), contamination)
+        told = in_words(asked, contamination)
+        return cls(items, {**conditions, "contamination": told})
 
     def figure(self, metric: Metric, method: str, **more: Any) -> Figure:
-        """A figure of all items."""
-        return metric.figure(self.items, method, **{**self.conditions, **more})
+        """A figure of all items, and beside it that of the clean ones."""
+        return self.beside_clean(lambda items: metric.figure(items, method, **{**self.conditions, **more}))
 
-    def where(self, **conditions: Any) -> Scored:
-        """The same under conditions of which some are others."""
-        return replace(self, conditions={**self.conditions, **conditions})
+    def beside_clean(self, figure: Callable[[Sequence[Item]], Figure]) -> Figure:
+        """A figure of all items, with its value of the clean ones where some are known and enough are clean."""
+        return beside_clean(self.items, figure)
 
     def result(self, *figures: Figure, examples: Sequence[Item] | None = None, **more: Any) -> Result:
         """What the stage found: the first figure leads. `more` are further parts of the result."""
         return Result(figures=figures, examples=self.items[:SHOWN] if examples is None else examples, **more)
+
+
+def beside_clean(items: Sequence[Item], figure: Callable[[Sequence[Item]], Figure]) -> Figure:
+    """A figure of all items, with its value of the clean ones where some are known and enough are clean."""
+    found, clean = figure(items), [item for item in items if standing(item) == "clean"]
+    if len(clean) < CLEAN_AT_LEAST or all(standing(item) != "known" for item in items):
+        return found
+    alone = figure(clean)
+    return replace(found, clean_value=alone.value, clean_n=alone.n, clean_interval=alone.interval)
 
 
 def with_distinct(items: Sequence[Item]) -> list[Item]:
@@ -230,22 +242,3 @@ def evidence(engine: Engine, prompts: Sequence[str]) -> dict[str, Any]:
         "data_type": str(engine.model.compute_type).removeprefix("torch."),
         "device": engine.model.output_weight.device.type,
     }
-
-
-def contamination(train: Handle | None, documents: Iterable[str]) -> str | None:
-    """How many of the documents that items come from are in the training data, in words."""
-    if train is None:
-        return None
-    asked, known = set(documents), set((train.path / "ids.txt").read_text("utf-8").split())
-    verdict = f"{len(asked & known)} of {len(asked)} documents asked about are in the training data"
-    counts = train.path / "counts.json"
-    dropped = json.loads(counts.read_text("utf-8")) if counts.exists() else {}
-    near = sum(count for reason, count in dropped.items() if reason.endswith("duplicate of a held-out document"))
-    if near:
-        verdict += f"; {near} near duplicates of held-out documents were removed from it"
-    sought = train.path / "items.jsonl"
-    items = [item for item in read_records(sought) if item["document"] in asked] if sought.exists() else []
-    if items:
-        removed = sum(item["method"] is not None for item in items)
-        verdict += f"; {removed} of {len(items)} texts asked about were found in it, and removed"
-    return verdict

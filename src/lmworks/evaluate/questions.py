@@ -103,8 +103,3 @@ def answered(question: Question, answer: str, score: float) -> Item:
         "reference": reference["content"],
         "score": score,
     }
-
-
-def sources(questions: Sequence[Question]) -> list[str]:
-    """Ids of the documents that questions were made from."""
-    return [question["document"] for question in questions if question["document"]]

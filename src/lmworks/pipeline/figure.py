@@ -34,7 +34,12 @@ class Figure:
     data_type: str | None = None
     device: str | None = None
     contamination: str | None = None
-    """Verdict on overlap between the evaluated data and the training data, in words."""
+    """What a search of the training text for the items found, in words."""
+    clean_value: float | None = None
+    """The value over the items that are not in the training text, where some are and enough are not."""
+    clean_n: int | None = None
+    clean_interval: Interval | None = None
+    """By the same method as that of all items."""
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -64,9 +69,10 @@ class Figure:
         """The inverse of `as_json`."""
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in record.items() if key in known}
-        if values.get("interval") is not None:
-            low, high = values["interval"]
-            values["interval"] = (low, high)
+        for name in ("interval", "clean_interval"):
+            if values.get(name) is not None:
+                low, high = values[name]
+                values[name] = (low, high)
         return cls(**values)
 
 

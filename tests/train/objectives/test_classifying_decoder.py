@@ -103,7 +103,7 @@ def test_transformers_says_of_a_text_what_was_learned_in_packed_rows(
         theirs.config.id2label[number] for number in found.argmax(-1).tolist()
     ]
     result = evaluate_classification(
-        ClassificationConfig(data="x", train="y"), model, documents, None, tmp_path / "e", make_context(tmp_path / "e")
+        ClassificationConfig(data="x", train="y"), model, documents, tmp_path / "e", make_context(tmp_path / "e")
     )
     right = [
         sorted(THINGS)[int(packed[tuple(reader(each.text)["input_ids"])].argmax())] == each.meta["label"]

@@ -45,7 +45,8 @@ class DecontaminateConfig(StepConfig):
         default=0.8,
         ge=0.5,
         le=1,
-        description="From where on a document is a near-duplicate of an item, as in `curate`.",
+        description="From where on a document, or a passage of it as long as an item, is a near-duplicate of the item, "
+        "as in `curate`.",
     )
     action: Literal["drop", "cut"] = Field(
         default="drop", description="`cut` keeps the other lines of a document: for long ones, of which little is lost."
@@ -84,7 +85,7 @@ class Item:
     """Id of the document that it is or was made from."""
 
 
-@stage(version=3, reads="documents", judges="against")
+@stage(version=4, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -198,7 +199,7 @@ def _marked(text: str, start: int, stop: int) -> str:
 
 
 def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Document | None:
-    """A document without the lines that hold items; None if too little is left, or all of it repeats an item.
+    """A document without the lines that hold items; None if too little is left.
 
     Of a row of several texts nothing is left: half an answer teaches what is wrong.
     """
@@ -206,8 +207,6 @@ def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Docume
         return None
     text = document.text
     while matches := _matches(config, index, text):
-        if any(match.method == "near-duplicate" for match in matches):
-            return None
         lines, kept, end = text.splitlines(keepends=True), [], 0
         found = spans(text, [passage for match in matches for passage in match.passages])
         for line in lines:

@@ -1,11 +1,11 @@
 """Find the items of evaluation sets inside texts.
 
-Words are compared as duplicate search does: without case and punctuation, each character of an unspaced script on its
-own. An index holds the hash of every run of 8 words of every item; where a text has the same runs in the same order,
-they join to a passage in common. From the passages follow the field's tests:
-a 13-gram in common (Brown et al. 2020, appendix C), 70 % of an item's 8-grams (Chowdhery et al. 2022, section 8), the
-whole item, and a text that is a near-duplicate of the item. All of them need a common 8-gram, but for items of fewer
-words, which are sought whole.
+Words are compared without markup, case and punctuation (`plain`), each character of an unspaced script on its own. An
+index holds the hash of every run of 8 words of every item; where a text has the same runs in the same order, they join
+to a passage in common. From the passages follow the field's tests: a 13-gram in common (Brown et al. 2020, appendix C),
+70 % of an item's 8-grams (Chowdhery et al. 2022, section 8), the whole item, and a text, or a passage as long as the
+item, that is a near-duplicate of it. All of them need a common 8-gram, but for items of fewer words, which are sought
+whole.
 
 Axes: W words of a text, E runs of all items.
 """
@@ -13,15 +13,18 @@ Axes: W words of a text, E runs of all items.
 from __future__ import annotations
 
 import functools
+import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from lmworks.data.contamination.plain import compared_in_turn, compared_words, word_places
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, hash_windows, jaccard
-from lmworks.data.words import Words, hash_words, word_spans
-from lmworks.lazy import NDArray, np, pa
+from lmworks.data.words import Words
+from lmworks.lazy import NDArray, np
+from lmworks.pipeline.files import write_atomically
 
 Method = Literal["exact", "near-duplicate", "13-gram", "8-gram"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -29,6 +32,10 @@ METHODS: tuple[Method, ...] = get_args(Method)
 
 RUN_WORDS, LONG_RUN_WORDS = 8, 13
 SHARE_OF_RUNS = 0.7
+NEAR = 0.8
+"""Jaccard similarity of 5-word shingles from where on a text is near another."""
+BEGINNINGS = 3
+"""Places tried where an item would begin: words that came or went move those behind them."""
 SHORTEST_INSIDE = 5
 """Words: a shorter item is found only where it is the whole text, since it stands everywhere by chance."""
 
@@ -47,17 +54,11 @@ class Passage:
 
 @dataclass(frozen=True)
 class Match:
-    """An item found in a text, by the surest method, with the passages in common."""
+    """An item found in a text, by the surest method, with the passages in common; of a near-duplicate what is alike."""
 
     item: int
     method: Method
     passages: tuple[Passage, ...]
-
-
-def word_hashes(texts: Sequence[str]) -> Iterator[NDArray[np.uint64]]:
-    """A hash of each word [W], text by text."""
-    for block in hash_words(pa.array(texts, pa.string())):
-        yield from np.split(block.hashes, np.cumsum(block.counts)[:-1])
 
 
 def runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
@@ -67,7 +68,7 @@ def runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
 
 def write_index(folder: Path, texts: Sequence[str]) -> None:
     """Store the runs of every item, sorted by hash."""
-    items = list(word_hashes(texts))
+    items = list(compared_in_turn(texts))
     lengths = np.array([len(words) for words in items], np.int64)
     for size in (*range(SHORTEST_INSIDE, RUN_WORDS), RUN_WORDS):
         whole = size < RUN_WORDS  # an item of fewer words is one run
@@ -78,18 +79,15 @@ def write_index(folder: Path, texts: Sequence[str]) -> None:
         offsets = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(each)) for each in found)])
         order = np.argsort(hashes, kind="stable")
         for name, column in (("hashes", hashes), ("owners", owners), ("offsets", offsets)):
-            _save(folder / f"{size}-{name}.npy", column[order])
+            save_column(folder / f"{size}-{name}.npy", column[order])
     short = [number for number, length in enumerate(lengths) if length < SHORTEST_INSIDE]
-    _save(folder / "short.npy", np.array([[number, _whole(items[number])] for number in short], np.uint64))
-    _save(folder / "lengths.npy", lengths)
-    _save(folder / "words.npy", np.concatenate([np.zeros(0, np.uint64), *items]))
+    save_column(folder / "short.npy", np.array([[number, _whole(items[number])] for number in short], np.uint64))
+    save_column(folder / "lengths.npy", lengths)
+    save_column(folder / "words.npy", np.concatenate([np.zeros(0, np.uint64), *items]))
 
 
-def _save(path: Path, column: NDArray[Any]) -> None:
-    import io
-
-    from lmworks.pipeline.files import write_atomically
-
+def save_column(path: Path, column: NDArray[Any]) -> None:
+    """Store an array; half a file is never left."""
     stream = io.BytesIO()
     np.save(stream, column)
     write_atomically(path, stream.getvalue())
@@ -135,26 +133,29 @@ class Index:
         Runs that reach from one text into the next are looked up with the rest, and do no more than propose.
         """
         found = [np.zeros(0, bool)]
-        for block in hash_words(texts):
+        for block in compared_words(texts):
             ends = np.cumsum(block.counts)
             may = block.counts < SHORTEST_INSIDE if self.short else np.zeros(len(ends), bool)
             for size, (hashes, _, _) in self.runs.items():
                 mine = runs(block.hashes, size)
-                places = np.flatnonzero(_place(hashes, mine)[1])
+                places = np.flatnonzero(place_in(hashes, mine)[1])
                 may[np.searchsorted(ends, places, "right")] = True
             found.append(may)
         return np.concatenate(found)
 
     def matches(self, text: str, methods: Sequence[Method], threshold: float) -> list[Match]:
         """Every item that a text holds, by the surest of the methods; near-duplicates by a Jaccard threshold."""
-        (words,) = word_hashes([text])
+        (words,) = compared_in_turn([text])
         by_item: dict[int, list[Passage]] = defaultdict(list)
         for passage in self._passages(words):
             by_item[passage.item].append(passage)
         found = []
         for item, passages in sorted(by_item.items()):
             method = next((each for each in methods if self._applies(each, item, passages, words, threshold)), None)
-            if method:
+            if method == "near-duplicate":
+                _, first, count = self._near(item, passages, words, threshold)
+                found.append(Match(item, method, (Passage(item, first, 0, count),)))
+            elif method:
                 shown = [each for each in passages if each.words >= _least(method, int(self.lengths[item]))]
                 found.append(Match(item, method, tuple(shown or passages)))
         if "exact" in methods and len(words) < SHORTEST_INSIDE and self.short:
@@ -164,16 +165,15 @@ class Index:
 
     def _passages(self, words: NDArray[np.uint64]) -> Iterator[Passage]:
         for size, (hashes, owners, offsets) in self.runs.items():
-            mine = runs(words, size)
-            first, known = _place(hashes, mine)
-            places = np.flatnonzero(known)
-            if not len(places):
-                continue
-            low, high = first[places], np.searchsorted(hashes, mine[places], side="right")
-            counts = high - low
-            starts = np.repeat(places, counts)
-            rows = np.repeat(low, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-            yield from _join(owners[rows], starts, offsets[rows], size)
+            rows, starts = look_up(hashes, runs(words, size))
+            if len(rows):
+                yield from _join(owners[rows], starts, offsets[rows], size)
+
+    def _near(
+        self, item: int, passages: Sequence[Passage], words: NDArray[np.uint64], threshold: float
+    ) -> tuple[float, int, int]:
+        longest = sorted(passages, key=lambda passage: -passage.words)[:BEGINNINGS]
+        return likeness(words, self.item(item), [each.start - each.offset for each in longest], threshold)
 
     def _applies(
         self, method: Method, item: int, passages: Sequence[Passage], words: NDArray[np.uint64], threshold: float
@@ -190,18 +190,45 @@ class Index:
                 }
                 return length >= RUN_WORDS and len(offsets) >= SHARE_OF_RUNS * (length - RUN_WORDS + 1)
             case "near-duplicate":
-                if not threshold <= len(words) / length <= 1 / threshold:  # sets of unlike size, but for repeats
-                    return False
-                sets = [np.unique(runs(each, min(SHINGLE_WORDS, len(each)))) for each in (words, self.item(item))]
-                return jaccard(*sets) >= threshold
+                return self._near(item, passages, words, threshold)[0] >= threshold
 
 
-def _place(hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def likeness(
+    words: NDArray[np.uint64], item: NDArray[np.uint64], starts: Sequence[int], threshold: float
+) -> tuple[float, int, int]:
+    """Jaccard similarity of an item's shingles with those of a text, or of a passage of the text that is as long as the
+    item and begins at one of `starts`, whichever is highest; with first word and length of what is so alike.
+
+    Of texts of a quite other length 0, for they cannot be alike up to the threshold (but for repeats).
+    """
+    wanted, found = _shingles(item), (0.0, 0, 0)
+    places = {(0, len(words)), *((max(start, 0), max(min(start + len(item), len(words)), 0)) for start in starts)}
+    for first, after in sorted(places):
+        if threshold * len(item) <= after - first <= len(item) / threshold:
+            found = max(found, (jaccard(_shingles(words[first:after]), wanted), first, after - first))
+    return found
+
+
+def _shingles(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return np.unique(runs(words, min(SHINGLE_WORDS, len(words))))
+
+
+def place_in(hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Where each of `wanted` belongs in sorted hashes, and whether it stands there."""
     if not len(hashes):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
     first = np.searchsorted(hashes, wanted)
     return first, hashes[np.minimum(first, len(hashes) - 1)] == wanted
+
+
+def look_up(hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every pair of places, in sorted hashes and in `wanted`, where the same stands; in the order of `wanted`."""
+    first, known = place_in(hashes, wanted)
+    places = np.flatnonzero(known)
+    low, high = first[places], np.searchsorted(hashes, wanted[places], side="right")
+    counts = high - low
+    rows = np.repeat(low, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rows, np.repeat(places, counts)
 
 
 def _join(
@@ -218,12 +245,12 @@ def _join(
 
 def _least(method: Method, length: int) -> int:
     """The words of a passage that the method speaks of; shorter ones in common are chance."""
-    return {"exact": length, "13-gram": LONG_RUN_WORDS, "8-gram": RUN_WORDS, "near-duplicate": RUN_WORDS}[method]
+    return {"exact": length, "13-gram": LONG_RUN_WORDS}.get(method, RUN_WORDS)
 
 
 def spans(text: str, passages: Sequence[Passage]) -> list[tuple[int, int]]:
     """Where passages stand in a text: first and last character, those that touch made one."""
-    places = word_spans(text)
+    places = word_places(text)
     found: list[tuple[int, int]] = []
     for passage in sorted(passages, key=lambda each: each.start):
         start, stop = places[passage.start][0], places[passage.start + passage.words - 1][1]

@@ -12,8 +12,9 @@ from pydantic import Field
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, Item, Metric, Scored, evidence, with_distinct
-from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots, sources
+from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
@@ -30,7 +31,7 @@ class ExactAnswerConfig(QuestionsConfig):
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig,
     model: ModelFolder,
@@ -38,6 +39,7 @@ def evaluate_exact_answer(
     train: Conversations | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model answer greedily, and compare with the answer of the data, to the letter."""
     engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
@@ -55,7 +57,7 @@ def evaluate_exact_answer(
 
     items = with_distinct(in_chunks(context, questions, EXACT_AT_ONCE, answer))
     known = evidence(engine, [prompt(question).text for question in questions])
-    found = Scored.written(items, out, train, sources(questions), **known)
+    found = Scored.written(items, out, contamination, **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens"
     return found.result(
@@ -87,14 +89,14 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads="contamination", measures=("model", "data"))
 def evaluate_rules(
     config: RulesConfig,
     model: ModelFolder,
     data: Conversations,
-    train: Conversations | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
@@ -115,7 +117,7 @@ def evaluate_rules(
 
     items = in_chunks(context, questions, RULED_AT_ONCE, answer)
     known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
-    judged = Scored.written(items, out, train, sources(questions), **known)
+    judged = Scored.written(items, out, contamination, **known)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
     method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"
     figures = [judged.figure(FOLLOWED, f"answers that follow all rules; {method}")]

@@ -13,6 +13,7 @@ from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import (
     ACCURACY,
     DISTINCT,
@@ -63,15 +64,15 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=1, reads="train", measures=("model", "data", "reference"))
+@stage(version=2, reads="contamination", measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
     data: Preferences,
-    train: Preferences | None,
     reference: ModelFolder | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
     ranks = is_native(model.path) and bool(read_config(model.path).labels)
@@ -97,7 +98,7 @@ def evaluate_preference_accuracy(
         "device": engine.model.output_weight.device.type,
     }
     method = f"{how} above zero; {len(pairs) - len(fitting)} pairs longer than the context left out"
-    found = Scored.written(items, out, train, [item["cluster"] for item in items], **known)
+    found = Scored.written(items, out, contamination, **known)
     figures, examples = [found.figure(ACCURACY, method, chance=0.5)], []
     if ranks:
         calibration, table = calibrate(items, **found.conditions)
@@ -106,7 +107,7 @@ def evaluate_preference_accuracy(
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=1, trains_on="train", measures=("data", "reference"))
+@stage(version=2, trains_on="train", reads="contamination", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
@@ -114,10 +115,11 @@ def evaluate_preference_accuracy_length(
     reference: ModelFolder | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Prefer the longer answer, or the shorter one, whichever was chosen oftener in the training pairs."""
     items, side = items_by_length(_some_pairs(config, data), _some_pairs(config, train))
-    found = Scored.written(items, out, train, [item["cluster"] for item in items])
+    found = Scored.written(items, out, contamination)
     method = f"the {side} answer in characters, as was chosen oftener in training"
     return found.result(found.figure(ACCURACY, method, chance=0.5), examples=())
 
@@ -273,16 +275,16 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=2, reads="train", judges="judge", measures=("model", "data", "judged"))
+@stage(version=3, reads="contamination", judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
     data: Preferences,
-    train: Preferences | None,
     judge: ModelFolder,
     judged: Preferences | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model answer greedily, and the judge score each answer as the end of its chat."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -297,7 +299,7 @@ def evaluate_judged_answers(
 
     items = with_distinct(in_chunks(context, asked, PROMPTS_AT_ONCE, answer))
     known = evidence(engine, [engine.tokenizer.render_chat(each.prompt, True) for each in asked])
-    found = Scored.written(items, out, train, [item["cluster"] for item in items], **known)
+    found = Scored.written(items, out, contamination, **known)
     method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
     return found.result(
         found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),
@@ -307,7 +309,7 @@ def evaluate_judged_answers(
     )
 
 
-@stage(version=1, trains_on="train", judges="judge", measures=("data", "judged"))
+@stage(version=2, trains_on="train", reads="contamination", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,
@@ -316,6 +318,7 @@ def evaluate_judged_answers_chosen(
     judged: Preferences | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Score the answers that people chose, and hold the judge against length on pairs of answers."""
     judging = open_reward_model(judge.path, config.data_type, config.device)
@@ -325,7 +328,7 @@ def evaluate_judged_answers_chosen(
         return _items(some, [(str(each.chosen[-1]["content"]), False) for each in some if each.chosen], judging)
 
     items = in_chunks(context, asked, PROMPTS_AT_ONCE, score)
-    found = Scored.written(items, out, train, [item["cluster"] for item in items])
+    found = Scored.written(items, out, contamination)
     method = f"the answers that people chose; {drawn}"
     return found.result(
         found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -18,7 +19,17 @@ from lmworks.data.privacy.findings import Kind, scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import ACCURACY, SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, Scored, TaskConfig
+from lmworks.evaluate.contamination import Contamination
+from lmworks.evaluate.items import (
+    ACCURACY,
+    SPAN_F1,
+    SPAN_PRECISION,
+    SPAN_RECALL,
+    Item,
+    Scored,
+    TaskConfig,
+    beside_clean,
+)
 from lmworks.evaluate.metrics import span_counts
 from lmworks.lazy import np, torch
 from lmworks.model.device import find_device
@@ -63,14 +74,14 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=3, reads="train", measures=("model", "data"))
+@stage(version=4, reads="contamination", measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig,
     model: ModelFolder,
     data: Documents,
-    train: Documents | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
     classifier, tokenizer, known = _opened(config, model, "AutoModelForSequenceClassification")
@@ -96,12 +107,17 @@ def evaluate_classification(
     method = f"the likeliest label; {cut} texts {how}"
     if cut and not is_split:  # else all texts were read whole, and models of any length may be compared
         known["context_length"] = room
-    return _scored(config, data, train, out, context, guess, method, **known)
+    return _scored(config, data, contamination, out, context, guess, method, **known)
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", measures="data")
 def evaluate_classification_majority(
-    config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
+    config: ClassificationConfig,
+    data: Documents,
+    train: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The commonest label of the training texts, whatever the text."""
     known = _labelled(config, train)
@@ -110,12 +126,17 @@ def evaluate_classification_majority(
     def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
         return [(str(best), count / len(known))] * len(texts)
 
-    return _scored(config, data, train, out, context, guess, "the commonest label")
+    return _scored(config, data, contamination, out, context, guess, "the commonest label")
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", measures="data")
 def evaluate_classification_words(
-    config: ClassificationConfig, data: Documents, train: Documents, out: Path, context: Context
+    config: ClassificationConfig,
+    data: Documents,
+    train: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Logistic regression on a bag of words, as scikit-learn has it: what an encoder must beat to be worth its cost."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -134,7 +155,7 @@ def evaluate_classification_words(
         return [(str(bag.classes_[best]), float(row[best])) for row, best in zip(likely, likely.argmax(1), strict=True)]
 
     method = "logistic regression (C 10) on TF-IDF of words and pairs of words in at least two texts"
-    return _scored(config, data, train, out, context, guess, method)
+    return _scored(config, data, contamination, out, context, guess, method)
 
 
 def _opened(config: TaskConfig, model: ModelFolder, auto_class: str) -> tuple[Any, Tokenizer, dict[str, Any]]:
@@ -167,7 +188,7 @@ def _labelled(config: ClassificationConfig, documents: Documents) -> list[Docume
 def _scored(
     config: ClassificationConfig,
     data: Documents,
-    train: Documents | None,
+    contamination: Contamination | None,
     out: Path,
     context: Context,
     guess: Guess,
@@ -189,12 +210,12 @@ def _scored(
         ]
 
     items = in_chunks(context, asked, TEXTS_AT_ONCE, score)
-    found = Scored.written(items, out, train, [each.id for each in asked], **conditions)
+    found = Scored.written(items, out, contamination, **conditions)
     labels = {item["reference"] for item in items}
     figures = [
         found.figure(ACCURACY, method, chance=1 / len(labels)),
-        macro_f1(items, method, **found.conditions),
-        *when_unsure_ones_are_handed_on(items, method, **found.conditions),
+        found.beside_clean(lambda some: macro_f1(some, method, **found.conditions)),
+        *when_unsure_ones_are_handed_on(found.items, method, **found.conditions),
     ]
     wrong = [item for item in items if not item["score"]]
     confused = Counter(f"{item['reference']} taken for {item['answer']}" for item in wrong).most_common(CONFUSIONS)
@@ -213,7 +234,7 @@ def when_unsure_ones_are_handed_on(items: Sequence[Item], method: str, **evidenc
     for share in SURE_SHARES:
         sure = ranked[: max(1, round(share * len(items)))]
         how = f"{method}; answers held at least {sure[-1]['likely']:.2f}, the others left to a person"
-        figure = ACCURACY.figure(sure, how, **evidence)
+        figure = beside_clean(sure, partial(ACCURACY.figure, method=how, **evidence))
         yield replace(figure, name=f"accuracy of the {share:.0%} answered")
 
 
@@ -268,14 +289,14 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads="contamination", measures=("model", "data"))
 def evaluate_extraction(
     config: ExtractionConfig,
     model: ModelFolder,
     data: Documents,
-    train: Documents | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
     tagger, tokenizer, known = _opened(config, model, "AutoModelForTokenClassification")
@@ -286,13 +307,18 @@ def evaluate_extraction(
         return find_spans(tokenizer, tagger, meaning, texts)
 
     return _spans_scored(
-        config, data, train, out, context, find, "the likeliest label of each word's first token", **known
+        config, data, contamination, out, context, find, "the likeliest label of each word's first token", **known
     )
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_extraction_dictionary(
-    config: ExtractionConfig, data: Documents, train: Documents, out: Path, context: Context
+    config: ExtractionConfig,
+    data: Documents,
+    train: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Phrases that were labelled in training, and always alike; the longest first: the baseline of CoNLL-2003."""
     labels: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -302,13 +328,24 @@ def evaluate_extraction_dictionary(
     phrases = {phrase: next(iter(each)) for phrase, each in labels.items() if len(each) == 1 and phrase}
     method = f"{len(phrases):,} phrases that training texts label, and always alike; the longest first, in equal case"
     return _spans_scored(
-        config, data, train, out, context, lambda texts: [list(_look_up(text, phrases)) for text in texts], method
+        config,
+        data,
+        contamination,
+        out,
+        context,
+        lambda texts: [list(_look_up(text, phrases)) for text in texts],
+        method,
     )
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_extraction_rules(
-    config: ExtractionConfig, data: Documents, train: Documents, out: Path, context: Context
+    config: ExtractionConfig,
+    data: Documents,
+    train: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in _with_spans(config, train) for label, _, _ in spans)
@@ -323,7 +360,7 @@ def evaluate_extraction_rules(
         return [[(named[each.kind], each.start, each.end) for each in scan(text, detectors)] for text in texts]
 
     method = f"patterns and check digits for {', '.join(named[kind] for kind in kinds) or 'none of these labels'}"
-    return _spans_scored(config, data, train, out, context, find, method)
+    return _spans_scored(config, data, contamination, out, context, find, method)
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
@@ -359,7 +396,7 @@ def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Do
 def _spans_scored(
     config: ExtractionConfig,
     data: Documents,
-    train: Documents | None,
+    contamination: Contamination | None,
     out: Path,
     context: Context,
     find: Find,
@@ -384,11 +421,11 @@ def _spans_scored(
         ]
 
     items = in_chunks(context, asked, TEXTS_AT_ONCE, score)
-    found = Scored.written(items, out, train, [document.id for document, _ in asked], **conditions)
+    found = Scored.written(items, out, contamination, **conditions)
     figures = [found.figure(metric, method) for metric in (SPAN_F1, SPAN_PRECISION, SPAN_RECALL)]
     counts: dict[str, int] = {}
     for label in sorted({label for _, spans in asked for label, _, _ in spans}):
-        each = [{"cluster": item["cluster"], "spans": item["labels"].get(label, [0, 0, 0])} for item in items]
+        each = [{**item, "spans": item["labels"].get(label, [0, 0, 0])} for item in found.items]
         right, said, there = (sum(column) for column in zip(*(item["spans"] for item in each), strict=True))
         of_label = replace(SPAN_F1, name=f"F1 of {label}")
         how = f"{method}; {right} of {there} found, and {right} of {said} that were said are right"

@@ -14,10 +14,11 @@ from lmworks.data.records import Document, Documents
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import compressed_bits
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, Scored, TaskConfig, evidence
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
-from lmworks.pipeline.figure import Figure
+from lmworks.pipeline.figure import Figure, Interval
 from lmworks.pipeline.stage import Context, Result, stage
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ class PerplexityConfig(TaskConfig):
     )
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads="contamination", measures=("model", "data"))
 def evaluate_perplexity(
-    config: PerplexityConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
+    config: PerplexityConfig,
+    model: ModelFolder,
+    data: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Score every token of every document once."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -63,17 +69,27 @@ def evaluate_perplexity(
     documents = list(data.iterate())
     items = in_chunks(context, documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
     known = evidence(engine, [document.text for document in documents])
-    found = Scored.written(items, out, train, _ids(documents), stride=stride, **known)
+    found = Scored.written(items, out, contamination, stride=stride, **known)
     method = "every byte of each document, given what stands before it there and <|endoftext|>"
     tokens = found.figure(BITS_PER_TOKEN, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}")
-    interval = tokens.interval and (2 ** tokens.interval[0], 2 ** tokens.interval[1])
-    perplexity = replace(tokens, value=2**tokens.value, interval=interval)
+    perplexity = replace(
+        tokens,
+        value=2**tokens.value,
+        interval=_powers_of_2(tokens.interval),
+        clean_value=None if tokens.clean_value is None else 2**tokens.clean_value,
+        clean_interval=_powers_of_2(tokens.clean_interval),
+    )
     return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_perplexity_ngram(
-    config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
+    config: PerplexityConfig,
+    data: Documents,
+    train: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figure for a byte n-gram model of the training text."""
     from lmworks.evaluate.baselines.ngram import NgramModel
@@ -82,20 +98,25 @@ def evaluate_perplexity_ngram(
     texts = [document.text.encode() for document in documents]
     ngrams = NgramModel.fit([document.text.encode() for document in train.iterate()], ORDER)
     items = [_item(document, bits) for document, bits in zip(documents, ngrams.bits(texts), strict=True)]
-    found = Scored.written(items, out, train, _ids(documents))
+    found = Scored.written(items, out, contamination)
     method = f"every byte of each document, given the {ORDER - 1} before it there: interpolated modified Kneser-Ney"
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_perplexity_xz(
-    config: PerplexityConfig, data: Documents, train: Documents, out: Path, context: Context
+    config: PerplexityConfig,
+    data: Documents,
+    train: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """What `xz -9` needs for all documents as one text. It has no items: repeats between documents cost it little."""
     documents = list(data.iterate())
     text = "".join(document.text for document in documents).encode()
     alone, more = compressed_bits(text, "".join(document.text for document in train.iterate()).encode())
-    found = Scored.written([], out, train, _ids(documents))
+    found = Scored.written([], out, contamination)
     figures = [
         Figure(
             name=name,
@@ -111,6 +132,10 @@ def evaluate_perplexity_xz(
         )
     ]
     return found.result(*figures)
+
+
+def _powers_of_2(interval: Interval | None) -> Interval | None:
+    return interval and (2 ** interval[0], 2 ** interval[1])
 
 
 def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -158,7 +183,3 @@ def _item(document: Document, bits: float) -> Item:
         "bits": bits,
         "bytes": len(document.text.encode()),
     }
-
-
-def _ids(documents: Sequence[Document]) -> list[str]:
-    return [document.id for document in documents]

@@ -16,6 +16,7 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
 from lmworks.evaluate.questions import DrawnConfig, Question, draw
 from lmworks.model.folder import ModelFolder
@@ -58,9 +59,14 @@ class LastWordConfig(DrawnConfig):
     )
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads="contamination", measures=("model", "data"))
 def evaluate_last_word(
-    config: LastWordConfig, model: ModelFolder, data: Documents, train: Documents | None, out: Path, context: Context
+    config: LastWordConfig,
+    model: ModelFolder,
+    data: Documents,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -85,8 +91,7 @@ def evaluate_last_word(
         ]
 
     items = in_chunks(context, records, QUESTIONS_AT_ONCE, answer)
-    documents = [record["document"] for record in records]
-    found = Scored.written(items, out, train, documents, **evidence(engine, [item["prompt"] for item in items]))
+    found = Scored.written(items, out, contamination, **evidence(engine, [item["prompt"] for item in items]))
     method = f"{drawn}; the last word of a passage, greedily, after <|endoftext|> and the words before it"
     return found.result(found.figure(ACCURACY, method))
 
@@ -136,14 +141,14 @@ class MultipleChoiceConfig(DrawnConfig):
     )
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads="contamination", measures=("model", "data"))
 def evaluate_multiple_choice(
     config: MultipleChoiceConfig,
     model: ModelFolder,
     data: Documents,
-    train: Documents | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Choose the likeliest text to go on with."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -169,10 +174,9 @@ def evaluate_multiple_choice(
         return items
 
     items = in_chunks(context, records, QUESTIONS_AT_ONCE, choose)
-    documents = [record["document"] for record in records]
     chance = sum(1 / item["candidates"] for item in items) / len(items)
     known = evidence(engine, [item["prompt"] for item in items])
-    found = Scored.written(items, out, train, documents, chance=chance, **known)
+    found = Scored.written(items, out, contamination, chance=chance, **known)
     method = f"{drawn}, each choice's log-likelihood after <|endoftext|>, the question and {config.between!r}"
     other, metric = beside(config.score)
     return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))

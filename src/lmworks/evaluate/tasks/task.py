@@ -16,8 +16,8 @@ from lmworks.registry import derived_from
 class Task:
     """A config class, the stage that scores a model on it, and stages of the same config that score baselines.
 
-    A model's stage has the inputs `model` and those that the config names, `data` and `train` first; a baseline's has
-    the latter.
+    A model's stage has the inputs `model`, `data`, of what else the config names what it reads, and `contamination`,
+    the verdicts on the data's records by their ids, which items keep; a baseline's has `train` and no model.
     """
 
     config: type[TaskConfig]

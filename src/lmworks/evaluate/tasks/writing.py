@@ -19,8 +19,9 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Scored, evidence
-from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw, sources
+from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
 from lmworks.model.device import find_device
@@ -69,7 +70,7 @@ class TextToTextTaskConfig(WritingConfig):
     kind: Literal["text-to-text"] = "text-to-text"
 
 
-@stage(version=2, reads="train", measures=("model", "data"))
+@stage(version=3, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_text_to_text(
     config: TextToTextTaskConfig,
     model: ModelFolder,
@@ -77,29 +78,40 @@ def evaluate_text_to_text(
     train: Conversations | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model write, and compare with the targets."""
-    return judge_model(config, model, data, train, out, context)
+    return judge_model(config, model, data, train, contamination, out, context)
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", measures="data")
 def evaluate_text_to_text_copy(
-    config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
+    config: TextToTextTaskConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for the source as it is."""
-    return judge_baseline(config, data, train, out, str, "the source copied")
+    return judge_baseline(config, data, train, contamination, out, str, "the source copied")
 
 
-@stage(version=2, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", measures="data")
 def evaluate_text_to_text_words(
-    config: TextToTextTaskConfig, data: Conversations, train: Conversations, out: Path, context: Context
+    config: TextToTextTaskConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for a word table learned from the training pairs."""
     from lmworks.evaluate.baselines.word_table import WordTable
 
     table = WordTable.fit(learned_from(train))
     how = "word by word as IBM model 1 learned from the training pairs"
-    return judge_baseline(config, data, train, out, table.translate, how)
+    return judge_baseline(config, data, train, contamination, out, table.translate, how)
 
 
 def judge_model(
@@ -107,6 +119,7 @@ def judge_model(
     model: ModelFolder,
     data: Conversations,
     train: Conversations | None,
+    contamination: Contamination | None,
     out: Path,
     context: Context,
     **more: Any,
@@ -127,7 +140,16 @@ def judge_model(
         )
     method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
     return _judged(
-        config, pairs, [text["answer"] for text in texts], method, train, out, more, conditions=known, measured=measured
+        config,
+        pairs,
+        [text["answer"] for text in texts],
+        method,
+        train,
+        contamination,
+        out,
+        more,
+        conditions=known,
+        measured=measured,
     )
 
 
@@ -135,6 +157,7 @@ def judge_baseline(
     config: WritingConfig,
     data: Conversations,
     train: Conversations,
+    contamination: Contamination | None,
     out: Path,
     write: Callable[[str], str],
     how: str,
@@ -143,7 +166,7 @@ def judge_baseline(
     """The figures of a function from source to text."""
     pairs, drawn = draw(list(data.iterate()), config)
     texts = [write(source_of(pair)).strip() for pair in pairs]
-    return _judged(config, pairs, texts, f"{drawn}, {how}", train, out, more)
+    return _judged(config, pairs, texts, f"{drawn}, {how}", train, contamination, out, more)
 
 
 def learned_from(train: Conversations) -> list[tuple[str, str]]:
@@ -202,6 +225,7 @@ def _judged(
     texts: Sequence[str],
     method: str,
     train: Handle | None,
+    contamination: Contamination | None,
     out: Path,
     more: dict[str, Any],
     conditions: dict[str, Any] | None = None,
@@ -217,11 +241,7 @@ def _judged(
         for _, judge in judges:
             item |= judge.fields(written)
         items.append(item)
-    found = Scored.written(items, out, train, sources(pairs), **(conditions or {}))
-    if train:
-        seen = {source_of(pair) for pair in learned}
-        equal = f"{sum(source_of(pair) in seen for pair in pairs)} of {len(pairs)} sources stand in it, too"
-        found = found.where(contamination=f"{found.conditions['contamination']}; {equal}")
+    found = Scored.written(items, out, contamination, **(conditions or {}))
     figures = [
         found.figure(metric, f"{how}; {method}")
         for metrics, judge in judges
@@ -245,7 +265,7 @@ class FactsToTextConfig(WritingConfig):
     style_label: str = Field(default="written", description="Its label of those; as the data step `styles` has it.")
 
 
-@stage(version=1, reads="train", judges="style", measures=("model", "data"))
+@stage(version=2, reads=("train", "contamination"), judges="style", measures=("model", "data"))
 def evaluate_facts_to_text(
     config: FactsToTextConfig,
     model: ModelFolder,
@@ -254,12 +274,15 @@ def evaluate_facts_to_text(
     style: Handle | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model write about facts."""
-    return judge_model(config, model, data, train, out, context, style=style, style_label=config.style_label)
+    return judge_model(
+        config, model, data, train, contamination, out, context, style=style, style_label=config.style_label
+    )
 
 
-@stage(version=1, trains_on="train", judges="style", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", judges="style", measures="data")
 def evaluate_facts_to_text_template(
     config: FactsToTextConfig,
     data: Conversations,
@@ -267,15 +290,23 @@ def evaluate_facts_to_text_template(
     style: Handle | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for a template: one plain sentence a fact."""
     more = {"style": style, "style_label": config.style_label}
     return judge_baseline(
-        config, data, train, out, lambda source: verbalise(parse_facts(source)), "a sentence a fact", **more
+        config,
+        data,
+        train,
+        contamination,
+        out,
+        lambda source: verbalise(parse_facts(source)),
+        "a sentence a fact",
+        **more,
     )
 
 
-@stage(version=1, trains_on="train", judges="style", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", judges="style", measures="data")
 def evaluate_facts_to_text_nearest(
     config: FactsToTextConfig,
     data: Conversations,
@@ -283,12 +314,13 @@ def evaluate_facts_to_text_nearest(
     style: Handle | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for the training text whose facts are most alike, with the values exchanged."""
     nearest = NearestFacts(learned_from(train))
     how = "the training text about the facts most alike, values exchanged"
     more = {"style": style, "style_label": config.style_label}
-    return judge_baseline(config, data, train, out, nearest.write, how, **more)
+    return judge_baseline(config, data, train, contamination, out, nearest.write, how, **more)
 
 
 class SummaryConfig(WritingConfig):
@@ -300,7 +332,7 @@ class SummaryConfig(WritingConfig):
     )
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=2, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_summary(
     config: SummaryConfig,
     model: ModelFolder,
@@ -308,32 +340,48 @@ def evaluate_summary(
     train: Conversations | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model summarise."""
-    return judge_model(config, model, data, train, out, context)
+    return judge_model(config, model, data, train, contamination, out, context)
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_summary_lead(
-    config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
+    config: SummaryConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for the first sentence."""
-    return judge_baseline(config, data, train, out, one_sentence.lead, "the first sentence")
+    return judge_baseline(config, data, train, contamination, out, one_sentence.lead, "the first sentence")
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_summary_central(
-    config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
+    config: SummaryConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for the sentence that shares most words with the others."""
     how = "the sentence that shares most words with the others"
-    return judge_baseline(config, data, train, out, one_sentence.central, how)
+    return judge_baseline(config, data, train, contamination, out, one_sentence.central, how)
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", reads="contamination", measures="data")
 def evaluate_summary_learned(
-    config: SummaryConfig, data: Conversations, train: Conversations, out: Path, context: Context
+    config: SummaryConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figures for the sentence that a classifier, trained on the training pairs, would take."""
     how = "the sentence that a linear classifier takes, which learned from the training pairs"
-    return judge_baseline(config, data, train, out, one_sentence.learned(learned_from(train)), how)
+    return judge_baseline(config, data, train, contamination, out, one_sentence.learned(learned_from(train)), how)

@@ -34,6 +34,8 @@ class Comparable:
     """Whether guessing is known to score something."""
     contamination: dict[str, list[str]]
     """What is known of it → for whom."""
+    has_clean: bool
+    """Whether some figures have a value over clean items beside that over all."""
 
 
 def tasks(built: Built) -> dict[str, list[Comparable]]:
@@ -73,6 +75,7 @@ def _comparable(systems: Mapping[str, Artifact]) -> Iterator[Comparable]:
             methods=methods,
             has_chance=any(figure.chance is not None for _, figure, _ in rows),
             contamination=contamination,
+            has_clean=any(figure.clean_value is not None for _, figure, _ in rows),
         )
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lmworks.release.render.differences import show_spaces
 from lmworks.release.render.words import (
+    clean_of,
     conditions_of,
     duration,
     interval_of,
@@ -41,6 +42,7 @@ def environment(package: str = SHARED) -> Environment:
     made.filters.update(
         conditions=conditions_of,
         duration=duration,
+        clean=clean_of,
         interval=interval_of,
         lines=visible_lines,
         markdown=markdown,

@@ -53,6 +53,15 @@ def interval_of(figure: Figure) -> str:
     return " to ".join(number(end, _spread(figure)) for end in figure.interval)
 
 
+def clean_of(figure: Figure) -> str:
+    """The value over the items that are not in the training text, with interval and number; or an empty text."""
+    if figure.clean_value is None or figure.clean_n is None:
+        return ""
+    spread = figure.clean_interval and (figure.clean_interval[1] - figure.clean_interval[0]) / 2
+    ends = " to ".join(number(end, spread) for end in figure.clean_interval or ())
+    return f"{number(figure.clean_value, spread)}{f' ({ends})' if ends else ''} of {figure.clean_n:,}"
+
+
 def sentence_of(figure: Figure) -> str:
     """The figure in one line, with its evidence but for the method."""
     about = [f"n {figure.n:,}"]
@@ -62,7 +71,9 @@ def sentence_of(figure: Figure) -> str:
         about.append(f"chance {number(figure.chance)}")
     about += [f"{name} {value}" for name, value in conditions_of(figure).items() if name != "prompts"]
     if figure.contamination:
-        about.append(figure.contamination)
+        about.append(f"contamination: {figure.contamination}")
+    if clean := clean_of(figure):
+        about.append(f"over the clean items {clean}")
     return f"{value_of(figure)} {figure.unit}".strip() + f" ({', '.join(about)})"
 
 

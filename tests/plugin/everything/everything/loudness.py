@@ -8,8 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
+from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Metric, Scored, evidence
-from lmworks.evaluate.questions import DrawnConfig, Question, answered, chat_prompt, draw, sources
+from lmworks.evaluate.questions import DrawnConfig, Question, answered, chat_prompt, draw
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
@@ -30,14 +31,14 @@ def scored(question: Question, answer: str) -> Item:
     return answered(question, answer, sum(letter.isupper() for letter in answer) / max(1, len(answer)))
 
 
-@stage(version=1, reads="train", measures=("model", "data"))
+@stage(version=1, reads="contamination", measures=("model", "data"))
 def evaluate_loudness(
     config: LoudnessConfig,
     model: ModelFolder,
     data: Conversations,
-    train: Conversations | None,
     out: Path,
     context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """Let a model answer greedily, and count capitals."""
     from lmworks.engines.open import open_engine
@@ -53,18 +54,23 @@ def evaluate_loudness(
 
     items = in_chunks(context, questions, 8, answer)
     known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
-    found = Scored.written(items, out, train, sources(questions), **known)
+    found = Scored.written(items, out, contamination, **known)
     return found.result(found.figure(LOUDNESS, drawn))
 
 
-@stage(version=1, trains_on="train", measures="data")
+@stage(version=1, trains_on="train", reads="contamination", measures="data")
 def evaluate_loudness_question(
-    config: LoudnessConfig, data: Conversations, train: Conversations, out: Path, context: Context
+    config: LoudnessConfig,
+    data: Conversations,
+    train: Conversations,
+    out: Path,
+    context: Context,
+    contamination: Contamination | None = None,
 ) -> Result:
     """The same figure for the question said again."""
     questions, drawn = draw(list(data.iterate()), config)
     items = [scored(question, question["messages"][0]["content"]) for question in questions]
-    found = Scored.written(items, out, train, sources(questions))
+    found = Scored.written(items, out, contamination)
     return found.result(found.figure(LOUDNESS, f"{drawn}, the question said again"))
 
 

@@ -1,0 +1,102 @@
+"""What is compared when test texts are sought in training text: words, without markup, case, signs or line ends.
+
+One definition for `decontaminate` and for the index of training text. Tags of HTML and XML are taken out: those that
+mark a piece of a line, such as `<b>`, may stand inside a word and leave nothing behind, every other leaves a space.
+Character references are read (`&amp;`), signs that nobody sees are taken out, an underscore is a sign like any other.
+What remains is cut into words as in duplicate search (`data.words`). Words that were hyphenated at a line end, other
+forms of the same letter (a letter and its accent as two characters) and misspellings are other words.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lmworks.data.words import Words, hash_words, word_spans
+from lmworks.lazy import NDArray, np, pa, pc
+
+_IN_A_LINE = frozenset(
+    (
+        *(
+            "a",
+            "abbr",
+            "acronym",
+            "b",
+            "bdi",
+            "bdo",
+            "big",
+            "cite",
+            "code",
+            "data",
+            "del",
+            "dfn",
+            "em",
+            "font",
+            "hi",
+            "i",
+        ),
+        *("ins", "kbd", "mark", "math", "nobr", "q", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub"),
+        *("sup", "time", "tt", "u", "var", "w", "wbr"),
+    )
+)
+"""Elements that mark a piece of a line; `hi` and `w` are those of TEI."""
+_UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_MARKUP = re.compile(
+    r"(?:<|&lt;)(?:/?([a-z][\w.:-]*)(?:\s+(?:[a-z_:@](?:(?!&gt;)[^<>]){0,500})?)?/?|!--.{0,2000}?--|[!?][a-z][^<>]{0,500})"
+    r"(?:>|&gt;)|(?:<|&lt;)!\[CDATA\[|\]\](?:>|&gt;)"
+    rf"|(&(?:#[0-9]{{1,7}}|#x[0-9a-f]{{1,6}}|[a-z][a-z0-9]{{1,31}});)|[{_UNSEEN}]",
+    re.IGNORECASE | re.DOTALL,
+)
+_MAY_HOLD = rf"(?:<|&lt;)[a-zA-Z/!?]|\]\]|&[a-zA-Z#]|[{_UNSEEN}]"
+"""What every text with markup has in it; as RE2 reads it."""
+
+
+def _instead(found: re.Match[str]) -> str:
+    """What is read in place of markup."""
+    tag, reference = found.groups()
+    if reference:
+        return html.unescape(reference).replace("_", " ")
+    return "" if (tag and tag.lower() in _IN_A_LINE) or found[0] in _UNSEEN else " "
+
+
+def plain(text: str) -> str:
+    """A text without markup; its case and signs are as they were, for words are compared without them."""
+    return _MARKUP.sub(_instead, text.replace("_", " "))
+
+
+def word_places(text: str) -> list[tuple[int, int]]:
+    """Where each word that is compared begins and ends in a text, in characters of the text with its markup."""
+    pieces: list[str] = []
+    starts: list[NDArray[np.int64]] = []
+    stops: list[NDArray[np.int64]] = []
+    text, end = text.replace("_", " "), 0
+    for found in _MARKUP.finditer(text):
+        said, kept = _instead(found), np.arange(end, found.start())
+        pieces += [text[end : found.start()], said]
+        starts += [kept, np.full(len(said), found.start())]
+        stops += [kept + 1, np.full(len(said), found.end())]
+        end = found.end()
+    kept = np.arange(end, len(text))
+    first, after = np.concatenate([*starts, kept]), np.concatenate([*stops, kept + 1])
+    spans = word_spans("".join([*pieces, text[end:]]))
+    return [(int(first[start]), int(after[stop - 1])) for start, stop in spans]
+
+
+def compared_words(texts: Any) -> Iterator[Words]:
+    """The words of texts (a pyarrow string array without nulls) that are compared, some texts at a time."""
+    texts = pc.replace_substring(texts, "_", " ")
+    marked = np.flatnonzero(pc.match_substring_regex(texts, _MAY_HOLD).to_numpy(zero_copy_only=False))
+    if len(marked):
+        cleaned = [plain(text) for text in texts.take(pa.array(marked)).to_pylist()]
+        mask = np.zeros(len(texts), bool)
+        mask[marked] = True
+        texts = pc.replace_with_mask(texts, pa.array(mask), pa.array(cleaned, pa.string()))
+    yield from hash_words(texts)
+
+
+def compared_in_turn(texts: Sequence[str]) -> Iterator[NDArray[np.uint64]]:
+    """A hash of each word that is compared [W], text by text."""
+    for block in compared_words(pa.array(texts, pa.string())):
+        yield from np.split(block.hashes, np.cumsum(block.counts)[:-1])

@@ -1,0 +1,346 @@
+"""Test items sought in the text that a model learned from, by content.
+
+An item is what it asks and the answer wanted, sought apart. Of each the surest verdict is told: `whole`, if it stands
+in a training text from its first word to its last; `near`, if the Jaccard similarity of its 5-word shingles with a
+training text, or with the passage that begins where it would, is 0.8 or more; `verbatim`, if 13 of its words on end
+stand in one. An item of fewer than 13 words is found whole or not at all, one of fewer than 8 is not sought. Words are
+compared as `plain` has it; signs inside a word, as in "don't", may stand, be spaces or be missing in the training text.
+
+Axes: W words of some texts, I items, F marks of all items.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from pydantic import Field
+
+from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, likeness, look_up, runs
+from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain
+from lmworks.data.contamination.training import (
+    SHORTEST,
+    KeyedConfig,
+    Texts,
+    count_texts,
+    files_of,
+    marks,
+    open_index,
+    run_keys,
+    texts_in,
+)
+from lmworks.data.duplicates.minhash import hash_windows
+from lmworks.data.forms.forms import choice_of
+from lmworks.data.forms.row import Fault, LeftOut
+from lmworks.data.records import Document, read_shard, write_json_lines
+from lmworks.data.words import Words
+from lmworks.lazy import NDArray, np
+from lmworks.pipeline.files import canonical_json, write_atomically
+from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.recipe.schema import Reference
+
+Verdict = Literal["whole", "near", "verbatim", "not found", "too short"]
+FOUND: tuple[Verdict, ...] = get_args(Verdict)[:3]
+"""The surest first."""
+PARTS = ("question", "answer")
+_LEAST_HITS = 0.3
+"""Share of an item's long runs in a text from where on it may be near: half of them stand in any that is."""
+_SIGNS_INSIDE = re.compile(r"(?<=\w)[^\w\s]+(?=\w)")
+_BASE = 0x9E3779B97F4A7C15
+
+
+class SearchConfig(KeyedConfig):
+    """Which items are sought in what; made by the graph."""
+
+    data: Reference = Field(description="What is scored.")
+    texts: list[Reference] = Field(description="All that was learned from.")
+    indices: list[Reference] = Field(description="The index of each of them.")
+    unknown: list[str] = Field(default=[], description="Why what was learned from is not known whole, in words.")
+
+
+class Item(NamedTuple):
+    """A record of what is scored."""
+
+    id: str
+    question: str
+    """What it asks; of a document to be predicted or labelled, the document."""
+    answer: str
+    """The answer wanted; empty where there is none."""
+
+
+@stage(version=1, reads=("texts", "indices"), measures="data")
+def contamination_search(
+    config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
+) -> Result:
+    """Seek every record. `verdicts.jsonl` has a line for each, `searched.json` what they were sought in.
+
+    Where an index proposes a shard, its texts decide.
+    """
+    items = list(items_of(data))
+    sought = Sought([text for item in items for text in item[1:]], run_keys(config.folder))
+    unknown = list(config.unknown)
+    searched = 0
+    context.progress.start(len(texts), "training texts")
+    for done, (text, index) in enumerate(zip(texts, indices, strict=True), 1):
+        if not files_of(text):
+            unknown.append("of the records that were learned from, some are of a kind that is not read here")
+        for file, numbers in open_index(index, text):
+            context.check_stop()
+            proposed = sought.proposed(numbers)
+            for some in texts_in(file) if len(proposed) else ():
+                sought.seek(proposed, some)
+        searched += count_texts(index)
+        context.progress.update(done)
+    lines = [_line(item, sought, number * len(PARTS)) for number, item in enumerate(items)]
+    write_json_lines(out / "verdicts.jsonl", lines)
+    write_atomically(out / "searched.json", canonical_json({"texts": searched, "unknown": unknown}) + "\n")
+    counts = Counter(f"{part}: {line[part]}" for line in lines for part in PARTS if line[part])
+    return Result(counts={"items": len(items), "training texts": searched, **dict(sorted(counts.items()))})
+
+
+def _line(item: Item, sought: Sought, place: int) -> dict[str, Any]:
+    line: dict[str, Any] = {"id": item.id}
+    for number, (part, text) in enumerate(zip(PARTS, item[1:], strict=True), place):
+        line[part] = sought.verdict(number) if text or part == "question" else None
+        if number in sought.held:
+            line[f"{part} in"] = sought.held[number]
+    return line
+
+
+def items_of(data: Handle) -> Iterator[Item]:
+    """Every record that tasks score, under the id that their items have."""
+    for file in files_of(data):
+        if file.suffix == ".parquet":
+            yield from map(_of_document, read_shard(file))
+        else:
+            with file.open(encoding="utf-8") as lines:
+                yield from (_of_record(json.loads(line)) for line in lines)
+
+
+def _of_record(record: dict[str, Any]) -> Item:
+    """Of a conversation its first question and answer; of a pair of answers the last question and the better one."""
+    if "messages" not in record:
+        better = record["chosen"] or record["rejected"]
+        return Item(str(record["id"]), str(record["prompt"][-1]["content"]), str(better[-1]["content"]))
+    turns = record["messages"]
+    asked = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), 0)
+    answers = [turn["content"] for turn in turns[asked + 1 :] if turn["role"] == "assistant"]
+    return Item(str(record["id"]), str(turns[asked]["content"]), str(answers[0]) if answers else "")
+
+
+def _of_document(document: Document) -> Item:
+    """Of a record of a published set what its task asks; of any other document its text."""
+    row = document.row() if document.structure else {}
+    with suppress(Fault, LeftOut):
+        if choice := choice_of(row):
+            return Item(document.id, choice.query, choice.choices[choice.gold])
+    match row:
+        case {"context": str(asked), "continuation": str(wanted)}:
+            return Item(document.id, asked, wanted)
+    return Item(document.id, document.text, "")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Runs of items, sorted by hash."""
+
+    hashes: NDArray[np.uint64]
+    owners: NDArray[np.int64]
+    """The form that a run is of."""
+    offsets: NDArray[np.int64]
+    """The word of the form that it begins with."""
+
+    @classmethod
+    def of(cls, forms: Sequence[NDArray[np.uint64]], chosen: Sequence[int], size: int, first: bool = False) -> _Table:
+        """Every run of `size` words of the chosen forms; or the first of each alone."""
+        found = [runs(forms[number][:size] if first else forms[number], size) for number in chosen]
+        hashes = np.concatenate([np.zeros(0, np.uint64), *found])
+        owners = np.repeat(np.array(chosen, np.int64), [len(each) for each in found])
+        offsets = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(each)) for each in found)])
+        order = np.argsort(hashes, kind="stable")
+        return cls(hashes[order], owners[order], offsets[order])
+
+
+class Sought:
+    """Texts that are sought, and the surest verdict on each so far."""
+
+    def __init__(self, texts: Sequence[str], keys: tuple[int, int]) -> None:
+        self.held: dict[int, str] = {}
+        """By the place of a text: the id of the first record in which it was found by its verdict."""
+        self._best = np.full(len(texts), len(FOUND))
+        lengths: list[int] = []
+        self._forms: list[NDArray[np.uint64]] = []
+        owners: list[int] = []
+        for number, (text, words) in enumerate(zip(texts, compared_in_turn(texts), strict=True)):
+            lengths.append(len(words))
+            if len(words) >= SHORTEST:
+                forms = [words, *_joined(text, words)]
+                self._forms += forms
+                owners += [number] * len(forms)
+        self._lengths = lengths
+        self._owners = np.array(owners, np.int64)
+        """The text that each form [I] is of."""
+        sizes = np.array([len(words) for words in self._forms], np.int64)
+        flat = np.concatenate([np.zeros(0, np.uint64), *self._forms])
+        self._marks, self._marked = marks(Words(flat, sizes), keys)
+        self._sizes = sizes
+        # In 13 words on end, 8 begin at 6 places; a near text of 13 or 14 words may have 12 alone in common.
+        self._on_end = np.where(sizes < LONG_RUN_WORDS, self._marked, np.where(sizes < LONG_RUN_WORDS + 2, 5, 6))
+        self._sums = np.array([_polynomial(words)[-1] for words in self._forms], np.uint64)
+
+    def verdict(self, number: int) -> Verdict:
+        """The surest one of a text."""
+        if self._lengths[number] < SHORTEST:
+            return "too short"
+        best = int(self._best[number])
+        return FOUND[best] if best < len(FOUND) else "not found"
+
+    def proposed(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """The forms that may stand in texts of which these are the marks: enough of theirs on end are among them."""
+        if not len(numbers) or not len(self._marks):
+            return np.zeros(0, np.int64)
+        places = np.minimum(np.searchsorted(numbers, self._marks), len(numbers) - 1)
+        present = np.concatenate(([0], np.cumsum(numbers[places] == self._marks)))
+        starts, ends = np.cumsum(self._marked) - self._marked, np.cumsum(self._marked)
+        may = np.zeros(len(self._forms), bool)
+        for size in np.unique(self._on_end).tolist():
+            whole = np.flatnonzero(present[size:] - present[: len(present) - size] == size)
+            owner = np.searchsorted(ends, whole, "right")
+            may[owner[(self._on_end[owner] == size) & (whole >= starts[owner]) & (whole + size <= ends[owner])]] = True
+        return np.flatnonzero(may)
+
+    def seek(self, chosen: NDArray[np.int64], some: Texts) -> None:
+        """Look for some of the forms in texts, and keep what is surer than what was found before."""
+        tables, first = _Tables.of(self, chosen), 0
+        for words in compared_words(some.texts):
+            self._seek(tables, words, some.owners[first : first + len(words.counts)])
+            first += len(words.counts)
+
+    def _seek(self, tables: _Tables, words: Words, owners: Sequence[str]) -> None:
+        ends = np.cumsum(words.counts)
+        places = {size: _places(words.counts, size) for size in (SHORTEST, *tables.long)}
+        self._note("whole", *self._whole(tables.first, words, ends, places[SHORTEST]), ends, owners)
+        for size, table in tables.long.items():
+            rows, hits = look_up(table.hashes, hash_windows(words, size)[0])
+            forms, at = table.owners[rows], places[size][hits]
+            if size == LONG_RUN_WORDS:
+                self._note("verbatim", forms, at, ends, owners)
+            self._note("near", *self._near(forms, at, table.offsets[rows], size, words, ends), ends, owners)
+
+    def _whole(
+        self, table: _Table, words: Words, ends: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Forms that stand in the texts from their first word to their last, and where: by sums of their words."""
+        rows, hits = look_up(table.hashes, hash_windows(words, SHORTEST)[0])
+        forms, at = table.owners[rows], places[hits]
+        inside = at + self._sizes[forms] <= ends[np.searchsorted(ends, at, "right")]
+        forms, at = forms[inside], at[inside]
+        if not len(forms):
+            return forms, at
+        sums = _polynomial(words.hashes)
+        equal = sums[at + self._sizes[forms]] - sums[at] == self._sums[forms] * _powers(int(at.max()) + 1)[at]
+        return forms[equal], at[equal]
+
+    def _near(
+        self,
+        forms: NDArray[np.int64],
+        at: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        size: int,
+        words: Words,
+        ends: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of forms with runs in common with texts those that are near, and where."""
+        better = self._best[self._owners[forms]] > FOUND.index("near")
+        forms, at, offsets = forms[better], at[better], offsets[better]
+        texts = np.searchsorted(ends, at, "right")
+        pairs = forms * (len(ends) + 1) + texts
+        order = np.argsort(pairs, kind="stable")
+        edges = np.flatnonzero(np.diff(pairs[order], prepend=-1, append=-1))
+        found = []
+        for first, after in pairwise(edges.tolist()):
+            hits = order[first:after]
+            text, form = int(texts[hits[0]]), int(forms[hits[0]])
+            if len(hits) < _LEAST_HITS * (self._sizes[form] - size + 1):
+                continue
+            start = int(ends[text] - words.counts[text])
+            inside = words.hashes[start : int(ends[text])]
+            begins = Counter((at[hits] - offsets[hits] - start).tolist()).most_common(BEGINNINGS)
+            if likeness(inside, self._forms[form], [place for place, _ in begins], NEAR)[0] >= NEAR:
+                found.append(int(hits[0]))
+        chosen = np.array(found, np.int64)
+        return forms[chosen], at[chosen]
+
+    def _note(
+        self,
+        verdict: Verdict,
+        forms: NDArray[np.int64],
+        at: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        owners: Sequence[str],
+    ) -> None:
+        """Keep a verdict on forms found at these words, where it is surer than the one before."""
+        rank = FOUND.index(verdict)
+        texts, first = np.unique(self._owners[forms], return_index=True)
+        for text, place in zip(texts.tolist(), first.tolist(), strict=True):
+            if rank < self._best[text]:
+                self._best[text] = rank
+                self.held[text] = owners[int(np.searchsorted(ends, at[place], "right"))]
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Where to look for forms."""
+
+    first: _Table
+    """The first 8 words of each."""
+    long: dict[int, _Table]
+    """By size: the runs of 13 words of those that have them; those of 12 of those that are hardly longer."""
+
+    @classmethod
+    def of(cls, sought: Sought, chosen: NDArray[np.int64]) -> _Tables:
+        forms, every = sought._forms, chosen.tolist()
+        long = [number for number in every if len(forms[number]) >= LONG_RUN_WORDS]
+        hardly = [number for number in long if len(forms[number]) < LONG_RUN_WORDS + 2]
+        sizes = {LONG_RUN_WORDS: long, LONG_RUN_WORDS - 1: hardly}
+        tables = {size: _Table.of(forms, some, size) for size, some in sizes.items() if some}
+        return cls(_Table.of(forms, every, SHORTEST, first=True), tables)
+
+
+def _joined(text: str, words: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
+    """The words of a text whose signs inside words are left out ("dont"), if they are others."""
+    (found,) = compared_in_turn([_SIGNS_INSIDE.sub("", plain(text))])
+    return [found] if len(found) >= SHORTEST and not np.array_equal(found, words) else []
+
+
+def _places(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """The first word of each run of `size` words of one text."""
+    inside, ends = np.ones(int(counts.sum()), bool), np.cumsum(counts)
+    for back in range(1, size):
+        inside[ends[counts >= back] - back] = False
+    return np.flatnonzero(inside)
+
+
+def _powers(count: int) -> NDArray[np.uint64]:
+    return _many_powers(max(count, 1).bit_length())[:count]
+
+
+@functools.cache
+def _many_powers(bits: int) -> NDArray[np.uint64]:
+    factors = np.full(2**bits, _BASE, np.uint64)
+    factors[0] = 1
+    return np.multiply.accumulate(factors)
+
+
+def _polynomial(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sums of the first words, each times a power of its place [W + 1]: of equal words on end they differ alike."""
+    sums = np.cumsum(words * _powers(len(words)), dtype=np.uint64)
+    return np.concatenate((np.zeros(1, np.uint64), sums))

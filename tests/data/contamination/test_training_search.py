@@ -1,0 +1,222 @@
+"""Items are found in training text where they stand in it, by content, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from data_support import documents_of
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain, word_places
+from lmworks.data.contamination.search import FOUND, SearchConfig, Sought, contamination_search, items_of
+from lmworks.data.contamination.training import IndexConfig, Texts, contamination_index, marks
+from lmworks.data.duplicates.minhash import shingles
+from lmworks.data.records import Document, write_ids, write_shard
+from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
+from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
+from lmworks.pipeline.stage import Handle
+from support import make_context
+
+KEYS = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
+WORDS = [f"word{number}" for number in range(2000)]
+ORDER = [*FOUND, "not found", "too short"]
+
+
+def story(seed: object, length: int) -> list[str]:
+    return random.Random(str(seed)).choices(WORDS, k=length)
+
+
+def seek(items: list[str], texts: list[str]) -> list[str]:
+    """The verdicts by way of an index of the texts."""
+    array = pa.array(texts, pa.string())
+    found = [np.zeros(0, np.uint32), *(marks(words, KEYS)[0] for words in compared_words(array))]
+    sought = Sought(items, KEYS)
+    sought.seek(sought.proposed(np.unique(np.concatenate(found))), Texts([str(n) for n in range(len(texts))], array))
+    return [sought.verdict(number) for number in range(len(items))]
+
+
+def by_definition(item: list[str], texts: list[list[str]]) -> str:
+    """The verdict by comparing everything with everything; near to whole texts alone."""
+    if len(item) < 8:
+        return "too short"
+    runs = [{tuple(text[at : at + len(item)]) for at in range(len(text))} for text in texts]
+    if any(tuple(item) in each for each in runs):
+        return "whole"
+    if len(item) < 13:
+        return "not found"
+    wanted = {tuple(item[at : at + 5]) for at in range(len(item) - 4)}
+    for text in texts:
+        other = {tuple(text[at : at + 5]) for at in range(len(text) - 4)}
+        if len(text) >= 5 and len(wanted & other) / len(wanted | other) >= 0.8:
+            return "near"
+    long = {tuple(item[at : at + 13]) for at in range(len(item) - 12)}
+    if any(tuple(text[at : at + 13]) in long for text in texts for at in range(len(text) - 12)):
+        return "verbatim"
+    return "not found"
+
+
+@st.composite
+def item_and_texts(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
+    """An item, and texts that hold it, parts of it, it with other words in it, or nothing of it."""
+    item = story(draw(st.integers(0, 10**6)), draw(st.sampled_from([7, 8, 9, 12, 13, 14, 15, 20, 45, 60, 120])))
+    texts = []
+    for number in range(draw(st.integers(1, 4))):
+        first = draw(st.integers(0, len(item) - 1))
+        part = item[first : first + draw(st.integers(1, len(item)))] if draw(st.booleans()) else list(item)
+        for _ in range(draw(st.integers(0, 2))):
+            place = draw(st.integers(0, len(part)))
+            part[place : place + draw(st.integers(0, 2))] = story(draw(st.integers()), draw(st.integers(0, 2)))
+        before, after = (story((number, side), draw(st.sampled_from([0, 1, 5, 30]))) for side in "ba")
+        texts.append([*before, *part, *after])
+    return item, texts
+
+
+@settings(max_examples=300)
+@given(item_and_texts())
+@example((story(1, 13), [story(1, 12)]))
+@example((story(1, 14), [story(1, 12)]))
+@example((story(1, 13), [[*story(1, 12), "other"]]))
+def test_the_verdict_is_that_of_the_definition(case: tuple[list[str], list[list[str]]]) -> None:
+    item, texts = case
+    (found,) = seek([" ".join(item)], [" ".join(text) for text in texts])
+    wanted = by_definition(item, texts)
+    if found == "near":  # a passage of a text may be near where the text is not
+        assert wanted in ("near", "verbatim", "not found")
+    else:
+        assert found == wanted
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        str.upper,
+        lambda text: text.replace(" ", "\r\n"),
+        lambda text: " ".join(f"<b>{word}</b>" for word in text.split()),
+        lambda text: " ".join(f"<span class='x' id=\"{word}\">{word}</span>" for word in text.split()),
+        lambda text: "<item>" + "</w>\n<w>".join(text.split()) + "</item>",
+        lambda text: " ".join(f"{word[:3]}<i>{word[3:]}</i>" for word in text.split()),
+        lambda text: ", ".join(text.split()) + "!",
+        lambda text: text.replace("'", "").replace("-", "").replace("&", "").replace(".", ""),
+        lambda text: text.replace("'", "’").replace("-", " - ").replace("&", "&amp;"),
+        lambda text: re.sub(r"[^\w\s]", " ", text),
+        lambda text: f"_{text}_ &#169; **{text}**",
+        lambda text: text.replace("st", "s\u00adt"),
+    ],
+)
+@pytest.mark.parametrize("length", [8, 13, 30])
+def test_an_item_is_known_however_it_is_written(hide: Any, length: int) -> None:
+    words = [
+        *["It's", "the", "well-known", "R&D", "version", "3.11", "that", "doesn't", "cost", "Größe", "of", "users"],
+        *story("more", 30),
+    ]
+    item = " ".join(words[:length])
+    other = " ".join(story("other", 40))
+    assert seek([item, " ".join(story("none", 20))], [other, f"{other}\n{hide(item)}\n{other}"]) == [
+        "whole",
+        "not found",
+    ]
+
+
+def test_names_or_numbers_that_were_changed_leave_a_long_item_near_and_a_short_one_unfound() -> None:
+    long, short = story("long", 60), story("short", 20)
+    changed = [[*each[:10], "Smith", *each[11:]] for each in (long, short)]
+    found = seek([" ".join(long), " ".join(short)], [" ".join([*story("b", 50), *each]) for each in changed])
+    assert found == ["near", "not found"]
+
+
+def test_the_numbers_of_an_index_tell_nothing_without_the_key() -> None:
+    (words,) = compared_words(pa.array([" ".join(story(1, 400))]))
+    ours, theirs = (set(marks(words, keys)[0].tolist()) for keys in (KEYS, (KEYS[0], KEYS[1] + 1)))
+    assert len(ours) > 100 and not ours & theirs
+    assert not ours & set(shingles(pa.array([" ".join(story(1, 400))]))[0].tolist())
+
+
+@settings(max_examples=300)
+@given(st.text("ab <>/&;!-[]?_.Ü\u00ad\n'\"=#x1amp", max_size=60))
+@example("caf&eacute;<b>s</b> a<!-- b -->c")
+def test_each_compared_word_has_its_place(text: str) -> None:
+    (words,) = compared_in_turn([text])
+    places = word_places(text)
+    assert len(words) == len(places)
+    for (start, stop), word in zip(places, words, strict=True):
+        assert 0 <= start < stop <= len(text)
+        (alone,) = compared_in_turn([plain(text[start:stop])])
+        assert word in alone or "&" in text[start:stop] or "<" in text
+
+
+def search(folder: Path, data: Handle, texts: list[Handle]) -> dict[str, dict[str, Any]]:
+    """The verdicts that the two stages find, by id."""
+    indices = []
+    for number, text in enumerate(texts):
+        out = folder / f"index-{number}"
+        out.mkdir(parents=True)
+        contamination_index(
+            IndexConfig(text="x").resolve(folder), text, out=out, context=make_context(folder / f"w{number}")
+        )
+        indices.append(Handle(out, ""))
+    names = [f"text{number}" for number in range(len(texts))]
+    config = SearchConfig(data="d", texts=names, indices=names).resolve(folder)
+    (folder / "out").mkdir()
+    contamination_search(config, data, texts, indices, out=folder / "out", context=make_context(folder / "search"))
+    return {each["id"]: each for each in map(json.loads, (folder / "out" / "verdicts.jsonl").read_text().splitlines())}
+
+
+def test_every_kind_of_training_text_is_searched(tmp_path: Path) -> None:
+    asked, said, wanted, other = (" ".join(story(name, 20)) for name in ("asked", "said", "wanted", "other"))
+    turn = [{"role": "user", "content": other}]
+    preferences = [
+        Preference(
+            id="p",
+            prompt=[{"role": "user", "content": asked}],
+            chosen=[{"role": "assistant", "content": "yes"}],
+            rejected=[{"role": "assistant", "content": said}],
+        ),
+        Preference(id="q", prompt=turn, chosen=[{"role": "assistant", "content": wanted}], rejected=None),
+    ]
+    write_preferences(tmp_path / "preferences", preferences)
+    exam = [
+        conversation(id=f"c{number}", form="f", question=question, answer=answer, document=None)
+        for number, (question, answer) in enumerate([(asked, said), (other, "no"), (" ".join(story("new", 9)), wanted)])
+    ]
+    write_conversations(tmp_path / "exam", exam)
+    data = Conversations(tmp_path / "exam", "")
+    found = search(tmp_path / "a", data, [Preferences(tmp_path / "preferences", "")])
+    assert [(found[f"c{n}"]["question"], found[f"c{n}"]["answer"]) for n in range(3)] == [
+        ("whole", "whole"),
+        ("whole", "too short"),
+        ("not found", "whole"),
+    ]
+    assert (found["c0"]["question in"], found["c2"]["answer in"]) == ("p", "q")
+    again = search(
+        tmp_path / "b", Preferences(tmp_path / "preferences", ""), [documents_of(tmp_path / "docs", other), data]
+    )
+    assert (again["p"]["question"], again["p"]["answer"]) == ("whole", "too short")
+    assert (again["q"]["question"], again["q"]["answer"]) == ("whole", "whole")
+
+
+def test_a_record_of_a_published_set_is_what_its_task_asks(tmp_path: Path) -> None:
+    rows = [
+        {"query": "Which one is it", "choices": ["this", "that"], "gold": 1},
+        {"context": "It rained all", "continuation": "day"},
+    ]
+    records = [Document.of_row(row, id=f"{number:032x}", source="s", licence="MIT") for number, row in enumerate(rows)]
+    write_shard(tmp_path / "part-00000.parquet", records)
+    write_ids(tmp_path, [each.id for each in records])
+    items = [each[1:] for each in items_of(Handle(tmp_path, ""))]
+    assert items == [("Which one is it", "that"), ("It rained all", "day")]
+
+
+def test_records_of_an_unknown_kind_are_called_unknown(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    data = documents_of(tmp_path / "docs", " ".join(story(1, 20)))
+    search(tmp_path / "a", data, [Handle(tmp_path / "odd", ""), data])
+    told = json.loads((tmp_path / "a" / "out" / "searched.json").read_text())
+    assert told["texts"] == 1 and "of a kind that is not read here" in told["unknown"][0]
