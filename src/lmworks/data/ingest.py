@@ -396,6 +396,7 @@ def _read_unit(
             elif (isinstance(record, Record | Document)) and _passes(config, source, record, identity, taken, tally):
                 documents.append(record if isinstance(record, Document) else _document(key, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
+                tally.counts.update(f"no value in `{name}`" for name in getattr(record, "empty", ()))
             else:
                 facts["left_out"].append(identity)
                 if isinstance(record, Unreadable):
@@ -465,6 +466,8 @@ def _document(key: bytes, label: str, record: Record) -> Document:
         source=label,
         licence=record.licence or "",
         created=record.created,
+        language=record.language,
+        subject=record.subject,
         meta={**record.meta, "path": record.path, **({"format": record.format} if record.structure is None else {})},
         fields=record.fields,
         structure=record.structure,

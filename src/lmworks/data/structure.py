@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -111,3 +111,30 @@ def changed(fields: Sequence[Field], change: Callable[[str], str], *, codes: boo
     for place in places:
         found[place] = Field(fields[place].name, change(fields[place].text))
     return tuple(found)
+
+
+def values_at(value: Any, path: str) -> Iterator[Any]:
+    """What stands at a path: `text`, `info.post`, or `messages.*.content` for every item of a list.
+
+    A field whose own name holds dots comes first. What is missing or null gives nothing. Of an object, `*` gives the
+    values, and to those that are objects a field `*` with the name that they stood under.
+    """
+    if isinstance(value, Mapping) and path in value:
+        found = value[path]
+        if found is not None:
+            yield found
+        return
+    head, _, rest = path.partition(".")
+    if head == "*" and isinstance(value, list):
+        inner = value
+    elif head == "*" and isinstance(value, Mapping):
+        inner = [{"*": name, **item} if isinstance(item, Mapping) else item for name, item in value.items()]
+    elif isinstance(value, Mapping) and value.get(head) is not None and rest:
+        inner = [value[head]]
+    else:
+        return
+    for item in inner:
+        if rest:
+            yield from values_at(item, rest)
+        elif item is not None:
+            yield item

@@ -134,11 +134,12 @@ def _columns(names: Sequence[str], reading: Reading) -> list[str]:
         return list(names)
     texts = reading.fields or reading.text_fields
     needed = [*texts, reading.licence_field, reading.key_field]
+    facts = [name if name in names else name.split(".")[0] for name in reading.facts.values()]
     wanted = [name if name in names else name.split(".")[0] for name in needed if name]
     missing = [name for name in wanted if name not in names]
     if missing and (len(texts) == 1 or len(missing) == len(wanted)):
         raise pa.ArrowInvalid(f"no column {missing[0]!r}")
-    return [name for name in (*wanted, *reading.keep) if name in names]
+    return [name for name in (*wanted, *facts, *reading.keep) if name in names]
 
 
 def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:

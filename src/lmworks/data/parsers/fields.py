@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
+from lmworks.data.parsers.facts import facts_of
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
-from lmworks.data.structure import Field, as_one, take_apart
+from lmworks.data.structure import Field, as_one, take_apart, values_at
 
 SURROGATE = "half of a surrogate pair in the text"
 
@@ -42,18 +44,23 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
     meta: dict[str, Any] = {name: row[name] for name in reading.keep if row.get(name) is not None}
     if reading.fields:
         meta["record"] = number
+    facts, empty, wrong = facts_of(row, reading) if reading.facts else ({}, (), "")
+    fault = fault or wrong
+    if "label" in facts:
+        meta["label"] = facts.pop("label")
     if not fault and (meta or reading.key_field):
         meta, fault = _storable(meta, key)
     if not fault:
         try:
-            text.encode()
+            f"{text}{facts.get('subject', '')}".encode()
         except UnicodeEncodeError:
             fault = SURROGATE
     if fault:
         return span.unreadable(piece.name, str(number), fault)
     licence = (reading.licence_field and row.get(reading.licence_field)) or reading.licence
     stated = licence if isinstance(licence, str) else None
-    return Record(piece.name, key, text, "text", stated, meta, span=span, fields=fields, structure=structure)
+    found = Record(piece.name, key, text, "text", stated, meta, span=span, fields=fields, structure=structure)
+    return replace(found, empty=empty, **facts) if reading.facts else found
 
 
 def _apart(row: Mapping[str, Any], names: tuple[str, ...] | Literal["all"]) -> tuple[tuple[Field, ...], str, str]:
@@ -98,30 +105,3 @@ def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
         return {}, "half of a surrogate pair in a field to keep, or in the key"
     except (ValueError, RecursionError, TypeError) as error:
         return {}, f"a field to keep cannot be stored: {error}"
-
-
-def values_at(value: Any, path: str) -> Iterator[Any]:
-    """What stands at a path: `text`, `info.post`, or `messages.*.content` for every item of a list.
-
-    A field whose own name holds dots comes first. What is missing or null gives nothing. Of an object, `*` gives the
-    values, and to those that are objects a field `*` with the name that they stood under.
-    """
-    if isinstance(value, Mapping) and path in value:
-        found = value[path]
-        if found is not None:
-            yield found
-        return
-    head, _, rest = path.partition(".")
-    if head == "*" and isinstance(value, list):
-        inner = value
-    elif head == "*" and isinstance(value, Mapping):
-        inner = [{"*": name, **item} if isinstance(item, Mapping) else item for name, item in value.items()]
-    elif isinstance(value, Mapping) and value.get(head) is not None and rest:
-        inner = [value[head]]
-    else:
-        return
-    for item in inner:
-        if rest:
-            yield from values_at(item, rest)
-        elif item is not None:
-            yield item

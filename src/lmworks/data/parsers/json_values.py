@@ -8,9 +8,10 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import IO
 
-from lmworks.data.parsers.fields import crowded, row_record, values_at
+from lmworks.data.parsers.fields import crowded, row_record
 from lmworks.data.parsers.jsonl import parse_line
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, cut_between, whole_file
+from lmworks.data.structure import values_at
 
 CHUNK = 2**20
 _BEFORE_ITEM = re.compile(r"[\s,]*")

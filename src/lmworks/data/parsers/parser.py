@@ -53,6 +53,12 @@ class Record:
     """Of a row that was read with all its texts; `text` is then what they say together."""
     structure: str | None = None
     """What holds these texts: see `data/structure.py`."""
+    subject: str | None = None
+    """Whom it is about or from."""
+    language: str | None = None
+    """Its code, as the source states it."""
+    empty: tuple[str, ...] = ()
+    """Fields of the source's config, such as `created_field`, that name something the record does not have."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ class Reading:
     fields: tuple[str, ...] | Literal["all"] | None = None
     """Which fields a row is read with, each a text by itself; None for one text of `text_fields`."""
     key_field: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Where a record says its date (`created`), `subject`, `language` and `label`."""
     keep: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     delimiter: str | None = None

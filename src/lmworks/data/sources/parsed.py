@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lmworks.data.parsers import ENDINGS, PARSERS, form_of, hints
 from lmworks.data.parsers.encodings import encoding_name
+from lmworks.data.parsers.facts import FACTS
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
 from lmworks.data.parsers.whole import not_text
 from lmworks.data.records import OWN_FIELDS, Document
@@ -57,6 +58,20 @@ class ParsedSource(SourceConfig):
     )
     licence_field: str | None = Field(
         default=None, description="Field of a record with its own licence; unset, `licence` holds."
+    )
+    created_field: str | None = Field(
+        default=None,
+        description="Field of a record that says when it was written: ISO 8601, RFC 2822, seconds since 1970, or a "
+        "date such as 31.12.2024 or 1 May 2024. A record whose date cannot be read, or in two ways, is quarantined.",
+    )
+    subject_field: str | None = Field(
+        default=None, description="Field of a record that says whom it is about or from, by which an erasure finds it."
+    )
+    language_field: str | None = Field(
+        default=None, description="Field of a record with the code of its language, such as `en` or `pt-BR`."
+    )
+    label_field: str | None = Field(
+        default=None, description="Field of a record with its label, which is kept as `label` for what learns labels."
     )
     text_field: str | list[str] = Field(
         default="text",
@@ -124,6 +139,14 @@ class ParsedSource(SourceConfig):
             raise ValueError(f"{taken[0]!r} is a field that every document has of its own; rename yours to keep it")
         return value
 
+    @model_validator(mode="after")
+    def _one_label(self) -> Self:
+        if self.label_field not in (None, "label") and "label" in self.keep:
+            raise ValueError(
+                "`keep` and `label_field` name two fields that would both be kept as `label`; leave one out"
+            )
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _text_or_fields(cls, given: Any) -> Any:
@@ -187,6 +210,7 @@ class ParsedSource(SourceConfig):
             text_fields=(self.text_field,) if isinstance(self.text_field, str) else tuple(self.text_field),
             fields=self.fields if self.fields == "all" else tuple(self.fields) or None,
             key_field=self.key_field,
+            facts={fact: path for fact in FACTS if (path := getattr(self, f"{fact}_field"))},
             keep=tuple(self.keep),
             columns=tuple(self.columns),
             delimiter=self.delimiter,

@@ -1,0 +1,101 @@
+"""Facts of a record that stand in fields of the user's own: when it was written, whom it is about, language, label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from lmworks.data.parsers.parser import Reading
+from lmworks.data.structure import values_at
+
+FACTS = ("created", "subject", "language", "label")
+"""What may be named: `created_field` and so on."""
+FORMS = (
+    *("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S"),
+    *("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%d-%b-%Y"),
+)
+"""Of dates, beside ISO 8601, RFC 2822 and seconds since 1970; each can be read in one way only."""
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+_PART = re.compile(r"\d{4}(-\d\d)?")
+_SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:$|[ T].*)")
+FIRST_SECOND, LAST_SECOND = 10**8, 10**11
+"""Seconds since 1970 that are taken for a date: 1973 to 5138. A thousand times as many are milliseconds."""
+
+
+def facts_of(row: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], tuple[str, ...], str]:
+    """The facts found, the fields that hold nothing, and what is wrong with one of them."""
+    found: dict[str, Any] = {}
+    empty = []
+    for fact, path in reading.facts.items():
+        values = [value for value in values_at(row, path) if value != ""]
+        if not values:
+            empty.append(f"{fact}_field")
+            continue
+        if len(values) > 1 or isinstance(values[0], list | Mapping):
+            return {}, (), f"field {path!r} holds more than one value, and `{fact}_field` takes one"
+        try:
+            found[fact] = _READ[fact](values[0])
+        except ValueError as error:
+            return {}, (), f"field {path!r} {error}"
+    return found, tuple(empty), ""
+
+
+def _created(value: Any) -> str:
+    """A date in ISO 8601, whole or in part. Raises ValueError, without the value, if it is none."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _of_seconds(value)
+    text = str(value).strip()
+    if _PART.fullmatch(text):
+        text += "-01-01"[len(text) - 4 :]
+        datetime.fromisoformat(text)  # which raises
+        return str(value).strip()
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).isoformat() if len(text) > 10 else date.fromisoformat(text).isoformat()
+    if re.fullmatch(r"\d{9,14}(\.\d+)?", text):
+        return _of_seconds(float(text))
+    if slashes := _SLASHES.fullmatch(text):
+        return _of_slashes(*map(int, slashes.groups()))
+    for form in FORMS:
+        with suppress(ValueError):
+            read = datetime.strptime(text, form)
+            return read.isoformat() if "%H" in form else read.date().isoformat()
+    with suppress(ValueError, TypeError, IndexError, OverflowError):
+        return parsedate_to_datetime(text).isoformat()
+    raise ValueError("holds no date: expected ISO 8601, such as 2024-05-01 or 2024-05-01T10:00:00Z")
+
+
+def _of_seconds(value: float) -> str:
+    seconds = value / 1000 if value >= LAST_SECOND else value
+    if not FIRST_SECOND <= seconds < LAST_SECOND:
+        raise ValueError("holds no date: a number that is neither seconds nor milliseconds since 1970")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _of_slashes(first: int, second: int, year: int) -> str:
+    if first <= 12 and second <= 12 and first != second:
+        raise ValueError("holds a date that can be read in two ways, by day or by month first: expected YYYY-MM-DD")
+    return (date(year, second, first) if second <= 12 else date(year, first, second)).isoformat()
+
+
+def _language(value: Any) -> str:
+    if not isinstance(value, str) or not LANGUAGE.fullmatch(value.strip()):
+        raise ValueError("holds no code of a language: expected one such as `en` or `pt-BR`")
+    first, *more = re.split("[-_]", value.strip())
+    return "-".join([first.lower(), *more])
+
+
+def _subject(value: Any) -> str:
+    return str(value).strip()
+
+
+def _label(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+_READ = {"created": _created, "subject": _subject, "language": _language, "label": _label}
