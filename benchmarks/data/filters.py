@@ -80,15 +80,13 @@ def verdicts(judge: Callable[[str], str | None], texts: list[str]) -> tuple[list
 
 
 def ours() -> Iterator[tuple[str, Callable[[str], str | None]]]:
-    from lmworks.data.quality.filters import FILTERS, FilterSettings
-    from lmworks.data.records import Document
+    from lmworks.data.quality.filters import FilterSettings, reasons_to_drop
 
     def judging(name: str) -> Callable[[str], str | None]:
         settings = FilterSettings(("en",))
 
         def judge(text: str) -> str | None:
-            verdict = FILTERS[name](Document(id="", text=text, source="", licence=""), settings)  # type: ignore[index]
-            return verdict if isinstance(verdict, str) else None
+            return reasons_to_drop(name, [text], settings)[0]  # type: ignore[arg-type]
 
         return judge
 

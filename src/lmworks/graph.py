@@ -25,6 +25,7 @@ from lmworks.data.privacy.anonymise import anonymise
 from lmworks.data.quality.classifier import classifier
 from lmworks.data.quality.classify import classify
 from lmworks.data.quality.curate import curate
+from lmworks.data.quality.cut_lines import cut_lines
 from lmworks.data.quality.doubtful_labels import doubtful_labels
 from lmworks.data.splits.split import split
 from lmworks.data.tuning.arithmetic import arithmetic
@@ -96,6 +97,7 @@ STEPS: Kinds[Stage] = Kinds(
         "classifier": classifier,
         "classify": classify,
         "curate": curate,
+        "cut-lines": cut_lines,
         "semantic-duplicates": semantic_duplicates,
         "decontaminate": decontaminate,
         "repeated-passages": repeated_passages,

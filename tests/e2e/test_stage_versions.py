@@ -48,6 +48,7 @@ data:
   private: {kind: anonymise, from: clean, action: surrogate, people: [writer]}
   single: {kind: repeated-passages, from: private, words: 12}
   unseen: {kind: decontaminate, from: single, files: [exam.jsonl]}
+  pages: {kind: cut-lines, from: unseen}
   judged: {kind: verdicts, from: unseen, verdicts: verdicts.jsonl}
   different: {kind: semantic-duplicates, from: unseen, encoder: encoder, cosine: 0.99}
   even: {kind: represent, from: unseen, target: {rain: {mentioned: 0.3}}, groups: {rain: [rain]}, mitigate: repeat}

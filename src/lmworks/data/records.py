@@ -149,8 +149,38 @@ def _strings(values: Sequence[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(encoded), [pa.py_buffer(each) for each in buffers])
 
 
+def as_array(values: Sequence[str | None] | NDArray[Any]) -> pa.Array:
+    """A column of texts, or of the numbers of an array, as which NaN stands for none."""
+    if not isinstance(values, np.ndarray) or values.dtype == object:
+        return _strings(list(values))
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def values_of(column: pa.ChunkedArray) -> NDArray[Any]:
+    """What `as_array` was made of: numbers, or texts as objects. numpy's way through pyarrow may import pandas."""
+    if pa.types.is_string(column.type):
+        found: NDArray[Any] = np.empty(len(column), object)
+        found[:] = column.to_pylist()
+        return found
+    kind = np.dtype(column.type.to_pandas_dtype())
+    parts = [np.frombuffer(each.buffers()[1], kind, len(each), each.offset * kind.itemsize) for each in column.chunks]
+    return np.concatenate([np.zeros(0, kind), *parts])
+
+
+def filter_rows(table: pa.Table, keep: NDArray[np.bool_]) -> pa.Table:
+    """Some rows of a table. `pa.array` would import pandas where it can."""
+    bits = pa.py_buffer(np.packbits(keep, bitorder="little"))
+    return table.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(table), [None, bits]))
+
+
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write the columns of a shard. Equal documents give equal bytes: no times, no schema of a library."""
+    """Write the columns of a shard."""
+    write_atomically(path, table_bytes(table))
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """The columns of a shard as a Parquet file. Equal documents give equal bytes: no times, no schema of a library."""
     sink = pa.BufferOutputStream()
     pq.write_table(
         table.combine_chunks(),
@@ -161,7 +191,8 @@ def write_table(path: Path, table: pa.Table) -> None:
         use_dictionary=["source", "licence", "language", "structure", "field_names.list.element"],
         store_schema=False,
     )
-    write_atomically(path, sink.getvalue().to_pybytes())
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def read_columns(file: Path | IO[bytes], names: Sequence[str] | None = None) -> pa.Table:

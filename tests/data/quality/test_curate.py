@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from data_support import documents_of, payload_bytes, texts
 from hypothesis import given
@@ -18,9 +20,10 @@ from numpy.typing import NDArray
 
 from lmworks.data.duplicates.minhash import HASH_FUNCTIONS, RECALL, band_rows, bands, jaccard, shingles, signatures
 from lmworks.data.quality.curate import CurateConfig, curate
-from lmworks.data.records import Documents
+from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Result
+from lmworks.pipeline.units import Earlier
 from support import MemoryJournal, make_context
 
 WORDS = [f"word{number}" for number in range(400)]
@@ -125,17 +128,73 @@ def test_filters_count_and_show_and_set_the_language(tmp_path: Path) -> None:
     assert result.examples[0] == {"reason": "too short", "id": f"{0:032x}", "text": "too short"}
 
 
-def test_a_filter_cuts_lines_and_those_after_it_see_the_rest(tmp_path: Path) -> None:
+def test_filters_judge_the_whole_text_and_change_none(tmp_path: Path) -> None:
     sentences = [f"Queue number {number} is owned by the account that made it." for number in range(3)]
-    train = documents_of(tmp_path / "in", "\n".join(["Menu", *sentences, "Contact | Help | Imprint | Login | Search"]))
-    result, out = run(tmp_path / "a", train, filters=["c4"])
-    assert texts(out) == ["\n".join(sentences)]
-    assert result.counts["c4: line cut: no end of a sentence"] == 2
-    assert result.examples[0]["text"] == "Menu"
-    _, out = run(tmp_path / "b", train, filters=["c4", "word-list"], word_list=["imprint"])
-    assert len(texts(out)) == 1
-    with pytest.raises(LmworksError, match=r"word list \(1\)"):
-        run(tmp_path / "c", train, filters=["word-list", "c4"], word_list=["imprint"])
+    text = "\n".join(["Menu", *sentences, "Contact | Help | Imprint | Login | Search"])
+    train = documents_of(tmp_path / "in", text)
+    _, out = run(tmp_path / "a", train, filters=["c4"])
+    assert texts(out) == [text]
+    for number, filters in enumerate((["c4", "word-list"], ["word-list", "c4"])):
+        with pytest.raises(LmworksError, match="word list"):
+            run(tmp_path / str(number), train, filters=filters, word_list=["imprint"])
+
+
+def test_scores_stand_beside_the_text(tmp_path: Path) -> None:
+    english = "Returns every queue that is owned by the account, in the order in which the queues were made. "
+    german = "Gibt jede Warteschlange, die zu dem Konto gehört, in der Reihenfolge zurück, in der sie gemacht wurde."
+    train = documents_of(tmp_path / "in", f"{english * 2}\n\n{german}")
+    _, out = run(tmp_path, train, filters=["length", "garbage"])
+    table = pq.read_table(out / "part-00000.parquet")
+    row = table.to_pylist()[0]
+    assert (row["score_words"], row["language"], row["score_second_language"]) == (53, "en", "de")
+    assert 0.2 < row["score_second_language_share"] < 0.5
+    assert row["score_garbage_damaged"] == 0
+    assert table.schema.field("score_words").type == pa.int32()
+    assert table.schema.field("score_garbage_letters").type == pa.float32()
+
+
+def test_a_changed_limit_measures_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = documents_of(
+        tmp_path / "in", *(f"Eine Warteschlange, die Konto {n} gehört, wird gelöscht. " * 3 for n in range(3))
+    )
+    first = build(tmp_path / "first", train, languages=["de"])
+    assert len(texts(first)) == 3
+
+    def refuse(*inputs: object) -> None:
+        raise RuntimeError("measures")
+
+    monkeypatch.setattr("lmworks.data.quality.curate.measure_shard", refuse)
+    with pytest.raises(LmworksError, match="language: de"):
+        build(tmp_path / "second", train, tmp_path / "first", languages=["en"])
+    with pytest.raises(RuntimeError, match="measures"):
+        build(tmp_path / "third", train, tmp_path / "first", filters=["repetition"])
+
+
+def build(folder: Path, train: Documents, *earlier: Path, **options: Any) -> Path:
+    """Curate into a folder as the store does, after earlier builds."""
+    config = CurateConfig.model_validate({"from": "train", "filters": ["length", "language"], **options})
+    context = replace(make_context(folder), earlier=Earlier(None, earlier))
+    curate(config, train, [], out=folder / "payload", context=context)
+    return folder / "payload"
+
+
+@pytest.mark.parametrize(("options", "said"), [({}, True), ({"languages": ["en"]}, False)])
+def test_what_goes_for_its_language_unasked_is_told(tmp_path: Path, options: Any, said: bool) -> None:
+    english = "Returns every queue that is owned by the account, in the order in which the queues were made."
+    german = "Gibt jede Warteschlange, die zu dem Konto gehört, in der Reihenfolge zurück, in der sie gemacht wurde."
+    config = CurateConfig.model_validate({"from": "train", "filters": ["language"], **options})
+    lines: list[str] = []
+    context = replace(make_context(tmp_path), log=lines.append)
+    curate(config, documents_of(tmp_path / "in", english, german), [], out=tmp_path / "out", context=context)
+    assert any("1 documents in other languages were dropped: `languages` is [en]" in line for line in lines) == said
+
+
+def test_the_language_that_a_source_told_stays(tmp_path: Path) -> None:
+    english = "Returns every queue that is owned by the account, in the order in which the queues were made."
+    document = Document(id="a", text=english, source="s", licence="MIT", language="en-GB")
+    write_shard(tmp_path / "in" / "part-00000.parquet", [document])
+    _, out = run(tmp_path, Documents(tmp_path / "in", ""), filters=["language"])
+    assert [each.language for each in Documents(out, "").iterate()] == ["en-GB"]
 
 
 def test_a_word_list_is_read_from_its_file_and_enters_the_key(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.quality.filters import FILTERS, FilterSettings, detect_language
-from lmworks.data.quality.published_rules import Cut
-from lmworks.data.records import Document
+from lmworks.data.quality.filters import FILTERS, FilterSettings, reasons_to_drop
+from lmworks.data.quality.language import detect_language, languages_of
 
 ENGLISH = (
     "Creates a queue in the account. You must own the account, and the name of the queue must not be taken yet. "
@@ -23,9 +22,8 @@ GERMAN = (
 )
 
 
-def verdict(name: str, text: str, *languages: str, **settings: Any) -> str | Cut | None:
-    document = Document(id="a", text=text, source="s", licence="MIT")
-    return FILTERS[name](document, FilterSettings(languages or ("en",), **settings))  # type: ignore[index]
+def verdict(name: str, text: str, *languages: str, **settings: Any) -> str | None:
+    return reasons_to_drop(name, [text], FilterSettings(languages or ("en",), **settings))[0]  # type: ignore[arg-type]
 
 
 def test_a_title_alone_is_too_short() -> None:
@@ -57,6 +55,36 @@ def test_a_language_may_have_to_be_sure() -> None:
     assert detect_language(mixed)[1] < 0.6
     assert verdict("language", mixed) is None
     assert verdict("language", mixed, language_score=0.5) == "language: unsure"
+
+
+@pytest.mark.parametrize(("english", "german"), [(1, 3), (2, 6), (1, 12)])
+def test_a_text_that_begins_in_english_and_goes_on_in_german_is_german(english: int, german: int) -> None:
+    text = "\n\n".join([ENGLISH] * english + [GERMAN] * german)
+    found = languages_of(text)
+    assert (found.language, found.second) == ("de", "en")
+    assert found.second_share == pytest.approx(english * len(ENGLISH) / len(text), abs=0.05)
+    assert verdict("language", text) == "language: de"
+    assert verdict("language", text, "de") is None
+    assert detect_language(text)[0] == "de"
+
+
+def test_a_text_stays_that_is_mostly_in_the_language_wanted() -> None:
+    text = "\n\n".join([ENGLISH] * 3 + [GERMAN])
+    assert languages_of(text).language == "en"
+    assert 0.05 < languages_of(text).second_share < 0.3
+    assert verdict("language", text) is None
+    assert verdict("language", text, "de") == "language: en"
+
+
+def test_the_language_may_change_within_a_paragraph() -> None:
+    assert languages_of(" ".join([ENGLISH] * 5 + [GERMAN] * 12)).language == "de"
+
+
+def test_short_paragraphs_take_the_side_of_their_neighbours() -> None:
+    text = "\n\n".join(["Notes", GERMAN, "OK", "arn:aws:s3:::x/*", GERMAN, "Done", ENGLISH, "End"])
+    found = languages_of(text)
+    assert (found.language, found.second) == ("de", "en")
+    assert found.share + found.second_share == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -119,4 +147,4 @@ def test_repeated_blocks_with_short_cuts_are_judged_by_the_rule(copies: int, blo
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(sorted(FILTERS)))
 def test_no_text_breaks_a_filter(text: str, name: str) -> None:
     reason = verdict(name, text, word_list=("word",))
-    assert reason is None or isinstance(reason, Cut) or reason.strip()
+    assert reason is None or reason.strip()

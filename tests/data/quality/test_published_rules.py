@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.quality.published_rules import Cut, c4, fineweb, gopher_quality, gopher_repetition
+from lmworks.data.quality.published_rules import c4, fineweb, gopher_quality, gopher_repetition, running_text
 
 PROSE = (
     "The keeper of the lighthouse wrote down the weather each evening, and he never missed a day in forty years.\n"
@@ -143,19 +143,19 @@ def test_c4_drops_pages(text: str, reason: str) -> None:
 )
 def test_c4_cuts_lines(line: str, reason: str) -> None:
     first, rest = PROSE.split("\n", 1)
-    assert c4(f"{first}\n{line}\n{rest}") == Cut(PROSE, [(f"c4: line cut: {reason}", line)])
+    assert running_text(f"{first}\n{line}\n{rest}") == (PROSE, [(f"line cut: {reason}", line)])
+    assert c4(f"{first}\n{line}\n{rest}") is None
 
 
-def test_c4_cuts_citation_marks_out_of_lines() -> None:
+def test_citation_marks_are_cut_out_of_lines() -> None:
     marked = PROSE.replace("weather", "weather[12]").replace("garden", "garden[citation needed]")
-    cut = c4(marked)
-    assert isinstance(cut, Cut)
-    assert cut.text == PROSE
-    assert [piece for _, piece in cut.pieces] == ["[12]", "[citation needed]"]
+    text, pieces = running_text(marked)
+    assert text == PROSE
+    assert [piece for _, piece in pieces] == ["[12]", "[citation needed]"]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
-def test_what_c4_leaves_it_leaves_again(text: str) -> None:
-    found = c4(text)
-    if isinstance(found, Cut):
-        assert c4(found.text) is None or isinstance(c4(found.text), str)
+def test_what_is_left_is_left_again(text: str) -> None:
+    once, pieces = running_text(text)
+    assert running_text(once) == (once, [])
+    assert pieces or once == text

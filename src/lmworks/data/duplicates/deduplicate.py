@@ -16,9 +16,9 @@ from pathlib import Path
 
 from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
-from lmworks.data.records import Documents, ids_of, read_columns, write_json_lines, write_table
+from lmworks.data.records import Documents, filter_rows, ids_of, read_columns, write_json_lines, write_table
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
-from lmworks.lazy import NDArray, np, pa, pc
+from lmworks.lazy import NDArray, np, pc
 from lmworks.pipeline.stage import Context
 from lmworks.pipeline.units import link
 
@@ -252,8 +252,7 @@ def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Par
         document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
         tally.note(REASONS[reasons[row]], id=document_id, text=text[:200])
     path = out / f"part-{index:05d}.parquet"
-    bits = pa.py_buffer(np.packbits(reasons == 0, bitorder="little"))  # pa.array would import pandas where it can
-    kept = table.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(table), [None, bits]))
+    kept = filter_rows(table, reasons == 0)
     if len(kept) == len(table):
         link(shard, path)  # it would be written as it is
     elif len(kept):

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.data.mixtures.raking import Codes, Floats, copies, effective_size, rake, total_variation, variation_margin
-from lmworks.data.quality.filters import detect_language
+from lmworks.data.quality.language import detect_language
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
@@ -91,7 +91,7 @@ class Attribute:
         return found
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def represent(config: RepresentConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count attributes and groups, compare them with the target, and keep or repeat documents to come nearer.
 

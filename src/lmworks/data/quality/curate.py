@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.data.duplicates.deduplicate import drop_duplicates
-from lmworks.data.quality.filters import FILTERS, Filter, FilterSettings, detect_language
+from lmworks.data.quality.filters import FILTERS, Filter, FilterSettings, reasons_to_drop
 from lmworks.data.quality.word_list import read_list
-from lmworks.data.records import Document, Documents
-from lmworks.data.steps import Parts, Tally, map_shards
-from lmworks.errors import LmworksError, UsageError, in_words
+from lmworks.data.records import (
+    Document,
+    Documents,
+    as_array,
+    filter_rows,
+    read_columns,
+    table_bytes,
+    values_of,
+    write_table,
+)
+from lmworks.data.steps import Parts, Tally, keep_beside, map_units
+from lmworks.errors import LmworksError, in_words
+from lmworks.lazy import NDArray, np, pa
+from lmworks.pipeline.files import digest_once
+from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Reference, StepConfig
+
+SCORE = "score_"
+"""Begins the name of each column that holds what a filter measured."""
 
 
 class NearDuplicates(StepConfig):
@@ -34,9 +50,9 @@ class CurateConfig(StepConfig):
     kind: Literal["curate"] = "curate"
     documents: Reference = Field(alias="from", description="The documents to curate.")
     filters: list[Filter] = Field(
-        default=["length", "language", "repetition"],
-        description="Applied in this order; a document counts once. Those named after published corpora were made for "
-        "web pages, and drop good reference documentation: docs/quality.md.",
+        default=["length", "language", "garbage", "repetition"],
+        description="Each judges the whole text; a document counts once, under the first that drops it. Those named "
+        "after published corpora were made for web pages, and drop good reference documentation: docs/quality.md.",
     )
     languages: list[str] = Field(default=["en"], description="What the language filter keeps: ISO 639-1 codes.")
     language_score: float = Field(
@@ -70,52 +86,105 @@ class CurateConfig(StepConfig):
         return self.model_copy(update={"word_list": read_list(folder, self.word_list)})
 
     def reasons_for(self, document: Document) -> Iterable[str]:
-        """Why the filters drop or change a document."""
-        return filter_shard(self, [document])[1].counts
+        """Why the filters drop a document."""
+        for name in self.filters:
+            if reason := reasons_to_drop(name, [document.text], self.settings())[0]:
+                yield reason
+                return
+
+    def measured(self) -> list[Filter]:
+        """The filters that measure; the language is told in any case."""
+        return sorted({*self.filters, "language"})
+
+    def settings(self) -> FilterSettings:
+        """What the filters may depend on."""
+        words = tuple(self.word_list)
+        return FilterSettings(tuple(self.languages), self.language_score, words, self.word_list_limit)
 
 
-@stage(version=3, reads="documents", judges="avoid")
+@stage(version=4, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 
-    A cluster holds what is connected by duplicate pairs. A cluster with a document of `avoid` keeps none.
-    `clusters.jsonl` lists them all.
+    What the filters measure of a text is kept: a step whose limits were changed measures nothing again. It stands in
+    columns beside the text, `score_…`. A cluster holds what is connected by duplicate pairs. A cluster with a document
+    of `avoid` keeps none. `clusters.jsonl` lists them all.
     """
+    shards, names = documents.shards(), config.measured()
+    words = list(config.word_list) if "word-list" in names else []
+    scores = keep_beside(shards, partial(measure_shard, names, words), context, "scores", names, words)
     filtered = Documents(context.beside / "filtered", "")
-    alone = config.model_copy(update={"near_duplicates": None})  # what filters depend on
-    tally = map_shards(documents, filter_shard, alone, filtered.path, context, step="filter")
+    tally = select(config, shards, scores, filtered.path, context)
     if not filtered.shards():
         raise LmworksError(f"curate: the filters leave no document: {in_words(tally.counts)}.")
-    threshold = config.near_duplicates.jaccard if config.near_duplicates else None
-    tally.add(drop_duplicates(filtered, avoid, threshold, out, context))
+    _tell_languages(config, tally, context)
+    near = config.near_duplicates
+    tally.add(drop_duplicates(filtered, avoid, near.jaccard if near else None, out, context))
     return Result(counts=tally.counts, examples=tally.examples)
 
 
-def filter_shard(config: CurateConfig, documents: list[Document]) -> tuple[Parts, Tally]:
-    """Apply each filter to one shard, and note the language of what passes."""
-    words = tuple(config.word_list)
-    settings = FilterSettings(tuple(config.languages), config.language_score, words, config.word_list_limit)
-    tally, kept = Tally(), []
-    for document in documents:
-        rest = _filtered(document, config.filters, settings, tally)
-        if rest:
-            kept.append(replace(rest, language=detect_language(rest.text)[0]))
-    return {"": kept}, tally
+def _tell_languages(config: CurateConfig, tally: Tally, context: Context) -> None:
+    """Say what went for its language where nobody asked for that."""
+    dropped = sum(number for reason, number in tally.counts.items() if reason.startswith("language: "))
+    if dropped and "languages" not in config.model_fields_set:
+        kept = ", ".join(config.languages)
+        context.log(
+            f"{dropped:,} documents in other languages were dropped: `languages` is [{kept}] unless the recipe says "
+            "otherwise"
+        )
 
 
-def _filtered(document: Document, filters: Sequence[Filter], settings: FilterSettings, tally: Tally) -> Document | None:
-    """What the filters leave of a document; each judges what those before it left."""
-    for name in filters:
-        verdict = FILTERS[name](document, settings)
-        if isinstance(verdict, str):
-            tally.note(verdict, id=document.id, text=document.text[:200])
-            return None
-        if verdict:
-            for reason, piece in verdict.pieces:
-                tally.note(reason, id=document.id, text=piece[:200])
-            if document.structure is not None:
-                raise UsageError(
-                    f"curate: the filter {name!r} cuts lines of web pages; rows of several texts keep theirs"
-                )
-            document = replace(document, text=verdict.text)
-    return document
+def measure_shard(names: Sequence[Filter], words: Sequence[str], shard: Path) -> Iterator[tuple[str, bytes]]:
+    """What filters measure of each text of a shard, as a table of Parquet."""
+    texts = read_columns(shard, ["text"]).column("text").to_pylist()
+    settings = FilterSettings((), word_list=tuple(words))
+    found: dict[str, NDArray[Any]] = {}
+    for name in names:
+        found |= FILTERS[name].measure(texts, settings)
+    yield "parquet", table_bytes(pa.table({f"{SCORE}{name}": as_array(values) for name, values in found.items()}))
+
+
+def select(config: CurateConfig, shards: Sequence[Path], scores: Path, out: Path, context: Context) -> Tally:
+    """Write the documents that no filter drops, with their scores beside them."""
+    units = [(shard, scores / f"{index:05d}.parquet") for index, shard in enumerate(shards)]
+    limits = key_config(config.model_copy(update={"near_duplicates": None}))
+    origins = [Origin((digest_once(shard), digest_once(measured)), limits) for shard, measured in units]
+    numbered = list(enumerate(units))
+    return map_units(numbered, partial(_select, config, out), out, context, step="filter", origins=origins)
+
+
+def _select(config: CurateConfig, out: Path, unit: tuple[int, tuple[Path, Path]]) -> tuple[Parts, Tally]:
+    index, (shard, measured) = unit
+    table, scores = read_columns(shard), read_columns(measured)
+    tally, reasons = Tally(), reasons_of(config, scores)
+    for row, reason in enumerate(reasons):
+        if reason is not None:
+            document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
+            tally.note(reason, id=document_id, text=text[:200])
+    kept = filter_rows(_with_scores(table, scores), np.array([reason is None for reason in reasons], bool))
+    if len(kept):
+        tally.files.append(out / f"part-{index:05d}.parquet")
+        write_table(tally.files[-1], kept)
+    return {}, tally
+
+
+def reasons_of(config: CurateConfig, scores: pa.Table) -> list[str | None]:
+    """The first reason to drop each document, in the order of the filters; None where there is none."""
+    known = {name.removeprefix(SCORE): values_of(scores.column(name)) for name in scores.column_names}
+    reasons: list[str | None] = [None] * scores.num_rows
+    for name in config.filters:
+        found = FILTERS[name].judge(known, config.settings())
+        reasons = [before or reason for before, reason in zip(reasons, found, strict=True)]
+    return reasons
+
+
+def _with_scores(table: pa.Table, scores: pa.Table) -> pa.Table:
+    """The documents with what was measured, and the language that their source did not tell."""
+    told, found = (each.to_pylist() for each in (table.column("language"), scores.column(f"{SCORE}language")))
+    languages = as_array([one or other for one, other in zip(told, found, strict=True)])
+    table = table.set_column(table.column_names.index("language"), "language", languages)
+    for name in scores.column_names:
+        if name in table.column_names:  # of an earlier step
+            table = table.remove_column(table.column_names.index(name))
+        table = table.append_column(name, scores.column(name))
+    return table

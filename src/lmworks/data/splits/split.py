@@ -18,7 +18,7 @@ from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 
 
-@stage(version=3, reads="documents")
+@stage(version=4, reads="documents")
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 

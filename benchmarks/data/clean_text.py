@@ -1,0 +1,275 @@
+"""Make `src/lmworks/data/quality/clean_text.json`, by which garbage is told from text.
+
+    python benchmarks/data/clean_text.py CORPORA GOOD OUT
+
+CORPORA is a folder with the unpacked `udhr2`, `genesis`, `inaugural` and `state_union` of NLTK's data, all in the
+public domain: the declaration of human rights in some 300 languages in Latin script, Genesis (World English Bible;
+Luther; Louis Segond 1910; Swedish 1917), speeches of presidents. Of them come how likely a letter follows two others,
+the most frequent words of each language, and which of those follow one another.
+
+GOOD is a JSON file of good texts, by kind, as `garbage.py --write` leaves them of its tuning half: on them, and on the
+same with letters changed by the functions below, the weights of the misread score are learned. OUT holds numbers and
+single words, no text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import json
+import random
+import string
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from lmworks.data.quality import clean_text
+from lmworks.data.quality.measured_words import Measured
+
+STEPS, STEPS_OF_TRIPLES, RANK = 16, 8, 24
+"""Steps of a stored number, which fits a byte; rank of a table of order."""
+RUNNING = {
+    "en": ("english-web.txt", "eng"),
+    "de": ("german.txt", "deu"),
+    "fr": ("french.txt", "fra"),
+    "sv": ("swedish.txt", "swe"),
+}
+"""Languages with enough running text for an order of words."""
+OTHERS = dict(
+    pair.split(":")
+    for pair in [
+        "es:spa",
+        "it:ita",
+        "nl:nld",
+        "pt:por_PT",
+        "pl:pol",
+        "da:dan",
+        "nb:nob",
+        "fi:fin",
+        "cs:ces",
+        "hu:hun",
+        "tr:tur",
+        "ro:ron_1993",
+        "ca:cat",
+        "id:ind",
+        "hr:hrv",
+        "sk:slk",
+        "sl:slv",
+        "et:est",
+        "lv:lav",
+        "lt:lit",
+        "is:isl",
+        "ga:gle",
+        "cy:cym",
+        "eu:eus",
+        "af:afr",
+        "sw:swh",
+        "vi:vie",
+        "eo:epo",
+        "la:lat",
+    ]
+)
+"""Languages with enough for their most frequent words."""
+FREQUENT, FEW = 150, 40
+"""Function words of a language with much and with little text."""
+WEIGHTS = {"en": 30, "de": 15, **dict.fromkeys(OTHERS.values(), 4), "fra": 4, "swe": 4}
+SMOOTHING_TRIPLES, SMOOTHING_PAIRS, SMOOTHING_ORDER = 20, 5, 4.0
+MOST_RATIO = 4.0
+
+
+def read(path: Path, encoding: str = "utf-8") -> str:
+    return html.unescape(path.read_text(encoding=encoding, errors="ignore"))
+
+
+def triples(texts: dict[str, str]) -> NDArray[np.float64]:
+    """log2 of the probability of a letter after two others [28 * 28, 28]."""
+    size = clean_text.LETTERS
+    counts = np.zeros(size**3)
+    for name, text in texts.items():
+        numbers, counted = clean_text.triples_of(
+            clean_text.characters("\0" + "\0".join(map(clean_text.core_of, text.split())) + "\0")
+        )
+        one = np.bincount(numbers[counted], minlength=size**3)
+        counts += one / max(1, one.sum()) * 1e4 * WEIGHTS.get(name, 1)
+    cube = counts.reshape(size, size, size)
+    single = cube.sum((0, 1)) / cube.sum()
+    pairs = cube.sum(0)
+    after_one = (pairs + SMOOTHING_PAIRS * size * single) / (pairs.sum(1, keepdims=True) + SMOOTHING_PAIRS * size)
+    after_two = (cube + SMOOTHING_TRIPLES * after_one) / (cube.sum(2, keepdims=True) + SMOOTHING_TRIPLES)
+    return np.log2(after_two)
+
+
+def frequent(text: str, number: int) -> list[str]:
+    """The most frequent words in small letters."""
+    counts = Counter(word for word in text.split() if word.isalpha() and word.islower())
+    return [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:number]]
+
+
+def order(text: str, known: list[str]) -> NDArray[np.float64]:
+    """log2 of how much more often one class of words follows another than by chance."""
+    places = {word: clean_text.CLASSES + place for place, word in enumerate(known)}
+    words = text.split()
+    kinds = clean_text.Looks(words, np.zeros(clean_text.LETTERS**3, np.float32)).kinds.tolist()
+    classes = np.array(
+        [places.get(word) or (4 if word.lower() in places else kind) for word, kind in zip(words, kinds, strict=True)]
+    )
+    size = clean_text.CLASSES + len(known)
+    counts = np.zeros((size, size))
+    np.add.at(counts, (classes[:-1], classes[1:]), 1)
+    chance = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / counts.sum()
+    return np.log2((counts + SMOOTHING_ORDER) / (chance + SMOOTHING_ORDER)).clip(-MOST_RATIO, MOST_RATIO)
+
+
+def factors(table: NDArray[np.float64]) -> list[str]:
+    """A table and its squares, each as a product of two narrow matrices."""
+    found = []
+    for values in (table, table**2):
+        left, sizes, right = np.linalg.svd(values)
+        root = np.sqrt(sizes[:RANK])
+        found += [stored(left[:, :RANK] * root), stored(right[:RANK].T * root)]
+    return found
+
+
+def stored(values: NDArray[np.float64], steps: int = STEPS) -> str:
+    return base64.b64encode((values * steps).round().clip(-127, 127).astype(np.int8).tobytes()).decode()
+
+
+# ---------------------------------------------------------------- noise
+
+_LIKE = dict(
+    zip(
+        "loemnhaitsudbgwrcvy",
+        [
+            "1I|",
+            "0cO",
+            "co",
+            "rn,nn",
+            "ri,u",
+            "b,li",
+            "o,e",
+            "1l!",
+            "f,r",
+            "5$",
+            "ii,n",
+            "cl,o",
+            "6h",
+            "9q",
+            "vv",
+            "t,i",
+            "e(",
+            "u,y",
+            "v,j",
+        ],
+        strict=True,
+    )
+)
+
+
+def scanned(text: str, draw: random.Random) -> str:
+    """Letters taken for others that look like them; spaces come and go."""
+    share, spaces = draw.uniform(0.15, 0.4), draw.uniform(0, 0.08)
+    found = []
+    for letter in text:
+        likes = _LIKE.get(letter)
+        if likes and draw.random() < share:
+            letter = draw.choice(likes.split(",") if "," in likes else list(likes))
+        found.append(letter + (" " if draw.random() < spaces else ""))
+    return "".join(found)
+
+
+def mistyped(text: str, draw: random.Random) -> str:
+    """Letters lost, doubled or replaced by any sign."""
+    share = draw.uniform(0.15, 0.35)
+    signs = string.ascii_letters + string.digits + string.punctuation
+    found = []
+    for letter in text:
+        if letter.isspace() or draw.random() > share:
+            found.append(letter)
+        else:
+            found.append(draw.choice(("", letter * 2, draw.choice(signs), draw.choice(string.ascii_lowercase))))
+    return "".join(found)
+
+
+def letters(text: str, draw: random.Random) -> str:
+    """Words of the same lengths of any letters."""
+    return "".join(draw.choice(string.ascii_lowercase) if letter.isalpha() else letter for letter in text)
+
+
+HOSTS = ("documentation, English", "documentation, German", "prose", "plays", "chats")
+"""Kinds that noise is put in."""
+
+
+def misread(good: dict[str, list[str]], known: clean_text.CleanText) -> dict[str, list[float]]:
+    """Weights of the misread score, kinds of good texts being of equal weight."""
+    draw, lexicon = random.Random(0), clean_text.Lexicon(known)
+    hosts = [text for kind in HOSTS for text in good.get(kind, [])]
+    clean = {kind: features(some, lexicon) for kind, some in good.items()}
+    noisy = [
+        each
+        for noise in (scanned, mistyped, letters)
+        for each in features([noise(text, draw) for text in hosts], lexicon)
+    ]
+    rows = np.array([vector for some in clean.values() for vector in some] + noisy)
+    weights = [1 / len(some) for some in clean.values() for _ in some] + [len(clean) / len(noisy)] * len(noisy)
+    labels = [0] * (len(rows) - len(noisy)) + [1] * len(noisy)
+    mean, scale = rows.mean(0), rows.std(0)
+    scaled = (rows - mean) / scale
+    first, second = np.triu_indices(rows.shape[1])
+    products = np.concatenate([np.ones((len(rows), 1)), scaled, scaled[:, first] * scaled[:, second]], axis=1)
+    model = LogisticRegression(C=10, max_iter=5000, fit_intercept=False).fit(products, labels, np.array(weights) * 100)
+    return {
+        name: [round(float(each), 5) for each in values]
+        for name, values in (("mean", mean), ("scale", scale), ("weights", model.coef_[0]))
+    }
+
+
+def features(texts: list[str], lexicon: clean_text.Lexicon) -> list[NDArray[np.float64]]:
+    """As `garbage.score` takes them, of texts in Latin script."""
+    found = Measured([words for text in texts if len(words := text.split()) >= 12], lexicon)
+    return list(found.features()[found.is_latin()])
+
+
+def main() -> None:
+    """Count, learn, write."""
+    parser = argparse.ArgumentParser(description="Make the model of clean text.")
+    parser.add_argument("corpora", type=Path)
+    parser.add_argument("good", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    rights = {path.stem: read(path) for path in sorted((options.corpora / "udhr2").glob("*.txt"))}
+    latin = {
+        name: text
+        for name, text in rights.items()
+        if sum(map(str.isascii, filter(str.isalpha, text))) > 0.6 * sum(map(str.isalpha, text))
+    }
+    speeches = "\n".join(
+        read(path, "latin-1")
+        for name in ("inaugural", "state_union")
+        for path in sorted((options.corpora / name).glob("*.txt"))
+    )
+    running = {
+        language: read(options.corpora / "genesis" / book, "latin-1") + rights[name]
+        for language, (book, name) in RUNNING.items()
+    }
+    running["en"] += speeches
+    known = {language: frequent(text, FREQUENT) for language, text in running.items()}
+    known |= {language: frequent(rights[name], FEW) for language, name in OTHERS.items()}
+    model: dict[str, object] = {
+        "sources": "see benchmarks/data/clean_text.py; all in the public domain",
+        "steps": STEPS,
+        "steps_of_triples": STEPS_OF_TRIPLES,
+        "rank": RANK,
+        "triples": stored(triples({**latin, "en": running["en"], "de": running["de"]}), STEPS_OF_TRIPLES),
+        "functions": {language: " ".join(words) for language, words in sorted(known.items())},
+        "order": {language: factors(order(text, known[language])) for language, text in sorted(running.items())},
+    }
+    model["misread"] = misread(json.loads(options.good.read_text()), clean_text.parse({**model, "misread": {}}))
+    options.out.write_text(json.dumps(model, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
