@@ -9,9 +9,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from lmworks.errors import LmworksError, UsageError
-from lmworks.graph import CLASSES
+from lmworks.graph import CLASSES, make_nodes
 from lmworks.lazy import np
 from lmworks.model.folder import family_of
+from lmworks.plan.plan import make_plan
 from lmworks.recipe.file import load_recipe
 from lmworks.recipe.schema import Recipe
 
@@ -189,3 +190,24 @@ def test_what_does_not_fit_behind_a_step_keeps_nobody_from_building_it(tmp_path:
         load(tmp_path / until, *settings, until=until)
     with pytest.raises(UsageError, match="found judge, a reward model"):
         load(tmp_path, *settings, until="again")
+
+
+WRONG_KINDS = {
+    "normalise: {kind: normalise, from: chats}": r"normalise: 'chats' makes conversations; it reads documents.*ingest",
+    "judged: {kind: preferences, from: chats}": r"judged: 'chats' makes conversations; it reads documents",
+}
+
+
+@pytest.mark.parametrize("step", WRONG_KINDS)
+def test_conversations_are_no_documents(tmp_path: Path, step: str) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.jsonl").write_text('{"prompt": "Rain?", "completion": "Water, from above."}\n')
+    (tmp_path / "recipe.yaml").write_text(
+        "name: kinds\nuse_case: none\ndata:\n"
+        "  raw: {kind: ingest, sources: [{kind: files, path: rows, licence: MIT, fields: all}],"
+        " licences: {allow: [permissive]}}\n"
+        f"  chats: {{kind: conversations, from: raw}}\n  {step}\n"
+    )
+    with pytest.raises(UsageError, match=WRONG_KINDS[step]):
+        recipe = load_recipe(tmp_path / "recipe.yaml", CLASSES)
+        make_nodes(recipe, make_plan(recipe, tmp_path, tmp_path / "store", measure=False), tmp_path)

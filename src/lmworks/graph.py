@@ -163,7 +163,23 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
             nodes += evaluation_nodes(label, tasks, models, learned, *said)
     configs = {each.name: each.config for each in nodes}
+    _refuse_other_kinds(nodes, recipe.data)
     return [_with_engines(each, configs) for each in nodes]
+
+
+def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -> None:
+    """Raise UsageError for a step that would be given conversations for documents, or the like, before it is built."""
+    for each in nodes:
+        for parameter, expected in each.stage.inputs.items():
+            wanted, given = expected.handle.holds, each.inputs.get(parameter)
+            for reference in [given] if isinstance(given, str) else given or []:
+                made = getattr(data.get(reference.partition(".")[0]), "makes", "")
+                if wanted and made and made != wanted:
+                    kinds = [name for name, step in STEPS.loadable() if step.config.makes == wanted]
+                    raise UsageError(
+                        f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind "
+                        f"{', '.join(kinds)} make"
+                    )
 
 
 def _with_engines(made: Node, configs: Mapping[str, StepConfig]) -> Node:

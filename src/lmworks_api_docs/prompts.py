@@ -29,6 +29,7 @@ class PromptsConfig(StepConfig):
 
     parts: ClassVar[tuple[str, ...]] = ("train", "validation", "test", "seen")
 
+    makes: ClassVar[str] = "conversations"
     kind: Literal["operations-to-prompts"] = "operations-to-prompts"
     train: Reference = Field(description="Documents to tune on.")
     validation: Reference = Field(description="Documents of services to tune settings by.")

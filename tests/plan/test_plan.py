@@ -35,10 +35,12 @@ name: small
 use_case: planning
 data:
   texts: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
+  chats: {kind: conversations, from: texts}
+  judgements: {kind: preferences, from: texts}
 tokenizer: {kind: bpe, vocab_size: 400, from: texts}
 models:
   first: {objective: causal-lm, from: scratch, data: texts, hidden_size: 64, num_layers: 1, compile: false, threads: 1}
-  second: {objective: sft, from: first, data: texts, compile: false, threads: 1}
+  second: {objective: sft, from: first, data: chats, compile: false, threads: 1}
 """
 
 
@@ -74,8 +76,9 @@ def test_the_time_in_which_a_model_writes_data_is_counted_where_the_prompts_are(
 
 
 JUDGED = (
-    "models.judge={objective: reward, from: second, data: texts, compile: false, threads: 1, sequence_length: 512}",
-    "models.learn={objective: grpo, from: second, data: texts, compile: false, threads: 1, "
+    "models.judge={objective: reward, from: second, data: judgements, compile: false, threads: 1, "
+    "sequence_length: 512}",
+    "models.learn={objective: grpo, from: second, data: chats, compile: false, threads: 1, "
     "rewards: [{kind: length, most: 9}, {kind: model, model: JUDGE, weight: 2}]}",
 )
 
@@ -146,14 +149,14 @@ def comparison_of(folder: Path, *settings: str) -> CompareConfig:
 
 
 def test_what_is_told_over_a_reference_is_asked_only_of_models_that_began_with_it(tmp_path: Path) -> None:
-    aligned = "{objective: dpo, data: texts, compile: false, threads: 1, steps: 2, sequence_length: 512, from: "
+    aligned = "{objective: dpo, data: judgements, compile: false, threads: 1, steps: 2, sequence_length: 512, from: "
     models = [
         f"models.aligned={aligned}second}}",
         f"models.further={aligned}aligned}}",
         f"models.aside={aligned}first}}",
     ]
     models.append(f"models.judge={aligned}first}}".replace("dpo", "reward"))
-    task = "{kind: preference-accuracy, data: texts, train: texts, reference: second}"
+    task = "{kind: preference-accuracy, data: judgements, train: judgements, reference: second}"
 
     def comparison(*names: str, task: str = task) -> CompareConfig:
         return comparison_of(tmp_path, *models, f"evaluate={{models: [{', '.join(names)}], tasks: [{task}]}}")

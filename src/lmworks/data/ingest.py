@@ -13,7 +13,7 @@ from dataclasses import asdict, astuple, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -43,6 +43,9 @@ MISSING = (
     "table without a header (docs/sources.md)."
 )
 NOT_READ = "not read: "
+QUARANTINED = "quarantined: "
+FEW_BAD = 10
+"""Records that could not be read and refuse nothing, whatever their share: of so few each is told."""
 FILES = "files"
 """The pass that looks at files, before the one that reads them."""
 
@@ -50,6 +53,7 @@ FILES = "files"
 class IngestConfig(StepConfig):
     """Read sources into documents."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["ingest"] = "ingest"
     sources: list[AnySource] = Field(min_length=1, description="What to read; each names its kind.")
     licences: LicenceGate = Field(default=LicenceGate(), description="Which licences pass; none by default.")
@@ -58,6 +62,13 @@ class IngestConfig(StepConfig):
         ge=1,
         description="Source bytes a shard: 1 MiB lets two cores share a small source, and a killed run lose little. "
         "Raise it for a source of many gigabytes.",
+    )
+    largest_bad_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Of records that cannot be read, above which the step refuses: one in five is no accident. Up to "
+        "ten are told, and refuse nothing.",
     )
     fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
     id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
@@ -101,7 +112,7 @@ class IngestConfig(StepConfig):
         return total
 
 
-@stage(version=5)
+@stage(version=6)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
@@ -143,8 +154,9 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     tally.counts["files"] = len(files)
     if not tally.counts["documents"]:
         raise LmworksError(_nothing_read(tally))
+    _refuse_many_bad(config, tally, out)
     _settle_licences(config.licences, tally.counts, out)
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _nothing_read(tally: Tally) -> str:
@@ -158,6 +170,21 @@ def _nothing_read(tally: Tally) -> str:
     record = f", record {example['record']}" if example["record"] else ""
     said += f" {example['source']}: {example['path']}{record}: {example['detail']}."
     return said + MISSING * ("missing" in common)
+
+
+def _refuse_many_bad(config: IngestConfig, tally: Tally, out: Path) -> None:
+    """Raise GateRefused if more of the records could not be read than is an accident."""
+    reasons = Counter({reason: times for reason, times in tally.counts.items() if reason.startswith(QUARANTINED)})
+    bad = reasons.total()
+    if bad <= FEW_BAD or bad <= config.largest_bad_share * (bad + tally.counts["documents"]):
+        return
+    example = next(each for each in tally.examples if each["reason"] in reasons)
+    place = f"{example['source']}: {example['path']}" + (f", record {example['record']}" if example["record"] else "")
+    raise GateRefused(
+        f"{bad:,} of {bad + tally.counts['documents']:,} records could not be read, more than largest_bad_share "
+        f"({config.largest_bad_share:g}): {in_words(reasons)}. {place}: {example['detail']}. All of them stand in "
+        f"{out / 'quarantine.jsonl'}. Mend the source or how it is read (docs/sources.md), or raise largest_bad_share"
+    )
 
 
 def _tell_unmet(erased: Set[str], met: Iterable[str], context: Context) -> None:
@@ -236,7 +263,9 @@ def _group(config: IngestConfig) -> tuple[list[Group], Tally]:
         groups += [
             (number, [paths[place] for place in places]) for places in cut_files(names, sizes, config.shard_bytes)
         ]
-        tally.counts.update({f"{NOT_READ}{ending}": times for ending, times in source.left_out().items()})
+        not_read = {f"{NOT_READ}{ending}": times for ending, times in source.left_out().items()}
+        tally.counts.update(not_read)
+        tally.losses |= not_read.keys()
     return groups, tally
 
 
@@ -402,7 +431,7 @@ def _read_unit(
                 if isinstance(record, Unreadable):
                     _quarantine(tally, source.label, record)
                 elif isinstance(record, Skipped):
-                    tally.note(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
+                    tally.lose(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
     tally.counts["documents"] += len(documents)
     tally.facts |= facts
     return {"": documents}, tally
@@ -418,12 +447,12 @@ def _passes(
 ) -> bool:
     """Whether a record may be read under its licence and is the first of its id; else why not is counted."""
     if refusal := config.licences.refusal(record.licence):
-        tally.note(refusal, source=source.label, **_place(record))
+        tally.lose(refusal, source=source.label, **_place(record))
     elif taken.get(identity) and isinstance(record, Record) and record.span:
         reason = f"a key that an earlier record has: {record.key!r}; name a field that is unique in `key_field`"
         _quarantine(tally, source.label, record.span.unreadable(record.path, record.key, reason))
     elif taken.get(identity):
-        tally.note("skipped: the same document again", source=source.label, **_place(record))
+        tally.lose("skipped: the same document again", source=source.label, **_place(record))
     else:
         if identity in taken:
             taken[identity] = True
@@ -476,7 +505,7 @@ def _document(key: bytes, label: str, record: Record) -> Document:
 
 def _quarantine(tally: Tally, label: str, bad: Unreadable) -> None:
     place = {"source": label, "path": bad.path, "record": bad.key, "offset": bad.offset}
-    tally.note(f"quarantined: {bad.reason.split(':')[0]}", **place, detail=bad.reason)
+    tally.lose(f"{QUARANTINED}{bad.reason.split(':')[0]}", **place, detail=bad.reason)
     raw = base64.b64encode(bad.raw[:RAW_BYTES_KEPT]).decode()
     size = len(bad.raw) if bad.size is None else bad.size
     tally.quarantined.append({**place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from lmworks.data.structure import Field, as_one, changed, put_together, take_apart
 from lmworks.errors import LmworksError
@@ -91,6 +91,8 @@ class Document:
 @dataclass(frozen=True)
 class Documents(Handle):
     """A folder of document shards."""
+
+    holds: ClassVar[str] = "documents"
 
     def shards(self) -> list[Path]:
         """The Parquet files, in order."""

@@ -49,6 +49,8 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
+    losses: set[str] = field(default_factory=set)
+    """Reasons that count what is not passed on."""
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     """Of one unit of work only: those of a whole step may be as large as its source."""
     files: list[Path] = field(default_factory=list)
@@ -58,8 +60,13 @@ class Tally:
     is_lasting: bool = True
     """False where a unit may give something else another time: no later build takes it."""
 
+    def lose(self, reason: str, **example: Any) -> None:
+        """Count one record that is not passed on, which is told before all else, and keep it as `note` does."""
+        self.losses.add(reason)
+        self.note(reason, **example)
+
     def note(self, reason: str, **example: Any) -> None:
-        """Count one drop or change, and keep it, without personal data, if there are few of its reason yet."""
+        """Count one change, and keep it, without personal data, if there are few of its reason yet."""
         self.counts[reason] += 1
         if self.counts[reason] <= EXAMPLES_PER_REASON:
             self.examples += hide_all([{"reason": reason, **example}])
@@ -67,6 +74,7 @@ class Tally:
     def add(self, other: Tally) -> None:
         """Add what another unit of work found, but for its records: see `quarantined`."""
         self.counts.update(other.counts)
+        self.losses |= other.losses
         shown = Counter(example["reason"] for example in self.examples)
         for example in other.examples:
             shown[example["reason"]] += 1
@@ -206,7 +214,7 @@ def map_units(
     for number, origin in enumerate(origins or [None] * len(units)):
         content = record_path(context.beside, step, number).read_bytes()
         record = json.loads(content)
-        total.add(Tally(Counter(record["counts"]), record["examples"]))
+        total.add(Tally(Counter(record["counts"]), record["examples"], set(record.get("losses", ()))))
         shards = origin.shards if origin else ()
         entries.append(Entry(record["key"], shards, record["files"], hashlib.sha256(content).hexdigest()))
     write_atomically(index_path(context.beside, step), json.dumps(entries).encode())
@@ -313,6 +321,7 @@ class _Task(Generic[Unit]):
             "key": key,
             "files": {self.pattern(path, index): digest_file(path) if key else "" for path in tally.files},
             **{name: getattr(tally, name) for name in ("counts", "examples", "quarantined", "facts")},
+            "losses": sorted(tally.losses),
         }
         content = json.dumps(record, ensure_ascii=False).encode()
         write_atomically(record_path(self.beside, self.step, index), content)

@@ -271,6 +271,9 @@ class Build:
             inputs=inputs,
             files=files,
             counts=dict(result.counts),
+            losses=tuple(
+                sorted(filter(result.counts.get, result.losses), key=lambda name: (-result.counts[name], name))
+            ),
             figures=tuple(result.figures),
             libraries=versions() | {plugin.name: plugin.version for plugin in node.plugins},
             run=Run(

@@ -16,6 +16,8 @@ from lmworks.terminal import shown as plain
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+LOSSES_SHOWN, COUNTS_SHOWN = 3, 4
+"""Of a step's reasons and counts, on the line that tells its end."""
 PLAIN_INTERVAL_SECONDS = 10.0
 """A log is read later: a line each ten seconds says enough."""
 SAMPLE_LINES = 8
@@ -232,7 +234,12 @@ def _values(values: Mapping[str, float | str]) -> str:
 
 
 def _outcome(manifest: Manifest) -> str:
-    counts = [f"{name} {value:,}" for name, value in list(manifest.counts.items())[:4]]
+    """What a step lost, the most first, its first figures, and how much it made."""
+    lost = [f"{name} {manifest.counts[name]:,}" for name in manifest.losses]
+    if len(lost) > LOSSES_SHOWN:
+        lost[LOSSES_SHOWN:] = [f"{len(lost) - LOSSES_SHOWN} reasons more (lmworks show {manifest.step})"]
+    counts = [f"{name} {value:,}" for name, value in manifest.counts.items() if name not in manifest.losses]
     figures = [f"{figure.name} {figure.value:.4g} {figure.unit}".strip() for figure in manifest.figures[:2]]
-    shown = figures + counts
-    return f"  {', '.join(shown)}" if shown else ""
+    parts = [f"left out: {', '.join(lost)}" if lost else "", ", ".join(figures + counts[:COUNTS_SHOWN])]
+    shown = "; ".join(filter(None, parts))
+    return f"  {shown}" if shown else ""

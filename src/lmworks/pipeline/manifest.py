@@ -100,6 +100,8 @@ class Manifest(_Record):
     files: dict[Below, FileRecord]
     """By path below the payload."""
     counts: dict[str, int] = {}
+    losses: tuple[str, ...] = ()
+    """Names of the counts of what was not passed on, the most first."""
     figures: tuple[_Figure, ...] = ()
     libraries: dict[str, str] = {}
     run: Run

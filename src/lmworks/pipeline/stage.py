@@ -13,12 +13,12 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, Protocol, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin
 
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.units import BESIDE, NOTHING, Earlier
@@ -34,6 +34,8 @@ class Handle:
     Its files were held against their digests before the stage was given it.
     """
 
+    holds: ClassVar[str] = ""
+    """What a step must make (`StepConfig.makes`) for it to be one; empty, anything."""
     path: Path
     digest: str
 
@@ -44,6 +46,8 @@ class Result:
 
     figures: Sequence[Figure] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    losses: Collection[str] = ()
+    """Names of the counts that say how much was not passed on: they are told first."""
     examples: Sequence[Mapping[str, Any]] = ()
     """Records shown by `lmworks show` and the report; stored in the payload, never in the manifest."""
     measured: Mapping[str, float] = field(default_factory=dict)

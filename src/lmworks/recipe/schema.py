@@ -74,6 +74,8 @@ class StepConfig(BaseModel):
     """Names of the sub-folders of the step's output that other steps may refer to."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Modules that every step of this kind imports and a plain installation lacks."""
+    makes: ClassVar[str] = ""
+    """What each part of its output holds: documents, conversations or preferences; empty, nobody knows beforehand."""
     section: ClassVar[Literal["data", "tokenizer"]] = "data"
     """Where in the recipe a step of its own stands, if it is one."""
     expects: ClassVar[Expected] = {}

@@ -31,8 +31,9 @@ def test_examples_of_each_reason_are_shortened_and_harmless(built: Store) -> Non
         text = describe(built.named(step))
         assert all(line.isprintable() for line in text.split("\n"))
         assert max(map(len, text.split("\n"))) <= WIDTH
-    assert "quarantined: not UTF-8\n  detail: not UTF-8; path: broken.txt; source: handbook" in describe(
-        built.named("raw")
+    assert (
+        "quarantined: not in utf-16\n  detail: not in utf-16; offset: 12; path: broken.txt; source: handbook"
+        in describe(built.named("raw"))
     )
 
 

@@ -130,10 +130,11 @@ name: small
 use_case: effects
 data:
   texts: {kind: ingest, sources: [{kind: files, path: texts, licence: MIT}], licences: {allow: [permissive]}}
+  judgements: {kind: preferences, from: texts}
 tokenizer: {kind: bpe, vocab_size: 400, from: texts}
 models:
   first: {objective: causal-lm, from: scratch, data: texts, hidden_size: 64, num_layers: 1, compile: false, threads: 1}
-  second: {objective: dpo, from: first, data: texts, compile: false, threads: 1, steps: 3, sequence_length: 512}
+  second: {objective: dpo, from: first, data: judgements, compile: false, threads: 1, steps: 3, sequence_length: 512}
 """
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -39,6 +39,7 @@ Step = Literal["readability", "contractions", "lower-case", "punctuation", "stop
 class ClassicConfig(StepConfig):
     """Clean documents for classifiers that count words; never for language models."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["classic"] = "classic"
     documents: Reference = Field(alias="from", description="The documents to clean.")
     steps: list[Step] = Field(
@@ -74,7 +75,7 @@ def classic(config: ClassicConfig, documents: Documents, out: Path, context: Con
     if known := tally.counts["protected items"]:
         kept = tally.counts["kept protected items"] / known
         figures.append(Figure(name="protected terms kept", value=kept, n=known, method="occurrences before and after"))
-    return Result(counts=tally.counts, examples=tally.examples, figures=figures)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples, figures=figures)
 
 
 def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]) -> tuple[Parts, Tally]:
@@ -88,7 +89,7 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
         tally.counts["protected items"] += before.total()
         tally.counts["kept protected items"] += (before & after).total()
         if not cleaned.text:
-            tally.note("empty", id=document.id, text=document.text[:200])
+            tally.lose("empty", id=document.id, text=document.text[:200])
             continue
         meta = dict(document.meta)
         if "readability" in config.steps:

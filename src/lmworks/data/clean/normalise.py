@@ -23,6 +23,7 @@ class NormaliseConfig(StepConfig):
     """Repair encodings, turn HTML into text, bring characters and white space into one form."""
 
     packages: ClassVar[tuple[str, ...]] = ("ftfy", "lxml")
+    makes: ClassVar[str] = "documents"
     kind: Literal["normalise"] = "normalise"
     documents: Reference = Field(alias="from", description="The documents to clean.")
     html: Literal["text", "keep"] = Field(
@@ -34,7 +35,7 @@ class NormaliseConfig(StepConfig):
 def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Clean every document; what is empty afterwards is dropped."""
     tally = map_shards(documents, normalise_shard, config, out, context)
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple[Parts, Tally]:
@@ -45,7 +46,7 @@ def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple
         is_html = meta.pop("format", "text") == "html" and config.html == "text"
         clean = document.changed(_clean_page if is_html else normalise_text)
         if not clean.text:
-            tally.note("empty", id=document.id, path=meta.get("path"), raw=document.text[:200])
+            tally.lose("empty", id=document.id, path=meta.get("path"), raw=document.text[:200])
             continue
         kept.append(replace(clean, meta=meta))
     return counted(kept, tally)

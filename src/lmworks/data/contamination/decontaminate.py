@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,7 @@ DOCUMENTS_LISTED = 10
 class DecontaminateConfig(StepConfig):
     """Drop or cut documents that hold items of evaluation sets."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["decontaminate"] = "decontaminate"
     documents: Reference = Field(alias="from", description="The documents to learn from.")
     against: list[Reference] = Field(default=[], description="Evaluation sets: steps with documents or conversations.")
@@ -113,7 +114,7 @@ def decontaminate(
     tally.counts["contaminated items"] = sum(record["method"] is not None for record in listing)
     if not tally.counts["documents"]:
         raise LmworksError(f"decontaminate: no document is left: {in_words(tally.counts)}.")
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _items_of_steps(config: DecontaminateConfig, against: Sequence[Handle]) -> Iterator[Item]:
@@ -135,7 +136,7 @@ def _items_of_files(config: DecontaminateConfig, tally: Tally) -> Iterator[Item]
                 try:
                     record = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    tally.note(f"unreadable line of {name}", line=number, detail=str(error)[:200])
+                    tally.lose(f"unreadable line of {name}", line=number, detail=str(error)[:200])
                     continue
                 yield from (Item(name, str(number), text) for text in _worth_seeking(list(_strings(record))))
 
@@ -172,7 +173,8 @@ def _clean_shard(
             reason = f"{'cut' if rest else 'dropped'}: {first.method} of an evaluation item"
             start, stop = spans(document.text, first.passages)[0]
             name, record = _labels(index)[first.item]
-            tally.note(reason, id=document.id, set=name, record=record, text=_marked(document.text, start, stop))
+            tell = tally.note if rest else tally.lose
+            tell(reason, id=document.id, set=name, record=record, text=_marked(document.text, start, stop))
             if rest is None:
                 continue
             clean = rest

@@ -250,7 +250,7 @@ def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Par
     tally = Tally()
     for row in reasons.nonzero()[0].tolist():
         document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
-        tally.note(REASONS[reasons[row]], id=document_id, text=text[:200])
+        tally.lose(REASONS[reasons[row]], id=document_id, text=text[:200])
     path = out / f"part-{index:05d}.parquet"
     kept = filter_rows(table, reasons == 0)
     if len(kept) == len(table):

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,7 @@ _JOINED_WINDOWS = 2**23
 class PassagesConfig(StepConfig):
     """Cut what other documents say word for word."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["repeated-passages"] = "repeated-passages"
     documents: Reference = Field(alias="from", description="The documents to search.")
     words: int = Field(
@@ -76,7 +77,7 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
         for index, origin in enumerate(digests)
     ]
     tally = map_units(numbered, partial(_cut_shard, config, folder, marks), out, context, step="cut", origins=origins)
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _hash_shard(size: int, shard: Path) -> Iterator[tuple[str, bytes]]:
@@ -244,12 +245,13 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
         rest, passages = _cut(document, repeated[start:stop])
         reason = "cut: passage of another document" if config.action == "cut" else "passage of another document"
         for passage in passages if config.action == "cut" else passages[:1]:
-            tally.note(reason, id=document.id, text=passage[:200], characters=len(passage))
+            tell = tally.note if config.action == "cut" else tally.lose
+            tell(reason, id=document.id, text=passage[:200], characters=len(passage))
         if config.action == "cut" and rest.text:
             kept.append(rest)
             tally.counts["words cut"] += int(repeated[start:stop].sum())
         elif config.action == "cut":
-            tally.note("nothing but passages of other documents", id=document.id, text=document.text[:200])
+            tally.lose("nothing but passages of other documents", id=document.id, text=document.text[:200])
     return counted(kept, tally)
 
 

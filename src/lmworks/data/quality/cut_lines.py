@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 class CutLinesConfig(StepConfig):
     """Cut menus, notices and citation marks out of web pages, before filters judge them."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["cut-lines"] = "cut-lines"
     documents: Reference = Field(alias="from", description="The documents to cut.")
     rules: Literal["c4"] = Field(
@@ -34,7 +35,7 @@ def cut_lines(config: CutLinesConfig, documents: Documents, out: Path, context: 
     tally = map_shards(documents, _cut_shard, config, out, context)
     if not tally.counts["documents"]:
         raise LmworksError(f"cut-lines: no document is left: {in_words(tally.counts)}.")
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _cut_shard(config: CutLinesConfig, documents: list[Document]) -> tuple[Parts, Tally]:
@@ -44,7 +45,7 @@ def _cut_shard(config: CutLinesConfig, documents: list[Document]) -> tuple[Parts
         if rest.text.strip():
             kept.append(rest)
         else:
-            tally.note("nothing left", id=document.id, text=document.text[:200])
+            tally.lose("nothing left", id=document.id, text=document.text[:200])
     return counted(kept, tally)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,7 @@ SHOWN = 10
 class DoubtfulLabelsConfig(StepConfig):
     """Find labels that a classifier of the other texts contradicts, and leave them out if asked to."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["doubtful-labels"] = "doubtful-labels"
     documents: Reference = Field(alias="from", description="Labelled documents: those to be learned from.")
     label: str = Field(default="label", description="Field of `meta` with the label; or `source`, or `folder`.")
@@ -79,7 +80,9 @@ def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Pat
         chance=float(np.bincount(targets).max()) / len(examples),
     )
     doubtful = hide_all({"reason": "doubtful label", **record} for record in found[:SHOWN])
-    return Result(counts=tally.counts, examples=[*tally.examples, *doubtful], figures=[doubts, agreement])
+    return Result(
+        counts=tally.counts, losses=tally.losses, examples=[*tally.examples, *doubtful], figures=[doubts, agreement]
+    )
 
 
 def _cross_validate(

@@ -23,6 +23,7 @@ class SplitConfig(StepConfig):
 
     parts: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["split"] = "split"
     documents: Reference = Field(alias="from", description="The documents to split.")
     by: str = Field(

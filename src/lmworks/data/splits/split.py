@@ -50,7 +50,7 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
         if config.by != "id":  # digests tell a reader nothing
             context.log(f"{part} groups ({len(members)}): {', '.join(members[:100])}")
         tally.examples.append({"reason": f"{part} groups", "groups": members[:100]})
-    return Result(figures=figures, counts=tally.counts, examples=tally.examples)
+    return Result(figures=figures, counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _names(config: SplitConfig, documents: Documents, context: Context) -> list[list[str | None]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lmworks.data.records import write_ids, write_json_lines
 from lmworks.errors import UsageError
@@ -52,6 +52,8 @@ class Conversations(Handle):
 
     `answer` is there where a verifier can compare one: a label, or the short answer at the end of a long one.
     """
+
+    holds: ClassVar[str] = "conversations"
 
     def iterate(self) -> Iterator[dict[str, Any]]:
         """Every conversation, in order. Raises `UsageError` for a step that makes documents."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -19,6 +19,7 @@ from lmworks.recipe.schema import Reference, StepConfig
 class LabelConfig(StepConfig):
     """Write labels into `meta.label`, for a model that learns to tell them apart."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["label"] = "label"
     documents: Reference = Field(alias="from", description="The documents to label.")
     by: str = Field(description="Field, kept at ingest, whose value decides.")
@@ -40,7 +41,7 @@ def label(config: LabelConfig, documents: Documents, out: Path, context: Context
     tally = map_shards(documents, partial(_label_shard, label_of), config, out, context)
     if empty := [name for name in config.labels if not tally.counts[f"label {name}"]]:
         raise LmworksError(f"label: no document is {', '.join(empty)}: no {config.by!r} among the values listed for it")
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _label_shard(label_of: dict[str, str], config: LabelConfig, documents: list[Document]) -> tuple[Parts, Tally]:
@@ -48,7 +49,7 @@ def _label_shard(label_of: dict[str, str], config: LabelConfig, documents: list[
     for document in documents:
         found = label_of.get(str(document.value(config.by)))
         if found is None:
-            tally.note("no label", id=document.id, value=document.value(config.by), text=document.text[:200])
+            tally.lose("no label", id=document.id, value=document.value(config.by), text=document.text[:200])
             continue
         tally.counts[f"label {found}"] += 1
         kept.append(replace(document, meta={**document.meta, "label": found}))

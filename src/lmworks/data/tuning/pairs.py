@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,6 +22,7 @@ PLACE = "{source}"
 class PairsConfig(StepConfig):
     """Make pairs of documents."""
 
+    makes: ClassVar[str] = "conversations"
     kind: Literal["pairs"] = "pairs"
     documents: Reference = Field(alias="from", description="Documents that hold a source and a target each.")
     source: str = Field(
@@ -78,7 +79,8 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     counts["pairs"] = len(made)
     if config.targets == "references":
         counts["references"] = sum(len(each.get("references", "1")) for each in made)
-    return Result(counts=counts, examples=hide_all({"reason": "pair", **each} for each in made[:3]))
+    losses = [name for name in counts if name.startswith("no ")]
+    return Result(counts=counts, losses=losses, examples=hide_all({"reason": "pair", **each} for each in made[:3]))
 
 
 def _apart(config: PairsConfig, found: Sequence[tuple[Document, str, list[str]]]) -> list[Record]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lmworks.data.records import write_ids, write_json_lines
 from lmworks.errors import UsageError
@@ -44,6 +44,8 @@ class Preference:
 @dataclass(frozen=True)
 class Preferences(Handle):
     """A folder with `preferences.jsonl`, sorted by id, and `ids.txt`."""
+
+    holds: ClassVar[str] = "preferences"
 
     def iterate(self) -> Iterator[Preference]:
         """Every judgement, in order: pairs, and answers judged alone. `UsageError` for a step that makes none."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -73,6 +73,7 @@ class SamplesConfig(StepConfig):
 class ConversationsConfig(SamplesConfig):
     """Make conversations of records."""
 
+    makes: ClassVar[str] = "conversations"
     kind: Literal["conversations"] = "conversations"
     templates: list[Template] = Field(
         default=[], description="Wordings, one drawn for each record by its id; unset, the record's form says it all."
@@ -87,6 +88,7 @@ class ConversationsConfig(SamplesConfig):
 class PreferencesConfig(SamplesConfig):
     """Make preferences of records."""
 
+    makes: ClassVar[str] = "preferences"
     kind: Literal["preferences"] = "preferences"
 
 
@@ -176,7 +178,7 @@ class _Reading:
                 samples = self._convert(document, row)
             except LeftOut as reason:
                 place = {"path": document.meta.get("path", ""), "record": self._number(document)}
-                self.tally.note(f"left out: {str(reason).partition(':')[0]}", **place, detail=str(reason))
+                self.tally.lose(f"left out: {str(reason).partition(':')[0]}", **place, detail=str(reason))
                 continue
             except Fault as fault:
                 self._refuse(document, str(fault))
@@ -203,7 +205,7 @@ class _Reading:
         write_shard_ids(self.documents.path, out)  # of those set aside too: their texts are in the quarantine
         counts = {**self.tally.counts, "records": self.records, f"samples of form {self.form}": len(kept)}
         examples = hide_all({"reason": f"form {self.form}", **each.as_json()} for each in kept[:3])
-        return Result(counts=counts, examples=[*self.tally.examples, *examples])
+        return Result(counts=counts, losses=self.tally.losses, examples=[*self.tally.examples, *examples])
 
     def _rows(self) -> Iterator[tuple[Document, Row]]:
         names = self.config.fields
@@ -265,7 +267,7 @@ class _Reading:
             if first == each.id:
                 yield each
             else:
-                self.tally.note("duplicate", id=each.id, first=first, text=each.sample.prompt[-1]["content"])
+                self.tally.lose("duplicate", id=each.id, first=first, text=each.sample.prompt[-1]["content"])
 
     def _without_contradictions(self, made: Iterator[_Made]) -> Iterator[_Made]:
         """Where one question has two verdicts nobody knows which is right: all of them are quarantined."""
@@ -287,7 +289,7 @@ class _Reading:
         self.bad += 1
         raw = json.dumps(document.row(), ensure_ascii=False).encode()
         place = {"source": document.source, "path": document.meta.get("path", ""), "record": self._number(document)}
-        self.tally.note(f"quarantined: {reason.split(':')[0]}", **place, detail=reason)
+        self.tally.lose(f"quarantined: {reason.split(':')[0]}", **place, detail=reason)
         kept = base64.b64encode(raw[:RAW_BYTES_KEPT]).decode()
         self.tally.quarantined.append(
             {**place, "offset": 0, "reason": reason, "start": 0, "raw_bytes": len(raw), "raw": kept}

@@ -23,6 +23,7 @@ class StylesConfig(StepConfig):
 
     parts: ClassVar[tuple[str, ...]] = ("written", "template")
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["styles"] = "styles"
     documents: Reference = Field(alias="from", description="Documents that hold facts and a text about them.")
     facts: str = Field(default="source", description="Field with the facts, kept at ingest.")
@@ -43,7 +44,7 @@ def styles(config: StylesConfig, documents: Documents, out: Path, context: Conte
             f"{config.documents}: no document has facts in {config.facts!r} and a text in {config.text!r}, found "
             f"{in_words(tally.counts) or 'none at all'}; name them in `fields` (or in `keep`) of the source"
         )
-    return Result(counts=tally.counts, examples=tally.examples)
+    return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _part_shard(config: StylesConfig, shard: Path) -> tuple[Parts, Tally]:
@@ -53,7 +54,7 @@ def _part_shard(config: StylesConfig, shard: Path) -> tuple[Parts, Tally]:
         facts, text = (str(document.value(name) or "").strip() for name in (config.facts, config.text))
         plain = verbalise(parse_facts(facts))
         if not plain or not text:
-            tally.note(f"no {config.text if plain else config.facts}", id=document.id, text=document.text[:200])
+            tally.lose(f"no {config.text if plain else config.facts}", id=document.id, text=document.text[:200])
             continue
         for style, words in (("written", text), ("template", plain)):
             meta = {**document.meta, "style": style}

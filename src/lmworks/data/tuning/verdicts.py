@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ from lmworks.recipe.schema import Effect, Reference, StepConfig
 class VerdictsConfig(StepConfig):
     """Read experts' verdicts on a sample back."""
 
+    makes: ClassVar[str] = "documents"
     kind: Literal["verdicts"] = "verdicts"
     documents: Reference = Field(alias="from", description="The documents that were judged, and the others.")
     verdicts: str = Field(description="A file of verdicts (jsonl), or a folder of them; from the recipe's folder.")
@@ -75,7 +76,7 @@ def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: C
         )
     tally = Tally()
     for bad in unusable:
-        tally.note(f"quarantined: {bad['reason'].split(':')[0]}", path=bad["path"], record=bad["record"])
+        tally.lose(f"quarantined: {bad['reason'].split(':')[0]}", path=bad["path"], record=bad["record"])
     settings = digest_text(canonical_json(judged))
     tally.add(map_shards(documents, partial(_judge_shard, judged), config, out, context, settings=settings))
     split = {name: given for name, given in sorted(judged.items()) if len(set(given.values())) > 1}
@@ -83,7 +84,7 @@ def verdicts(config: VerdictsConfig, documents: Documents, out: Path, context: C
     write_json_lines(out / "quarantine.jsonl", unusable)
     tally.counts |= {"judged": len(judged), "judged differently": len(split)}
     figure = agreement(judged)
-    return Result(figures=[figure] if figure else [], counts=tally.counts, examples=tally.examples)
+    return Result(figures=[figure] if figure else [], counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 class Line(NamedTuple):
@@ -150,7 +151,7 @@ def _judge_shard(
             rejecting = sum(labels[label] for label in config.reject)
             if 2 * rejecting > labels.total():
                 said = f"{rejecting} of {labels.total()}"
-                tally.note("rejected", id=document.id, annotators=said, text=document.text[:200])
+                tally.lose("rejected", id=document.id, annotators=said, text=document.text[:200])
                 continue
         elif label := _most(labels):
             tally.counts[f"labelled: {label}"] += 1

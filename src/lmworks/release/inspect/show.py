@@ -43,8 +43,11 @@ def describe(artifact: Artifact) -> str:
     ]
     if told := as_text(outcome(manifest)):
         parts.append(told)
-    if counts := manifest.counts:
-        parts.append("counts\n" + _table({name: f"{count:>12,}" for name, count in counts.items()}))
+    lost = {name: manifest.counts[name] for name in manifest.losses}
+    made = {name: count for name, count in manifest.counts.items() if name not in lost}
+    for title, counts in (("left out", lost), ("counts", made)):
+        if counts:
+            parts.append(f"{title}\n" + _table({name: f"{count:>12,}" for name, count in counts.items()}))
     if figures := artifact.manifest.figures:
         parts.append(
             "figures\n" + "\n".join(f"{figure.name}: {sentence_of(figure)}\n{figure.method}" for figure in figures)

@@ -33,6 +33,8 @@ BLOCK_TOKENS = 2**22
 Long = Literal["drop", "truncate", "split"]
 """What becomes of a conversation that is longer than a row; `split` cuts between exchanges."""
 FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
+LOSSES = ("dropped", "truncated", "untrained", "exchanges_dropped")
+"""Counts of what is not trained on, or not whole."""
 Encoded = tuple[list[int], list[bool]]
 """Ids, and which of them are trained."""
 
@@ -207,7 +209,7 @@ def pack_conversations(
         bytes_of_text=sum(len(encoder.decode(_trained(each)).encode()) for each in encoded),
         **fates,
     )
-    return Result(counts={"conversations": len(encoded)} | counts)
+    return Result(counts={"conversations": len(encoded)} | counts, losses=LOSSES)
 
 
 def _shortened(
@@ -276,7 +278,7 @@ def pack_pairs(
         bytes_of_text=sum(len(record["messages"][1]["content"].encode()) for record, _, _ in sound),
         dropped=dropped,
     )
-    return Result(counts={"pairs": len(sound)} | counts)
+    return Result(counts={"pairs": len(sound)} | counts, losses=LOSSES)
 
 
 def best_fit(lengths: list[int], width: int) -> list[list[int]]:

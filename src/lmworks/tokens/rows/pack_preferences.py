@@ -104,7 +104,8 @@ def pack_preferences(
         dropped=dropped,
     )
     single = 0 if config.alone else len(records) - len(groups)
-    return Result(counts={"groups": len(fitting), "without a counterpart": single} | counts)
+    losses = ("dropped", "without a counterpart")
+    return Result(counts={"groups": len(fitting), "without a counterpart": single} | counts, losses=losses)
 
 
 def _pairs(records: Sequence[Preference], encoder: Tokenizer) -> Iterator[Group]:

@@ -1,0 +1,65 @@
+"""What a step leaves out is told before what it made, and too much of it is no success."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from data.data_support import quarantined
+from lmworks.data.ingest import IngestConfig, ingest
+from lmworks.errors import GateRefused
+from lmworks.pipeline.display import PlainDisplay
+from lmworks.pipeline.stage import Result
+from support import make_context, make_manifest
+
+
+def ingested(folder: Path, good: int, bad: int, **fields: float) -> Result:
+    (folder / "rows").mkdir(parents=True)
+    lines = [json.dumps({"text": f"text {number}"}) for number in range(good)] + ["{no json"] * bad
+    (folder / "rows" / "a.jsonl").write_text("\n".join(lines) + "\n")
+    source = {"kind": "files", "path": "rows", "licence": "MIT"}
+    config = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["permissive"]}, **fields})
+    return ingest(config.resolve(folder), out=folder / "out", context=make_context(folder / "work"))
+
+
+def test_a_source_that_can_hardly_be_read_is_refused_and_shown(tmp_path: Path) -> None:
+    with pytest.raises(
+        GateRefused, match=r"11 of 20 records could not be read.*largest_bad_share \(0.2\).*a.jsonl, record 10"
+    ):
+        ingested(tmp_path, 9, 11)
+    assert len(quarantined(tmp_path / "out")) == 11
+
+
+def test_as_many_bad_records_as_the_recipe_says_pass(tmp_path: Path) -> None:
+    result = ingested(tmp_path / "asked", 9, 11, largest_bad_share=0.6)
+    assert result.losses == {"quarantined: not JSON"}
+    assert ingested(tmp_path / "few", 1, 10).counts["documents"] == 1
+    with pytest.raises(GateRefused, match="11 of 500"):
+        ingested(tmp_path / "strict", 489, 11, largest_bad_share=0)
+
+
+def told(counts: dict[str, int], losses: tuple[str, ...]) -> str:
+    stream = io.StringIO()
+    manifest = make_manifest(step="raw", counts=counts, losses=losses)
+    PlainDisplay(stream).finished(manifest)
+    return stream.getvalue()
+
+
+def test_the_line_of_a_step_tells_losses_first() -> None:
+    counts = {"documents": 10, "bytes": 99, "files": 1, "x": 2, "y": 3, "quarantined: not JSON": 9990}
+    assert (
+        told(counts, ("quarantined: not JSON",))
+        .strip()
+        .endswith("left out: quarantined: not JSON 9,990; documents 10, bytes 99, files 1, x 2")
+    )
+    assert "left out" not in told(counts | {"z": 1}, ())
+
+
+def test_more_losses_than_a_line_holds_are_counted() -> None:
+    counts = {f"reason {n}": n for n in range(9, 4, -1)}
+    assert "left out: reason 9 9, reason 8 8, reason 7 7, 2 reasons more (lmworks show raw)" in told(
+        counts, tuple(counts)
+    )
