@@ -33,7 +33,7 @@ ENOUGH = 0.95
 BATCH = 500
 DOCUMENTS = 20_000
 
-KIND_OF = {"medical_record": "record_number", "imei": "device", "driving_licence": "licence"}
+KIND_OF = {"medical_record": "record_number"}
 """What the project calls the kind of a cell, where its name is another."""
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -117,9 +116,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Twenty files, a recipe of document steps, a tokenizer."""
     monkeypatch.setenv("LMWORKS_ID_KEY", KEY)
     monkeypatch.setenv("LMWORKS_PRIVACY_KEY", KEY)
-    monkeypatch.setattr(
-        "lmworks.data.privacy.anonymise.count_found", lambda *_: Counter()
-    )  # of planted copies: slow, the same
     make_tokenizer(tmp_path / "tokenizer")
     (tmp_path / "exam.jsonl").write_text(json.dumps({"question": "which lanterns burned in the harbour all winter?"}))
     recipe = {"name": "small", "use_case": "tests", "plan": {"measure": False}, "data": STEPS}

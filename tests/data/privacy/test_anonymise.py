@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,10 +16,7 @@ from faker import Faker
 
 from lmworks.data.identity import key_digest
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import Finding, Function, Pattern, Trigger
 from lmworks.data.privacy.index import INDEX, find_person
-from lmworks.data.privacy.planted import COPIES, copies_of, count_found, figures_of
 from lmworks.data.records import Document, Documents, write_shard
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Result
@@ -161,50 +157,6 @@ def test_equal_input_gives_equal_bytes_in_any_number_of_processes(tmp_path: Path
         anonymise(config, raw, None, out=out, context=context)
         payloads.append(payload_bytes(out))
     assert payloads[0] == payloads[1]
-
-
-def test_planted_values_are_measured_on_the_documents_themselves(tmp_path: Path) -> None:
-    raw = documents_of(tmp_path / "raw", *("Lists the buckets of the account. " * 20 + str(n) for n in range(5)))
-    result, _ = run(tmp_path, raw, actions={"date": "redact"})
-    figures = {figure.name: figure for figure in result.figures}
-    assert figures["recall of planted personal data"].value >= 0.95
-    assert figures["precision on planted personal data"].value >= 0.95
-    assert {f"recall of planted {kind}" for kind in ("email", "phone", "card", "iban", "national_id", "ip")} <= set(
-        figures
-    )
-    low, high = figures["recall of planted email"].interval or (0, 0)
-    assert 0 < low <= figures["recall of planted email"].value <= high <= 1
-
-
-@pytest.mark.parametrize("documents", [1, 3, 150, 400])
-def test_values_are_planted_into_as_many_copies_of_any_data_and_a_text_more_changes_few(
-    tmp_path: Path, documents: int
-) -> None:
-    texts = [f"Bucket {number} of the account." for number in range(documents)]
-    groups = copies_of(documents_of(tmp_path / "raw", *texts))
-    copied = Counter(copy.text for group in groups for copy in group)
-    assert copied.total() == COPIES and max(copied.values()) - min(copied.values()) <= 1
-    assert len({copy for group in groups for copy in group}) == COPIES
-    if documents > COPIES:
-        entered: set[str] = set()
-        while not entered:  # some documents more leave the sample as it is
-            texts.append(f"One more, {len(texts)}.")
-            more = copies_of(documents_of(tmp_path / f"with {len(texts)}", *texts))
-            entered = {copy.text for group in more for copy in group} - copied.keys()
-        assert len(entered) == 1 and sum(one != other for one, other in zip(groups, more, strict=True)) <= 2
-
-
-def test_a_detector_that_misses_is_seen_in_the_figures(tmp_path: Path) -> None:
-    raw = documents_of(tmp_path / "raw", "Lists the buckets of the account. " * 20)
-    blind = [detector for detector in DETECTORS if detector.kind == "email"]
-    blind += [Function("card", Trigger(words=("buckets",)), lambda text: [Finding("card", 0, 5, "Lists")])]
-    number = re.compile("[0-9]{3,}")
-    blind += [Pattern("iban", Trigger(number), number)]
-    counts = sum((count_found(group, blind) for group in copies_of(raw)), Counter())
-    figures = {figure.name: figure.value for figure in figures_of(counts, blind)}
-    assert figures["recall of planted card"] == 0
-    assert figures["recall of planted email"] == 1
-    assert 0 < figures["precision on planted personal data"] < 0.5
 
 
 def published(folder: Path, out: Path, key: str = KEY) -> Artifact:

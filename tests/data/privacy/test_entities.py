@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tiny_encoders import write_classifier, write_encoder
 
-from lmworks.data.privacy import planted
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.entities import find_entities, linked
 from lmworks.data.privacy.findings import Finding, join_overlaps
@@ -33,7 +32,6 @@ LABELS = {
 @pytest.fixture(autouse=True)
 def privacy_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMWORKS_PRIVACY_KEY", "a privacy key that is long enough")
-    monkeypatch.setattr(planted, "COPIES", 10)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +131,7 @@ def test_a_model_of_the_recipe_looks_besides_for_what_it_was_taught(tmp_path: Pa
     config = AnonymiseConfig(documents="raw", model="extractor", entities={"kinds": ["person", "address", "card"]})
     result = anonymise(config.resolve(tmp_path), raw, model, out=tmp_path / "out", context=make_context(tmp_path))
     assert texts(tmp_path / "out") == ["[PERSON], [ADDRESS], [EMAIL], [CARD]"]
-    assert "recall of planted address" in {figure.name for figure in result.figures}
+    assert "recall of address" in {figure.name for figure in result.figures}
     moved = config.model_copy(update={"action": "surrogate"}).resolve(tmp_path)
     anonymise(moved, raw, model, out=tmp_path / "moved", context=make_context(tmp_path / "c"))
     (text,) = texts(tmp_path / "moved")
@@ -176,12 +174,12 @@ def test_nothing_that_is_written_holds_a_name_and_a_killed_run_goes_on(tmp_path:
     assert b"Jane" not in scratch + b"".join(payload_bytes(out).values()) + json.dumps(result.examples).encode()
 
 
-def test_planted_names_are_measured_and_a_model_that_misses_is_seen(tmp_path: Path, model: Path) -> None:
+def test_names_that_no_template_holds_are_not_said_to_be_measured(tmp_path: Path, model: Path) -> None:
     result, _ = run(tmp_path, documents_of(tmp_path / "raw", "A text. " * 20), model, actions={"place": "keep"})
     figures = {figure.name: figure for figure in result.figures}
-    assert figures["recall of planted person"].value < 0.2 < figures["recall of planted email"].value
-    assert figures["recall of planted person"].n == 10
-    assert "recall of planted organisation" in figures and "recall of planted place" not in figures
+    assert figures["recall of email"].value > 0.2
+    assert not {"recall of person", "recall of place", "recall of organisation"} & figures.keys()
+    assert "names of persons, places and organisations" in figures["recall of email"].method
 
 
 def test_a_model_without_the_labels_is_refused(tmp_path: Path) -> None:

@@ -17,21 +17,20 @@ from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, 
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, substitute, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.people import people_detector, people_of
-from lmworks.data.privacy.planted import Copy, copies_of, count_found, figures_of
+from lmworks.data.privacy.recall import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of
-from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Effect, Expected, Reference, StepConfig
 
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""
 
 Action = Literal["redact", "surrogate", "drop", "keep"]
-_DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "drop": "with the document dropped"}
+DONE: Mapping[Action, str] = {"redact": "redacted", "surrogate": "replaced", "drop": "with the document dropped"}
+"""What a count says after the kind."""
 
 
 class AnonymiseConfig(StepConfig):
@@ -123,7 +122,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=4, reads="documents", judges="model")
+@stage(version=5, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -131,7 +130,7 @@ def anonymise(
 
     A document's `subject` becomes a pseudonym. Dates move by one number of days a subject, without one a document.
     `index.tsv` holds (digest of a value or subject, kind, document id), so that who has the key finds a person's data.
-    The figures are of personal data planted into copies of some of the documents.
+    The figures are of templates that another author wrote.
     """
     key = PRIVACY_KEY.load(config.folder)
     parts, spans, shards = context.beside / "index", context.beside / "spans", documents.shards()
@@ -144,11 +143,9 @@ def anonymise(
     work, origins = partial(_on_shard, config, key, parts, spans), origins_of(shards, *settings)
     tally = map_units(list(enumerate(shards)), work, out, context, origins=origins)
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
-    copies, detectors, guessed = copies_of(documents), config.detectors(), config.guessed_kinds()
-    origins = [Origin((), [digest_text(canonical_json(group)), *settings]) for group in copies]
-    planting = partial(_measure, config, entities_of)
-    found = map_units(copies, planting, out, in_turn if guessed else context, (), "planted", origins=origins)
-    figures = figures_of(found.counts, detectors, guessed)
+    detectors, guessed = config.detectors(), config.guessed_kinds()
+    kinds = {*(detector.kind for detector in detectors), *guessed}
+    figures = measure(detectors, kinds, entities_of if guessed else None)
     return Result(figures=figures, counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
@@ -160,13 +157,6 @@ def _find_on_shard(
     found = iter(entities_of([text for document in some for text in _strings(document)]))
     spans = {document.id: [next(found) for _ in _strings(document)] for document in some}
     yield "json", json.dumps(spans).encode()
-
-
-def _measure(
-    config: AnonymiseConfig, entities_of: Callable[[Sequence[str]], list[Spans]], copies: Sequence[Copy]
-) -> tuple[Parts, Tally]:
-    """Count which of the values are found that are planted into some copies."""
-    return {}, Tally(count_found(copies, config.detectors(), entities_of, config.guessed_kinds()))
 
 
 def _on_shard(
@@ -237,7 +227,7 @@ def _anonymise(
     def treat(text: str, detectors: Sequence[Detector] = detectors) -> str:
         findings = scan(text, detectors, guessed.get(text, ()))
         for finding in findings:
-            reason = f"{finding.kind} {_DONE[config.action_of(finding.kind)]}"
+            reason = f"{finding.kind} {DONE[config.action_of(finding.kind)]}"
             if tally.counts[reason] < EXAMPLES_PER_REASON:
                 tally.note(reason, id=document.id, text=surroundings(text, findings, finding))
             else:

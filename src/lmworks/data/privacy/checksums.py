@@ -124,8 +124,8 @@ def nl_bsn(value: str) -> bool:
 
 
 def pl_pesel(value: str) -> bool:
-    """Polish PESEL: a month with its century, and a weighted sum modulo 10."""
-    return 1 <= int(value[2:4]) % 20 <= 12 and _weighted(value, "13791379131") % 10 == 0
+    """Polish PESEL: a month with its century, a day, and a weighted sum modulo 10."""
+    return 1 <= int(value[2:4]) % 20 <= 12 and 1 <= int(value[4:6]) <= 31 and _weighted(value, "13791379131") % 10 == 0
 
 
 def br_cpf(value: str) -> bool:
@@ -163,3 +163,101 @@ def public_address(value: str) -> bool:
     if not address.is_global or address.is_multicast or (address.version == 4 and address.is_reserved):
         return False
     return address.version == 4 or value[:1] in ("2", "3") or value.count(":") == 7
+
+
+def de_pension(value: str) -> bool:
+    """German pension insurance number: area, day and month of birth, and a weighted sum of cross sums (VKVV § 2)."""
+    if not (value[:8].isdecimal() and value[8].isalpha() and value[9:].isdecimal()):
+        return False
+    digits = f"{value[:8]}{ord(value[8]) - ord('A') + 1:02d}{value[9:]}"
+    total = sum(
+        sum(divmod(int(digit) * weight, 10))
+        for digit, weight in zip(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), strict=False)
+    )
+    return 1 <= int(value[2:4]) <= 99 and 1 <= int(value[4:6]) <= 12 and total % 10 == int(value[11])
+
+
+def fr_insee_short(value: str) -> bool:
+    """A French social security number without its key: sex, month and department fit."""
+    month = int(value[3:5])
+    return value[0] in "12" and (1 <= month <= 12 or 20 <= month <= 42 or month >= 50) and value[5:7] != "00"
+
+
+def ean13(value: str) -> bool:
+    """Thirteen digits with the check digit of an article number (GS1): Swiss AHV numbers carry it, too."""
+    return (sum(map(int, value[::2])) + 3 * sum(map(int, value[1::2]))) % 10 == 0
+
+
+def ch_ahv(value: str) -> bool:
+    """Swiss social insurance number: country 756, and the check digit of an article number."""
+    return value[:3] == "756" and ean13(value)
+
+
+def _day(value: str) -> bool:
+    """Whether four digits may be a month and a day."""
+    return 1 <= int(value[:2]) <= 12 and 1 <= int(value[2:]) <= 31
+
+
+def cn_resident_id(value: str) -> bool:
+    """Chinese resident identity number: a day of birth, and ISO 7064 MOD 11-2 (GB 11643-1999)."""
+    if not (value[:17].isdecimal() and value[6:8] in ("18", "19", "20") and _day(value[10:14])):
+        return False
+    total = sum(int(digit) * 2 ** (17 - place) for place, digit in enumerate(value[:17]))
+    return "10X98765432"[total % 11] == value[17]
+
+
+def kr_rrn(value: str) -> bool:
+    """South Korean resident registration number: a day of birth.
+
+    Numbers given since October 2020 have no check digit, so none is asked.
+    """
+    return _day(value[2:6])
+
+
+_VERHOEFF = ("0123456789", "1234067895", "2340178956", "3401289567", "4012395678", "5987604321", "6598710432",
+             "7659821043", "8765932104", "9876543210")  # fmt: skip
+_PERMUTED = ("0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415",
+             "7046913258")  # fmt: skip
+
+
+def in_aadhaar(value: str) -> bool:
+    """Indian Aadhaar number: none begins with 0 or 1; Verhoeff's check (1969)."""
+    state = 0
+    for place, digit in enumerate(reversed(value)):
+        state = int(_VERHOEFF[state][int(_PERMUTED[place % 8][int(digit)])])
+    return state == 0 and value[0] not in "01" and len(set(value)) > 1
+
+
+_PAN = re.compile(r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]")
+
+
+def in_pan(value: str) -> bool:
+    """Indian permanent account number: its form, with a kind of holder in the fourth place."""
+    return bool(_PAN.fullmatch(value))
+
+
+def mx_curp(value: str) -> bool:
+    """Mexican CURP: a day of birth, and a weighted sum modulo 10."""
+    letters = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
+    if not _day(value[6:10]) or not value[17].isdecimal():
+        return False
+    total = sum(letters.index(character) * (18 - place) for place, character in enumerate(value[:17]))
+    return (10 - total % 10) % 10 == int(value[17])
+
+
+def imei(value: str) -> bool:
+    """A device's IMEI: fifteen digits by Luhn's check; sixteen end with its software in place of the check."""
+    return (len(value) == 16 or luhn(value)) and len(set(value)) > 2
+
+
+def vin(value: str) -> bool:
+    """A vehicle identification number with North America's check digit in the ninth place (49 CFR 565.15)."""
+    if not value[-4:].isdecimal() or sum(map(str.isalpha, value)) < 3:
+        return False
+    places = [int(each) if each.isdigit() else _VIN_VALUES[ord(each) - ord("A")] for each in value]
+    total = sum(place * weight for place, weight in zip(places, _VIN_WEIGHTS, strict=True))
+    return "0123456789X"[total % 11] == value[8]
+
+
+_VIN_VALUES = [1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3, 4, 5, 0, 7, 0, 9, 2, 3, 4, 5, 6, 7, 8, 9]
+_VIN_WEIGHTS = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2]

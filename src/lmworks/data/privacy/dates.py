@@ -11,20 +11,36 @@ _MONTHS = (
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
     "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "januari februari maart april mei juni juli augustus september oktober november december",
+    "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia",
+    "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
     "jan feb mar apr may jun jul aug sep oct nov dec",
-    "sept",
+    "jan feb mär apr mai jun jul aug sep okt nov dez",
+    "janv févr mars avr mai juin juil août sept oct nov déc",
+    "ene feb mar abr may jun jul ago sep oct nov dic",
+    "gen feb mar apr mag giu lug ago set ott nov dic",
+    "jan feb mrt apr mei jun jul aug sep okt nov dec",
+    "sty lut mar kwi maj cze lip sie wrz paź lis gru",
+    "jan fev mar abr mai jun jul ago set out nov dez",
+    "jänner feber maerz avril mai juin juillet aout setiembre octobre novembre decembre",
+    "i ii iii iv v vi vii viii ix x xi xii",
 )
-_NUMBER_OF = {
-    name: number + (8 if names == "sept" else 0) for names in _MONTHS for number, name in enumerate(names.split(), 1)
-}
-_NAMES = "|".join(sorted(_NUMBER_OF, key=len, reverse=True))
+"""Names of the months by language, and how they are shortened or written without accents."""
+_NUMBER_OF = {name: number for names in reversed(_MONTHS) for number, name in enumerate(names.split(), 1)}
+_NUMBER_OF |= {"sept": 9, "fevrier": 2, "marco": 3, "wrzesnia": 9, "pazdziernika": 10}
+_ROMAN = set(_MONTHS[-1].split())
+_NAMES = "|".join(sorted(_NUMBER_OF.keys() - _ROMAN, key=len, reverse=True))
+_NUMERALS = "|".join(sorted(_ROMAN, key=len, reverse=True))
 _YEAR = r"(?:1[89]|20)[0-9][0-9]"
 
 DATE = (
     rf"(?:{_YEAR}(?P<first>[-/.])[01]?[0-9](?P=first)[0-3]?[0-9]"
-    rf"|[0-3]?[0-9](?P<last>[-/.])[0-3]?[0-9](?P=last)(?:{_YEAR}|[0-9][0-9])"
-    rf"|[0-3]?[0-9](?:st|nd|rd|th|er|\.)?(?: of| de)?[ /-](?:{_NAMES})\.?(?: de|,)?[ /-]{_YEAR}"
-    rf"|(?:{_NAMES})\.? [0-3]?[0-9](?:st|nd|rd|th)?,? {_YEAR})(?![0-9])"
+    rf"|{_YEAR} ?[年년] ?[01]?[0-9] ?[月월] ?[0-3]?[0-9] ?[日일]"
+    rf"|[0-3]?[0-9](?P<last>[-/.] ?)[0-3]?[0-9](?P=last)(?:{_YEAR}|(?<! )[0-9][0-9])"
+    rf"|[0-3]?[0-9](?:st|nd|rd|th|ère|er|ro|º|°|\.)?(?: of| de| d')?[ /.-]?(?:{_NAMES})\.?(?: del?|,)?[ /.-]?"
+    rf"(?:{_YEAR}|(?<=[/.-])[0-9][0-9])"
+    rf"|[0-3]?[0-9]\.? (?-i:{_NUMERALS.upper()})\.? {_YEAR}"
+    rf"|(?:{_NAMES})\.?[ -][0-3]?[0-9](?:st|nd|rd|th)?,?[ -]{_YEAR})(?![0-9])"
 )
 """A pattern for a whole date, to be used with `re.IGNORECASE`; it names the groups `first` and `last`."""
 
@@ -81,8 +97,8 @@ def shift_date(text: str, days: int) -> str:
     if name.isdigit():
         written["m"] = _number(new.month, name, True)
     else:
-        names = next(names for names in _MONTHS if name.lower() in names.split() or names == "sept").split()
-        month = names[new.month - 1] if len(names) == 12 else _MONTHS[5].split()[new.month - 1]
+        names = next((names for names in _MONTHS if name.lower() in names.split()), _MONTHS[0])
+        month = names.split()[new.month - 1]
         written["m"] = month.upper() if name.isupper() else month.title() if name[0].isupper() else month
     for part, match in sorted(of.items(), key=lambda item: -item[1].start()):
         text = text[: match.start()] + written[part] + text[match.end() :]

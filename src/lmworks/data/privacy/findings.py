@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
 
 from lmworks.lazy import pa, pc
 
 Kind = Literal[
-    "email", "phone", "card", "iban", "national_id", "ip", "secret", "record_number", "birth_date", "date", "person",
-    "place", "organisation", "address",
+    "email", "phone", "card", "iban", "national_id", "passport", "driving_licence", "vehicle", "imei", "ip", "secret",
+    "record_number", "birth_date", "date", "person", "place", "organisation", "address",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -46,7 +46,10 @@ Detect = Callable[[str], Iterable[Finding]]
 
 @dataclass(frozen=True, eq=False)  # compared by identity: it is looked up for every text
 class Trigger:
-    """What a text must hold before a detector is worth running, and how far around it the detector looks."""
+    """What a text must hold before a detector is worth running, and how far around it the detector looks.
+
+    With words and a pattern the text must have one of the words, and the detector looks around the pattern.
+    """
 
     pattern: re.Pattern[str] | None = None
     words: tuple[str, ...] = ()
@@ -54,22 +57,25 @@ class Trigger:
     exact: bool = False
     """Whether words are found only as they are written."""
     reach: int = REACH
+    probe: str = ""
+    """What every text with the pattern matches, in the syntax of RE2, which has no lookarounds; else the pattern."""
+    needs: str = ""
+    """What every such text matches besides, in that syntax: many triggers share it, and it is looked for but once."""
 
-    def may_fire(self, texts: Any) -> list[bool]:
-        """Whether each of many texts (a pyarrow string array) may have one of the words: RE2 reads a text but once."""
-        words = "|".join(map(re.escape, self.words))
-        found: list[bool] = pc.match_substring_regex(texts, words, ignore_case=not self.exact).to_pylist()
-        return found
+    def probes(self) -> tuple[tuple[str, bool], ...]:
+        """What a text must match, in the syntax of RE2, and whether in any case; what is asked of most texts first."""
+        words = (("|".join(map(re.escape, self.words)), not self.exact),) if self.words else ()
+        pattern = ((self.probe or self.pattern.pattern, False),) if self.pattern else ()
+        return (*(((self.needs, False),) if self.needs else ()), *pattern, *words)
 
-    def fires(self, text: Searched) -> bool:
-        """Whether the text has the trigger anywhere: one call for most texts."""
-        if self.pattern:
-            return self.pattern.search(text.text) is not None
+    def has_word(self, text: Searched) -> bool:
+        """Whether the text has one of the words, if any is asked for."""
         searched = text.text if self.exact else text.lower
-        return any(map(searched.__contains__, self.words))
+        return not self.words or any(map(searched.__contains__, self.words))
 
-    def windows(self, text: Searched) -> Iterator[tuple[int, int]]:
+    def windows(self, text: Searched) -> list[tuple[int, int]]:
         """Stretches around each place that has the trigger, from white space to white space, without overlaps."""
+        windows: list[tuple[int, int]] = []
         start = end = -1
         for first, last in self._places(text):
             if last <= end - self.reach:
@@ -79,10 +85,9 @@ class Trigger:
                 end = max(end, right)
                 continue
             if end >= 0:
-                yield start, end
+                windows.append((start, end))
             start, end = left, right
-        if end >= 0:
-            yield start, end
+        return [*windows, (start, end)] if end >= 0 else windows
 
     def _places(self, text: Searched) -> Iterator[tuple[int, int]]:
         if self.pattern:
@@ -98,7 +103,7 @@ def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
         place = text.find(word, place + len(word))
 
 
-DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/-]{0,3}[0-9]){6,}"))
+DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/–-]{0,3}[0-9]){6,}"), needs="[0-9]{2}")
 """A number long enough for a telephone's."""
 
 
@@ -154,6 +159,15 @@ class Pattern:
                 position = match.start() + 1
 
 
+def named(words: str, anywhere: str = "") -> re.Pattern[str]:
+    """Whole words in any case, also as parts of a name such as `phone_number` or `phoneNumber`.
+
+    Those of `anywhere` may stand in others: Chinese and Korean put no space between words.
+    """
+    whole = rf"(?<![^\W_])(?i:{words})(?![^\W_A-Z])"
+    return re.compile(f"{whole}|{anywhere}" if anywhere else whole)
+
+
 def near(context: re.Pattern[str], text: str, start: int, end: int) -> bool:
     """Whether a word of `context` stands shortly before, or right after."""
     before, after = text[max(0, start - CONTEXT_BEFORE) : start], text[end : end + CONTEXT_AFTER]
@@ -175,29 +189,55 @@ class Function:
 Detector = Pattern | Function
 
 
+def sharing(detectors: Sequence[Detector]) -> tuple[Detector, ...]:
+    """The same detectors, for whose triggers, which few texts have, a text is searched at once."""
+    union = "|".join(f"(?:{'(?i)' if case else ''}{probe})" for probe, case in _first_probes(detectors))
+    return tuple(replace(each, trigger=replace(each.trigger, needs=union)) for each in detectors)
+
+
+def _first_probes(detectors: Sequence[Detector]) -> list[tuple[str, bool]]:
+    return list({detector.trigger.probes()[-1]: None for detector in detectors})
+
+
 def worth_running(texts: Sequence[str], detectors: Sequence[Detector]) -> list[list[Detector]]:
-    """For each text the detectors without the others, of whose trigger's words it has none."""
+    """For each text the detectors without those whose trigger it does not have.
+
+    RE2 reads all texts at once, for each probe those that the one before it has left.
+    """
     array = pa.array(texts, pa.string())
-    triggers = {detector.trigger: None for detector in detectors if detector.trigger.words}
-    fires = {trigger: trigger.may_fire(array) for trigger in triggers}
-    always = [True] * len(texts)
-    columns = [fires.get(detector.trigger, always) for detector in detectors]
-    return [
-        [detector for detector, column in zip(detectors, columns, strict=True) if column[number]]
-        for number in range(len(texts))
-    ]
+    left: dict[tuple[tuple[str, bool], ...], Any] = {(): pa.array(range(len(texts)), pa.int64())}
+    some: dict[tuple[tuple[str, bool], ...], Any] = {(): array}
+
+    def matching(probes: tuple[tuple[str, bool], ...]) -> Any:
+        if probes not in left:
+            before, (pattern, any_case) = probes[:-1], probes[-1]
+            numbers = matching(before)
+            if before not in some:
+                some[before] = array.take(numbers)
+            found = pc.match_substring_regex(some[before], pattern, ignore_case=any_case)
+            left[probes] = numbers.filter(found)
+        return left[probes]
+
+    chosen: list[list[Detector]] = [[] for _ in texts]
+    for detector in detectors:
+        for number in matching(detector.trigger.probes()).to_pylist():
+            chosen[number].append(detector)
+    return chosen
 
 
 def scan(text: str, detectors: Sequence[Detector], guessed: Sequence[Finding] = ()) -> list[Finding]:
     """Everything that the detectors find and what a model found, in order and without overlaps."""
     searched = Searched(text)
-    windows: dict[Trigger, list[tuple[int, int]]] = {}
+    windows: dict[object, list[tuple[int, int]]] = {}
     found = [(len(detectors), finding) for finding in guessed]
     for rank, detector in enumerate(detectors):
-        stretches = windows.get(detector.trigger)
+        trigger = detector.trigger
+        if not trigger.has_word(searched):
+            continue
+        places = (trigger.pattern or (trigger.words, trigger.exact), trigger.reach)
+        stretches = windows.get(places)
         if stretches is None:
-            fires = detector.trigger.fires(searched)
-            stretches = windows[detector.trigger] = list(detector.trigger.windows(searched)) if fires else []
+            stretches = windows[places] = trigger.windows(searched)
         for left, right in stretches:
             for finding in detector(text[left:right]):
                 moved = finding._replace(start=finding.start + left, end=finding.end + left)

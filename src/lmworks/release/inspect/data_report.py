@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.anonymise import anonymise
+from lmworks.data.privacy.anonymise import DONE, anonymise
 from lmworks.data.privacy.findings import KINDS
 from lmworks.data.records import Documents, read_columns
 from lmworks.lazy import pc
@@ -141,15 +141,18 @@ def _member(first: str, key: str, texts: Mapping[str, str]) -> Change:
 
 
 def _personal(built: Built) -> Iterator[tuple[str, list[tuple[str, int, Figure | None]], list[Figure]]]:
-    """Step; kind, number found and recall on what was planted; figures of all kinds together."""
+    """Step; kind, number found and recall on templates of another author; the figures of all and of each country."""
     for step, artifact in built.artifacts.items():
         if artifact.stage == anonymise.name:
-            figures = {figure.name.removeprefix("recall of planted "): figure for figure in artifact.manifest.figures}
+            figures = {figure.name.removeprefix("recall of "): figure for figure in artifact.manifest.figures}
             counts: Counter[str] = Counter()
             for reason, count in artifact.manifest.counts.items():
-                counts[reason.partition(" ")[0]] += count
+                kind, _, done = reason.partition(" ")
+                counts[kind] += count if done in DONE.values() else 0
             kinds: list[tuple[str, int, Figure | None]] = [
-                (kind, counts[kind], figures.get(kind)) for kind in KINDS if counts[kind] or kind in figures
+                (kind, counts[kind], figures.get(kind))
+                for kind in dict.fromkeys([*KINDS, *counts])
+                if counts[kind] or kind in figures
             ]
             yield step, kinds, [figure for name, figure in figures.items() if name not in KINDS]
 

@@ -1,0 +1,171 @@
+"""Postal addresses of the United States, Great Britain, Germany, France and Spain, by street, number and postcode."""
+
+from __future__ import annotations
+
+import re
+
+from lmworks.data.privacy.findings import Detector, Pattern, Trigger
+
+_BREAK = r"(?:,? ?\n ?|, ?| )"
+"""Between the lines of an address, or where they were joined."""
+_UP = "A-ZÀ-ÖØ-Þ"
+_LETTERS = "A-Za-zÀ-ÖØ-öø-ÿœŒ"
+_WORD = rf"[{_UP}][{_LETTERS}'’.-]{{0,30}}"
+
+_STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|"
+    "ND|OH|OK|OR|PA|"
+    "RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC|PR|GU|VI|AA|AE|AP"
+)
+_STATE_NAMES = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|"
+    "Idaho|Illinois|Indiana|"
+    "Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|"
+    "Montana|Nebraska|"
+    "Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|"
+    "Oregon|Pennsylvania|"
+    "Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|"
+    "West Virginia|Wisconsin|Wyoming"
+)
+_US_SUFFIX = (
+    "Street|St|Avenue|Ave|Boulevard|Blvd|Road|Rd|Drive|Dr|Lane|Ln|Court|Ct|Place|Pl|Square|Sq|Terrace|"
+    "Ter|Trail|Trl|Parkway|"
+    "Pkwy|Circle|Cir|Highway|Hwy|Way|Loop|Alley|Aly|Plaza|Plz|Path|Pike|Row|Run|Crossing|Xing|Walk|Cove|"
+    "Cv|Broadway|Point|Pt"
+)
+_US_UNIT = rf"(?:{_BREAK}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Bldg|Rm|#)\.? ?#?[A-Za-z0-9-]{{1,6}})?"
+_US_STREET = (
+    rf"[0-9]{{1,6}}[A-Z]?(?:-[0-9]{{1,4}})? (?:[NSEW]{{1,2}}\.? |(?:North|South|East|West) )?"
+    rf"(?:(?:{_WORD}|[0-9]{{1,3}}(?:st|nd|rd|th)) ){{0,4}}?(?:(?:County Road|State Route|Route|Highway|Hwy|"
+    rf"FM|CR) [0-9]{{1,4}}|(?:{_US_SUFFIX})\.?(?: [NSEW]{{1,2}}\.?)?(?![{_LETTERS}]))"
+)
+_US_TOWN = rf"{_WORD}(?: {_WORD}){{0,3}},? ?(?:{_STATES}|{_STATE_NAMES})\.?,? [0-9]{{5}}(?:-[0-9]{{4}})?"
+US = re.compile(
+    rf"(?<![\w.,/-])(?:(?:{_US_STREET}{_US_UNIT}|P\.? ?O\.? ?Box [0-9]{{1,6}}|"
+    rf"[0-9]{{1,6}} (?:{_WORD} ){{0,3}}{_WORD}{_US_UNIT})"
+    rf"{_BREAK}{_US_TOWN}|{_US_STREET}{_US_UNIT}(?=[\s.,;:!?)\"'|<`]|"
+    rf"$)(?<!Way)(?<!Run)(?<!Walk)(?<!Point)(?<!Path)(?<!Row))(?![\w-])"
+)
+_GB_STREET = (
+    "Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Close|Cl|Drive|Dr|Gardens|Gdns|Grove|Gr|Crescent|Cres|Terrace|"
+    "Place|Pl|Court|Ct|Way|"
+    "Mews|Square|Sq|Hill|Park|Walk|Row|Rise|View|Green|Parade|Gate|Yard|Wharf|Broadway|Mount|Vale|Meadow|"
+    "Meadows|Croft|End"
+)
+_POSTCODE = r"[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][ABD-HJLNP-UW-Z]{2}"
+_GB_FLAT = rf"(?:(?:Flat|Apartment|Apt|Unit|Studio|Room|Suite)\.? [0-9A-Z]{{1,4}}{_BREAK})?"
+_GB_HOUSE = (
+    rf"(?:(?:The )?(?:{_WORD} ){{1,2}}(?:House|Cottage|Farm|Lodge|Barn|Court|Mansions|Hall|Villa|Mill|"
+    rf"Heights|Point|Tower),? ?\n? ?)"
+)
+GB = re.compile(
+    rf"(?<![\w./-])(?:{_GB_FLAT}(?:{_GB_HOUSE}?[0-9]{{1,4}}[A-Za-z]?(?:[-–/][0-9]{{1,4}}[A-Za-z]?)?,? |{_GB_HOUSE})"
+    rf"(?:{_WORD}(?:(?: (?:of|the|on|upon|in|le|and|under|by|de)){{1,2}} |{_BREAK})){{1,9}}?{_POSTCODE}(?![\w-])"
+    rf"|{_GB_FLAT}(?:{_GB_HOUSE}?[0-9]{{1,4}}[A-Za-z]? |"
+    rf"{_GB_HOUSE})(?:{_WORD} ){{1,3}}(?:{_GB_STREET})(?:, {_WORD}(?:[ -]{_WORD}){{0,2}})?(?![\w-]))"
+)
+_DE_ENDS = (
+    "[Bb]erg|[Gg]rund|[Bb]ach|[Hh]ang|[Ww]ald|[Ss]ee|[Tt]al|[Ff]eld|[Aa]nger|[Hh]of|[Tt]or|[Gg]raben|"
+    "[Rr]ain|[Ww]inkel|[Bb]runnen|[Mm]ühle|[Pp]ark|"
+    "[Bb]ühl|[Aa]cker|[Ww]iesen?|[Bb]rink|[Hh]olz|[Bb]usch|[Ee]ck|[Ss]tein|[Hh]orst|[Ww]erder|[Gg]arten|"
+    "[Gg]ärten|[Mm]arkt|[Pp]latz|[Uu]fer|[Bb]ahnhof|"
+    "[Kk]irche|[Ll]inden|[Ww]eiher|[Bb]rücke|[Dd]orf|[Dd]amm|[Ww]all|[Kk]amp|[Hh]eide"
+)
+_DE_STREET = (
+    rf"(?:(?:[{_UP}][{_LETTERS}.ß-]{{0,30}} ){{0,3}}(?!Stellplatz|Parkplatz|Sitzplatz|Arbeitsplatz|"
+    rf"Bahnhof [0-9]|Vorhof)[{_UP}][{_LETTERS}ß-]{{0,40}}(?:straße|strasse|str\.|weg|platz|allee|gasse|"
+    rf"ring|damm|ufer|"
+    r"hof|steig|graben|markt|chaussee|berg|park|stieg|twiete|kamp|feld|pfad|wall|tor|brücke|garten|bogen|"
+    r"zeile|straße|Straße|Str\.|Weg|Platz|Allee|Ring)"
+    rf"|(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Bei|Beim|Vor|Hinter)(?: (?:der|den|"
+    rf"dem))? (?:[{_UP}][a-zäöüß]{{2,20}} )?[{_UP}][a-zäöüß]{{0,20}}(?:{_DE_ENDS})"
+    r"|[A-Z][0-9]{1,2},)"
+)
+_DE_NUMBER = (
+    r" ?[0-9]{1,4}(?: ?[a-zA-Z](?![a-zA-Z]))?(?: ?[-–/] ?[0-9]{1,4} ?[a-z]?)?(?:, (?:EG|"
+    r"[0-9]{1,2}\. (?:OG|Stock|Etage)))?"
+)
+_DE_TOWN = (
+    rf"(?:D-)?[0-9]{{5}} [{_UP}][{_LETTERS}ß.-]{{1,30}}(?:(?:[ /-]| (?:am|an der|im|in|ob der|vor der|"
+    rf"bei) )\(?[{_UP}][{_LETTERS}ß.-]{{1,25}}\)?){{0,2}}"
+)
+DE = re.compile(
+    rf"(?<![\w/-])(?:{_DE_STREET}{_DE_NUMBER}(?:{_BREAK}{_DE_TOWN})?|"
+    rf"(?:{_WORD}[ß{_LETTERS}]{{0,30}} ){{1,3}}[0-9]{{1,4}} ?[a-z]?(?:,? ?\n ?|, ?){_DE_TOWN})(?![\w-])"
+)
+_FR_WAY = (
+    "rue|r\\.|avenue|av\\.?|ave|boulevard|bd\\.?|bld|blvd|place|pl\\.?|chemin|ch\\.|allée|allee|all\\.|"
+    "impasse|imp\\.?|quai|route|rte|cours|"
+    "square|passage|sentier|faubourg|fbg|villa|cité|résidence|lotissement|hameau|rond-point|esplanade|"
+    "promenade|ruelle|voie|montée|venelle"
+)
+_FR_WORD = (
+    rf"(?:(?:de la|de l['’]|de|du|des|d['’]|la|le|les|l['’]|à|en|sur|sous|et|aux|au|St|Ste) ?|"
+    rf"[{_UP}0-9][{_LETTERS}0-9'’.-]{{0,30}} ?)"
+)
+FR = re.compile(
+    rf"(?<![\w./-])(?:(?:Appt?|Apt|Bât|Bat|Esc|Étage|Résidence|Rés|"
+    rf"Lot)\.? [{_LETTERS}0-9 ]{{1,20}}, )?[0-9]{{1,4}}(?: ?(?:bis|ter|quater|"
+    rf"[A-D])(?![{_LETTERS}]))?,? (?i:{_FR_WAY}) "
+    rf"{_FR_WORD}{{1,8}}(?:,? ?(?i:bât|bat|bâtiment|esc|escalier|appt?|apt|étage|"
+    rf"rés)\.? [A-Z0-9]{{1,4}}(?![\w]))?(?:(?:{_BREAK}|(?<= ))(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|"
+    rf"sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}(?: CEDEX(?: [0-9]{{1,2}})?|"
+    rf" Cedex(?: [0-9]{{1,2}})?| [0-9]{{1,2}}e?)?)?(?<! )(?<!,)(?![\w-])"
+)
+_ES_WAY = (
+    r"Calle|C/|C\.|Cl\.?|Avenida|Avda\.?|Av\.?|Plaza|Pza\.?|Pl\.|Plz\.|Paseo|P\.?º|Pso\.|Camino|Cno\.|"
+    r"Ronda|Rda\.|Travesía|Trav\.|Carrer|Carretera|Ctra\.|Glorieta|Callejón|Rambla|"
+    r"Rúa|Gran Vía|Vía|Cuesta|Urbanización|Urb\.|Polígono|Alameda|Bulevar|Pasaje|Pje\.|Barrio|Acera"
+)
+_ES_WORD = rf"(?:(?:de las|de los|de la|del|de|la|las|los|el|y|i|d['’]) ?|[{_UP}0-9][{_LETTERS}0-9'’.-]{{0,30}} ?)"
+ES = re.compile(
+    rf"(?<![\w./-])(?:{_ES_WAY}|c/) ?(?:(?:de las|de los|de la|del|de|la|las|los|el|y|d['’]) |"
+    rf"{_WORD} ?){{1,6}}?,? ?(?:n\.?[º°o]\.? ?|nº ?|núm\.? ?|número |km )?(?:[0-9]{{1,4}}|s/n)(?: ?(?:bis|"
+    rf"[A-D])(?![{_LETTERS}]))?"
+    rf"(?:,? ?(?:-|–)? ?(?:[0-9]{{1,2}}\.?[ºª°]|bajo|ático|entlo\.?|piso [0-9]{{1,2}}|"
+    rf"portal [0-9A-Z]{{1,2}}|esc(?:alera|\.)? [0-9A-Z]{{1,2}}|planta [0-9]{{1,2}}"
+    rf"|[A-J](?![{_LETTERS}0-9])|izq(?:uierda|da|d)?\.?|izda\.?|dcha\.?|derecha|ctro\.?|centro|"
+    rf"puerta [0-9A-Z]{{1,2}}|pta\.? [0-9A-Z]{{1,2}})){{0,5}}"
+    rf"(?:{_BREAK}[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:de la|de las|de los|de|del|la|el|los|"
+    rf"las) ){_WORD}){{0,3}}(?:,? \({_WORD}(?: {_WORD}){{0,2}}\))?)?(?![\w-])"
+)
+
+NEEDS = "[0-9]"
+US_TRIGGER = Trigger(
+    re.compile(rf" (?:{_STATES}|{_STATE_NAMES})\.?,? [0-9]{{5}}|[0-9] [A-Z0-9][^\n,]{{0,50}} (?:{_US_SUFFIX})"),
+    reach=120,
+    needs=NEEDS,
+)
+GB_TRIGGER = Trigger(
+    re.compile(rf"{_POSTCODE}|(?:[0-9][A-Za-z]?|Court|House|Mansions|Lodge),? [A-Z][^\n,]{{1,40}} (?:{_GB_STREET})"),
+    reach=130,
+    needs=NEEDS,
+)
+DE_TRIGGER = Trigger(
+    re.compile(
+        r"[0-9][a-zA-Z]?(?:,? ?\n ?|, ?| )(?:D-)?[0-9]{5} [A-ZÄÖÜ]"
+        r"|(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|Straße|Str\.) [0-9]"
+        r"|(?:A[mn]|Auf|I[mn]|Zu[mr]|Unter)(?: de[rnm])? [A-ZÄÖÜ][^ \n]{2,30} [0-9]"
+    ),
+    reach=110,
+    needs=NEEDS,
+)
+FR_TRIGGER = Trigger(re.compile(rf"(?i)[0-9](?: ?(?:bis|ter|quater|[a-d]))?,? (?:{_FR_WAY}) "), reach=130, needs=NEEDS)
+ES_TRIGGER = Trigger(
+    re.compile(rf"(?:{_ES_WAY}|c/) ?[A-Za-zÀ-ÿ]"),
+    words=(
+        "calle", "c/", "carretera", "avda", "avenida", "plaza", "pza", "paseo", "camino", "ronda", "traves", "carrer",
+        "ctra", "glorieta", "rambla", "rúa", "vía", "cuesta", "urb", "av.", "alameda", "pasaje", "barrio", "p.º", "pº",
+        "acera", "c. ", "cl. ", "pl. ",
+    ),
+    reach=130,
+    needs=NEEDS,
+)  # fmt: skip
+
+ADDRESSES: tuple[Detector, ...] = (
+    Pattern("address", US_TRIGGER, US),
+    Pattern("address", GB_TRIGGER, GB),
+    Pattern("address", DE_TRIGGER, DE),
+    Pattern("address", FR_TRIGGER, FR),
+    Pattern("address", ES_TRIGGER, ES),
+)

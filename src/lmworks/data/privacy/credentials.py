@@ -1,0 +1,189 @@
+"""Secrets: keys of providers by their prefixes, what is assigned to a secret's name, and passwords told in prose."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from lmworks.data.privacy.findings import Finding, Trigger, named
+
+PREFIXES = Trigger(
+    words=(
+        "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "AIza",
+        "GOCSPX-", "ya29.", "k_live_", "k_test_", "whsec_", "sk-", "SG.", "npm_", "hf_", "eyJ", "earer ", "pypi-",
+        "dop_v1_", "hooks.slack.com/", "/api/webhooks/", "webhook.office.com/", ":AA",
+    ),
+    exact=True,
+    reach=400,
+)  # fmt: skip
+PROVIDER_KEY = re.compile(
+    r"(?<![A-Za-z0-9])(?P<value>(?:AKIA|ASIA)[0-9A-Z]{16}"
+    r"|gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}|glpat-[A-Za-z0-9_-]{20,64}"
+    r"|(?:xoxe\.)?xox[a-z]-[A-Za-z0-9%-]{10,250}|xapp-[0-9]-[A-Za-z0-9-]{10,250}"
+    r"|AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,64}|ya29\.[A-Za-z0-9_-]{20,250}"
+    r"|[srp]k_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/=]{16,100}"
+    r"|sk-(?:[a-z]{2,8}-){0,2}[A-Za-z0-9_-]{20,250}|SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,64}"
+    r"|npm_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30,64}|pypi-[A-Za-z0-9_-]{50,250}|dop_v1_[a-f0-9]{64}"
+    r"|eyJ[A-Za-z0-9_-]{8,300}\.eyJ[A-Za-z0-9_-]{8,600}(?:\.[A-Za-z0-9_-]{8,600})?"
+    r"|[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"
+    r"|https://hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/-]{8,200}"
+    r"|https://[a-z.]{0,20}discord(?:app)?\.com/api/webhooks/[A-Za-z0-9_/-]{20,200}"
+    r"|https://[a-z0-9-]{1,63}\.webhook\.office\.com/[A-Za-z0-9_/@-]{20,300}"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,600}=*)(?![A-Za-z0-9])"
+)
+"""Each provider's own form, as its documentation gives it."""
+PRIVATE_KEY = Trigger(words=("PRIVATE KEY",), exact=True, reach=8_500)
+PRIVATE_KEY_BLOCK = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|"
+    r"-(?!----)){0,8000}(?:-----END [A-Z0-9 ]{0,60}-----)?"
+)
+URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@\"'<>]{0,64}:(?P<value>[^\s/@\"'<>:${}]{3,100})@(?=[\w.-])")
+URLS = Trigger(re.compile(r"://[^\s/:@\"'<>]{0,64}:[^\s/@\"'<>]{3,100}@"))
+SECRETS = Trigger(words=("key", "token", "secret", "passw", "passphrase", "pwd", "credential"))
+SECRET_ASSIGNED = re.compile(
+    r"(?:key|token|secret|passwor[dt]|passwd|passphrase|pwd|credentials?|passwort)[\"']?"
+    r"(?:\s{0,3}(?:[:=]>?|is\b)\s{0,3}[\"']?(?P<value>[A-Za-z0-9+/_.~!@#$%^&*-]{8,200}={0,2})"
+    r"|\s[\"']?(?P<beside>[A-Za-z0-9+/_-]{16,200}={0,2})(?![\w(]))",
+    re.IGNORECASE,
+)
+
+
+def assigned_secret(text: str) -> Iterator[Finding]:
+    """What is given to a name such as `api_key` or `password`, or stands beside it, and looks drawn at random."""
+    for match in SECRET_ASSIGNED.finditer(text):
+        group = "value" if match["value"] else "beside"
+        if looks_random(match[group]):
+            yield Finding("secret", *match.span(group), match[group])
+
+
+CONSONANTS = re.compile("[bcdfghjklmnpqrstvwxz]{6}|[BCDFGHJKLMNPQRSTVWXZ]{6}")
+
+
+def looks_random(token: str) -> bool:
+    """Letters mixed with digits, and at least 3 bits a character, or all that so short a token can have but a little.
+
+    Words have few digits; paths and numbers have few kinds of characters. Letters alone are random where words have
+    vowels: the longest runs of English without one are of five letters ("lengths").
+    """
+    if len(token) >= 16 and token.isalpha() and token.isascii():
+        return CONSONANTS.search(token) is not None
+    if not (any(map(str.isdigit, token)) and any(map(str.isalpha, token))) or token.count("/") > 2:
+        return False
+    return _bits(token) >= min(3.0, math.log2(len(token)) - 0.75)
+
+
+def _bits(token: str) -> float:
+    """Shannon's entropy of a character."""
+    shares = [times / len(token) for times in Counter(token).values()]
+    return -sum(share * math.log2(share) for share in shares)
+
+
+FORTY = re.compile(r"(?<![A-Za-z0-9/+=_-])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=_-])")
+AWS = Trigger(
+    FORTY,
+    probe=r"[A-Za-z0-9/+]{40}",
+    needs="(?i)key|token|secret|cred|aws|passw|amazon",
+)
+AWS_WORDS = named(r"aws\w*|\w*secret\w*|\w*key\w*|\w*token\w*|\w*cred\w*|amazon|s3|bucket|passw\w*")
+
+
+def aws_secret(text: str) -> Iterator[Finding]:
+    """Forty random characters of base64 near a word that says what they are: an AWS secret key has no prefix."""
+    for match in FORTY.finditer(text):
+        kinds = (str.isupper, str.islower, str.isdigit)
+        random = all(any(map(kind, match[0])) for kind in kinds) and _bits(match[0]) >= 4
+        around = text[max(0, match.start() - 80) : match.start()] + " " + text[match.end() : match.end() + 60]
+        if random and AWS_WORDS.search(around):
+            yield Finding("secret", *match.span(), match[0])
+
+
+PASSWORD_WORDS = named(
+    r"passwords?|passwd|passphrase|passcode|pwd|pw|pass(?!-?n)|(?:temp|initial|wifi|user|db|root|admin|my|"
+    r"the)[_-]?(?:pass|pw|pwd)|"
+    r"\w*passwort\w*|\w*kennw[oö]rt\w*|losung\w*|wlan-?schlüssel|zugangsdaten|credentials?|creds|"
+    r"mots? de passe|mdp|(?:le|code|mot)? ?passe|code secret|code d'accès|identifiants|"
+    r"contraseñas?|contrasenas?|contra|claves?|clave_\w+|credenciales|senhas?|parola d'ordine|wachtwoord\w*|hasł[oae]"
+    r"|mot_de_passe\w*|wifi key|secret",
+    anywhere="密码|口令|비밀번호",
+)
+PASSWORDS = Trigger(
+    words=(
+        "passw", "passphrase", "passcode", "pw", "pass ", "pass:", "pass=", "passe", "kennw", "losung",
+        "schlüssel", "zugangsdaten", "credential", "creds", "mdp", "code secret", "code d'accès", "identifiants",
+        "contrase", "contra ", "contra:", "clave", "credenciales", "senha", "parola d'ordine", "wachtwoord",
+        "hasł", "wifi key", "secret ", "密码", "口令", "비밀번호",
+    )
+)  # fmt: skip
+TOKEN = re.compile(r"(?:^|(?<=[\"'«“„`*>])|(?<=[\s:=(|,;]))[^\s\"'«»“”„`<>|,;()\[\]{}]{5,64}")
+PASSWORD_REACH, PASSWORD_BEFORE, RIGHT_BESIDE = 60, 50, 14
+TOLD = re.compile(
+    r"(?i)(?:[:=]|(?<![^\W_])(?:is|was|ist|war|lautet|est|étant|était|es|era|sea|é|now|jetzt|to|als))[ \"'`]{1,3}$"
+)
+"""Words right before what they tell."""
+FEW_DIGITS = re.compile(r"[A-Za-z]+[-_.]?[0-9]{1,2}")
+NAMED_WITH_DIGITS = re.compile(
+    r"(?i)(?:[a-z]{0,6}(?:sha|md|utf|base|crypt|pbkdf|oauth|pkcs|rfc|ipv|http|aes|ntlm|iso|tls|ssl|des|"
+    r"argon|win|python|x|v|s|ec|"
+    r"p|rsa|int|uint|float|str|arg|param|value|key|user|test|step|line|page|option|item|field|col|row|"
+    r"http|h|fig|table|id|"
+    r"level|part|chapter|section|version|type|class|area|port|case|phase|mp|usb|log|web|db|host|node|"
+    r"server|room|floor|gate)"
+    r"[-_.]?[0-9]{1,4}(?:[-_.][a-z0-9.]{1,10})*|[0-9]+(?:st|nd|rd|th|[a-z]{1,3})|[0-9]+(?:[-.:/][0-9a-z]+)+)"
+)
+"""What has letters and digits but is no password: names of methods and versions, ordinals, dates, sizes."""
+
+
+def passwords(text: str) -> Iterator[Finding]:
+    """Words that look like a password near one that says so: "das Passwort lautet Sommer!2024"."""
+    for match in PASSWORD_WORDS.finditer(text):
+        start, place = max(0, match.start() - PASSWORD_BEFORE), match.end()
+        behind = TOKEN.finditer(text, place, min(len(text), place + PASSWORD_REACH + 64))
+        told = next((token for token in behind if _told(text, token, token.start() - place)), None)
+        before = () if told else TOKEN.finditer(text, start, match.start())
+        for token in [told] if told else [each for each in before if _told(text, each, match.start() - each.end())]:
+            value = token[0].rstrip(".:*") or token[0]
+            yield Finding("secret", token.start(), token.start() + len(value), value)
+
+
+def _told(text: str, token: re.Match[str], distance: int) -> bool:
+    """Whether a word may be the password that another word tells of, so many characters away."""
+    start, end = token.span()
+    called = text[end : end + 1] in ("(", "[") or (text[start - 1 : start] == "(" and text[end : end + 1] in (",", "["))
+    beside = distance <= RIGHT_BESIDE or TOLD.search(text, max(0, start - 10), start) is not None
+    return distance <= PASSWORD_REACH and not called and like_a_password(token[0], beside)
+
+
+def like_a_password(token: str, beside: bool = True) -> bool:
+    """Letters with digits, or with signs that stand in no word, and nothing that a program or a version is made of.
+
+    Further away from the word that tells of it, a name with one or two digits is none.
+    """
+    token = token.strip("*_").rstrip(".:?!")
+    if len(token) < 5 or any(part in token for part in ("://", "::", "->", "==", "\\", "@", "...", "--")):
+        return "@" in token and "." not in token and any(map(str.isdigit, token)) and any(map(str.isalpha, token))
+    if token.isalpha() and token.isascii():
+        return beside and _drawn_letters(token)
+    letters, digits = sum(map(str.isalpha, token)), sum(map(str.isdigit, token))
+    signs = sum(character in "!#$%^&*?+~§€" for character in token)
+    if not letters or not (digits or signs):
+        return False
+    if (
+        token.count("/") > 1
+        or token[0] in "$%-/.&#"
+        or token[-1] in ":=/"
+        or token[:-1].isdigit()
+        or "=" in token
+        or "{" in token
+    ):
+        return False
+    if signs and letters >= 3:
+        return bool(digits) or token[0].isalnum()
+    return letters >= 3 and not NAMED_WITH_DIGITS.fullmatch(token) and (beside or not FEW_DIGITS.fullmatch(token))
+
+
+def _drawn_letters(token: str) -> bool:
+    """Whether letters change case as in no word and no name of a program."""
+    pieces = re.findall("[A-Z]*[a-z]*", token)[:-1]
+    return len(token) >= 8 and len(pieces) >= 4 and sum(len(piece) < 3 for piece in pieces) >= 2

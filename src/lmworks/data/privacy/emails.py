@@ -1,0 +1,76 @@
+"""E-mail addresses, plain and as people write them to hide them from machines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lmworks.data.privacy.findings import CONTEXT_BEFORE, Finding, Trigger, named
+
+AT = Trigger(re.compile(r"@(?<=\w@)[\w-]"), probe="@")
+EMAIL = re.compile(
+    r"(?<![\w%+-])[\w%+-]{1,64}(?:[.'][\w%+-]{1,64}){0,8}(?<!\bgit)@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?!\w)"
+)
+_WORDS = r"at|ät|arroba|arobase|chez|chiocciola|klammeraffe|apenstaartje|małpa|malpa"
+_DOTS = r"dot|d0t|punkt|point|punto|ponto|punt|kropka|pkt"
+_OPEN, _CLOSE = r"[\[({<|*~]{1,2}", r"[\])}>|*~]{1,2}"
+_BRACKETED_AT = (
+    rf"(?: {{0,2}}{_OPEN} ?(?i:{_WORDS}|@) ?{_CLOSE} {{0,2}}| [-_](?i:{_WORDS})[-_] |&#0*64;|&commat;|\\u0040)"
+)
+_SPOKEN_AT = rf" (?i:{_WORDS}) "
+_BRACKETED_DOT = rf"(?: {{0,2}}{_OPEN} ?(?i:{_DOTS}|\.) ?{_CLOSE} {{0,2}}| [-_](?i:{_DOTS})[-_] |&#46;)"
+_SPOKEN_DOT = rf" (?:(?i:{_DOTS})|\.) "
+_ANY_DOT = rf"(?:{_BRACKETED_DOT}|{_SPOKEN_DOT}|\.)"
+_NAME = rf"(?<![\w.+-])[\w+-]{{1,64}}(?:{_ANY_DOT}[\w+-]{{1,64}}){{0,3}}"
+_HOST = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_LAST = r"[A-Za-z]{2,12}(?!\w)"
+_COMMON_ENDS = "(?:com|org|net|edu|gov|info|eu|io|co|de|fr|es|it|pl|nl|uk|ch|at|be|pt|br|in|cn|us|ca|au|mx|se|dk)"
+_COMMON = rf"{_COMMON_ENDS}(?!\w)"
+BRACKETED = re.compile(rf"{_NAME}{_BRACKETED_AT}(?:{_HOST}{_ANY_DOT}){{1,4}}{_LAST}")
+"""jane (at) example.org, jane [at] example [dot] org."""
+SPOKEN = re.compile(rf"{_NAME}{_SPOKEN_AT}(?:{_HOST}(?:{_BRACKETED_DOT}|{_SPOKEN_DOT})){{1,4}}{_LAST}")
+"""jane at example dot org."""
+DOT_HIDDEN = re.compile(
+    rf"{_NAME}@(?=[\w.-]{{1,100}}(?:{_BRACKETED_DOT}|{_SPOKEN_DOT}))(?:{_HOST}{_ANY_DOT}){{1,4}}{_LAST}"
+    rf"|{_NAME}(?: @ ?|@ )(?:{_HOST}{_ANY_DOT}){{1,4}}{_COMMON}"
+)
+"""jane@example[dot]org, jane @ example.org."""
+HYPHENED = re.compile(
+    rf"(?<![\w.+-])[^\W_]+(?:[._][^\W_]+){{0,3}}(?:_(?i:at)_|-(?i:at)-)(?:[^\W_][a-z0-9-]{{0,62}}\.){{1,4}}{_COMMON}"
+)
+"""jane_at_example.org."""
+HALF = re.compile(rf"{_NAME} (?i:at) (?:{_HOST}\.){{1,4}}{_COMMON}")
+"""jane.doe at example.org: an address only where the words before it say so."""
+MAIL_WORDS = named(
+    r"e-?mail\w*|mail\w*|courriel\w*|correo\w*|write|reach|contact\w*|kontakt\w*|schreib\w*|écri\w*|"
+    r"escri\w*|scriv\w*|"
+    r"address|adresse|adres\w*|posta|feedback|remarques|poczt\w*|author|maintainer"
+)
+OBFUSCATED = Trigger(
+    re.compile(
+        rf"(?i)[\[({{<|*~ ][ _-]?(?:{_WORDS}|@)[ _-]?[\])}}>|*~ ] ?[^ \n]{{1,64}}(?: ?[\[({{<|*~]|"
+        rf" [_-]?(?:{_DOTS}|\.)[_-]? |\.{_COMMON_ENDS})"
+        rf"|&#0*64;|&commat;|\\u0040|[a-z0-9]@ [a-z0-9-]+\.[a-z]|@[a-z0-9.-]+(?: ?[\[({{<|*~] ?|"
+        rf" [_-]?)(?:{_DOTS}|\.)(?: ?[\])}}>|*~]|[_-]? )"
+        rf"|[_-]at[_-][a-z0-9-]+\.{_COMMON_ENDS}"
+    ),
+    reach=120,
+)
+_PLAIN_AT = re.compile(rf"{_BRACKETED_AT}|{_SPOKEN_AT}| ?@ ?|[_-](?i:at)[_-]")
+_PLAIN_DOT = re.compile(f"{_BRACKETED_DOT}|{_SPOKEN_DOT}")
+
+
+def plain_email(value: str) -> str:
+    """The address itself: `jane [at] example [dot] org` is jane@example.org."""
+    return _PLAIN_DOT.sub(".", _PLAIN_AT.sub("@", value, count=1))
+
+
+def obfuscated_emails(text: str) -> Iterator[Finding]:
+    """Addresses whose @ or dots are written otherwise."""
+    for pattern in (BRACKETED, SPOKEN, DOT_HIDDEN, HYPHENED, HALF):
+        for match in pattern.finditer(text):
+            if pattern is HALF:
+                before = text[max(0, match.start() - CONTEXT_BEFORE) : match.start()]
+                if not ("." in match[0].split(" ")[0] or MAIL_WORDS.search(before)):
+                    continue
+            yield Finding("email", *match.span(), match[0])

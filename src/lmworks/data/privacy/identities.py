@@ -1,0 +1,369 @@
+"""Numbers that a state, an employer, a hospital or a maker gave to one person or thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from lmworks.data.privacy import checksums
+from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Kind, Pattern, Trigger, named, near
+
+LATIN = "0-9A-Za-z_À-ɏ"
+BEFORE, AFTER = rf"(?<![{LATIN}-])(?<![0-9][.,])", rf"(?![{LATIN}-]|[.,][0-9])"
+TWO = "[0-9]{2}"
+"""What stands in every text with a number of this page."""
+MANY_DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/–-]{0,3}[0-9AB]){9,}"), needs=TWO)
+CODES = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"), probe="[A-Za-z]{2}[0-9]{2}", needs=TWO)
+
+
+def number(pattern: str) -> re.Pattern[str]:
+    """A number that is no part of a longer word or number."""
+    return re.compile(f"{BEFORE}(?:{pattern}){AFTER}")
+
+
+def beside(words: tuple[str, ...]) -> Trigger:
+    """Runs of digits in a text that has one of the words."""
+    return Trigger(DIGITS.pattern, words, needs=TWO)
+
+
+def form(pattern: str, words: tuple[str, ...] = (), probe: str = "") -> Trigger:
+    """A form that few other things have."""
+    return Trigger(re.compile(pattern), words, probe=probe, needs=TWO)
+
+
+def national(
+    trigger: Trigger, pattern: str, check: Callable[[str], bool], context: re.Pattern[str] | None = None
+) -> Pattern:
+    """A national number; one whose check is weak needs a word that names it."""
+    return Pattern("national_id", trigger, number(pattern), check, context)
+
+
+POLISH = "[ąęłńśźżĄĘŁŃŚŹŻ]"
+PORTUGUESE = (
+    r"(?<![^\W_])(?i:não|para|com|uma?|seu|meu|minha|cliente|titular|nota|pix|aluno|contribuinte|"
+    r"cadastro)(?![^\W_])|[ãõç]"
+)
+HANGUL, HAN = "[가-힣]", "[\u4e00-\u9fff]"
+US_WORDS = named(
+    r"ssn|ss|ss[# ]?(?:no|number|n)?|soc(?:ial)?\.? ?[_-]?sec(?:urity)?|socials?|tin|itin|taxpayer|tax id\w*"
+)
+NATIONAL: tuple[Pattern, ...] = (
+    national(form("-[0-9]{2}-[0-9]{4}"), "[0-9]{3}-[0-9]{2}-[0-9]{4}", checksums.us_ssn),
+    national(
+        beside(("ssn", "soc", "ss no", "ss#", "ss ", "tin", "tax")),
+        "[0-9]{3}[ .–]?[0-9]{2}[ .–]?[0-9]{4}",
+        checksums.us_ssn,
+        US_WORDS,
+    ),
+    national(
+        beside(("nhs", "health service", "gp ", "patient", "clinic", "surgery")),
+        "[0-9]{3}[ .-]?[0-9]{3}[ .-]?[0-9]{4}",
+        checksums.uk_nhs,
+        named(r"nhs\w*|health service|patients?|gp|clinic|surgery|summary care"),
+    ),
+    national(
+        form("[A-Za-z][ -]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?[A-Da-d]"),
+        "[A-Za-z]{2}[ -]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?[A-Da-d]",
+        checksums.uk_nino,
+    ),
+    national(MANY_DIGITS, "[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}", checksums.de_tax_id),
+    national(
+        beside(("steuer", "idnr", "id-nr", "identifikation", "tax id", "stid", "st-id", "tin", "finanzamt")),
+        "[0-9](?:[ ./-]{0,2}[0-9]){10}",
+        checksums.de_tax_id,
+        named(r"steuer\w*|st-?id|id-?nr|identifikation\w*|tax\w*|tin|finanzamt"),
+    ),
+    national(
+        form(r"[0-9]{2}[ ./-]?[A-Za-z][ ./-]?[0-9]{2} ?[0-9]"),
+        "[0-9]{2}[ ./-]?(?:[0-9]{6}|[0-9]{2} [0-9]{2} [0-9]{2})[ ./-]?[A-Za-z][ ./-]?(?:[0-9]{3}|[0-9]{2} [0-9])",
+        checksums.de_pension,
+    ),
+    national(
+        MANY_DIGITS,
+        "[0-9][ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?[0-9][0-9ABab][ .-]?[0-9]{3}[ .-]?[0-9]{3}[ ./-]{0,3}(?:clé "
+        "?)?[0-9]{2}",
+        checksums.fr_insee,
+    ),
+    national(
+        beside(("sécu", "secu", "nir", "insee", "vitale", "assur", "n° ss", "immatriculation", "caf", "cpam", "ameli")),
+        "[12][ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?[0-9][0-9ABab][ .-]?[0-9]{3}[ .-]?[0-9]{3}",
+        checksums.fr_insee_short,
+        named(r"sécu\w*|secu\w*|nir|insee|vitale|assur\w*|n° ss|immatriculation|caf|cpam|ameli"),
+    ),
+    national(
+        form("[0-9]{3}[ .]?[0-9]{3}[ .-]{0,2}[A-Za-z]"),
+        r"[0-9]{2}(?P<dot>[. ]?)[0-9]{3}(?P=dot)[0-9]{3}[ .-]{0,2}[A-Za-z]|"
+        r"[XYZxyz][ .-]?[0-9](?P<stop>[. ]?)[0-9]{3}(?P=stop)[0-9]{3}[ .-]{0,2}[A-Za-z]",
+        checksums.es_dni,
+    ),
+    national(
+        form("[A-Za-z] ?[0-9L-V]{2} ?[A-EHLMPR-Ta-ehlmpr-t] ?[0-9L-V]{2} ?[A-Za-z] ?[0-9L-V]{3} ?[A-Za-z]"),
+        "[A-Za-z]{3} ?[A-Za-z]{3} ?[0-9A-Za-z]{2} ?[A-Za-z] ?[0-9A-Za-z]{2} ?[A-Za-z] ?[0-9A-Za-z]{3} ?[A-Za-z]",
+        checksums.it_codice_fiscale,
+    ),
+    national(
+        beside(("bsn", "burgerservice", "sofi", "persoonsnummer", "cliëntnummer")),
+        "[0-9]{3}[. -]?[0-9]{3}[. -]?[0-9]{3}|[0-9]{4}[. -][0-9]{2}[. -][0-9]{3}",
+        checksums.nl_bsn,
+        named(r"bsn\w*|burgerservice\w*|sofi\w*|persoonsnummer"),
+    ),
+    national(MANY_DIGITS, "[0-9]{6}[ -]?[0-9]{5}", checksums.pl_pesel, re.compile(rf"(?i:pesel|ewu)|{POLISH}")),
+    national(form("756[ .-]?[0-9]{4}"), r"756[ .-]?[0-9]{4}[ .-]?[0-9]{4}[ .-]?[0-9]{2}", checksums.ch_ahv),
+    national(
+        form("[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/. ]?[0-9]{2}|[0-9]{9}-[0-9]{2}"),
+        "[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/. ][0-9]{2}|[0-9]{9}-[0-9]{2}",
+        checksums.br_cpf,
+    ),
+    national(
+        MANY_DIGITS,
+        "[0-9]{3}[. -]?[0-9]{3}[. -]?[0-9]{3}[. /-]?[0-9]{2}",
+        checksums.br_cpf,
+        re.compile(f"(?i:cpf|pessoa física)|{PORTUGUESE}"),
+    ),
+    national(MANY_DIGITS, "[0-9]{6}[ -]?[0-9]{8}[ -]?[0-9]{3}[0-9Xx]", checksums.cn_resident_id),
+    national(
+        MANY_DIGITS,
+        "[0-9]{2}[0-9]{4}-[0-9]{7}",
+        checksums.kr_rrn,
+    ),
+    national(
+        MANY_DIGITS,
+        "[0-9]{6}[ -]?[0-9]{7}",
+        checksums.kr_rrn,
+        re.compile(rf"(?i:resident registration|rrn\b)|{HANGUL}"),
+    ),
+    national(
+        beside(("aadhaar", "aadhar", "adhaar", "adhar", "uid", "kyc", "आधार")),
+        "[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}",
+        checksums.in_aadhaar,
+        named(r"aadhaar\w*|aadhar\w*|adhaar\w*|adhar\w*|uid(?:ai)?|e-?kyc|kyc", anywhere="आधार"),
+    ),
+    national(
+        form("[A-Z]{5}[0-9]{4}[A-Z]|[a-z]{5}[0-9]{4}[a-z]"),
+        "[A-Z]{5}[0-9]{4}[A-Z]|[a-z]{5}[0-9]{4}[a-z]",
+        checksums.in_pan,
+    ),
+    national(form("[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}"), "[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[A-Z0-9][0-9]", checksums.mx_curp),
+    national(
+        Trigger(DIGITS.pattern, words=("SIN", "ocial insurance", "ocial Insurance"), exact=True, needs=TWO),
+        "[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{3}",
+        checksums.ca_sin,
+        re.compile(r"\bSIN\b|(?i:social insurance)"),
+    ),
+)
+
+ID_TRIGGER = Trigger(
+    re.compile("[0-9](?:[ .-]?[0-9]){5,}"),
+    needs=TWO,
+    words=(
+        "ssn", "social sec", "soc. sec", "soc sec", "national i", "nat. ins", "nat_ins", "nino", "nhs", "dni",
+        "nie", "nif", "codice fisc", "bsn", "burgerserv", "pesel", "cpf", "social insu", "personnummer", "aadhaar",
+        "adhaar", "insee", "curp", "nric", "steuer", "sozialvers", "rentenvers", "versicherungsn", "vsnr", "sécu",
+        "identi", "id card", "tax", "health service", "sofi", "ahv", "avs", "身份证", "证件号", "주민",
+    )
+)  # fmt: skip
+LABELLED = re.compile(
+    r"(?<![^\W_])(?:(?:ssn|social[ _]security|soc\.?[ _]sec\.?|national[ _]insurance|nat\.?[ _]ins\.?|"
+    r"nino|nhs|dni|nie|nif"
+    r"|codice[ _]fiscale|bsn|burgerservicenummer|pesel|cpf|social insurance|personnummer|aadhaar|adhaar|"
+    r"insee|curp|nric"
+    r"|steuer-?id(?:nr)?|steuernummer|sozialversicherungsnummer|sv-nummer|rentenversicherungsnummer|vsnr"
+    r"|(?:numéro de |n° de )?sécurité sociale|ahv|avs)(?: card)?"
+    r"|(?:national[ _]id|identity|id card|identification|tax(?:payer)?(?: file| id)?)"
+    r"(?=(?: card)?(?: (?:no|nr|num|number)\b|[ \"]{0,2}[:=]| id\b| [0-9])))"
+    r"(?:[ _-]?(?:no|nr|num|number|id|nº|n°|#)(?![^\W_]))?\.?(?: (?:is|was|ist|lautet|est|es|é|"
+    r"è))?[\"']?[ \t]{0,2}[:=#]?[ \t\"']{0,3}"
+    r"(?P<value>(?-i:[A-Z]{0,2}) ?[0-9](?:[ .-]?[0-9]){5,13}(?: ?(?-i:[A-Z]))?)(?!\w|-[0-9])"
+    r"|(?:身份证号?码?|证件号码?|公民身份号码|주민등록번호|주민번호)[^0-9\n]{0,8}(?P<other>[0-9]{6}-?[0-9]{7,11}[0-9Xx]?)",
+    re.IGNORECASE,
+)
+YEARS = re.compile(r"(?:1[89]|20)[0-9]{2}[ -](?:1[89]|20)[0-9]{2}$")
+
+
+def labelled_ids(text: str) -> Iterator[Finding]:
+    """Numbers right behind the name of a personal number, whether or not their check fits: a slip is no disguise."""
+    lower = text.lower()
+    if not any(map(lower.__contains__, ID_TRIGGER.words)):
+        return  # a stretch around a number in a text that has the word elsewhere
+    for match in LABELLED.finditer(text):
+        group = "value" if match["value"] else "other"
+        if not YEARS.match(match[group]):
+            yield Finding("national_id", *match.span(group), match[group])
+
+
+class Labelled:
+    """Numbers without a check of their own, right behind or before words that say what they are.
+
+    Between them may stand so many characters that are no digits; `value` must have digits.
+    """
+
+    def __init__(self, kind: Kind, words: re.Pattern[str], value: str, between: int = 40, after: int = 22) -> None:
+        self.kind, self.words, self.between, self.after = kind, words, between, after
+        self.value = number(f"(?=[A-Za-z./-]{{0,14}}[0-9])(?:{value})")
+
+    def __call__(self, text: str) -> Iterator[Finding]:
+        for word in self.words.finditer(text):
+            place = word.end()
+            behind = self.value.search(text, place, min(len(text), place + self.between + 40))
+            if (
+                behind
+                and behind.start() - place <= self.between
+                and not re.search("[0-9]", text[place : behind.start()])
+            ):
+                yield Finding(self.kind, *behind.span(), behind[0])
+                if more := AND_ANOTHER.match(text, behind.end()):
+                    second = self.value.match(text, more.end())
+                    if second:
+                        yield Finding(self.kind, *second.span(), second[0])
+                continue
+            start = max(0, word.start() - self.after - 30)
+            for before in self.value.finditer(text, start, word.start()):
+                gap = text[before.end() : word.start()]
+                if len(gap) <= self.after and not re.search("[0-9\n;]", gap):
+                    yield Finding(self.kind, *before.span(), before[0])
+
+
+AND_ANOTHER = re.compile(r"(?:,|,? (?:and|und|et|y|e|i|or))? ")
+
+PASSPORT = Trigger(
+    needs="[0-9]",
+    words=(
+        "passport", "passnummer", "passnr", "pass-nr", "pass ", "pass:", "pässe", "passeport", "pasaporte",
+        "passaporto", "passaporte", "paszport", "paspoort", "ppt no", "ppt_no", "travel document", "reisedokument",
+        "护照", "여권", "パスポート",
+    )
+)  # fmt: skip
+PASSPORT_WORDS = named(
+    r"passports?\w*|reisep[aä]ss\w*|pass(?:nummern?|nr)?|pass-nr|passeports?\w*|pasaportes?|"
+    r"passaport[oei]\w*|paszport\w*|"
+    r"paspoort\w*|ppt|travel document|reisedokument",
+    anywhere="护照|여권|パスポート",
+)
+PASSPORT_NUMBER = (
+    r"[A-Z]{1,2}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{9}[A-Z]?|[0-9]{2}[ ]?[A-Z]{2}[ ]?[0-9]{5}|[0-9]{8}"
+    r"|(?=[A-Z]{0,9}[0-9])[CFGHJKL][CFGHJKLMNPRTVWXYZ0-9]{8}[0-9]?D?|[0-9]{3} [0-9]{3} [0-9]{3}"
+)
+LICENCE = Trigger(
+    needs=TWO,
+    words=(
+        "driv", "licen", "führerschein", "permis", "carnet de conducir", "permiso de conducir", "patente",
+        "rijbewijs", "prawo jazdy", "prawa jazdy", "carta de condução", "cnh",
+    )
+)  # fmt: skip
+LICENCE_WORDS = named(
+    r"driv(?:er'?s?|ers|ing)[ _]?(?:licen[cs]e|permit|no|number)\w*|licen[cs]e (?:no|number|num)|"
+    r"dl(?: no)?|führerschein\w*|"
+    r"permis(?: de conduire)?|(?:carnet|permiso) de conducir|patente(?: di guida)?|rijbewijs\w*|praw[oa] jazdy|"
+    r"carta de condução|cnh"
+)
+LICENCE_NUMBER = (
+    r"(?i:[A-Z9]{5}[ -]?[0-9]{6}[ -]?[A-Z9]{2}[ -]?[A-Z0-9]{3}(?:[ -]?[0-9]{2})?)|"
+    r"[A-Z]{1,2}[ -]?[0-9]{3,6}(?:[ -][0-9]{2,5}){0,3}[0-9]{2,8}|[A-Z0-9]{4}[0-9A-Z]{7}|"
+    r"[0-9]{7,12}[A-Z]{0,2}"
+)
+GB_LICENCE = number(
+    r"[A-Z9]{5}[ -]?[0-9][01256][0-9][0-3][0-9][0-9][ -]?[A-Z9]{2}[ -]?[A-Z0-9][A-Z]{2}(?:[ -]?[0-9]{2})?"
+)
+"""Five letters of the name, the day of birth, initials, and digits of a computer (DVLA)."""
+
+DATELESS = r"(?!(?:1[89]|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][/.][0-3]?[0-9][/.][12][0-9]{3})"
+RECORD = Trigger(
+    needs=TWO,
+    words=(
+        "mrn", "medical record", "patient", "chart", "hospital", "record number", "record no", "pat.-nr", "pat-nr",
+        "patnr", "fallnummer", "fall-nr", "aufnahmenummer", "krankenakte", "dossier", "ipp", "nip ", "historia",
+        "nhc", "cartella", "prontuário", "prontuario", "patiënt", "kartoteki", "pacjent", "unit number", "unit no",
+        "accession", "病历", "病案", "住院号",
+    )
+)  # fmt: skip
+RECORD_WORDS = named(
+    r"mrn|m\.r\.n\.?|medical[ _]record\w*(?:[ _](?:no|number|nr|num|id))?|(?:patient|chart|hospital|unit|"
+    r"record)\w{0,2}[ _.-]{0,2}(?:id|no|number|nr|num|#|n°|nº|identifier)"
+    r"|(?:patienten|fall|aufnahme|kranken(?:akten)?|behandlungs)-?(?:nummer|nr|id)|pat\.?-?(?:nr|id|no)|"
+    r"(?:numéro|n°|no|id)\.? ?(?:de |du )?(?:patient|dossier)\w*|dossier (?:médical|patient)|ipp|nip|"
+    r"(?:n[º°.]{0,2} ?(?:de )?)?historia(?: clínica)?|nhc|cartella clinica|prontuário|prontuario|"
+    r"patiëntnummer|nr pacjenta|"
+    r"numer pacjenta|accession(?: no| number)?",
+    anywhere="病历号|病案号|住院号",
+)
+RECORD_NUMBER = (
+    DATELESS + r"(?:[A-Z]{0,4}[-/ ]?[0-9][0-9/.-]{3,14}[0-9A-Z]|[A-Z]{1,3}[0-9]{4,10}|[0-9]{2,4}(?: [0-9]{2,4}){1,3})"
+)
+
+VIN = form("[A-HJ-NPR-Z0-9]{17}")
+ANY_VIN = form("[A-HJ-NPR-Za-hj-npr-z0-9]{17}", (
+        "vin", "chassis", "fin:", "fin ", "fin,", "fin;", "fin_", "fin\"", "fahrgestell", "fahrzeug", "identifi",
+        "vehicle", "immatricul", "série", "case e", "bastidor", "telaio", "nadwozi", "voertuig", "véhicule",
+        "vehículo", "veicolo",
+    ))  # fmt: skip
+VIN_NUMBER = number(r"(?=[A-HJ-NPR-Z]{0,16}[0-9])(?=[0-9]{0,16}[A-HJ-NPR-Z])[A-HJ-NPR-Z0-9]{17}")
+ANY_CASE_VIN = re.compile(VIN_NUMBER.pattern, re.IGNORECASE)
+VIN_WORDS = named(
+    r"vin\w*|chassis\w*|frame|fin|fahrgestell\w*|fahrzeug-?ident\w*|identifikation\w*|vehicle\w*|car|"
+    r"truck|immatricul\w*|"
+    r"(?:n° de )?série(?:_vin)?|case e|bastidor\w*|telaio|nadwozi\w*|voertuig\w*|véhicule|vehículo|"
+    r"veicolo|service history"
+)
+PLATE_WORDS = named(
+    r"plates?|number[ _-]?plate|licen[cs]e[ _-]?plate|regist\w*|reg|vrm|vrn|vehicle\w*|car|van|"
+    r"kennzeichen\w*|kfz\w*|kz|"
+    r"(?:eu-)?kennz|nummernschild\w*|fahrzeug\w*|pkw|lkw|auto|wagen|halter\w*|parke\w*|immat\w*|"
+    r"plaques?\w*|véhicule\w*|voiture|"
+    r"mot|dashcam|anpr|parking|garage|fahrerflucht|stellplatz|motorrad|bmw|vw|golf|polo|audi|renault|"
+    r"twingo|clio|peugeot|citroën|fiat|ford|opel|astra|toyota|tesla|skoda|seat|"
+    r"garée?s?|caisse|fahren|fährt|\w*parken|parkt|drove|driving"
+)
+GB_PLATE = r"[A-HJ-PR-Y][A-HJ-PR-Y](?:0[1-9]|[1-2][0-9]|5[1-9]|[67][0-9])[ -]?[A-HJ-PR-Z]{3}"
+DE_PLATE = r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [1-9][0-9]{0,3}[EH]?"
+FR_PLATE = r"(?!SS|WW)[A-HJ-NP-TV-Z]{2}-[0-9]{3}-(?!SS)[A-HJ-NP-TV-Z]{2}"
+ANY_PLATE = (
+    r"(?i:[A-Z]{2}[ -]?[0-9]{2}[ -]?[A-Z]{3}|[A-Z]{2}[ -]?[0-9]{3}[ -]?[A-Z]{2}|"
+    r"[A-Z][0-9]{1,3}[ -]?[A-Z]{3}|[A-Z]{3}[ -]?[0-9]{1,3}[ -]?[A-Z])"
+    r"|[0-9]{1,4} ?[A-Z]{2,3} ?[0-9]{2}|[A-ZÄÖÜ]{1,3}[ :-]{1,2}[A-Z]{1,2}[ -]?[1-9][0-9]{0,3}[EH]?"
+)
+PLATES = form(
+    "[A-Z][ -]?[0-9]{2,4}|[a-z]{2}[ -]?[0-9]{2,3}[ -]?[a-z]{2,3}",
+    (
+        "plate", "regist", "reg ", "reg:", "vrm", "vrn", "vehicle", "kennz", "kfz", "kz", "nummernschild",
+        "fahrzeug", "pkw", "lkw", "auto ", "auto,", "wagen", "halter", "parke", "parking", "garé", "immat",
+        "plaque", "véhicule", "voiture", "dashcam", "anpr", "fahrerflucht", "stellplatz", "motorrad", "van ",
+        "car ", "golf", "polo", "audi", "bmw", "renault", "twingo", "clio", "peugeot", "citroën", "fahren", "fährt",
+        "parkt", "drove", "fiat", "ford", "opel", "astra", "toyota", "tesla", "skoda", "seat ",
+    ),
+)  # fmt: skip
+STANDING_PLATES = form("[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-ZÄÖÜ]-[A-Z]{1,2} [0-9]{1,4}|[A-Z]{2}-[0-9]{3}-[A-Z]{2}")
+IMEI = Trigger(MANY_DIGITS.pattern, needs=TWO, words=(
+        "imei", "handset", "device", "phone", "handy", "mobil", "telefon", "téléphone", "teléfono", "terminal",
+        "carrier", "cellular", "serial", "locked", "stolen",
+    ))  # fmt: skip
+IMEI_WORDS = named(
+    r"\w*imei\w*|handsets?|devices?|\w*phones?|handys?|mobil\w*|telefon\w*|téléphone\w*|teléfono\w*|terminal|carrier|"
+    r"geräte?\w*|locked|stolen"
+)
+IMEI_NUMBER = number(
+    r"[0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{6}[ -/]?[0-9]{1,2}|"
+    r"[0-9]{6}[ -]?[0-9]{2}[ -]?[0-9]{6}[ -/]?[0-9]{1,2}|[0-9]{15,16}"
+)
+
+
+def european_vins(text: str) -> Iterator[Finding]:
+    """Vehicles' numbers without North America's check digit, near a word that says so."""
+    for match in ANY_CASE_VIN.finditer(text):
+        if near(VIN_WORDS, text, *match.span()):
+            yield Finding("vehicle", *match.span(), match[0])
+
+
+NUMBERS: tuple[Detector, ...] = (
+    *NATIONAL,
+    Function("national_id", ID_TRIGGER, labelled_ids),
+    Function("passport", PASSPORT, Labelled("passport", PASSPORT_WORDS, PASSPORT_NUMBER)),
+    Pattern("driving_licence", form("[A-Z9]{3}[ -]?[0-9]{6}[ -]?[A-Z9]{2}"), GB_LICENCE),
+    Function("driving_licence", LICENCE, Labelled("driving_licence", LICENCE_WORDS, LICENCE_NUMBER, 25)),
+    Pattern("vehicle", VIN, VIN_NUMBER, checksums.vin),
+    Function("vehicle", ANY_VIN, european_vins),
+    Pattern("vehicle", STANDING_PLATES, number(f"{GB_PLATE.replace('[ -]?', ' ')}|{DE_PLATE}|{FR_PLATE}")),
+    Pattern("vehicle", PLATES, number(ANY_PLATE), context=PLATE_WORDS),
+    Pattern("imei", IMEI, IMEI_NUMBER, checksums.imei, IMEI_WORDS),
+    Function("record_number", RECORD, Labelled("record_number", RECORD_WORDS, RECORD_NUMBER, 24)),
+)
+"""In the order in which they are asked."""
