@@ -129,7 +129,13 @@ sets of running text its files)."""
 
 TUNING = {
     "gsm8k": ("question-answer", 8_792, 0),
-    "self-instruct-seed-tasks": ("alpaca", 175, 0),
+    "self-instruct-seed-tasks": ("self-instruct", 175, 0),
+    "superglue-boolq": ("boolq", 2_000, 0),
+    "humaneval": ("humaneval", 164, 0),
+    "mmlu": ("mmlu-csv", 10_886, 0),  # 136 questions stand there twice
+    "squad-v2-dev": ("squad-paragraphs", 1_860, 1),  # of 1,865 answered; a paragraph has two answers to one question
+    "scitldr": ("scitldr", 2_452, 0),  # a summary stands there twice
+    "aqua-rat": ("aqua-rat", 508, 0),
     "sharegpt-format-conversations": ("sharegpt", 500, 0),
     "code-alpaca-nc": ("alpaca", 499, 1),  # one has no output
     "hh-rlhf-harmless": ("pair", 1_492, 8),  # four have an empty answer, in four the same side speaks twice

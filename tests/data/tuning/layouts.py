@@ -174,6 +174,32 @@ LAYOUTS: dict[str, Layout] = {
         said="4.5",
         compared="4.5",
     ),
+    "stsb": one(
+        {"sentence1": "It is wet.", "sentence2": "Wet it is.", "score": 4.5},
+        asked="It is wet.\n\nWet it is.",
+        said="4.5",
+        compared="4.5",
+    ),
+    "e2e-nlg": one(
+        {"mr": "name[Blue Spice], area[city centre]", "ref": SAID}, asked="name[Blue Spice], area[city centre]"
+    ),
+    "lambada": one(
+        {"context": "It rained on the", "continuation": "street"},
+        asked="It rained on the",
+        said="street",
+        compared="street",
+    ),
+    "scitldr": one(
+        {
+            "source": ["It rained.", "It was wet."],
+            "source_labels": [0, 1],
+            "rouge_scores": [0.1, 0.2],
+            "paper_id": "p1",
+            "target": [SAID],
+            "title": "On rain and water",
+        },
+        asked="It rained. It was wet.",
+    ),
     "labels": one({"text": ASKED, "label": "weather"}, said="weather", compared="weather"),
     "summaries-of-articles": one({"article": ASKED, "highlights": SAID, "id": "42c0"}),
     "summaries-of-documents": one({"document": ASKED, "summary": SAID, "id": "42"}),

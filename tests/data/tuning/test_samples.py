@@ -33,7 +33,7 @@ ONE_EXCHANGE = (
     ("messages", {"messages": [USER, {"role": "assistant", "content": [{"type": "text", "text": "Water."}]}]}),
     ("sharegpt", {"conversations": [{"from": "human", "value": USER["content"]}, {"from": "gpt", "value": "Water."}]}),
     ("alpaca", {"instruction": "What is rain?", "input": "", "output": "Water."}),
-    ("alpaca", {"instruction": "What is rain?", "instances": [{"input": "", "output": "Water."}]}),
+    ("self-instruct", {"instruction": "What is rain?", "instances": [{"input": "", "output": "Water."}]}),
     ("flan", {"inputs": "What is rain?", "targets": "Water.", "task": "weather"}),
     ("prompt-completion", {"prompt": "What is rain?", "completion": "Water."}),
     ("prompt-completion", {"prompt": [USER], "completion": [ANSWER]}),

@@ -230,7 +230,15 @@ FORMS: Kinds[SampleForm] = Kinds(
             left="pairID promptID genre premise_parse hypothesis_parse premise_binary_parse hypothesis_binary_parse",
         ),
         "question-pairs": flat("question1 question2 label", "question1 question2", "label", check="label"),
-        "sentence-pairs": flat("sentence1 sentence2 label", "sentence1 sentence2", "label", check="label"),
+        "sentence-pairs": flat("sentence1 sentence2 label/score", "sentence1 sentence2", "label score", check="label"),
+        "e2e-nlg": flat("mr ref", "mr", "ref"),
+        "lambada": flat("context continuation", "context", "continuation", check="label"),
+        "scitldr": layout(
+            "source target source_labels",
+            published.sentences,
+            "the sentences of source → each summary in target",
+            left="title author_tldr pr_tldr",
+        ),
         "summaries-of-articles": flat("article highlights", "article", "highlights"),
         "summaries-of-documents": flat("document summary", "document", "summary"),
         "summaries-of-dialogues": flat("dialogue summary", "dialogue", "summary", left="topic"),
@@ -268,8 +276,11 @@ FORMS: Kinds[SampleForm] = Kinds(
         "sharegpt": SampleForm(
             lambda row: has(row, LISTS), general.messages, about="`conversations` of `from` and `value`, as `messages`."
         ),
+        "self-instruct": layout(
+            "instruction instances", general.alpaca, "instruction + each instance's input → its output", left="name"
+        ),
         "alpaca": SampleForm(
-            lambda row: has(row, ["instruction"], ["output", "instances"]),
+            lambda row: has(row, ["instruction"], ["output"]),
             general.alpaca,
             about="`instruction`, `input` and `output`; `system` and `history` before them.",
         ),

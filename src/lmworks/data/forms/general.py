@@ -39,7 +39,7 @@ def messages(row: Row) -> Iterator[Sample]:
 
 
 def alpaca(row: Row) -> Iterator[Sample]:
-    """Instruction, input and output, behind earlier exchanges; of Self-Instruct, several inputs and outputs."""
+    """Instruction, input and output, behind earlier exchanges; of Self-Instruct, several instances of both."""
     instruction = as_text(row["instruction"], "instruction")
     before: Turns = []
     for pair in as_list(row["history"], "history") if row.get("history") else ():

@@ -103,6 +103,13 @@ def translation(row: Row) -> Iterator[Sample]:
     yield conversation(ask(source) + say(target))
 
 
+def sentences(row: Row) -> Iterator[Sample]:
+    """Sentences that are one text, and summaries each of which is right."""
+    text = " ".join(as_text(each, "source").strip() for each in as_list(row["source"], "source"))
+    for summary in as_list(row["target"], "target"):
+        yield conversation(ask(text) + say(as_text(summary, "target")))
+
+
 def boolq(row: Row) -> Iterator[Sample]:
     said = row[first(row, ("answer", "label"))]
     if said in (-1, None):
