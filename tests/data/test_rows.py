@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from data.data_support import quarantined
 from lmworks.data.clean.normalise import NormaliseConfig, normalise_shard
+from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
 from lmworks.data.duplicates.passages import PassagesConfig, repeated_passages
 from lmworks.data.ingest import IngestConfig, ingest
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
@@ -197,3 +198,44 @@ def test_rows_are_split_by_a_field_of_theirs(tmp_path: Path) -> None:
     ]
     assert all(parts)
     assert sum(map(len, parts)) == len(set.union(*parts)) == 10
+
+
+@pytest.mark.parametrize("action", ["redact", "surrogate"])
+def test_anonymised_chats_are_all_there(tmp_path: Path, action: str) -> None:
+    """With quotes, line ends and backslashes around what is found, of which a file's form makes escapes."""
+    (tmp_path / "rows").mkdir()
+    said = ['Soon.\nreanna{n}@example.org "wrote"', "C:\\new\\{n}: call +49 30 901820{n:02}", "born 3 May 19{n:02}\n"]
+    rows = [
+        {"messages": [{"role": "user", "content": f"Case {n}?"}, {"role": "assistant", "content": text.format(n=n)}]}
+        for n in range(41)
+        for text in [said[n % 3]]
+    ]
+    (tmp_path / "rows" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    raw = list(ingested(tmp_path, fields="all").iterate())
+    config = AnonymiseConfig.model_validate({"from": "raw", "action": action})
+    made, _, _ = anonymise_documents(config, b"key", raw, {})
+    write_shard(tmp_path / "clean" / "part-00000.parquet", made)
+    work = ConversationsConfig.model_validate({"from": "clean"})
+    result = conversations(
+        work, Documents(tmp_path / "clean", ""), out=tmp_path / "out", context=make_context(tmp_path / "w")
+    )
+    assert result.counts["samples of form messages"] == 41
+    text = " ".join(found.text for found in made)
+    assert "reanna" not in text and "901820" not in text
+    assert text.count('"wrote"') == 14 and text.count("C:\\new\\") == 14
+
+
+def test_an_item_with_line_ends_is_found_in_a_row(tmp_path: Path) -> None:
+    item = "Which of the following\nis made of\nwater and falls from the clouds above us all?"
+    row = {"messages": [{"role": "user", "content": f"Tell me.\n{item}"}, {"role": "assistant", "content": "Rain."}]}
+    other = {"messages": [{"role": "user", "content": "Why is it dry?"}, {"role": "assistant", "content": "No rain."}]}
+    write_shard(tmp_path / "in" / "part-00000.parquet", [document(row, "0"), document(other, "1")])
+    (tmp_path / "items.jsonl").write_text(json.dumps({"question": item}) + "\n")
+    asked = {"from": "x", "files": ["items.jsonl"], "action": "cut"}
+    config = DecontaminateConfig.model_validate(asked).resolve(tmp_path)
+        tmp_path
+    )
+    out = tmp_path / "out"
+    result = decontaminate(config, Documents(tmp_path / "in", ""), [], out=out, context=make_context(tmp_path / "work"))
+    assert [found.row() for found in Documents(out, "").iterate()] == [other]
+    assert result.losses == {"dropped: exact of an evaluation item"}
