@@ -79,6 +79,16 @@ def test_only_answers_are_trained_with_the_token_that_closes_them(tokenizer: Tok
     assert ids.count(2) == 4  # what an answer says of <|im_end|> ends no turn
 
 
+def test_an_answer_without_weight_is_read_and_not_trained(tokenizer: Tokenizer) -> None:
+    first, *rest = [turn for turn in CHAT if turn["role"] == "assistant"]
+    chat = [{**turn, "weight": 0} if turn is first else turn for turn in CHAT]
+    ids, trained = tokenizer.encode_chat(chat)
+    assert ids == tokenizer.encode_chat(CHAT)[0]
+    assert [token for token, kept in zip(ids, trained, strict=True) if kept] == [
+        token for turn in rest for token in [*tokenizer.encode(turn["content"].strip()), 2]
+    ]
+
+
 def test_a_prompt_is_the_beginning_of_its_conversation(tokenizer: Tokenizer) -> None:
     prompt, _ = tokenizer.encode_chat(CHAT[:1], add_generation_prompt=True)
     ids, trained = tokenizer.encode_chat(CHAT[:2])
