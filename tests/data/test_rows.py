@@ -233,8 +233,6 @@ def test_an_item_with_line_ends_is_found_in_a_row(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text(json.dumps({"question": item}) + "\n")
     asked = {"from": "x", "files": ["items.jsonl"], "action": "cut"}
     config = DecontaminateConfig.model_validate(asked).resolve(tmp_path)
-        tmp_path
-    )
     out = tmp_path / "out"
     result = decontaminate(config, Documents(tmp_path / "in", ""), [], out=out, context=make_context(tmp_path / "work"))
     assert [found.row() for found in Documents(out, "").iterate()] == [other]
