@@ -39,7 +39,8 @@ def seek(items: list[str], texts: list[str]) -> list[str]:
     array = pa.array(texts, pa.string())
     found = [np.zeros(0, np.uint32), *(marks(words, KEYS)[0] for words in compared_words(array))]
     sought = Sought(items, KEYS)
-    sought.seek(sought.proposed(np.unique(np.concatenate(found))), Texts([str(n) for n in range(len(texts))], array))
+    if sought.may_stand(np.unique(np.concatenate(found))):
+        sought.seek(Texts([str(number) for number in range(len(texts))], array))
     return [sought.verdict(number) for number in range(len(items))]
 
 

@@ -17,14 +17,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, likeness, look_up, runs
+from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, likeness, look_up
 from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain
 from lmworks.data.contamination.training import (
     SHORTEST,
@@ -94,9 +93,8 @@ def contamination_search(
             unknown.append("of the records that were learned from, some are of a kind that is not read here")
         for file, numbers in open_index(index, text):
             context.check_stop()
-            proposed = sought.proposed(numbers)
-            for some in texts_in(file) if len(proposed) else ():
-                sought.seek(proposed, some)
+            for some in texts_in(file) if sought.may_stand(numbers) else ():
+                sought.seek(some)
         searched += count_texts(index)
         context.progress.update(done)
     lines = [_line(item, sought, number * len(PARTS)) for number, item in enumerate(items)]
@@ -148,25 +146,27 @@ def _of_document(document: Document) -> Item:
     return Item(document.id, document.text, "")
 
 
-@dataclass(frozen=True)
 class _Table:
-    """Runs of items, sorted by hash."""
+    """Runs of `size` words of texts that are sought, to be found among those of other texts."""
 
-    hashes: NDArray[np.uint64]
-    owners: NDArray[np.int64]
-    """The form that a run is of."""
-    offsets: NDArray[np.int64]
-    """The word of the form that it begins with."""
+    def __init__(self, forms: Words, size: int, which: NDArray[np.bool_], firsts: bool = False) -> None:
+        """Of forms [I] those that are chosen, with all their runs or the first alone."""
+        hashes, counts = hash_windows(forms, size)
+        owners = np.repeat(np.arange(len(counts)), counts)
+        offsets = np.arange(len(hashes)) - np.repeat(np.cumsum(counts) - counts, counts)
+        chosen = np.flatnonzero(which[owners] & (offsets == 0) if firsts else which[owners])
+        order = chosen[np.argsort(hashes[chosen], kind="stable")]
+        self._hashes, self._owners, self._offsets = hashes[order], owners[order], offsets[order]
+        self._size, self._last = size, np.uint64((8 << len(order).bit_length()) - 1)
+        self._may = np.zeros(int(self._last) + 1, bool)
+        self._may[self._hashes & self._last] = True
 
-    @classmethod
-    def of(cls, forms: Sequence[NDArray[np.uint64]], chosen: Sequence[int], size: int, first: bool = False) -> _Table:
-        """Every run of `size` words of the chosen forms; or the first of each alone."""
-        found = [runs(forms[number][:size] if first else forms[number], size) for number in chosen]
-        hashes = np.concatenate([np.zeros(0, np.uint64), *found])
-        owners = np.repeat(np.array(chosen, np.int64), [len(each) for each in found])
-        offsets = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(each)) for each in found)])
-        order = np.argsort(hashes, kind="stable")
-        return cls(hashes[order], owners[order], offsets[order])
+    def find(self, words: Words) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of each run in common with texts: its form, the first word of it in the form, and that in the texts."""
+        hashes = hash_windows(words, self._size)[0]
+        may = np.flatnonzero(self._may[hashes & self._last])  # most are none, which a search takes longer to tell
+        rows, hits = look_up(self._hashes, hashes[may])
+        return self._owners[rows], self._offsets[rows], _places(words.counts, self._size)[may[hits]]
 
 
 class Sought:
@@ -189,9 +189,15 @@ class Sought:
         self._owners = np.array(owners, np.int64)
         """The text that each form [I] is of."""
         sizes = np.array([len(words) for words in self._forms], np.int64)
-        flat = np.concatenate([np.zeros(0, np.uint64), *self._forms])
-        self._marks, self._marked = marks(Words(flat, sizes), keys)
-        self._sizes = sizes
+        every = Words(np.concatenate([np.zeros(0, np.uint64), *self._forms]), sizes)
+        self._marks, self._marked = marks(every, keys)
+        self._sizes, long = sizes, sizes >= LONG_RUN_WORDS
+        self._firsts = _Table(every, SHORTEST, sizes > 0, firsts=True)
+        hardly = long & (sizes < LONG_RUN_WORDS + 2)
+        self._long = {
+            LONG_RUN_WORDS: _Table(every, LONG_RUN_WORDS, long),
+            LONG_RUN_WORDS - 1: _Table(every, LONG_RUN_WORDS - 1, hardly),
+        }
         # In 13 words on end, 8 begin at 6 places; a near text of 13 or 14 words may have 12 alone in common.
         self._on_end = np.where(sizes < LONG_RUN_WORDS, self._marked, np.where(sizes < LONG_RUN_WORDS + 2, 5, 6))
         self._sums = np.array([_polynomial(words)[-1] for words in self._forms], np.uint64)
@@ -203,44 +209,37 @@ class Sought:
         best = int(self._best[number])
         return FOUND[best] if best < len(FOUND) else "not found"
 
-    def proposed(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """The forms that may stand in texts of which these are the marks: enough of theirs on end are among them."""
+    def may_stand(self, numbers: NDArray[np.uint32]) -> bool:
+        """Whether one may be found in texts of which these are the marks: enough of its own on end are among them."""
         if not len(numbers) or not len(self._marks):
-            return np.zeros(0, np.int64)
+            return False
         places = np.minimum(np.searchsorted(numbers, self._marks), len(numbers) - 1)
         present = np.concatenate(([0], np.cumsum(numbers[places] == self._marks)))
         starts, ends = np.cumsum(self._marked) - self._marked, np.cumsum(self._marked)
-        may = np.zeros(len(self._forms), bool)
         for size in np.unique(self._on_end).tolist():
             whole = np.flatnonzero(present[size:] - present[: len(present) - size] == size)
             owner = np.searchsorted(ends, whole, "right")
-            may[owner[(self._on_end[owner] == size) & (whole >= starts[owner]) & (whole + size <= ends[owner])]] = True
-        return np.flatnonzero(may)
+            if np.any((self._on_end[owner] == size) & (whole >= starts[owner]) & (whole + size <= ends[owner])):
+                return True
+        return False
 
-    def seek(self, chosen: NDArray[np.int64], some: Texts) -> None:
-        """Look for some of the forms in texts, and keep what is surer than what was found before."""
-        tables, first = _Tables.of(self, chosen), 0
+    def seek(self, some: Texts) -> None:
+        """Look for all in texts, and keep what is surer than what was found before."""
+        first = 0
         for words in compared_words(some.texts):
-            self._seek(tables, words, some.owners[first : first + len(words.counts)])
+            owners = some.owners[first : first + len(words.counts)]
             first += len(words.counts)
+            ends = np.cumsum(words.counts)
+            self._note("whole", *self._whole(words, ends), ends, owners)
+            for size, table in self._long.items():
+                forms, offsets, at = table.find(words)
+                if size == LONG_RUN_WORDS:
+                    self._note("verbatim", forms, at, ends, owners)
+                self._note("near", *self._near(forms, at, offsets, size, words, ends), ends, owners)
 
-    def _seek(self, tables: _Tables, words: Words, owners: Sequence[str]) -> None:
-        ends = np.cumsum(words.counts)
-        places = {size: _places(words.counts, size) for size in (SHORTEST, *tables.long)}
-        self._note("whole", *self._whole(tables.first, words, ends, places[SHORTEST]), ends, owners)
-        for size, table in tables.long.items():
-            rows, hits = look_up(table.hashes, hash_windows(words, size)[0])
-            forms, at = table.owners[rows], places[size][hits]
-            if size == LONG_RUN_WORDS:
-                self._note("verbatim", forms, at, ends, owners)
-            self._note("near", *self._near(forms, at, table.offsets[rows], size, words, ends), ends, owners)
-
-    def _whole(
-        self, table: _Table, words: Words, ends: NDArray[np.int64], places: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _whole(self, words: Words, ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Forms that stand in the texts from their first word to their last, and where: by sums of their words."""
-        rows, hits = look_up(table.hashes, hash_windows(words, SHORTEST)[0])
-        forms, at = table.owners[rows], places[hits]
+        forms, _, at = self._firsts.find(words)
         inside = at + self._sizes[forms] <= ends[np.searchsorted(ends, at, "right")]
         forms, at = forms[inside], at[inside]
         if not len(forms):
@@ -294,25 +293,6 @@ class Sought:
             if rank < self._best[text]:
                 self._best[text] = rank
                 self.held[text] = owners[int(np.searchsorted(ends, at[place], "right"))]
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """Where to look for forms."""
-
-    first: _Table
-    """The first 8 words of each."""
-    long: dict[int, _Table]
-    """By size: the runs of 13 words of those that have them; those of 12 of those that are hardly longer."""
-
-    @classmethod
-    def of(cls, sought: Sought, chosen: NDArray[np.int64]) -> _Tables:
-        forms, every = sought._forms, chosen.tolist()
-        long = [number for number in every if len(forms[number]) >= LONG_RUN_WORDS]
-        hardly = [number for number in long if len(forms[number]) < LONG_RUN_WORDS + 2]
-        sizes = {LONG_RUN_WORDS: long, LONG_RUN_WORDS - 1: hardly}
-        tables = {size: _Table.of(forms, some, size) for size, some in sizes.items() if some}
-        return cls(_Table.of(forms, every, SHORTEST, first=True), tables)
 
 
 def _joined(text: str, words: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
