@@ -67,6 +67,7 @@ def ingest_files(tmp_path: Path) -> Callable[..., tuple[Result, Path]]:
                 "sources": [{"kind": "files", "path": "texts", "licence": "MIT", **source}],
                 "licences": gate,
                 "shard_bytes": shard_bytes,
+                "largest_bad_share": 1,  # tests of bad input hold little else
             }
         ).resolve(tmp_path)
         out = tmp_path / "raw"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tracemalloc
 import zipfile
 from collections import Counter
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from lmworks.data.clean.normalise import NormaliseConfig, normalise_shard
-from lmworks.data.parsers import json_values, xml
+from lmworks.data.parsers import arxiv, json_values, mediawiki, xml
 from lmworks.data.records import Documents
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Skipped, Unreadable
@@ -190,13 +191,60 @@ def test_arxiv_records_carry_their_own_licences(tmp_path: Path) -> None:
     assert reasons(found)[1].startswith("not well-formed XML")
 
 
-def test_tex_loses_its_commands(tmp_path: Path) -> None:
-    source = r"""\documentclass{article}\title{No}\begin{document}
-\section{Intro} We \emph{show} that $a^2$ holds~\cite{x}. % a comment
+def test_tex_loses_its_commands_and_keeps_title_and_authors(tmp_path: Path) -> None:
+    source = r"""\documentclass{article}\newcommand{\x}{preamble} % \title{Old}
+\title[Short]{On \emph{Things} of $x$\thanks{A grant} and
+  more} \author{A. One \and B. {Two}\thanks{Elsewhere}}\author{C. Three} \date{\today}
+\begin{document}\maketitle
+\section{Intro} We \emph{show} on \today{} that $a^2$ holds~\cite{x}. % a comment
 \end{document} after"""
     (record,) = good(read(tmp_path, {"a.tex": source.encode()}))
-    assert "We show that $a^2$ holds" in record.text
-    assert not any(word in record.text for word in ("documentclass", "No", "comment", "after", "\\emph"))
+    assert record.text.startswith("On Things of $x$ and more\n\nA. One, B. Two\n\nC. Three\n\n")
+    assert "We show on  that $a^2$ holds" in record.text
+    left_out = (
+        "documentclass",
+        "preamble",
+        "comment",
+        "after",
+        "\\emph",
+        "grant",
+        "Elsewhere",
+        "Old",
+        "GIVEN",
+        "Short",
+    )
+    assert not any(word in record.text for word in left_out)
+    assert not re.search(r"\d{4}", record.text)
+
+
+@pytest.mark.parametrize("body", [r"\maketitle Written on \today.", r"\title{T}\author{A}\date{\today}\maketitle x"])
+def test_the_day_on_which_tex_is_read_is_no_part_of_it(tmp_path: Path, body: str) -> None:
+    (record,) = good(read(tmp_path, {"a.tex": rf"\begin{{document}}{body}\end{{document}}".encode()}))
+    assert not re.search(r"\d{4}|GIVEN", record.text)
+
+
+@pytest.mark.parametrize("source", [r"\title{" * 3000, r"\author{a}" * 3000, r"\title[" * 3000, r"\title{a\}" * 3000])
+def test_titles_without_end_do_no_harm(source: str) -> None:
+    assert len(arxiv._arguments(source, "title")) + len(arxiv._arguments(source, "author")) <= 1000
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[[a|", "{{a|", "<b>", '<ref name="a', "<a b='", "<nowiki>", "{|\n|-\n", "[http://a ", "<div class=x>"],
+)
+def test_markup_that_opens_without_end_is_given_up(unit: str) -> None:
+    with pytest.raises(ValueError, match="markup without closing"):
+        mediawiki.plain_text(unit * 2000)
+
+
+def test_what_is_no_text_leaves_wiki_markup_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    def searched(*_: Any, **__: Any) -> None:
+        raise AssertionError("looked through the whole page for one node")
+
+    monkeypatch.setattr("mwparserfromhell.wikicode.Wikicode.remove", searched)
+    link = "[[File:a.png|thumb|A [[b]] c<ref>x</ref>]]"
+    unit = f"<!-- {{{{ -->one<ref>a [[b]]</ref> ''two{link}'' [[c|three<ref name=q/>]] <b>four</b>[[Category:d]]\n"
+    assert mediawiki.plain_text(unit * 300).split() == ["one", "two", "three", "four"] * 300
 
 
 def warc_record(kind: str, body: bytes, number: int, media: str = "text/html; charset=iso-8859-1") -> bytes:

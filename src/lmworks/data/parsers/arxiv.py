@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
 from lmworks.data.parsers.xml import Element, element_form, text_of
 
+LEFT_OUT = ("author", "date", "maketitle", "thanks", "title", "today")
+"""Macros that give nothing where they stand: title and authors come first, and a day is not the text's."""
+ARGUMENT, MOST_ARGUMENTS = 10_000, 1_000
+"""Characters of a title or of the authors, and how often they may be stated."""
+_COMMENT = re.compile(r"(?<!\\)%[^\n]*")
+_EDGE = re.compile(r"\\.|[{}]", re.DOTALL)
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
 _LICENCES = {
     "creativecommons.org/publicdomain/zero/1.0": "CC0-1.0",
@@ -47,12 +55,53 @@ def parse_tex(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
 
 
 def tex_to_text(source: str) -> str:
-    """TeX without preamble, comments and commands."""
-    from pylatexenc.latex2text import LatexNodes2Text
+    """TeX without preamble, comments and commands, behind its title and its authors.
 
+    The day on which it is read is no part of it: `\\today` is left out.
+    """
     _, begins, body = source.partition(r"\begin{document}")
     body = body.partition(r"\end{document}")[0] if begins else source
-    return str(LatexNodes2Text(math_mode="verbatim", strict_latex_spaces=False).latex_to_text(body))
+    facts = [*_arguments(source, "title")[:1], *_arguments(source, "author")]
+    said = [" ".join(_plain(each).split()).replace(" ,", ",") for each in facts]
+    return "\n\n".join([*filter(None, said), _plain(body)])
+
+
+@cache
+def _contexts() -> tuple[Any, Any]:
+    """The macros that are known: how they are parsed, and what they become."""
+    from pylatexenc import latex2text, latexwalker, macrospec
+
+    parsed, read = latexwalker.get_default_latex_context_db(), latex2text.get_default_latex_context_db()
+    with_argument = [macrospec.std_macro(name, True, 1) for name in ("author", "date", "thanks", "title")]
+    parsed.add_context_category("lmworks", macros=with_argument, prepend=True)
+    left_out = [latex2text.MacroTextSpec(name, "") for name in LEFT_OUT]
+    parted = latex2text.MacroTextSpec("and", ", ")
+    read.add_context_category("lmworks", macros=[*left_out, parted], prepend=True)
+    return parsed, read
+
+
+def _plain(source: str) -> str:
+    from pylatexenc.latex2text import LatexNodes2Text
+
+    parsed, read = _contexts()
+    reader = LatexNodes2Text(latex_context=read, math_mode="verbatim", strict_latex_spaces=False)
+    return str(reader.latex_to_text(source, latex_context=parsed))
+
+
+def _arguments(source: str, macro: str) -> list[str]:
+    """What a macro is given, each time that it is, up to `ARGUMENT` characters; one that does not end is left out."""
+    found = []
+    source = _COMMENT.sub("", source)
+    for begin in re.finditer(rf"\\{macro}\s*(?:\[[^\]\n]{{0,{ARGUMENT}}}\]\s*)?\{{", source):
+        depth = 1
+        for edge in _EDGE.finditer(source, begin.end(), begin.end() + ARGUMENT):
+            depth += {"{": 1, "}": -1}.get(edge[0], 0)
+            if not depth:
+                found.append(source[begin.end() : edge.start()])
+                break
+        if len(found) == MOST_ARGUMENTS:
+            break
+    return found
 
 
 FORM = element_form("record", _record, states_licences=True, about="Abstracts of arXiv, each under its own licence.")

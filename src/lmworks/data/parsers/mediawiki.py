@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from lmworks.data.parsers.parser import Found, Reading, Record, Skipped, Unreadable
 from lmworks.data.parsers.xml import Element, element_form
 
-_NOT_TEXT = re.compile(r"\[\[(?:File|Image|Category|Media):", re.IGNORECASE)
+_NOT_TEXT = re.compile(r"(?:File|Image|Category|Media):", re.IGNORECASE)
+_SINGLE = "br|wbr|hr|meta|link|img|li|dt|dd|th|td|tr"
+"""Tags that need not be closed."""
 
 _MOST_OPEN = 1_000
 _PAIRS = [
     re.compile(pair, re.IGNORECASE)
-    for pair in (r"(?P<opens>\{\{)|\}\}", r"(?P<opens>\[(?=\w+:|//))|\]", r"(?P<opens><ref\b[^<>/]*+>)|</ref")
+    for pair in (
+        r"(?P<opens>\{\{)|\}\}",
+        r"(?P<opens>\[\[)|\]\]",
+        r"(?P<opens>\[(?=\w+:|//))|\]",
+        rf"(?P<opens><(?!(?:{_SINGLE})\b)[a-z]+\b[^<>]*+(?<!/)>?)|</[a-z]",
+        r"(?P<opens>\{\|)|\|\}",
+    )
 ]
-"""What opens and what closes templates, external links and references."""
+"""What opens and what closes templates, links, external links, tags and tables."""
 
 
 def _record(page: Element, path: str, number: str, reading: Reading) -> Found:
@@ -46,6 +53,7 @@ def plain_text(markup: str) -> str:
     """
     import mwparserfromhell
 
+    markup = _without_comments(markup)
     for both in _PAIRS:
         depth = deepest = 0
         for found in both.finditer(markup):
@@ -54,18 +62,29 @@ def plain_text(markup: str) -> str:
         if deepest > _MOST_OPEN:
             raise ValueError(f"markup without closing: {deepest:,} are open at once, and {_MOST_OPEN:,} are read")
     code = mwparserfromhell.parse(markup)
-    for link in code.ifilter_wikilinks(recursive=True):
-        if _NOT_TEXT.match(str(link)):
-            _remove(code, link)
-    for tag in code.ifilter_tags(recursive=True):
-        if str(tag.tag).lower() in ("ref", "table", "gallery", "math"):
-            _remove(code, tag)
+    waiting = [code]
+    while waiting:  # the library's own `remove` looks through the whole page each time
+        part = waiting.pop()
+        part.nodes = [node for node in part.nodes if _is_text(node)]
+        waiting.extend(child for node in part.nodes for child in node.__children__())
     return str(code.strip_code())
 
 
-def _remove(code: Any, node: Any) -> None:
-    with suppress(ValueError):  # it may have gone with the node around it
-        code.remove(node)
+def _is_text(node: Any) -> bool:
+    from mwparserfromhell.nodes import Tag, Wikilink
+
+    if isinstance(node, Wikilink):
+        return not _NOT_TEXT.match(str(node.title))
+    return not isinstance(node, Tag) or str(node.tag).lower() not in ("ref", "table", "gallery", "math")
+
+
+def _without_comments(markup: str) -> str:
+    """Without comments; of one that does not end, its beginning alone goes."""
+    parts, at = [], 0
+    while (begin := markup.find("<!--", at)) >= 0 and (end := markup.find("-->", begin + 4)) >= 0:
+        parts.append(markup[at:begin])
+        at = end + 3
+    return "".join(parts) + markup[at:].replace("<!--", "")
 
 
 FORM = replace(
