@@ -1,10 +1,12 @@
-"""Erase documents of a build and search everything that is left for their text: one JSON line, exit code 1 if any is.
+"""Erase people who stand in an archive in seven ways, and search all that is left: one JSON line an order of steps.
 
-    python benchmarks/data/erasure.py PROJECT [--documents 50] [--seed 0] [--until finetune/data]
+    python benchmarks/data/erasure.py [--people 50] [--more 0]
 
-PROJECT is a folder in which `lmworks build recipes/quickstart.yaml` ran to its end; it is changed. Of each document a
-line is searched for that stands nowhere else. Parquet is decompressed and token rows are decoded before they are
-searched.
+Each person is an original letter, an exact and a near copy, a malformed record, a translation that only its subject
+tells of, a page with the address as an HTML entity, and a chat with the number alone. Two orders: anonymised before or
+after curating. Everything under the store is then searched, by this script and not by lmworks: Parquet, JSON, gzip and
+base64 decoded. What is left is compared with a build from sources without these records. `--more` adds megabytes of
+texts of others, for the speed of the search. Exit code 1 if anything is found, lost or different.
 """
 
 from __future__ import annotations
@@ -12,93 +14,114 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
+import re
+import resource
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from e2e.erasure_corpus import GERMAN, ORDERS, WORDS, Person, people, write_archive, write_recipe
+from e2e.small_recipe import lmworks
+from e2e.test_erased_people import contents, documents
 
-from lmworks.data.records import Document, Documents
-from lmworks.tokens.tokenizer import open_tokenizer
-
-SHORTEST = 80
-"""Characters of a line that is searched for: long enough to stand once."""
+STEPS = (("raw", ""), ("clean", ""), ("corpus", ""), ("private", ""), ("split", "train"), ("split", "test"))
 
 
-def lmworks(project: Path, *arguments: str) -> str:
-    """What a command prints. Ends this program if it fails."""
-    command = [sys.executable, "-m", "lmworks", *arguments]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    return done.stdout
+def pattern(persons: list[Person]) -> re.Pattern[str]:
+    """The addresses, as they stand or encoded, and the numbers, with or without the country's code, of people."""
+    mails = "|".join(re.escape(each.email).replace("@", "(?:@|&#64;|.u0040)") for each in persons)
+    numbers = "|".join(rf"{each.phone[1:4]}\D{{0,3}}{each.phone[4:]}(?!\d)" for each in persons)
+    return re.compile(f"{mails}|{numbers}")
 
 
-def documents(project: Path, step: str, part: str = "") -> dict[str, Document]:
-    """The documents of a step by id."""
-    folder = project / lmworks(project, "show", step, "--path").strip() / part
-    return {document.id: document for document in Documents(folder, "").iterate()}
+def write_more(folder: Path, megabytes: int) -> None:
+    """Texts of others, each of its own words."""
+    draw = random.Random(5)
+    words = (WORDS + " " + GERMAN).split()
+    for number in range(megabytes):
+        with (folder / "letters" / f"more-{number:04d}.jsonl").open("w") as stream:
+            while stream.tell() < 1e6:
+                text = f"{draw.random()} {' '.join(draw.choices(words, k=300))} +49 30 {draw.randrange(10**7, 10**8)}"
+                stream.write(json.dumps({"text": text, "writer": f"W{draw.random()}"}) + "\n")
 
 
-def passages(pool: Mapping[str, Document], everything: str, count: int, draw: random.Random) -> dict[str, str]:
-    """Some documents, and the longest line of each if it stands nowhere else."""
-    found: dict[str, str] = {}
-    for name in draw.sample(sorted(pool), len(pool)):
-        line = max(pool[name].text.split("\n"), key=len)
-        if len(line) >= SHORTEST and everything.count(line) == 1:
-            found[name] = line
-        if len(found) == count:
-            return found
-    raise SystemExit(f"only {len(found)} documents have a line of their own")
+def spent() -> float:
+    """Processor seconds of commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def texts(folder: Path) -> Iterator[str]:
-    """Everything readable in a folder."""
-    tokenizers = [open_tokenizer(path.parent) for path in folder.glob("**/bpe/*/payload/tokenizer.json")]
-    for path in folder.rglob("*"):
-        if path.suffix == ".parquet":
-            yield "\n".join(pq.read_table(path).column("text").to_pylist())
-        elif path.name == "tokens.npy":
-            yield from (tokenizer.decode(np.load(path).ravel().tolist()) for tokenizer in tokenizers)
-        elif path.is_file():
-            yield path.read_bytes().decode(errors="replace")
+def measure(order: str, count: int, more: int, folder: Path) -> dict[str, object]:
+    """Build, erase, build again; what stands where, and how long it took."""
+    persons, project, by_hand = people(count), folder / "project", folder / "by-hand"
+    wanted = [value for each in persons for value in (each.email, each.phone)]
+    write_archive(project, persons)
+    write_more(project, more)
+    lmworks(project, "build", str(write_recipe(project, order)))
+    store, search = project / ".lmworks", pattern(persons)
+    text_bytes = sum(len(each.text.encode()) for each in documents(project, "raw").values())
 
+    def standing() -> int:
+        return sum(bool(search.search(text)) for _, text in contents(store))
 
-def holding(store: Path, lines: Sequence[str]) -> int:
-    """How many of the lines stand anywhere in the store."""
-    return len({line for text in texts(store) for line in lines if line in text})
+    before = standing()
+    began, used = time.perf_counter(), spent()
+    listed = json.loads(lmworks(project, "erase", *wanted, "--json").stdout)
+    seconds, processor = time.perf_counter() - began, spent() - used
+    began = time.perf_counter()
+    lmworks(project, "erase", *wanted, "--apply", "--certificate", "certificate.json")
+    applied, after = time.perf_counter() - began, standing()
+    began = time.perf_counter()
+    lmworks(project, "build")
+    rebuilt, again = time.perf_counter() - began, standing()
+    write_archive(by_hand, persons, forgotten=count)
+    write_more(by_hand, more)
+    shutil.copy(project / ".lmworks-privacy-key", by_hand)
+    lmworks(by_hand, "build", str(write_recipe(by_hand, order)))
+    equal = [documents(project, step, part) == documents(by_hand, step, part) for step, part in STEPS]
+    contracts = sum("This contract" in each.text for each in documents(project, "raw").values())
+    certificate = json.loads((project / "certificate.json").read_text())
+    return {
+        "order": order,
+        "people": count,
+        "records_taken": len(listed["records"]),
+        "records_planted": 7 * count + 1,
+        "offered": len(listed["not_taken"]),
+        "places_before": before,
+        "places_after": after,
+        "places_after_building": again,
+        "equal_to_a_build_without": all(equal),
+        "similar_contracts_of_others_left": contracts,
+        "text_megabytes": round(text_bytes / 1e6, 2),
+        "search_seconds": round(seconds, 1),
+        "search_processor_seconds": round(processor, 1),
+        "erase_seconds": round(applied, 1),
+        "rebuild_seconds": round(rebuilt, 1),
+        "certificate_holding": certificate["holding"],
+        "certificate_files": certificate["files"],
+    }
 
 
 def main() -> None:
-    """Before, after erasing, after building again."""
+    """Both orders."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("project", type=Path)
-    parser.add_argument("--documents", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--until", default="finetune/data")
+    parser.add_argument("--people", type=int, default=50)
+    parser.add_argument("--more", type=int, default=0)
     options = parser.parse_args()
-    project, draw = options.project, random.Random(options.seed)
-    (store,) = project.glob("**/.lmworks/artifacts")
-    before = documents(project, "clean")
-    everything = "\0".join(document.text for document in before.values())
-    held_out = options.documents // 5
-    chosen = passages(documents(project, "corpus"), everything, options.documents - held_out, draw)
-    chosen |= passages(documents(project, "split", "test"), everything, held_out, draw)
-    lines = list(chosen.values())
-    record: dict[str, object] = {"documents": len(chosen), "found_before": holding(store.parent, lines)}
-    began = time.perf_counter()
-    lmworks(project, "erase", *chosen, "--apply")
-    record |= {"erase_seconds": round(time.perf_counter() - began, 1), "found_after": holding(store.parent, lines)}
-    lmworks(project, "build", "--until", options.until)
-    record["found_after_building"] = holding(store.parent, lines)
-    left = {name: document for name, document in before.items() if name not in chosen}
-    record["others_equal"] = documents(project, "clean") == left
-    print(json.dumps(record))
-    gone = not record["found_after"] and not record["found_after_building"] and record["found_before"] == len(chosen)
-    sys.exit(0 if gone and record["others_equal"] else 1)
+    is_right = True
+    for order in ORDERS:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "project").mkdir()
+            (Path(folder) / "by-hand").mkdir()
+            found = measure(order, options.people, options.more, Path(folder))
+        print(json.dumps(found))
+        is_right &= not (found["places_after"] or found["places_after_building"] or found["certificate_holding"])
+        is_right &= bool(found["equal_to_a_build_without"]) and found["similar_contracts_of_others_left"] == 60
+        is_right &= found["records_taken"] == found["records_planted"]
+    sys.exit(0 if is_right else 1)
 
 
 if __name__ == "__main__":

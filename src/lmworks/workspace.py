@@ -14,6 +14,8 @@ from types import FrameType
 from typing import Any
 
 from lmworks import graph
+from lmworks.data.erasure.values import known_values
+from lmworks.data.ingest import IngestConfig
 from lmworks.errors import Stopped, UsageError
 from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
@@ -212,8 +214,9 @@ def run(
         forget_digests()
         if said := unfinished(workspace.store):
             display.say(said)
-        erased = erased_documents(workspace.folder)  # which may be more than when it was opened
-        if any(getattr(node.config, "erased", erased) != erased for node in workspace.build.nodes):
+        erased = erased_documents(workspace.folder), known_values(workspace.folder)  # which may be more by now
+        configs = [node.config for node in workspace.build.nodes if isinstance(node.config, IngestConfig)]
+        if any((config.erased, config.erased_values) != erased for config in configs):
             workspace.build = _build_of(workspace.recipe, workspace.plan, workspace.path, workspace.store)
         build, nodes = workspace.build, _wanted(workspace.build.nodes, until)
         environment = Environment(check_stop, workers or os.cpu_count() or 1, execute)

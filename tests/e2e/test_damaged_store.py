@@ -13,7 +13,7 @@ import pytest
 
 from data.data_support import KEY
 from e2e.small_recipe import lmworks
-from lmworks.cli.artifacts import erase
+from lmworks.cli.erase import erase
 from lmworks.data.records import Documents
 from lmworks.data.sources import sql
 from lmworks.pipeline import erasure

@@ -16,7 +16,7 @@ import pytest
 from corpora import make_tokenizer
 from data.data_support import KEY, payload_bytes
 from lmworks import graph
-from lmworks.cli.artifacts import erase as erase_command
+from lmworks.cli.erase import erase as erase_command
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import add_erased, delete, holders, leftovers, leftovers_with
@@ -253,7 +253,7 @@ def test_the_command_erases_in_shards_that_an_erasure_left(project: Path, capsys
         assert victim in (project / "erased-documents.txt").read_text()
         assert not shard.exists()
     assert "shards that an earlier erasure left of ingest" in capsys.readouterr().out
-    with pytest.raises(LmworksError, match="an earlier erasure left shards: give the command again"):
+    with pytest.raises(LmworksError, match="no document holds value 1 of 1"):
         erase_command(["ada@example.org"], apply=True, store=store)
     with pytest.raises(LmworksError, match="nothing in this store was made from"):
         erase_command([victim], apply=True, store=store)

@@ -8,8 +8,9 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import typer
 
-from lmworks.cli.artifacts import erase, export, gc, report, show, trace
+from lmworks.cli.artifacts import export, gc, report, show, trace
 from lmworks.cli.data import blend, data_report, data_sources, find_data, inspect_data, sample_data
+from lmworks.cli.erase import erase
 from lmworks.cli.recipes import build, init, launch, plan, status, verify_resume
 from lmworks.cli.reference import explain, schema
 from lmworks.cli.running import serve, watch

@@ -17,12 +17,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.data.erasure.readings import said_by
+from lmworks.data.erasure.values import VALUES_FILE, Erased, Line, known_values, strangers_of
 from lmworks.data.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, document_id, key_digest, load_id_key
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.parsers import hints
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
-from lmworks.data.records import Document, Documents, read_columns, write_json_lines
+from lmworks.data.records import Document, Documents, read_columns, read_shard, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
@@ -46,6 +48,7 @@ NOT_READ = "not read: "
 QUARANTINED = "quarantined: "
 FEW_BAD = 10
 """Records that could not be read and refuse nothing, whatever their share: of so few each is told."""
+HOLDS_ERASED = "erased: holds an erased value"
 FILES = "files"
 """The pass that looks at files, before the one that reads them."""
 
@@ -73,6 +76,9 @@ class IngestConfig(StepConfig):
     fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
     id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
     erased: list[str] = Field(default=[], description="Ids of documents to leave out; set by `resolve`.")
+    erased_values: list[str] = Field(
+        default=[], description="Keyed digests of what no document may hold; set by `resolve`."
+    )
     folder: Annotated[Path, Effect.NOTHING] = Field(
         default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
     )
@@ -96,6 +102,7 @@ class IngestConfig(StepConfig):
                 "fingerprints": [source.fingerprint() for source in sources],
                 "id_key_digest": ID_KEY.digest(folder),
                 "erased": erased_documents(folder),
+                "erased_values": known_values(folder),
             }
         )
 
@@ -112,12 +119,12 @@ class IngestConfig(StepConfig):
         return total
 
 
-@stage(version=6)
+@stage(version=7)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
     Beside the shards the payload holds `files.json` (path, sha256, bytes and licence of each file read) and
-    `quarantine.jsonl`, an object for each record or file that could not be read: `source`, `path`, `record` (its
+    `quarantine.jsonl`, an object for each record or file that could not be read: `id`, `source`, `path`, `record` (its
     number, "" for a whole file), `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes`
     (where the record stands), `raw` (its bytes in base64, the first 64 KiB of a longer one). The source `quarantine`
     reads it again.
@@ -138,9 +145,14 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     if said := hints(reason.removeprefix(NOT_READ) for reason in unreadable.counts):
         context.log(f"WARNING: {said}")
     unreadable.add(_look_at_files(config, groups, out, context))
+    if strangers_of(config.folder, key_digest(key)):
+        context.log(
+            f"WARNING: values in {config.folder / VALUES_FILE} are of another key: no text is searched for them. "
+            f"Restore the key that made them ({KEY_VARIABLE}, or {KEY_FILE} beside the recipe), or erase them anew"
+        )
     files, units, origins = _cut_into_units(config, groups, context)
     read = partial(_read_unit, config, key)
-    accept = partial(_is_untouched, frozenset(config.erased))
+    accept = partial(_is_untouched, frozenset(config.erased), [*map(Line.read, config.erased_values)], key)
     tally = map_units(units, read, out, context, origins=origins, accept=accept)
     if repeated := _repeated(out):
         _keep_the_first(repeated, units, read, out, context)
@@ -148,6 +160,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     met = chain.from_iterable(record["facts"]["erased"] for record in unit_records(len(units), context))
     _tell_unmet({*config.erased} - {*strangers}, met, context)
     tally.add(unreadable)
+    if left_out := tally.counts[HOLDS_ERASED]:
+        context.log(f"{left_out} records hold what was erased ({VALUES_FILE}), and are left out")
     bad = (quarantined(len(units), context), quarantined(len(groups), context, FILES), unreadable.quarantined)
     write_atomically(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
     write_json_lines(out / "quarantine.jsonl", chain.from_iterable(bad))
@@ -258,7 +272,7 @@ def _group(config: IngestConfig) -> tuple[list[Group], Tally]:
                 paths.append(path)
             else:
                 shown = path.encode(errors="surrogateescape").decode(errors="replace")
-                _quarantine(tally, source.label, Unreadable(shown, "", 0, "the file's name is not UTF-8", b""))
+                _set_aside(config, tally, source, Unreadable(shown, "", 0, "the file's name is not UTF-8", b""))
         names, sizes = [source.cut_key(path) for path in paths], [_size(source, path) for path in paths]
         groups += [
             (number, [paths[place] for place in places]) for places in cut_files(names, sizes, config.shard_bytes)
@@ -305,7 +319,7 @@ def _look_at_group(config: IngestConfig, folder: Path, unit: tuple[int, Group]) 
             found.append({"file": _describe(source, path), "pieces": pieces})
             tally.counts.update(source.told(path))
         except OSError as error:
-            _quarantine(tally, source.label, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
+            _set_aside(config, tally, source, Unreadable(path, "", 0, f"unreadable: {error.strerror}", b""))
             tally.is_lasting = False
     tally.files.append(_looked_at(folder, index))
     write_atomically(tally.files[0], json.dumps(found).encode())
@@ -348,13 +362,26 @@ def _settings(source: SourceConfig) -> dict[str, Any]:
     return source.model_dump(mode="json", exclude_defaults=True)
 
 
-def _is_untouched(erased: frozenset[str], unit: Unit) -> bool:
-    """Whether a unit that an earlier build read left out the same erased documents as this one would."""
-    facts = unit.record["facts"]
-    if not erased.issuperset(facts["erased"]):
+def _is_untouched(erased: frozenset[str], values: Sequence[Line], key: bytes, unit: Unit) -> bool:
+    """Whether a unit that an earlier build read left out the same erased documents as this one would.
+
+    What it wrote is searched for values that were erased since.
+    """
+    record = unit.record
+    facts = record["facts"]
+    if not erased.issuperset(facts["erased"]) or not {line.digest for line in values}.issuperset(
+        facts.get("by_value", ())
+    ):
         return False
     ids = (read_columns(unit.path(pattern), ["id"]).column("id").to_pylist() for pattern in unit.entry.files if erased)
-    return erased.isdisjoint(chain(facts["left_out"], *ids))
+    if not erased.isdisjoint(chain(facts["left_out"], *ids)):
+        return False
+    new = Erased(key, (line for line in values if line.digest not in facts.get("searched", ())))
+    written = (read_shard(unit.path(pattern)) for pattern in unit.entry.files if new)
+    return not new or not (
+        any(any(new.in_documents(documents)) for documents in written)
+        or any(any(new.find(said_by(bad))) for bad in record["quarantined"])
+    )
 
 
 def _is_text(name: str) -> bool:
@@ -415,6 +442,8 @@ def _read_unit(
     """The documents of a unit. `taken` says of ids that are known to repeat whether a record has that id already."""
     tally, documents, erased, taken = Tally(), [], set(config.erased), taken or {}
     facts: dict[str, list[str]] = {"erased": [], "left_out": []}
+    lines = [*map(Line.read, config.erased_values)]
+    values = Erased(key, lines)
     for number, piece in unit:
         source = config.sources[number]
         for record in _read_piece(source, piece, tally):
@@ -422,19 +451,42 @@ def _read_unit(
             if identity in erased:
                 tally.counts["erased"] += 1
                 facts["erased"].append(identity)
-            elif (isinstance(record, Record | Document)) and _passes(config, source, record, identity, taken, tally):
+            elif (isinstance(record, Record | Document)) and _passes(
+                config, source, record, identity, taken, values, tally
+            ):
                 documents.append(record if isinstance(record, Document) else _document(key, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
                 tally.counts.update(f"no value in `{name}`" for name in getattr(record, "empty", ()))
             else:
                 facts["left_out"].append(identity)
                 if isinstance(record, Unreadable):
-                    _quarantine(tally, source.label, record)
+                    _quarantine(tally, source.label, record, identity, values)
                 elif isinstance(record, Skipped):
                     tally.lose(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
+    if values:
+        documents = _without_values(values, documents, tally, facts["left_out"])
+        tally.facts["searched"] = [line.digest for line in lines]
     tally.counts["documents"] += len(documents)
     tally.facts |= facts
     return {"": documents}, tally
+
+
+def _without_values(values: Erased, documents: list[Document], tally: Tally, left_out: list[str]) -> list[Document]:
+    """The documents that hold nothing that was erased; the ids of the others are added to `left_out`."""
+    kept = []
+    for document, found in zip(documents, values.in_documents(documents), strict=True):
+        if not found:
+            kept.append(document)
+            continue
+        left_out.append(document.id)
+        tally.counts["bytes"] -= len(document.text.encode())
+        _leave_out(tally, found, document.source, **_place(document))
+    return kept
+
+
+def _leave_out(tally: Tally, found: Set[str], label: str, **place: str) -> None:
+    tally.lose(HOLDS_ERASED, source=label, **place)
+    tally.facts["by_value"] = sorted({*tally.facts.get("by_value", ()), *found})
 
 
 def _passes(
@@ -443,6 +495,7 @@ def _passes(
     record: Record | Document,
     identity: str,
     taken: dict[str, bool],
+    values: Erased,
     tally: Tally,
 ) -> bool:
     """Whether a record may be read under its licence and is the first of its id; else why not is counted."""
@@ -450,7 +503,8 @@ def _passes(
         tally.lose(refusal, source=source.label, **_place(record))
     elif taken.get(identity) and isinstance(record, Record) and record.span:
         reason = f"a key that an earlier record has: {record.key!r}; name a field that is unique in `key_field`"
-        _quarantine(tally, source.label, record.span.unreadable(record.path, record.key, reason))
+        bad = record.span.unreadable(record.path, record.key, reason)
+        _quarantine(tally, source.label, bad, identity, values)
     elif taken.get(identity):
         tally.lose("skipped: the same document again", source=source.label, **_place(record))
     else:
@@ -503,9 +557,21 @@ def _document(key: bytes, label: str, record: Record) -> Document:
     )
 
 
-def _quarantine(tally: Tally, label: str, bad: Unreadable) -> None:
+def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values: Erased) -> None:
+    """Set a record aside that could not be read, unless it holds what was erased."""
     place = {"source": label, "path": bad.path, "record": bad.key, "offset": bad.offset}
-    tally.lose(f"{QUARANTINED}{bad.reason.split(':')[0]}", **place, detail=bad.reason)
     raw = base64.b64encode(bad.raw[:RAW_BYTES_KEPT]).decode()
     size = len(bad.raw) if bad.size is None else bad.size
-    tally.quarantined.append({**place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw})
+    record = {"id": identity, **place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw}
+    if found := set[str]().union(*values.find(said_by(record))) if values else set[str]():
+        _leave_out(tally, found, label, path=bad.path, record=bad.key)
+        return
+    tally.lose(f"{QUARANTINED}{bad.reason.split(':')[0]}", **place, detail=bad.reason)
+    tally.quarantined.append(record)
+
+
+def _set_aside(config: IngestConfig, tally: Tally, source: SourceConfig, bad: Unreadable) -> None:
+    """Set a whole file aside that was not read."""
+    key = load_id_key(config.folder)
+    values = Erased(key, map(Line.read, config.erased_values))
+    _quarantine(tally, source.label, bad, _id(key, source.label, bad), values)

@@ -71,12 +71,18 @@ def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "") -> None:
     write_atomically(folder / ERASED_FILE, "".join(f"{name}  # {key}\n" if key else f"{name}\n" for name, key in known))
 
 
-def holders(store: Store, ids: Iterable[str], follows: Follows = lambda record, parent: True) -> dict[Artifact, str]:
+def holders(
+    store: Store,
+    ids: Iterable[str],
+    follows: Follows = lambda record, parent: True,
+    also: Collection[Artifact] = (),
+) -> dict[Artifact, str]:
     """Every artifact that erased text can have reached; with the reason where only something unknown speaks for it.
 
     An output with an id file passes text on only if an id stands there; one without, and one with ids that are not of
     what it was made from, passes on whatever reached it. Either way the artifact itself holds text as soon as an input
-    does: its examples may quote what it dropped. Inputs that `follows` denies are left out.
+    does: its examples may quote what it dropped. Inputs that `follows` denies are left out. What stands in artifacts of
+    `also`, such as in a quarantine, was given to no other.
     """
     erased, lineage = set(_checked(ids, "named")), Lineage(store)
 
@@ -85,7 +91,7 @@ def holders(store: Store, ids: Iterable[str], follows: Follows = lambda record, 
         return file.exists() and not erased.isdisjoint(file.read_text(encoding="utf-8").split())
 
     def holds(artifact: Artifact) -> bool:
-        return artifact.is_erased or any(map(names_one, _id_files(artifact)))
+        return artifact.is_erased or artifact in also or any(map(names_one, _id_files(artifact)))
 
     @cache
     def keeps_ids(artifact: Artifact) -> bool:

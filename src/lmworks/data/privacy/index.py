@@ -10,8 +10,7 @@ from typing import NamedTuple
 from lmworks.data.identity import PRIVACY_KEY, key_digest
 from lmworks.data.privacy.findings import KINDS
 from lmworks.data.privacy.surrogates import value_digest
-from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.erasure import is_id
+from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact
 
@@ -55,20 +54,6 @@ def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list
             f"{folder / PRIVACY_KEY.file} holds. Restore the key of that time, or add an `anonymise` step and build."
         )
     return sorted({Place(kind, name, step) for path, step in steps.items() for kind, name in _look_up(path, wanted)})
-
-
-def documents_of(wanted: Sequence[str], artifacts: Sequence[Artifact], folder: Path) -> set[str]:
-    """Ids of documents: those given, and those in which a given value stood.
-
-    Raises LmworksError if a value stands nowhere. It names its place alone, since the value is personal.
-    """
-    found = set(filter(is_id, wanted))
-    for number, value in enumerate(wanted, start=1):
-        places = [] if is_id(value) else find_person(value, artifacts, folder)
-        if not (is_id(value) or places):
-            raise LmworksError(f"no document holds value {number} of {len(wanted)}; nothing was erased")
-        found.update(place.document for place in places)
-    return found
 
 
 def _look_up(index: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:

@@ -9,11 +9,13 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lmworks.data.erasure.values import Erased, Line, known_values
 from lmworks.data.identity import document_id, load_id_key
 from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.data.sources.source import FolderSource
@@ -23,6 +25,7 @@ from lmworks.pipeline.files import write_atomically
 
 MOST_BYTES, MOST_TIMES = 2**30, 200
 """That a query of an SQLite file may give, and times its size: what gives more, as a view of itself, has no end."""
+LINES_AT_ONCE = 1_000
 MOST_SECONDS = 3600
 """Without a row."""
 READS = re.compile(r"(?:\s|--[^\n]*+\n|/\*(?s:.*?)\*/|\()*+(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
@@ -86,12 +89,18 @@ class Sql(ParsedSource, FolderSource):
                     write_atomically(path, self._without_erased(path.name, before))
 
     def _without_erased(self, name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """A snapshot's lines; those of erased documents are empty, so that the others keep their numbers."""
+        """A snapshot's lines; those of erased documents are empty, so that the others keep their numbers.
+
+        So are those that hold an erased value.
+        """
         key, erased = load_id_key(self.folder), set(erased_documents(self.folder))
-        for number, line in enumerate(lines, 1):
-            named = erased and self.key_field and line.strip()
-            value = json.loads(line).get(self.key_field) if named else number
-            yield b"\n" if document_id(key, self.label, name, str(value)) in erased else line
+        values, numbered = Erased(key, map(Line.read, known_values(self.folder))), enumerate(lines, 1)
+        while some := list(islice(numbered, LINES_AT_ONCE)):
+            held = values.find([line.decode() for _, line in some]) if values else [set[str]()] * len(some)
+            for (number, line), found in zip(some, held, strict=True):
+                named = erased and self.key_field and line.strip()
+                value = json.loads(line).get(self.key_field) if named else number
+                yield b"\n" if found or document_id(key, self.label, name, str(value)) in erased else line
 
     def _rows(self) -> Iterator[bytes]:
         import sqlalchemy

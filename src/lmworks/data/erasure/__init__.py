@@ -1,0 +1,1 @@
+"""Erasure by content: values that were erased, known by keyed digests alone, and what of a store holds them."""

@@ -1,0 +1,304 @@
+"""Values that were erased, and the search for them by keyed digests: who lacks the key learns nothing of them.
+
+A value is an e-mail address, a number in whatever grouping, or words that follow one another. What may be one in a text
+is brought into one form, digested with the key (HMAC-SHA256, RFC 2104) and looked up.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lmworks.data.duplicates.minhash import hash_windows
+from lmworks.data.erasure.readings import readings
+from lmworks.data.identity import ID_KEY
+from lmworks.data.privacy.people import given_name_first
+from lmworks.data.records import Document
+from lmworks.data.words import hash_words, mixed_bits
+from lmworks.errors import UsageError
+from lmworks.lazy import NDArray, np, pa
+from lmworks.pipeline.files import write_atomically
+
+VALUES_FILE = "erased-values.txt"
+"""Beside the recipe: a keyed digest and a form a line, with the digest of the key behind a `#`.
+
+It holds no value, and belongs under version control.
+"""
+LEAST_CHARACTERS = 3
+"""Letters and digits of a value: fewer stand in too many other words' place."""
+LEAST_DIGITS = 5
+"""Of a value that is taken for a number."""
+FILTER_BITS = 12
+"""Of a keyed hash of words, stored beside their digest: one of 4,096 words that stand in a text is digested."""
+
+_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
+_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+_PIECE = "[0-9A-Za-z]{0,34}"
+_REST = rf"{_PIECE}(?:[ .()/+\u00a0-]{{1,3}}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
+_NUMBER = re.compile(f"[0-9]{_REST}")
+_WHOLE_NUMBER = re.compile(f"(?:[A-Za-z]{{1,10}} ?)?[0-9]{_REST}")
+_BEFORE = re.compile(r"(?:(?<![0-9A-Za-z])[A-Z]{1,4} |[A-Za-z]{1,34}|\+[( ]*|)\Z")
+"""What belongs to a number that begins with its first digit: letters, a word of capitals, the sign of abroad."""
+_PREFIX = re.compile(r"(?:00[0-9]{1,3}0?|0)?\Z")
+"""What may stand before a telephone number of a country: its code, a zero, or both."""
+
+
+class Form(NamedTuple):
+    """How a value is looked for: its kind, and what narrows the search."""
+
+    kind: str
+    """`email`, `number`, `phone`, `words`; or `subject` and `text`, which are compared whole."""
+    size: int = 0
+    """Letters and digits of a number; words."""
+    filter: int = 0
+    """Of words: the first bits of a keyed hash."""
+
+
+class Line(NamedTuple):
+    """One line of `erased-values.txt`."""
+
+    digest: str
+    form: Form
+
+    def __str__(self) -> str:
+        return " ".join([self.digest, *(str(part) for part in self.form if part)])
+
+    @classmethod
+    def read(cls, line: str) -> Line:
+        """Raises ValueError, TypeError for what is no line of the file."""
+        digest, kind, *numbers = line.split()
+        if not re.fullmatch("[0-9a-f]{32}", digest) or kind not in KINDS:
+            raise ValueError(line)
+        return cls(digest, Form(kind, *map(int, numbers)))
+
+
+KINDS = ("email", "number", "phone", "words", "subject", "text")
+
+
+def digest(key: bytes, kind: str, normal: str) -> str:
+    """What stands for a value: 32 hexadecimal digits."""
+    return hmac.digest(key, "\0".join(("erased", kind, normal)).encode(), "sha256").hex()[:32]
+
+
+def lines_of(key: bytes, value: str) -> list[Line]:
+    """What finds a value again: in texts, and as the subject of a record.
+
+    Raises UsageError if it is too short to be told from other words.
+    """
+    if sum(map(str.isalnum, value)) < LEAST_CHARACTERS:
+        raise UsageError(f"a value of fewer than {LEAST_CHARACTERS} letters and digits stands in too many texts")
+    return [*dict.fromkeys([*_lines_of(key, value), subject_line(key, value)])]
+
+
+def subject_line(key: bytes, subject: str) -> Line:
+    """What finds the records of a subject."""
+    return Line(digest(key, "subject", _folded(given_name_first(subject))), Form("subject"))
+
+
+def text_line(key: bytes, text_digest: str) -> Line:
+    """What finds the copies of a text."""
+    return Line(digest(key, "text", text_digest), Form("text"))
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def _lines_of(key: bytes, value: str) -> Iterator[Line]:
+    value = unicodedata.normalize("NFC", value.strip())
+    if re.fullmatch(r"[^\s@]+@[^\s@]+", value):
+        yield Line(digest(key, "email", value.casefold()), Form("email"))
+        return
+    found = _WHOLE_NUMBER.fullmatch(value.lstrip("+( "))
+    plain = "".join(filter(str.isalnum, value)).upper()
+    if found and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
+        yield Line(digest(key, "number", plain), Form("number", len(plain)))
+        if plain.isdigit() and 7 <= len(plain) <= 15:
+            national = _national(value, plain)
+            yield Line(digest(key, "phone", national), Form("phone", len(national)))
+        return
+    for written in dict.fromkeys((value, given_name_first(value), _turned(value))):
+        (words,) = hash_words(pa.array([written]))
+        count = len(words.hashes)
+        (gram,) = hash_windows(words, count)[0]
+        yield Line(digest(key, "words", f"{gram:016x}"), Form("words", count, int(_filter(key, np.array([gram]))[0])))
+
+
+def _turned(name: str) -> str:
+    """The family name first, of what may be a name."""
+    words = name.split()
+    return " ".join([words[-1], *words[:-1]]) if name.replace(" ", "").isalpha() else name
+
+
+def _national(value: str, plain: str) -> str:
+    """The digits of a telephone number without country code and leading zero."""
+    if value.lstrip("( ").startswith(("+", "00")):
+        try:
+            import phonenumbers
+
+            parsed = phonenumbers.parse(f"+{plain.removeprefix('00')}", None)
+            return str(phonenumbers.national_significant_number(parsed))
+        except (ImportError, phonenumbers.NumberParseException):
+            return plain.removeprefix("00")
+    return plain.lstrip("0")
+
+
+def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A few keyed bits of hashes of words."""
+    first, second = np.frombuffer(hmac.digest(key, b"erased\0filter", "sha256")[:16], "<u8")
+    found: NDArray[np.uint64] = mixed_bits(mixed_bits(grams ^ first) ^ second) >> np.uint64(64 - FILTER_BITS)
+    return found
+
+
+class Erased:
+    """Looks for erased values."""
+
+    def __init__(self, key: bytes, lines: Iterable[Line]) -> None:
+        self._key = key
+        self._known: dict[str, set[str]] = defaultdict(set)
+        self._sizes: dict[str, set[int]] = defaultdict(set)
+        self._filters: dict[int, NDArray[np.bool_]] = {}
+        for line in lines:
+            kind, size, bits = line.form
+            self._known[kind].add(line.digest)
+            self._sizes[kind].add(size)
+            if kind == "words":
+                self._filters.setdefault(size, np.zeros(2**FILTER_BITS, bool))[bits] = True
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def find(self, texts: Sequence[str]) -> list[set[str]]:
+        """The digests of the values that each text holds, as it stands or decoded (see `readings`)."""
+        found: list[set[str]] = [set() for _ in texts]
+        read = [(place, reading) for place, text in enumerate(texts) for reading in readings(text)]
+        for place, text in read:
+            found[place].update(*(self._lookup(kind, value) for kind, value in self._candidates(text)))
+        if self._filters:
+            for number, name in self._words([text for _, text in read]):
+                found[read[number][0]] |= self._lookup("words", name)
+        return found
+
+    def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
+        """The digests of what each document holds, whose subject it is, or which text it has."""
+        owners: list[int] = []
+        texts: list[str] = []
+        for place, document in enumerate(documents):
+            some = [*document.texts(), document.structure or "", document.subject or ""]
+            some.append(json.dumps(document.meta, ensure_ascii=False))
+            owners += [place] * len(some)
+            texts += some
+        found = [self.of_subject(document.subject) for document in documents]
+        for place, digests in zip(owners, self.find(texts), strict=True):
+            found[place] |= digests
+        if "text" in self._known:
+            for place, document in enumerate(documents):
+                found[place] |= self.of_text(document.text_digest)
+        return found
+
+    def of_subject(self, subject: str | None) -> set[str]:
+        """The digest of a subject if it was erased."""
+        return self._lookup("subject", _folded(given_name_first(subject))) if subject else set()
+
+    def of_text(self, text_digest: str) -> set[str]:
+        """The digest of a text if it was erased."""
+        return self._lookup("text", text_digest)
+
+    def _lookup(self, kind: str, normal: str) -> set[str]:
+        return {digest(self._key, kind, normal)} & self._known[kind] if kind in self._known else set()
+
+    def _candidates(self, text: str) -> Iterator[tuple[str, str]]:
+        """What may be an erased address or number in a text."""
+        if "email" in self._known and "@" in text:
+            yield from (("email", address) for address in _addresses(text))
+        sizes, phones = self._sizes.get("number", set()), self._sizes.get("phone", set())
+        for run in _numbers(text) if sizes or phones else ():
+            pieces = re.findall("[0-9A-Za-z]+", run)
+            for first in range(len(pieces)):
+                joined = ""
+                for piece in pieces[first : first + 12]:
+                    joined += piece
+                    if len(joined) in sizes:
+                        yield "number", joined.upper()
+                    if phones and joined.isascii() and joined.isdigit():
+                        yield from _as_phones(joined, phones, is_abroad=first == 0 and run[0] == "+")
+
+    def _words(self, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Texts with what may be erased words in them."""
+        done = 0
+        for words in hash_words(pa.array(texts, pa.string())):
+            for size, wanted in self._filters.items():
+                grams, counts = hash_windows(words, size)
+                ends = np.cumsum(counts)
+                for place in np.flatnonzero(wanted[_filter(self._key, grams)]).tolist():
+                    yield done + int(np.searchsorted(ends, place, "right")), f"{grams[place]:016x}"
+            done += len(words.counts)
+
+
+def _addresses(text: str) -> Iterator[str]:
+    """The whole of what stands around each `@`, casefolded, and without marks at its front and end."""
+    place = text.find("@")
+    while place >= 0:
+        before, after = _LOCAL.search(text[max(0, place - 64) : place]), _DOMAIN.match(text, place + 1)
+        if before and after:
+            local, domain = before[0].casefold(), after[0].casefold().rstrip("-_")
+            for start in dict.fromkeys((local, local.lstrip(".!#$%&'*+/=?^`{|}~-"), local.rpartition("=")[2])):
+                yield f"{start}@{domain}"
+        place = text.find("@", place + 1)
+
+
+def _numbers(text: str) -> Iterator[str]:
+    """Runs of digits and letters that may be a number, with what belongs to it before its first digit."""
+    for match in _NUMBER.finditer(text):
+        if len(match[0]) >= LEAST_DIGITS and sum(map(str.isdigit, match[0])) >= LEAST_DIGITS:
+            before = _BEFORE.search(text[max(0, match.start() - 35) : match.start()])
+            yield (before[0] if before else "") + match[0]
+
+
+def _as_phones(digits: str, sizes: set[int], *, is_abroad: bool) -> Iterator[tuple[str, str]]:
+    """The digits without what may stand before a number of its country."""
+    for size in sizes:
+        before = digits[: max(0, len(digits) - size)]
+        is_prefix = _PREFIX.match(before) or (is_abroad and len(before) <= 4)
+        if len(digits) >= size and is_prefix:
+            yield "phone", digits[len(before) :]
+
+
+def read_values(folder: Path) -> list[tuple[Line, str]]:
+    """The erased values of a recipe's folder, each with the digest of the key that it was made with.
+
+    Raises UsageError for a line that is none.
+    """
+    path = folder / VALUES_FILE
+    found = []
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else (), 1):
+        line, _, made_with = text.partition("#")
+        try:
+            found += [(Line.read(line), made_with.strip())] if line.strip() else []
+        except (ValueError, TypeError):
+            raise UsageError(f"{path}, line {number}: {text[:60]!r} is no erased value: restore the file") from None
+    return found
+
+
+def known_values(folder: Path) -> list[str]:
+    """The erased values of a recipe's folder that were made with its key of ids."""
+    key = ID_KEY.digest(folder)
+    return [str(line) for line, made_with in read_values(folder) if made_with == key]
+
+
+def strangers_of(folder: Path, key_digest: str) -> list[Line]:
+    """Those that were made with another key than the one of this digest: no text is searched for them."""
+    return [line for line, made_with in read_values(folder) if made_with != key_digest]
+
+
+def add_values(folder: Path, lines: Iterable[Line], key_digest: str) -> None:
+    """Add values, digested with the key of this digest, to the list."""
+    known = {(str(line), made_with) for line, made_with in read_values(folder)}
+    known |= {(str(line), key_digest) for line in lines}
+    write_atomically(folder / VALUES_FILE, "".join(f"{line}  # {made_with}\n" for line, made_with in sorted(known)))

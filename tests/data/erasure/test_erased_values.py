@@ -1,0 +1,98 @@
+"""Erased values are found in whatever form they are written, by digests that tell nothing of them."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmworks.data.erasure.readings import readings
+from lmworks.data.erasure.values import Erased, Line, add_values, lines_of, read_values, strangers_of
+from lmworks.errors import UsageError
+
+KEY = b"a key for tests only"
+MAIL, PHONE, NAME = "jane@example.com", "+49 170 1234567", "Jane Roe"
+IBAN = "GB29 NWBK 6016 1331 9268 19"
+
+
+def holds(value: str, text: str) -> bool:
+    return bool(Erased(KEY, lines_of(KEY, value)).find([text])[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (MAIL, "Mail Jane@Example.COM."),
+        (MAIL, "<a href='mailto:jane&#64;example.com'>"),
+        (MAIL, r'{"text": "so\njane\u0040example.com'),
+        (MAIL, "to=jane%40example.com&from=x"),
+        (PHONE, "call 0170 / 123 45 67 now"),
+        (PHONE, "+49 (0)170 1234567"),
+        (PHONE, "00491701234567"),
+        ("0170 1234567", "+49 170 1234567"),
+        ("+1 212 555 0123", "(212) 555-0123"),
+        ("212-555-0123", "+1 (212) 555-0123"),
+        (IBAN, "to gb29nwbk60161331926819"),
+        (IBAN.replace(" ", ""), f"to {IBAN}."),
+        ("4111111111111111", "card 4111-1111-1111-1111 of 2024"),
+        (NAME, "by JANE \n Roe,"),
+        (NAME, "Roe, Jane"),
+        ("Roe, Jane", "Jane Roe"),
+        (NAME, "<b>Jane</b> <i>Roe</i>"),
+        ("José Müller", "jose\u0301 mu\u0308ller"),
+        ("José Müller", "Jos&eacute; M&uuml;ller"),
+        ("Weiß", "WEISS"),
+    ],
+)
+def test_a_value_is_found_in_other_forms(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (MAIL, "mary-jane@example.com, jane@example.com.au, jane@example.org"),
+        (PHONE, "0171 1234567, 0170 12345678"),
+        (NAME, "Jane Roeder, Jane and Roe, Janet Roe"),
+        (IBAN, "GB29 NWBK 6016 1331 9268 18"),
+        ("4111111111111111", "14111111111111111"),
+    ],
+)
+def test_what_is_like_a_value_is_not_taken_for_it(value: str, text: str) -> None:
+    assert not holds(value, text)
+
+
+words = st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=3, max_size=12)
+
+
+@given(words, st.text(max_size=40), st.text(max_size=40))
+def test_words_are_found_wherever_they_stand_alone(word: str, before: str, after: str) -> None:
+    assert holds(word, f"{before} {word} {after}") or "<" in before + after
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_and_gives_a_line_that_is_read_again(text: str) -> None:
+    assert unicodedata.normalize("NFC", text) == readings(text)[0]
+    try:
+        lines = lines_of(KEY, text)
+    except UsageError:
+        return
+    assert [Line.read(str(line)) for line in lines] == lines
+    Erased(KEY, lines).find([text])
+
+
+def test_the_list_holds_no_value_and_another_key_is_told_apart(tmp_path: Path) -> None:
+    for value in (MAIL, PHONE, NAME):
+        add_values(tmp_path, lines_of(KEY, value), "digest")
+    text = (tmp_path / "erased-values.txt").read_text()
+    assert not any(part in text.lower() for part in ("jane", "example", "1234567"))
+    lines = [line for line, _ in read_values(tmp_path)]
+    assert Erased(KEY, lines).find([MAIL, "nothing"])[0] and not strangers_of(tmp_path, "digest")
+    assert Erased(b"another key, longer", lines).find([MAIL, PHONE, NAME]) == [set(), set(), set()]
+    assert strangers_of(tmp_path, "another") == lines
+    (tmp_path / "erased-values.txt").write_text("jane@example.com\n")
+    with pytest.raises(UsageError, match="line 1"):
+        read_values(tmp_path)
