@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from lmworks.data.mixtures.raking import copies, effective_size, rake, total_variation, variation_margin
 from lmworks.data.mixtures.represent import RepresentConfig, represent
 from lmworks.data.records import Document, Documents, write_shard
-from lmworks.errors import LmworksError
+from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.stage import Result
 from support import make_context
 
@@ -127,7 +127,7 @@ def test_repeats_have_a_limit_and_what_is_missed_is_shown(documents: Documents, 
 
 def test_several_targets_are_met_together(documents: Documents, tmp_path: Path) -> None:
     target = {**EVEN, "region": "even", "year": {"2020": 0.4}}
-    result = run(tmp_path, documents, target=target, mitigate="sample")
+    result = run(tmp_path, documents, target=target, mitigate="sample", least_kept=0.2)
     after = [figure.value for figure in result.figures if figure.name.endswith("after")]
     assert max(after) < 0.06 < min(figure.value for figure in result.figures if not figure.name.endswith("after"))
 
@@ -222,3 +222,14 @@ def test_distances_and_sizes() -> None:
     assert total_variation(shares, target) == pytest.approx(0.2)
     assert variation_margin(np.array([0.7, 0.3]), 400, 0) == pytest.approx(1.96 * (0.7 * 0.3 / 400) ** 0.5, rel=0.1)
     assert effective_size(np.array([1, 1, 0, 2])) == pytest.approx(16 / 6)
+
+
+def test_a_target_that_leaves_few_is_refused_before_anything_is_written(tmp_path: Path, documents: Documents) -> None:
+    fields = {"target": {"language": {"de": 0.9, "en": 0.1}}, "mitigate": "sample"}
+    with pytest.raises(
+        GateRefused, match=r"leaves 33 of 120 documents.*language 'de' is 25.0% .* 90.0%.*least_kept: 0.2"
+    ):
+        run(tmp_path / "a", documents, **fields)
+    assert not list((tmp_path / "a").glob("out/*.parquet"))
+    assert run(tmp_path / "b", documents, **fields, least_kept=0.27).counts["documents"] == 33
+    assert run(tmp_path / "c", documents, target=EVEN, mitigate="sample").counts["documents"] == 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
+from lmworks.errors import GateRefused
 from lmworks.lazy import np
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
@@ -56,6 +58,13 @@ class RepresentConfig(StepConfig):
         description="Of one document with `repeat`: 4 taught nearly as much as new text (Muennighoff et al. 2023, "
         "arXiv:2305.16264).",
     )
+    least_kept: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the documents that `sample` must leave; a target that leaves fewer is refused before "
+        "anything is written. A rare value that shall have a large share costs most of the rest.",
+    )
     topics: int = Field(default=20, ge=2, description="Clusters of topics, as in `split`.")
     seed: int = Field(default=0, description="Of what is left out; any number will do.")
 
@@ -92,7 +101,7 @@ class Attribute:
         return found
 
 
-@stage(version=3, reads="documents")
+@stage(version=4, reads="documents")
 def represent(config: RepresentConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count attributes and groups, compare them with the target, and keep or repeat documents to come nearer.
 
@@ -103,6 +112,8 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     attributes = [_attribute(config, name, labels[name]) for name in config.target]
     before = np.ones(len(order), np.int64)
     taken = _taken(config, attributes, np.array(order, np.uint64)) if config.mitigate != "none" else before
+    if config.mitigate == "sample":
+        _check_kept(config, attributes, taken)
     shards = np.split(taken, np.cumsum(sizes)[:-1])
     units = [
         (shard, (wanted > turn).tolist(), turn)
@@ -188,6 +199,27 @@ def _taken(config: RepresentConfig, attributes: Sequence[Attribute], order: Any)
     weights = rake(cells, counts, {each.name: each.target for each in attributes})
     weights = weights / weights.max() if config.mitigate == "sample" else weights.clip(max=config.max_repeats)
     return copies(cell.ravel(), weights, order, config.seed)
+
+
+def _check_kept(config: RepresentConfig, attributes: Sequence[Attribute], taken: Codes) -> None:
+    """Raise `GateRefused` if sampling leaves too few, with the value that is too rare for its target."""
+    left, number = int((taken > 0).sum()), len(taken)
+    if left >= config.least_kept * number:
+        return
+    before = np.ones(number, np.int64)
+    scarce = [
+        (share / wanted, f"{each.name} {value!r}", share, wanted)
+        for each in attributes
+        for value, share, wanted in zip(each.values, each.shares(before), each.target, strict=True)
+        if wanted > 0
+    ]
+    _, what, share, wanted = min(scarce)
+    enough = math.floor(100 * left / number) / 100
+    raise GateRefused(
+        f"represent: the target leaves {left:,} of {number:,} documents, fewer than `least_kept` "
+        f"({config.least_kept:g}) allows: {what} is {share:.1%} of them and shall be {wanted:.1%}. Ask for less of it, "
+        f"find more such documents, use `mitigate: repeat`, or set `least_kept: {enough:g}` if so few will do"
+    )
 
 
 def _take(unit: tuple[Path, Sequence[bool], int]) -> tuple[Parts, Tally]:
