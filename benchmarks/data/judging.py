@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lmworks.data.duplicates.facts import facts_of
 from lmworks.data.identity import document_id
+from lmworks.data.records import Documents
 
 BINS = (0.8, 0.85, 0.9, 0.95)
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -61,6 +63,20 @@ def judge_pairs(truth: Truth, before: set[str], kept: set[str], ids: Mapping[str
         "hard_negatives_removed": share([found for _, found in gone("hard")]),
         "kept": len(kept),
     }
+
+
+def with_agreeing_facts(truth: Truth, documents: Documents, ids: Mapping[str, str]) -> Truth:
+    """The same without the near duplicates of which neither holds all facts of the other."""
+    wanted = {ids[plant[place]] for plant in truth["near"] for place in ("place", "of")}
+    facts = {each.id: facts_of(each.text) for each in documents.iterate() if each.id in wanted}
+
+    def agree(plant: dict[str, Any]) -> bool:
+        pair = [facts.get(ids[plant[place]]) for place in ("place", "of")]
+        return any(
+            one is not None and other is not None and one.told <= other.held for one, other in (pair, pair[::-1])
+        )
+
+    return {**truth, "near": [plant for plant in truth["near"] if agree(plant)]}
 
 
 def judge_personal(plants: Iterable[tuple[dict[str, Any], str, str]]) -> dict[str, Any]:

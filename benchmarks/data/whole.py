@@ -1,10 +1,11 @@
 """The whole data path on a corpus of `make_corpus.py`, as one recipe: one JSON line, exit code 1 if it falls short.
 
-    python benchmarks/data/whole.py CORPUS [--workers 2] [--filters length,language,repetition,c4] [--store FOLDER]
+    python benchmarks/data/whole.py CORPUS [--workers 2] [--filters length,language,c4] [--store FOLDER]
 
 Read and licence gate, normalise, filter and near-duplicates, decontaminate, anonymise, repeated passages, a split that
 balances features with its leak test, tokenizer, packing. What is planted is judged at the step that is to find it,
-among the documents that reached that step; see `judging.py` for how. `others` counts what a step did to documents in
+among the documents that reached that step; see `judging.py` for how. Of near duplicates those count of which one holds
+all facts of the other: others stay on purpose. `others` counts what a step did to documents in
 which nothing was planted for it. Peak memory is that of all processes together, shared pages once, sampled five times
 a second. Processor seconds are those of all processes and tell more than seconds on a busy machine.
 """
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportional, read_ids, watch
+from judging import Truth, ids_by_place, judge_pairs, judge_personal, proportional, read_ids, watch, with_agreeing_facts
 
 from lmworks import graph
 from lmworks.data.identity import ID_KEY, PRIVACY_KEY, load_id_key
@@ -137,7 +138,9 @@ def judge(corpus: Path, folder: Path, made: Mapping[str, Artifact]) -> dict[str,
     ]
     tested = next(figure for figure in made["split"].manifest.figures if figure.name == "leakage")
     return {
-        "near_duplicates": judge_pairs(truth, filtered, kept["unique"], ids),
+        "near_duplicates": judge_pairs(
+            with_agreeing_facts(truth, Documents(out["clean"], ""), ids), filtered, kept["unique"], ids
+        ),
         "personal": judge_personal(
             (plant, before[name], after[name]) for name, plant in personal.items() if name in before
         ),
@@ -181,7 +184,9 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--shard-bytes", type=int, default=2**23)
-    parser.add_argument("--filters", default="length,language,repetition", help="those for web pages drop most code")
+    parser.add_argument(
+        "--filters", default="length,language,garbage,repetition", help="those for web pages drop most code"
+    )
     parser.add_argument("--store", type=Path, help="where to build, and to leave what was built")
     options = parser.parse_args()
     corpus = options.corpus.resolve()

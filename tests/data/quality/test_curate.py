@@ -26,7 +26,7 @@ from lmworks.pipeline.stage import Result
 from lmworks.pipeline.units import Earlier
 from support import MemoryJournal, make_context
 
-WORDS = [f"word{number}" for number in range(400)]
+WORDS = [f"word{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(400)]
 
 
 def story(seed: int, length: int = 120) -> list[str]:

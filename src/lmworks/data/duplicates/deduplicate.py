@@ -9,11 +9,12 @@ Axes: N documents, b bands, S shingles, M members of buckets.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from lmworks.data.duplicates.facts import Facts, choose, facts_of
 from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
 from lmworks.data.records import Documents, filter_rows, ids_of, read_columns, write_json_lines, write_table
@@ -44,22 +45,31 @@ REASONS = (
 
 
 def drop_duplicates(
-    documents: Documents, avoid: Sequence[Documents], threshold: float | None, out: Path, context: Context
+    documents: Documents,
+    avoid: Sequence[Documents],
+    threshold: float | None,
+    out: Path,
+    context: Context,
+    *,
+    compare_facts: bool = False,
 ) -> Tally:
     """Write to `out` all but the document with the smallest id of each cluster of duplicates.
 
-    A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. A cluster
-    with a document of `avoid` keeps none. `clusters.jsonl` lists them all.
+    A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. Where facts
+    are compared, a document goes only for one that holds all that it tells. A cluster with one of `avoid` keeps none.
+    `clusters.jsonl` lists what was dropped, and for which document.
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
     hashed = Hashed(everything, threshold, context, threads=True)
     clusters = find_clusters(hashed, threshold, context)
-    reasons, records = settle(clusters, hashed, everything, held_out_from=len(shards))
+    reasons, records, different = settle(clusters, hashed, everything, len(shards), compare_facts)
     edges = hashed.edges.tolist()
     tally = drop_units(shards, reasons, edges, out, context)
     write_json_lines(out / "clusters.jsonl", records)
     tally.counts["clusters of duplicates"] = len(records)
+    if different:
+        tally.counts["kept: alike but for their facts"] = different
     return tally
 
 
@@ -196,30 +206,79 @@ def join_alike(
 
 
 def settle(
-    clusters: Clusters, hashed: Hashed, shards: Sequence[Path], held_out_from: int
-) -> tuple[NDArray[np.uint8], list[dict[str, list[str]]]]:
-    """Decide what of each cluster stays: for each row 0 or the place in `REASONS`, and the clusters by least id."""
+    clusters: Clusters, hashed: Hashed, shards: Sequence[Path], held_out_from: int, compare_facts: bool
+) -> tuple[NDArray[np.uint8], list[dict[str, list[str]]], int]:
+    """Decide what of each cluster stays.
+
+    For each row 0 or the place in `REASONS`; what was dropped by what stays for it, by least id; and how many documents
+    stay that tell what no document like them tells.
+    """
     reasons = np.zeros(len(hashed), np.uint8)
     rows = np.flatnonzero(np.bincount(clusters.roots)[clusters.roots] > 1)
     ids = read_ids(shards, hashed.edges, rows)
     order = np.lexsort((ids, clusters.roots[rows]))
     rows, ids = rows[order], ids[order]
     if not len(rows):
-        return reasons, []
-    records = []
-    for members in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(clusters.roots[rows])) + 1):
-        is_avoided = rows[members] >= hashed.edges[held_out_from]
+        return reasons, [], 0
+    groups = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(clusters.roots[rows])) + 1)
+    first_held_out = int(hashed.edges[held_out_from])
+    keepers = _keepers(groups, rows, hashed, shards, first_held_out) if compare_facts else {}
+    records, different = [], 0
+    for members in groups:
+        is_avoided = rows[members] >= first_held_out
         avoided, train = members[is_avoided], members[~is_avoided]
-        kept, rest = (train[:0], train) if len(avoided) else (train[:1], train[1:])
-        seen = {hashed.digests[row].tobytes() for row in rows[avoided if len(avoided) else kept]}
-        for row in rows[rest]:
-            digest = hashed.digests[row].tobytes()
-            reasons[row] = (1 if digest in seen else 2) + (2 if len(avoided) else 0)
-            seen.add(digest)
-        names = {"kept": kept, "dropped": rest, "held_out": avoided}
-        record = {name: [ids[member].decode() for member in some] for name, some in names.items()}
-        records.append((ids[members[0]], record))
-    return reasons, [record for _, record in sorted(records, key=lambda pair: pair[0])]
+        if len(avoided):
+            parts = [(train[:0], train)]
+        else:
+            of = np.array([keepers.get(member, int(train[0])) for member in train.tolist()])
+            parts = [(kept, train[(of == kept) & (train != kept)]) for kept in train[np.isin(train, of)][:, None]]
+            different += len(parts) - 1
+        for kept, rest in parts:
+            if not len(rest):
+                continue
+            seen = {hashed.digests[row].tobytes() for row in rows[avoided if len(avoided) else kept]}
+            for row in rows[rest]:
+                digest = hashed.digests[row].tobytes()
+                reasons[row] = (1 if digest in seen else 2) + (2 if len(avoided) else 0)
+                seen.add(digest)
+            names = {"kept": kept, "dropped": rest, "held_out": avoided}
+            record = {name: [ids[member].decode() for member in some] for name, some in names.items()}
+            records.append((min(ids[[*kept, *rest, *avoided]].tolist()), record))
+    return reasons, [record for _, record in sorted(records, key=lambda pair: pair[0])], different
+
+
+def _keepers(
+    groups: Sequence[NDArray[np.int64]],
+    rows: NDArray[np.int64],
+    hashed: Hashed,
+    shards: Sequence[Path],
+    first_held_out: int,
+) -> dict[int, int]:
+    """For each member of a cluster of near duplicates, none of them held out, the member that stays for it.
+
+    What repeats a held-out text goes whatever its facts: a test item with another number is not unseen.
+    """
+    asked = [
+        members
+        for members in groups
+        if rows[members].max() < first_held_out and len(np.unique(hashed.digests[rows[members]], axis=0)) > 1
+    ]
+    wanted = np.sort(np.concatenate([np.zeros(0, np.int64), *(rows[members] for members in asked)]))
+    facts = dict(zip(wanted.tolist(), _read_facts(shards, hashed.edges, wanted), strict=True))
+    found: dict[int, int] = {}
+    for members in asked:
+        chosen = choose([facts[row] for row in rows[members].tolist()], range(len(members)))
+        found |= {int(members[place]): int(members[kept]) for place, kept in chosen.items()}
+    return found
+
+
+def _read_facts(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[Facts]:
+    """The facts of ascending rows."""
+    places = np.searchsorted(edges, rows, "right") - 1
+    for shard in np.unique(places).tolist():
+        texts = read_columns(shards[shard], ["text"]).column("text")
+        for row in (rows[places == shard] - edges[shard]).tolist():
+            yield facts_of(texts[row].as_py())
 
 
 def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:

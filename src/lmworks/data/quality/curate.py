@@ -43,6 +43,17 @@ class NearDuplicates(StepConfig):
     )
 
 
+class NearCopies(NearDuplicates):
+    """When a text goes for another."""
+
+    facts: Literal["compare", "ignore"] = Field(
+        default="compare",
+        description="`compare`: a text goes only for one that holds each number, date, name and identifier of it, so "
+        "that contracts from one template stay. `ignore`: whatever they say, as for pages that differ in a date alone. "
+        "What is like a held-out text goes in either case.",
+    )
+
+
 class CurateConfig(StepConfig):
     """Filter documents, then drop exact and near duplicates."""
 
@@ -69,8 +80,8 @@ class CurateConfig(StepConfig):
     word_list_limit: int | float = Field(
         default=1, gt=0, description="Occurrences that drop a text; below 1, their share of its words. One is strict."
     )
-    near_duplicates: NearDuplicates | None = Field(
-        default=NearDuplicates(), description="Null searches for exact duplicates only."
+    near_duplicates: NearCopies | None = Field(
+        default=NearCopies(), description="Null searches for exact duplicates only."
     )
     avoid: list[Reference] = Field(
         default=[], description="Held-out documents: what repeats one of them is dropped, so that no score is inflated."
@@ -103,13 +114,13 @@ class CurateConfig(StepConfig):
         return FilterSettings(tuple(self.languages), self.language_score, words, self.word_list_limit)
 
 
-@stage(version=4, reads="documents", judges="avoid")
+@stage(version=5, reads="documents", judges="avoid")
 def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], out: Path, context: Context) -> Result:
     """Filter, then drop all but the document with the smallest id of each cluster of duplicates.
 
     What the filters measure of a text is kept: a step whose limits were changed measures nothing again. It stands in
-    columns beside the text, `score_…`. A cluster holds what is connected by duplicate pairs. A cluster with a document
-    of `avoid` keeps none. `clusters.jsonl` lists them all.
+    columns beside the text, `score_…`. A cluster holds what is connected by duplicate pairs; where facts are compared,
+    a document goes only for one that holds all of its own. A cluster with a document of `avoid` keeps none.
     """
     shards, names = documents.shards(), config.measured()
     words = list(config.word_list) if "word-list" in names else []
@@ -120,7 +131,9 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
         raise LmworksError(f"curate: the filters leave no document: {in_words(tally.counts)}.")
     _tell_languages(config, tally, context)
     near = config.near_duplicates
-    tally.add(drop_duplicates(filtered, avoid, near.jaccard if near else None, out, context))
+    compare = near is not None and near.facts == "compare"
+    threshold = near.jaccard if near else None
+    tally.add(drop_duplicates(filtered, avoid, threshold, out, context, compare_facts=compare))
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 

@@ -1,0 +1,129 @@
+"""Facts: what keeps texts apart that are alike in nearly every phrase."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from data_support import documents_of, texts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmworks.data.duplicates.deduplicate import drop_duplicates
+from lmworks.data.duplicates.facts import Facts, choose, facts_of
+from support import make_context
+
+CONTRACT = (
+    "This agreement is made on {date} between {buyer} and {seller}. The seller delivers the goods that are "
+    "listed in the annex to the store of the buyer, and the buyer pays {price} within thirty days. If the "
+    "payment is late, interest of four per cent a year is due from the first day on. Each party may end the "
+    "agreement with three months' notice to the end of a quarter. Changes and additions must be made in "
+    "writing, which holds for this clause as well. If a clause is void, the others stay in force, and the "
+    "parties agree on one that comes as near as the law allows to what was meant. The law of the place where "
+    "the seller has its seat applies, and the courts of that place decide on all disputes. Both parties keep "
+    "what they learn of each other's business to themselves, for five years after the agreement ends."
+)
+GERMAN = (
+    "Der Vermieter {name} überlässt dem Mieter die Wohnung in der Straße am Wald zur Nutzung. Die Miete "
+    "beträgt {price} im Monat und ist am ersten Werktag fällig. Die Heizung, das Wasser und der Strom werden "
+    "nach Verbrauch abgerechnet. Der Mieter darf die Wohnung nur mit Zustimmung an Dritte überlassen. Schäden "
+    "an der Wohnung sind sofort zu melden, und der Vermieter lässt sie beheben. Die Kaution liegt auf einem "
+    "Konto und wird am Ende der Miete zurückgezahlt. Die Kündigung muss schriftlich erfolgen, und die Frist "
+    "beträgt drei Monate zum Ende eines Monats. Haustiere sind erlaubt."
+)
+NAMES = ("Adler", "Brandt", "Castro", "Duval", "Eriksen", "Fischer", "Grau", "Holm", "Ivanov", "Jansen")
+
+
+def contract(number: int) -> str:
+    return CONTRACT.format(
+        date=f"{1 + number % 28} May 2024",
+        buyer=f"{NAMES[number % 10]} Trading",
+        seller=f"{NAMES[(number // 10 + 3) % 10]} and Sons",
+        price=f"{1_000 + 17 * number} euros",
+    )
+
+
+def kept(tmp_path: Path, *some: str, compare: bool = True, avoid: list[str] | None = None) -> list[str]:
+    train = documents_of(tmp_path / "in", *some)
+    held_out = [documents_of(tmp_path / "held", *avoid)] if avoid else []
+    context = make_context(tmp_path)
+    tally = drop_duplicates(train, held_out, 0.8, tmp_path / "out", context, compare_facts=compare)
+    assert tally.counts["documents"] == len(texts(tmp_path / "out"))
+    return texts(tmp_path / "out")
+
+
+def test_contracts_that_differ_in_their_facts_all_stay(tmp_path: Path) -> None:
+    some = [contract(number) for number in range(60)]
+    assert kept(tmp_path / "a", *some) == sorted(some)
+    assert len(kept(tmp_path / "b", *some, compare=False)) == 1
+
+
+@pytest.mark.parametrize("field", ["date", "buyer", "price"])
+def test_one_fact_is_enough(tmp_path: Path, field: str) -> None:
+    same = {"date": "3 May 2024", "buyer": "Adler Trading", "seller": "Brandt and Sons", "price": "1,017.50 euros"}
+    other = {"date": "4 May 2024", "buyer": "Duval Trading", "price": "1,017.60 euros"}[field]
+    pair = [CONTRACT.format(**same), CONTRACT.format(**{**same, field: other})]
+    assert kept(tmp_path, *pair) == sorted(pair)
+
+
+def test_copies_whose_facts_agree_go(tmp_path: Path) -> None:
+    first = contract(7)
+    second = (
+        first.replace("may end", "can end").replace("which holds", "and that holds").replace("In writing", "in writing")
+    )
+    assert kept(tmp_path, first, second) == [first]
+
+
+def test_a_blank_form_and_part_of_a_text_go_for_the_whole_one(tmp_path: Path) -> None:
+    some = [contract(1).replace("1017 euros", "the price below"), contract(1), contract(2)]
+    assert kept(tmp_path, *some) == sorted(some[1:])
+
+
+def test_german_nouns_are_no_names(tmp_path: Path) -> None:
+    first = GERMAN.format(name="Anna Adler", price="800 Euro")
+    reworded = first.replace("Schäden", "Mängel").replace("Haustiere", "Kleintiere")
+    other = GERMAN.format(name="Bernd Brandt", price="800 Euro")
+    assert kept(tmp_path, first, reworded, other) == sorted([first, other])
+
+
+def test_what_is_like_a_held_out_text_goes_whatever_its_facts(tmp_path: Path) -> None:
+    assert kept(tmp_path, contract(1), "Another text of some words.", avoid=[contract(2)]) == [
+        "Another text of some words."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("The queue holds 5 items. Names are long.", {"5"}),
+        ("In Bonn Anna Holm met Ben. Clara left.", {"bonn", "anna", "holm", "ben"}),
+        ("Signed:\n\nOtto Grau\nHamburg, 3 pages", {"otto", "grau", "hamburg", "3"}),
+        ("write to anna@example.org about getQueue and max_size", {"anna@example.org", "getqueue", "max_size"}),
+        ("", set()),
+    ],
+)
+def test_facts_are_told_by_their_form(text: str, told: set[str]) -> None:
+    assert facts_of(text).told == told
+
+
+FACTS = st.lists(st.frozensets(st.sampled_from("abcdef"), max_size=4), min_size=1, max_size=12)
+
+
+@given(FACTS, st.randoms(use_true_random=False))
+def test_nothing_told_is_lost_and_nothing_stays_in_vain(told: list[frozenset[str]], draw: random.Random) -> None:
+    some = [Facts(each, each | frozenset(draw.sample("abcdefgh", 2))) for each in told]
+    found = choose(some, range(len(some)))
+    stay = {place for place, keeper in found.items() if place == keeper}
+    assert set(found) == set(range(len(some)))
+    for place, keeper in found.items():
+        assert keeper in stay
+        assert some[place].told <= some[keeper].held
+    needed = {keeper for place, keeper in found.items() if place != keeper}
+    for place in stay - needed:
+        assert not any(some[place].told <= some[other].held for other in stay - {place} if some[place].told)
+
+
+def test_of_a_pair_one_goes_if_the_other_holds_it_whole() -> None:
+    longer, shorter = Facts(frozenset("ab"), frozenset("ab")), Facts(frozenset("c"), frozenset("abc"))
+    assert choose([longer, shorter], [0, 1]) == {0: 1, 1: 1}
