@@ -47,6 +47,28 @@ def test_each_step(steps: list[str], before: str, after: str) -> None:
     assert clean(before, config(*steps)) == after
 
 
+@pytest.mark.parametrize(
+    ("language", "before", "after"),
+    [
+        ("fr", "J'ai vu qu’il va au parc d'un ami", "Je ai vu que il va à le parc de un ami"),
+        ("fr", "s'il vient aujourd'hui, l'eau", "si il vient aujourd'hui, l'eau"),
+        ("it", "C'è un'idea nell'acqua del mare", "Ci è una idea in l’acqua di il mare"),
+        ("it", "dei nei sulla pelle, l'altro", "dei nei su la pelle, l'altro"),
+        ("fr", "It isn't mine", "It isn't mine"),
+    ],
+)
+def test_contractions_of_other_languages(language: str, before: str, after: str) -> None:
+    assert clean(before, config("contractions", language=language)) == after
+
+
+def test_stop_words_of_a_language_come_from_a_package(tmp_path: Path) -> None:
+    wanted = config("stop-words", stop_words="de")
+    assert list(wanted.imports(tmp_path)) == ["stopwordsiso"]
+    assert clean("Das Haus ist auf dem Berg", wanted.resolve(tmp_path)) == "Haus Berg"
+    with pytest.raises(UsageError, match="found the language 'xx', expected one of af, ar"):
+        config("stop-words", stop_words="xx").resolve(tmp_path)
+
+
 def test_protected_terms_are_touched_by_no_step() -> None:
     wanted = config(*STEPS, protect=["C++", "IT", "The Who", "ain't"])
     assert clean("The IT staff ain't using C++ at The Who's", wanted) == "IT staff ain't using C++ The Who s"

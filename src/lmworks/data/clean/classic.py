@@ -10,7 +10,7 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.clean.contractions import CONTRACTIONS, Language, written_out
 from lmworks.data.quality.word_list import read_list
 from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
-from lmworks.errors import LmworksError, in_words
+from lmworks.errors import LmworksError, UsageError, in_words
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.keys import key_config
@@ -51,12 +52,42 @@ class ClassicConfig(StepConfig):
         default=[],
         description="Terms that no step touches, in their own case, or a file with one a line; yours to know.",
     )
-    stop_words: list[str] | str = Field(default=STOP_WORDS, description="25 that carry no meaning alone, or a file.")
+    language: Language = Field(
+        default="en", description="Of the contractions that are written out; those of other languages are left."
+    )
+    stop_words: list[str] | str = Field(
+        default=STOP_WORDS,
+        description="25 English ones that carry no meaning alone; your own, or a file; or a language of two letters, "
+        "such as `de`, whose words the package stopwordsiso knows.",
+    )
 
     def resolve(self, folder: Path) -> Self:
         """This config with the words of its files."""
-        words = {"protect": read_list(folder, self.protect), "stop_words": read_list(folder, self.stop_words)}
-        return self.model_copy(update=words)
+        stop_words = stop_words_of(folder, self.stop_words)
+        return self.model_copy(update={"protect": read_list(folder, self.protect), "stop_words": stop_words})
+
+    def imports(self, folder: Path) -> Iterator[str]:
+        yield from super().imports(folder)
+        if _is_language(self.stop_words):
+            yield "stopwordsiso"
+
+
+def _is_language(words: list[str] | str) -> bool:
+    return isinstance(words, str) and re.fullmatch("[a-z]{2}", words) is not None
+
+
+def stop_words_of(folder: Path, words: list[str] | str) -> list[str]:
+    """The stop words given as such, of a file, or of a language. Raises UsageError for a language that nobody knows."""
+    if not _is_language(words):
+        return read_list(folder, words)
+    try:
+        import stopwordsiso
+    except ModuleNotFoundError:  # told with all other packages that are missing
+        return [str(words)]
+    if not (found := stopwordsiso.stopwords(words)):
+        known = ", ".join(sorted(stopwordsiso.langs()))
+        raise UsageError(f"stop_words: found the language {words!r}, expected one of {known}, a list or a file")
+    return sorted(found)
 
 
 @stage(version=2, reads="documents")
@@ -116,31 +147,9 @@ def _protected(terms: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)({choices})(?!\w)" if choices else r"(?!)()")
 
 
-_CONTRACTIONS: Sequence[tuple[re.Pattern[str], str]] = [
-    (re.compile(pattern, re.IGNORECASE), full)
-    for pattern, full in (
-        (r"\bcan['’]t\b", "cannot"),
-        (r"\bwon['’]t\b", "will not"),
-        (r"\bshan['’]t\b", "shall not"),
-        (r"\blet['’]s\b", "let us"),
-        (r"\b(do|does|did|is|are|was|were|has|have|had|would|could|should|might|must)n['’]t\b", r"\1 not"),
-        (r"\b(i)['’]m\b", r"\1 am"),
-        (r"\b(you|we|they)['’]re\b", r"\1 are"),
-        (r"\b(i|you|we|they|would|could|should|might|must)['’]ve\b", r"\1 have"),
-        (r"\b(i|you|he|she|it|we|they|that|there|who)['’]ll\b", r"\1 will"),
-    )
-]
-"""Those with one meaning: 's and 'd have several, and "ain't" belongs to dialects."""
 _APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-
-
-def _expand(text: str, config: ClassicConfig) -> str:
-    if "'" in text or "’" in text:
-        for pattern, full in _CONTRACTIONS:
-            text = pattern.sub(full, text)
-    return text
 
 
 def _without_stop_words(text: str, config: ClassicConfig) -> str:
@@ -149,7 +158,7 @@ def _without_stop_words(text: str, config: ClassicConfig) -> str:
 
 
 STEPS: Mapping[Step, Callable[[str, ClassicConfig], str]] = {
-    "contractions": _expand,
+    "contractions": lambda text, config: written_out(text, config.language),
     "lower-case": lambda text, config: text.lower(),
     "punctuation": lambda text, config: _PUNCTUATION.sub(" ", _APOSTROPHE.sub("", text)),
     "stop-words": _without_stop_words,
@@ -189,7 +198,7 @@ def _is_jargon(word: str) -> bool:
 
 def _is_dialect(word: str) -> bool:
     plain = word.replace("’", "'")
-    known = any(pattern.search(plain) for pattern, _ in _CONTRACTIONS)
+    known = any(pattern.search(plain) for pattern, _ in CONTRACTIONS["en"])
     return "'" in plain.removesuffix("'s").removesuffix("s'") and not known and any(map(str.isalpha, plain))
 
 
@@ -198,7 +207,7 @@ def _effects(config: ClassicConfig, types: Counter[str], tally: Tally) -> Iterat
     groups = {
         "rare": [word for word, count in types.items() if count <= RARE],
         "technical": list(filter(_is_jargon, types)),
-        "dialect": list(filter(_is_dialect, types)),
+        "dialect": list(filter(_is_dialect, types)) if config.language == "en" else [],
     }
     for step in STEPS:
         if step not in config.steps:
