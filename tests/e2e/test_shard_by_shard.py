@@ -211,7 +211,7 @@ def test_one_erased_document_makes_one_shard_of_each_step_again_and_is_nowhere(p
     erase(Store(store), project, [victim.id])
     for left in store.rglob("*"):
         if left.suffix == ".parquet":
-            assert victim.id not in pq.read_table(left).column("id").to_pylist()
+            assert victim.id not in _named(left)
         elif left.is_file():
             content = left.read_bytes()
             assert words.encode() not in content, left
@@ -235,7 +235,7 @@ def test_a_document_in_shards_that_an_erasure_left_is_erased_there(project: Path
     assert leftovers_with(Store(project / "store"), second[:1]) == []
     for left in (project / "store").rglob("*"):
         if left.suffix == ".parquet":
-            assert not {*first[:1], *second[:1]} & {*pq.read_table(left).column("id").to_pylist()}
+            assert not {*first[:1], *second[:1]} & {*_named(left)}
         elif left.is_file():
             assert texts[second[0]][:60] not in left.read_text(), left
     assert leftovers(Store(project / "store")), "what neither has reached stays"
@@ -270,6 +270,12 @@ def test_a_record_that_names_an_erased_document_goes_with_its_unit(project: Path
     erase(Store(project / "store"), project, [other, "0" * 32])
     assert not record.exists()
     assert leftovers(Store(project / "store")) == [artifacts["raw"].folder], "units that name neither stay"
+
+
+def _named(file: Path) -> list[str]:
+    """The ids in a table; none in one of numbers alone, which stands beside the shard that it was made of."""
+    table = pq.read_table(file)
+    return table.column("id").to_pylist() if "id" in table.column_names else []
 
 
 def _ids_of(payload: Path, number: str) -> set[str]:
