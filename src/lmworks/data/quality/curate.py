@@ -155,12 +155,12 @@ def measure_shard(names: Sequence[Filter], words: Sequence[str], shard: Path) ->
     found: dict[str, NDArray[Any]] = {}
     for name in names:
         found |= FILTERS[name].measure(texts, settings)
-    yield "parquet", table_bytes(pa.table({f"{SCORE}{name}": as_array(values) for name, values in found.items()}))
+    yield "scores", table_bytes(pa.table({f"{SCORE}{name}": as_array(values) for name, values in found.items()}))
 
 
 def select(config: CurateConfig, shards: Sequence[Path], scores: Path, out: Path, context: Context) -> Tally:
     """Write the documents that no filter drops, with their scores beside them."""
-    units = [(shard, scores / f"{index:05d}.parquet") for index, shard in enumerate(shards)]
+    units = [(shard, scores / f"{index:05d}.scores") for index, shard in enumerate(shards)]
     limits = key_config(config.model_copy(update={"near_duplicates": None}))
     origins = [Origin((digest_once(shard), digest_once(measured)), limits) for shard, measured in units]
     numbered = list(enumerate(units))
