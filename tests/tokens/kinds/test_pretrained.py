@@ -84,6 +84,21 @@ def test_documents_and_control_pieces_in_text_give_the_ids_of_sentencepiece(pair
             assert ours.decode(ids) == theirs.decode(ids), text
 
 
+RUNS = {**LIKE_LLAMA, "byte_fallback": False, "user_defined_symbols": ["▁▁", "▁▁▁▁", "<sep>", "  "]}
+
+
+@pytest.fixture(scope="module")
+def runs() -> tuple[Any, Any]:
+    raw = train("bpe", RUNS)
+    return SentencePieceProcessor(model_proto=raw), to_backend(read_model(raw))
+
+
+@given(parts=st.lists(st.sampled_from([" ", "  ", "   ", " " * 5, " " * 9, "a", "ab ", "x<sep>", "<sep"]), max_size=12))
+def test_runs_of_spaces_that_are_pieces_give_the_ids_of_sentencepiece(runs: tuple[Any, Any], parts: list[str]) -> None:
+    theirs, ours = runs
+    assert ours.encode("".join(parts)).ids == theirs.encode("".join(parts))
+
+
 def test_our_special_tokens_come_behind_the_ids_of_the_model(pair: tuple[Any, Tokenizer]) -> None:
     theirs, ours = pair
     size = theirs.vocab_size()

@@ -63,7 +63,7 @@ class PretrainedConfig(StepConfig):
         return backend
 
 
-@stage(version=1)
+@stage(version=2)
 def pretrained(config: PretrainedConfig, out: Path, context: Context) -> Result:
     """Take a tokenizer over. Chats are framed as in every lmworks model, whatever template came with it."""
     backend = config.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lmworks.errors import LmworksError
@@ -36,7 +37,9 @@ def to_backend(model: Any) -> tokenizers.Tokenizer:
 
     They may differ where two Unigram segmentations are equally likely, such as "aaa" "aa" and "aa" "aaa": SentencePiece
     adds in single precision, and rounding decides. They may also differ where the normaliser's rules take more than one
-    grapheme, or one of six bytes or more, at a time: the library looks at them character by character.
+    grapheme, or one of six bytes or more, at a time: the library looks at them character by character. And they differ
+    where pieces are the user's own, such as runs of spaces, if the model also has rules or drops spaces; where it has
+    neither, in a text alone that is such a piece as a whole.
 
     Control pieces such as <s> are never found in text, there as here: they get a name with a plain space in it, which
     no normalised text has. <unk> and bytes keep their names, and text that says such a name is cut inside it. Raises
@@ -64,14 +67,21 @@ def to_backend(model: Any) -> tokenizers.Tokenizer:
         steps.append(normalizers.Precompiled(normaliser.precompiled_charsmap))
     if normaliser.remove_extra_whitespaces:
         steps += [normalizers.Replace(Regex("^ +| +$"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
-    if normaliser.add_dummy_prefix:
+    # One with a plain space in it is never found: the text has none when pieces are sought.
+    symbols = [each.piece for each in pieces if each.type == USER_DEFINED and " " not in each.piece]
+    if normaliser.add_dummy_prefix and symbols and not steps:
+        # The library normalises symbols as it does texts, and would look for them behind a space alone. Behind other
+        # steps it cannot do without.
+        any_of_them = "|".join(map(re.escape, symbols))
+        steps.append(normalizers.Replace(Regex(rf"\A(?!(?:{any_of_them})\z)(?=[\s\S])"), SPACE))
+    elif normaliser.add_dummy_prefix:
         steps.append(normalizers.Prepend(SPACE))
     backend.normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", SPACE)])
     backend.decoder = decoders.Sequence(
         [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
         + ([decoders.Strip(" ", 1, 0)] if normaliser.add_dummy_prefix else [])
     )
-    backend.add_tokens([AddedToken(each.piece, normalized=True) for each in pieces if each.type == USER_DEFINED])
+    backend.add_tokens([AddedToken(symbol, normalized=True) for symbol in symbols])
     return backend
 
 
