@@ -171,8 +171,8 @@ def test_good_and_bad_samples(page: Page) -> None:
 def test_the_way_of_the_data_with_what_was_dropped_and_why(page: Page) -> None:
     text = page.text
     assert "raw: 13 documents" in text and "from raw: 13 documents" in text and "clean: 12 documents" in text
-    assert "1 quarantined: not UTF-8" in text
-    assert "broken.txt, byte 0: not UTF-8" in text
+    assert "1 quarantined: not in utf-16" in text
+    assert "broken.txt, byte 12: not in utf-16" in text
     assert "1 empty" in text
     assert "handbook CC-BY-4.0 14" in text
     assert "test: 2 groups" in text
