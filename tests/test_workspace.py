@@ -118,8 +118,8 @@ def test_a_report_of_the_data_is_of_the_recipe_that_is_named(recipe: Path, capfd
     for path in (recipe, variant):
         data_report(path)
         pages.append(Path(capfd.readouterr().out.strip()).read_text())
-    assert "private" in pages[0] and "veiled" not in pages[0]
-    assert "veiled" in pages[1] and "private" not in pages[1]
+    assert ">private<" in pages[0] and "veiled" not in pages[0]
+    assert ">veiled<" in pages[1] and ">private<" not in pages[1]
 
 
 def test_a_recipe_that_is_given_another_name_is_kept_under_that_alone(recipe: Path) -> None:
@@ -207,3 +207,10 @@ def test_a_store_that_cannot_be_noted_is_told(recipe: Path, tmp_path: Path, monk
 
     monkeypatch.setattr("lmworks.workspace.write_atomically", refusing)
     assert f"{STORES} cannot be written (Permission denied): `lmworks erase`" in build(recipe, tmp_path / "other")
+
+
+def test_names_that_stay_in_confidential_texts_are_told_before_the_build(recipe: Path) -> None:
+    for privacy, told in (("internal", False), ("confidential", True)):
+        recipe.write_text(f"{RECIPE}needs: {{privacy: {privacy}}}\n")
+        said = build(recipe)
+        assert ("private: `needs.privacy` is confidential, and names of persons" in said) == told

@@ -16,6 +16,7 @@ from typing import Any
 from lmworks import graph
 from lmworks.data.erasure.values import known_values
 from lmworks.data.ingest import IngestConfig
+from lmworks.data.privacy.anonymise import AnonymiseConfig
 from lmworks.errors import Stopped, UsageError
 from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
@@ -244,6 +245,10 @@ def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
             f"{other} was built in this store under the name {name!r}, too: its work is kept, but reports are of the "
             "file built last; give one of them another `name`"
         )
+    needs = workspace.recipe.needs
+    for node in workspace.build.nodes if needs else ():
+        if needs and isinstance(node.config, AnonymiseConfig) and (said := node.config.names_left(needs.privacy)):
+            yield f"{node.name}: {said}"
 
 
 def _record(workspace: Workspace) -> BuildRecord:

@@ -16,6 +16,7 @@ from lmworks.data.identity import PRIVACY_KEY
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, substitute, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
+from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.recall import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
@@ -47,10 +48,16 @@ class AnonymiseConfig(StepConfig):
         "so that texts stay natural; secrets are redacted even so. `drop` leaves the document out, `keep` does not "
         "look.",
     )
-    actions: dict[Kind, Action] = Field(
+    actions: dict[str, Action] = Field(
         default={},
-        description="The action for single kinds. Dates other than of birth are looked for only if `date` is named: "
+        description=f"The action for single kinds, which are {', '.join(KINDS)}, and those of `own`. "
+        "Dates other than of birth are looked for only if `date` is named: "
         "few texts can do without them.",
+    )
+    own: list[OwnDetector] = Field(
+        default=[],
+        description="Detectors of your own, such as of customer numbers: what else is personal in your texts, only you "
+        "know.",
     )
     people: list[str] = Field(
         default=[],
@@ -75,6 +82,18 @@ class AnonymiseConfig(StepConfig):
     )
 
     @model_validator(mode="after")
+    def _knows_its_kinds(self) -> Self:
+        own = [detector.name for detector in self.own]
+        if twice := {name for name in own if own.count(name) > 1}:
+            raise ValueError(f"`own` has two detectors named {min(twice)}; join their patterns with `|`")
+        if unknown := self.actions.keys() - {*KINDS, *own}:
+            raise ValueError(
+                f"`actions` names {', '.join(sorted(unknown))}, which is no kind. "
+                f"Kinds are {', '.join([*KINDS, *own])}; a detector of your own goes into `own`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_one_model(self) -> Self:
         if self.entities and bool(self.model) == bool(self.entities.model):
             raise ValueError(
@@ -96,7 +115,7 @@ class AnonymiseConfig(StepConfig):
         """What patterns find in a document and what is done with it."""
         return anonymise_documents(self, b"", [document], {})[2].counts
 
-    def action_of(self, kind: Kind) -> Action:
+    def action_of(self, kind: str) -> Action:
         """What is done with one kind."""
         return self.actions.get(kind, "keep" if kind == "date" else self.action)
 
@@ -104,7 +123,18 @@ class AnonymiseConfig(StepConfig):
         """The detectors of every kind that something is done with."""
         from lmworks.data.privacy.detectors import DETECTORS  # some thirty milliseconds of compiling
 
-        return [detector for detector in DETECTORS if self.action_of(detector.kind) != "keep"]
+        own = [each.detector() for each in self.own]
+        return [detector for detector in [*own, *DETECTORS] if self.action_of(detector.kind) != "keep"]
+
+    def names_left(self, privacy: str) -> str:
+        """What must be told of names in prose before texts of so much privacy are used; "" if nothing."""
+        if privacy not in ("confidential", "secret") or "person" in self.guessed_kinds():
+            return ""
+        return (
+            f"`needs.privacy` is {privacy}, and names of persons, places and organisations in prose are not looked "
+            "for: no pattern finds them. Name a model that does as `model`, which recipes/extract.yaml shows how to "
+            "train (docs/privacy.md), and the fields that name persons as `people`"
+        )
 
     def guessed_kinds(self) -> list[Kind]:
         """The kinds that a model looks for."""
@@ -122,7 +152,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=5, reads="documents", judges="model")
+@stage(version=6, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -194,7 +224,7 @@ def anonymise_documents(
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
         if drops := {each.kind for each in found if config.action_of(each.kind) == "drop"}:
-            reason = f"dropped for {min(drops, key=KINDS.index)}"
+            reason = f"dropped for {min(drops, key=[*KINDS, *(each.name for each in config.own)].index)}"
             tally.counts[reason] += 1
             tally.losses.add(reason)
         else:

@@ -10,7 +10,8 @@ from lmworks.data.privacy.findings import Finding, Trigger, named
 
 _STRONG = (
     # English
-    r"birth\w*|born|b-?day|d\.?[ ]?o\.?[ ]?b|came into (?:the|this) world|star sign|horoscope|"
+    r"birth\w*|born|anniversaire|cumpleaños|compleanno|verjaardag|jarig|aniversário|sternzeichen|"
+    r"b-?day|d\.?[ ]?o\.?[ ]?b|came into (?:the|this) world|star sign|horoscope|"
     # German, Dutch
     r"gebor\w*|geboorte\w*|geburt\w*|geb|gebdat\w*|geb[. _-]{0,2}dat\w*|zur welt|ter wereld|horoskop|"
     r"horoscoop|gebdatum|"
@@ -24,25 +25,27 @@ _STRONG = (
     # Polish
     r"urodz\w*|urodzin\w*|ur|na świat|horoskop\w*|data[. _]{0,2}ur\w*"
 )
-_WEAK = r"b\.|d[._]?n\.?|f[./_]?n\.?|dt\.? ?nasc\.?|\*|gd|geb"
+_WEAK = r"b\.|d[._]?n\.?|f[./_]?n\.?|dt\.? ?nasc\.?|gd|geb"
 BIRTH_WORDS = named(_STRONG, anywhere="出生|生日|생년월일|생일")
-WEAK_WORDS = re.compile(rf"(?<![^\W_])(?i:{_WEAK})(?![^\W_])")
+WEAK_WORDS = re.compile(rf"(?<![^\W_])(?i:{_WEAK})(?![^\W_])|\*(?= ?[0-9])")
 """Shortened names, right before the date."""
 BIRTH = Trigger(
     re.compile(r"(?:1[89]|20)[0-9][0-9]|[0-9][./-] ?[0-9]{1,2}[./-] ?[0-9]{2}"),
     words=(
         "birth", "born", "bday", "b-day", "dob", "d.o.b", "geb", "naiss", "né", "naqu", "naci", "f.nac", "fnac",
-        "f. nac", "_nac", " nac", "nato", "nata", "nasc", "nacque", "urodz", "ur.", "ur ", "ur:", "(b.", "ddn",
+        "f. nac", "_nac", " nac", "nato", "nata", "nasc", "nacque", "urodz", "ur.", "ur ", "ur:", "(b.",
+        "naî", "natal", "alumbr", "nati ", "nate ", "nac.", "nac:", "ddn",
         "zur welt", "wereld", "world on", "the world", "au monde", "al mundo", "ao mundo", "alla luce", "na świat",
         "horos", "astral", "oroscop", "star sign", "dn:", "dn ", "dn\"", "dn;", "dn,", "dn<", "dn)", "d.n", "dn=",
-        "f/n", "f.n", "fn:", "d_n", "* ", "出生", "生日", "생년월일",
+        "f/n", "f.n", "fn:", "d_n", "* ", "*0", "*1", "*2", "*3", "anniv", "cumplea", "compleanno", "verjaardag",
+        "jarig", "aniversário", "sternz", "出生", "生日", "생년월일",
     ),
     needs="[0-9]{2}",
     reach=120,
 )  # fmt: skip
-_DATE = re.compile(rf"(?P<value>{DATE}|{COMPACT})", re.IGNORECASE)
+_DATE = re.compile(rf"(?<![0-9])(?P<value>{DATE}|{COMPACT})", re.IGNORECASE)
 _ANY = re.compile(rf"(?<![\w./-])(?P<value>{DATE})", re.IGNORECASE)
-BEFORE, AFTER, WEAK = 60, 50, 14
+BEFORE, AFTER, WEAK = 70, 70, 14
 """Characters after and before a word in which its date may begin and end."""
 
 
@@ -61,12 +64,11 @@ def birth_dates(text: str) -> Iterator[Finding]:
 
 
 def _behind(text: str, place: int, most: int) -> Finding | None:
-    """The date that is the first number after a place."""
-    digit = re.compile("[0-9]").search(text, place, place + most)
-    month = _DATE.search(text, place, place + most + 30) if digit else None
-    if not (digit and month) or month.start() > digit.start() or "\n\n" in text[place : month.start()]:
+    """The first date after a place."""
+    date = _DATE.search(text, place, place + most + 30)
+    if not date or date.start() > place + most or "\n\n" in text[place : date.start()]:
         return None
-    return Finding("birth_date", *month.span("value"), month["value"])
+    return Finding("birth_date", *date.span("value"), date["value"])
 
 
 def _before(text: str, place: int, most: int = BEFORE) -> Finding | None:

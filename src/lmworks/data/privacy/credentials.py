@@ -80,22 +80,21 @@ def _bits(token: str) -> float:
     return -sum(share * math.log2(share) for share in shares)
 
 
-FORTY = re.compile(r"(?<![A-Za-z0-9/+=_-])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=_-])")
+FORTY = re.compile(r"(?<![A-Za-z0-9/+_-])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=_-])")
 AWS = Trigger(
     FORTY,
     probe=r"[A-Za-z0-9/+]{40}",
-    needs="(?i)key|token|secret|cred|aws|passw|amazon",
 )
 AWS_WORDS = named(r"aws\w*|\w*secret\w*|\w*key\w*|\w*token\w*|\w*cred\w*|amazon|s3|bucket|passw\w*")
 
 
 def aws_secret(text: str) -> Iterator[Finding]:
-    """Forty random characters of base64 near a word that says what they are: an AWS secret key has no prefix."""
+    """Forty random characters of base64 near a word that says what they are, or as random as can be."""
     for match in FORTY.finditer(text):
         kinds = (str.isupper, str.islower, str.isdigit)
         random = all(any(map(kind, match[0])) for kind in kinds) and _bits(match[0]) >= 4
         around = text[max(0, match.start() - 80) : match.start()] + " " + text[match.end() : match.end() + 60]
-        if random and AWS_WORDS.search(around):
+        if random and (AWS_WORDS.search(around) or _bits(match[0]) >= 4.4):
             yield Finding("secret", *match.span(), match[0])
 
 

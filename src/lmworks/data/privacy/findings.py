@@ -28,7 +28,8 @@ CONTEXT_BEFORE, CONTEXT_AFTER = 60, 25
 class Finding(NamedTuple):
     """Personal data at characters `start` to `end` of a text."""
 
-    kind: Kind
+    kind: str
+    """One of `KINDS`, or the name of a detector of the user's own."""
     start: int
     end: int
     value: str
@@ -178,7 +179,7 @@ def near(context: re.Pattern[str], text: str, start: int, end: int) -> bool:
 class Function:
     """A detector that is more than a pattern."""
 
-    kind: Kind
+    kind: str
     trigger: Trigger
     find: Detect
 

@@ -208,7 +208,7 @@ class Labelled:
             if (
                 behind
                 and behind.start() - place <= self.between
-                and not re.search("[0-9]", text[place : behind.start()])
+                and not re.search("[0-9]{5}", text[place : behind.start()])
             ):
                 yield Finding(self.kind, *behind.span(), behind[0])
                 if more := AND_ANOTHER.match(text, behind.end()):
@@ -228,13 +228,14 @@ AND_ANOTHER = re.compile(r"(?:,|,? (?:and|und|et|y|e|i|or))? ")
 PASSPORT = Trigger(
     needs="[0-9]",
     words=(
-        "passport", "passnummer", "passnr", "pass-nr", "pass ", "pass:", "pässe", "passeport", "pasaporte",
-        "passaporto", "passaporte", "paszport", "paspoort", "ppt no", "ppt_no", "travel document", "reisedokument",
-        "护照", "여권", "パスポート",
+        "passport", "ausweis", "dokument", "document n", "d'identité", "passnummer", "passnr", "pass-nr", "pass ",
+        "pass:", "pässe", "passeport", "pasaporte", "passaporto", "passaporte", "paszport", "paspoort", "ppt no",
+        "ppt_no", "travel document", "reisedokument", "护照", "여권", "パスポート",
     )
 )  # fmt: skip
 PASSPORT_WORDS = named(
-    r"passports?\w*|reisep[aä]ss\w*|pass(?:nummern?|nr)?|pass-nr|passeports?\w*|pasaportes?|"
+    r"passports?\w*|\w*ausweis\w*|dokument\w*nummer|document (?:no|number)|(?:carte|pièce) d'identité|"
+    r"reisep[aä]ss\w*|pass(?:nummern?|nr)?|pass-nr|passeports?\w*|pasaportes?|"
     r"passaport[oei]\w*|paszport\w*|"
     r"paspoort\w*|ppt|travel document|reisedokument",
     anywhere="护照|여권|パスポート",
@@ -277,7 +278,8 @@ RECORD = Trigger(
     )
 )  # fmt: skip
 RECORD_WORDS = named(
-    r"mrn|m\.r\.n\.?|medical[ _]record\w*(?:[ _](?:no|number|nr|num|id))?|(?:patient|chart|hospital|unit|"
+    r"mrn|m\.r\.n\.?|uhid|emr|ehr|patients?(?= ?[:#(]? ?[A-Z]{0,3}-?[0-9]{5})|pat\.(?= ?[0-9]{5})|"
+    r"medical[ _]record\w*(?:[ _](?:no|number|nr|num|id))?|(?:patient|chart|hospital|unit|"
     r"record)\w{0,2}[ _.-]{0,2}(?:id|no|number|nr|num|#|n°|nº|identifier)"
     r"|(?:patienten|fall|aufnahme|kranken(?:akten)?|behandlungs)-?(?:nummer|nr|id)|pat\.?-?(?:nr|id|no)|"
     r"(?:numéro|n°|no|id)\.? ?(?:de |du )?(?:patient|dossier)\w*|dossier (?:médical|patient)|ipp|nip|"
@@ -311,7 +313,11 @@ PLATE_WORDS = named(
     r"plaques?\w*|véhicule\w*|voiture|"
     r"mot|dashcam|anpr|parking|garage|fahrerflucht|stellplatz|motorrad|bmw|vw|golf|polo|audi|renault|"
     r"twingo|clio|peugeot|citroën|fiat|ford|opel|astra|toyota|tesla|skoda|seat|"
-    r"garée?s?|caisse|fahren|fährt|\w*parken|parkt|drove|driving"
+    r"garée?s?|caisse|mercedes|porsche|passat|dacia|hyundai|kia|nissan|mazda|honda|volvo|mini|vauxhall|"
+    r"corsa|focus|fiesta|yaris|mégane|kangoo|carte grise|contravention|amende|péage|stationn\w*|moto|"
+    r"scooter|camion|fourgon|conducteur|radar|towed|toll|speeding|parked|taxi|lorry|truck|driver|"
+    r"strafzettel|bußgeld\w*|blitzer|unfall\w*|tüv|mietwagen|zugelassen|angemeldet|fahrer\w*|fahren|fährt|"
+    r"\w*parken|parkt|drove|driving"
 )
 GB_PLATE = r"[A-HJ-PR-Y][A-HJ-PR-Y](?:0[1-9]|[1-2][0-9]|5[1-9]|[67][0-9])[ -]?[A-HJ-PR-Z]{3}"
 DE_PLATE = r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [1-9][0-9]{0,3}[EH]?"
@@ -328,7 +334,12 @@ PLATES = form(
         "fahrzeug", "pkw", "lkw", "auto ", "auto,", "wagen", "halter", "parke", "parking", "garé", "immat",
         "plaque", "véhicule", "voiture", "dashcam", "anpr", "fahrerflucht", "stellplatz", "motorrad", "van ",
         "car ", "golf", "polo", "audi", "bmw", "renault", "twingo", "clio", "peugeot", "citroën", "fahren", "fährt",
-        "parkt", "drove", "fiat", "ford", "opel", "astra", "toyota", "tesla", "skoda", "seat ",
+        "parkt", "drove", "fiat", "ford", "opel", "astra", "toyota", "tesla", "skoda", "seat ", "mercedes",
+        "porsche", "passat", "dacia", "hyundai", "nissan", "mazda", "honda", "volvo", "mini ", "vauxhall", "corsa",
+        "focus", "fiesta", "yaris", "mégane", "kangoo", "carte grise", "contravention", "amende", "péage",
+        "stationn", "moto", "scooter", "camion", "fourgon", "conducteur", "radar", "towed", "toll", "speeding",
+        "parked", "taxi", "lorry", "truck", "driver", "strafzettel", "bußgeld", "blitzer", "unfall", "tüv",
+        "mietwagen", "zugelassen", "angemeldet", "fahrer",
     ),
 )  # fmt: skip
 STANDING_PLATES = form("[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-ZÄÖÜ]-[A-Z]{1,2} [0-9]{1,4}|[A-Z]{2}-[0-9]{3}-[A-Z]{2}")
@@ -339,6 +350,10 @@ IMEI = Trigger(MANY_DIGITS.pattern, needs=TWO, words=(
 IMEI_WORDS = named(
     r"\w*imei\w*|handsets?|devices?|\w*phones?|handys?|mobil\w*|telefon\w*|téléphone\w*|teléfono\w*|terminal|carrier|"
     r"geräte?\w*|locked|stolen"
+)
+STANDING_IMEI = number(
+    "(?:35|86|01)[0-9]{13}|(?:35|86|01)[ -]?[0-9]{6}[ -][0-9]{6}[ -][0-9]|(?:35|86|"
+    "01)[0-9]{4}[ -][0-9]{2}[ -][0-9]{6}[ -][0-9]"
 )
 IMEI_NUMBER = number(
     r"[0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{6}[ -/]?[0-9]{1,2}|"
@@ -356,13 +371,14 @@ def european_vins(text: str) -> Iterator[Finding]:
 NUMBERS: tuple[Detector, ...] = (
     *NATIONAL,
     Function("national_id", ID_TRIGGER, labelled_ids),
-    Function("passport", PASSPORT, Labelled("passport", PASSPORT_WORDS, PASSPORT_NUMBER)),
+    Function("passport", PASSPORT, Labelled("passport", PASSPORT_WORDS, PASSPORT_NUMBER, 60)),
     Pattern("driving_licence", form("[A-Z9]{3}[ -]?[0-9]{6}[ -]?[A-Z9]{2}"), GB_LICENCE),
     Function("driving_licence", LICENCE, Labelled("driving_licence", LICENCE_WORDS, LICENCE_NUMBER, 25)),
     Pattern("vehicle", VIN, VIN_NUMBER, checksums.vin),
     Function("vehicle", ANY_VIN, european_vins),
     Pattern("vehicle", STANDING_PLATES, number(f"{GB_PLATE.replace('[ -]?', ' ')}|{DE_PLATE}|{FR_PLATE}")),
     Pattern("vehicle", PLATES, number(ANY_PLATE), context=PLATE_WORDS),
+    Pattern("imei", MANY_DIGITS, STANDING_IMEI, checksums.imei),
     Pattern("imei", IMEI, IMEI_NUMBER, checksums.imei, IMEI_WORDS),
     Function("record_number", RECORD, Labelled("record_number", RECORD_WORDS, RECORD_NUMBER, 24)),
 )

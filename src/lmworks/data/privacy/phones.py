@@ -39,7 +39,7 @@ PHRASES = ("hit me up", "text me", "direct line", "missed call", "coup de fil")
 """Words before or right after a number that say it is one to call."""
 WEAK_WORDS = frozenset(
     (
-        "number", "num", "no", "numéro", "número", "numero", "núm", "nummer", "nr", "text", "add", "ping",
+        "number", "num", "numéro", "número", "numero", "núm", "nummer", "nr", "text", "add", "ping",
         "ligne", "line", "linea", "línea", "linha", "linii", "fixe", "fijo", "cel", "toque", "kom", "liga",
         "ligar", "bel", "signal", "telegram",
     )
@@ -79,7 +79,7 @@ LOCAL = (
     (re.compile("[ąęłńśźżĄĘŁŃŚŹŻ]"), re.compile("(?:45|5[0137]|6[069]|7[2389]|88)[0-9] ?[0-9]{3} ?[0-9]{3}")),
     (
         re.compile(r"[ñ¿¡]|\b(?:el|los|las|para|con|que|una|por|mi|es)\b"),
-        re.compile("[67][0-9]{2} ?[0-9]{3} ?[0-9]{3}"),
+        re.compile("[6789][0-9]{2} ?[0-9]{3} ?[0-9]{3}|[89][0-9] [0-9]{3} [0-9]{2} [0-9]{2}"),
     ),
     (re.compile(r"\b(?:il|della|per|con|che|una|sono|è|mi|di|ha)\b"), re.compile("3[2-9][0-9]{8}")),
     (re.compile(r"[ãõç]|\b(?:não|para|com|uma|seu|meu|do|da)\b"), re.compile("[1-9][0-9]9[0-9]{8}")),
@@ -137,7 +137,7 @@ def phones(text: str) -> Iterator[Finding]:
             if (
                 is_phone(number, spoken, alone and end == match.end())
                 or (local and any(form.fullmatch(number) and tongue.search(around) for tongue, form in LOCAL))
-                or (hinted and is_phone(number, True, alone) and fits_a_plan("".join(filter(str.isdigit, number))))
+                or (hinted and is_phone(number, True, alone) and _fits(number))
             ):
                 yield Finding("phone", start, end, number, _check(number))
                 position = end
@@ -246,6 +246,12 @@ def valid_phone(number: str) -> bool:
         return bool(phonenumbers.is_possible_number(phonenumbers.parse(number, None)))
     except phonenumbers.NumberParseException:
         return False
+
+
+def _fits(number: str) -> bool:
+    """Whether a number that a weak word is beside fits a plan; nine digits in one fit nearly always."""
+    digits = "".join(filter(str.isdigit, number))
+    return fits_a_plan(digits) and (len(digits) > 9 or digits != number)
 
 
 def fits_a_plan(digits: str) -> bool:

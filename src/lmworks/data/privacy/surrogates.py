@@ -15,18 +15,24 @@ from collections.abc import Callable
 from typing import Any
 
 from lmworks.data.privacy.dates import read_date, shift_date
-from lmworks.data.privacy.findings import Finding, Kind, plain
+from lmworks.data.privacy.emails import plain_email
+from lmworks.data.privacy.findings import KINDS, Finding, plain
 from lmworks.data.privacy.people import given_name_first
 
 MAX_SHIFT_DAYS = 365
 """Dates move by up to a year: seasons blur, ages stay about right."""
 MOST_DRAWS = 100_000
+OWN = "own"
+"""What the index calls every kind of the user's own: who searches it knows a value, not the recipe."""
+INDEXED = ("subject", OWN, *KINDS)
 
 
 def normalise_value(kind: str, value: str) -> str:
     """One form of all the ways in which a value is written."""
     if kind == "person":
         value = given_name_first(value)
+    if kind == "email":
+        value = plain_email(value)
     if kind in ("email", "person", "subject", "ip", "place", "organisation", "address"):
         return " ".join(value.casefold().split())
     if kind in ("birth_date", "date"):
@@ -44,7 +50,7 @@ def value_digest(key: bytes, kind: str, value: str) -> str:
 
 def finding_digest(key: bytes, finding: Finding) -> str:
     """The digest of what was found; of the whole name where a part of one was."""
-    return value_digest(key, finding.kind, finding.whole or finding.value)
+    return value_digest(key, finding.kind if finding.kind in KINDS else OWN, finding.whole or finding.value)
 
 
 def day_shift(key: bytes, person: str) -> int:
@@ -100,7 +106,7 @@ def _name(key: bytes, finding: Finding) -> str:
 
 
 @functools.lru_cache(maxsize=100_000)
-def _made_up(key: bytes, kind: Kind, normal: str) -> str:
+def _made_up(key: bytes, kind: str, normal: str) -> str:
     faker = _faker()
     faker.seed_instance(int.from_bytes(_seed(key, "surrogate", kind, normal)))
     makers = {"place": faker.city, "organisation": faker.company, "address": faker.street_address}
@@ -128,7 +134,7 @@ def _kept(finding: Finding, normal: str) -> int:
 
 
 @functools.lru_cache(maxsize=100_000)
-def _drawn(key: bytes, kind: Kind, normal: str, kept: int, check: Callable[[str], bool]) -> str | None:
+def _drawn(key: bytes, kind: str, normal: str, kept: int, check: Callable[[str], bool]) -> str | None:
     """Another value with digits where the normal form has digits and letters where it has letters, that passes `check`.
 
     The first of a row of draws that does; the rarest check passes one draw in some thousands.

@@ -15,7 +15,7 @@ from pydantic import Field
 from lmworks.data.pretrained import batches, most_tokens
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
-from lmworks.data.privacy.findings import Kind, scan
+from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
@@ -349,7 +349,7 @@ def evaluate_extraction_rules(
 ) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in _with_spans(config, train) for label, _, _ in spans)
-    named: dict[Kind, str] = {}
+    named: dict[str, str] = {}
     for label, _ in counts.most_common():
         if kind := LABELS.get(label.upper()):
             named.setdefault(kind, label)
