@@ -237,3 +237,44 @@ def test_an_item_with_line_ends_is_found_in_a_row(tmp_path: Path) -> None:
     result = decontaminate(config, Documents(tmp_path / "in", ""), [], out=out, context=make_context(tmp_path / "work"))
     assert [found.row() for found in Documents(out, "").iterate()] == [other]
     assert result.losses == {"dropped: exact of an evaluation item"}
+
+
+@pytest.mark.parametrize(
+    ("action", "created", "expected"),
+    [
+        ("keep", "2024-02-10", ["2024-02-10"]),
+        ("redact", "2024-02-10T10:00:00", ["2024"]),
+        ("surrogate", "2024-02", [None]),
+        ("drop", "2024-02-10", [None]),
+    ],
+)
+def test_when_a_text_was_written_is_treated_as_its_dates(action: str, created: str, expected: list[str | None]) -> None:
+    config = AnonymiseConfig.model_validate({"from": "raw", "actions": {"date": action}})
+    plain = Document(id="1" * 32, text="No date is in here.", source="s", licence="MIT", created=created)
+    made, _, _ = anonymise_documents(config, b"key", [plain], {})
+    assert [found.created for found in made] == expected
+
+
+def test_when_a_text_was_written_moves_with_its_dates() -> None:
+    config = AnonymiseConfig.model_validate({"from": "raw", "actions": {"date": "surrogate"}})
+    plain = Document(
+        id="1" * 32, text="On 2024-02-10 it rained.", source="s", licence="MIT", created="2024-02-10T08:00:00+01:00"
+    )
+    ((made,), _, _) = anonymise_documents(config, b"key", [plain], {})
+    assert made.created is not None and made.created != plain.created
+    assert made.created[:10] in made.text and made.created[10:] == "T08:00:00+01:00"
+
+
+def test_a_passage_ends_where_white_space_does(tmp_path: Path) -> None:
+    """Half of an address would be nobody's, and found by nothing."""
+    shared = " ".join(f"clause{n} of the terms" for n in range(20))
+    texts = [f"{who}.{shared} {who}@mail.example.org" for who in ("anna.smith", "bob.jones")]
+    rows = [Document(id=str(n) * 32, text=text, source="s", licence="MIT") for n, text in enumerate(texts)]
+    write_shard(tmp_path / "in" / "part-00000.parquet", rows)
+    config = PassagesConfig.model_validate({"from": "x", "words": 10})
+    repeated_passages(
+        config, Documents(tmp_path / "in", ""), out=tmp_path / "out", context=make_context(tmp_path / "w")
+    )
+    kept, cut = (found.text for found in Documents(tmp_path / "out", "").iterate())
+    assert kept == texts[0]
+    assert cut.split() == ["bob.jones.clause0", "bob.jones@mail.example.org"]

@@ -45,7 +45,11 @@ def find_data(
     for place in places:
         print(f"{place.document}  {place.kind:13}  {place.step}")
     if not places:
-        print("no document holds it", file=sys.stderr)
+        print(
+            "no document that a step `anonymise` read holds it; `lmworks erase` with the same words searches all that "
+            "was ingested, and deletes nothing without --apply",
+            file=sys.stderr,
+        )
 
 
 def data_sources(as_json: JsonOption = False) -> None:

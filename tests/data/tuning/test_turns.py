@@ -24,7 +24,7 @@ def turns_of(*turns: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
     """The turns that a row of messages becomes."""
     mend = more.pop("mend", ())
     row = {"messages": list(turns), **more}
-    ((sample,), unread) = samples_of(FORMS["messages"], row, mend)
+    ((sample,), unread, _) = samples_of(FORMS["messages"], row, mend)
     assert unread == []
     return [*sample.prompt, *(sample.chosen or [])]
 
@@ -51,7 +51,7 @@ def test_calls_and_results_of_functions_are_written_out() -> None:
 def test_sharegpt_calls_a_function_in_a_turn_of_its_own() -> None:
     turns = [("human", "Rain?"), ("function_call", '{"name": "rain", "arguments": {}}'), ("observation", "wet")]
     row = {"conversations": [{"from": role, "value": text} for role, text in [*turns, ("gpt", "It rains.")]]}
-    ((sample,), _) = samples_of(FORMS["sharegpt"], row)
+    ((sample,), _, _) = samples_of(FORMS["sharegpt"], row)
     assert [turn["content"] for turn in sample.prompt[1:]] == [
         called("rain", {}),
         "<tool_response>\nwet\n</tool_response>",
@@ -99,7 +99,9 @@ def test_turns_are_joined_and_trimmed_on_request(tmp_path: Path) -> None:
     row = {"messages": [hello, ASKED, more, SAID, ASKED]}
     with pytest.raises(Fault, match="wrong role order"):
         turns_of(*row["messages"])
-    _, (found,) = converse(tmp_path, [row], mend=["join", "trim"])
+    result, (found,) = converse(tmp_path, [row], mend=["join", "trim"])
+    assert (result.counts["turns joined to the one before"], result.counts["turns trimmed"]) == (1, 2)
+    assert "turns trimmed" in result.losses
     assert [turn["content"] for turn in found["messages"]] == ["What is rain?\n\nAnd snow?", "It is water."]
 
 
@@ -152,8 +154,16 @@ def test_numbered_labels_get_their_names(tmp_path: Path) -> None:
     assert sorted(each["answer"] for each in found) == ["dry", "wet"]
 
 
-@pytest.mark.parametrize("label", [float("nan"), None])
-def test_a_label_that_is_none_is_no_class(tmp_path: Path, label: float | None) -> None:
+@pytest.mark.parametrize("label", [2.0, "2.0", "2", 2, "good"])
+def test_numbers_that_tables_write_are_named_too(tmp_path: Path, label: Any) -> None:
+    rows = [{"text": "It is dry.", "label": label}, {"text": "It is wet.", "label": "NaN"}, {"text": "So.", "label": 7}]
+    result, (found,) = converse(tmp_path, rows, label_names=["bad", "fair", "good"])
+    assert found["answer"] == "good"
+    assert result.counts["quarantined: unknown label"] == 2
+
+
+@pytest.mark.parametrize("label", [float("nan"), None, "NaN", ""])
+def test_a_label_that_is_none_is_no_class(tmp_path: Path, label: float | str | None) -> None:
     rows = [{"text": "It is wet.", "label": label}, {"text": "It is dry.", "label": "dry"}]
     result, (found,) = converse(tmp_path, rows)
     assert found["answer"] == "dry"
@@ -190,7 +200,7 @@ def test_a_tree_gives_its_best_paths_and_every_judgement() -> None:
         "message_tree_id": "t",
         "prompt": node("a", "prompter", None, node("c", "assistant", 1), best, node("x", "assistant", 2, deleted=True)),
     }
-    samples, unread = samples_of(FORMS["oasst-trees"], row)
+    samples, unread, _ = samples_of(FORMS["oasst-trees"], row)
     assert unread == []
     told = [" ".join(turn["content"][-1] for turn in [*each.prompt, *(each.chosen or [])]) for each in samples]
     judged = [each for each in samples if each.is_judgement]

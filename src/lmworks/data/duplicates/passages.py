@@ -55,7 +55,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Of documents that share a passage, the one with the smallest id keeps it."""
     shards = documents.shards()
@@ -303,8 +303,15 @@ def cut_words(text: str, cut: NDArray[np.bool_]) -> tuple[str, list[str]]:
     """A text without some of its words, as paragraphs, and the passages that were cut."""
     spans = [(0, 0), *word_spans(text), (len(text), len(text))]
     edges = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2)
+    apart = [any(map(str.isspace, text[one[1] : other[0]])) for one, other in pairwise(spans)]
     pieces, passages, end = [], [], 0
     for first, last in edges.tolist():
+        while 0 < first < last and not apart[first]:  # half of an address or a date is kept whole with its other half
+            first += 1
+        while first < last < len(cut) and not apart[last]:
+            last -= 1
+        if first == last:
+            continue
         # Punctuation goes with the passage if a space or an end parts it from what is on its other side.
         before, after = text[spans[first][1] : spans[first + 1][0]], text[spans[last][1] : spans[last + 1][0]]
         opening, closing = _OPENING.search(before), _CLOSING.search(after)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from lmworks.data.forms.row import Fault, Read, Row, as_list, as_number, as_row, as_text, first, has
+from lmworks.data.forms.row import Fault, Read, Row, as_label, as_list, as_number, as_row, as_text, first, has
 from lmworks.data.forms.sample import Sample, conversation, judged, verified
 from lmworks.data.forms.turns import (
     HUMAN,
@@ -70,7 +70,7 @@ def question_answer(row: Row) -> Iterator[Sample]:
 
 def labels(row: Row) -> Iterator[Sample]:
     text, label = (first(row, names) for names in (TEXT, LABEL))
-    answer = as_text(row[label], label)
+    answer = as_label(row[label], label)
     yield conversation(ask(as_text(row[text], text)) + say(answer), answer.strip())
 
 

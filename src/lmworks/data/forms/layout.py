@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from lmworks.data.forms.row import Fault, Read, Row, as_text, first, has, short
+from lmworks.data.forms.row import Fault, Read, Row, as_label, as_text, first, has, short
 from lmworks.data.forms.sample import (
     Choice,
     Convert,
@@ -40,7 +40,7 @@ def flat(needs: str, prompt: str, answer: str, *, left: str = "", check: str = "
         if not parts:
             raise Fault(f"field missing: none of {prompt.replace(' ', ', ')} is there or has a value")
         name = first(row, answer.split())
-        text = as_text(row[name], name)
+        text = as_label(row[name], name) if check == "label" else as_text(row[name], name)
         told = {"": None, "solution": verified(text), "label": text.strip()}[check]
         yield conversation(framed(row, ask("\n\n".join(parts)) + say(text)), told)
 

@@ -12,6 +12,10 @@ from lmworks.data.structure import CODE
 Row = Mapping[str, Any]
 
 
+NO_LABELS = ("", "nan", "NaN", "NAN", "NULL", "null", "<NA>")
+"""What tables write where nobody gave a label."""
+
+
 class Fault(ValueError):
     """What is wrong with a record: a kind of fault, a colon, the field and what was found there."""
 
@@ -105,6 +109,14 @@ def as_text(value: Any, field: str) -> str:
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     raise Fault(f"not a text: field {field!r} is {short(value)}")
+
+
+def as_label(value: Any, field: str) -> str:
+    """A label: no empty text, and not what tables write where there is none. Raises Fault."""
+    text = as_text(value, field).strip()
+    if text in NO_LABELS:
+        raise Fault(f"no label: field {field!r} is {short(value)}")
+    return text
 
 
 def as_number(value: Any, field: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -11,6 +12,7 @@ from lmworks.data.forms.row import Fault, LeftOut, Read, Row
 from lmworks.data.forms.turns import Turns, check_turns, joined, trimmed
 
 Mend = Literal["join", "trim"]
+JOINED, TRIMMED = "turns joined to the one before", "turns trimmed"
 
 LONGEST_ANSWER = 100
 """Characters of one line that can be compared as it stands; what is longer is a text, not an answer to be verified."""
@@ -51,14 +53,18 @@ def judged(prompt: Turns, chosen: Turns | None, rejected: Turns | None, margin: 
     return Sample(prompt=prompt, chosen=chosen, rejected=rejected, margin=margin, is_judgement=True)
 
 
-def mended(sample: Sample, how: Collection[Mend]) -> Sample:
-    """A sample with turns of one speaker joined, and a conversation trimmed, as far as asked for."""
+def mended(sample: Sample, how: Collection[Mend], told: Counter[str]) -> Sample:
+    """A sample with turns of one speaker joined, and a conversation trimmed, as far as asked for; told is how many."""
     if sample.is_judgement:
-        return replace(sample, prompt=joined(sample.prompt)) if "join" in how else sample
+        prompt = joined(sample.prompt) if "join" in how else sample.prompt
+        told[JOINED] += len(sample.prompt) - len(prompt)
+        return replace(sample, prompt=prompt)
     turns = [*sample.prompt, *(sample.chosen or [])]
-    turns = joined(turns) if "join" in how else turns
-    turns = trimmed(turns) if "trim" in how else turns
-    return replace(sample, prompt=turns[:-1], chosen=turns[-1:])
+    together = joined(turns) if "join" in how else turns
+    kept = trimmed(together) if "trim" in how else together
+    told[JOINED] += len(turns) - len(together)
+    told[TRIMMED] += len(together) - len(kept)
+    return replace(sample, prompt=kept[:-1], chosen=kept[-1:])
 
 
 def check(sample: Sample) -> None:
@@ -112,10 +118,20 @@ class SampleForm(NamedTuple):
     """Of a form whose records are parts of one: puts them together, each under the id of its first."""
 
 
-def samples_of(form: SampleForm, row: Mapping[str, Any], how: Collection[Mend] = ()) -> tuple[list[Sample], list[str]]:
-    """The samples of a row, sound, and its texts that were not used. Raises Fault and LeftOut."""
-    read = row if isinstance(row, Read) else Read(row)
-    made = [mended(sample, how) for sample in form.convert(read)]
+class Made(NamedTuple):
+    """What a row became."""
+
+    samples: list[Sample]
+    unread: list[str]
+    """Fields with texts that were not used."""
+    mended: Counter[str]
+    """How many turns were joined with others, and trimmed."""
+
+
+def samples_of(form: SampleForm, row: Mapping[str, Any], how: Collection[Mend] = ()) -> Made:
+    """The samples of a row, sound. Raises Fault and LeftOut."""
+    read, told = row if isinstance(row, Read) else Read(row), Counter[str]()
+    made = [mended(sample, how, told) for sample in form.convert(read)]
     for sample in made:
         check(sample)
-    return made, list(read.unread())
+    return Made(made, list(read.unread()), +told)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -152,7 +154,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=6, reads="documents", judges="model")
+@stage(version=7, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -268,7 +270,22 @@ def _anonymise(
     meta = _in_meta(document, treat)
     subject = document.subject and value_digest(key, "subject", document.subject)
     treated = document.changed(lambda text: treat(text, next(inside)), codes=True)
-    return replace(treated, meta=meta, subject=subject)
+    return replace(
+        treated, meta=meta, subject=subject, created=_moved(config.action_of("date"), document.created, days)
+    )
+
+
+def _moved(action: Action, created: str | None, days: int) -> str | None:
+    """When a text was written, as its dates are treated: moved with them, or its year alone, for which nobody is known.
+
+    A date in part cannot be moved, and would tell by how much the others were.
+    """
+    if created is None or action == "keep":
+        return created
+    with suppress(ValueError, OverflowError):
+        if action == "surrogate":
+            return (date.fromisoformat(created[:10]) + timedelta(days)).isoformat() + created[10:]
+    return created[:4] if action == "redact" else None
 
 
 def _in_meta(document: Document, treat: Callable[[str], str]) -> dict[str, Any]:

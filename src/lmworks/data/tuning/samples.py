@@ -14,8 +14,8 @@ from pydantic import Field
 
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.general import LABEL
-from lmworks.data.forms.row import Fault, LeftOut, Read, Row
-from lmworks.data.forms.sample import Mend, Sample, SampleForm, conversation, samples_of
+from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
+from lmworks.data.forms.sample import TRIMMED, Mend, Sample, SampleForm, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.privacy.hidden import hide_all
@@ -117,7 +117,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=3, reads="documents")
+@stage(version=4, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -140,7 +140,7 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
 
 
-@stage(version=3, reads="documents")
+@stage(version=4, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)
@@ -213,8 +213,6 @@ class _Reading:
             row = document.row()
             called = {ours: row[theirs] for ours, theirs in names.items() if theirs in row}
             row = {name: value for name, value in row.items() if name not in names.values()} | called
-            if labels := self.config.label_names:
-                row |= {name: _named(row[name], labels) for name in LABEL if name in row}
             if document.structure is None:
                 row = {name: value for name, value in row.items() if name not in OWN_FIELDS}
             yield document, row
@@ -240,12 +238,16 @@ class _Reading:
             template = self.templates[int(digest_text(document.id)[:8], 16) % len(self.templates)]
             turns = ask(_filled(template.prompt, row)) + say(_filled(template.completion, row))
             return samples_of(SampleForm(lambda _: True, lambda _: iter([conversation(turns)])), row)[0]
+        if labels := self.config.label_names:
+            row = {**row, **{name: _named(row[name], labels) for name in LABEL if row.get(name) is not None}}
         form = FORMS[self.form]
         found = form_of(row) if form.threads is None else self.form
         if found != self.form and (self.config.form == "auto" or not form.fits(row)):
             shown = f"has the fields {', '.join(row)[:200]}" if found is None else f"is of form {found}"
             raise Fault(f"mixed schemas: the record {shown}, the step reads {self.form}")
-        made, unread = samples_of(form, Read(row, self.config.ignore), self.config.mend)
+        made, unread, mended = samples_of(form, Read(row, self.config.ignore), self.config.mend)
+        self.tally.counts.update(mended)
+        self.tally.losses |= mended.keys() & {TRIMMED}
         self.unused.update(name for name in unread if name not in self.config.ignore)
         wanted = [sample for sample in made if sample.is_judgement == self.judgements]
         if not wanted and self.judgements:
@@ -333,9 +335,16 @@ def _plain(turns: Sequence[Mapping[str, str]]) -> str:
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
-    """The name of a label that is a number."""
-    place = int(value) if isinstance(value, int | str) and str(value).isdigit() else -1
-    return names[place] if place in range(len(names)) else value
+    """The name of a label that is a number, as a text or with a point, too. Raises Fault for another."""
+    if value in names:
+        return value
+    try:
+        place = float(value)
+    except (TypeError, ValueError):
+        place = -1
+    if place not in range(len(names)):
+        raise Fault(f"unknown label: {short(value)}; expected one of {', '.join(names)}, or its place from 0")
+    return names[int(place)]
 
 
 def _filled(template: str, row: Row) -> str:
