@@ -174,7 +174,7 @@ def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -
             wanted, given = expected.handle.holds, each.inputs.get(parameter)
             for reference in [given] if isinstance(given, str) else given or []:
                 made = getattr(data.get(reference.partition(".")[0]), "makes", "")
-                if wanted and made and made != wanted:
+                if wanted and made and made != wanted and each.stage is not mix:  # which takes both
                     kinds = [name for name, step in STEPS.loadable() if step.config.makes == wanted]
                     raise UsageError(
                         f"{each.name}: {reference!r} makes {made}; it reads {wanted}, which steps of kind "

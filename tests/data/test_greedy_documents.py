@@ -27,7 +27,7 @@ from lmworks.data.clean.normalise import normalise_text
 from lmworks.data.parsers import columns, fields
 from lmworks.data.parsers import docx as word
 from lmworks.data.parsers.mediawiki import plain_text
-from lmworks.data.sources import sql, unpack
+from lmworks.data.sources import archives, sql
 from lmworks.errors import LmworksError
 
 Ingest = Callable[..., Any]
@@ -41,7 +41,7 @@ def test_the_directory_of_an_archive_is_read_once(ingest_files: Ingest, monkeypa
             opened.append(arguments)
             super().__init__(*arguments, **named)
 
-    monkeypatch.setattr(unpack.zipfile, "ZipFile", Counted)
+    monkeypatch.setattr(archives.zipfile, "ZipFile", Counted)
     packed = [io.BytesIO(), io.BytesIO()]
     for stream, words in zip(packed, ("one", "two"), strict=True):
         with zipfile.ZipFile(stream, "w") as archive:
@@ -59,9 +59,10 @@ def test_an_archive_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
         path.unlink(missing_ok=True)
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(f"{words}.txt", words)
+        size = path.stat().st_size
         with path.open("rb") as stream:
-            assert unpack.members(stream) == [f"{words}.txt"]
-            assert unpack.open_member(stream, f"{words}.txt").read() == words.encode()
+            assert [entry.name for entry in archives.entries("a.zip", stream, size)] == [f"{words}.txt"]
+            assert archives.open_member("a.zip", stream, size, f"{words}.txt").read() == words.encode()
 
 
 def test_lists_in_lists_without_end_are_indented_no_further() -> None:

@@ -278,3 +278,9 @@ def test_a_passage_ends_where_white_space_does(tmp_path: Path) -> None:
     kept, cut = (found.text for found in Documents(tmp_path / "out", "").iterate())
     assert kept == texts[0]
     assert cut.split() == ["bob.jones.clause0", "bob.jones@mail.example.org"]
+
+
+def test_what_a_manifest_tells_of_a_source_is_read_again() -> None:
+    source = {"kind": "files", "path": "rows", "licence": "MIT", "fields": "all"}
+    config = IngestConfig.model_validate({"sources": [source]})
+    assert IngestConfig.model_validate(config.model_dump(mode="json", by_alias=True)).sources == config.sources

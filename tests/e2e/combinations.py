@@ -40,6 +40,7 @@ DATA = """\
   clean: {kind: normalise, from: raw}
   private: {kind: anonymise, from: clean, action: redact}
   plain: {kind: classic, from: clean, steps: [lower-case]}
+  lines: {kind: cut-lines, from: clean}
   parted: {kind: split, from: clean, by: id, test: 4, validation: 2}
   apis: {kind: split, from: services, by: folder, test: 1, validation: 1}
   corpus: {kind: curate, from: parted.train, filters: [], avoid: [parted.test]}
@@ -77,6 +78,7 @@ MADE: Mapping[str, Mapping[str, type[Handle] | None]] = {
     "normalise": {"clean": Documents},
     "anonymise": {"private": Documents},
     "classic": {"plain": Documents},
+    "cut-lines": {"lines": Documents},
     "split": {"parted.train": Documents},
     "curate": {"corpus": Documents},
     "semantic-duplicates": {"different": Documents},

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -46,7 +46,7 @@ class Result:
 
     figures: Sequence[Figure] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
-    losses: Collection[str] = ()
+    losses: Set[str] = frozenset()
     """Names of the counts that say how much was not passed on: they are told first."""
     examples: Sequence[Mapping[str, Any]] = ()
     """Records shown by `lmworks show` and the report; stored in the payload, never in the manifest."""

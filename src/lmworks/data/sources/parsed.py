@@ -156,7 +156,7 @@ class ParsedSource(SourceConfig):
 
     @model_validator(mode="after")
     def _reads_one_way(self) -> Self:
-        if self.fields and "text_field" in self.model_fields_set:
+        if self.fields and self.text_field != type(self).model_fields["text_field"].default:
             raise ValueError("`text_field` and `fields` are two ways to read a record: leave one out")
         return self
 

@@ -79,7 +79,7 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     counts["pairs"] = len(made)
     if config.targets == "references":
         counts["references"] = sum(len(each.get("references", "1")) for each in made)
-    losses = [name for name in counts if name.startswith("no ")]
+    losses = {name for name in counts if name.startswith("no ")}
     return Result(counts=counts, losses=losses, examples=hide_all({"reason": "pair", **each} for each in made[:3]))
 
 

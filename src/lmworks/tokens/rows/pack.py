@@ -33,7 +33,7 @@ BLOCK_TOKENS = 2**22
 Long = Literal["drop", "truncate", "split"]
 """What becomes of a conversation that is longer than a row; `split` cuts between exchanges."""
 FATES: Mapping[Long, str] = {"drop": "dropped", "truncate": "truncated", "split": "split"}
-LOSSES = ("dropped", "truncated", "untrained", "exchanges_dropped")
+LOSSES = frozenset(["dropped", "truncated", "untrained", "exchanges_dropped"])
 """Counts of what is not trained on, or not whole."""
 Encoded = tuple[list[int], list[bool]]
 """Ids, and which of them are trained."""

@@ -104,7 +104,7 @@ def pack_preferences(
         dropped=dropped,
     )
     single = 0 if config.alone else len(records) - len(groups)
-    losses = ("dropped", "without a counterpart")
+    losses = {"dropped", "without a counterpart"}
     return Result(counts={"groups": len(fitting), "without a counterpart": single} | counts, losses=losses)
 
 

@@ -152,7 +152,7 @@ class _Texts:
             trained_tokens=int(weights.sum()),
             bytes_of_text=self.counts.pop("bytes_of_text", 0),
         )
-        losses = [name for name in self.counts if name == "texts cut" or name.startswith("no field ")]
+        losses = {name for name in self.counts if name == "texts cut" or name.startswith("no field ")}
         return Result(counts={"texts": len(self.texts), **self.counts, **written}, losses=losses)
 
 
