@@ -368,6 +368,9 @@ class Learned:
             texts, unknown = self.of(base)
         if made.stage is not train:
             return texts, [*unknown, f"others trained {model}, on text that is not known here"]
+        if isinstance(teacher := made.inputs.get("teacher"), str):  # whose answers are learned from
+            learned, why = self.of(teacher)
+            texts, unknown = [*texts, *learned], [*unknown, *why]
         texts += [text for reference in _inputs(made, Role.TRAINS_ON) for text in self._packed_of(reference)]
         return list(dict.fromkeys(texts)), unknown
 

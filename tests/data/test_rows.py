@@ -284,3 +284,27 @@ def test_what_a_manifest_tells_of_a_source_is_read_again() -> None:
     source = {"kind": "files", "path": "rows", "licence": "MIT", "fields": "all"}
     config = IngestConfig.model_validate({"sources": [source]})
     assert IngestConfig.model_validate(config.model_dump(mode="json", by_alias=True)).sources == config.sources
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"a": "words", "n": {10**400}}}',
+        '{"a": "words", "b": ' + "[" * 300 + "]" * 300 + "}",
+        '{"a": "words", "licence": "\\ud800"}',
+    ],
+)
+def test_a_strange_record_costs_itself_alone(tmp_path: Path, line: str) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.jsonl").write_text(line + '\n{"a": "good words", "licence": "MIT"}\n')
+    for number, fields in enumerate(({"fields": "all"}, {"text_field": "a", "keep": ["b", "n"]})):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "rows").symlink_to(tmp_path / "rows")
+        found = list(ingested(tmp_path / str(number), licence_field="licence", **fields).iterate())
+        assert "good words" in [each.text for each in found]
+
+
+def test_a_row_of_which_nothing_is_left_goes() -> None:
+    row = {"messages": [{"role": "user", "content": "\u200b \u200b"}, {"role": "assistant", "content": "  \n\u00a0"}]}
+    parts, tally = normalise_shard(NormaliseConfig.model_validate({"from": "x"}), [document(row)])
+    assert (parts[""], tally.losses) == ([], {"empty"})

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from lmworks.data.structure import Field, as_one, changed, put_together, take_apart
+from lmworks.data.structure import Field, as_one, changed, places_of_texts, put_together, take_apart
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import canonical_json, write_atomically
@@ -74,6 +74,12 @@ class Document:
             return replace(self, text=change(self.text))
         fields = changed(self.fields, change, codes=codes)
         return replace(self, fields=fields, text=as_one(fields))
+
+    def lacks_all_of(self, before: Document) -> bool:
+        """Whether nothing is left of what another form of the document said: roles and keys say nothing."""
+        if self.structure is None:
+            return not self.text.strip()
+        return not any(self.fields[place].text.strip() for place in places_of_texts(before.fields))
 
     def row(self) -> dict[str, Any]:
         """The fields by their names, as the source had them; of a text alone, what was kept of it, and `text`."""

@@ -6,7 +6,6 @@ Steps see texts alone: each as it stands in the row, without the quotes and esca
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
@@ -18,6 +17,8 @@ BETWEEN = "\n\n"
 """Between the texts of a row where it is read as one."""
 LONG_NUMBER = 10**6
 """From here on a number may be somebody's: of a telephone, a card, an account. It stands among the texts."""
+DEEPEST = 100
+"""Lists and objects in each other that are read: every step goes through them by recursion."""
 TEXT, NUMBER = "", "#"
 """In a structure, in place of a text and of a long number: no other text stands there."""
 
@@ -38,7 +39,9 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
     """
     fields: list[Field] = []
 
-    def hold(value: Any, name: str) -> Any:
+    def hold(value: Any, name: str, depth: int = 0) -> Any:
+        if depth > DEEPEST:
+            raise RecursionError(f"more than {DEEPEST} lists and objects in each other")
         if isinstance(value, bytes | bytearray):
             try:
                 value = value.decode()
@@ -47,11 +50,11 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, Mapping):
-            return {str(key): hold(inner, _below(name, key)) for key, inner in value.items()}
+            return {str(key): hold(inner, _below(name, key), depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple):
-            return [hold(inner, _below(name, place)) for place, inner in enumerate(value)]
+            return [hold(inner, _below(name, place), depth + 1) for place, inner in enumerate(value)]
         if isinstance(value, int | float):
-            if not math.isfinite(value) or abs(value) < LONG_NUMBER or value != int(value):
+            if abs(value) < LONG_NUMBER or (isinstance(value, float) and not value.is_integer()):
                 return value
             fields.append(Field(name, json.dumps(value)))
             return NUMBER

@@ -61,7 +61,7 @@ def _verdict(item: str, contamination: Contamination | None) -> dict[str, str]:
     standing: Standing = "clean"
     if not set(FOUND).isdisjoint(parts.values()):
         standing = "known"
-    elif contamination is None or contamination.unknown or "not found" not in parts.values():
+    elif contamination is None or contamination.unknown or parts.get(f"{PARTS[0]}_found") != "not found":
         standing = "unknown"
     return {"contamination": standing, **parts}
 

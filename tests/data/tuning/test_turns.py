@@ -13,7 +13,7 @@ from test_samples import converse, judge
 
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.row import Fault, LeftOut, Read
-from lmworks.data.forms.sample import samples_of
+from lmworks.data.forms.sample import samples_of, verified
 from lmworks.errors import UsageError
 
 ASKED = {"role": "user", "content": "What is rain?"}
@@ -220,3 +220,23 @@ def test_what_was_read_is_not_told_as_unread(row: dict[str, Any]) -> None:
     read.whole()
     assert list(read.unread()) == []
     assert set(Read(row).unread()) <= set(row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"chosen": "Human: hi" + "\n" * 50_000 + "x", "rejected": "Human: hi\n\nAssistant: no"},
+        {"question": "What?", "answer": "####" + " " * 50_000 + "b\nc"},
+    ],
+)
+def test_forms_take_linear_time(row: dict[str, Any]) -> None:
+    """Whatever becomes of it: in quadratic time it would take minutes."""
+    try:
+        samples_of(FORMS[str(form_of(row))], row)
+    except Fault:
+        return
+
+
+def test_what_a_verifier_compares_of_a_solution() -> None:
+    told = {"So.\n#### 18 ": "18", "#### 1\nor\n#### 2": "2", "It is $\\boxed{7}$.\nSo.": "7", "No\n#### a\nb": None}
+    assert {text: verified(text) for text in told} == told

@@ -119,7 +119,7 @@ def _clean_shard(config: ClassicConfig, folder: Path, numbered: tuple[int, Path]
         before, after = (Counter(protected.findall(each.text)) for each in (document, cleaned))
         tally.counts["protected items"] += before.total()
         tally.counts["kept protected items"] += (before & after).total()
-        if not cleaned.text:
+        if cleaned.lacks_all_of(document):
             tally.lose("empty", id=document.id, text=document.text[:200])
             continue
         meta = dict(document.meta)

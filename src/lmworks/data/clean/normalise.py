@@ -45,7 +45,7 @@ def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple
         meta = dict(document.meta)
         is_html = meta.pop("format", "text") == "html" and config.html == "text"
         clean = document.changed(_clean_page if is_html else normalise_text)
-        if not clean.text:
+        if clean.lacks_all_of(document):
             tally.lose("empty", id=document.id, path=meta.get("path"), raw=document.text[:200])
             continue
         kept.append(replace(clean, meta=meta))

@@ -247,7 +247,7 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
         for passage in passages if config.action == "cut" else passages[:1]:
             tell = tally.note if config.action == "cut" else tally.lose
             tell(reason, id=document.id, text=passage[:200], characters=len(passage))
-        if config.action == "cut" and rest.text:
+        if config.action == "cut" and not rest.lacks_all_of(document):
             kept.append(rest)
             tally.counts["words cut"] += int(repeated[start:stop].sum())
         elif config.action == "cut":

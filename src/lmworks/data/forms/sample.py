@@ -82,7 +82,10 @@ def check(sample: Sample) -> None:
 
 def verified(text: str) -> str | None:
     """What a verifier compares of a solution: what stands after ####, as in GSM8K, in \\boxed{}, as in MATH, or all."""
-    found = re.findall(r"####\s*(.+?)\s*$", text) or re.findall(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}", text)
+    _, mark, end = text.rpartition("####")
+    if mark and (end := end.strip()) and "\n" not in end:
+        return end
+    found = re.findall(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}", text)
     return found[-1] if found else short_answer(text)
 
 

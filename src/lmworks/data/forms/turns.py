@@ -213,7 +213,7 @@ def transcript(text: Any, marks: Mapping[str, str]) -> Turns:
     names = "|".join(map(re.escape, marks))
     if not isinstance(text, str) or not re.match(rf"\s*(?:{names})", text):
         return []
-    pieces = re.split(rf"(?:^|\n\n)\s*({names})", text.lstrip())[1:]
+    pieces = re.split(rf"(?:^|(?<!\n)\n\n)\s*+({names})", text.lstrip())[1:]
     return [
         {"role": marks[mark], "content": words.strip()} for mark, words in zip(pieces[::2], pieces[1::2], strict=True)
     ]

@@ -71,6 +71,8 @@ def _created(value: Any) -> str:
 
 
 def _of_seconds(value: float) -> str:
+    if not FIRST_SECOND <= value < 1000 * LAST_SECOND:  # before it is divided: a number may have any length
+        raise ValueError("holds no date: a number that is neither seconds nor milliseconds since 1970")
     seconds = value / 1000 if value >= LAST_SECOND else value
     if not FIRST_SECOND <= seconds < LAST_SECOND:
         raise ValueError("holds no date: a number that is neither seconds nor milliseconds since 1970")

@@ -44,6 +44,8 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
     meta: dict[str, Any] = {name: row[name] for name in reading.keep if row.get(name) is not None}
     if reading.fields:
         meta["record"] = number
+    licence = (reading.licence_field and row.get(reading.licence_field)) or reading.licence
+    stated = licence if isinstance(licence, str) else None
     facts, empty, wrong = facts_of(row, reading) if reading.facts else ({}, (), "")
     fault = fault or wrong
     if "label" in facts:
@@ -52,13 +54,11 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
         meta, fault = _storable(meta, key)
     if not fault:
         try:
-            f"{text}{facts.get('subject', '')}".encode()
+            f"{text}{facts.get('subject', '')}{stated or ''}".encode()
         except UnicodeEncodeError:
             fault = SURROGATE
     if fault:
         return span.unreadable(piece.name, str(number), fault)
-    licence = (reading.licence_field and row.get(reading.licence_field)) or reading.licence
-    stated = licence if isinstance(licence, str) else None
     found = Record(piece.name, key, text, "text", stated, meta, span=span, fields=fields, structure=structure)
     return replace(found, empty=empty, **facts) if reading.facts else found
 
@@ -100,6 +100,7 @@ def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
     try:
         stored = json.dumps(meta, ensure_ascii=False, default=str)
         f"{stored}{key}".encode()
+        take_apart(meta)  # which says whether it is nested too deeply
         return json.loads(stored), ""
     except UnicodeEncodeError:
         return {}, "half of a surrogate pair in a field to keep, or in the key"

@@ -26,9 +26,15 @@ START, END = "\ue000", "\ue001"
 """What RE2 writes around what it found; texts that hold them, which are for private use, are searched without them."""
 
 
+LONGEST_CHECKED = 100
+"""Characters of a value whose check digits are computed: no register has longer ones."""
+
+
 def mod97(value: str) -> bool:
     """ISO 7064 MOD 97-10: letters count as 10 to 35, and the whole leaves 1."""
-    return value.isascii() and int("".join(str(int(character, 36)) for character in value)) % 97 == 1
+    if not (value.isascii() and value.isalnum() and len(value) <= LONGEST_CHECKED):
+        return False
+    return int("".join(str(int(character, 36)) for character in value)) % 97 == 1
 
 
 def luhn_of_digits(value: str) -> bool:

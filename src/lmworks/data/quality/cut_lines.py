@@ -42,7 +42,7 @@ def _cut_shard(config: CutLinesConfig, documents: list[Document]) -> tuple[Parts
     tally, kept = Tally(), []
     for document in documents:
         rest = document.changed(partial(_cut, document, tally))
-        if rest.text.strip():
+        if not rest.lacks_all_of(document):
             kept.append(rest)
         else:
             tally.lose("nothing left", id=document.id, text=document.text[:200])
