@@ -40,9 +40,11 @@ def test_texts_from_facts_are_judged_by_all_that_people_wrote_and_the_baseline_i
     compared = comparison(written / "content", "evaluate/facts-to-text-test")
     assert compared["metric"] == "bleu" and {"slot_coverage", "wrong_values", "in_style"} <= compared["also"].keys()
     assert all(pair["interval"] for pair in compared["pairs"] if pair["p"] is not None), compared["pairs"]
-    assert compared["verdicts"][0].startswith("nearest-facts wins: "), compared["verdicts"]
+    # The few words that these texts are made of come again in those that were learned from, which is said before all.
+    assert compared["verdicts"][0].startswith("known to writer: "), compared["verdicts"]
+    assert next(line for line in compared["verdicts"] if " wins: " in line).startswith("nearest-facts wins: ")
     assert any(line.startswith("template wins: 1.000 slot coverage") for line in compared["verdicts"])
-    assert first_line_of_report(written / "content").startswith("nearest-facts wins: ")
+    assert first_line_of_report(written / "content").startswith("known to writer: ")
     template = artifact(written / "content", "evaluate/facts-to-text-test/template")
     figures = {each["name"]: each for each in json.loads((template / "figures.json").read_text())}
     assert (figures["in_style"]["value"], figures["wrong_values"]["value"]) == (0, 0)
@@ -54,4 +56,5 @@ def test_summaries_are_judged_by_the_best_reference_beside_copied_sentences(writ
     assert compared["metric"] == "rouge_1" and compared["also"].keys() == {"rouge_2", "rouge_l"}
     systems = {side for pair in compared["pairs"] for side in (pair["a"], pair["b"])}
     assert systems == {"smollm2-135m", "summariser", "lead-sentence", "central-sentence", "learned-sentence"}
-    assert first_line_of_report(written / "summarize").startswith("learned-sentence wins: 1.000 ROUGE-1")
+    assert first_line_of_report(written / "summarize").startswith("known to summariser: ")
+    assert any(line.startswith("learned-sentence wins: 1.000 ROUGE-1") for line in compared["verdicts"])
