@@ -52,6 +52,28 @@ def test_a_value_is_found_in_other_forms(value: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "联系jane@example.org。",
+        "メールはjane@example.orgまで",
+        "Roe|jane@example.org|5",
+        "https://x.de/u/jane@example.org",
+        "name#jane@example.org",
+        "Write to jane@example.org.Thanks",
+    ],
+)
+def test_an_address_is_found_beside_other_letters_and_marks(text: str) -> None:
+    test_a_value_is_found_in_other_forms("jane@example.org", text)
+
+
+@pytest.mark.parametrize(
+    "text", ["mary.jane@example.org", "jane@example.org.uk", "jane@example.organic", "x-jane@example.org"]
+)
+def test_another_address_is_not_taken_for_it(text: str) -> None:
+    test_what_is_like_a_value_is_not_taken_for_it("jane@example.org", text)
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (MAIL, "mary-jane@example.com, jane@example.com.au, jane@example.org"),

@@ -39,6 +39,10 @@ FILTER_BITS = 12
 
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+_MARKS = ".!#$%&'*+/=?^`{|}~-"
+_PARTING = frozenset("!#$%&'*/=?^`{|}~")
+"""That part an address from what stands before it more often than they are in one."""
+_ASCII_END, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+\Z"), re.compile("[0-9A-Za-z.-]+")
 _PIECE = "[0-9A-Za-z]{0,34}"
 _REST = rf"{_PIECE}(?:[ .()/+\u00a0-]{{1,3}}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
 _NUMBER = re.compile(f"[0-9]{_REST}")
@@ -247,10 +251,30 @@ def _addresses(text: str) -> Iterator[str]:
     while place >= 0:
         before, after = _LOCAL.search(text[max(0, place - 64) : place]), _DOMAIN.match(text, place + 1)
         if before and after:
-            local, domain = before[0].casefold(), after[0].casefold().rstrip("-_")
-            for start in dict.fromkeys((local, local.lstrip(".!#$%&'*+/=?^`{|}~-"), local.rpartition("=")[2])):
-                yield f"{start}@{domain}"
+            starts = dict.fromkeys(start.casefold() for start in _locals(before[0]))
+            for end in dict.fromkeys(end.casefold().rstrip("-_") for end in _domains(after[0])):
+                yield from (f"{start}@{end}" for start in starts)
         place = text.find("@", place + 1)
+
+
+def _locals(text: str) -> Iterator[str]:
+    """What stands before an `@`, and each part of it that may be a name by itself: behind a mark, or other letters."""
+    yield text
+    yield text.lstrip(_MARKS)
+    yield from (text[place + 1 :] for place, character in enumerate(text) if character in _PARTING)
+    if plain := _ASCII_END.search(text):
+        yield plain[0].lstrip(_MARKS)
+
+
+def _domains(text: str) -> Iterator[str]:
+    """What stands behind an `@`, and its beginning before letters of another script and before a sentence's first
+    word that follows without a space."""
+    yield text
+    plain = _ASCII_DOMAIN.match(text)
+    if plain and "." in plain[0]:
+        yield plain[0].rstrip(".")
+    labels = text.split(".")
+    yield from (".".join(labels[:number]) for number in range(2, len(labels)) if labels[number][:1].isupper())
 
 
 def _numbers(text: str) -> Iterator[str]:
