@@ -32,7 +32,7 @@ class Stopped(LmworksError):
     exit_code = 130
 
 
-def in_words(counts: Mapping[str, int]) -> str:
+def format_counts(counts: Mapping[str, int]) -> str:
     """Counts as a user reads them, the largest first: `not JSON (3,000), no text (2)`; "" if there are none."""
     return ", ".join(f"{name} ({count:,})" for name, count in Counter(counts).most_common() if count)
 

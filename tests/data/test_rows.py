@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -287,14 +288,14 @@ def test_what_a_manifest_tells_of_a_source_is_read_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "reason"),
     [
-        f'{{"a": "words", "n": {10**400}}}',
-        '{"a": "words", "b": ' + "[" * 300 + "]" * 300 + "}",
-        '{"a": "words", "licence": "\\ud800"}',
+        (f'{{"a": "words", "n": {10**400}}}', ""),
+        ('{"a": "words", "b": ' + "[" * 300 + "]" * 300 + "}", "100 lists and objects|nested too deeply"),
+        ('{"a": "words", "licence": "\\ud800"}', "half of a surrogate pair"),
     ],
 )
-def test_a_strange_record_costs_itself_alone(tmp_path: Path, line: str) -> None:
+def test_a_strange_record_costs_itself_alone(tmp_path: Path, line: str, reason: str) -> None:
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "a.jsonl").write_text(line + '\n{"a": "good words", "licence": "MIT"}\n')
     for number, fields in enumerate(({"fields": "all"}, {"text_field": "a", "keep": ["b", "n"]})):
@@ -302,6 +303,8 @@ def test_a_strange_record_costs_itself_alone(tmp_path: Path, line: str) -> None:
         (tmp_path / str(number) / "rows").symlink_to(tmp_path / "rows")
         found = list(ingested(tmp_path / str(number), licence_field="licence", **fields).iterate())
         assert "good words" in [each.text for each in found]
+        bad = [each["reason"] for each in quarantined(tmp_path / str(number) / "raw")]
+        assert len(bad) == bool(reason) and all(re.search(reason, each) for each in bad), bad
 
 
 def test_a_row_of_which_nothing_is_left_goes() -> None:

@@ -65,6 +65,14 @@ def test_a_verdict_says_what_was_found_of_how_many_and_the_score_of_the_others(t
     assert of_labels.clean_n == 25 and of_labels.clean_value == macro_f1(found.items[10:35], "x").value
 
 
+def test_an_item_whose_question_was_not_sought_is_not_clean(tmp_path: Path) -> None:
+    """Though its answer was, and found nowhere."""
+    lines = [{"id": "000", "question": "too short", "answer": "not found"}]
+    found = written(tmp_path, lines, right=1).figure(ACCURACY, "as asked")
+    assert "; 0 are clean, 1 have too few words to be sought" in str(found.contamination)
+    assert [item["contamination"] for item in items_of(tmp_path / "out")] == ["unknown"]
+
+
 @pytest.mark.parametrize("clean", [CLEAN_AT_LEAST - 1, CLEAN_AT_LEAST])
 def test_few_clean_items_have_no_score_of_their_own_and_it_says_so(tmp_path: Path, clean: int) -> None:
     figure = written(tmp_path, verdicts(3, clean, 0), right=3).figure(ACCURACY, "as asked")

@@ -29,7 +29,7 @@ from lmworks.data.sources import AnySource
 from lmworks.data.sources.cuts import cut_files
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined, unit_records
-from lmworks.errors import GateRefused, LmworksError, in_words
+from lmworks.errors import GateRefused, LmworksError, format_counts
 from lmworks.lazy import pc
 from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_documents
 from lmworks.pipeline.files import write_atomically
@@ -176,7 +176,7 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
 def _nothing_read(tally: Tally) -> str:
     """Why there is no document: all reasons, the likely cause first, and what of a record shows it."""
     reasons = Counter({reason: times for reason, times in tally.counts.items() if reason not in NO_REASONS})
-    said = f"No document could be read: {in_words(reasons) or 'its files hold no record'}."
+    said = f"No document could be read: {format_counts(reasons) or 'its files hold no record'}."
     common = next((reason for reason, _ in reasons.most_common()), "")
     example = next((each for each in tally.examples if each["reason"] == common and "detail" in each), None)
     if example is None:
@@ -196,7 +196,7 @@ def _refuse_many_bad(config: IngestConfig, tally: Tally, out: Path) -> None:
     place = f"{example['source']}: {example['path']}" + (f", record {example['record']}" if example["record"] else "")
     raise GateRefused(
         f"{bad:,} of {bad + tally.counts['documents']:,} records could not be read, more than largest_bad_share "
-        f"({config.largest_bad_share:g}): {in_words(reasons)}. {place}: {example['detail']}. All of them stand in "
+        f"({config.largest_bad_share:g}): {format_counts(reasons)}. {place}: {example['detail']}. All of them stand in "
         f"{out / 'quarantine.jsonl'}. Mend the source or how it is read (docs/sources.md), or raise largest_bad_share"
     )
 

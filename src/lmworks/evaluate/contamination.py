@@ -72,7 +72,7 @@ def standing(item: Mapping[str, Any]) -> Standing:
     return found
 
 
-def in_words(items: Sequence[Mapping[str, Any]], contamination: Contamination | None) -> str:
+def verdict_text(items: Sequence[Mapping[str, Any]], contamination: Contamination | None) -> str:
     """The verdict on figures of these items."""
     if contamination is None:
         return NOT_SEARCHED

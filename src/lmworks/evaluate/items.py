@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field
 
 from lmworks.errors import LmworksError
-from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, in_words, judged, standing
+from lmworks.evaluate.contamination import CLEAN_AT_LEAST, Contamination, judged, standing, verdict_text
 from lmworks.evaluate.metrics import bleu_of, chrf_of, span_f1_of, span_precision_of, span_recall_of
 from lmworks.evaluate.statistics import (
     Comparison,
@@ -203,7 +203,7 @@ class Scored:
         write_records(out / "items.jsonl", items)
         # Where only the whole has a score, the verdict is on all that was scored.
         asked = items or judged(contamination.verdicts.values() if contamination else (), contamination)
-        told = in_words(asked, contamination)
+        told = verdict_text(asked, contamination)
         return cls(items, {**conditions, "contamination": told})
 
     def figure(self, metric: Metric, method: str, **more: Any) -> Figure:

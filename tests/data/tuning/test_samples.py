@@ -77,7 +77,7 @@ def judge(folder: Path, lines: Sequence[Any], **fields: Any) -> tuple[Result, li
 @pytest.mark.parametrize(("form", "row"), ONE_EXCHANGE)
 def test_every_form_is_told_and_says_the_same(form: str, row: dict[str, Any]) -> None:
     assert form_of(row) == form
-    ((sample,), unread, _) = samples_of(FORMS[form], row)
+    ((sample,), unread, _, _) = samples_of(FORMS[form], row)
     assert unread == []
     assert sample.prompt == [USER]
     assert sample.chosen == [ANSWER]

@@ -14,6 +14,7 @@ from test_samples import converse, judge
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.row import Fault, LeftOut, Read
 from lmworks.data.forms.sample import samples_of, verified
+from lmworks.data.forms.turns import HUMAN, transcript
 from lmworks.errors import UsageError
 
 ASKED = {"role": "user", "content": "What is rain?"}
@@ -24,7 +25,7 @@ def turns_of(*turns: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
     """The turns that a row of messages becomes."""
     mend = more.pop("mend", ())
     row = {"messages": list(turns), **more}
-    ((sample,), unread, _) = samples_of(FORMS["messages"], row, mend)
+    ((sample,), unread, _, _) = samples_of(FORMS["messages"], row, mend)
     assert unread == []
     return [*sample.prompt, *(sample.chosen or [])]
 
@@ -51,7 +52,7 @@ def test_calls_and_results_of_functions_are_written_out() -> None:
 def test_sharegpt_calls_a_function_in_a_turn_of_its_own() -> None:
     turns = [("human", "Rain?"), ("function_call", '{"name": "rain", "arguments": {}}'), ("observation", "wet")]
     row = {"conversations": [{"from": role, "value": text} for role, text in [*turns, ("gpt", "It rains.")]]}
-    ((sample,), _, _) = samples_of(FORMS["sharegpt"], row)
+    ((sample,), *_) = samples_of(FORMS["sharegpt"], row)
     assert [turn["content"] for turn in sample.prompt[1:]] == [
         called("rain", {}),
         "<tool_response>\nwet\n</tool_response>",
@@ -200,7 +201,7 @@ def test_a_tree_gives_its_best_paths_and_every_judgement() -> None:
         "message_tree_id": "t",
         "prompt": node("a", "prompter", None, node("c", "assistant", 1), best, node("x", "assistant", 2, deleted=True)),
     }
-    samples, unread, _ = samples_of(FORMS["oasst-trees"], row)
+    samples, unread, *_ = samples_of(FORMS["oasst-trees"], row)
     assert unread == []
     told = [" ".join(turn["content"][-1] for turn in [*each.prompt, *(each.chosen or [])]) for each in samples]
     judged = [each for each in samples if each.is_judgement]
@@ -222,21 +223,52 @@ def test_what_was_read_is_not_told_as_unread(row: dict[str, Any]) -> None:
     assert set(Read(row).unread()) <= set(row)
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"chosen": "Human: hi" + "\n" * 50_000 + "x", "rejected": "Human: hi\n\nAssistant: no"},
-        {"question": "What?", "answer": "####" + " " * 50_000 + "b\nc"},
-    ],
-)
-def test_forms_take_linear_time(row: dict[str, Any]) -> None:
-    """Whatever becomes of it: in quadratic time it would take minutes."""
-    try:
-        samples_of(FORMS[str(form_of(row))], row)
-    except Fault:
-        return
+def test_a_transcript_with_a_flood_of_line_ends_takes_linear_time() -> None:
+    """In quadratic time it would take minutes."""
+    found = transcript("Human: hi" + "\n" * 50_000 + "x", HUMAN)
+    assert [(turn["role"], turn["content"][:2], turn["content"][-1]) for turn in found] == [("user", "hi", "x")]
 
 
 def test_what_a_verifier_compares_of_a_solution() -> None:
     told = {"So.\n#### 18 ": "18", "#### 1\nor\n#### 2": "2", "It is $\\boxed{7}$.\nSo.": "7", "No\n#### a\nb": None}
     assert {text: verified(text) for text in told} == told
+    assert verified("####" + " " * 50_000 + "b\nc") is None, "in cubic time it would take hours"
+
+
+def test_questions_without_an_answer_are_counted(tmp_path: Path) -> None:
+    asked = [{"question": "What falls?", "answers": [{"text": "rain"}]}, {"question": "Who is dry?", "answers": []}]
+    rows = [{"context": "The rain falls.", "qas": asked}, {"context": "The snow lies.", "qas": asked[1:]}]
+    result, (found,) = converse(tmp_path, rows)
+    assert found["answer"] == "rain"
+    assert result.counts["left out: without an answer"] == 2
+    assert "left out: without an answer" in result.losses
+
+
+def test_the_label_alone_is_named(tmp_path: Path) -> None:
+    rows = [{"text": "It is wet.", "label": 1, "category": "weather news"}]
+    _, (found,) = converse(tmp_path, rows, label_names=["dry", "wet"], ignore=["category"])
+    assert found["answer"] == "wet"
+
+
+def message(name: str, parent: str | None, role: str) -> dict[str, Any]:
+    return {"message_id": name, "parent_id": parent, "text": f"text {name}", "role": role}
+
+
+def test_every_message_of_a_thread_is_used_or_counted(tmp_path: Path) -> None:
+    """Of one told twice, of some that answer each other in a circle, and of one that answers nobody."""
+    rows = [message("a", None, "prompter"), message("b", "a", "assistant")]
+    odd = [message("b", "a", "assistant"), message("c", "d", "assistant"), message("d", "c", "prompter")]
+    odd.append(message("e", "nobody", "assistant"))
+    result, (found,) = converse(tmp_path, [*rows, *odd])
+    assert [turn["content"] for turn in found["messages"]] == ["text a", "text b"]
+    told = sum(number for reason, number in result.counts.items() if reason.startswith(("quarantined", "left out")))
+    assert told == len(odd)
+
+
+def test_a_thread_that_is_longer_than_is_read_is_set_aside(tmp_path: Path) -> None:
+    roles = ("prompter", "assistant")
+    chain = [message(str(n), str(n - 1) if n else None, roles[n % 2]) for n in range(400)]
+    result, found = converse(tmp_path, chain)
+    used = {turn["content"] for each in found for turn in each["messages"]}
+    told = sum(number for reason, number in result.counts.items() if reason.startswith(("quarantined", "left out")))
+    assert used and len(used) + told == len(chain)

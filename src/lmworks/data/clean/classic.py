@@ -22,7 +22,7 @@ from lmworks.data.clean.contractions import CONTRACTIONS, Language, written_out
 from lmworks.data.quality.word_list import read_list
 from lmworks.data.records import Documents, read_shard
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
-from lmworks.errors import LmworksError, UsageError, in_words
+from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.keys import key_config
@@ -98,7 +98,7 @@ def classic(config: ClassicConfig, documents: Documents, out: Path, context: Con
     shards = documents.shards()
     tally = map_units(list(enumerate(shards)), work, out, context, origins=origins_of(shards, key_config(config)))
     if not tally.counts["documents"]:
-        raise LmworksError(f"classic: no document is left: {in_words(tally.counts)}.")
+        raise LmworksError(f"classic: no document is left: {format_counts(tally.counts)}.")
     types: Counter[str] = Counter()
     for path in sorted(folder.glob("*.json")):
         types.update(json.loads(path.read_text(encoding="utf-8")))

@@ -17,7 +17,7 @@ from lmworks.data.quality.filters import MIN_WORDS
 from lmworks.data.records import Document, Documents, read_shard, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.errors import LmworksError, UsageError, in_words
+from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.lazy import pa
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.keys import key_config
@@ -97,7 +97,7 @@ def decontaminate(
     tally = Tally()
     items = [*_items_of_steps(config, against), *_items_of_files(config, tally)]
     if not items:
-        raise LmworksError(f"decontaminate: the evaluation sets hold no text: {in_words(tally.counts)}.")
+        raise LmworksError(f"decontaminate: the evaluation sets hold no text: {format_counts(tally.counts)}.")
     index, found = context.scratch / "index", context.beside / "found"
     write_index(index, [item.text for item in items])
     open_index.cache_clear()
@@ -113,7 +113,7 @@ def decontaminate(
     tally.counts["items"] = len(items)
     tally.counts["contaminated items"] = sum(record["method"] is not None for record in listing)
     if not tally.counts["documents"]:
-        raise LmworksError(f"decontaminate: no document is left: {in_words(tally.counts)}.")
+        raise LmworksError(f"decontaminate: no document is left: {format_counts(tally.counts)}.")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_list, as_row, as_text, short
+from lmworks.data.forms.row import Fault, LeftOut, Read, as_list, as_row, as_text, short
 from lmworks.data.forms.sample import Choice
 
 
-def _words(row: Row, *names: str) -> str:
+def _words(row: Read, *names: str) -> str:
     parts = [as_text(row[name], name) for name in names if name in row and row[name] not in (None, "")]
     return "\n\n".join(parts)
 
@@ -33,11 +33,10 @@ def _place(value: Any, field: str, *, first: int = 0) -> int:
     return place
 
 
-def _labelled(words: str, row: Row, inside: Row, left: Sequence[str]) -> Choice:
+def _labelled(words: str, row: Read, inside: Read, left: Sequence[str]) -> Choice:
     """A question whose choices have a label each, of which `answerKey` names one."""
-    for each in (row, inside):
-        if isinstance(each, Read):
-            each.leave(*left)
+    row.leave(*left)
+    inside.leave(*left)
     found = inside["choices"]
     if isinstance(found, Read):
         texts, labels = _texts(found["text"], "choices.text"), _texts(found["label"], "choices.label")
@@ -52,54 +51,53 @@ def _labelled(words: str, row: Row, inside: Row, left: Sequence[str]) -> Choice:
     return Choice(words, texts, labels.index(key))
 
 
-def arc(row: Row) -> Choice:
+def arc(row: Read) -> Choice:
     return _labelled(as_text(row["question"], "question"), row, row, ["question_concept"])
 
 
-def commonsense(row: Row) -> Choice:
+def commonsense(row: Read) -> Choice:
     inside = as_row(row["question"], "question")
     return _labelled(as_text(inside["stem"], "question.stem"), row, inside, ["question_concept"])
 
 
-def openbook(row: Row) -> Choice:
+def openbook(row: Read) -> Choice:
     left = ["fact1", "humanScore", "clarity", "turkIdAnonymized"]
     return _labelled(as_text(row["question_stem"], "question_stem"), row, row, left)
 
 
-def named(query: Sequence[str], choices: Sequence[str], gold: str, *, first: int = 0, left: Sequence[str] = ()) -> Any:
-    def read(row: Row) -> Choice:
-        if isinstance(row, Read):
-            row.leave(*left)
+def named(query: Sequence[str], choices: Sequence[str], gold: str, *, first: int = 0) -> Callable[[Read], Choice]:
+    """A question of the fields `query`, with a choice in each field of `choices`; `gold` holds a letter or a place."""
+
+    def read(row: Read) -> Choice:
         found = [as_text(row[name], name) for name in choices if name in row]
         return Choice(_words(row, *query), found, _place(row[gold], gold, first=first))
 
     return read
 
 
-def listed(query: Sequence[str], choices: str, gold: str, left: Sequence[str] = ()) -> Any:
-    def read(row: Row) -> Choice:
-        if isinstance(row, Read):
-            row.leave(*left)
+def listed(query: Sequence[str], choices: str, gold: str, left: Sequence[str] = ()) -> Callable[[Read], Choice]:
+    """A question of the fields `query`, with a list of choices; `gold` holds a letter, or a place from 0."""
+
+    def read(row: Read) -> Choice:
+        row.leave(*left)
         return Choice(_words(row, *query), _texts(row[choices], choices), _place(row[gold], gold))
 
     return read
 
 
-def hellaswag(row: Row) -> Choice:
-    if isinstance(row, Read):
-        row.leave("ctx_a", "ctx_b", "activity_label", "source_id")
+def hellaswag(row: Read) -> Choice:
+    row.leave("ctx_a", "ctx_b", "activity_label", "source_id")
     return Choice(as_text(row["ctx"], "ctx"), _texts(row["endings"], "endings"), _place(row["label"], "label"))
 
 
-def aqua(row: Row) -> Choice:
+def aqua(row: Read) -> Choice:
     """Options that begin with their letter: "A)21"."""
-    if isinstance(row, Read):
-        row.leave("rationale")
+    row.leave("rationale")
     texts = [text.partition(")")[2].strip() or text for text in _texts(row["options"], "options")]
     return Choice(_words(row, "question"), texts, _place(row["correct"], "correct"))
 
 
-def copa(row: Row) -> Choice:
+def copa(row: Read) -> Choice:
     asked = {"cause": "What was the cause?", "effect": "What happened as a result?"}
     relation = as_text(row["question"], "question")
     if relation not in asked:

@@ -1,8 +1,4 @@
-"""The table of forms that tuning data comes in: each is told by its fields, and read into samples of one shape.
-
-A published layout is a row in `published.py`; here are the forms that many have in common. A further form is one
-function, or one row there, and one line in `FORMS`.
-"""
+"""The forms that many sets have in common, under the several names that their fields go by."""
 
 from __future__ import annotations
 
@@ -34,11 +30,11 @@ RANKS = ("ranks", "ranking", "rank")
 GOOD, BAD = (True, "true", "True", "good", 1), (False, "false", "False", "bad", 0)
 
 
-def messages(row: Row) -> Iterator[Sample]:
+def messages(row: Read) -> Iterator[Sample]:
     yield conversation(turns_of_row(row))
 
 
-def alpaca(row: Row) -> Iterator[Sample]:
+def alpaca(row: Read) -> Iterator[Sample]:
     """Instruction, input and output, behind earlier exchanges; of Self-Instruct, several instances of both."""
     instruction = as_text(row["instruction"], "instruction")
     before: Turns = []
@@ -53,28 +49,28 @@ def alpaca(row: Row) -> Iterator[Sample]:
         yield conversation(framed(row, before + ask(asked) + say(output)))
 
 
-def flan(row: Row) -> Iterator[Sample]:
+def flan(row: Read) -> Iterator[Sample]:
     yield conversation(ask(as_text(row["inputs"], "inputs")) + say(as_text(row["targets"], "targets")))
 
 
-def prompt_completion(row: Row) -> Iterator[Sample]:
+def prompt_completion(row: Read) -> Iterator[Sample]:
     name = first(row, COMPLETION)
     yield conversation(_prompt(row) + _turns_or_text(row[name], name))
 
 
-def question_answer(row: Row) -> Iterator[Sample]:
+def question_answer(row: Read) -> Iterator[Sample]:
     name = first(row, ANSWER)
     text = as_text(row[name], name)
     yield conversation(_prompt(row) + say(text), verified(text))
 
 
-def labels(row: Row) -> Iterator[Sample]:
+def labels(row: Read) -> Iterator[Sample]:
     text, label = (first(row, names) for names in (TEXT, LABEL))
     answer = as_label(row[label], label)
     yield conversation(ask(as_text(row[text], text)) + say(answer), answer.strip())
 
 
-def pair(row: Row) -> Iterator[Sample]:
+def pair(row: Read) -> Iterator[Sample]:
     """Two answers to a prompt that is stated, or with which both begin."""
     chosen, rejected = (_turns_or_text(row[name], name) for name in ("chosen", "rejected"))
     if any(name in row for name in PROMPT):
@@ -94,7 +90,7 @@ def pair(row: Row) -> Iterator[Sample]:
     yield judged(prompt, chosen, rejected, None if margin is None else as_number(margin, "margin"))
 
 
-def ranking(row: Row) -> Iterator[Sample]:
+def ranking(row: Read) -> Iterator[Sample]:
     """Every pair of answers of different rank (Ouyang et al. 2022, section 3.5); scores give margins."""
     prompt, (texts, scores, scored) = _prompt(row), _judged_answers(row)
     if len(texts) != len(scores) or len(texts) < 2:
@@ -106,7 +102,7 @@ def ranking(row: Row) -> Iterator[Sample]:
             yield judged(prompt, say(texts[better]), say(texts[worse]), margin)
 
 
-def _judged_answers(row: Row) -> tuple[list[str], list[float], bool]:
+def _judged_answers(row: Read) -> tuple[list[str], list[float], bool]:
     """Answers, with a score each that is higher for the better, and whether it was stated as a score."""
     name = first(row, ANSWERS)
     items = as_list(row[name], name)
@@ -120,14 +116,14 @@ def _judged_answers(row: Row) -> tuple[list[str], list[float], bool]:
     return texts, values if by in SCORES else [-value for value in values], by in SCORES
 
 
-def alone(row: Row) -> Iterator[Sample]:
+def alone(row: Read) -> Iterator[Sample]:
     """One answer, judged good or bad (Ethayarajh et al. 2024, "KTO")."""
     name = first(row, COMPLETION)
     answer, good = _turns_or_text(row[name], name), row["label"] in GOOD
     yield judged(_prompt(row), answer if good else None, None if good else answer)
 
 
-def _prompt(row: Row) -> Turns:
+def _prompt(row: Read) -> Turns:
     name = first(row, PROMPT)
     turns = read_turns(row[name], name) if isinstance(row[name], list) else transcript(row[name], HUMAN)
     return framed(row, turns or ask(as_text(row[name], name)))

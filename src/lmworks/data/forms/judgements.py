@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lmworks.data.forms.row import Fault, LeftOut, Row, as_list, as_number, as_row, as_text, first
+from lmworks.data.forms.row import Fault, LeftOut, Read, as_list, as_number, as_row, as_text, first
 from lmworks.data.forms.sample import (
     Sample,
     judged,
@@ -21,7 +21,7 @@ from lmworks.data.forms.turns import (
 )
 
 
-def openai_preference(row: Row) -> Iterator[Sample]:
+def openai_preference(row: Read) -> Iterator[Sample]:
     inside = as_row(row["input"], "input")
     prompt = framed(inside, read_turns(inside["messages"], "input.messages"))
     good, bad = (read_turns(row[name], name) for name in ("preferred_output", "non_preferred_output"))
@@ -36,22 +36,22 @@ def _two(prompt: Turns, sides: Sequence[Turns], better: int | None, margin: floa
     return judged(prompt, sides[better], sides[1 - better], margin)
 
 
-def _said(row: Row, *names: str) -> list[Turns]:
+def _said(row: Read, *names: str) -> list[Turns]:
     return [say(as_text(row[name], name)) for name in names]
 
 
-def shp(row: Row) -> Iterator[Sample]:
+def shp(row: Read) -> Iterator[Sample]:
     """Of two comments under a post the one that readers preferred: `labels` 1 is A (Ethayarajh et al. 2022)."""
     better = 1 - int(as_number(row["labels"], "labels"))
     yield _two(ask(as_text(row["history"], "history")), _said(row, "human_ref_A", "human_ref_B"), better)
 
 
-def saferlhf(row: Row) -> Iterator[Sample]:
+def saferlhf(row: Read) -> Iterator[Sample]:
     better = int(as_number(row["better_response_id"], "better_response_id"))
     yield _two(ask(as_text(row["prompt"], "prompt")), _said(row, "response_0", "response_1"), better)
 
 
-def nectar(row: Row) -> Iterator[Sample]:
+def nectar(row: Read) -> Iterator[Sample]:
     """Every pair of answers of unlike rank; 1 is best. An empty Assistant's turn ends the prompt."""
     prompt = transcript(row["prompt"], HUMAN) or ask(as_text(row["prompt"], "prompt"))
     prompt = prompt[:-1] if prompt and prompt[-1] == {"role": "assistant", "content": ""} else prompt
@@ -73,7 +73,7 @@ def _ranked(
                 yield judged(prompt, say(better), say(worse), abs(score - against) if scored else None)
 
 
-def helpsteer(row: Row) -> Iterator[Sample]:
+def helpsteer(row: Read) -> Iterator[Sample]:
     """`preference_strength` from -3, the first is much better, to 3, the second is (Wang et al. 2024)."""
     strength = as_number(row["preference_strength"], "preference_strength")
     better = None if strength == 0 else int(strength > 0)
@@ -81,7 +81,7 @@ def helpsteer(row: Row) -> Iterator[Sample]:
     yield _two(prompt, _said(row, "response_1", "response_2"), better, abs(strength) or None)
 
 
-def arena(row: Row) -> Iterator[Sample]:
+def arena(row: Read) -> Iterator[Sample]:
     one, other = (read_turns(row[name], name) for name in ("conversation_a", "conversation_b"))
     if one[:-1] != other[:-1]:
         same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
@@ -92,7 +92,7 @@ def arena(row: Row) -> Iterator[Sample]:
     yield _two(prompt, sides, better)
 
 
-def arena_lists(row: Row) -> Iterator[Sample]:
+def arena_lists(row: Read) -> Iterator[Sample]:
     """Prompts and answers as lists in JSON; of several turns the last is judged, behind those before it."""
     prompts, *sides = (as_list(row[name], name) for name in ("prompt", "response_a", "response_b"))
     won = [as_number(row[name], name) for name in ("winner_model_a", "winner_model_b")]
@@ -102,7 +102,7 @@ def arena_lists(row: Row) -> Iterator[Sample]:
     yield _two(ask(as_text(prompts[0], "prompt")), [say(as_text(side[0], "response")) for side in sides], better)
 
 
-def webgpt(row: Row) -> Iterator[Sample]:
+def webgpt(row: Read) -> Iterator[Sample]:
     question = as_row(row["question"], "question")
     scores = [as_number(row[f"score_{side}"], f"score_{side}") for side in (0, 1)]
     better = None if scores[0] == scores[1] else int(scores[1] > scores[0])
@@ -110,7 +110,7 @@ def webgpt(row: Row) -> Iterator[Sample]:
     yield _two(prompt, _said(row, "answer_0", "answer_1"), better, abs(scores[0] - scores[1]) or None)
 
 
-def summaries(row: Row) -> Iterator[Sample]:
+def summaries(row: Read) -> Iterator[Sample]:
     info = as_row(row["info"], "info")
     info.leave("id", "subreddit", "site", "title")
     given = [as_row(each, "summaries") for each in as_list(row["summaries"], "summaries")]
@@ -127,7 +127,7 @@ def summaries(row: Row) -> Iterator[Sample]:
     )
 
 
-def ultrafeedback(row: Row) -> Iterator[Sample]:
+def ultrafeedback(row: Read) -> Iterator[Sample]:
     found = as_list(row["completions"], "completions")
     for each in found:
         as_row(each, "completions").leave("model", "principle", "critique", "annotations", "custom_system_prompt")
@@ -137,6 +137,6 @@ def ultrafeedback(row: Row) -> Iterator[Sample]:
     )
 
 
-def two_answers(prompt: str, good: str, bad: str, row: Row) -> Iterator[Sample]:
+def two_answers(prompt: str, good: str, bad: str, row: Read) -> Iterator[Sample]:
     asked = framed(row, ask(as_text(row[prompt], prompt)))
     yield judged(asked, say(as_text(row[good], good)), say(as_text(row[bad], bad)))

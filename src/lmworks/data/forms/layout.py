@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from lmworks.data.forms.row import Fault, Read, Row, as_label, as_text, first, has, short
+from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_label, as_text, first, has, short
 from lmworks.data.forms.sample import (
     Choice,
     Convert,
@@ -34,23 +34,18 @@ def flat(needs: str, prompt: str, answer: str, *, left: str = "", check: str = "
     stands at its end, or `label`, all of it.
     """
 
-    def convert(row: Row) -> Iterator[Sample]:
-        _leave(row, left)
+    def convert(row: Read) -> Iterator[Sample]:
+        row.leave(*left.split())
         parts = [as_text(row[name], name) for name in prompt.split() if name in row and row[name] not in (None, "")]
         if not parts:
             raise Fault(f"field missing: none of {prompt.replace(' ', ', ')} is there or has a value")
         name = first(row, answer.split())
         text = as_label(row[name], name) if check == "label" else as_text(row[name], name)
-        told = {"": None, "solution": verified(text), "label": text.strip()}[check]
-        yield conversation(framed(row, ask("\n\n".join(parts)) + say(text)), told)
+        compared = {"": None, "solution": verified(text), "label": text.strip()}[check]
+        yield conversation(framed(row, ask("\n\n".join(parts)) + say(text)), compared)
 
     shown = f"{' + '.join(prompt.split())} → {answer.replace(' ', ' or ')}"
     return SampleForm(partial(told, needs), convert, about=f"{shown}{_left_words(left)}.")
-
-
-def _leave(row: Row, left: str) -> None:
-    if isinstance(row, Read):
-        row.leave(*left.split())
 
 
 def _left_words(left: str) -> str:
@@ -68,19 +63,19 @@ def layout(
 ) -> SampleForm:
     """A layout that has the fields `needs`, and that `fits`; what is `left` of it is left out."""
 
-    def leaving(row: Row) -> Iterator[Sample]:
-        _leave(row, left)
+    def leaving(row: Read) -> Iterator[Sample | LeftOut]:
+        row.leave(*left.split())
         yield from convert(row)
 
     return SampleForm(lambda row: told(needs, row) and fits(row), leaving, judges, f"{about}{_left_words(left)}.")
 
 
 def choosing(
-    needs: str, read: Callable[[Row], Choice], about: str, *, fits: Callable[[Row], bool] = lambda row: True
+    needs: str, read: Callable[[Read], Choice], about: str, *, fits: Callable[[Row], bool] = lambda row: True
 ) -> SampleForm:
     """A question with choices, which becomes one with lettered choices, whose letter is compared."""
 
-    def convert(row: Row) -> Iterator[Sample]:
+    def convert(row: Read) -> Iterator[Sample]:
         found = checked(read(row))
         letters = [chr(ord("A") + place) for place in range(len(found.choices))]
         lines = [f"{letter}. {choice}" for letter, choice in zip(letters, found.choices, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_list, as_row, as_text, first
+from lmworks.data.forms.row import Fault, LeftOut, Read, as_list, as_row, as_text, first
 from lmworks.data.forms.sample import (
     Sample,
     conversation,
@@ -13,6 +13,7 @@ from lmworks.data.forms.sample import (
     verified,
 )
 from lmworks.data.forms.turns import (
+    RESULT,
     Turns,
     alternating,
     ask,
@@ -27,21 +28,21 @@ from lmworks.data.forms.turns import (
 USER_MARKS = {"USER:": "user", "ASSISTANT:": "assistant", "FUNCTION RESPONSE:": "tool"}
 
 
-def texts(name: str, row: Row) -> Iterator[Sample]:
+def texts(name: str, row: Read) -> Iterator[Sample]:
     yield conversation(framed(row, alternating(row[name], name)))
 
 
-def capybara(row: Row) -> Iterator[Sample]:
+def capybara(row: Read) -> Iterator[Sample]:
     yield conversation(list(exchanges(row["conversation"], "conversation", "input", "output")))
 
 
-def glaive(row: Row) -> Iterator[Sample]:
+def glaive(row: Read) -> Iterator[Sample]:
     """Turns in one text; what a function gives back is told by the user."""
     turns: Turns = []
     for turn in transcript(as_text(row["chat"], "chat").replace("<|endoftext|>", ""), USER_MARKS):
         said = turn["content"]
         if turn["role"] == "tool":
-            turn = {"role": "user", "content": f"<tool_response>\n{said}\n</tool_response>"}
+            turn = {"role": "user", "content": RESULT.format(result=said)}
         elif said.startswith("<functioncall>"):
             call = said.removeprefix("<functioncall>").strip().replace("'{", "{").replace("}'", "}")
             turn = {**turn, "content": call_text(f"[{call}]", "chat")}
@@ -50,39 +51,34 @@ def glaive(row: Row) -> Iterator[Sample]:
     yield conversation([{"role": "system", "content": system}, *turns])
 
 
-def xlam(row: Row) -> Iterator[Sample]:
+def xlam(row: Read) -> Iterator[Sample]:
     yield conversation(framed(row, ask(as_text(row["query"], "query")) + say(call_text(row["answers"], "answers"))))
 
 
-def squad(row: Row) -> Iterator[Sample]:
+def squad(row: Read) -> Iterator[Sample | LeftOut]:
     found = as_row(row["answers"], "answers")
     texts = [as_text(text, "answers.text") for text in as_list(found["text"], "answers.text")]
     yield _about_a_passage(row["context"], row["question"], texts)
 
 
-def squad_paragraph(row: Row) -> Iterator[Sample]:
+def squad_paragraph(row: Read) -> Iterator[Sample | LeftOut]:
     """A paragraph with all its questions; those that it does not answer are left out."""
     for each in as_list(row["qas"], "qas"):
         question = as_row(each, "qas")
-        question_leave = [name for name in ("plausible_answers", "answers") if name in question]
+        question.leave("plausible_answers")
         found = [as_row(answer, "answers") for answer in as_list(question["answers"], "answers")]
         texts = [as_text(answer["text"], "answers.text") for answer in found]
-        if isinstance(question, Read):
-            question.leave(*question_leave)
-        if texts:
-            yield _about_a_passage(row["context"], question["question"], texts)
-        else:
-            as_text(question["question"], "question")
+        yield _about_a_passage(row["context"], question["question"], texts)
 
 
-def _about_a_passage(passage: Any, question: Any, answers: Sequence[str]) -> Sample:
+def _about_a_passage(passage: Any, question: Any, answers: Sequence[str]) -> Sample | LeftOut:
     asked = ask(f"{as_text(passage, 'context')}\n\n{as_text(question, 'question')}")
     if not answers:
-        raise LeftOut("without an answer: the passage does not answer its question")
+        return LeftOut("without an answer: the passage does not answer its question")
     return conversation(asked + say(answers[0]), short_answer(answers[0]), dict.fromkeys(answers[1:]))
 
 
-def trivia(row: Row) -> Iterator[Sample]:
+def trivia(row: Read) -> Iterator[Sample]:
     found = as_row(row["answer"], "answer")
     found.leave(
         "normalized_aliases", "normalized_value", "matched_wiki_entity_name", "normalized_matched_wiki_entity_name"
@@ -94,7 +90,7 @@ def trivia(row: Row) -> Iterator[Sample]:
     )
 
 
-def translation(row: Row) -> Iterator[Sample]:
+def translation(row: Read) -> Iterator[Sample]:
     """The first language named is the one that is translated."""
     pair = as_row(row["translation"], "translation")
     if len(pair) != 2:
@@ -103,14 +99,14 @@ def translation(row: Row) -> Iterator[Sample]:
     yield conversation(ask(source) + say(target))
 
 
-def sentences(row: Row) -> Iterator[Sample]:
+def sentences(row: Read) -> Iterator[Sample]:
     """Sentences that are one text, and summaries each of which is right."""
     text = " ".join(as_text(each, "source").strip() for each in as_list(row["source"], "source"))
     for summary in as_list(row["target"], "target"):
         yield conversation(ask(text) + say(as_text(summary, "target")))
 
 
-def boolq(row: Row) -> Iterator[Sample]:
+def boolq(row: Read) -> Iterator[Sample]:
     said = row[first(row, ("answer", "label"))]
     if said in (-1, None):
         raise LeftOut("without a label: it is published so")
@@ -119,11 +115,11 @@ def boolq(row: Row) -> Iterator[Sample]:
     yield conversation(ask(asked) + say(right), right)
 
 
-def ultrachat(row: Row) -> Iterator[Sample]:
+def ultrachat(row: Read) -> Iterator[Sample]:
     yield conversation(framed(row, read_turns(row["messages"], "messages")))
 
 
-def numina(row: Row) -> Iterator[Sample]:
+def numina(row: Read) -> Iterator[Sample]:
     solution = as_text(row["solution"], "solution")
     yield conversation(ask(as_text(row["problem"], "problem")) + say(solution), verified(solution))
 

@@ -33,7 +33,8 @@ class Sample:
     is_judgement: bool = False
 
 
-Convert = Callable[[Row], Iterator[Sample]]
+Convert = Callable[[Read], Iterator[Sample | LeftOut]]
+"""What a row gives: samples, and why others that it could have given are left out."""
 
 
 def conversation(turns: Turns, answer: str | None = None, references: Collection[str] = ()) -> Sample:
@@ -115,7 +116,7 @@ class SampleForm(NamedTuple):
     """Whether it tells better from worse."""
     about: str = ""
     """What becomes of its fields, for the reference."""
-    choice: Callable[[Row], Choice] | None = None
+    choice: Callable[[Read], Choice] | None = None
     """Of a question with choices: what they are, and which is right."""
     threads: Callable[[Iterator[tuple[str, Row]]], Iterator[tuple[str, Row]]] | None = None
     """Of a form whose records are parts of one: puts them together, each under the id of its first."""
@@ -129,12 +130,21 @@ class Made(NamedTuple):
     """Fields with texts that were not used."""
     mended: Counter[str]
     """How many turns were joined with others, and trimmed."""
+    left_out: list[LeftOut]
+    """Why parts of the row give nothing."""
 
 
 def samples_of(form: SampleForm, row: Mapping[str, Any], how: Collection[Mend] = ()) -> Made:
-    """The samples of a row, sound. Raises Fault and LeftOut."""
+    """The samples of a row, sound. Raises Fault, and LeftOut if there is none."""
     read, told = row if isinstance(row, Read) else Read(row), Counter[str]()
-    made = [mended(sample, how, told) for sample in form.convert(read)]
+    try:
+        given = list(form.convert(read))
+    except RecursionError:
+        raise Fault("nested too deeply: more replies to replies than are read") from None
+    made = [mended(sample, how, told) for sample in given if isinstance(sample, Sample)]
     for sample in made:
         check(sample)
-    return Made(made, list(read.unread()), +told)
+    left_out = [reason for reason in given if isinstance(reason, LeftOut)]
+    if not made:
+        raise next(iter(left_out), LeftOut("nothing to learn: the record gives no sample"))
+    return Made(made, list(read.unread()), +told, left_out)

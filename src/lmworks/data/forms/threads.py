@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, combinations
 from typing import Any
 
@@ -11,10 +11,12 @@ from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_list, as_number
 from lmworks.data.forms.sample import Sample, conversation, judged
 from lmworks.data.forms.turns import ROLES, Turns, say
 
+DEEPEST_THREAD = 100
+"""Messages of a thread, which is read by recursion; of published ones few have ten."""
 _LEFT = ("lang", "created_date", "user_id", "labels", "emojis", "detoxify", "model_name", "events", "review_result")
 
 
-def tree(row: Row) -> Iterator[Sample]:
+def tree(row: Read) -> Iterator[Sample]:
     """A conversation for each path along the best replies that ends with the assistant's, and a judgement for every
     two replies of the assistant with unlike ranks, of which 0 is the best."""
     if not (found := list(_below(as_row(row["prompt"], "prompt"), []))):
@@ -55,20 +57,36 @@ def _judgements(path: Turns, replies: Sequence[Read]) -> Iterator[Sample]:
 
 
 def message_threads(rows: Iterator[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
-    """Messages put together as trees, each under the id of its first message's record; what hangs on nothing is lost
-    to its thread, and comes as a row of its own."""
+    """Messages put together as trees, each under the id of its first message's record.
+
+    A message comes by itself whose name another has, that answers none of these, or whose thread has no beginning.
+    """
     known: dict[str, tuple[str, dict[str, Any]]] = {}
-    for identity, row in rows:
-        plain = dict(row.whole()) if isinstance(row, Read) else dict(row)
-        known[str(plain.get("message_id"))] = identity, {**plain, "replies": []}
     roots: list[tuple[str, dict[str, Any]]] = []
-    for identity, message in known.values():
-        parent = message.get("parent_id")
-        if parent is None:
-            roots.append((identity, message))
-        elif str(parent) in known:
-            known[str(parent)][1]["replies"].append(message)
+    for identity, row in rows:
+        named = identity, {**row, "replies": []}
+        if known.setdefault(str(row.get("message_id")), named) is not named:
+            roots.append(named)
+    for name in known:
+        parent = _parent_of(name, known)
+        if parent is None or _is_rootless(name, known):
+            roots.append(known[name])
         else:
-            roots.append((identity, message))
+            known[parent][1]["replies"].append(known[name][1])
     for identity, message in roots:
         yield identity, {"message_tree_id": message.get("message_tree_id"), "prompt": message}
+
+
+def _parent_of(name: str, known: Mapping[str, tuple[str, dict[str, Any]]]) -> str | None:
+    """The message that one answers, if it is there."""
+    parent = str(known[name][1].get("parent_id"))
+    return parent if parent in known else None
+
+
+def _is_rootless(name: str, known: Mapping[str, tuple[str, dict[str, Any]]]) -> bool:
+    """Whether nothing begins the thread of a message: it leads in a circle, or has no end within `DEEPEST_THREAD`."""
+    for _ in range(DEEPEST_THREAD):
+        if (above := _parent_of(name, known)) is None:
+            return False
+        name = above
+    return True

@@ -13,7 +13,7 @@ from pydantic import Field
 from lmworks.data.quality.hashed_linear import EPOCHS, learn
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Tally
-from lmworks.errors import LmworksError, in_words
+from lmworks.errors import LmworksError, format_counts
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.figure import Figure, wilson
 from lmworks.pipeline.stage import Context, Result, stage
@@ -96,8 +96,8 @@ def checked_labels(step: str, counts: Counter[str], tally: Tally) -> list[str]:
     few = {label: count for label, count in counts.items() if count < LEAST_EXAMPLES}
     if len(counts) < 2 or few:
         raise LmworksError(
-            f"{step}: found {in_words(counts) or 'no label'} and {tally.counts['without a label']} documents without "
-            f"a label; expected two or more with {LEAST_EXAMPLES} examples each. Mend `label`, or give more examples."
+            f"{step}: found {format_counts(counts) or 'no label'} and {tally.counts['without a label']} documents "
+            f"without a label; expected two or more with {LEAST_EXAMPLES} examples each. Mend `label`, or give more examples."
         )
     return sorted(counts)
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from lmworks.data.quality.hashed_linear import LinearClassifier
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, counted, map_shards
-from lmworks.errors import LmworksError, UsageError, in_words
+from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -57,7 +57,7 @@ def classify(config: ClassifyConfig, documents: Documents, classifier: Handle, o
         documents, partial(_classify_shard, classifier.path), config, out, context, settings=classifier.digest
     )
     if not tally.counts["documents"]:
-        raise LmworksError(f"classify: no document is left: {in_words(tally.counts)}.")
+        raise LmworksError(f"classify: no document is left: {format_counts(tally.counts)}.")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 

@@ -23,7 +23,7 @@ from lmworks.data.records import (
     write_table,
 )
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units
-from lmworks.errors import LmworksError, in_words
+from lmworks.errors import LmworksError, format_counts
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import digest_once
 from lmworks.pipeline.keys import key_config
@@ -128,7 +128,7 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
     filtered = Documents(context.beside / "filtered", "")
     tally = select(config, shards, scores, filtered.path, context)
     if not filtered.shards():
-        raise LmworksError(f"curate: the filters leave no document: {in_words(tally.counts)}.")
+        raise LmworksError(f"curate: the filters leave no document: {format_counts(tally.counts)}.")
     _tell_languages(config, tally, context)
     near = config.near_duplicates
     compare = near is not None and near.facts == "compare"

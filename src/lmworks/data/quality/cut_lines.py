@@ -11,7 +11,7 @@ from pydantic import Field
 from lmworks.data.quality.published_rules import running_text
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, counted, map_shards
-from lmworks.errors import LmworksError, in_words
+from lmworks.errors import LmworksError, format_counts
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -34,7 +34,7 @@ def cut_lines(config: CutLinesConfig, documents: Documents, out: Path, context: 
     """Every document without such lines, each text of a row by itself; one that nothing is left of goes."""
     tally = map_shards(documents, _cut_shard, config, out, context)
     if not tally.counts["documents"]:
-        raise LmworksError(f"cut-lines: no document is left: {in_words(tally.counts)}.")
+        raise LmworksError(f"cut-lines: no document is left: {format_counts(tally.counts)}.")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 

@@ -25,7 +25,7 @@ from lmworks.data.sources.archives import TAR, ZIP, Entry, entries, is_archive, 
 from lmworks.data.sources.provenance import ProvenanceRecord, licence_of
 from lmworks.data.sources.recode import UTF_8, encoding_of, recoded
 from lmworks.data.sources.source import SourceConfig
-from lmworks.errors import LmworksError, UsageError, in_words
+from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.recipe.kinds import Named
 
 PACKED_PIECE = 2**24
@@ -233,7 +233,7 @@ class ParsedSource(SourceConfig):
         if not paths:
             endings = ", ".join([*ENDINGS, *unpack.PACKINGS, ZIP, TAR])
             found = self.left_out()
-            others = in_words(found) or "nothing else"
+            others = format_counts(found) or "nothing else"
             raise LmworksError(
                 f"Source {self.label}: {self.place()} holds no file that can be read ({endings}); found {others}. "
                 f"{hints(found) or 'Name the form of other files in `format`.'}"

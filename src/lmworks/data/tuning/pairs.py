@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import Document, Documents, write_ids
 from lmworks.data.tuning.conversations import Record, write_conversations
-from lmworks.errors import UsageError, in_words
+from lmworks.errors import UsageError, format_counts
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
 
@@ -71,7 +71,8 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     if not found:
         raise UsageError(
             f"{config.documents}: no document has both {config.source!r} and {config.target!r}, found "
-            f"{in_words(counts) or 'none at all'}; name them in `fields` (or in `keep`) of the source that is ingested"
+            f"{format_counts(counts) or 'none at all'}; name them in `fields` (or in `keep`) of the source that is "
+            "ingested"
         )
     made = list(_together(config, found) if config.targets == "references" else _apart(config, found))
     write_conversations(out, made)

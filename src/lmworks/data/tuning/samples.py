@@ -15,7 +15,7 @@ from pydantic import Field
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.general import LABEL
 from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
-from lmworks.data.forms.sample import TRIMMED, Mend, Sample, SampleForm, conversation, samples_of
+from lmworks.data.forms.sample import TRIMMED, Mend, Sample, check, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.privacy.hidden import hide_all
@@ -117,7 +117,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=4, reads="documents")
+@stage(version=5, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -140,7 +140,7 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
 
 
-@stage(version=4, reads="documents")
+@stage(version=5, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)
@@ -177,8 +177,7 @@ class _Reading:
             try:
                 samples = self._convert(document, row)
             except LeftOut as reason:
-                place = {"path": document.meta.get("path", ""), "record": self._number(document)}
-                self.tally.lose(f"left out: {str(reason).partition(':')[0]}", **place, detail=str(reason))
+                self._leave_out(document, reason)
                 continue
             except Fault as fault:
                 self._refuse(document, str(fault))
@@ -237,22 +236,30 @@ class _Reading:
         if self.templates:
             template = self.templates[int(digest_text(document.id)[:8], 16) % len(self.templates)]
             turns = ask(_filled(template.prompt, row)) + say(_filled(template.completion, row))
-            return samples_of(SampleForm(lambda _: True, lambda _: iter([conversation(turns)])), row)[0]
-        if labels := self.config.label_names:
-            row = {**row, **{name: _named(row[name], labels) for name in LABEL if row.get(name) is not None}}
+            check(worded := conversation(turns))
+            return [worded]
+        label = next((name for name in LABEL if row.get(name) is not None), None)  # the one that the forms read
+        if label and self.config.label_names:
+            row = {**row, label: _named(row[label], self.config.label_names)}
         form = FORMS[self.form]
         found = form_of(row) if form.threads is None else self.form
         if found != self.form and (self.config.form == "auto" or not form.fits(row)):
             shown = f"has the fields {', '.join(row)[:200]}" if found is None else f"is of form {found}"
             raise Fault(f"mixed schemas: the record {shown}, the step reads {self.form}")
-        made, unread, mended = samples_of(form, Read(row, self.config.ignore), self.config.mend)
-        self.tally.counts.update(mended)
-        self.tally.losses |= mended.keys() & {TRIMMED}
-        self.unused.update(name for name in unread if name not in self.config.ignore)
-        wanted = [sample for sample in made if sample.is_judgement == self.judgements]
+        made = samples_of(form, Read(row, self.config.ignore), self.config.mend)
+        self.tally.counts.update(made.mended)
+        self.tally.losses |= made.mended.keys() & {TRIMMED}
+        self.unused.update(name for name in made.unread if name not in self.config.ignore)
+        for reason in made.left_out:
+            self._leave_out(document, reason)
+        wanted = [sample for sample in made.samples if sample.is_judgement == self.judgements]
         if not wanted and self.judgements:
             raise LeftOut("nothing judged: no answer is better than another")
-        return wanted or made
+        return wanted or made.samples
+
+    def _leave_out(self, document: Document, reason: LeftOut) -> None:
+        place = {"path": document.meta.get("path", ""), "record": self._number(document)}
+        self.tally.lose(f"left out: {str(reason).partition(':')[0]}", **place, detail=str(reason))
 
     def _unused(self) -> str:
         found = ", ".join(f"{name!r} ({count} of {self.records} records)" for name, count in self.unused.most_common(5))

@@ -12,7 +12,7 @@ from pydantic import Field
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.facts import parse_facts, verbalise
-from lmworks.errors import UsageError, in_words
+from lmworks.errors import UsageError, format_counts
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -42,7 +42,7 @@ def styles(config: StylesConfig, documents: Documents, out: Path, context: Conte
     if not tally.counts["documents"]:
         raise UsageError(
             f"{config.documents}: no document has facts in {config.facts!r} and a text in {config.text!r}, found "
-            f"{in_words(tally.counts) or 'none at all'}; name them in `fields` (or in `keep`) of the source"
+            f"{format_counts(tally.counts) or 'none at all'}; name them in `fields` (or in `keep`) of the source"
         )
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
