@@ -97,7 +97,8 @@ def checked_labels(step: str, counts: Counter[str], tally: Tally) -> list[str]:
     if len(counts) < 2 or few:
         raise LmworksError(
             f"{step}: found {format_counts(counts) or 'no label'} and {tally.counts['without a label']} documents "
-            f"without a label; expected two or more with {LEAST_EXAMPLES} examples each. Mend `label`, or give more examples."
+            f"without a label; expected two or more with {LEAST_EXAMPLES} examples each. Mend `label`, or give more "
+            "examples."
         )
     return sorted(counts)
 
