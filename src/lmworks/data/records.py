@@ -22,6 +22,8 @@ OWN_FIELDS = ("path", "format")
 """Fields of `meta` that every document has."""
 ROW_COLUMNS = ("field_names", "field_texts", "structure")
 """In shards that hold rows of several texts; the first two are lists."""
+CLUSTER = "cluster"
+"""A column of shards in which a document has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,8 @@ class Document:
     """The texts of a row, in their order."""
     structure: str | None = None
     """What holds the texts of a row: see `structure.take_apart`; None for a text alone."""
+    cluster: str | None = None
+    """What near copies have in common that all stayed, as they differ in facts: a split never parts them."""
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], **facts: Any) -> Document:
@@ -116,7 +120,7 @@ class Documents(Handle):
 
 def read_shard(file: Path | IO[bytes]) -> list[Document]:
     """The documents of one shard. Raises LmworksError if it is damaged."""
-    names = [name for name in (*COLUMNS, *ROW_COLUMNS) if name != "text_digest"]
+    names = [name for name in (*COLUMNS, *ROW_COLUMNS, CLUSTER) if name != "text_digest"]
     return [_document(row) for row in read_columns(file, names).to_pylist()]
 
 
@@ -136,6 +140,8 @@ def write_shard(path: Path, documents: Iterable[Document]) -> None:
         arrays["field_names"] = _lists([[field.name for field in row.fields] for row in rows])
         arrays["field_texts"] = _lists([[field.text for field in row.fields] for row in rows])
         arrays["structure"] = _strings([row.structure for row in rows])
+    if any(row.cluster is not None for row in rows):
+        arrays[CLUSTER] = _strings([row.cluster for row in rows])
     write_table(path, pa.table(arrays))
 
 
@@ -226,6 +232,18 @@ def ids_of(shard: Path) -> NDArray[np.bytes_]:
     if length and (np.diff(edges) == length).all():  # as those that ingest gives: no text a document
         return np.frombuffer(content, f"S{length}", len(column), int(edges[0]))
     return np.array(column.to_pylist(), "S")
+
+
+def clusters_of(shards: Sequence[Path]) -> dict[int, str]:
+    """The cluster of each document that has one, by its number across all shards."""
+    found: dict[int, str] = {}
+    first = 0
+    for shard in shards:
+        table = read_columns(shard, [CLUSTER])
+        for column in table.columns:
+            found |= {first + row: name for row, name in enumerate(column.to_pylist()) if name is not None}
+        first += len(table)
+    return found
 
 
 def shard_ids(folder: Path) -> Iterator[str]:

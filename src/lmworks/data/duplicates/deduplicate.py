@@ -9,15 +9,27 @@ Axes: N documents, b bands, S shingles, M members of buckets.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from lmworks.data.duplicates.facts import Facts, choose, facts_of
 from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
-from lmworks.data.records import Documents, filter_rows, ids_of, read_columns, write_json_lines, write_table
+from lmworks.data.records import (
+    CLUSTER,
+    Documents,
+    as_array,
+    clusters_of,
+    filter_rows,
+    ids_of,
+    read_columns,
+    write_json_lines,
+    write_table,
+)
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.lazy import NDArray, np, pc
 from lmworks.pipeline.stage import Context
@@ -57,7 +69,8 @@ def drop_duplicates(
 
     A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. Where facts
     are compared, a document goes only for one that holds all that it tells. A cluster with one of `avoid` keeps none.
-    `clusters.jsonl` lists what was dropped, and for which document.
+    `clusters.jsonl` lists what was dropped, and for which document. Of a cluster of which several stay, the documents
+    are told by a column of their own: what parts them later knows that they are near copies.
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
@@ -65,7 +78,8 @@ def drop_duplicates(
     clusters = find_clusters(hashed, threshold, context)
     reasons, records, different = settle(clusters, hashed, everything, len(shards), compare_facts)
     edges = hashed.edges.tolist()
-    tally = drop_units(shards, reasons, edges, out, context)
+    together = kept_together(clusters, reasons[: edges[len(shards)]], hashed, shards)
+    tally = drop_units(shards, reasons, edges, out, context, together)
     write_json_lines(out / "clusters.jsonl", records)
     tally.counts["clusters of duplicates"] = len(records)
     if different:
@@ -247,6 +261,27 @@ def settle(
     return reasons, [record for _, record in sorted(records, key=lambda pair: pair[0])], different
 
 
+def kept_together(
+    clusters: Clusters, reasons: NDArray[np.uint8], hashed: Hashed, shards: Sequence[Path]
+) -> dict[int, str]:
+    """The name of its cluster for each row that stays beside a near copy, here or by an earlier search."""
+    known = clusters_of(shards)
+    firsts: dict[str, int] = {}
+    pairs = np.array([(row, firsts.setdefault(name, row)) for row, name in known.items()], np.int64).reshape(-1, 2)
+    clusters.join(pairs[:, 0], pairs[:, 1])
+    roots = clusters.roots[: len(reasons)]
+    stays = np.bincount(roots[reasons == 0], minlength=len(clusters.roots))
+    rows = np.flatnonzero((reasons == 0) & (stays[roots] > 1))
+    ids = read_ids(shards, hashed.edges, rows)
+    names: dict[int, str] = {}
+    for root, name in zip(roots[rows].tolist(), ids.tolist(), strict=True):
+        names[root] = min(names.get(root, name.decode()), name.decode())
+    for row, name in sorted(known.items(), key=lambda each: each[1], reverse=True):
+        names[int(roots[row])] = name  # the least that is known: copies may have gone other ways since
+    rows = np.union1d(rows, [row for row in known if not reasons[row]]).astype(np.int64)
+    return {row: names[int(roots[row])] for row in rows.tolist()}
+
+
 def _keepers(
     groups: Sequence[NDArray[np.int64]],
     rows: NDArray[np.int64],
@@ -291,28 +326,45 @@ def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.
 
 
 def drop_units(
-    shards: Sequence[Path], reasons: NDArray[np.uint8], edges: Sequence[int], out: Path, context: Context
+    shards: Sequence[Path],
+    reasons: NDArray[np.uint8],
+    edges: Sequence[int],
+    out: Path,
+    context: Context,
+    together: Mapping[int, str] = MappingProxyType({}),
 ) -> Tally:
-    """Leave out of each shard the rows that have a reason, by its place in `REASONS`; `edges` are the shards' first."""
-    units = [(index, shard, reasons[edges[index] : edges[index + 1]]) for index, shard in enumerate(shards)]
+    """Leave out of each shard the rows that have a reason, by its place in `REASONS`; `edges` are the shards' first.
+
+    `together` names the cluster of some rows that stay.
+    """
+    named: list[dict[int, str]] = [{} for _ in shards]
+    for row, name in together.items():
+        shard = bisect_right(edges, row) - 1
+        named[shard][row - edges[shard]] = name
+    units = [
+        (index, shard, reasons[edges[index] : edges[index + 1]], named[index]) for index, shard in enumerate(shards)
+    ]
     origins = [
-        replace(origin, settings=hashlib.sha256(dropped.tobytes()).hexdigest())
-        for origin, (_, _, dropped) in zip(origins_of(shards), units, strict=True)
+        replace(origin, settings=[hashlib.sha256(gone.tobytes()).hexdigest(), sorted(names.items())])
+        for origin, (_, _, gone, names) in zip(origins_of(shards), units, strict=True)
     ]
     return map_units(units, partial(drop_rows, out), out, context, step="drop", threads=True, origins=origins)
 
 
-def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8]]) -> tuple[Parts, Tally]:
-    """Leave out the duplicates of one shard."""
-    index, shard, reasons = unit
+def drop_rows(out: Path, unit: tuple[int, Path, NDArray[np.uint8], Mapping[int, str]]) -> tuple[Parts, Tally]:
+    """Leave out the duplicates of one shard, and name the clusters of what stays."""
+    index, shard, reasons, clusters = unit
     table = read_columns(shard)
+    if clusters:
+        names = as_array([clusters.get(row) for row in range(len(table))])
+        table = table.drop_columns([CLUSTER] * (CLUSTER in table.column_names)).append_column(CLUSTER, names)
     tally = Tally()
     for row in reasons.nonzero()[0].tolist():
         document_id, text = (table.column(name)[row].as_py() for name in ("id", "text"))
         tally.lose(REASONS[reasons[row]], id=document_id, text=text[:200])
     path = out / f"part-{index:05d}.parquet"
     kept = filter_rows(table, reasons == 0)
-    if len(kept) == len(table):
+    if len(kept) == len(table) and not clusters:
         link(shard, path)  # it would be written as it is
     elif len(kept):
         write_table(path, kept)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.contamination.leakage import Neighbours, describe_leaks
+from lmworks.data.duplicates.deduplicate import Clusters
 from lmworks.data.records import Documents, read_shard
 from lmworks.data.splits.balance import GroupCounts, assign_balanced, draw_balance, total_variation
 from lmworks.data.splits.features import describe_shard, find_topics, moment, read_features
@@ -50,15 +51,18 @@ class Units:
 
 
 def assign_alike(
-    config: SplitConfig, documents: Documents, names: Names, out: Path, context: Context
+    config: SplitConfig, documents: Documents, names: Names, together: Mapping[int, str], out: Path, context: Context
 ) -> tuple[dict[str, str], list[Figure]]:
     """The part of each group that is held out, and how well the parts are balanced.
 
+    `together` names the cluster of near copies that some documents are of, whatever their texts have become since.
     Raises GateRefused if a held-out document has a near-duplicate in train.
     """
     limits = [each.jaccard for each in (config.near_duplicates, config.leak_test) if each]
     neighbours = Neighbours(documents, min(limits), context) if limits else None
-    units = _units(names, neighbours, config)
+    units = _units(names, neighbours, together, config)
+    if moved := sum(map(len, units.groups)) - sum(map(bool, units.groups)):
+        context.log(f"{moved:,} groups go where another goes that holds a near copy")
     figures: list[Figure] = []
     if config.assign == "balance":
         parts, figures = _balance(config, documents, units, out, context)
@@ -83,7 +87,7 @@ def _features(documents: Documents, with_topics: bool, context: Context) -> Path
     return keep_beside(documents.shards(), partial(describe_shard, with_topics), context, "described", with_topics)
 
 
-def _units(names: Names, neighbours: Neighbours | None, config: SplitConfig) -> Units:
+def _units(names: Names, neighbours: Neighbours | None, together: Mapping[int, str], config: SplitConfig) -> Units:
     """Groups in the order of their names, a document without one on its own; then joined by near-duplicates."""
     flat = [name for shard in names for name in shard]
     known = {name: number for number, name in enumerate(sorted({name for name in flat if name is not None}))}
@@ -91,6 +95,12 @@ def _units(names: Names, neighbours: Neighbours | None, config: SplitConfig) -> 
     of = np.array([next(alone) if name is None else known[name] for name in flat], np.int64)
     if neighbours and config.near_duplicates:
         of = neighbours.join(of, config.near_duplicates.jaccard)[of]
+    if together:
+        firsts: dict[str, int] = {}
+        groups_of = Clusters(int(of.max()) + 1)
+        pairs = np.array([(of[row], of[firsts.setdefault(name, row)]) for row, name in together.items()], np.int64)
+        groups_of.join(pairs[:, 0], pairs[:, 1])
+        of = groups_of.roots[of]
     roots, numbered = np.unique(of, return_inverse=True)
     groups: list[list[str]] = [[] for _ in roots]
     trained = [False] * len(roots)

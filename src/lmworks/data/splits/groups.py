@@ -57,7 +57,8 @@ class SplitConfig(StepConfig):
     near_duplicates: NearDuplicates | None = Field(
         default=None,
         description="Keeps documents together that are this much alike, too, also with those that come, which may take "
-        "them to another part; off, since `curate` can drop what repeats a held-out text.",
+        "them to another part; off, since `curate` can drop what repeats a held-out text. Near copies that `curate` "
+        "kept for their facts stay together in any case.",
     )
     leak_test: NearDuplicates | None = Field(
         default=None,

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.records import Document, Documents, read_columns, read_shard
+from lmworks.data.records import Document, Documents, clusters_of, read_columns, read_shard
 from lmworks.data.splits.assignment import assign_alike, topic_names
 from lmworks.data.splits.groups import TOPIC_CLUSTER, SplitConfig, assign
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
@@ -18,21 +18,22 @@ from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 
 
-@stage(version=4, reads="documents")
+@stage(version=5, reads="documents")
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 
     So a group's part does not depend on the order or content of documents, nor, where shares are held out, on what
-    other groups there are.
+    other groups there are. Near copies that `curate` kept for their facts join the groups that they are in.
     Documents that lack the field `by` are trained on. `groups.json` lists the groups held out, `balance.json` how far
     parts that were balanced differ from the whole. Raises GateRefused if the leak test finds a pair.
     """
     names = _names(config, documents, context)
     figures: list[Figure] = []
-    if config.is_plain:
+    together = clusters_of(documents.shards())
+    if config.is_plain and not together:
         part_of = assign({name for shard in names for name in shard if name is not None}, config, context.log)
     else:
-        part_of, figures = assign_alike(config, documents, names, out, context)
+        part_of, figures = assign_alike(config, documents, names, together, out, context)
     shards = documents.shards()
     parts = [[None if name is None else part_of.get(name, "train") for name in each] for each in names]
     origins = [
