@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -52,21 +52,48 @@ def find_data(
         )
 
 
-def data_sources(as_json: JsonOption = False) -> None:
-    """List the well-known data sets that a recipe can name, with licence, life stage, domain and size.
+def data_sources(
+    name: Annotated[str | None, typer.Argument(help="One of the list: all that is known of it, and its parts.")] = None,
+    use: Annotated[
+        Literal["commercial", "non-commercial", "academic"] | None,
+        typer.Option(help="Only those whose licence allows this use."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Only those in a language: a code such as de, or an English name.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Only those for a task, such as dialogue or translation.")] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(help="The folder data_summaries of a checkout of the Data Provenance Initiative: its sets too."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List well-known data sets, or those that serve a use, a language and a task, with licence, year and size.
 
-    Example: lmworks data sources
+    Example: lmworks data sources --use commercial --language de --task dialogue
     """
     from dataclasses import asdict
 
-    from lmworks.data.sources.dataset import adapters
+    from lmworks.data.sources.catalogue import known_sets, recorded_sets, select
+    from lmworks.data.sources.dataset import adapter_named
 
-    if as_json:
-        print_json({name: asdict(adapter) for name, adapter in adapters().items()})
+    if name is not None:
+        adapter = adapter_named(name)
+        tell(adapter.as_text(), asdict(adapter), as_json)
         return
-    for name, adapter in adapters().items():
-        print(f"{name:24} {adapter.stage:12} {adapter.domain:24} {adapter.licence or 'each record its own'}")
-        print(f"{'':24} {adapter.title}: {adapter.size}\n{'':24} {adapter.files}\n{'':24} {adapter.citation}")
+    selection = select([*known_sets(), *(recorded_sets(records) if records else ())], use, language, task)
+    if as_json:
+        print_json(asdict(selection))
+        return
+    for each in selection.found:
+        print(each.as_text())
+    for reason, count in sorted(selection.refused.items()):
+        print(f"left out: {count:,}: {reason}", file=sys.stderr)
+    if not selection.found:
+        more = (
+            "" if records else "; --records DATA_SUMMARIES searches the records of the Data Provenance Initiative too"
+        )
+        print(f"no set is known for that{more}", file=sys.stderr)
 
 
 def inspect_data(

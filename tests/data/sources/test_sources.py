@@ -330,7 +330,7 @@ def test_the_list_of_data_sets_states_licence_stage_and_size() -> None:
     shown = CliRunner().invoke(app, ["data", "sources"]).stdout
     assert "CC-BY-NC-4.0" in shown and "52,002 examples" in shown and "preference" in shown
     listed = json.loads(CliRunner().invoke(app, ["data", "sources", "--json"]).stdout)
-    assert set(listed) == set(adapters())
+    assert {each["name"] for each in listed["found"]} == set(adapters())
 
 
 def test_the_recipe_in_the_documentation_is_one() -> None:

@@ -27,6 +27,8 @@ PERMISSIVE = frozenset(_PERMISSIVE_IDS.split())
 
 USES = ("unspecified", "academic", "non-commercial", "all")
 """Use classes of a licence, narrowest first (Data Provenance Initiative)."""
+Purpose: TypeAlias = Literal["commercial", "non-commercial", "academic"]
+"""What models are for, as a recipe says it."""
 NO_LICENCE, EXPIRED = "no licence", "licence expired"
 REFUSALS = (NO_LICENCE, EXPIRED, "licence not allowed", "not an SPDX expression")
 """How the reasons of the gate begin."""
@@ -67,7 +69,7 @@ class LicenceGate(StepConfig):
     policy: str | None = Field(
         default=None, description="A YAML file with these fields, shared by recipes; what a recipe states itself wins."
     )
-    use: Literal["commercial", "non-commercial", "academic"] | None = Field(
+    use: Purpose | None = Field(
         default=None, description="What the models are for: licences that allow it pass. Unset, only `allow` counts."
     )
     attribution: bool = Field(

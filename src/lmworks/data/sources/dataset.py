@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from pydantic import Field, model_validator
 
 from lmworks.data.sources.files import FolderOfFiles
+from lmworks.errors import UsageError
 
 OF_TEXTS = ("text_field", "keep")
 """How a record becomes one text: nothing of it holds where its fields are kept."""
+
+
+class Part(TypedDict):
+    """A subset that can be used by itself."""
+
+    size: str
+    licence: str | None
+    """SPDX; None where nobody states one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +43,48 @@ class Adapter:
     size: str
     files: str
     """What is published, in words."""
+    languages: Sequence[str]
+    """English names; `many` where there is an edition a language, or dozens are mixed."""
+    tasks: Sequence[str] = ()
+    """What it is for, beside its domain, by names of the Data Provenance Initiative where it has one."""
+    year: int
+    """In which it first came out."""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    parts_source: str = ""
     read: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the source that read it."""
+
+    def as_text(self) -> str:
+        facts = {
+            "licence": self.licence or "each record its own",
+            "made for": f"{self.stage}: {', '.join((self.domain, *self.tasks))}",
+            "languages": ", ".join(self.languages),
+            "since": str(self.year),
+            "size": self.size,
+            "files": self.files,
+            "cite": self.citation,
+            "known from": self.source,
+            **({"parts": self.parts_source} if self.parts else {}),
+        }
+        lines = [self.title, *(f"{name:12}{fact}" for name, fact in facts.items())]
+        for name, part in self.parts.items():
+            lines.append(f"{'':12}{name:20}{part['size']:24}{part['licence'] or 'no licence stated'}")
+        return "\n".join(lines)
 
 
 @cache
 def adapters() -> dict[str, Adapter]:
     """The table, by name."""
     return {name: Adapter(**row) for name, row in _table()["adapters"].items()}
+
+
+def adapter_named(name: str) -> Adapter:
+    """A row of the table. Raises UsageError with the nearest name."""
+    if name not in adapters():
+        nearest = get_close_matches(name, adapters(), 1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(adapters())}"
+        raise UsageError(f"no data set {name!r}; {hint}")
+    return adapters()[name]
 
 
 @cache
@@ -63,10 +106,9 @@ class Dataset(FolderOfFiles):
             return given
         if name in (refused := _table()["refused"]):
             raise ValueError(f"{name!r} is not text: {refused[name]}")
-        if name not in adapters():
-            nearest = get_close_matches(name, adapters(), 1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"expected one of {', '.join(adapters())}"
-            raise ValueError(f"no data set {name!r}; {hint}")
-        adapter = adapters()[name]
+        try:
+            adapter = adapter_named(name)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
         read = {field: value for field, value in adapter.read.items() if not ("fields" in given and field in OF_TEXTS)}
         return {"name": name, "licence": adapter.licence, **read, **given}
