@@ -5,9 +5,11 @@ Steps see texts alone: each as it stands in the row, without the quotes and esca
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -54,7 +56,7 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
         if isinstance(value, list | tuple):
             return [hold(inner, _below(name, place), depth + 1) for place, inner in enumerate(value)]
         if isinstance(value, int | float):
-            if abs(value) < LONG_NUMBER or (isinstance(value, float) and not value.is_integer()):
+            if not is_long_number(value):
                 return value
             fields.append(Field(name, json.dumps(value)))
             return NUMBER
@@ -65,8 +67,58 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
     return tuple(fields), structure
 
 
+def is_long_number(value: Any) -> bool:
+    """Whether a value is a whole number that may be somebody's."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) >= LONG_NUMBER and (isinstance(value, int) or value.is_integer())
+
+
 def _below(name: str, key: object) -> str:
     return f"{name}.{key}" if name else str(key)
+
+
+@functools.lru_cache(maxsize=1_000)
+def keys_of(structure: str) -> tuple[str, ...]:
+    """Every name in a structure, each once: rows of one source share theirs."""
+    found: dict[str, None] = {}
+
+    def keep(pairs: list[tuple[str, Any]]) -> None:
+        found.update(dict.fromkeys(key for key, _ in pairs))
+
+    json.loads(structure, object_pairs_hook=keep)
+    return tuple(found)
+
+
+def renamed(fields: Sequence[Field], structure: str, change: Callable[[str], str]) -> tuple[tuple[Field, ...], str]:
+    """The fields and their structure with every name in it changed; those that become alike are numbered."""
+    named: list[str] = []
+
+    def walk(value: Any, name: str) -> Any:
+        if isinstance(value, str):
+            named.append(name)
+        if isinstance(value, list):
+            return [walk(inner, _below(name, place)) for place, inner in enumerate(value)]
+        if isinstance(value, dict):
+            keys = told_apart(value, change)
+            return {key: walk(inner, _below(name, key)) for key, inner in zip(keys, value.values(), strict=True)}
+        return value
+
+    new = json.dumps(walk(json.loads(structure), ""), ensure_ascii=False, separators=(",", ":"))
+    return tuple(Field(name, field.text) for name, field in zip(named, fields, strict=True)), new
+
+
+def told_apart(keys: Iterable[str], change: Callable[[str], str]) -> list[str]:
+    """The keys changed, and numbered from the second on where some become alike: none may take another's value."""
+    taken: dict[str, None] = {}
+    times: Counter[str] = Counter()
+    for key in keys:
+        new = unique = change(key)
+        while unique in taken:
+            times[new] += 1
+            unique = f"{new} {times[new] + 1}"
+        taken[unique] = None
+    return list(taken)
 
 
 def put_together(structure: str, texts: Sequence[str]) -> dict[str, Any]:
@@ -76,7 +128,7 @@ def put_together(structure: str, texts: Sequence[str]) -> dict[str, Any]:
     def fill(value: Any) -> Any:
         if isinstance(value, str):
             text = texts[next(number)]
-            return text if value == TEXT else _number(text)
+            return text if value == TEXT else number_of(text)
         if isinstance(value, dict):
             return {key: fill(inner) for key, inner in value.items()}
         if isinstance(value, list):
@@ -87,7 +139,7 @@ def put_together(structure: str, texts: Sequence[str]) -> dict[str, Any]:
     return row
 
 
-def _number(text: str) -> Any:
+def number_of(text: str) -> Any:
     """The number that a text still is, else the text that stands in its place."""
     try:
         found = json.loads(text)

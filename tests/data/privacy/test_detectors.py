@@ -83,6 +83,54 @@ def test_personal_data_is_found_to_the_character(text: str, kind: str, value: st
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("Card 4111\u202f1111\u202f1111\u202f1111", "card", "4111\u202f1111\u202f1111\u202f1111"),
+        ("Card 4111\u00a01111\u00a01111\u00a01111", "card", "4111\u00a01111\u00a01111\u00a01111"),
+        ("Card 4111\u20091111\u20091111\u20091111.", "card", "4111\u20091111\u20091111\u20091111"),
+        ("Card 4111–1111–1111–1111", "card", "4111–1111–1111–1111"),
+        ("Card 4111—1111—1111—1111", "card", "4111—1111—1111—1111"),
+        ("Card 4111\u20111111\u20111111\u20111111", "card", "4111\u20111111\u20111111\u20111111"),
+        ("Card 4111\t1111\t1111\t1111", "card", "4111\t1111\t1111\t1111"),
+        ("4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "card", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"),
+        ("４１１１ １１１１ １１１１ １１１１", "card", "４１１１ １１１１ １１１１ １１１１"),
+        ("4111\u200b1111\u200b1111\u200b1111", "card", "4111\u200b1111\u200b1111\u200b1111"),
+        ("4111&nbsp;1111&nbsp;1111&nbsp;1111", "card", "4111&nbsp;1111&nbsp;1111&nbsp;1111"),
+        ("_4111 1111 1111 1111_", "card", "4111 1111 1111 1111"),
+        ("__4111111111111111__", "card", "4111111111111111"),
+        ("DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00", "iban",
+         "DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00"),
+        ("DE89\t3704\t0044\t0532\t0130\t00", "iban", "DE89\t3704\t0044\t0532\t0130\t00"),
+        ("+49\u00a0176\u00a01234567", "phone", "+49\u00a0176\u00a01234567"),
+        ("+49\t176\t1234567", "phone", "+49\t176\t1234567"),
+        ("Ring 0176\u20091234567", "phone", "0176\u20091234567"),
+        ("491761234567", "phone", "491761234567"),
+        ("wa.me/491761234567", "phone", "491761234567"),
+        ("49176 1234567", "phone", "49176 1234567"),
+        ("447700900123 is hers", "phone", "447700900123"),
+        ("tel. 0 1 7 6 1 2 3 4 5 6 7", "phone", "0 1 7 6 1 2 3 4 5 6 7"),
+        ("_+49 176 1234567_", "phone", "+49 176 1234567"),
+        ("**+49 176 1234567**", "phone", "+49 176 1234567"),
+        ("SSN 123\u201145\u20116789", "national_id", "123\u201145\u20116789"),
+        ("_123-45-6789_", "national_id", "123-45-6789"),
+        ("born 12\u00a0March\u00a01985", "birth_date", "12\u00a0March\u00a01985"),
+        ("Hauptstr.\u00a05, 10115\u00a0Berlin", "address", "Hauptstr.\u00a05, 10115\u00a0Berlin"),
+        ("jane\u00a0(at)\u00a0example.org", "email", "jane\u00a0(at)\u00a0example.org"),
+        ("_jane@example.com_", "email", "jane@example.com"),
+        ("__jane_roe@example.com__", "email", "jane_roe@example.com"),
+        ("jane＠example.com", "email", "jane＠example.com"),
+        ("jane@exam\u00adple.com", "email", "jane@exam\u00adple.com"),
+        ("password: _Sommer!2024_", "secret", "_Sommer!2024_"),
+        ("_AKIAIOSFODNN7EXAMPLE_", "secret", "AKIAIOSFODNN7EXAMPLE"),
+        ("passport _C01X00T47_", "passport", "C01X00T47"),
+    ],
+)  # fmt: skip
+def test_other_spaces_dashes_digits_and_marks_hide_nothing(text: str, kind: str, value: str) -> None:
+    assert found(text) == [(kind, value)]
+    assert (kind, value) in found(f"Ärger – “so\u00a0ist es”\u200b: {text}\n")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "paid with 4111 1111 1111 1112",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,8 +23,9 @@ from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.privacy.recall import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
-from lmworks.data.records import Document, Documents, read_shard
+from lmworks.data.records import OWN_FIELDS, Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of
+from lmworks.data.structure import is_long_number, keys_of, number_of, renamed, told_apart
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Expected, Reference, StepConfig
@@ -154,7 +156,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=7, reads="documents", judges="model")
+@stage(version=8, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -212,7 +214,9 @@ def anonymise_documents(
     kept: list[Document] = []
     entries: list[tuple[str, str, str]] = []
     detectors, tally = config.detectors(), Tally()
-    useful = iter(worth_running([text for document in documents for text in document.texts()], detectors))
+    named_texts = [each for document in documents for each in _named_texts(document)]
+    useful = iter(worth_running([text for _, text in named_texts], detectors, [name for name, _ in named_texts]))
+    asked = functools.cache(lambda key: tuple(scan(key, detectors)))
     for document in documents:
         found: list[Finding] = []
         people = people_of({name: document.value(name) for name in config.people}, config.people)
@@ -221,7 +225,8 @@ def anonymise_documents(
         spans = zip(_strings(document), entities.get(document.id, ()), strict=False)
         guessed = {text: linked(text, some) for text, some in spans}
         inside = ([*some, *named] for some in islice(useful, len(document.texts())))
-        new = _anonymise(config, key, document, inside, [*detectors, *named], guessed, found, tally)
+        of_key = partial(scan, detectors=[*detectors, *named]) if named else asked
+        new = _anonymise(config, key, document, inside, [*detectors, *named], of_key, guessed, found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
         if document.subject:
             entries.append((value_digest(key, "subject", document.subject), "subject", document.id))
@@ -242,13 +247,15 @@ def _anonymise(
     document: Document,
     inside: Iterator[Sequence[Detector]],
     detectors: Sequence[Detector],
+    of_key: Callable[[str], Sequence[Finding]],
     guessed: Mapping[str, Sequence[Finding]],
     found: list[Finding],
     tally: Tally,
 ) -> Document:
     """The document with all that is found in it treated, and added to `found` and the tally.
 
-    `inside` are the detectors that may find something in each of its texts; in `meta` all are asked.
+    `inside` are the detectors that may find something in each of its texts; in `meta` all are asked, and in names of
+    fields, which many documents share, `of_key`.
     """
     days = day_shift(key, document.subject or document.id)
 
@@ -256,8 +263,10 @@ def _anonymise(
         made = surrogate(key, finding, days) if config.action_of(finding.kind) == "surrogate" else None
         return made or mask(finding)
 
-    def treat(text: str, detectors: Sequence[Detector] = detectors) -> str:
-        findings = scan(text, detectors, guessed.get(text, ()))
+    def treat(text: str, name: str, detectors: Sequence[Detector] = detectors) -> str:
+        return treated(text, scan(text, detectors, guessed.get(text, ()), name))
+
+    def treated(text: str, findings: Sequence[Finding]) -> str:
         for finding in findings:
             reason = f"{finding.kind} {DONE[config.action_of(finding.kind)]}"
             if tally.counts[reason] < EXAMPLES_PER_REASON:
@@ -267,12 +276,22 @@ def _anonymise(
         found.extend(findings)
         return substitute(text, findings, instead)
 
-    meta = _in_meta(document, treat)
+    def rename(name: str) -> str:
+        return treated(name, of_key(name))
+
+    meta = _in_meta(document, treat, rename)
     subject = document.subject and value_digest(key, "subject", document.subject)
-    treated = document.changed(lambda text: treat(text, next(inside)), codes=True)
-    return replace(
-        treated, meta=meta, subject=subject, created=_moved(config.action_of("date"), document.created, days)
-    )
+    names = iter([name for name, _ in _named_texts(document)])
+    new = document.changed(lambda text: treat(text, next(names), next(inside)), codes=True)
+    if new.structure and any(map(of_key, keys_of(new.structure))):
+        fields, structure = renamed(new.fields, new.structure, rename)
+        new = replace(new, fields=fields, structure=structure)
+    return replace(new, meta=meta, subject=subject, created=_moved(config.action_of("date"), document.created, days))
+
+
+def _named_texts(document: Document) -> Sequence[tuple[str, str]]:
+    """The texts of a document, each with the name of its field; a text alone has none."""
+    return [("", document.text)] if document.structure is None else document.fields
 
 
 def _moved(action: Action, created: str | None, days: int) -> str | None:
@@ -288,26 +307,39 @@ def _moved(action: Action, created: str | None, days: int) -> str | None:
     return created[:4] if action == "redact" else None
 
 
-def _in_meta(document: Document, treat: Callable[[str], str]) -> dict[str, Any]:
-    """The meta with every text in it treated but for the path that names its origin."""
-    return {name: value if name == "path" else _in_strings(value, treat) for name, value in document.meta.items()}
+def _in_meta(
+    document: Document, treat: Callable[[str, str], str], rename: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """The meta with every text and name in it treated but for the path that names its origin."""
+    meta = document.meta
+    keys = told_apart(meta, lambda name: name if name in OWN_FIELDS else rename(name))
+    return {
+        key: value if name == "path" else _in_strings(value, name, treat, rename)
+        for key, (name, value) in zip(keys, meta.items(), strict=True)
+    }
 
 
 def _strings(document: Document) -> list[str]:
     """All texts of a document that are treated."""
     texts: list[str] = []
-    _in_meta(document, lambda text: texts.append(text) or text)  # type: ignore[func-returns-value]
+    _in_meta(document, lambda text, _: texts.append(text) or text)  # type: ignore[func-returns-value]
     return [*texts, *document.texts()]
 
 
-def _in_strings(value: Any, treat: Callable[[str], str]) -> Any:
-    """The value with every text in it treated."""
+def _in_strings(value: Any, name: str, treat: Callable[[str, str], str], rename: Callable[[str], str]) -> Any:
+    """The value with every text, long number and name in it treated."""
     if isinstance(value, str):
-        return treat(value)
+        return treat(value, name)
+    if is_long_number(value):
+        written = json.dumps(value)
+        new = treat(written, name)
+        return value if new == written else number_of(new)
     if isinstance(value, list):
-        return [_in_strings(item, treat) for item in value]
+        return [_in_strings(item, name, treat, rename) for item in value]
     if isinstance(value, dict):
-        return {name: _in_strings(item, treat) for name, item in value.items()}
+        keys = told_apart(value, rename)
+        inner = (_in_strings(item, f"{name}.{key}", treat, rename) for key, item in value.items())
+        return dict(zip(keys, inner, strict=True))
     return value
 
 

@@ -22,7 +22,10 @@ DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
 COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))
 YEAR = Trigger(re.compile(r"(?:1[89]|20)[0-9][0-9]|[/.-][0-9]{1,2}[/.-][0-9]{2}"))
 
-CARD = number(r"[0-9]{14,19}|[0-9]{4}([ .-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5}")
+CARD = number(
+    r"[0-9]{14,19}|[0-9]{4}([ \t.-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|3[0-9]{3}([ \t-])[0-9]{6}\2[0-9]{4,5}"
+    r"|[0-9](?:([ \t.-])[0-9])(?:\3[0-9]){13,14}"
+)
 LONG_CARD = number(r"[0-9]{4}([ .-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}\1[0-9]{3}")
 SHORT_CARD = number(r"[0-9]{12,13}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}")
 CARD_WORDS = re.compile(
@@ -32,7 +35,7 @@ IBAN = re.compile(
     r"(?<![A-Za-z0-9])(?=[A-Za-z]{2}[0-9]{2})(?:"
     + "|".join(
         rf"(?:{'|'.join(code for code, each in checksums.IBAN_LENGTHS.items() if each == length)})"
-        rf"[0-9]{{2}}(?:[ -]?[A-Za-z0-9]){{{length - 4}}}"
+        rf"[0-9]{{2}}(?:[ \t-]?[A-Za-z0-9]){{{length - 4}}}"
         for length in sorted(set(checksums.IBAN_LENGTHS.values()))
     )
     + r")(?![A-Za-z0-9])",

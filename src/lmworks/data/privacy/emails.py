@@ -9,7 +9,8 @@ from lmworks.data.privacy.findings import CONTEXT_BEFORE, Finding, Trigger, name
 
 AT = Trigger(re.compile(r"@(?<=\w@)[\w-]"), probe="@")
 EMAIL = re.compile(
-    r"(?<![\w%+-])[\w%+-]{1,64}(?:[.'][\w%+-]{1,64}){0,8}(?<!\bgit)@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?!\w)"
+    r"(?<![\w%+-])_{0,3}(?P<value>[\w%+-]{1,64}(?:[.'][\w%+-]{1,64}){0,8}(?<!\bgit)@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})"
+    r"(?!_{0,3}[^\W_])"
 )
 _WORDS = r"at|ät|arroba|arobase|chez|chiocciola|klammeraffe|apenstaartje|małpa|malpa"
 _DOTS = r"dot|d0t|punkt|point|punto|ponto|punt|kropka|pkt"

@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, Literal, NamedTuple, get_args
 
+from lmworks.data.privacy.reading import read
 from lmworks.lazy import pa, pc
 
 Kind = Literal[
@@ -104,7 +106,9 @@ def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
         place = text.find(word, place + len(word))
 
 
-DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/–-]{0,3}[0-9]){6,}"), needs="[0-9]{2}")
+LATIN = "0-9A-Za-zÀ-ɏ"
+"""Characters that a number may not touch; Chinese sentences put no space before one."""
+DIGITS = Trigger(re.compile(r"[0-9](?:[ \t.()/–-]{0,3}[0-9]){6,}"), needs="[0-9]")
 """A number long enough for a telephone's."""
 
 
@@ -200,12 +204,14 @@ def _first_probes(detectors: Sequence[Detector]) -> list[tuple[str, bool]]:
     return list({detector.trigger.probes()[-1]: None for detector in detectors})
 
 
-def worth_running(texts: Sequence[str], detectors: Sequence[Detector]) -> list[list[Detector]]:
-    """For each text the detectors without those whose trigger it does not have.
+def worth_running(
+    texts: Sequence[str], detectors: Sequence[Detector], names: Sequence[str] = ()
+) -> list[list[Detector]]:
+    """For each text, of a field of that name, the detectors without those whose trigger it does not have.
 
     RE2 reads all texts at once, for each probe those that the one before it has left.
     """
-    array = pa.array(texts, pa.string())
+    array = pa.array([read(*each).text for each in zip_longest(texts, names, fillvalue="")], pa.string())
     left: dict[tuple[tuple[str, bool], ...], Any] = {(): pa.array(range(len(texts)), pa.int64())}
     some: dict[tuple[tuple[str, bool], ...], Any] = {(): array}
 
@@ -226,9 +232,13 @@ def worth_running(texts: Sequence[str], detectors: Sequence[Detector]) -> list[l
     return chosen
 
 
-def scan(text: str, detectors: Sequence[Detector], guessed: Sequence[Finding] = ()) -> list[Finding]:
-    """Everything that the detectors find and what a model found, in order and without overlaps."""
-    searched = Searched(text)
+def scan(text: str, detectors: Sequence[Detector], guessed: Sequence[Finding] = (), label: str = "") -> list[Finding]:
+    """Everything that the detectors find and what a model found, in order and without overlaps.
+
+    `label` is the name of the text's field. Values are as detectors read them, with plain spaces and dashes.
+    """
+    reading = read(text, label)
+    searched = Searched(reading.text)
     windows: dict[object, list[tuple[int, int]]] = {}
     found = [(len(detectors), finding) for finding in guessed]
     for rank, detector in enumerate(detectors):
@@ -240,9 +250,10 @@ def scan(text: str, detectors: Sequence[Detector], guessed: Sequence[Finding] = 
         if stretches is None:
             stretches = windows[places] = trigger.windows(searched)
         for left, right in stretches:
-            for finding in detector(text[left:right]):
-                moved = finding._replace(start=finding.start + left, end=finding.end + left)
-                found.append((rank, moved))
+            for finding in detector(reading.text[left:right]):
+                start, end = reading.span(finding.start + left, finding.end + left)
+                if start < end:
+                    found.append((rank, finding._replace(start=start, end=end)))
     return join_overlaps(found)
 
 

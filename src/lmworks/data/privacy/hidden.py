@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Pattern, scan, substitute
+from lmworks.data.structure import is_long_number, told_apart
 from lmworks.extras import absent
 from lmworks.pipeline.erasure import is_id
 
@@ -32,21 +34,35 @@ def shown_detectors(*, dates: bool = False) -> Sequence[Detector]:
     return detectors
 
 
-def hide(text: str) -> str:
-    """A text without the personal data that patterns find."""
-    return substitute(text, scan(text, shown_detectors()), covered)
+def hide(text: str, name: str = "") -> str:
+    """A text, of a field of that name, without the personal data that patterns find."""
+    return substitute(text, scan(text, shown_detectors(), label=name), covered)
 
 
 def hide_all(examples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What is kept of some documents, without the personal data that patterns find in its texts."""
-    return [{name: value if name in NAMES else _hidden(value) for name, value in each.items()} for each in examples]
+    """What is kept of some documents, without the personal data that patterns find in its texts, numbers and names."""
+    return [
+        dict(zip(told_apart(each, _hidden_name), (_hidden(value, name) for name, value in each.items()), strict=True))
+        for each in examples
+    ]
 
 
-def _hidden(value: Any) -> Any:
+@functools.lru_cache(maxsize=1_000)
+def _hidden_name(name: str) -> str:
+    return hide(name)
+
+
+def _hidden(value: Any, name: str) -> Any:
+    if name in NAMES:
+        return value
     if isinstance(value, str):
-        return value if is_id(value) else hide(value)
+        return value if is_id(value) else hide(value, name)
+    if is_long_number(value):
+        written = json.dumps(value)
+        return value if (shown := hide(written, name)) == written else shown
     if isinstance(value, Mapping):
-        return {name: _hidden(inner) for name, inner in value.items()}
+        inner = (_hidden(item, f"{name}.{key}") for key, item in value.items())
+        return dict(zip(told_apart(map(str, value), _hidden_name), inner, strict=True))
     if isinstance(value, list | tuple):
-        return [_hidden(inner) for inner in value]
+        return [_hidden(inner, name) for inner in value]
     return value

@@ -6,13 +6,27 @@ import re
 from collections.abc import Callable, Iterator
 
 from lmworks.data.privacy import checksums
-from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Kind, Pattern, Trigger, named, near
+from lmworks.data.privacy.findings import (
+    DIGITS,
+    LATIN,
+    Detector,
+    Finding,
+    Function,
+    Kind,
+    Pattern,
+    Trigger,
+    named,
+    near,
+)
 
-LATIN = "0-9A-Za-z_À-ɏ"
-BEFORE, AFTER = rf"(?<![{LATIN}-])(?<![0-9][.,])", rf"(?![{LATIN}-]|[.,][0-9])"
+BEFORE, AFTER = (
+    rf"(?<![{LATIN}-])(?<![{LATIN}]_)(?<![{LATIN}]__)(?<![0-9][.,])",
+    rf"(?![{LATIN}-]|_{{1,2}}[{LATIN}]|[.,][0-9])",
+)
+"""Not inside of a word, a name such as `row_12345678`, or a number; marks around a value, such as `_`, part nothing."""
 TWO = "[0-9]{2}"
 """What stands in every text with a number of this page."""
-MANY_DIGITS = Trigger(re.compile(r"[0-9](?:[ .()/–-]{0,3}[0-9AB]){9,}"), needs=TWO)
+MANY_DIGITS = Trigger(re.compile(r"[0-9](?:[ \t.()/–-]{0,3}[0-9AB]){9,}"), needs="[0-9]")
 CODES = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"), probe="[A-Za-z]{2}[0-9]{2}", needs=TWO)
 
 

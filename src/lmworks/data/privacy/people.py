@@ -34,7 +34,7 @@ def people_detector(names: Iterable[str]) -> Detector:
         for form in (name, *turned, *(word for word in words if len(word.strip(".")) >= SHORTEST_PART)):
             owners.setdefault(form, name)
     longest_first = sorted(owners, key=len, reverse=True)
-    pattern = re.compile(rf"(?i)(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+    pattern = re.compile(rf"(?i)(?<![^\W_])(?<![^\W_]_)(?:{'|'.join(map(re.escape, longest_first))})(?!_?[^\W_])")
     lower = {form.lower(): name for form, name in reversed(owners.items())}
 
     def find(text: str) -> Iterator[Finding]:

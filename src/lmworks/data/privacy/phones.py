@@ -8,14 +8,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lmworks.data.privacy.findings import CONTEXT_BEFORE, Finding
+from lmworks.data.privacy.findings import CONTEXT_BEFORE, LATIN, Finding
 
-LATIN = "0-9A-Za-z_À-ɏ"
-"""Characters that a number may not touch; Chinese sentences put no space before one."""
 PHONE = re.compile(
-    rf"(?<![{LATIN}.,/+@#$€£-])(?<![0-9:]:)(?:0xx)?[+(]{{0,2}}[0-9](?:[ .()/–-]{{0,3}}[0-9]){{6,16}}(?: "
-    rf"?(?:x|ext\.?) ?[0-9]{{1,6}})?"
-    rf"(?![{LATIN}@%-]| ?[=*<>](?!/))"
+    rf"(?<![{LATIN}.,+@#$€£-])(?<![{LATIN}]_)(?<![{LATIN}]__)(?<![0-9:]:)(?<!(?<!wa\.me)/)"
+    rf"(?:0xx)?[+(]{{0,2}}[0-9](?:[ .()/–-]{{0,3}}[0-9]|\t[0-9]){{6,16}}(?: ?(?:x|ext\.?) ?[0-9]{{1,6}})?"
+    rf"(?![{LATIN}@%-]|_{{1,2}}[{LATIN}]| ?[=<>](?!/)|\*{{1,3}}[{LATIN}]| \*)"
 )
 PHONE_WORDS = frozenset(
     (
@@ -59,7 +57,9 @@ ZERO_LED = re.compile(
     r"\(?0[1-9][0-9]{0,4}\)?(?:(?: ?[/.–-] ?|  ?)[0-9]{2,4}){2,4}|\(?0[1-9][0-9]{1,4}\)?(?: ?[/–-] ?| )[0-9]{4,8}"
 )
 UNMISTAKABLE = re.compile(
-    r"0[67][0-9]{8}|07[0-9]{9}|01[567][0-9]{8,9}"  # mobiles of France, Great Britain and Germany, written in one
+    r"(?:49 ?1[567][0-9]?|44 ?7[1-9][0-9]?|33 ?[67]|34 ?[67]|39 ?3[2-9][0-9]|91 ?[6-9][0-9]|55 ?[1-9][0-9] ?9"
+    r"|86 ?1[3-9][0-9])(?: ?[0-9]){8}"  # mobiles behind a country's code without its sign
+    r"|0[67][0-9]{8}|07[0-9]{9}|01[567][0-9]{8,9}"  # mobiles of France, Great Britain and Germany, written in one
     r"|0?[6-9][0-9]{4}[ -][0-9]{5}|0[6-9][0-9]{9}"  # India
     r"|(?:\(?(?:0|0xx)?[1-9][0-9]\)? ?)?9[0-9]{4}-[0-9]{4}|\(?0?[1-9][0-9]\)? ?9[0-9]{4}[- ]?[0-9]{4}"  # Brazil
     r"|(?:\((?:0|0xx)?[1-9][0-9]\) ?|(?:0|0xx)?[1-9][0-9] )[2-5][0-9]{3}[- ][0-9]{4}"
@@ -210,8 +210,14 @@ def is_phone(number: str, spoken: bool, alone: bool) -> bool:
         return True
     if GROUPED.fullmatch(main) and 8 <= len(digits) <= 11 and not re.search(r"\b(?:1[89]|20)[0-9]{2}\b", main):
         return spoken or (alone and fits_a_plan(digits))
-    short = sum(len(group) == 1 for group in re.findall("[0-9]+", main))
-    return spoken and short < 2 and 7 <= len(digits) <= 13 and ("/" not in main or digits[0] == "0")
+    groups = re.findall("[0-9]+", main)
+    short = sum(len(group) == 1 for group in groups)
+    return (
+        spoken
+        and (short < 2 or short == len(groups) > 8)
+        and 7 <= len(digits) <= 13
+        and ("/" not in main or digits[0] == "0")
+    )
 
 
 def _check(number: str) -> Callable[[str], bool]:

@@ -9,6 +9,7 @@ from lmworks.data.privacy.findings import scan, substitute
 from lmworks.data.privacy.hidden import covered, shown_detectors
 from lmworks.data.privacy.people import people_detector, people_of
 from lmworks.data.records import Document
+from lmworks.data.structure import places_of_texts
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built
@@ -31,8 +32,13 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
 
     def show(document: Document) -> str:
         people = people_of({name: document.value(name) for name in fields}, fields)
-        findings = scan(document.text, [*detectors, *([people_detector(people)] if people else [])])
-        return substitute(document.text, findings, covered)
+        looked_for = [*detectors, *([people_detector(people)] if people else [])]
+        names = iter(document.fields[place].name for place in places_of_texts(document.fields))
+
+        def hide(text: str) -> str:
+            return substitute(text, scan(text, looked_for, label=next(names, "")), covered)
+
+        return document.changed(hide).text
 
     return show
 
