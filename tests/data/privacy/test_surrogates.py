@@ -74,6 +74,22 @@ def test_one_value_has_one_surrogate_however_it_is_written() -> None:
     assert instead("call 541-714-1388").replace("-", "") == instead("call 5417141388")
 
 
+def test_a_telephone_is_one_value_with_and_without_its_country_s_code() -> None:
+    forms = [
+        "0176 1234567",
+        "0176-123 45 67",
+        "+49 176 1234567",
+        "+49 (0)176/1234567",
+        "0049 176 1234567",
+        "491761234567",
+    ]
+    assert len({value_digest(KEY, "phone", form) for form in forms}) == 1
+    made = {"".join(filter(str.isdigit, instead(f"call {form}".replace("(0)", ""))))[-10:] for form in forms}
+    assert len(made) == 1 and made != {"1761234567"}
+    assert value_digest(KEY, "phone", "+1 602-272-9781") == value_digest(KEY, "phone", "(602) 272-9781")
+    assert value_digest(KEY, "phone", "+49 176 1234567") != value_digest(KEY, "phone", "0176 1234568")
+
+
 def test_an_account_keeps_its_country_and_a_telephone_its_country_code() -> None:
     assert instead("GB29 NWBK 6016 1331 9268 19").startswith("GB")
     assert instead("+41 (0)62 585 51 90").startswith("+41 (0)")

@@ -56,10 +56,14 @@ NORTH_AMERICAN = re.compile(
 ZERO_LED = re.compile(
     r"\(?0[1-9][0-9]{0,4}\)?(?:(?: ?[/.–-] ?|  ?)[0-9]{2,4}){2,4}|\(?0[1-9][0-9]{1,4}\)?(?: ?[/–-] ?| )[0-9]{4,8}"
 )
+BARE_MOBILE = re.compile(
+    r"(?:49 ?1[567][0-9]?|44 ?7[1-9]|33 ?[67]|34 ?[67]|39 ?3[2-9]|91 ?[6-9][0-9]|55 ?[1-9][0-9] ?9|86 ?1[3-9][0-9])"
+    r"(?: ?[0-9]){8}"
+)
+"""A mobile number behind its country's code without a sign of abroad, as messengers write it."""
 UNMISTAKABLE = re.compile(
-    r"(?:49 ?1[567][0-9]?|44 ?7[1-9][0-9]?|33 ?[67]|34 ?[67]|39 ?3[2-9][0-9]|91 ?[6-9][0-9]|55 ?[1-9][0-9] ?9"
-    r"|86 ?1[3-9][0-9])(?: ?[0-9]){8}"  # mobiles behind a country's code without its sign
-    r"|0[67][0-9]{8}|07[0-9]{9}|01[567][0-9]{8,9}"  # mobiles of France, Great Britain and Germany, written in one
+    rf"{BARE_MOBILE.pattern}|"
+    r"0[67][0-9]{8}|07[0-9]{9}|01[567][0-9]{8,9}"  # mobiles of France, Great Britain and Germany, written in one
     r"|0?[6-9][0-9]{4}[ -][0-9]{5}|0[6-9][0-9]{9}"  # India
     r"|(?:\(?(?:0|0xx)?[1-9][0-9]\)? ?)?9[0-9]{4}-[0-9]{4}|\(?0?[1-9][0-9]\)? ?9[0-9]{4}[- ]?[0-9]{4}"  # Brazil
     r"|(?:\((?:0|0xx)?[1-9][0-9]\) ?|(?:0|0xx)?[1-9][0-9] )[2-5][0-9]{3}[- ][0-9]{4}"

@@ -18,6 +18,7 @@ from lmworks.data.privacy.dates import read_date, shift_date
 from lmworks.data.privacy.emails import plain_email
 from lmworks.data.privacy.findings import KINDS, Finding, plain
 from lmworks.data.privacy.people import given_name_first
+from lmworks.data.privacy.phones import BARE_MOBILE
 
 MAX_SHIFT_DAYS = 365
 """Dates move by up to a year: seasons blur, ages stay about right."""
@@ -39,8 +40,28 @@ def normalise_value(kind: str, value: str) -> str:
         day = read_date(value)
         return day.isoformat() if day else value
     if kind == "phone":
-        return "".join(filter(str.isdigit, value.replace("(0)", "")))
+        return national_number(value)
     return value if kind == "secret" else plain(value)
+
+
+def _digits(value: str) -> str:
+    return "".join(filter(str.isdigit, value.replace("(0)", "")))
+
+
+@functools.lru_cache(maxsize=10_000)
+def national_number(value: str) -> str:
+    """The digits of a telephone number without its country's code and the zero that is dialled before it."""
+    digits = _digits(value)
+    abroad = value.lstrip("( ").startswith("+")
+    if not abroad and not digits.startswith("00") and not BARE_MOBILE.fullmatch(digits):
+        return (digits[1:] if re.fullmatch("1[2-9][0-9]{2}[2-9][0-9]{6}", digits) else digits).lstrip("0") or digits
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse("+" + (digits if abroad else digits.removeprefix("00")), None)
+    except phonenumbers.NumberParseException:
+        return digits
+    return str(phonenumbers.national_significant_number(parsed)).lstrip("0") or digits
 
 
 def value_digest(key: bytes, kind: str, value: str) -> str:
@@ -76,7 +97,11 @@ def surrogate(key: bytes, finding: Finding, days: int) -> str | None:
         return _name(key, finding)
     if kind in ("place", "organisation", "address"):
         return _made_up(key, kind, normal)
-    new = _drawn(key, kind, normal, _kept(finding, normal), finding.check)
+    if kind == "phone":
+        written = _digits(value)
+        new = _drawn(key, kind, normal, written, len(written) - len(normal), finding.check)
+    else:
+        new = _drawn(key, kind, normal, normal, 2 if kind == "iban" else 0, finding.check)
     return new and _in_the_form_of(value, new, "[0-9]" if kind == "phone" else r"[^\W_]")
 
 
@@ -120,34 +145,22 @@ def _faker() -> Any:
     return Faker("en_US")
 
 
-def _kept(finding: Finding, normal: str) -> int:
-    """How many characters stay at the front: an account's country, a telephone's country code or leading zeros."""
-    if finding.kind == "iban":
-        return 2
-    if finding.kind != "phone":
-        return 0
-    if "+" in finding.value:
-        import phonenumbers
-
-        return len(str(phonenumbers.parse(f"+{normal}", None).country_code))
-    return len(normal) - len(normal.lstrip("0"))
-
-
 @functools.lru_cache(maxsize=100_000)
-def _drawn(key: bytes, kind: str, normal: str, kept: int, check: Callable[[str], bool]) -> str | None:
-    """Another value with digits where the normal form has digits and letters where it has letters, that passes `check`.
+def _drawn(key: bytes, kind: str, normal: str, written: str, kept: int, check: Callable[[str], bool]) -> str | None:
+    """Another value with digits where the written one has digits and letters where it has letters, that passes `check`.
 
-    The first of a row of draws that does; the rarest check passes one draw in some thousands.
+    The first of a row of draws that does; the rarest check passes one draw in some thousands. Drawn for the normal
+    form: a number written with and without its country's code gets one number. So many characters in front are `kept`.
     """
     seed = _seed(key, "surrogate", kind, normal)
     letters = "abcdef" if kind == "ip" else string.ascii_uppercase
     for attempt in range(MOST_DRAWS):
-        stream = hashlib.shake_256(seed + attempt.to_bytes(4)).digest(len(normal))
-        new = normal[:kept] + "".join(
+        stream = hashlib.shake_256(seed + attempt.to_bytes(4)).digest(len(written))
+        new = written[:kept] + "".join(
             string.digits[byte % 10] if old.isdigit() else letters[byte % len(letters)] if old.isalpha() else old
-            for old, byte in zip(normal[kept:], stream, strict=False)
+            for old, byte in zip(written[kept:], stream, strict=False)
         )
-        if new != normal and check(new):
+        if new != written and check(new):
             return new
     return None
 
