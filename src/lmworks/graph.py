@@ -51,7 +51,7 @@ from lmworks.pipeline.stage import Role, Stage
 from lmworks.plan.plan import Plan
 from lmworks.recipe.file import StepClasses
 from lmworks.recipe.kinds import Chosen, ConfigClass, plugins_of
-from lmworks.recipe.schema import Effect, Recipe, StepConfig, references, steps_in_order, unaffecting
+from lmworks.recipe.schema import Effect, Recipe, RewordedConfig, StepConfig, references, steps_in_order, unaffecting
 from lmworks.registry import Kinds, derived_from, plugins_behind
 from lmworks.teach.answers import answers
 from lmworks.teach.constitution import constitution
@@ -153,7 +153,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes.append(node(name, import_model, config.resolve(folder)))
     nodes = _checked_first(nodes)
     if recipe.evaluate:
-        learned = Learned({each.name: each for each in nodes}, folder)
+        learned = Learned({each.name: each for each in nodes}, folder, recipe.evaluate.reworded)
         known = known_models(recipe, folder)
         for label, tasks in _labelled([task.resolve(folder) for task in recipe.evaluate.tasks]):
             asked = asked_of(tasks[0], known, recipe.evaluate.models)
@@ -329,8 +329,8 @@ class Learned:
     A text is indexed once, whatever learned from it; what learned from the same texts shares a search.
     """
 
-    def __init__(self, nodes: Mapping[str, Node], folder: Path) -> None:
-        self._nodes, self._folder = nodes, folder
+    def __init__(self, nodes: Mapping[str, Node], folder: Path, reworded: RewordedConfig | None) -> None:
+        self._nodes, self._folder, self._reworded = nodes, folder, reworded
         self._names: dict[str, str] = {}
         """By what a node is made of, its name."""
 
@@ -342,7 +342,7 @@ class Learned:
         texts, unknown = self.of(model) if model else ([train] if train else [], [])
         nodes = [self._node(f"contamination/{_dashed(text)}", IndexConfig(text=text)) for text in texts]
         indices = [name for _, name in nodes]
-        config = SearchConfig(data=data, texts=texts, indices=indices, unknown=unknown)
+        config = SearchConfig(data=data, texts=texts, indices=indices, unknown=unknown, reworded=self._reworded)
         made, name = self._node(f"contamination/{_dashed(data)}/{model or 'baselines'}", config)
         return [each for each, _ in (*nodes, (made, name)) if each], name
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from data.tiny_encoders import write_encoder
 from e2e.small_recipe import lmworks, made
 from tiny import make_tiny_model
 
@@ -165,3 +166,18 @@ def test_an_erased_text_leaves_the_index_and_other_shards_stay(exam: Path, tmp_p
     after = payload(folder, "contamination/pool")
     assert victim not in (after / "ids.txt").read_text()
     assert "14 of 20 items" in figure_of(folder, "evaluate/perplexity-texts/pretrain")["contamination"]
+
+
+def test_items_in_other_words_are_suspected_where_an_encoder_is_named(exam: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(exam, folder)
+    recipe = folder / "recipe.yaml"
+    write_encoder(folder / "encoder", [word.lower() for word in WORDS], positions=128)
+    recipe.write_text(RECIPE.replace("  tasks:", "  reworded: {encoder: encoder, cosine: 0.5}\n  tasks:"))
+    said = figure_of(exam, "evaluate/exact-answer-questions/finetune")["contamination"]
+    lmworks(folder, "build", "recipe.yaml")
+    after = figure_of(folder, "evaluate/exact-answer-questions/finetune")["contamination"]
+    assert "may stand there in other words" in after and after.startswith(said.partition("; 20 are clean")[0])
+    shutil.rmtree(folder / "encoder")
+    refused = lmworks(folder, "build", "recipe.yaml", code=2)
+    assert "evaluate.reworded.encoder" in refused.stderr

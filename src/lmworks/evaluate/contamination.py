@@ -58,6 +58,8 @@ def judged(items: Iterable[Mapping[str, Any]], contamination: Contamination | No
 def _verdict(item: str, contamination: Contamination | None) -> dict[str, str]:
     line = contamination.verdicts.get(item) if contamination else None
     parts = {f"{part}_found": str(line[part]) for part in PARTS if line[part]} if line else {}
+    if line and (suspect := line.get("suspected")):
+        parts["suspected_in"] = str(suspect["record"])
     standing: Standing = "clean"
     if not set(FOUND).isdisjoint(parts.values()):
         standing = "known"
@@ -84,6 +86,8 @@ def verdict_text(items: Sequence[Mapping[str, Any]], contamination: Contaminatio
         why = f"unknown: {', and '.join(contamination.unknown)}"
         return f"{why}; of what is known here, {told}" if contamination.texts else why
     told += f"; {counts['clean']} are clean"
+    if suspected := sum("suspected_in" in item for item in items):
+        told += f"; {suspected} may stand there in other words, which nobody judged (`suspected` in verdicts.jsonl)"
     sought = sum(f"{PARTS[0]}_found" in item for item in items)
     if short := counts["unknown"] - (len(items) - sought):
         told += f", {short} have too few words to be sought"

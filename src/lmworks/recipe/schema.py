@@ -189,11 +189,33 @@ class ServeConfig(StepConfig):
     )
 
 
+class RewordedConfig(StepConfig):
+    """Test items are sought in other words, too, by the embeddings of an encoder that the user supplies."""
+
+    packages: ClassVar[tuple[str, ...]] = ("scipy", "transformers")
+    encoder: str = Field(
+        description="folder of a Hugging Face encoder whose mean-pooled output is a sentence embedding, such as "
+        "all-MiniLM-L6-v2, from the recipe's folder"
+    )
+    cosine: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="least similarity of what is listed; with all-MiniLM-L6-v2 it lists most paraphrases and few "
+        "others, another encoder needs a value of its own",
+    )
+    tokens: int = Field(256, ge=8, description="embedded from a start; what all-MiniLM-L6-v2 was trained to read")
+
+
 class EvaluateConfig(StepConfig):
     """Which models are measured on which tasks."""
 
     models: list[Reference] = Field(min_length=1, description="all are asked the same, and compared with each other")
     tasks: list[StepConfig] = Field(min_length=1, description="what they are asked; each names its kind")
+    reworded: RewordedConfig | None = Field(
+        None,
+        description="how items are sought in other words among what was learned from; it needs an encoder of yours",
+    )
 
 
 class NeedsConfig(StepConfig):

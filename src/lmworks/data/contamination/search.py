@@ -19,12 +19,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field
 
 from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, likeness, look_up
 from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain
+from lmworks.data.contamination.reworded import find_reworded
 from lmworks.data.contamination.training import (
     SHORTEST,
     KeyedConfig,
@@ -39,12 +40,13 @@ from lmworks.data.contamination.training import (
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.forms.forms import choice_of
 from lmworks.data.forms.row import Fault, LeftOut
+from lmworks.data.pretrained import model_digest
 from lmworks.data.records import Document, read_shard, write_json_lines
 from lmworks.data.words import Words
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe.schema import Reference
+from lmworks.recipe.schema import Reference, RewordedConfig
 
 Verdict = Literal["whole", "near", "verbatim", "not found", "too short"]
 FOUND: tuple[Verdict, ...] = get_args(Verdict)[:3]
@@ -63,6 +65,15 @@ class SearchConfig(KeyedConfig):
     texts: list[Reference] = Field(description="All that was learned from.")
     indices: list[Reference] = Field(description="The index of each of them.")
     unknown: list[str] = Field(default=[], description="Why what was learned from is not known whole, in words.")
+    reworded: RewordedConfig | None = Field(default=None, description="How items are sought in other words.")
+    encoder_digest: str = Field(default="", description="Digest of its encoder's files; set by `resolve`.")
+
+    def resolve(self, folder: Path) -> Self:
+        found = super().resolve(folder)
+        if self.reworded is None:
+            return found
+        digest = model_digest(folder / self.reworded.encoder, "evaluate.reworded.encoder")
+        return found.model_copy(update={"encoder_digest": digest})
 
 
 class Item(NamedTuple):
@@ -75,7 +86,7 @@ class Item(NamedTuple):
     """The answer wanted; empty where there is none."""
 
 
-@stage(version=1, reads=("texts", "indices"), measures="data")
+@stage(version=2, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -98,9 +109,19 @@ def contamination_search(
         searched += count_texts(index)
         context.progress.update(done)
     lines = [_line(item, sought, number * len(PARTS)) for number, item in enumerate(items)]
+    if config.reworded:
+        unfound = {
+            item.id: item.question for item, line in zip(items, lines, strict=True) if line["question"] not in FOUND
+        }
+        files = [file for text in texts for file in files_of(text)]
+        suspects = find_reworded(unfound, files, config.folder, config.reworded, context.check_stop)
+        lines = [
+            line | ({"suspected": suspects[line["id"]]._asdict()} if line["id"] in suspects else {}) for line in lines
+        ]
     write_json_lines(out / "verdicts.jsonl", lines)
     write_atomically(out / "searched.json", canonical_json({"texts": searched, "unknown": unknown}) + "\n")
     counts = Counter(f"{part}: {line[part]}" for line in lines for part in PARTS if line[part])
+    counts.update("question: suspected in other words" for line in lines if "suspected" in line)
     return Result(counts={"items": len(items), "training texts": searched, **dict(sorted(counts.items()))})
 
 
