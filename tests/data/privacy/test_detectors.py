@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import Finding, join_overlaps, scan, worth_running
+from lmworks.data.privacy.findings import Chosen, Finding, join_overlaps, scan, worth_running
+from lmworks.data.privacy.recall import samples
 
 KEY_BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAK+/=\n-----END RSA PRIVATE KEY-----"
 
@@ -227,6 +228,27 @@ def test_detectors_that_are_not_worth_running_would_find_nothing(texts: list[str
     ]
 
 
+NUMERIC = [
+    *PIECES,
+    "many words between this number and the next one " * 6,
+    "12",
+    "1 2",
+    "M-AB 7",
+]
+
+
+@given(st.lists(st.one_of(MIXED, st.sampled_from(NUMERIC)), max_size=12).map("".join))
+def test_what_is_looked_for_near_digits_alone_is_found_as_in_the_whole_text(text: str) -> None:
+    assert scan(text, DETECTORS) == scan(text, Chosen(list(DETECTORS), [(0, len(text))]))
+
+
+def test_detectors_chosen_together_find_what_each_finds_alone_in_all_templates() -> None:
+    far = "and so on and on, " * 30
+    texts = [text for each in samples() for text in (each.text, f"{far}\n{each.text}\n{far}")]
+    for text, chosen in zip(texts, worth_running(texts, DETECTORS), strict=True):
+        assert scan(text, chosen) == scan(text, Chosen(list(DETECTORS), [(0, len(text))]))
+
+
 def test_most_texts_are_spared_most_detectors() -> None:
-    (chosen,) = worth_running(["The operation returns a list."], DETECTORS)
+    ((chosen, _),) = worth_running(["The operation returns a list."], DETECTORS)
     assert all(not detector.trigger.words for detector in chosen)

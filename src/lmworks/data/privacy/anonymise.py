@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from lmworks.data.identity import PRIVACY_KEY
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
-from lmworks.data.privacy.findings import KINDS, Detector, Finding, Kind, scan, substitute, worth_running
+from lmworks.data.privacy.findings import KINDS, Chosen, Detector, Finding, Kind, scan, substitute, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import people_detector, people_of
@@ -224,7 +224,7 @@ def anonymise_documents(
         document = replace(document, subject=document.subject or next(iter(people), None))
         spans = zip(_strings(document), entities.get(document.id, ()), strict=False)
         guessed = {text: linked(text, some) for text, some in spans}
-        inside = ([*some, *named] for some in islice(useful, len(document.texts())))
+        inside = (Chosen([*some, *named], numeric) for some, numeric in islice(useful, len(document.texts())))
         of_key = partial(scan, detectors=[*detectors, *named]) if named else asked
         new = _anonymise(config, key, document, inside, [*detectors, *named], of_key, guessed, found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]
@@ -245,7 +245,7 @@ def _anonymise(
     config: AnonymiseConfig,
     key: bytes,
     document: Document,
-    inside: Iterator[Sequence[Detector]],
+    inside: Iterator[Chosen],
     detectors: Sequence[Detector],
     of_key: Callable[[str], Sequence[Finding]],
     guessed: Mapping[str, Sequence[Finding]],
@@ -263,7 +263,7 @@ def _anonymise(
         made = surrogate(key, finding, days) if config.action_of(finding.kind) == "surrogate" else None
         return made or mask(finding)
 
-    def treat(text: str, name: str, detectors: Sequence[Detector] = detectors) -> str:
+    def treat(text: str, name: str, detectors: Sequence[Detector] | Chosen = detectors) -> str:
         return treated(text, scan(text, detectors, guessed.get(text, ()), name))
 
     def treated(text: str, findings: Sequence[Finding]) -> str:

@@ -40,7 +40,7 @@ BIRTH = Trigger(
         "f/n", "f.n", "fn:", "d_n", "* ", "*0", "*1", "*2", "*3", "anniv", "cumplea", "compleanno", "verjaardag",
         "jarig", "aniversário", "sternz", "出生", "生日", "생년월일",
     ),
-    needs="[0-9]{2}",
+    near_digits=True,
     reach=120,
 )  # fmt: skip
 _DATE = re.compile(rf"(?<![0-9])(?P<value>{DATE}|{COMPACT})", re.IGNORECASE)

@@ -43,7 +43,8 @@ URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@\"'<>]{0,64}:(?P<value>[^\s/@\"'<>:${
 URLS = Trigger(re.compile(r"://[^\s/:@\"'<>]{0,64}:[^\s/@\"'<>]{3,100}@"))
 SECRETS = Trigger(words=("key", "token", "secret", "passw", "passphrase", "pwd", "credential"))
 SECRET_ASSIGNED = re.compile(
-    r"(?:key|token|secret|passwor[dt]|passwd|passphrase|pwd|credentials?|passwort)[\"']?"
+    "[kK\u212atTsS\u017fpPcC](?:(?<=[kK\u212a])ey|(?<=[tT])oken|(?<=[sS\u017f])ecret|(?<=[cC])redentials?"
+    r"|(?<=[pP])(?:asswor[dt]|asswd|assphrase|wd))[\"']?"
     r"(?:\s{0,3}(?:[:=]>?|is\b)\s{0,3}[\"']?(?P<value>[A-Za-z0-9+/_.~!@#$%^&*-]{8,200}={0,2})"
     r"|\s[\"']?(?P<beside>[A-Za-z0-9+/_-]{16,200}={0,2})(?![\w(]))",
     re.IGNORECASE,

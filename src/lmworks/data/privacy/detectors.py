@@ -15,12 +15,12 @@ from lmworks.data.privacy.births import BIRTH, birth_dates
 from lmworks.data.privacy.dates import DATE, read_date
 from lmworks.data.privacy.emails import AT, EMAIL, OBFUSCATED, obfuscated_emails
 from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, Trigger, sharing
-from lmworks.data.privacy.identities import CODES, MANY_DIGITS, NUMBERS, TWO, number
+from lmworks.data.privacy.identities import CODES, MANY_DIGITS, NUMBERS, number
 from lmworks.data.privacy.phones import phones
 
 DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
 COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))
-YEAR = Trigger(re.compile(r"(?:1[89]|20)[0-9][0-9]|[/.-][0-9]{1,2}[/.-][0-9]{2}"))
+YEAR = Trigger(re.compile(r"(?:1[89]|20)[0-9][0-9]|[/.-][0-9]{1,2}[/.-][0-9]{2}"), near_digits=True)
 
 CARD = number(
     r"[0-9]{14,19}|[0-9]{4}([ \t.-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|3[0-9]{3}([ \t-])[0-9]{6}\2[0-9]{4,5}"
@@ -42,7 +42,7 @@ IBAN = re.compile(
     re.IGNORECASE,
 )
 ODD_IBAN = re.compile(
-    rf"(?<![A-Za-z0-9])(?:{'|'.join(checksums.IBAN_LENGTHS)})[0-9]{{2}}"
+    rf"[A-Z](?<![A-Za-z0-9].)(?=[A-Z][0-9]{{2}})(?<=(?=(?:{'|'.join(checksums.IBAN_LENGTHS)})).).[0-9]{{2}}"
     r"(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)(?![A-Za-z0-9])"
 )
 ANY_DATE = re.compile(rf"(?<![\w./-])(?P<value>{DATE})", re.IGNORECASE)
@@ -95,10 +95,9 @@ DETECTORS: tuple[Detector, ...] = (
 """In the order in which they are asked; of equally long findings that overlap the first wins."""
 
 
-def _rare(detector: Detector) -> bool:
-    return detector.trigger.needs == TWO and not detector.trigger.words and detector.trigger not in FREQUENT
-
-
-FREQUENT = (DIGITS, MANY_DIGITS, CODES)
-_SHARED = dict(zip(filter(_rare, DETECTORS), sharing([each for each in DETECTORS if _rare(each)]), strict=True))
+FREQUENT = (DIGITS, MANY_DIGITS, CODES, YEAR)
+RARE = tuple(
+    each for each in DETECTORS if each.trigger.near_digits and not each.trigger.words and each.trigger not in FREQUENT
+)
+_SHARED = dict(zip(RARE, sharing(RARE), strict=True))
 DETECTORS = tuple(_SHARED.get(each, each) for each in DETECTORS)

@@ -5,11 +5,13 @@ A detector is a function from a text to findings. Most are a `Pattern`. What a m
 
 from __future__ import annotations
 
+import bisect
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import zip_longest
+from itertools import starmap, zip_longest
 from typing import Any, Literal, NamedTuple, get_args
 
 from lmworks.data.privacy.reading import read
@@ -45,13 +47,15 @@ class Finding(NamedTuple):
 
 
 Detect = Callable[[str], Iterable[Finding]]
+Probes = tuple[tuple[str, bool], ...]
+"""Patterns of RE2, and whether each is sought in any case."""
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: it is looked up for every text
 class Trigger:
     """What a text must hold before a detector is worth running, and how far around it the detector looks.
 
-    With words and a pattern the text must have one of the words, and the detector looks around the pattern.
+    With words and a pattern the detector looks around the pattern where one of the words stands there, too.
     """
 
     pattern: re.Pattern[str] | None = None
@@ -64,6 +68,8 @@ class Trigger:
     """What every text with the pattern matches, in the syntax of RE2, which has no lookarounds; else the pattern."""
     needs: str = ""
     """What every such text matches besides, in that syntax: many triggers share it, and it is looked for but once."""
+    near_digits: bool = False
+    """Whether it is looked for only where two digits are near: a quarter of most texts."""
 
     def probes(self) -> tuple[tuple[str, bool], ...]:
         """What a text must match, in the syntax of RE2, and whether in any case; what is asked of most texts first."""
@@ -71,32 +77,19 @@ class Trigger:
         pattern = ((self.probe or self.pattern.pattern, False),) if self.pattern else ()
         return (*(((self.needs, False),) if self.needs else ()), *pattern, *words)
 
-    def has_word(self, text: Searched) -> bool:
-        """Whether the text has one of the words, if any is asked for."""
-        searched = text.text if self.exact else text.lower
-        return not self.words or any(map(searched.__contains__, self.words))
-
     def windows(self, text: Searched) -> list[tuple[int, int]]:
         """Stretches around each place that has the trigger, from white space to white space, without overlaps."""
-        windows: list[tuple[int, int]] = []
-        start = end = -1
-        for first, last in self._places(text):
-            if last <= end - self.reach:
-                continue
-            left, right = text.widen(first - self.reach, last + self.reach)
-            if left <= end:
-                end = max(end, right)
-                continue
-            if end >= 0:
-                windows.append((start, end))
-            start, end = left, right
-        return [*windows, (start, end)] if end >= 0 else windows
-
-    def _places(self, text: Searched) -> Iterator[tuple[int, int]]:
-        if self.pattern:
-            return (match.span() for match in self.pattern.finditer(text.text))
+        windows = text.around(self.pattern, self.reach, self.near_digits) if self.pattern else self._around_words(text)
+        if not (self.pattern and self.words):
+            return windows
         searched = text.text if self.exact else text.lower
-        return iter(sorted(place for word in self.words for place in _find_all(searched, word)))
+        return [(left, right) for left, right in windows if any(map(searched[left:right].__contains__, self.words))]
+
+    def _around_words(self, text: Searched) -> list[tuple[int, int]]:
+        searched = text.text if self.exact else text.lower
+        inside = text.lower_numeric if self.near_digits and not self.exact else searched
+        places = sorted(place for word in self.words if word in inside for place in _find_all(searched, word))
+        return text.joined([each for each in places if not self.near_digits or text.is_near_digits(*each)], self.reach)
 
 
 def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
@@ -108,15 +101,40 @@ def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
 
 LATIN = "0-9A-Za-zÀ-ɏ"
 """Characters that a number may not touch; Chinese sentences put no space before one."""
-DIGITS = Trigger(re.compile(r"[0-9](?:[ \t.()/–-]{0,3}[0-9]){6,}"), needs="[0-9]")
+DIGITS = Trigger(re.compile(r"[0-9](?:[ \t.()/–-]{0,3}[0-9]){6,}"), near_digits=True)
 """A number long enough for a telephone's."""
+
+
+TWO_DIGITS = re.compile(r"[0-9][ \t.()/–-]{0,3}[0-9](?s:.{0,150})")
+NEAR = 200
+"""Characters from two digits within which they are near: more than any trigger's reach, and what it grows by."""
 
 
 class Searched:
     """A text with what several triggers ask of it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, numeric: Sequence[tuple[int, int]] | None = None) -> None:
         self.text = text
+        self.numeric = _numeric(text) if numeric is None else numeric
+        self._around: dict[tuple[re.Pattern[str], int, bool], list[tuple[int, int]]] = {}
+
+    def is_near_digits(self, left: int, right: int) -> bool:
+        """Whether a stretch lies where two digits are near."""
+        number = bisect.bisect_right(self.numeric, (left, len(self.text)))
+        return number > 0 and right <= self.numeric[number - 1][1]
+
+    def around(self, pattern: re.Pattern[str], reach: int, near_digits: bool) -> list[tuple[int, int]]:
+        """Stretches around each place of a pattern; the same for all triggers that share it."""
+        key = (pattern, reach, near_digits)
+        if key not in self._around:
+            stretches = self.numeric if near_digits else [(0, len(self.text))]
+            places = (match.span() for each in stretches for match in pattern.finditer(self.text, *each))
+            self._around[key] = self.joined(places, reach)
+        return self._around[key]
+
+    def joined(self, places: Iterable[tuple[int, int]], reach: int) -> list[tuple[int, int]]:
+        """Stretches of so many characters around places, grown to white space, without overlaps."""
+        return _joined(starmap(self.widen, _joined((left - reach, right + reach) for left, right in places)))
 
     @cached_property
     def lower(self) -> str:
@@ -126,6 +144,11 @@ class Searched:
             return lower
         return "".join(small if len(small := each.lower()) == 1 else each for each in self.text)
 
+    @cached_property
+    def lower_numeric(self) -> str:
+        """All that is near two digits, in lower case."""
+        return "\n".join(self.lower[left:right] for left, right in self.numeric)
+
     def widen(self, left: int, right: int) -> tuple[int, int]:
         """The stretch, grown to a space or line end where there is one within 64 characters, so that no word is cut."""
         left, right = max(0, left), min(len(self.text), right)
@@ -133,6 +156,23 @@ class Searched:
         before = max(self.text.rfind(white, far_left, left) for white in " \n")
         after = [place for white in " \n" if (place := self.text.find(white, right, far_right)) >= 0]
         return before + 1 if before >= 0 else far_left, min(after, default=far_right)
+
+
+def _numeric(text: str) -> list[tuple[int, int]]:
+    """Stretches in which all that is near two digits stands."""
+    spans = map(re.Match.span, TWO_DIGITS.finditer(text))
+    return _joined((max(0, left - NEAR), min(len(text), right + NEAR)) for left, right in spans)
+
+
+def _joined(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Stretches in order, those that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for left, right in stretches:
+        if joined and left <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], right)
+        else:
+            joined.append((left, right))
+    return joined
 
 
 def plain(value: str) -> str:
@@ -204,52 +244,70 @@ def _first_probes(detectors: Sequence[Detector]) -> list[tuple[str, bool]]:
     return list({detector.trigger.probes()[-1]: None for detector in detectors})
 
 
-def worth_running(
-    texts: Sequence[str], detectors: Sequence[Detector], names: Sequence[str] = ()
-) -> list[list[Detector]]:
+class Chosen(NamedTuple):
+    """What is worth running on a text."""
+
+    detectors: list[Detector]
+    numeric: Sequence[tuple[int, int]]
+    """Where two digits are near."""
+
+
+def worth_running(texts: Sequence[str], detectors: Sequence[Detector], names: Sequence[str] = ()) -> list[Chosen]:
     """For each text, of a field of that name, the detectors without those whose trigger it does not have.
 
     RE2 reads all texts at once, for each probe those that the one before it has left.
     """
-    array = pa.array([read(*each).text for each in zip_longest(texts, names, fillvalue="")], pa.string())
-    left: dict[tuple[tuple[str, bool], ...], Any] = {(): pa.array(range(len(texts)), pa.int64())}
-    some: dict[tuple[tuple[str, bool], ...], Any] = {(): array}
+    searched = [Searched(read(*each).text) for each in zip_longest(texts, names, fillvalue="")]
+    whole = pa.array([each.text for each in searched], pa.string())
+    numeric = pa.array(["\n".join(each.text[slice(*some)] for some in each.numeric) for each in searched], pa.string())
+    asked: dict[tuple[bool, Probes], list[int]] = defaultdict(list)
+    for rank, detector in enumerate(detectors):
+        asked[detector.trigger.near_digits, detector.trigger.probes()].append(rank)
+    chosen: list[list[int]] = [[] for _ in texts]
+    matching = {near_digits: _Matching(array) for near_digits, array in ((False, whole), (True, numeric))}
+    for (near_digits, probes), ranks in asked.items():
+        for number in matching[near_digits].texts(probes):
+            chosen[number] += ranks
+    some = ([detectors[rank] for rank in sorted(ranks)] for ranks in chosen)
+    return [Chosen(*each) for each in zip(some, (each.numeric for each in searched), strict=True)]
 
-    def matching(probes: tuple[tuple[str, bool], ...]) -> Any:
-        if probes not in left:
+
+class _Matching:
+    """Which of some texts match a row of probes."""
+
+    def __init__(self, texts: Any) -> None:
+        self._texts: dict[Probes, Any] = {(): texts}
+        self._numbers: dict[Probes, Any] = {(): pa.array(range(len(texts)), pa.int64())}
+
+    def texts(self, probes: Probes) -> list[int]:
+        numbers: list[int] = self._matching(probes).to_pylist()
+        return numbers
+
+    def _matching(self, probes: Probes) -> Any:
+        if probes not in self._numbers:
             before, (pattern, any_case) = probes[:-1], probes[-1]
-            numbers = matching(before)
-            if before not in some:
-                some[before] = array.take(numbers)
-            found = pc.match_substring_regex(some[before], pattern, ignore_case=any_case)
-            left[probes] = numbers.filter(found)
-        return left[probes]
-
-    chosen: list[list[Detector]] = [[] for _ in texts]
-    for detector in detectors:
-        for number in matching(detector.trigger.probes()).to_pylist():
-            chosen[number].append(detector)
-    return chosen
+            numbers = self._matching(before)
+            if before not in self._texts:
+                self._texts[before] = self._texts[()].take(numbers)
+            self._numbers[probes] = numbers.filter(
+                pc.match_substring_regex(self._texts[before], pattern, ignore_case=any_case)
+            )
+        return self._numbers[probes]
 
 
-def scan(text: str, detectors: Sequence[Detector], guessed: Sequence[Finding] = (), label: str = "") -> list[Finding]:
+def scan(
+    text: str, detectors: Sequence[Detector] | Chosen, guessed: Sequence[Finding] = (), label: str = ""
+) -> list[Finding]:
     """Everything that the detectors find and what a model found, in order and without overlaps.
 
     `label` is the name of the text's field. Values are as detectors read them, with plain spaces and dashes.
     """
     reading = read(text, label)
-    searched = Searched(reading.text)
-    windows: dict[object, list[tuple[int, int]]] = {}
+    detectors, numeric = detectors if isinstance(detectors, Chosen) else (detectors, None)
+    searched = Searched(reading.text, numeric)
     found = [(len(detectors), finding) for finding in guessed]
     for rank, detector in enumerate(detectors):
-        trigger = detector.trigger
-        if not trigger.has_word(searched):
-            continue
-        places = (trigger.pattern or (trigger.words, trigger.exact), trigger.reach)
-        stretches = windows.get(places)
-        if stretches is None:
-            stretches = windows[places] = trigger.windows(searched)
-        for left, right in stretches:
+        for left, right in detector.trigger.windows(searched):
             for finding in detector(reading.text[left:right]):
                 start, end = reading.span(finding.start + left, finding.end + left)
                 if start < end:

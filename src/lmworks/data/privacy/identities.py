@@ -24,10 +24,8 @@ BEFORE, AFTER = (
     rf"(?![{LATIN}-]|_{{1,2}}[{LATIN}]|[.,][0-9])",
 )
 """Not inside of a word, a name such as `row_12345678`, or a number; marks around a value, such as `_`, part nothing."""
-TWO = "[0-9]{2}"
-"""What stands in every text with a number of this page."""
-MANY_DIGITS = Trigger(re.compile(r"[0-9](?:[ \t.()/–-]{0,3}[0-9AB]){9,}"), needs="[0-9]")
-CODES = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"), probe="[A-Za-z]{2}[0-9]{2}", needs=TWO)
+MANY_DIGITS = Trigger(re.compile(r"[0-9](?:[ \t.()/–-]{0,3}[0-9AB]){9,}"), near_digits=True)
+CODES = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"), probe="[A-Za-z]{2}[0-9]{2}", near_digits=True)
 
 
 def number(pattern: str) -> re.Pattern[str]:
@@ -37,12 +35,12 @@ def number(pattern: str) -> re.Pattern[str]:
 
 def beside(words: tuple[str, ...]) -> Trigger:
     """Runs of digits in a text that has one of the words."""
-    return Trigger(DIGITS.pattern, words, needs=TWO)
+    return Trigger(DIGITS.pattern, words, near_digits=True)
 
 
 def form(pattern: str, words: tuple[str, ...] = (), probe: str = "") -> Trigger:
     """A form that few other things have."""
-    return Trigger(re.compile(pattern), words, probe=probe, needs=TWO)
+    return Trigger(re.compile(pattern), words, probe=probe, near_digits=True)
 
 
 def national(
@@ -112,6 +110,7 @@ NATIONAL: tuple[Pattern, ...] = (
     ),
     national(
         form("[A-Za-z] ?[0-9L-V]{2} ?[A-EHLMPR-Ta-ehlmpr-t] ?[0-9L-V]{2} ?[A-Za-z] ?[0-9L-V]{3} ?[A-Za-z]"),
+        "(?=[0-9A-Za-z ]{0,20}[0-9] ?[0-9])"
         "[A-Za-z]{3} ?[A-Za-z]{3} ?[0-9A-Za-z]{2} ?[A-Za-z] ?[0-9A-Za-z]{2} ?[A-Za-z] ?[0-9A-Za-z]{3} ?[A-Za-z]",
         checksums.it_codice_fiscale,
     ),
@@ -159,7 +158,7 @@ NATIONAL: tuple[Pattern, ...] = (
     ),
     national(form("[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}"), "[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[A-Z0-9][0-9]", checksums.mx_curp),
     national(
-        Trigger(DIGITS.pattern, words=("SIN", "ocial insurance", "ocial Insurance"), exact=True, needs=TWO),
+        Trigger(DIGITS.pattern, words=("SIN", "ocial insurance", "ocial Insurance"), exact=True, near_digits=True),
         "[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{3}",
         checksums.ca_sin,
         re.compile(r"\bSIN\b|(?i:social insurance)"),
@@ -167,8 +166,7 @@ NATIONAL: tuple[Pattern, ...] = (
 )
 
 ID_TRIGGER = Trigger(
-    re.compile("[0-9](?:[ .-]?[0-9]){5,}"),
-    needs=TWO,
+    near_digits=True,
     words=(
         "ssn", "social sec", "soc. sec", "soc sec", "national i", "nat. ins", "nat_ins", "nino", "nhs", "dni",
         "nie", "nif", "codice fisc", "bsn", "burgerserv", "pesel", "cpf", "social insu", "personnummer", "aadhaar",
@@ -196,9 +194,6 @@ YEARS = re.compile(r"(?:1[89]|20)[0-9]{2}[ -](?:1[89]|20)[0-9]{2}$")
 
 def labelled_ids(text: str) -> Iterator[Finding]:
     """Numbers right behind the name of a personal number, whether or not their check fits: a slip is no disguise."""
-    lower = text.lower()
-    if not any(map(lower.__contains__, ID_TRIGGER.words)):
-        return  # a stretch around a number in a text that has the word elsewhere
     for match in LABELLED.finditer(text):
         group = "value" if match["value"] else "other"
         if not YEARS.match(match[group]):
@@ -259,7 +254,7 @@ PASSPORT_NUMBER = (
     r"|(?=[A-Z]{0,9}[0-9])[CFGHJKL][CFGHJKLMNPRTVWXYZ0-9]{8}[0-9]?D?|[0-9]{3} [0-9]{3} [0-9]{3}"
 )
 LICENCE = Trigger(
-    needs=TWO,
+    near_digits=True,
     words=(
         "driv", "licen", "führerschein", "permis", "carnet de conducir", "permiso de conducir", "patente",
         "rijbewijs", "prawo jazdy", "prawa jazdy", "carta de condução", "cnh",
@@ -273,7 +268,7 @@ LICENCE_WORDS = named(
 )
 LICENCE_NUMBER = (
     r"(?i:[A-Z9]{5}[ -]?[0-9]{6}[ -]?[A-Z9]{2}[ -]?[A-Z0-9]{3}(?:[ -]?[0-9]{2})?)|"
-    r"[A-Z]{1,2}[ -]?[0-9]{3,6}(?:[ -][0-9]{2,5}){0,3}[0-9]{2,8}|[A-Z0-9]{4}[0-9A-Z]{7}|"
+    r"[A-Z]{1,2}[ -]?[0-9]{3,6}(?:[ -][0-9]{2,5}){0,3}[0-9]{2,8}|(?=[A-Z0-9]{0,9}[0-9]{2})[A-Z0-9]{11}|"
     r"[0-9]{7,12}[A-Z]{0,2}"
 )
 GB_LICENCE = number(
@@ -283,7 +278,7 @@ GB_LICENCE = number(
 
 DATELESS = r"(?!(?:1[89]|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][/.][0-3]?[0-9][/.][12][0-9]{3})"
 RECORD = Trigger(
-    needs=TWO,
+    near_digits=True,
     words=(
         "mrn", "medical record", "patient", "chart", "hospital", "record number", "record no", "pat.-nr", "pat-nr",
         "patnr", "fallnummer", "fall-nr", "aufnahmenummer", "krankenakte", "dossier", "ipp", "nip ", "historia",
@@ -312,7 +307,7 @@ ANY_VIN = form("[A-HJ-NPR-Za-hj-npr-z0-9]{17}", (
         "vehicle", "immatricul", "série", "case e", "bastidor", "telaio", "nadwozi", "voertuig", "véhicule",
         "vehículo", "veicolo",
     ))  # fmt: skip
-VIN_NUMBER = number(r"(?=[A-HJ-NPR-Z]{0,16}[0-9])(?=[0-9]{0,16}[A-HJ-NPR-Z])[A-HJ-NPR-Z0-9]{17}")
+VIN_NUMBER = number(r"(?=[A-HJ-NPR-Z0-9]{0,15}[0-9]{2})(?=[0-9]{0,16}[A-HJ-NPR-Z])[A-HJ-NPR-Z0-9]{17}")
 ANY_CASE_VIN = re.compile(VIN_NUMBER.pattern, re.IGNORECASE)
 VIN_WORDS = named(
     r"vin\w*|chassis\w*|frame|fin|fahrgestell\w*|fahrzeug-?ident\w*|identifikation\w*|vehicle\w*|car|"
@@ -356,8 +351,10 @@ PLATES = form(
         "mietwagen", "zugelassen", "angemeldet", "fahrer",
     ),
 )  # fmt: skip
-STANDING_PLATES = form("[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-ZÄÖÜ]-[A-Z]{1,2} [0-9]{1,4}|[A-Z]{2}-[0-9]{3}-[A-Z]{2}")
-IMEI = Trigger(MANY_DIGITS.pattern, needs=TWO, words=(
+STANDING_PLATES = Trigger(
+    re.compile("[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-ZÄÖÜ]-[A-Z]{1,2} [0-9]{1,4}|[A-Z]{2}-[0-9]{3}-[A-Z]{2}"), needs="[0-9]"
+)
+IMEI = Trigger(MANY_DIGITS.pattern, near_digits=True, words=(
         "imei", "handset", "device", "phone", "handy", "mobil", "telefon", "téléphone", "teléfono", "terminal",
         "carrier", "cellular", "serial", "locked", "stolen",
     ))  # fmt: skip

@@ -10,9 +10,10 @@ from typing import Any
 
 from lmworks.data.privacy.findings import CONTEXT_BEFORE, LATIN, Finding
 
-PHONE = re.compile(
-    rf"(?<![{LATIN}.,+@#$€£-])(?<![{LATIN}]_)(?<![{LATIN}]__)(?<![0-9:]:)(?<!(?<!wa\.me)/)"
-    rf"(?:0xx)?[+(]{{0,2}}[0-9](?:[ .()/–-]{{0,3}}[0-9]|\t[0-9]){{6,16}}(?: ?(?:x|ext\.?) ?[0-9]{{1,6}})?"
+PHONE = re.compile(  # the first character comes first, since what is looked at before it is slow to look at everywhere
+    rf"[+(0-9](?<![{LATIN}.,+@#$€£-][+(0-9])(?<![{LATIN}]_[+(0-9])(?<![{LATIN}]__[+(0-9])(?<![0-9:]:[+(0-9])"
+    r"(?<!(?<!wa\.me)/[+(0-9])(?:(?<=0)xx[+(]{0,2}[0-9]|(?<=[+(])[+(]?[0-9]|(?<=[0-9]))"
+    r"(?:[ .()/–-]{0,3}[0-9]|\t[0-9]){6,16}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
     rf"(?![{LATIN}@%-]|_{{1,2}}[{LATIN}]| ?[=<>](?!/)|\*{{1,3}}[{LATIN}]| \*)"
 )
 PHONE_WORDS = frozenset(
@@ -49,6 +50,8 @@ FAR_EASTERN = re.compile(
 )
 WORD = re.compile(r"[A-ZÀ-Þ]?[^\W\d_A-ZÀ-Þ]+|[A-ZÀ-Þ]+")
 """A word, or a part of a name such as `phoneNumber` or `phone_number`."""
+ASCII_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+"""The same in texts without other letters, in half the time."""
 NORTH_AMERICAN = re.compile(
     r"(?:1[-. ])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-. ])[2-9][0-9]{2}[-.][0-9]{4}(?: ?(?:x|ext).*)?"
     r"|(?:1[-. ])?\([2-9][0-9]{2}\) ?[2-9][0-9]{2} [0-9]{4}"
@@ -172,7 +175,8 @@ class _Words:
         for phrase in PHRASES:
             if (place := lower.find(phrase)) >= 0:
                 strong.append((place, place + len(phrase)))
-        for match in WORD.finditer(self.text):
+        word = ASCII_WORD if self.text.isascii() else WORD
+        for match in word.finditer(self.text) if any(map(_strength, set(word.findall(self.text)))) else ():
             if strength := _strength(match[0]):
                 (strong if strength > 1 else weak).append(match.span())
         for match in () if self.text.isascii() else FAR_EASTERN.finditer(self.text):
