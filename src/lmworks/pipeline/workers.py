@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from multiprocessing.process import BaseProcess
@@ -36,7 +37,10 @@ def in_processes(work: Callable[[Any], int], units: Sequence[Any], workers: int)
     # imported what shards need cannot, and starts at once.
     processes = multiprocessing.get_context("forkserver")
     module = getattr(work, "func", work).__module__
-    processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", module])
+    # What is imported here already is what the steps of this build need; beside torch that may be a trainer. Each
+    # worker would import it again, since Python 3.11 leaves "__main__" out.
+    known = [] if "torch" in sys.modules else sorted(name for name in sys.modules if name.startswith("lmworks."))
+    processes.set_forkserver_preload(["__main__", "pyarrow.dataset", "pyarrow.parquet", "numpy", module, *known])
     pool = ProcessPoolExecutor(min(workers, len(units)), processes, initializer=_begin_worker)
     try:
         futures = [pool.submit(work, unit) for unit in units]
