@@ -68,15 +68,33 @@ _MOST_MARKS = 1_000
 
 
 @cache
+def _marks() -> str:
+    """Characters that combine with the one before them."""
+    return "".join(filter(unicodedata.combining, map(chr, range(sys.maxunicode))))
+
+
+@cache
 def _long_marks() -> re.Pattern[str]:
-    """Many characters in a row that combine with the one before them: no script has that."""
-    marks = "".join(filter(unicodedata.combining, map(chr, range(sys.maxunicode))))
-    return re.compile(f"[{marks}]{{{_MOST_MARKS}}}(?=[{marks}])")
+    """Many in a row: no script has that."""
+    return re.compile(f"[{_marks()}]{{{_MOST_MARKS}}}(?=[{_marks()}])")
+
+
+@cache
+def _first_bytes_of_marks() -> bytes:
+    return bytes({mark.encode()[0] for mark in _marks()})
+
+
+def _holds_marks(text: str) -> bool:
+    """Whether so many marks may stand in a text, by the first byte that each has in UTF-8."""
+    if text.isascii():
+        return False
+    content = text.encode(errors="surrogatepass")
+    return len(content) - len(content.translate(None, _first_bytes_of_marks())) > _MOST_MARKS
 
 
 def normalise_text(text: str) -> str:
     """Repaired, in Unicode NFC, with plain spaces, no white space at line ends, one empty line at most."""
-    if not text.isascii() and len(text) > _MOST_MARKS:  # putting them in order takes quadratic time
+    if len(text) > _MOST_MARKS and _holds_marks(text):  # putting them in order takes quadratic time
         text = _long_marks().sub("\\g<0>\u034f", text)  # as in the Stream-Safe Text Format of UAX #15
     text = repair(text)
     if not text.isascii():

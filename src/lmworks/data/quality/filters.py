@@ -128,7 +128,7 @@ def _repetition(text: str) -> tuple[float, float, float]:
     if len(words) < _REPETITION_MIN_WORDS:
         return 0, 0, 0
     characters = sum(map(len, words))
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    lines = [line for line in map(str.strip, text.split("\n")) if line]
     repeated_lines = repeats(lines)[1] / sum(map(len, lines))
     # A phrase comes no more often than each of its words, and a word that comes once lies in no repeated phrase.
     held = {word: times * len(word) for word, times in Counter(words).items() if times > 1}

