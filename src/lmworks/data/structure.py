@@ -154,6 +154,22 @@ def places_of_texts(fields: Sequence[Field]) -> list[int]:
     return found or list(range(len(fields)))
 
 
+def codes_of(fields: Sequence[Field], structure: str) -> dict[str, str]:
+    """What a row says beside its texts, by where it stands: codes, numbers, yes and no."""
+    texts = set(places_of_texts(fields))
+    found = {field.name: field.text for place, field in enumerate(fields) if place not in texts and field.text}
+
+    def walk(value: Any, name: str) -> None:
+        if isinstance(value, bool | int | float):
+            found[name] = json.dumps(value)
+        inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, inner in inside:
+            walk(inner, _below(name, key))
+
+    walk(json.loads(structure), "")
+    return found
+
+
 def as_one(fields: Sequence[Field]) -> str:
     """What a row says, its texts joined by an empty line."""
     return BETWEEN.join(fields[place].text for place in places_of_texts(fields))

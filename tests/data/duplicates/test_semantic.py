@@ -141,3 +141,15 @@ def test_other_weights_make_the_step_stale(tmp_path: Path) -> None:
     before = config.resolve(tmp_path).encoder_digest
     write_encoder(tmp_path / "encoder", WORDS[:-1])
     assert before != config.resolve(tmp_path).encoder_digest
+
+
+def test_what_is_labelled_otherwise_stays(tmp_path: Path, encoder: Path) -> None:
+    text = "the cat sat on the mat"
+    made = [
+        Document(id=f"{number:032x}", text=text, source="s", licence="MIT", meta={"label": label})
+        for number, label in enumerate(["praise", "blame", "praise"])
+    ]
+    (tmp_path / "in").mkdir()
+    write_shard(tmp_path / "in" / "part-00000.parquet", made)
+    _, out = run(tmp_path, Documents(tmp_path / "in", ""), encoder=str(encoder))
+    assert [each.meta["label"] for each in Documents(out, "").iterate()] == ["praise", "blame"]

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from lmworks.data.duplicates.codes import read_codes
 from lmworks.data.duplicates.facts import Facts, choose, facts_of
 from lmworks.data.duplicates.hashed import Hashed
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
@@ -68,9 +69,9 @@ def drop_duplicates(
     """Write to `out` all but the document with the smallest id of each cluster of duplicates.
 
     A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. Where facts
-    are compared, a document goes only for one that holds all that it tells. A cluster with one of `avoid` keeps none.
-    `clusters.jsonl` lists what was dropped, and for which document. Of a cluster of which several stay, the documents
-    are told by a column of their own: what parts them later knows that they are near copies.
+    are compared, a document goes only for one that holds all that it tells, in its text and beside it. A cluster with
+    one of `avoid` keeps none. `clusters.jsonl` lists what was dropped, and for which document. Of a cluster of which
+    several stay, the documents are told by a column of their own: what parts them later knows that they are alike.
     """
     shards = documents.shards()
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
@@ -289,20 +290,22 @@ def _keepers(
     shards: Sequence[Path],
     first_held_out: int,
 ) -> dict[int, int]:
-    """For each member of a cluster of near duplicates, none of them held out, the member that stays for it.
+    """For each member of a cluster whose texts or codes differ, none of them held out, the member that stays for it.
 
     What repeats a held-out text goes whatever its facts: a test item with another number is not unseen.
     """
-    asked = [
-        members
-        for members in groups
-        if rows[members].max() < first_held_out and len(np.unique(hashed.digests[rows[members]], axis=0)) > 1
-    ]
-    wanted = np.sort(np.concatenate([np.zeros(0, np.int64), *(rows[members] for members in asked)]))
+    asked = [members for members in groups if rows[members].max() < first_held_out]
+    codes = read_codes(shards, hashed.edges, np.sort(rows[np.concatenate([np.zeros(0, np.int64), *asked])]))
+    unlike = [members for members in asked if len(np.unique(hashed.digests[rows[members]], axis=0)) > 1]
+    wanted = np.sort(rows[np.concatenate([np.zeros(0, np.int64), *unlike])])
     facts = dict(zip(wanted.tolist(), _read_facts(shards, hashed.edges, wanted), strict=True))
+    nothing = Facts(frozenset(), frozenset())
     found: dict[int, int] = {}
     for members in asked:
-        chosen = choose([facts[row] for row in rows[members].tolist()], range(len(members)))
+        some = [facts.get(row, nothing).beside(codes[row]) for row in rows[members].tolist()]
+        if len(set(some)) == 1 and len(members) > 1 and rows[members[0]] not in facts:
+            continue
+        chosen = choose(some, range(len(members)))
         found |= {int(members[place]): int(members[kept]) for place, kept in chosen.items()}
     return found
 

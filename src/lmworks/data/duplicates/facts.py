@@ -39,6 +39,10 @@ class Facts:
     held: frozenset[str]
     """Those, and every other word with a capital: what is looked for in a text that may hold them."""
 
+    def beside(self, codes: frozenset[str]) -> Facts:
+        """These and the codes of the record."""
+        return Facts(self.told | codes, self.held | codes) if codes else self
+
 
 def facts_of(text: str) -> Facts:
     """What a text tells, by its form alone: no list of names is asked."""

@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from lmworks.data.duplicates.codes import read_codes
 from lmworks.data.duplicates.deduplicate import REASONS, drop_units, read_ids
 from lmworks.data.pretrained import batches, load, model_digest, most_tokens
 from lmworks.data.records import Documents, read_columns, write_json_lines
@@ -65,9 +66,12 @@ class SemanticConfig(StepConfig):
         return self.model_copy(update={"folder": folder, "encoder_digest": digest})
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups."""
+    """Keep of each group of like documents the one with the smallest id. `clusters.jsonl` lists the groups.
+
+    One that has another label, or says something else in codes and numbers beside its text, stays.
+    """
     shards = documents.shards()
     one_process = replace(context, workers=1)  # the model computes in threads of its own
     embedding = partial(embed_shard, config)
@@ -76,7 +80,7 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
     edges = np.cumsum([0, *map(len, embedded)])
     ids = read_ids(shards, edges, np.arange(edges[-1]))
     cells = find_cells(embedded)
-    reasons, records = np.zeros(len(ids), np.uint8), []
+    lead_of = np.arange(len(ids))
     number_of_cells = int(cells.max(initial=-1)) + 1
     context.progress.start(number_of_cells, "cells")
     for cell in range(number_of_cells):
@@ -85,13 +89,19 @@ def semantic_duplicates(config: SemanticConfig, documents: Documents, out: Path,
         vectors = np.concatenate([some[inside[at : at + len(some)]] for at, some in zip(edges, embedded, strict=False)])
         rows = np.flatnonzero(inside)
         order = np.argsort(ids[rows])
-        rows, leads = rows[order], rows[order][nearest_kept(vectors[order], config.cosine)]
-        for lead in np.unique(leads[leads != rows]).tolist():
-            rest = rows[(leads == lead) & (rows != lead)]
-            reasons[rest] = REASONS.index("semantic duplicate")
-            record = {"kept": [ids[lead].decode()], "dropped": [name.decode() for name in ids[rest]], "held_out": []}
-            records.append(record)
+        lead_of[rows[order]] = rows[order][nearest_kept(vectors[order], config.cosine)]
         context.progress.update(cell + 1)
+    alike = np.flatnonzero(lead_of != np.arange(len(ids)))
+    codes = read_codes(shards, edges, np.union1d(alike, lead_of[alike]))
+    groups: dict[int, list[int]] = {}
+    for row, lead in zip(alike.tolist(), lead_of[alike].tolist(), strict=True):
+        if codes[row] <= codes[lead]:
+            groups.setdefault(lead, []).append(row)
+    reasons, records = np.zeros(len(ids), np.uint8), []
+    for lead, rest in groups.items():
+        reasons[rest] = REASONS.index("semantic duplicate")
+        names = sorted(ids[row].decode() for row in rest)
+        records.append({"kept": [ids[lead].decode()], "dropped": names, "held_out": []})
     tally = drop_units(shards, reasons, edges.tolist(), out, context)
     write_json_lines(out / "clusters.jsonl", sorted(records, key=lambda record: record["kept"]))
     tally.counts["clusters of duplicates"] = len(records)

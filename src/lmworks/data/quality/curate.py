@@ -49,8 +49,8 @@ class NearCopies(NearDuplicates):
     facts: Literal["compare", "ignore"] = Field(
         default="compare",
         description="`compare`: a text goes only for one that holds each number, date, name and identifier of it, so "
-        "that contracts from one template stay. `ignore`: whatever they say, as for pages that differ in a date alone. "
-        "What is like a held-out text goes in either case.",
+        "that contracts from one template stay, and each label, answer of one word and number beside it. `ignore`: "
+        "whatever they say, as for pages that differ in a date alone. What is like a held-out text goes in any case.",
     )
 
 
@@ -131,7 +131,7 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
         raise LmworksError(f"curate: the filters leave no document: {format_counts(tally.counts)}.")
     _tell_languages(config, tally, context)
     near = config.near_duplicates
-    compare = near is not None and near.facts == "compare"
+    compare = near is None or near.facts == "compare"
     threshold = near.jaccard if near else None
     tally.add(drop_duplicates(filtered, avoid, threshold, out, context, compare_facts=compare))
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
