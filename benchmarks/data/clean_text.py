@@ -4,8 +4,10 @@
 
 CORPORA is a folder with the unpacked `udhr2`, `genesis`, `inaugural` and `state_union` of NLTK's data, all in the
 public domain: the declaration of human rights in some 300 languages in Latin script, Genesis (World English Bible;
-Luther; Louis Segond 1910; Swedish 1917), speeches of presidents. Of them come how likely a letter follows two others,
-the most frequent words of each language, and which of those follow one another.
+Luther; Louis Segond 1910; Swedish 1917), speeches of presidents; and with checkouts of 18F/handbook (CC0, 1e49556) and,
+under MIT or Apache-2.0, rust-lang/book (9175448), rust-lang-de/rustbook-de (4aafbc0), Jimskapt/rust-book-fr (7e03466)
+and RustLangES/rust-book-es (a000a1d). Of them come how likely a letter follows two others, the most frequent words of
+each language, and which words and looks of words follow one another.
 
 GOOD is a JSON file of good texts, by kind, as `garbage.py --write` leaves them of its tuning half: on them, and on the
 same with letters changed by the functions below, the weights of the misread score are learned. OUT holds numbers and
@@ -17,32 +19,37 @@ from __future__ import annotations
 import argparse
 import base64
 import html
+import itertools
 import json
 import random
+import re
 import string
+import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from lmworks.data.quality import clean_text
+from lmworks.data.quality import clean_text, word_order
+from lmworks.data.quality.garbage import stretches
 from lmworks.data.quality.measured_words import Measured
 
-STEPS, STEPS_OF_TRIPLES, RANK = 16, 8, 24
-"""Steps of a stored number, which fits a byte; rank of a table of order."""
+STEPS, STEPS_OF_TRIPLES = 4, 8
+"""Of a stored number, which fits a byte."""
 RUNNING = {
-    "en": ("english-web.txt", "eng"),
-    "de": ("german.txt", "deu"),
-    "fr": ("french.txt", "fra"),
-    "sv": ("swedish.txt", "swe"),
+    "en": (["english-web.txt"], "eng", ("handbook", "book/src")),
+    "de": (["german.txt"], "deu", ("rustbook-de/src",)),
+    "fr": (["french.txt"], "fra", ("rust-book-fr/FRENCH/src",)),
+    "es": ([], "spa", ("rust-book-es/src",)),
+    "sv": (["swedish.txt"], "swe", ()),
 }
 """Languages with enough running text for an order of words."""
 OTHERS = dict(
     pair.split(":")
     for pair in [
-        "es:spa",
         "it:ita",
         "nl:nld",
         "pt:por_PT",
@@ -77,8 +84,21 @@ OTHERS = dict(
 FREQUENT, FEW = 150, 40
 """Function words of a language with much and with little text."""
 WEIGHTS = {"en": 30, "de": 15, **dict.fromkeys(OTHERS.values(), 4), "fra": 4, "swe": 4}
-SMOOTHING_TRIPLES, SMOOTHING_PAIRS, SMOOTHING_ORDER = 20, 5, 4.0
-MOST_RATIO = 4.0
+SMOOTHING_TRIPLES, SMOOTHING_PAIRS, SMOOTHING_ORDER = 20, 5, 1.0
+MOST_RATIO = 5.0
+MILLION = 2_000_000
+
+_BESIDE_TEXT = re.compile(
+    r"```.*?```|<!--.*?-->|<[^>\n]+>|\{\{.*?\}\}|\A---\n.*?\n---\n|^\[[^\]\n]*\]:[^\n]*$", re.DOTALL | re.MULTILINE
+)
+ORDERED, ENDINGS = 200, 40
+"""Frequent words and ends of words of a language with an order."""
+
+
+def manual(path: Path) -> str:
+    """The running text of a page in Markdown."""
+    text = _BESIDE_TEXT.sub("", path.read_text(encoding="utf-8", errors="ignore"))
+    return re.sub(r"\]\([^)]*\)", "]", text)
 
 
 def read(path: Path, encoding: str = "utf-8") -> str:
@@ -100,7 +120,8 @@ def triples(texts: dict[str, str]) -> NDArray[np.float64]:
     pairs = cube.sum(0)
     after_one = (pairs + SMOOTHING_PAIRS * size * single) / (pairs.sum(1, keepdims=True) + SMOOTHING_PAIRS * size)
     after_two = (cube + SMOOTHING_TRIPLES * after_one) / (cube.sum(2, keepdims=True) + SMOOTHING_TRIPLES)
-    return np.log2(after_two)
+    found: NDArray[np.float64] = np.log2(after_two)
+    return found
 
 
 def frequent(text: str, number: int) -> list[str]:
@@ -109,33 +130,54 @@ def frequent(text: str, number: int) -> list[str]:
     return [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:number]]
 
 
-def order(text: str, known: list[str]) -> NDArray[np.float64]:
-    """log2 of how much more often one class of words follows another than by chance."""
-    places = {word: clean_text.CLASSES + place for place, word in enumerate(known)}
-    words = text.split()
-    kinds = clean_text.Looks(words, np.zeros(clean_text.LETTERS**3, np.float32)).kinds.tolist()
-    classes = np.array(
-        [places.get(word) or (4 if word.lower() in places else kind) for word, kind in zip(words, kinds, strict=True)]
-    )
-    size = clean_text.CLASSES + len(known)
-    counts = np.zeros((size, size))
-    np.add.at(counts, (classes[:-1], classes[1:]), 1)
-    chance = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / counts.sum()
-    return np.log2((counts + SMOOTHING_ORDER) / (chance + SMOOTHING_ORDER)).clip(-MOST_RATIO, MOST_RATIO)
+def endings(text: str, known: Sequence[str]) -> list[str]:
+    """The most frequent ends of the other words."""
+    counts: Counter[str] = Counter()
+    for word, times in Counter(word for word in text.split() if word.isalpha() and word.islower()).items():
+        if len(word) >= word_order.LEAST_STEM and word not in known:
+            counts.update({word[-2:]: times, word[-3:]: times})
+    return [end for end, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:ENDINGS]]
 
 
-def factors(table: NDArray[np.float64]) -> list[str]:
-    """A table and its squares, each as a product of two narrow matrices."""
-    found = []
-    for values in (table, table**2):
-        left, sizes, right = np.linalg.svd(values)
-        root = np.sqrt(sizes[:RANK])
-        found += [stored(left[:, :RANK] * root), stored(right[:RANK].T * root)]
-    return found
+def vocabulary(text: str) -> set[str]:
+    """Words of a language that come more than once or twice."""
+    counts = Counter(map(clean_text.core_of, text.split()))
+    least = 2 + len(text) // MILLION
+    return {
+        word
+        for word, times in counts.items()
+        if times >= least and word.isalpha() and len(word) >= clean_text.LEAST_KNOWN
+    }
+
+
+def order(texts: Sequence[str], functions: Sequence[str], ends: Sequence[str]) -> dict[str, object]:
+    """log2 of how much more often one class of words follows another than in any order of the words of a window."""
+    size = word_order.size_of(len(functions), len(ends))
+    known = word_order.Order(functions, ends, np.zeros((size, size), np.float32))
+    lines = [words for text in texts for line in text.split("\n") if (words := line.split())]
+    different, places = np.unique([word for words in lines for word in words], return_inverse=True)
+    looks = np.array([word_order.look_of(word) for word in different.tolist()], np.int16)
+    classes = word_order.Classes([known]).of(different.tolist(), looks)[places, 0].astype(np.int64)
+    starts, sizes, _ = word_order.windows(np.array(list(map(len, lines))))
+    seen, chance = np.zeros((2, size, size))
+    for _, places in word_order.grids(starts, sizes):
+        words = classes[places]
+        for first, second in itertools.permutations(range(places.shape[1]), 2):
+            counts = np.bincount(words[:, first] * size + words[:, second], minlength=size**2).reshape(size, size)
+            chance += counts / places.shape[1]
+            if second == first + 1:
+                seen += counts
+    ratio = np.log2((seen + SMOOTHING_ORDER) / (chance + SMOOTHING_ORDER)).clip(-MOST_RATIO, MOST_RATIO)
+    return {"functions": " ".join(functions), "endings": " ".join(ends), "table": stored(ratio)}
 
 
 def stored(values: NDArray[np.float64], steps: int = STEPS) -> str:
-    return base64.b64encode((values * steps).round().clip(-127, 127).astype(np.int8).tobytes()).decode()
+    rounded = (values * steps).round().clip(-127, 127).astype(np.int8)
+    return packed(rounded.tobytes())
+
+
+def packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 9)).decode()
 
 
 # ---------------------------------------------------------------- noise
@@ -171,13 +213,15 @@ _LIKE = dict(
 
 def scanned(text: str, draw: random.Random) -> str:
     """Letters taken for others that look like them; spaces come and go."""
-    share, spaces = draw.uniform(0.15, 0.4), draw.uniform(0, 0.08)
+    share, more, fewer = draw.uniform(0.15, 0.4), draw.uniform(0, 0.08), draw.uniform(0, 0.15)
     found = []
     for letter in text:
         likes = _LIKE.get(letter)
         if likes and draw.random() < share:
             letter = draw.choice(likes.split(",") if "," in likes else list(likes))
-        found.append(letter + (" " if draw.random() < spaces else ""))
+        if letter == " " and draw.random() < fewer:
+            continue
+        found.append(letter + (" " if draw.random() < more else ""))
     return "".join(found)
 
 
@@ -199,7 +243,7 @@ def letters(text: str, draw: random.Random) -> str:
     return "".join(draw.choice(string.ascii_lowercase) if letter.isalpha() else letter for letter in text)
 
 
-HOSTS = ("documentation, English", "documentation, German", "prose", "plays", "chats")
+HOSTS = ("documentation, English", "documentation, German", "documentation, packages", "prose", "plays", "chats")
 """Kinds that noise is put in."""
 
 
@@ -229,7 +273,7 @@ def misread(good: dict[str, list[str]], known: clean_text.CleanText) -> dict[str
 
 def features(texts: list[str], lexicon: clean_text.Lexicon) -> list[NDArray[np.float64]]:
     """As `garbage.score` takes them, of texts in Latin script."""
-    found = Measured([words for text in texts if len(words := text.split()) >= 12], lexicon)
+    found = Measured([stretches(text) for text in texts if len(text.split()) >= 12], lexicon)
     return list(found.features()[found.is_latin()])
 
 
@@ -252,20 +296,30 @@ def main() -> None:
         for path in sorted((options.corpora / name).glob("*.txt"))
     )
     running = {
-        language: read(options.corpora / "genesis" / book, "latin-1") + rights[name]
-        for language, (book, name) in RUNNING.items()
+        language: [
+            *(read(options.corpora / "genesis" / book, "latin-1") for book in genesis),
+            *(manual(path) for folder in books for path in sorted((options.corpora / folder).rglob("*.md"))),
+            rights[name],
+        ]
+        for language, (genesis, name, books) in RUNNING.items()
     }
-    running["en"] += speeches
-    known = {language: frequent(text, FREQUENT) for language, text in running.items()}
+    running["en"].append(speeches)
+    known = {language: frequent("\n".join(texts), FREQUENT) for language, texts in running.items()}
     known |= {language: frequent(rights[name], FEW) for language, name in OTHERS.items()}
+    orders = {"": order([text for texts in running.values() for text in texts], [], [])}
+    for language, texts in sorted(running.items()):
+        words = frequent("\n".join(texts), ORDERED)
+        orders[language] = order(texts, words, endings("\n".join(texts), words))
+    words = sorted(set().union(*(vocabulary("\n".join(texts)) for texts in running.values())))
+    english, german = ("\n".join(running[language]) for language in ("en", "de"))
     model: dict[str, object] = {
-        "sources": "see benchmarks/data/clean_text.py; all in the public domain",
+        "sources": "see benchmarks/data/clean_text.py; in the public domain, or under MIT or Apache-2.0",
         "steps": STEPS,
         "steps_of_triples": STEPS_OF_TRIPLES,
-        "rank": RANK,
-        "triples": stored(triples({**latin, "en": running["en"], "de": running["de"]}), STEPS_OF_TRIPLES),
+        "triples": stored(triples({**latin, "en": english, "de": german}), STEPS_OF_TRIPLES),
         "functions": {language: " ".join(words) for language, words in sorted(known.items())},
-        "order": {language: factors(order(text, known[language])) for language, text in sorted(running.items())},
+        "order": orders,
+        "words": packed("\n".join(words).encode()),
     }
     model["misread"] = misread(json.loads(options.good.read_text()), clean_text.parse({**model, "misread": {}}))
     options.out.write_text(json.dumps(model, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,10 +1,10 @@
 """What the default filters take of planted garbage, and of good texts of many kinds, as one JSON line.
 
-    python benchmarks/data/garbage.py [--texts UNPACKED] [--data DATA] [--half tuning] [--filters garbage] [--show 3]
-        [--write GOOD]
+    python benchmarks/data/garbage.py [--texts UNPACKED ...] [--data DATA] [--half tuning] [--filters garbage]
+        [--show 3] [--write GOOD]
 
 Good texts are those that are installed with this machine: manual pages, documentation and sources of packages, tables
-in CSV files and in Markdown. UNPACKED is a folder with more of them, made so:
+in CSV files and in Markdown (`good_texts.py`). UNPACKED is a folder with more of them, made so:
 
     apt-get download debian-faq debian-faq-de debian-reference-de debian-reference-en debian-reference-id fortunes \\
         fortunes-min fortunes-de fortunes-es fortunes-it fortunes-pl fortunes-ru maint-guide maint-guide-de \\
@@ -14,243 +14,30 @@ in CSV files and in Markdown. UNPACKED is a folder with more of them, made so:
 
 DATA is a folder of published sets (WikiText-2, chats, Shakespeare). Files fall into a tuning and a held-out half by the
 hash of their paths; the garbage of the two halves is made by different functions. Limits were set on the tuning half.
-Shuffled, damaged and misread texts are made of good ones of their half, English and German in turn.
+Shuffled, damaged and misread texts are made of good ones of their half, kind by kind in turn, of 60 words or more.
 A share is printed with its number of texts; `reasons` says which rule took them.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import hashlib
-import html
 import json
 import random
 import re
 import string
-import sysconfig
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+
+from good_texts import Half, good_texts
 
 from lmworks.data.quality.filters import Filter, FilterSettings, reasons_to_drop
 
-Half = Literal["tuning", "held-out"]
 Maker = Callable[[random.Random], str]
 
-MOST, PLANTED = 400, 240
-"""Good texts a kind, garbage a kind, at the most."""
-LEAST_CHARACTERS, MOST_CHARACTERS = 300, 4000
-LEAST_SHORT = 120
-"""Poems and chats may be shorter."""
-_ROFF = re.compile(r"\\f[A-Z]|\\f\(..|\\&|\\\||\\:|\\/|\\,")
-_TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
-_TABLE = re.compile(r"(?:^ *\|.*\|[ \t]*\n){4,}", re.MULTILINE)
-_DOC_STRING = re.compile(r'"""(.{300,}?)"""', re.DOTALL)
-
-
-# ---------------------------------------------------------------- good texts
-
-
-def half_of(path: Path) -> Half:
-    """The half that a file belongs to."""
-    return "tuning" if hashlib.sha256(str(path).encode()).digest()[0] % 2 else "held-out"
-
-
-def read(path: Path) -> str:
-    """The text of a file, plain or in gzip."""
-    content = path.read_bytes()
-    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8", "ignore")
-
-
-def pieces(text: str, least: int = LEAST_CHARACTERS) -> Iterator[str]:
-    """Parts of a text of about a page, cut at empty lines."""
-    held: list[str] = []
-    for block in re.split(r"\n\s*\n", text):
-        held.append(block.strip("\n"))
-        if sum(map(len, held)) > MOST_CHARACTERS / 2:
-            yield "\n\n".join(held)[: 2 * MOST_CHARACTERS]
-            held = []
-    if sum(map(len, held)) >= least:
-        yield "\n\n".join(held)
-
-
-def plain_manual(text: str) -> str:
-    """The words of a page in roff."""
-    lines = []
-    for line in text.splitlines():
-        if line.startswith((".\\", "'\\", ".so", ".TH", ".ie", ".el", ".de", ".if", ".ds")):
-            continue
-        if line.startswith("."):
-            name, _, rest = line[1:].partition(" ")
-            line = f"\n{rest}" if name in ("SH", "SS", "PP", "TP", "IP", "P", "LP") else rest.replace('"', "")
-        lines.append(_ROFF.sub("", line).replace(r"\-", "-").replace(r"\(aq", "'").replace(r"\e", "\\"))
-    return "\n".join(lines)
-
-
-def plain_page(text: str) -> str:
-    """The words of a page in HTML."""
-    return re.sub(r"\n{3,}", "\n\n", html.unescape(_TAG.sub("", text)))
-
-
-def roots() -> list[Path]:
-    """Where packages are installed."""
-    found = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")]
-    return [
-        each
-        for each in (*dict.fromkeys(found), Path("/usr/share"), Path("/usr/lib"), Path("/usr/include"))
-        if each.exists()
-    ]
-
-
-def by_suffix(folders: Sequence[Path], half: Half, *suffixes: str) -> Iterator[Path]:
-    """Files of one half in a random order that stays."""
-    found = {path for folder in folders for path in folder.rglob("*") if path.name.endswith(suffixes)}
-    files = [path for path in found if half_of(path) == half and path.is_file() and not path.is_symlink()]
-    yield from sorted(files, key=lambda path: hashlib.sha256(str(path).encode()).digest())
-
-
-def few(texts: Iterator[str], most: int = 3) -> Iterator[str]:
-    """The first texts of one file, so that no file makes up a kind."""
-    for _, text in zip(range(most), texts, strict=False):
-        yield text
-
-
-def documentation(half: Half) -> Iterator[str]:
-    for path in by_suffix(roots(), half, ".rst", ".md", ".txt"):
-        if "licen" not in str(path).lower() and path.stat().st_size < 10**6:
-            yield from few(pieces(read(path)))
-
-
-def doc_strings(half: Half) -> Iterator[str]:
-    for path in by_suffix(roots()[:2], half, ".py"):
-        yield from few(iter(_DOC_STRING.findall(read(path))))
-
-
-def code(half: Half) -> Iterator[str]:
-    for suffix in (".py", ".js", ".c", ".h", ".hpp", ".sh", ".css", ".pm", ".json", ".sql", ".html", ".yaml"):
-        number = 0
-        for path in by_suffix(roots(), half, suffix):
-            if 300 < path.stat().st_size < 10**6 and number < MOST // 8:
-                for text in few(pieces(read(path)), 2):
-                    number += 1
-                    yield text
-
-
-def tables(half: Half) -> Iterator[str]:
-    for path in by_suffix(roots(), half, ".csv", ".tsv", ".csv.gz", ".tab"):
-        rows = read(path).splitlines()[:400]
-        for start in range(0, len(rows), 40):
-            yield "\n".join(rows[start : start + 40])[:MOST_CHARACTERS]
-            if start >= 80:
-                break
-    for path in by_suffix(roots(), half, ".md"):
-        yield from few(iter(found.group() for found in _TABLE.finditer(read(path))))
-    for path in by_suffix(roots(), half, ".csv"):  # the same as Markdown
-        rows = [row for _, row in zip(range(25), csv.reader(read(path).splitlines()), strict=False)]
-        yield "\n".join(f"| {' | '.join(row)} |" for row in rows)[:MOST_CHARACTERS]
-
-
-def unpacked(texts: Path, half: Half) -> Iterator[tuple[str, str]]:
-    """Kind and text of what Debian's packages hold."""
-    share, books = texts / "usr/share", texts / "usr/share/doc"
-    for path in by_suffix([share / "man"], half, ".gz"):
-        place = path.relative_to(share / "man").parts[0]
-        kind = {"de": "documentation, German", "tr": "other languages"}.get(place, "documentation, English")
-        for text in few(pieces(plain_manual(read(path))), 2):
-            yield kind, text
-    kinds = {"de": "documentation, German", "en": "documentation, English"}
-    for path in by_suffix([share], half, ".html"):
-        found = re.search(
-            r"[./-](de|en|fr|es|it|pl|pt|nl|ru|tr|vi|ja|id|cs|fi|sv|da|nb|hr|ro|ca|el|zh|ko|ar|fa)(?:-[A-Z]{2})?[./]",
-            str(path),
-        )
-        kind = kinds.get(found[1] if found else "en", "other languages")
-        for text in few(pieces(plain_page(read(path))), 2):
-            yield kind, text
-    for path in by_suffix([books], half, ".txt.gz"):
-        language = path.name.split(".")[-3]
-        for text in few(pieces(read(path)), 60):
-            yield kinds.get(language, "other languages"), text
-    yield from sayings(share / "games/fortunes", half)
-
-
-ITALIAN = [
-    "definizioni",
-    "formiche",
-    "italia",
-    "itatrek",
-    "jackfr",
-    "leggi",
-    "lercio",
-    "luke",
-    "luttazzi",
-    "norm",
-    "paolotedeschi",
-    "salvo",
-    "zuse",
-]
-
-
-def sayings(folder: Path, half: Half) -> Iterator[tuple[str, str]]:
-    """Kind and text of collections of sayings, poems and talk: each is of one half by its own hash."""
-    for path in sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not path.suffix.startswith((".dat", ".u8")) and "off" not in path.parts
-    ):
-        if path.name in ("asciiart", "art", "ascii-art", "translate-me", "vornamen", "namen", "woerterbuch"):
-            continue
-        kind = "prose"
-        if path.parent.name in ("es", "it", "pl", "ru") or path.name in ITALIAN:
-            kind = "other languages"
-        elif path.name in ("gedichte", "songs-poems"):
-            kind = "poems"
-        elif path.name in ("channel-debian.fortunes", "knghtbrd", "debian", "infodrom"):
-            kind = "chats"
-        every = [text for each in re.split(r"\n%\n", read(path)) if half_of(Path(text := each.strip("\n"))) == half]
-        size = 1 if kind in ("poems", "chats") else 5
-        for start in range(0, len(every), size):
-            text = "\n\n".join(every[start : start + size])
-            if len(text) >= (LEAST_CHARACTERS if size > 1 else LEAST_SHORT):
-                yield kind, text
-
-
-def published(data: Path, half: Half) -> Iterator[tuple[str, str]]:
-    """Kind and text of published sets."""
-    lines = (data / "wikitext2-raw" / f"wiki.{'valid' if half == 'tuning' else 'test'}.raw").read_text().splitlines()
-    for line in lines:
-        if len(line) >= LEAST_CHARACTERS:
-            yield "prose", line.strip()
-    for number, text in enumerate(re.split(r"\n\n", (data / "tiny-shakespeare" / "input.txt").read_text())):
-        if len(text) >= LEAST_SHORT and (number % 2 == 1) == (half == "tuning"):
-            yield "plays", text
-    for path in sorted((data / "hh-rlhf-harmless").glob("*.jsonl")):
-        for number, line in enumerate(path.read_text().splitlines()):
-            text = str(json.loads(line)["chosen"])
-            if len(text) >= LEAST_SHORT and (number % 2 == 1) == (half == "tuning"):
-                yield "chats", text.strip()
-
-
-def good_texts(texts: Path | None, data: Path | None, half: Half) -> dict[str, list[str]]:
-    """Good texts by kind."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for kind, some in (
-        ("documentation, packages", documentation(half)),
-        ("documentation, doc strings", doc_strings(half)),
-        ("code", code(half)),
-        ("tables", tables(half)),
-    ):
-        for _, text in zip(range(MOST), some, strict=False):
-            found[kind].append(text)
-    for some_kinds in (unpacked(texts, half) if texts else (), published(data, half) if data else ()):
-        for kind, text in some_kinds:
-            found[kind].append(text)
-    draw = random.Random(half)
-    return {kind: draw.sample(some, min(MOST, len(some))) for kind, some in sorted(found.items())}
+PLANTED = 240
+"""Garbage a kind, at the most."""
 
 
 # ---------------------------------------------------------------- garbage, tuning half
@@ -298,24 +85,9 @@ def damaged(text: str, draw: random.Random) -> str:
     return "".join("\ufffd" if letter.isalpha() and draw.random() < share else letter for letter in text)
 
 
-_CONFUSED = {
-    "l": "1",
-    "o": "0",
-    "e": "c",
-    "m": "rn",
-    "n": "ri",
-    "h": "li",
-    "a": "o",
-    "i": "!",
-    "t": "f",
-    "s": "5",
-    "u": "ii",
-    "d": "cl",
-    "b": "6",
-    "g": "9",
-    "w": "vv",
-    "r": "i",
-}
+_CONFUSED = dict(
+    pair.split(":") for pair in str.split("l:1 o:0 e:c m:rn n:ri h:li a:o i:! t:f s:5 u:ii d:cl b:6 g:9 w:vv r:i")
+)
 
 
 def misread(text: str, draw: random.Random) -> str:
@@ -325,29 +97,10 @@ def misread(text: str, draw: random.Random) -> str:
     return "".join(letter + (" " if draw.random() < 0.06 else "") for letter in read)
 
 
-_WARES = [
-    "cheap",
-    "viagra",
-    "casino",
-    "poker",
-    "loans",
-    "replica",
-    "watches",
-    "pills",
-    "discount",
-    "pharmacy",
-    "mortgage",
-    "bonus",
-    "jackpot",
-    "insurance",
-    "forex",
-    "crypto",
-    "slots",
-    "hosting",
-    "diet",
-    "weight",
-    "loss",
-]
+_WARES = str.split(
+    "cheap viagra casino poker loans replica watches pills discount pharmacy mortgage "
+    "bonus jackpot insurance forex crypto slots hosting diet weight loss"
+)
 
 
 def spam(draw: random.Random) -> str:
@@ -450,36 +203,10 @@ def other_misread(text: str, draw: random.Random) -> str:
     return "".join(found)
 
 
-_OFFERS = [
-    "rolex",
-    "gucci",
-    "nike",
-    "outlet",
-    "seo",
-    "backlinks",
-    "tickets",
-    "hotel",
-    "flug",
-    "billig",
-    "kredit",
-    "ohne",
-    "schufa",
-    "abnehmen",
-    "potenzmittel",
-    "handy",
-    "vertrag",
-    "gewinnspiel",
-    "sofort",
-    "kaufen",
-    "download",
-    "mp3",
-    "torrent",
-    "keygen",
-    "crack",
-    "serial",
-    "stream",
-    "gratis",
-]
+_OFFERS = str.split(
+    "rolex gucci nike outlet seo backlinks tickets hotel flug billig kredit ohne schufa abnehmen "
+    "potenzmittel handy vertrag gewinnspiel sofort kaufen download mp3 torrent keygen crack serial stream gratis"
+)
 
 
 def other_spam(draw: random.Random) -> str:
@@ -592,7 +319,10 @@ OF_TEXTS: dict[Half, dict[str, Sequence[Spoiler]]] = {
         "misread text": (third_misread,),
     },
 }
-HOSTS = ("documentation, English", "documentation, German", "documentation, packages", "prose")
+HOSTS = (
+    *("documentation, English", "documentation, German", "documentation, French", "documentation, Spanish"),
+    *("documentation, packages", "prose"),
+)
 
 
 def garbage(good: dict[str, list[str]], half: Half) -> dict[str, list[str]]:
@@ -630,7 +360,7 @@ def judge(texts: Sequence[str], names: Sequence[Filter], show: int) -> dict[str,
 def main() -> None:
     """Plant, filter, print."""
     parser = argparse.ArgumentParser(description="Measure what the filters take of garbage and of good texts.")
-    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--texts", type=Path, nargs="*", default=[])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--half", choices=["tuning", "held-out"], default="held-out")
     parser.add_argument("--write", type=Path, help="write the good texts, for clean_text.py")

@@ -1,7 +1,6 @@
 """What is known of clean text, and of words wherever they stand.
 
-`clean_text.json` is made by `benchmarks/data/clean_text.py`, which names its sources. Axes: W words, L languages, K
-classes of words of a language.
+`clean_text.json` is made by `benchmarks/data/clean_text.py`, which names its sources. Axes: W words, L languages.
 """
 
 from __future__ import annotations
@@ -10,23 +9,24 @@ import base64
 import functools
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmworks.lazy import NDArray, np
+from lmworks.data.quality.word_order import Classes, Order, look_of, size_of
+from lmworks.lazy import NDArray, np, pa
 
 LETTERS = 28
 """Classes of characters: none, the letters a to z, any other letter."""
-CLASSES = 8
-"""Of words that are no function words: small, capital, before a comma, at the end, capital function word, number, sign,
-any other."""
 BLOCK_CHARACTERS = 2**18
 """Of texts whose words are looked up in one go."""
 _MOST_WORDS = 2**17
 """Words that are remembered at a time: some 30 MB."""
 _LONGEST_WORD = 40
+LEAST_KNOWN = 4
+"""Letters of a word that is looked for among the frequent ones: any two or three are one."""
 _ODD_TRIPLE = -7.0
 """A triple of letters below this (log2) hardly occurs."""
 
@@ -34,28 +34,8 @@ _NUMBER = re.compile(r"[-+(]?[\d.,:/%€$£)'-]*\d[\d.,:/%€$£)'-]*(?:e[-+]?\d
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|#\w{3,}")
 _EDGES = "".join(chr(code) for code in range(33, 127) if not chr(code).isalnum() and chr(code) != "_") + "“”„‘’»«…–—•·"
 _CODE = '{}()[]=<>/_\\#$&@+%`"'
-_PROSE = "'-.,;:!?()\"_"
-"""Signs that stand in running text."""
 _MISREAD = "!|~^*;:.,0123456789"
 """What a poor scan puts between letters."""
-_QUOTES = [ord(sign) for sign in "’“”„»«"]
-
-
-@dataclass(frozen=True)
-class Order:
-    """How much more often than by chance one class of words follows another (log2), and the square of that.
-
-    Both are products of two narrow matrices [K, rank], by which means over all pairs of classes are quick.
-    """
-
-    factors: tuple[NDArray[np.float32], NDArray[np.float32]]
-    factors_of_squares: tuple[NDArray[np.float32], NDArray[np.float32]]
-
-    @functools.cached_property
-    def table(self) -> NDArray[np.float32]:
-        """[K, K]."""
-        left, right = self.factors
-        return left @ right.T
 
 
 @dataclass(frozen=True)
@@ -64,10 +44,12 @@ class CleanText:
 
     triples: NDArray[np.float32]
     """[28 * 28 * 28]: log2 of the probability of a letter after two others, over the languages of the world."""
-    functions: Mapping[str, Mapping[str, int]]
-    """By language its most frequent words, each with its class."""
+    functions: Mapping[str, Sequence[str]]
+    """By language its most frequent words."""
     order: Mapping[str, Order]
-    """By language."""
+    """By language; "" is that of looks alone, in any language."""
+    words: frozenset[str]
+    """Other frequent words of at least `LEAST_KNOWN` letters of the languages with an order."""
     misread: Mapping[str, list[float]]
     """Weights of the misread score, with mean and scale of each feature."""
 
@@ -81,20 +63,18 @@ def clean_text() -> CleanText:
 def parse(stored: Mapping[str, Any]) -> CleanText:
     """A model from its JSON."""
 
-    def numbers(field: str, steps: int = stored["steps"]) -> NDArray[np.float32]:
-        found = np.frombuffer(base64.b64decode(field), np.int8) / np.float32(steps)
+    def numbers(field: str, steps: int) -> NDArray[np.float32]:
+        found = np.frombuffer(zlib.decompress(base64.b64decode(field)), np.int8) / np.float32(steps)
         return found.astype(np.float32)
 
-    def pair(fields: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        left, right = (numbers(field).reshape(-1, stored["rank"]) for field in fields)
-        return left, right
-
-    functions = {
-        language: {word: CLASSES + place for place, word in enumerate(words.split())}
-        for language, words in stored["functions"].items()
-    }
-    order = {language: Order(pair(fields[:2]), pair(fields[2:])) for language, fields in stored["order"].items()}
-    return CleanText(numbers(stored["triples"], stored["steps_of_triples"]), functions, order, stored["misread"])
+    order = {}
+    for language, fields in stored["order"].items():
+        functions, endings = fields["functions"].split(), fields["endings"].split()
+        size = size_of(len(functions), len(endings))
+        order[language] = Order(functions, endings, numbers(fields["table"], stored["steps"]).reshape(size, size))
+    functions = {language: words.split() for language, words in stored["functions"].items()}
+    words = frozenset(zlib.decompress(base64.b64decode(stored["words"])).decode().split())
+    return CleanText(numbers(stored["triples"], stored["steps_of_triples"]), functions, order, words, stored["misread"])
 
 
 def characters(text: str) -> NDArray[np.uint32]:
@@ -127,14 +107,14 @@ def core_of(word: str) -> str:
 @functools.cache
 def _signs() -> dict[str, NDArray[np.bool_]]:
     """Sets of characters below 128 by their code; what stands beyond is given as 127."""
-    found = {name: np.zeros(128, bool) for name in ("code", "prose", "misread", "digit")}
-    for name, signs in zip(found, (_CODE, _PROSE, _MISREAD, "0123456789"), strict=True):
+    found = {name: np.zeros(128, bool) for name in ("code", "misread", "digit")}
+    for name, signs in zip(found, (_CODE, _MISREAD, "0123456789"), strict=True):
         found[name][[ord(sign) for sign in signs]] = True
     return found
 
 
 class Looks:
-    """What words are made of: `kinds`, and by name their numbers of signs."""
+    """What words are made of: numbers of signs, and of letters in a row."""
 
     def __init__(self, words: Sequence[str], triples: NDArray[np.float32]) -> None:
         small = [word.lower() for word in words]
@@ -156,20 +136,7 @@ class Looks:
         inside = signs["misread"][:-1] & letters[1:] & (before[:-1] > 0)
         self.is_mixed = self._sums(np.append(inside, False)) > 0
         digits = self._sums(signs["digit"])
-        other = ~(letters | signs["digit"] | signs["prose"] | np.isin(points, _QUOTES)) & (points > 0)
-        is_letters = self.letters == self._sizes
-        is_capital = np.array([word[0].isupper() for word in words], bool)
         last = ascii_points[self._starts + self._sizes - 1]
-        rules = (
-            (is_letters & ~is_capital, 0),
-            (is_letters, 1),
-            (digits > 0, 5),
-            (self._sums(other) > 0, 6),
-            (np.isin(last, [ord(sign) for sign in ".!?"]), 3),
-            (np.isin(last, [ord(sign) for sign in ",;:"]), 2),
-            (is_capital, 1),
-        )
-        self.kinds: NDArray[np.int64] = np.select([rule for rule, _ in rules], [kind for _, kind in rules], 7)
         self.is_end = np.isin(last, [ord(sign) for sign in ".!?{}();"])
         self.has_digit = digits > 0
 
@@ -193,6 +160,8 @@ COLUMNS = (
     "number",
     "address",
     "end",
+    "asked",
+    "known",
 )
 PLACE = {name: place for place, name in enumerate(COLUMNS)}
 
@@ -204,8 +173,10 @@ class Lexicon:
         self._known = known
         self.languages = list(known.functions)
         ordered = list(known.order)
-        self.order_of = np.array([ordered.index(each) if each in ordered else 0 for each in self.languages])
-        """By language the column of `kind` [L]: the first where its order is not known."""
+        self.order_of = np.array([ordered.index(each if each in ordered else "") for each in self.languages])
+        """By language the column of `kind` [L]."""
+        self.is_ordered = np.array([each in ordered for each in self.languages])
+        self._classes = Classes(list(known.order.values()))
         self._languages: dict[str, list[int]] = {}
         for place, words in enumerate(known.functions.values()):
             for word in words:
@@ -222,7 +193,9 @@ class Lexicon:
         """By word the number of its core."""
         self.function: NDArray[np.bool_] = np.zeros((size, len(self._known.functions)), bool)
         """By word whether its core is a function word of a language [L]."""
-        self.kind: NDArray[np.int64] = np.zeros((size, len(self._known.order)), np.int16)
+        self.look: NDArray[np.int16] = np.zeros(size, np.int16)
+        """By word the class of its looks."""
+        self.kind: NDArray[np.int16] = np.zeros((size, len(self._known.order)), np.int16)
         """By word its class in each language with an order."""
 
     nothing = 0
@@ -232,17 +205,16 @@ class Lexicon:
         """The row of each word [W]."""
         if len(self._rows) > _MOST_WORDS:
             self._clear()
-        get = self._rows.get
-        found = np.array([get(word, -1) for word in words], np.int64)
-        missing = np.flatnonzero(found < 0).tolist()
-        if missing:
-            self._add(list(dict.fromkeys(words[place][:_LONGEST_WORD] for place in missing)))
-            found[missing] = [get(words[place][:_LONGEST_WORD], 0) for place in missing]
+        encoded = pa.array(words, pa.string()).dictionary_encode()
+        different = [word[:_LONGEST_WORD] for word in encoded.dictionary.to_pylist()]
+        self._add([word for word in different if word not in self._rows])
+        rows = np.array([self._rows.get(word, 0) for word in different], np.int64)
+        found: NDArray[np.int64] = rows[encoded.indices.to_numpy()]
         return found
 
     def _add(self, words: Sequence[str]) -> None:
         first = len(self._rows)
-        words = [word for word in words if word not in self._rows][: len(self.facts) - first]
+        words = list(dict.fromkeys(words))[: len(self.facts) - first]
         if not words:
             return
         self._rows |= {word: first + place for place, word in enumerate(words)}
@@ -253,17 +225,13 @@ class Lexicon:
         for row, core in enumerate(cores, first):
             if languages := self._languages.get(core):
                 self.function[row, languages] = True
-        self.kind[first:last] = looks.kinds[:, None]
-        for row, word in enumerate(words, first):
-            if (small := word.lower()) in self._languages:
-                for place, language in enumerate(self._known.order):
-                    functions = self._known.functions[language]
-                    if small in functions:
-                        self.kind[row, place] = functions.get(word, 4)
+        self.look[first:last] = [look_of(word) for word in words]
+        self.kind[first:last] = self._classes.of(words, self.look[first:last])
 
     def _describe(self, words: Sequence[str], cores: Sequence[str], looks: Looks) -> NDArray[np.float64]:
         """Every one of `COLUMNS` of each word."""
         numeric = looks.has_digit.tolist()
+        is_asked = [len(core) >= LEAST_KNOWN and core.isalpha() for core in cores]
         columns = (
             looks.triples,
             looks.likely,
@@ -277,6 +245,8 @@ class Lexicon:
             [has and _NUMBER.fullmatch(word) is not None for has, word in zip(numeric, words, strict=True)],
             [word[0] in "hw#" and _ADDRESS.match(word) is not None for word in words],
             looks.is_end,
+            is_asked,
+            [core in self._known.words for core in cores],
         )
         return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 

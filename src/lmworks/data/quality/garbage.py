@@ -1,8 +1,8 @@
 """Garbage: random letters, text that was damaged or misread, words in no order, numbers alone, lists of key words.
 
-Each rule abstains where it does not know: letters are judged in Latin script, order in the languages of which an order
-is known, all of them in texts long enough to tell. Code and tables have an order of their own, which no shuffled text
-has. Texts are measured many at a time; N texts.
+Each rule abstains where it does not know: letters and order are judged in Latin script alone, and where the words of a
+text are enough to tell. Code and tables have an order of their own, which no shuffled text has. Texts are measured many
+at a time; N texts.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lmworks.data.quality.clean_text import BLOCK_CHARACTERS, clean_text, lexicon
-from lmworks.data.quality.measured_words import LEAST_FUNCTION_WORDS, LEAST_ORDERED_WORDS, Measured
+from lmworks.data.quality.measured_words import Measured
 from lmworks.lazy import NDArray, np
 
 _MOST_CHARACTERS = 1_000_000
 """What lies beyond is not looked at."""
-_STRETCH_WORDS = 200
+_STRETCH = 1_600
+"""Characters that are looked at of a long text at its beginning, its middle and its end."""
 _DAMAGED_SHARE = 0.004
 _LEAST_DAMAGED = 3
 _MOJIBAKE = re.compile(
@@ -25,20 +26,22 @@ _MOJIBAKE = re.compile(
     "|[├┬Γ][ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓]"
 )
 """UTF-8 read as Windows-1252 or as code page 437."""
+_OTHER_SCRIPTS = re.compile("[\u0370-\u1dff\u1f00-\u1fff\u2e80-\ud7ff\uf900-\ufaff\uff66-\uffdc]")
+_MOST_OF_OTHERS = 0.05
 _DECIMALS = 3
 """Of scores: the last bits of a float depend on the processor."""
 _DIGITS = re.compile(r"\d+")
 _FIELDS = re.compile(r"[,;\t|]")
 _ALIKE_LINES, _LEAST_ROWS = 0.8, 3
 
-_LEAST_WORDS, _LEAST_READ_WORDS = 20, 40
+_LEAST_WORDS, _LEAST_LISTED_WORDS, _LEAST_READ_WORDS = 20, 30, 40
 """A name or two make up much of a shorter text."""
 _LETTERS_OF_NUMBERS = 0.12
 """Share of letters below which a text is of numbers."""
-_MANY_WORDS = 150
-_FEW_FUNCTION_WORDS = 0.25
 _MOST_CODE = 0.12
-"""Share of signs of code above which a text is not looked at: code is not told from garbage here."""
+"""Share of signs of code above which letters are not looked at: code is not told from garbage by them."""
+_MOST_CODE_IN_ORDER = 0.25
+"""Share above which words are not looked at."""
 _CODE = b'{}()[]=<>/_\\#$&@+%`"'
 _SPACE = b" \t\r\n"
 
@@ -52,18 +55,19 @@ SCORES = (
     "functions",
     "words",
     "order",
+    "order_told",
     "own_order",
-    "phrases",
     "keywords",
     "addresses",
 )
 """What is measured of a text. Shares: `damaged` of its characters that were lost or read in a wrong encoding;
-`numbers`, `functions` and `addresses` of its words that are numbers, function words of one language, addresses or
-tags; `code` of its characters that are signs of code; `keywords` of its words that repeat others in a list without a
-sentence. `letters` is the mean log2 of the probability of its letters, each after two others; `misread` the log-odds
-that it was scanned badly; `words` how many words are looked at. `order` is by how many standard deviations the order
-of words is better than by chance, `own_order` by how many it differs from chance in any way, `phrases` how often as by
-chance two words stand together again. NaN where a text is too short, code, a table, in no script or language known."""
+`numbers`, `functions` and `addresses` of its words that are numbers, function words of one language, addresses or tags;
+`code` of its characters that are signs of code; `keywords`, of a list without a sentence, of its words that repeat
+others. `letters` is the mean log2 of the probability of its letters, each after two others; `misread` the log-odds that
+it was scanned badly; `words` how many words are looked at. `order` is by how many standard deviations the order of
+words is better than that of the same words in any order, `order_told` how well that can be told of these words,
+`own_order` by how many it differs from chance in any way. NaN where a text is too short, code, a table, in no script or
+language known."""
 
 
 def score(texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -72,50 +76,72 @@ def score(texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     ends = np.cumsum([min(len(text), _MOST_CHARACTERS) for text in texts])
     for some in np.split(np.arange(len(texts)), np.flatnonzero(np.diff(ends // BLOCK_CHARACTERS)) + 1):
         block = [texts[place][:_MOST_CHARACTERS] for place in some.tolist()]
-        words = [stretches(text.split()) if signs_of_code(text) < _MOST_CODE else [] for text in block]
+        signs = np.array([1.0 if is_of_other_script(text) else signs_of_code(text) for text in block])
+        words = [
+            stretches(text) if share < _MOST_CODE_IN_ORDER else [] for text, share in zip(block, signs, strict=True)
+        ]
         found["damaged"][some] = [damage(text) for text in block]
-        judged = np.array([place for place, each in enumerate(words) if len(each) >= _LEAST_WORDS], np.int64)
+        judged = np.array([place for place, each in enumerate(words) if sum(map(len, each)) >= _LEAST_WORDS], np.int64)
         if len(judged):
-            for name, values in _score_block(
-                [block[each] for each in judged], [words[each] for each in judged]
-            ).items():
+            is_code = signs[judged] >= _MOST_CODE
+            measured = _score_block([block[each] for each in judged], [words[each] for each in judged], is_code)
+            for name, values in measured.items():
                 found[name][some[judged]] = values.round(_DECIMALS)
     return found
 
 
-def stretches(words: list[str]) -> list[str]:
-    """The words that a text is judged by: all, or of a long text those at its beginning, its middle and its end."""
-    if len(words) <= 3 * _STRETCH_WORDS:
-        return words
-    middle = (len(words) - _STRETCH_WORDS) // 2
-    return words[:_STRETCH_WORDS] + words[middle : middle + _STRETCH_WORDS] + words[-_STRETCH_WORDS:]
+def stretches(text: str) -> list[list[str]]:
+    """The words of each line that a text is judged by: of a long one those at its beginning, middle and end."""
+    if len(text) > 3 * _STRETCH:
+        middle = (len(text) - _STRETCH) // 2
+        first, middle_one, last = text[:_STRETCH], text[middle : middle + _STRETCH], text[-_STRETCH:]
+        text = "\n".join((_before(first), _after(_before(middle_one)), _after(last)))
+    return [words for line in text.split("\n") if (words := line.split())]
 
 
-def _score_block(texts: Sequence[str], words: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+def _before(cut: str) -> str:
+    """Without the word that may have been halved at its end."""
+    return cut.rpartition(" ")[0] or cut
+
+
+def _after(cut: str) -> str:
+    return cut.partition(" ")[2] or cut
+
+
+def _score_block(
+    texts: Sequence[str], words: Sequence[Sequence[Sequence[str]]], is_code: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
     measured = Measured(words, lexicon())
     numbers = np.full(len(texts), np.nan)
-    for place in np.flatnonzero(measured.letters < _LETTERS_OF_NUMBERS).tolist():
+    for place in np.flatnonzero(~is_code & (measured.letters < _LETTERS_OF_NUMBERS)).tolist():
         if not is_table(texts[place]):
             numbers[place] = measured.share("number")[place]
-    is_text, is_long = measured.letters >= _LETTERS_OF_NUMBERS, measured.sizes >= LEAST_ORDERED_WORDS
 
     def where(known: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(known & is_text, values, np.nan)
+        return np.where(known, values, np.nan)
 
-    features, is_latin = measured.features(), measured.is_latin()
+    features, is_latin, is_text = measured.features(), measured.is_latin(), ~is_code
+    is_list = is_text & (measured.sizes >= _LEAST_LISTED_WORDS) & measured.is_list()
+    is_read = is_latin & (measured.sizes >= _LEAST_READ_WORDS) & ~measured.is_foreign()
+    order, told, own_order = (where(is_latin, values) for values in measured.order())
     return {
         "numbers": numbers,
-        "letters": where(is_latin, features[:, 0]),
+        "letters": where(is_latin & is_text, features[:, 0]),
         "code": measured.code,
-        "misread": where(is_latin & (measured.sizes >= _LEAST_READ_WORDS), log_odds(features)),
+        "misread": where(is_read, log_odds(features)),
         "functions": measured.functions,
         "words": measured.sizes.astype(np.float64),
-        "order": where(is_long, measured.order()),
-        "own_order": where(is_long, measured.own_order()),
-        "phrases": where(is_long, measured.phrases()),
-        "keywords": where(is_long, measured.keywords()),
-        "addresses": where(measured.sizes >= LEAST_ORDERED_WORDS // 2, measured.share("address")),
+        "order": order,
+        "order_told": told,
+        "own_order": own_order,
+        "keywords": where(is_list, measured.keywords()),
+        "addresses": where(is_text & (measured.sizes >= _LEAST_LISTED_WORDS), measured.share("address")),
     }
+
+
+def is_of_other_script(text: str) -> bool:
+    """Whether a good part of it is in a script without capitals or spaces, or in one of which no letters are known."""
+    return not text.isascii() and len(_OTHER_SCRIPTS.findall(text)) > _MOST_OF_OTHERS * len(text)
 
 
 def signs_of_code(text: str) -> float:
@@ -161,24 +187,24 @@ def log_odds(features: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-_MOST_NUMBERS, _MOST_MISREAD, _MOST_KEYWORDS, _MOST_ADDRESSES = 0.8, 3.0, 0.5, 0.3
+_MOST_NUMBERS, _MOST_MISREAD, _MOST_KEYWORDS, _MOST_ADDRESSES, _MOST_ADDRESSES_OF_LISTS = 0.8, 3.0, 0.65, 0.3, 0.15
 _LEAST_LETTERS = -5.1
-_LEAST_ORDER, _LEAST_ORDER_SHORT, _LEAST_ORDER_OF_FEW, _LEAST_PHRASES = 3.5, 2.0, 2.5, 1.9
-_LEAST_OWN_ORDER, _LEAST_OWN_ORDER_OF_FEW, _SURE_ORDER = 6.0, 1.5, 5.0
-"""Shuffled texts lie about 0 with a standard deviation of 1, and at 1 time as often as by chance."""
+_LEAST_TOLD, _LEAST_ORDER, _LEAST_SHARE, _LEAST_OWN_ORDER = 4.5, 3.0, 0.35, 0.5
+"""The order of shuffled texts lies about 0 with a standard deviation of 1."""
+_LEAST_TOLD_OF_CODE = 6.0
+_CHANCE, _OWN_SHARE = -1.8, 0.7
+"""About where their own order lies."""
 
 
 def garbage(scores: Mapping[str, NDArray[np.float32]]) -> list[str | None]:
     """Why each text with such scores is garbage."""
-    few = scores["functions"] < _FEW_FUNCTION_WORDS
-    least = np.where(scores["words"] >= _MANY_WORDS, _LEAST_ORDER, _LEAST_ORDER_SHORT)
-    again, order = scores["phrases"], scores["order"]
-    # A comparison with NaN is false: what is not known takes no text. Few function words say little of an order.
-    of_few = (scores["functions"] >= LEAST_FUNCTION_WORDS) & (np.abs(order) < _LEAST_ORDER_OF_FEW)
-    tells = np.where(few, of_few, order < least)
-    tells = np.where(np.isnan(again), tells, (again < _LEAST_PHRASES) & ~(order >= _SURE_ORDER))
-    strict = few & np.isnan(again)
-    at_random = tells & (scores["own_order"] < np.where(strict, _LEAST_OWN_ORDER_OF_FEW, _LEAST_OWN_ORDER))
+    # A comparison with NaN is false: what is not known takes no text.
+    order, told = scores["order"], scores["order_told"]
+    own = scores["own_order"] - _CHANCE
+    at_random = order + _OWN_SHARE * own < np.minimum(_LEAST_ORDER, _LEAST_SHARE * told)
+    at_random &= told >= np.where(scores["code"] < _MOST_CODE, _LEAST_TOLD, _LEAST_TOLD_OF_CODE)
+    at_random &= scores["own_order"] < _LEAST_OWN_ORDER
+    is_shop = ~np.isnan(scores["keywords"]) & (scores["addresses"] >= _MOST_ADDRESSES_OF_LISTS)
     broken = {
         "damaged characters": scores["damaged"] >= _DAMAGED_SHARE,
         "numbers": scores["numbers"] >= _MOST_NUMBERS,
@@ -186,9 +212,9 @@ def garbage(scores: Mapping[str, NDArray[np.float32]]) -> list[str | None]:
         "letters of no word": scores["letters"] < _LEAST_LETTERS,
         "misread": scores["misread"] >= _MOST_MISREAD,
         "words in no order": at_random,
-        "key words": scores["keywords"] >= _MOST_KEYWORDS,
+        "key words": (scores["keywords"] >= _MOST_KEYWORDS) | is_shop,
     }
-    found: list[str | None] = [None] * len(again)
+    found: list[str | None] = [None] * len(order)
     for rule, texts in reversed(broken.items()):
         for text in np.flatnonzero(texts).tolist():
             found[text] = f"garbage: {rule}"
