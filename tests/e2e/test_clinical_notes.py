@@ -53,7 +53,8 @@ def test_no_name_number_or_address_of_a_patient_reaches_the_corpus(
     project: tuple[Path, list[dict[str, str]]],
 ) -> None:
     folder, notes = project
-    lmworks(folder, "build", "clinical-notes.yaml", "--until", "corpus")
+    said = lmworks(folder, "build", "clinical-notes.yaml", "--until", "corpus").stderr
+    assert "private: `needs.privacy` is confidential, and names of persons, places" in " ".join(said.split())
     private = Documents(Path(lmworks(folder, "show", "private", "--path").stdout.strip()), "")
     documents = list(private.iterate())
     assert len(documents) == 100
