@@ -1,0 +1,185 @@
+"""What the pieces of sources hold: documents that may be read, and what is set aside, left out or refused."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+
+from lmworks.data.erasure.readings import said_by
+from lmworks.data.erasure.values import Erased, Line
+from lmworks.data.identity import document_id
+from lmworks.data.licences.gate import LicenceGate
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT
+from lmworks.data.records import Document
+from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
+from lmworks.data.steps import Parts, Tally
+from lmworks.errors import LmworksError
+
+QUARANTINED = "quarantined: "
+"""How the reasons begin of what could not be read."""
+HOLDS_ERASED = "erased: holds an erased value"
+PieceUnit = Sequence[tuple[int, Piece]]
+"""Pieces with their source's number: what makes one shard."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What decides of a record whether it is read, and under which id."""
+
+    sources: Sequence[SourceConfig]
+    gate: LicenceGate
+    key: bytes
+    """Of document ids, and of the digests of erased values."""
+    erased: frozenset[str]
+    """Ids of documents to leave out."""
+    lines: Sequence[Line]
+    """Values that no document may hold."""
+
+    def values(self) -> Erased:
+        return Erased(self.key, self.lines)
+
+
+def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = None) -> tuple[Parts, Tally]:
+    """The documents of a unit. `taken` says of ids that are known to repeat whether a record has that id already."""
+    tally, documents, taken = Tally(), [], taken or {}
+    facts: dict[str, list[str]] = {"erased": [], "left_out": []}
+    values = reader.values()
+    for number, piece in unit:
+        source = reader.sources[number]
+        for record in _read_piece(source, piece, tally):
+            identity = _id(reader.key, source.label, record)
+            if identity in reader.erased:
+                tally.counts["erased"] += 1
+                facts["erased"].append(identity)
+            elif (isinstance(record, Record | Document)) and _passes(
+                reader.gate, source, record, identity, taken, values, tally
+            ):
+                documents.append(record if isinstance(record, Document) else _document(identity, source.label, record))
+                tally.counts["bytes"] += len(record.text.encode())
+                tally.counts.update(f"no value in `{name}`" for name in getattr(record, "empty", ()))
+            else:
+                facts["left_out"].append(identity)
+                if isinstance(record, Unreadable):
+                    _quarantine(tally, source.label, record, identity, values)
+                elif isinstance(record, Skipped):
+                    tally.lose(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
+    if values:
+        documents = _without_values(values, documents, tally, facts["left_out"])
+        tally.facts["searched"] = [line.digest for line in reader.lines]
+    tally.counts["documents"] += len(documents)
+    tally.facts |= facts
+    return {"": documents}, tally
+
+
+def _without_values(values: Erased, documents: list[Document], tally: Tally, left_out: list[str]) -> list[Document]:
+    """The documents that hold nothing that was erased; the ids of the others are added to `left_out`."""
+    kept = []
+    for document, found in zip(documents, values.in_documents(documents), strict=True):
+        if not found:
+            kept.append(document)
+            continue
+        left_out.append(document.id)
+        tally.counts["bytes"] -= len(document.text.encode())
+        _leave_out(tally, found, document.source, **_place(document))
+    return kept
+
+
+def _leave_out(tally: Tally, found: Set[str], label: str, **place: str) -> None:
+    tally.lose(HOLDS_ERASED, source=label, **place)
+    tally.facts["by_value"] = sorted({*tally.facts.get("by_value", ()), *found})
+
+
+def _passes(
+    gate: LicenceGate,
+    source: SourceConfig,
+    record: Record | Document,
+    identity: str,
+    taken: dict[str, bool],
+    values: Erased,
+    tally: Tally,
+) -> bool:
+    """Whether a record may be read under its licence and is the first of its id; else why not is counted."""
+    if refusal := gate.refusal(record.licence):
+        tally.lose(refusal, source=source.label, **_place(record))
+    elif taken.get(identity) and isinstance(record, Record) and record.span:
+        reason = f"a key that an earlier record has: {record.key!r}; name a field that is unique in `key_field`"
+        bad = record.span.unreadable(record.path, record.key, reason)
+        _quarantine(tally, source.label, bad, identity, values)
+    elif taken.get(identity):
+        tally.lose("skipped: the same document again", source=source.label, **_place(record))
+    else:
+        if identity in taken:
+            taken[identity] = True
+        return True
+    return False
+
+
+def _id(key: bytes, label: str, found: Found | Document) -> str:
+    return found.id if isinstance(found, Document) else document_id(key, label, found.path, found.key)
+
+
+def _place(record: Record | Document) -> dict[str, str]:
+    if isinstance(record, Document):
+        return {"path": str(record.meta.get("path", "")), "record": record.id}
+    return {"path": record.path, "record": record.key}
+
+
+def _read_piece(source: SourceConfig, piece: Piece, tally: Tally) -> Iterator[Found | Document]:
+    try:
+        for found in source.read(piece):
+            if isinstance(found, Record) and not is_text(found.text):
+                yield Unreadable(found.path, found.key, 0, "half of a surrogate pair in the text", b"")
+            else:
+                yield found
+    except FileNotFoundError as error:
+        # It was there when its digest was taken. To quarantine it would make the output depend on the machine.
+        raise LmworksError(
+            f"Source {source.label}: {piece.name} is gone, or is not on the machine {os.uname().nodename}. Leave "
+            "sources as they are while they are read; on a cluster, every machine must see them under the same path."
+        ) from error
+    except OSError as error:
+        tally.is_lasting = False
+        yield Unreadable(piece.name, "", 0, f"unreadable: {error.strerror}", b"")
+
+
+def _document(identity: str, label: str, record: Record) -> Document:
+    return Document(
+        id=identity,
+        text=record.text,
+        source=label,
+        licence=record.licence or "",
+        created=record.created,
+        language=record.language,
+        subject=record.subject,
+        meta={**record.meta, "path": record.path, **({"format": record.format} if record.structure is None else {})},
+        fields=record.fields,
+        structure=record.structure,
+    )
+
+
+def _quarantine(tally: Tally, label: str, bad: Unreadable, identity: str, values: Erased) -> None:
+    """Set a record aside that could not be read, unless it holds what was erased."""
+    place = {"source": label, "path": bad.path, "record": bad.key, "offset": bad.offset}
+    raw = base64.b64encode(bad.raw[:RAW_BYTES_KEPT]).decode()
+    size = len(bad.raw) if bad.size is None else bad.size
+    record = {"id": identity, **place, "reason": bad.reason, "start": bad.start, "raw_bytes": size, "raw": raw}
+    if found := set[str]().union(*values.find(said_by(record))) if values else set[str]():
+        _leave_out(tally, found, label, path=bad.path, record=bad.key)
+        return
+    tally.lose(f"{QUARANTINED}{bad.reason.split(':')[0]}", **place, detail=bad.reason)
+    tally.quarantined.append(record)
+
+
+def set_aside(reader: Reader, tally: Tally, source: SourceConfig, bad: Unreadable) -> None:
+    """Set a whole file aside that was not read."""
+    _quarantine(tally, source.label, bad, _id(reader.key, source.label, bad), reader.values())
+
+
+def is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
