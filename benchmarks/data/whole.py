@@ -77,21 +77,26 @@ class Meter:
         self._cpu: dict[int, float] = {}
         self._peak = 0
         self._begin = (0.0, 0.0)
+        self._own = 0.0  # processor seconds of watching, which are none of the steps'
         threading.Thread(target=self._sample, daemon=True).start()
 
     def _sample(self) -> None:
         while True:
             self._peak = max(self._peak, watch(os.getpid(), self._cpu, proportional))
+            self._own = time.thread_time()
             time.sleep(0.2)
+
+    def _used(self) -> float:
+        return sum(self._cpu.values()) - self._own
 
     def step(self, node: str, index: int, total: int, reason: str) -> Progress:
         watch(os.getpid(), self._cpu, proportional)
-        self._name, self._peak, self._begin = node, 0, (time.perf_counter(), sum(self._cpu.values()))
+        self._name, self._peak, self._begin = node, 0, (time.perf_counter(), self._used())
         return self
 
     def finished(self, manifest: Manifest) -> None:
         self._peak = max(self._peak, watch(os.getpid(), self._cpu, proportional))
-        took, cpu = time.perf_counter() - self._begin[0], sum(self._cpu.values()) - self._begin[1]
+        took, cpu = time.perf_counter() - self._begin[0], self._used() - self._begin[1]
         self.steps[manifest.step] = {
             "seconds": round(took, 2),
             "cpu_seconds": round(cpu, 1),
