@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmworks.data.quality.clean_text import clean_text
-from lmworks.data.quality.word_order import LOOKS, WINDOW, Classes, Orders, grids, look_of, windows
+from lmworks.data.quality.word_order import LOOKS, WINDOW, Classes, Orders, grids, look_of, looks_of, windows
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Z", "Cc"]), min_size=1, max_size=12)
 
@@ -67,3 +67,8 @@ def test_the_order_of_windows_does_not_matter_and_that_of_their_words_does() -> 
     assert order_of(lines) == pytest.approx(order_of(lines[::-1]), abs=1e-4)
     assert order_of(lines) > 2
     assert order_of([" ".join(line.split()[::-1]) for line in lines]) < 0.5
+
+
+@given(st.lists(st.text(st.sampled_from("abÄßŁａ中ABZ019٣.,!?()'\"’-*@\u0301\ud800"), min_size=1, max_size=6)))
+def test_words_have_the_look_of_their_shape(words: list[str]) -> None:
+    assert looks_of(words) == [look_of(word) for word in words]

@@ -12,10 +12,11 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.quality.word_order import Classes, Order, look_of, size_of
+from lmworks.data.quality.word_order import Classes, Order, looks_of, size_of
 from lmworks.lazy import NDArray, np, pa
 
 LETTERS = 28
@@ -208,7 +209,7 @@ class Lexicon:
         encoded = pa.array(words, pa.string()).dictionary_encode()
         different = [word[:_LONGEST_WORD] for word in encoded.dictionary.to_pylist()]
         self._add([word for word in different if word not in self._rows])
-        rows = np.array([self._rows.get(word, 0) for word in different], np.int64)
+        rows = np.fromiter(map(self._rows.get, different, repeat(0)), np.int64, len(different))
         found: NDArray[np.int64] = rows[encoded.indices.to_numpy()]
         return found
 
@@ -222,31 +223,32 @@ class Lexicon:
         last = first + len(words)
         self.facts[first:last] = self._describe(words, cores, looks)
         self.core[first:last] = [self._cores.setdefault(core, len(self._cores)) for core in cores]
-        for row, core in enumerate(cores, first):
-            if languages := self._languages.get(core):
-                self.function[row, languages] = True
-        self.look[first:last] = [look_of(word) for word in words]
+        for place, core in enumerate(cores):
+            if core in self._languages:
+                self.function[first + place, self._languages[core]] = True
+        self.look[first:last] = looks_of(words)
         self.kind[first:last] = self._classes.of(words, self.look[first:last])
 
     def _describe(self, words: Sequence[str], cores: Sequence[str], looks: Looks) -> NDArray[np.float64]:
         """Every one of `COLUMNS` of each word."""
         numeric = looks.has_digit.tolist()
-        is_asked = [len(core) >= LEAST_KNOWN and core.isalpha() for core in cores]
+        plain, known = list(map(str.isalpha, cores)), self._known.words
+        is_asked = [is_plain and len(core) >= LEAST_KNOWN for core, is_plain in zip(cores, plain, strict=True)]
         columns = (
             looks.triples,
             looks.likely,
-            [len(word) for word in words],
+            list(map(len, words)),
             looks.letters,
             looks.code,
             looks.is_odd,
             looks.is_mixed,
-            [core.isalpha() for core in cores],
+            plain,
             [len(word) == 1 for word in words],
             [has and _NUMBER.fullmatch(word) is not None for has, word in zip(numeric, words, strict=True)],
             [word[0] in "hw#" and _ADDRESS.match(word) is not None for word in words],
             looks.is_end,
             is_asked,
-            [core in self._known.words for core in cores],
+            list(map(known.__contains__, cores)),
         )
         return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 

@@ -56,7 +56,7 @@ class Measured:
         different, self._first, self._times = np.unique(keys, return_index=True, return_counts=True)
         self._of = different >> 32
         early = np.arange(len(keys)) - np.repeat(self._starts, self.sizes) < _FIRST_WORDS
-        first = np.bincount(np.unique(keys[early]) >> 32, minlength=len(texts))
+        first = np.bincount(self._of[early[self._first]], minlength=len(texts))
         self.first_share = first / np.minimum(self.sizes, _FIRST_WORDS)
         """The share of different words among the first."""
 

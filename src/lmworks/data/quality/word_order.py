@@ -8,6 +8,8 @@ of a text matter. Axes: W words, M windows, n words of a window, K classes of wo
 from __future__ import annotations
 
 import functools
+import re
+import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,12 @@ _LEADS = {**dict.fromkeys("([{<", 1), **dict.fromkeys("\"'“„‘«»`”’",
 _TRAILS = {**dict.fromkeys(",", 1), **dict.fromkeys(".!?", 2), **dict.fromkeys(":;", 3), **dict.fromkeys(")]}>", 4)}
 _TRAILS |= dict.fromkeys("\"'”“’»«`", 5)
 _BULLETS = "-*•|=&/"
+_ASCII_SIGNS = "".join(sign for sign in map(chr, range(128)) if not sign.isalnum())
+_SHAPES = bytes.maketrans(
+    (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode(), b"0" * 10 + b"A" * 26 + b"a" * 26
+)
+"""By byte of UTF-8 what stands for it in the shape of a word."""
+_DIGIT, _LETTERS = re.compile("[0-9]"), re.compile("[A-Za-z]")
 _SMALL, _CAPITAL, _CAPITALS, _NUMBER, _NAME, _LETTER = range(6)
 _LOOKS_OF_ONE = 18
 _SIGNS = 6 * _LOOKS_OF_ONE
@@ -29,24 +37,48 @@ LEAST_STEM, ENDS = 5, (2, 3)
 _COARSE = 17
 
 
+def looks_of(words: Sequence[str]) -> list[int]:
+    """`look_of` each word. Most are of few shapes: which letters and digits a word has, and how many, says nothing."""
+    points = np.frombuffer("\0".join(words).encode(errors="surrogatepass").translate(_SHAPES), np.uint8)
+    again = (points[2:] == points[1:-1]) & (points[1:-1] == points[:-2]) & _is_letter_or_digit()[points[2:]]
+    shapes = points[np.append(np.ones(min(2, len(points)), bool), ~again)].tobytes().split(b"\0")
+    if len(shapes) != len(words):  # a word holds what parts them
+        return list(map(look_of, words))
+    return list(map(_look_of_shape, shapes))
+
+
+@functools.lru_cache(maxsize=2**16)
+def _look_of_shape(shape: bytes) -> int:
+    return look_of(shape.decode(errors="surrogatepass"))
+
+
+@functools.cache
+def _is_letter_or_digit() -> NDArray[np.bool_]:
+    """By byte of a shape."""
+    found = np.zeros(256, bool)
+    found[list(b"aA0")] = True
+    return found
+
+
 def look_of(word: str) -> int:
     """The class of a word by its looks alone, of `LOOKS`."""
     if word.isalpha():
         return _kind_of(word) * _LOOKS_OF_ONE
-    first = next((place for place, sign in enumerate(word) if sign.isalnum()), -1)
-    if first < 0:
+    # Quick where nothing stands beyond ASCII, as in most words.
+    signs = _ASCII_SIGNS if word.isascii() else "".join({sign for sign in word if not sign.isalnum()})
+    rest = word.lstrip(signs)
+    if not rest:
         sign = word[0]
         return _SIGNS + (
             _BULLETS.index(sign) if sign in _BULLETS else 7 if sign in _LEADS else 8 + (sign not in _TRAILS)
         )
-    last = len(word)
-    while not word[last - 1].isalnum():
-        last -= 1
-    tail = word[last:]
+    core = rest.rstrip(signs)
+    tail = rest[len(core) :]
     trail = _TRAILS.get(tail[-1], 0) if tail else 0
-    if trail >= 4 and any(sign in ".!?" for sign in tail):
+    if trail >= 4 and ("." in tail or "!" in tail or "?" in tail):
         trail = 2
-    return _kind_of(word[first:last]) * _LOOKS_OF_ONE + (_LEADS.get(word[0], 0) if first else 0) * 6 + trail
+    lead = _LEADS.get(word[0], 0) if len(rest) < len(word) else 0
+    return _kind_of(core) * _LOOKS_OF_ONE + lead * 6 + trail
 
 
 def _kind_of(core: str) -> int:
@@ -58,9 +90,13 @@ def _kind_of(core: str) -> int:
         if core.isupper():
             return _CAPITALS
         return _CAPITAL if core.istitle() else _NAME if core.lower() != core else _SMALL
-    if any(map(str.isdigit, core)):
+    if core.isascii():
+        has_digit, has_letter = _DIGIT.search(core), _LETTERS.search(core)
+        if has_digit:
+            return _NAME if has_letter else _NUMBER
+    elif any(map(str.isdigit, core)):
         return _NAME if any(map(str.isalpha, core)) else _NUMBER
-    return (_SMALL if core[0].islower() else _CAPITAL) if set(core) & set("-'’") else _NAME
+    return (_SMALL if core[0].islower() else _CAPITAL) if "-" in core or "'" in core or "’" in core else _NAME
 
 
 @functools.cache
@@ -107,8 +143,10 @@ class Classes:
             classes = self._of_ends[[self._ends.get(words[place][-size:], 0) for place in plain]]
             found[plain] = np.where(classes > 0, classes, found[plain])
         for place, word in enumerate(words):
-            known = self._functions.get(word) or self._functions.get(word.lower())
-            if known and (word.islower() or looks[place] == _CAPITAL * _LOOKS_OF_ONE):
+            if word not in self._functions and word.lower() not in self._functions:
+                continue
+            known = self._functions.get(word) or self._functions[word.lower()]
+            if word.islower() or looks[place] == _CAPITAL * _LOOKS_OF_ONE:
                 for language, kind in known.items():
                     found[place, language] = kind if word.islower() else LOOKS
         return found
