@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,23 @@ def test_forms_that_are_not_read_are_named_with_what_to_do(tmp_path: Path, inges
     (tmp_path / "office" / "a.xlsx").write_bytes(b"x")
     with pytest.raises(LmworksError, match=r"found \.xlsx \(1\)\. \.xlsx is not read: save each sheet as CSV"):
         Files(kind="files", path="office", folder=tmp_path).paths()
+
+
+def test_readers_of_one_archive_do_not_read_through_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("a.txt", "one")
+        packed.writestr("b.txt", "other")
+    opened, real = [], zipfile.ZipFile.open
+
+    def interrupted(archive: zipfile.ZipFile, name: str, *rest: Any) -> Any:
+        """Another reader comes and goes before this one opens its file, as a second thread may."""
+        opened.append(name)
+        if len(opened) == 1:
+            with path.open("rb") as stream:
+                assert archives.open_member(str(path), stream, 0, "b.txt").read() == b"other"
+        return real(archive, name, *rest)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
+    with path.open("rb") as stream:
+        assert archives.open_member(str(path), stream, 0, "a.txt").read() == b"one"

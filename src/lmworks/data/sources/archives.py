@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import stat
@@ -96,21 +97,23 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
-_last: dict[tuple[int, ...], zipfile.ZipFile] = {}
+_last: tuple[tuple[int, ...], zipfile.ZipFile] | None = None
 
 
 def _zip(stream: IO[bytes]) -> zipfile.ZipFile:
-    """A zip archive, whose directory is read once for all members as long as the file on disk stays as it is."""
+    """A zip archive of this reader's own, whose directory is read once for all as long as the file stays as it is."""
+    global _last
     try:
         facts = os.fstat(stream.fileno())
     except (OSError, AttributeError):  # no file of this machine
         return zipfile.ZipFile(stream)
     known = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    if known not in _last:
-        _last.clear()
-        _last[known] = zipfile.ZipFile(stream)
-    _last[known].fp = stream
-    return _last[known]
+    last = _last  # which another thread may change
+    if last is None or last[0] != known:
+        last = _last = known, zipfile.ZipFile(stream)
+    found = copy.copy(last[1])
+    found.fp = stream
+    return found
 
 
 class _Header(tarfile.TarInfo):
