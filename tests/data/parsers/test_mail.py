@@ -48,6 +48,32 @@ def test_html_is_taken_where_there_is_no_plain_text(tmp_path: Path) -> None:
     assert (record.text, record.format) == ("<h1>A &lt; B</h1>\n<p>Only a page</p>\n", "html")
 
 
+def test_a_page_with_a_plain_footer_keeps_both_and_alternatives_give_one(tmp_path: Path) -> None:
+    made = message()
+    made.add_alternative("<p>Hallo <b>Welt</b></p>", subtype="html")
+    made.make_mixed()
+    footer = EmailMessage()
+    footer.set_content("To leave the list, write to list@example.org\n")
+    made.attach(footer)
+    (record,) = good(read(tmp_path, {"a.eml": made.as_bytes()}))
+    assert record.format == "text"
+    assert record.text.endswith("schöne Grüße.\n\n\nTo leave the list, write to list@example.org\n")
+
+    page = EmailMessage()
+    page.set_content("<p>The whole news</p>", subtype="html")
+    page.make_mixed()
+    page.attach(footer)
+    (record,) = good(read(tmp_path, {"a.eml": page.as_bytes()}))
+    assert record.format == "html"
+    assert record.text.index("<p>The whole news</p>") < record.text.index("To leave the list")
+
+    blank = EmailMessage()
+    blank.set_content(" \n")
+    blank.add_alternative("<p>Only here</p>", subtype="html")
+    (record,) = good(read(tmp_path, {"a.eml": blank.as_bytes()}))
+    assert (record.text, record.format) == ("<p>Only here</p>\n", "html")
+
+
 @pytest.mark.parametrize(
     ("charset", "body", "wanted"),
     [

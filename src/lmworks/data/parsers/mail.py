@@ -24,15 +24,14 @@ _CONTENT_TYPE = re.compile(rb"^content-type:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORE
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """One record. HTML is taken only if no part is plain text; other headers are kept where `keep` names them."""
+    """One record. Of alternatives plain text is taken before HTML; other headers are kept where `keep` names them."""
     if fault := _too_much(span.raw):
         yield span.unreadable(piece.name, "", fault)
         return
     try:
         message = email.message_from_bytes(span.raw)
         parts, attachments = _parts(message)
-        plain = [_text(part) for part in parts if part.get_content_type() == "text/plain"]
-        pages = [] if any(map(str.strip, plain)) else [_text(part) for part in parts if _is_page(part)]
+        texts = [(_text(part), _is_page(part)) for part in parts]
         subject = _header(message, "Subject")
     except UnicodeDecodeError:
         raise
@@ -42,11 +41,12 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     meta = {name: _header(message, name) for name in reading.keep if name in message}
     for number in range(1, attachments + 1):
         yield Skipped(piece.name, f"attachment {number}", "an attachment of a message")
-    if pages:
+    if any(is_page for _, is_page in texts):
         title = f"<h1>{html.escape(subject)}</h1>\n" if subject else ""
+        pages = [text if is_page else f"<pre>{html.escape(text)}</pre>\n" for text, is_page in texts if text.strip()]
         text, form = page_text(title + "\n".join(pages), reading)
     else:
-        text, form = "\n\n".join(text for text in (subject, *plain) if text.strip()), "text"
+        text, form = "\n\n".join(text for text in (subject, *(each for each, _ in texts)) if text.strip()), "text"
     yield Record(piece.name, "", text, form, reading.licence, meta, _date(message))
 
 
@@ -58,19 +58,23 @@ def _too_much(raw: bytes) -> str:
     return f"a header longer than is read: {longest:,} bytes" if longest > HEADER_BYTES else ""
 
 
-def _parts(message: Message) -> tuple[list[Message], int]:
+def _parts(part: Message) -> tuple[list[Message], int]:
     """The parts that hold the message's own text, in order, and how many there are beside them."""
-    texts, others, waiting = [], 0, [message]
-    while waiting:
-        part = waiting.pop()
-        is_attached = part.get_content_disposition() == "attachment" or part.get_filename() is not None
-        if part.is_multipart() and part.get_content_maintype() == "multipart" and not is_attached:
-            waiting.extend(reversed(part.get_payload()))  # type: ignore[arg-type]
-        elif is_attached or not (part.get_content_type() == "text/plain" or _is_page(part)):
-            others += 1
-        else:
-            texts.append(part)
-    return texts, others
+    is_attached = part.get_content_disposition() == "attachment" or part.get_filename() is not None
+    if part.is_multipart() and part.get_content_maintype() == "multipart" and not is_attached:
+        inner = [_parts(each) for each in part.get_payload()]  # type: ignore[arg-type]
+        texts = [found for found, _ in inner if found]
+        if part.get_content_type() == "multipart/alternative" and texts:
+            # The last is the richest (RFC 2046, 5.1.4); plain text needs no markup taken out of it.
+            texts = [next((found for found in texts if _is_plain(found)), texts[-1])]
+        return [each for found in texts for each in found], sum(others for _, others in inner)
+    if is_attached or not (part.get_content_type() == "text/plain" or _is_page(part)):
+        return [], 1
+    return [part], 0
+
+
+def _is_plain(parts: list[Message]) -> bool:
+    return not any(map(_is_page, parts)) and any(_text(part).strip() for part in parts)
 
 
 def _is_page(part: Message) -> bool:
