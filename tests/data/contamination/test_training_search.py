@@ -204,15 +204,21 @@ def test_every_kind_of_training_text_is_searched(tmp_path: Path) -> None:
 
 
 def test_a_record_of_a_published_set_is_what_its_task_asks(tmp_path: Path) -> None:
+    told = story(3, 20)
     rows = [
         {"query": "Which one is it", "choices": ["this", "that"], "gold": 1},
         {"context": "It rained all", "continuation": "day"},
+        {"question": "How many", "options": ["A)one", "B)two"], "rationale": " ".join(told), "correct": "B"},
     ]
     records = [Document.of_row(row, id=f"{number:032x}", source="s", licence="MIT") for number, row in enumerate(rows)]
     write_shard(tmp_path / "part-00000.parquet", records)
     write_ids(tmp_path, [each.id for each in records])
     items = [each[1:] for each in items_of(Handle(tmp_path, ""))]
-    assert items == [("Which one is it", "that"), ("It rained all", "day")]
+    assert items == [
+        ("Which one is it", "that"),
+        ("It rained all", "day"),
+        ("How many", "two\n" + " ".join(told)),
+    ]
 
 
 def test_records_of_an_unknown_kind_are_called_unknown(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from lmworks.data.contamination.training import (
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.forms.forms import choice_of
 from lmworks.data.forms.row import Fault, LeftOut
+from lmworks.data.forms.sample import Choice
 from lmworks.data.pretrained import model_digest
 from lmworks.data.records import Document, read_shard, write_json_lines
 from lmworks.data.words import Words
@@ -55,6 +56,8 @@ PARTS = ("question", "answer")
 _LEAST_HITS = 0.3
 """Share of an item's long runs in a text from where on it may be near: half of them stand in any that is."""
 _SIGNS_INSIDE = re.compile(r"(?<=\w)[^\w\s]+(?=\w)")
+_LONGEST_LABEL = 4
+"""Characters before a choice, as in "A) "."""
 _BASE = 0x9E3779B97F4A7C15
 
 
@@ -86,7 +89,7 @@ class Item(NamedTuple):
     """The answer wanted; empty where there is none."""
 
 
-@stage(version=2, reads=("texts", "indices"), measures="data")
+@stage(version=3, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -156,15 +159,23 @@ def _of_record(record: dict[str, Any]) -> Item:
 
 
 def _of_document(document: Document) -> Item:
-    """Of a record of a published set what its task asks; of any other document its text."""
+    """Of a record of a published set what its task asks, and what it explains; of any other document its text."""
     row = document.row() if document.structure else {}
     with suppress(Fault, LeftOut):
         if choice := choice_of(row):
-            return Item(document.id, choice.query, choice.choices[choice.gold])
+            return Item(document.id, choice.query, "\n".join((choice.choices[choice.gold], *_beside(document, choice))))
     match row:
         case {"context": str(asked), "continuation": str(wanted)}:
             return Item(document.id, asked, wanted)
     return Item(document.id, document.text, "")
+
+
+def _beside(document: Document, choice: Choice) -> Iterator[str]:
+    """Texts that no choice shows, such as AQuA's rationale: perplexity scores them, and they tell the answer."""
+    for text in document.texts():
+        is_choice = any(text.endswith(each) and len(text) - len(each) <= _LONGEST_LABEL for each in choice.choices)
+        if not is_choice and text not in choice.query and len(text.split()) >= SHORTEST:
+            yield text
 
 
 class _Table:
