@@ -202,6 +202,18 @@ def test_contradictory_labels_are_all_quarantined(tmp_path: Path) -> None:
     assert "'negative' and 'positive'" in quarantined(tmp_path / "out")[0]["reason"]
 
 
+def test_a_contradictory_question_leaves_the_others_of_its_passage(tmp_path: Path) -> None:
+    def asked(number: int, question: str, answer: str) -> dict[str, Any]:
+        return {"id": str(number), "question": question, "answers": [{"text": answer, "answer_start": 0}]}
+
+    questions = [asked(1, "Where?", "Rome"), asked(2, "Where?", "Paris"), asked(3, "When?", "in May")]
+    result, found = converse(tmp_path, [{"context": "Rome and Paris in May.", "qas": questions}])
+    assert [each["messages"][1]["content"] for each in found] == ["in May"]
+    assert result.counts["left out: contradictory labels"] == 2
+    assert "left out: contradictory labels" in result.losses
+    assert quarantined(tmp_path / "out") == []
+
+
 def test_opposite_preferences_are_all_quarantined(tmp_path: Path) -> None:
     sides = [("a", "b"), ("b", "a"), ("c", "a")]
     lines = [{"prompt": "Rain?", "chosen": one, "rejected": other} for one, other in sides]

@@ -117,7 +117,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=5, reads="documents")
+@stage(version=6, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -140,7 +140,7 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
 
 
-@stage(version=5, reads="documents")
+@stage(version=6, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)
@@ -279,7 +279,11 @@ class _Reading:
                 self.tally.lose("duplicate", id=each.id, first=first, text=each.sample.prompt[-1]["content"])
 
     def _without_contradictions(self, made: Iterator[_Made]) -> Iterator[_Made]:
-        """Where one question has two verdicts nobody knows which is right: all of them are quarantined."""
+        """Where one question has two verdicts nobody knows which is right: none of them stays.
+
+        A record of nothing else is quarantined; of one with other samples, such as a passage with many questions, the
+        contradictory ones alone are left out.
+        """
         kept, claimed, contradicted = list(made), dict[str, set[str]](), dict[str, str]()
         for each in kept:
             for subject, verdict in claims(each.sample):
@@ -287,11 +291,20 @@ class _Reading:
         for each in kept:
             for subject, _ in claims(each.sample):
                 if len(claimed[subject]) > 1:
-                    contradicted[each.document] = " and ".join(sorted(claimed[subject]))
-        for document in self.documents.iterate() if contradicted else ():
-            if verdicts := contradicted.get(document.id):
-                self._refuse(document, f"contradictory labels: the same prompt has {verdicts:.200}")
-        yield from (each for each in kept if each.document not in contradicted)
+                    contradicted[each.id] = " and ".join(sorted(claimed[subject]))
+        sound = {each.document for each in kept if each.id not in contradicted}
+        said: dict[str, list[str]] = {}
+        for each in kept:
+            if verdicts := contradicted.get(each.id):
+                said.setdefault(each.document, []).append(f"contradictory labels: the same prompt has {verdicts:.200}")
+        for document in self.documents.iterate() if said else ():
+            reasons = said.get(document.id, [])
+            if document.id in sound:
+                for reason in reasons:
+                    self._leave_out(document, LeftOut(reason))
+            elif reasons:
+                self._refuse(document, reasons[-1])
+        yield from (each for each in kept if each.id not in contradicted)
 
     def _refuse(self, document: Document, reason: str) -> None:
         """Into the quarantine, in the form that the source `quarantine` reads again."""
