@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,33 @@ def test_a_document_of_nothing_else_goes(tmp_path: Path) -> None:
     result, out = run(tmp_path, documents_of(tmp_path / "in", f"{prose(1, 40)} {HEADER}", f"({HEADER})", "?"))
     assert texts(out) == sorted([f"{prose(1, 40)} {HEADER}", "?"])
     assert result.counts["nothing but passages of other documents"] == 1
+
+
+def shared(windows: list[list[str]]) -> set[str]:
+    """Windows that stand in more than one text."""
+    every = Counter(window for some in windows for window in set(some))
+    return {window for window, times in every.items() if times > 1}
+
+
+@pytest.mark.parametrize("action", ["cut", "drop"])
+@pytest.mark.parametrize("spans", [[(0, 30), (10, 40), (20, 50)], [(0, 40), (30, 60), (5, 55), (0, 25), (35, 60)]])
+def test_of_passages_that_overlap_each_stands_whole_somewhere(
+    tmp_path: Path, action: str, spans: list[tuple[int, int]]
+) -> None:
+    stream = prose(7, 60).split()
+    written = [
+        " ".join([*prose(10 + number, 5).split(), *stream[first:last], *prose(20 + number, 5).split()])
+        for number, (first, last) in enumerate(spans)
+    ]
+
+    def windows(some: list[str]) -> list[list[str]]:
+        return [
+            [" ".join(text.split()[place : place + 20]) for place in range(len(text.split()) - 19)] for text in some
+        ]
+
+    _, out = run(tmp_path, documents_of(tmp_path / "in", *written), action=action)
+    assert shared(windows(written)) <= {window for some in windows(texts(out)) for window in some}
+    assert sum(len(text.split()) for text in texts(out)) < sum(len(text.split()) for text in written)
 
 
 def test_no_documents_are_an_error_in_words(tmp_path: Path) -> None:

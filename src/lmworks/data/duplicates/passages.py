@@ -55,9 +55,12 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=3, reads="documents")
+@stage(version=4, reads="documents")
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Of documents that share a passage, the one with the smallest id keeps it."""
+    """Of documents that share a passage, the one with the smallest id keeps it.
+
+    What it keeps for others stays whole there, also where a passage of a third document overlaps it.
+    """
     shards = documents.shards()
     if not shards:
         raise LmworksError("repeated-passages: there are no documents to search. Look at what the step before dropped.")
@@ -66,9 +69,9 @@ def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, c
     folder = keep_beside(shards, partial(_hash_shard, config.words), context, "words", config.words)
     files = _open_files(folder, len(shards))
     joined = _join(files, _ranks(shards), context.scratch / "repeats", context)
-    marking = partial(_mark_shard, folder, len(shards), joined, config.words, marks)
+    marking = partial(_mark_shard, config, folder, len(shards), joined, marks)
     origins = [
-        replace(origin, settings=[config.words, files.digest(files.pairs_of(joined, index), index)])
+        replace(origin, settings=[key_config(config), files.digest(joined, index)])
         for index, origin in enumerate(digests)
     ]
     map_units(range(len(shards)), marking, marks, context, parts=(), step="mark", origins=origins)
@@ -146,12 +149,19 @@ class WindowFiles:
         pairs = np.concatenate([_pairs_between(path, *between) for path in joined])
         return pairs[np.argsort(pairs[:, 0])]
 
-    def digest(self, pairs: NDArray[np.int64], shard: int) -> str:
+    def kept_of(self, joined: Sequence[Path], shard: int) -> NDArray[np.int64]:
+        """The windows of a shard that stay for those of other documents, sorted."""
+        low, high = self.window_edges[self.document_edges[shard : shard + 2]].tolist()
+        every = [np.fromfile(_kept(path), np.int64) for path in joined]
+        return np.sort(np.concatenate([kept[slice(*np.searchsorted(kept, (low, high)))] for kept in every]))
+
+    def digest(self, joined: Sequence[Path], shard: int) -> str:
         """Of the pairs of a shard, as they are wherever it and the other documents stand among the shards."""
+        pairs, stay = self.pairs_of(joined, shard), self.kept_of(joined, shard)
         kept = self.documents_of(pairs[:, 1])
         first = self.window_edges[self.document_edges[shard]]
         places = np.stack((pairs[:, 0] - first, pairs[:, 1] - self.window_edges[kept]), axis=1)
-        return hashlib.sha256(places.tobytes() + self._texts[kept].tobytes()).hexdigest()
+        return hashlib.sha256(places.tobytes() + self._texts[kept].tobytes() + (stay - first).tobytes()).hexdigest()
 
     @functools.cached_property
     def _texts(self) -> NDArray[np.void]:
@@ -196,6 +206,7 @@ def _join(files: WindowFiles, ranks: NDArray[np.int64], folder: Path, context: C
         owners = np.repeat(firsts, np.diff(np.append(firsts, len(hashes))))
         others = documents != documents[owners]
         pairs = np.stack((windows[others], windows[owners][others]), axis=1)
+        write_atomically(_kept(paths[-1]), np.unique(pairs[:, 1]).tobytes())
         write_atomically(paths[-1], pairs[np.argsort(pairs[:, 0])].tobytes())
         context.progress.update(last)
     return paths
@@ -216,16 +227,22 @@ def _open_files(folder: Path, shards: int) -> WindowFiles:
     return WindowFiles(folder, shards)
 
 
+def _kept(pairs: Path) -> Path:
+    """Where the windows that stay are written, beside the pairs."""
+    return pairs.with_suffix(".kept")
+
+
 def _marked(marks: Path, index: int) -> Path:
     return marks / f"{index:05d}.bits"
 
 
 def _mark_shard(
-    folder: Path, shards: int, joined: Sequence[Path], size: int, marks: Path, index: int
+    config: PassagesConfig, folder: Path, shards: int, joined: Sequence[Path], marks: Path, index: int
 ) -> tuple[Parts, Tally]:
     """Store which words of one shard stand in a passage that another document keeps."""
     files = _open_files(folder, shards)
-    repeated = _repeated_words(files, files.pairs_of(joined, index), index, size)
+    repeated = _repeated_words(files, files.pairs_of(joined, index), index, config.words)
+    repeated &= ~_words_that_stay(files, files.kept_of(joined, index), index, config)
     path = _marked(marks, index)
     write_atomically(path, np.packbits(repeated).tobytes())
     return {}, Tally(files=[path])
@@ -290,6 +307,24 @@ def _repeated_words(files: WindowFiles, pairs: NDArray[np.int64], shard: int, si
         for offset in range(size):
             repeated[begin + offset : begin + offset + len(run)] |= equal
     return repeated
+
+
+def _words_that_stay(
+    files: WindowFiles, windows: NDArray[np.int64], shard: int, config: PassagesConfig
+) -> NDArray[np.bool_]:
+    """Which words of a shard are kept for other documents: those of such windows, or whole documents with one."""
+    first, last = files.word_edges[files.document_edges[shard : shard + 2]].tolist()
+    documents = files.documents_of(windows)
+    edges = np.zeros(last - first + 1, np.int64)
+    if config.action == "drop":
+        begins, ends = files.word_edges[documents], files.word_edges[documents + 1]
+    else:
+        begins = windows - files.window_edges[documents] + files.word_edges[documents]
+        ends = begins + config.words
+    np.add.at(edges, begins - first, 1)
+    np.add.at(edges, ends - first, -1)
+    found: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
+    return found
 
 
 def _pairs_between(path: Path, low: int, high: int) -> NDArray[np.int64]:
