@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import pytest
-from data_store import EMAILS, PASSAGE, PATIENT
+from data_store import EMAILS, PASSAGE, PATIENT, sentence
 from hypothesis import given
 from hypothesis import strategies as st
+from small_store import build_store
 
 from lmworks.data.records import Documents
 from lmworks.errors import UsageError
+from lmworks.graph import STEPS, node
 from lmworks.pipeline.store import Store
 from lmworks.release.built import Built
 from lmworks.release.inspect.changes import EXPLAINED, Change, Changes, changes_of, inspectable
@@ -151,3 +155,30 @@ def test_an_excerpt_is_short(pieces: Sequence[Piece]) -> None:
 @pytest.mark.parametrize("pair", [("a b " * 50_000, "b a " * 50_000), ("x" * 10**6, ""), ("", "y " * 10**5)])
 def test_long_texts_are_compared_at_once(pair: tuple[str, str]) -> None:
     assert list(excerpt(differences(*pair)))
+
+
+def test_of_rows_each_field_is_shown_without_personal_data(tmp_path: Path) -> None:
+    rows = [
+        {"id": "a", "question": f"Who is  \n\n\n\n{EMAILS[0]}?", "answer": sentence(1), "owner": EMAILS[1], "label": 3},
+        {"id": "b", "question": "Short?", "answer": "Yes.", "owner": EMAILS[2], "label": 4},
+    ]
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"kind": "files", "path": "sources", "licence": "MIT", "fields": "all"}
+    recipe: dict[str, dict[str, Any]] = {
+        "raw": {"kind": "ingest", "sources": [source], "licences": {"allow": ["MIT"]}},
+        "clean": {"kind": "normalise", "from": "raw"},
+        "corpus": {"kind": "curate", "from": "clean", "filters": ["length"]},
+    }
+    configs = {name: STEPS[fields["kind"]].config.model_validate(fields) for name, fields in recipe.items()}
+    (tmp_path / ".lmworks-id-key").write_text("0" * 64)
+    nodes = [node(name, STEPS[config.kind], config.resolve(tmp_path)) for name, config in configs.items()]
+    built = Built.open(build_store(tmp_path, nodes))
+    (dropped,) = changes_of(built, "corpus", 9).examples["too short"]
+    assert side(dropped, "out").split("\n") == [
+        "id: b", "question: Short?", "answer: Yes.", "owner: ‹email hidden›", "label: 4",
+    ]  # fmt: skip
+    (mended,) = changes_of(built, "clean", 9).examples["changed"]
+    assert "question: Who is\n\n‹email hidden›?\n" in side(mended, "in")
+    assert not [email for email in EMAILS if email in everything(changes_of(built, "clean", 9))]
+    assert f"owner: {EMAILS[2]}" in side(changes_of(built, "corpus", 9, personal=True).examples["too short"][0], "out")

@@ -102,7 +102,7 @@ class Reasons:
         other = [
             f"{name} {value}" for name, value in note.items() if name not in ("id", "reason", "text", "raw", "path")
         ]
-        about, text = show(replace(document, text=", ".join(other))), show(document)
+        about, text = show(replace(document, text=", ".join(other), fields=(), structure=None)), show(document)
         original = self.like.get(document.id, "")
         if after is not None:
             pieces = differences(text, after)
