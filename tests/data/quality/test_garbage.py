@@ -154,6 +154,12 @@ def test_words_shuffled_within_short_lines_are_in_no_order(text: str) -> None:
     assert found.count("garbage: words in no order") >= 18
 
 
+def test_of_a_few_words_no_order_is_told() -> None:
+    draw = random.Random(0)
+    words = ENGLISH.split()[:50]
+    assert {reason(" ".join(draw.sample(words, len(words)))) for _ in range(20)} == {None}
+
+
 @pytest.mark.parametrize("between", [", ", " ", " | ", "\n"])
 def test_lists_of_offers_go(between: str) -> None:
     draw = random.Random(0)

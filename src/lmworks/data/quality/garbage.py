@@ -191,7 +191,7 @@ _MOST_NUMBERS, _MOST_MISREAD, _MOST_KEYWORDS, _MOST_ADDRESSES, _MOST_ADDRESSES_O
 _LEAST_LETTERS = -5.1
 _LEAST_TOLD, _LEAST_ORDER, _LEAST_SHARE, _LEAST_OWN_ORDER = 4.5, 3.0, 0.35, 0.5
 """The order of shuffled texts lies about 0 with a standard deviation of 1."""
-_LEAST_TOLD_OF_CODE = 6.0
+_LEAST_TOLD_OF_CODE, _LEAST_ORDERED_WORDS = 6.0, 60
 _CHANCE, _OWN_SHARE = -1.8, 0.7
 """About where their own order lies."""
 
@@ -203,7 +203,7 @@ def garbage(scores: Mapping[str, NDArray[np.float32]]) -> list[str | None]:
     own = scores["own_order"] - _CHANCE
     at_random = order + _OWN_SHARE * own < np.minimum(_LEAST_ORDER, _LEAST_SHARE * told)
     at_random &= told >= np.where(scores["code"] < _MOST_CODE, _LEAST_TOLD, _LEAST_TOLD_OF_CODE)
-    at_random &= scores["own_order"] < _LEAST_OWN_ORDER
+    at_random &= (scores["own_order"] < _LEAST_OWN_ORDER) & (scores["words"] >= _LEAST_ORDERED_WORDS)
     is_shop = ~np.isnan(scores["keywords"]) & (scores["addresses"] >= _MOST_ADDRESSES_OF_LISTS)
     broken = {
         "damaged characters": scores["damaged"] >= _DAMAGED_SHARE,
