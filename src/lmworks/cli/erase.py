@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,10 +16,19 @@ from lmworks.cli.options import JsonOption, LastStoreOption, print_json
 from lmworks.errors import LmworksError, UsageError
 
 if TYPE_CHECKING:
-    from lmworks.data.erasure.taken import Taken
+    from lmworks.data.erasure.taken import Taken, Why
     from lmworks.pipeline.store import Artifact, Store
 
 LEFT = "shards that an earlier erasure left"
+KINDS = {
+    "value": "with a value",
+    "subject": "of the subject",
+    "copy": "exact copies",
+    "near": "near copies",
+    "named": "named by id",
+    "confirmed": "confirmed by --with",
+}
+OFFERED = {"near": "near copies that hold no value", "subject": "of other subjects, of records with a value"}
 LISTED = 20
 """Records that are named one by one; the others are counted."""
 
@@ -46,7 +56,7 @@ def erase(
     Example: lmworks erase jane@example.org
     """
     from lmworks.data.erasure.certificate import write_certificate
-    from lmworks.pipeline.erasure import holders, is_begun, is_id, leftovers, leftovers_with
+    from lmworks.pipeline.erasure import count_in, holders, is_begun, is_id, leftovers, leftovers_with
     from lmworks.release.built import Built
     from lmworks.release.trace.erased import reached_by
     from lmworks.workspace import open_store, other_stores
@@ -58,10 +68,10 @@ def erase(
     opened = open_store(store)
     last = Built.open(opened).folder
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
-        key, taken = _find(opened, last, wanted, dict.fromkeys(also or (), "confirmed"))
+        key, taken = _find(opened, last, wanted, also or (), with_passages=certificate is not None)
         documents = {*taken.records}
         reading = [artifact for artifact in opened.all() if artifact.folder in taken.folders]
-        found = holders(opened, documents, also=reading)
+        found = holders(opened, documents | taken.unread, also=reading)
         left = [each for each in leftovers(opened) if each in taken.folders]
         left += [each for each in leftovers_with(opened, documents) if each not in left]
         if not found and not left and not is_begun(opened, documents):
@@ -70,23 +80,29 @@ def erase(
         steps = {(item.stage, item.key) for item in found} | {(each.parent.name, each.name) for each in left}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
         others = sorted({path for folder in folders for path in other_stores(opened, folder)})
-        listing = _Listing(opened, taken, found, models, left, others, apply)
+        in_steps = {item: count_in(item, documents) for item in found}
+        listing = _Listing(opened, taken, found, models, left, others, apply, in_steps)
         if apply:
             _apply(listing, documents, folders)
         if certificate:
             listing.searched = write_certificate(certificate, opened, taken, documents, key)
     listing.tell_json() if as_json else listing.tell()
+    if open_end := listing.open_end():
+        raise LmworksError(open_end)
 
 
-def _find(opened: Store, folder: Path, wanted: Sequence[str], confirmed: Mapping[str, str]) -> tuple[bytes, Taken]:
+def _find(
+    opened: Store, folder: Path, wanted: Sequence[str], confirmed: Sequence[str], *, with_passages: bool
+) -> tuple[bytes, Taken]:
     """The key of ids, and what is taken. Raises LmworksError if a value stands nowhere.
 
     It names the value's place alone, since it is personal.
     """
-    from lmworks.data.erasure.taken import find_taken
+    from lmworks.data.erasure.taken import Why, find_taken
+    from lmworks.data.erasure.values import known_values, lines_of
     from lmworks.data.identity import ID_KEY
     from lmworks.data.privacy.index import find_person
-    from lmworks.pipeline.erasure import is_id
+    from lmworks.pipeline.erasure import begun, is_id
 
     values = [value for value in wanted if not is_id(value)]
     key = b"" if not values and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
@@ -95,11 +111,18 @@ def _find(opened: Store, folder: Path, wanted: Sequence[str], confirmed: Mapping
         with suppress(UsageError):  # nothing was anonymised with a key that is here
             for entry in find_person(value, opened.all(), folder):
                 indexed.setdefault(entry.document, set()).add(place)
-    named = {name: "named" for name in wanted if is_id(name)}
-    taken = find_taken(opened, key, values, named | dict(confirmed), indexed)
-    if missing := sorted({*range(len(values))} - taken.held):
-        place = wanted.index(values[missing[0]]) + 1
-        raise LmworksError(f"no document holds value {place} of {len(wanted)}; nothing was erased")
+    known = known_values(folder) if values else ()
+    was_erased = [{str(line) for line in lines_of(key, value)}.issubset(known) for value in values]
+    unfinished = sorted(begun(opened)) if any(was_erased) else ()
+    named = {name: Why("named", "its erasure was begun before") for name in unfinished}
+    named |= {name: Why("named", "named") for name in wanted if is_id(name)}
+    named |= {name: Why("confirmed", "confirmed by --with") for name in confirmed}
+    taken = find_taken(opened, key, values, named, indexed, with_passages=with_passages)
+    for place in sorted({*range(len(values))} - taken.held.keys()):
+        if was_erased[place] and unfinished:
+            continue  # what held it was deleted before the erasure was cut off
+        said = f"no document holds value {wanted.index(values[place]) + 1} of {len(wanted)}"
+        raise LmworksError(f"{said}{' any more: it was erased before' * was_erased[place]}; nothing was erased")
     return key, taken
 
 
@@ -125,7 +148,7 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
     for folder in folders:
         add_erased(folder, documents, made_with)
         forget_rows(configs, folder)
-    delete(listing.store, list(listing.found), documents)
+    delete(listing.store, list(listing.found), documents, listing.taken.unread)
 
 
 @dataclass
@@ -139,31 +162,77 @@ class _Listing:
     left: Sequence[Path]
     others: Sequence[Path]
     is_applied: bool
+    in_steps: Mapping[Artifact, tuple[int, int] | None]
+    """How many of the records each lists, and how many in all."""
     searched: Mapping[str, Any] | None = None
+
+    def counts(self) -> dict[str, Any]:
+        """Records by why they are taken, by value, and by what of them is offered."""
+        taken = Counter(why.kind for why in self.taken.records.values())
+        offered = Counter(why.kind for why in self.taken.offered.values())
+        return {
+            "taken": len(self.taken.records),
+            "searched": self.taken.of or None,
+            "by_reason": {kind: taken[kind] for kind in KINDS if taken[kind]},
+            "by_value": {place + 1: count for place, count in self.taken.held.items()},
+            "not_taken": {kind: offered[kind] for kind in KINDS if offered[kind]},
+        }
+
+    def open_end(self) -> str:
+        """Why nobody may say that all of it is found and gone; empty if nothing speaks against it."""
+        told = self.searched or {"holding": 0, "not_read": ()}
+        if told["holding"]:
+            return f"files that still hold what was erased: {told['holding']:,}; the certificate names them (held_by)"
+        if (unread := len({*self.taken.damaged} | {each["place"] for each in told["not_read"]})) == 0:
+            return ""
+        said = f"files, named above, that could not be read: {unread:,}. What stood in them was not found"
+        if self.is_applied and all(not path.exists() for path in self.taken.damaged) and not told["not_read"]:
+            return f"{said}, and they were deleted: build, and look whether others of these persons' records come back"
+        return f"{said}: mend or delete them, or make them again with `lmworks build --rebuild STEP`, and erase again"
 
     def tell_json(self) -> None:
         """Everything, for a program."""
         rows: list[dict[str, Any]] = [
             {"step": _step(item), "key": item.key, "model": item in self.models, "counted_because": why}
             | {"reached_by": self.models[item][0] if item in self.models else None}
+            | {"records": self._records_in(item)}
             for item, why in self.found.items()
         ]
         for each in self.left:
-            facts = {"counted_because": f"{LEFT} of {each.parent.name}", "reached_by": None}
+            facts = {"counted_because": f"{LEFT} of {each.parent.name}", "reached_by": None, "records": None}
             rows.append({"step": None, "key": each.name, "model": False} | facts)
         elsewhere = {"store": str(self.store.root), "other_stores": list(map(str, self.others))}
-        records = {"records": self.taken.records, "not_taken": self.taken.offered}
-        damaged = {"not_searched": list(map(str, self.taken.damaged))}
-        print_json({"erased": self.is_applied, "held_by": rows} | records | damaged | elsewhere)
+        records = {name: why.said for name, why in self.taken.records.items()}
+        offered = {name: why.said for name, why in self.taken.offered.items()}
+        print_json(
+            {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
+            | {"records": records, "not_taken": offered}
+            | {"not_searched": {str(path): reason for path, reason in self.taken.damaged.items()}}
+            | elsewhere
+        )
+
+    def _records_in(self, artifact: Artifact) -> int | None:
+        return counted[0] if (counted := self.in_steps.get(artifact)) else None
 
     def tell(self) -> None:
-        """The records that are taken, what holds them, or held them, and which stores were not looked at."""
+        """How much is taken, the records, what holds them, or held them, and which stores were not looked at."""
         from lmworks.release.trace.erased import as_text
 
         print(f"in {self.store.root}:")
+        counts = self.counts()
+        of = f" of {counts['searched']:,}" if counts["searched"] else ""
+        print(f"{counts['taken']:,}{of} records are {'taken' if self.is_applied else 'found'}:")
+        for kind, count in counts["by_reason"].items():
+            print(f"{count:8,}  {KINDS[kind]}")
+        if len(counts["by_value"]) > 1:
+            for place, count in counts["by_value"].items():
+                print(f"{count:8,}  with value {place}, or of it")
+        for kind, count in counts["not_taken"].items():
+            print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
         _tell_records(self.taken.records)
         for item, why in self.found.items():
-            seen = f"  counted as reached: {why}" if why else ""
+            seen = f"  {counted[0]:,} of {counted[1]:,} records" if (counted := self.in_steps.get(item)) else ""
+            seen += f"  counted as reached: {why}" if why else ""
             if item in self.models:
                 seen += f"  {as_text(*self.models[item])}"
             print(f"{_step(item)}{seen}")
@@ -174,17 +243,31 @@ class _Listing:
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
             _tell_records(self.taken.offered)
-        for path in self.taken.damaged:
-            print(f"NOT SEARCHED: {path} is damaged; what an id names there is deleted")
+        for path, reason in self.taken.damaged.items():
+            print(f"NOT SEARCHED: {path}: {reason}")
+        if self.taken.unread:
+            print(f"{len(self.taken.unread):,} records stand in them; what was made of these is deleted, too")
         for path in self.others:
             print(f"NOT LOOKED AT: {path} was built in, too: give the command again with --store {path}")
         if self.searched is not None:
-            print(f"searched afterwards: {self.searched['files']:,} files; {self.searched['holding']} hold a value")
+            self._tell_searched(self.searched)
+
+    def _tell_searched(self, told: Mapping[str, Any]) -> None:
+        by_text = told["sought_by_text"]
+        print(f"searched afterwards: {told['said']}")
+        print(f"{told['files']:8,}  files searched; {len(told['no_text']):,} of weights and numbers were not")
+        print(f"{by_text['records']:8,}  records sought by {by_text['passages']:,} passages of their texts")
+        for why, count in by_text["not"].items():
+            print(f"{count:8,}  not sought by their texts: {why}")
+        for each in told["not_read"]:
+            print(f"NOT SEARCHED: {self.store.root / each['place']}: {each['reason']}")
+        for each in told["held_by"][:LISTED]:
+            print(f"STILL HOLDS IT: {self.store.root / each['place']}")
 
 
-def _tell_records(records: Mapping[str, str]) -> None:
-    for name, why in [*sorted(records.items(), key=lambda item: item[::-1])][:LISTED]:
-        print(f"  record {name}  {why}")
+def _tell_records(records: Mapping[str, Why]) -> None:
+    for name, why in [*sorted(records.items(), key=lambda item: (item[1].said, item[0]))][:LISTED]:
+        print(f"  {name}  {why.said}")
     if len(records) > LISTED:
         print(f"  and {len(records) - LISTED:,} more, which --json lists")
 

@@ -120,12 +120,20 @@ def _id_files(artifact: Artifact, part: str = "") -> list[Path]:
     return [file for file in files if file.is_relative_to(artifact.path(part)) and file.exists()]
 
 
+def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None:
+    """How many of the documents an artifact lists, and how many it lists in all; None where it lists none."""
+    files = _id_files(artifact)
+    listed = {name for file in files for name in file.read_text(encoding="utf-8").split()}
+    return (len(listed.intersection(ids)), len(listed)) if files else None
+
+
 def begin(store: Store, ids: Iterable[str]) -> None:
     """Note in the store which documents are being erased, until `delete` has ended: see `unfinished`."""
-    write_atomically(store.root / ERASING, _lines(_begun(store) | set(ids)))
+    write_atomically(store.root / ERASING, _lines(begun(store) | set(ids)))
 
 
-def _begun(store: Store) -> set[str]:
+def begun(store: Store) -> set[str]:
+    """The documents whose erasure was begun and not ended."""
     path = store.root / ERASING
     return set(filter(is_id, path.read_text(encoding="utf-8").split())) if path.exists() else set()
 
@@ -136,11 +144,13 @@ def _lines(ids: Iterable[str]) -> str:
 
 def is_begun(store: Store, ids: Iterable[str]) -> bool:
     """Whether an erasure of one of the documents was cut off."""
-    return not _begun(store).isdisjoint(ids)
+    return not begun(store).isdisjoint(ids)
 
 
-def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> None:
+def delete(store: Store, found: Collection[Artifact], ids: Iterable[str], unread: Iterable[str] = ()) -> None:
     """Delete what has read erased documents, states kept beside it, all unfinished work and every report.
+
+    So of what was made from documents in damaged shards, which nobody could search, though they are not erased.
 
     A deletion that was cut off is found and ended again. Of an artifact there remain its manifest, as `erased.json`,
     and units of work that have read none of the documents, for the next build to take; so of earlier erasures.
@@ -158,14 +168,14 @@ def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> Non
             shutil.rmtree(folder)
     (store.root / "work").mkdir()
     folders = _marked(store)
-    holding = {folder: set(_shards_with(folder, erased)) for folder in folders}
+    holding = {folder: set(_shards_with(folder, erased.union(unread))) for folder in folders}
     clean = set(_shards(store)).difference(*holding.values())
     for folder in sorted(folders, key=lambda folder: bool(holding[folder])):  # what tells of a deletion goes last
         # The shards that would tell which units have read the documents may be gone already.
         _delete_all_but(folder, set() if was_cut_off else set(_untouched(folder, clean, erased)))
     for artifact in found:
         (artifact.folder / "manifest.json").unlink()
-    if left := _begun(store) - erased:  # of another erasure that was cut off
+    if left := begun(store) - erased:  # of another erasure that was cut off
         write_atomically(store.root / ERASING, _lines(left))
     else:
         (store.root / ERASING).unlink()
@@ -173,9 +183,9 @@ def delete(store: Store, found: Collection[Artifact], ids: Iterable[str]) -> Non
 
 def unfinished(store: Store) -> str:
     """What to do about an erasure that was cut off; empty if there is none."""
-    if not _begun(store) and not any(artifact.is_erased for artifact in store.all()):
+    if not begun(store) and not any(artifact.is_erased for artifact in store.all()):
         return ""
-    ids = f"$(cat {shlex.quote(str(store.root / ERASING))})" if _begun(store) else "with the same ids"
+    ids = f"$(cat {shlex.quote(str(store.root / ERASING))})" if begun(store) else "with the same ids"
     return (
         "an erasure was cut off, and this store may still hold what must be forgotten: give "
         f"`lmworks erase {ids} --apply` to end it"

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmworks.data.erasure.readings import readings
-from lmworks.data.erasure.values import Erased, Line, add_values, lines_of, read_values, strangers_of
+from lmworks.data.erasure.values import (
+    Erased,
+    Line,
+    add_values,
+    lines_of,
+    person_lines,
+    read_values,
+    strangers_of,
+    subject_line,
+)
+from lmworks.data.records import Document
 from lmworks.errors import UsageError
 
 KEY = b"a key for tests only"
@@ -122,3 +132,53 @@ def test_the_list_holds_no_value_and_another_key_is_told_apart(tmp_path: Path) -
     (tmp_path / "erased-values.txt").write_text("jane@example.com\n")
     with pytest.raises(UsageError, match="line 1"):
         read_values(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0176 1234567", "call 491761234567"),
+        ("0176 12345678", "4917612345678"),
+        ("+49 176 12345678", "4917612345678"),
+        ("4917612345678", "0176 12345678"),
+        ("4917612345678", "+49 (0)176 12345678"),
+        ("0049 176 12345678", "49 176 12345678"),
+        (MAIL, "to jane+shop@example.com"),
+        (MAIL, "JANE+Shop.2@EXAMPLE.COM"),
+        ("Jane@Example.com", MAIL),
+    ],
+)
+def test_what_reaches_the_same_person_is_found(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("support+17@example.com", "support@example.com, support+18@example.com"),
+        (MAIL, "mary+jane@example.com, ja.ne@example.com"),
+        ("0176 12345678", "order 9917612345678, 12117612345678"),
+        ("01234", "4901234"),
+    ],
+)
+def test_what_reaches_another_person_is_not_taken_for_it(value: str, text: str) -> None:
+    assert not holds(value, text)
+
+
+def named(subject: str, people: list[str], **facts: object) -> bool:
+    """Whether a record is known as one of an erased subject."""
+    erased = Erased(KEY, [subject_line(KEY, subject), *person_lines(KEY, subject, people)])
+    document = Document(id="0" * 32, text="A letter.", source="letters", licence="CC0-1.0", meta=facts)
+    return bool(erased.in_documents([document])[0])
+
+
+def test_a_later_record_that_names_the_subject_in_a_field_is_known() -> None:
+    assert named("Jane Roe", ["writer"], writer="Roe, Jane")
+    assert named("Jane Roe", [], author=["John Doe", "JANE ROE"])
+    assert named("jane@example.org", [], sender="Jane@Example.org")
+    assert named("7", ["customer"], customer="7")
+
+
+def test_a_number_of_things_is_no_person() -> None:
+    assert not named("7", ["customer"], rooms="7")
+    assert not named("Jane Roe", ["writer"], note="Jane Roe and John Doe")

@@ -1,117 +1,102 @@
-"""What a store still holds after an erasure: every file that is text, decoded and searched for the erased values."""
+"""What a store still holds after an erasure: every file that is text, decoded and searched for what was erased."""
 
 from __future__ import annotations
 
-import base64
-import gzip
 import hashlib
 import json
-import re
-import zlib
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.erasure.readings import texts_of
+from lmworks.data.erasure.search import Sought, Standing, Unsearched, is_numbers, search_file
 from lmworks.data.erasure.taken import Taken
 from lmworks.data.erasure.values import Erased
 from lmworks.data.identity import key_digest
-from lmworks.lazy import pa, pq
 from lmworks.pipeline.files import digest_text, write_atomically
 from lmworks.pipeline.store import Store
 
-PIECE = 2**22
-"""Bytes of a file that are read at a time."""
-OVERLAP = 2**12
-"""Bytes of a piece that are read again with the next, so that no value is cut."""
-_BASE64 = re.compile(rb'"raw": ?"([A-Za-z0-9+/]{8,}={0,2})"')
+NOTHING, FOUND, INCOMPLETE = (
+    "nothing was found in what was searched",
+    "something that was erased still stands in this store",
+    "not complete: some of it could not be read, and nothing was found in the rest",
+)
+"""What a certificate says in a word."""
 LIMITS = (
     "Weights are not text: models that saw a record were listed and deleted; what was given away of them is not "
     "reached.",
-    "Rows of tokens, indices of numbers and other files that are no text are not decoded; those that were made from a "
-    "record are deleted with what held it.",
+    "Rows of tokens, indices of numbers and weights are not decoded; those that were made from a record are deleted "
+    "with what held it. Other files that are no text are searched byte by byte, unpacked only if they are gzip or zip.",
     "Backups, copies, other stores, the files and databases that sources read, and caches outside of this store were "
     "not searched.",
-    "A value is found as it was given: in any case, grouping of digits, HTML, JSON's escapes or percent-encoding; not "
-    "in pictures, in other spellings, in translation or where only a description tells of whom a text is.",
+    "A value is found as it was given: in any case, grouping of digits, HTML, JSON's escapes, percent-encoding, "
+    "base64, quoted-printable and gzip, three of them in one another at most; not in pictures, in other spellings, in "
+    "translation or where only a description tells of whom a text is. Of a compressed record the first 16 MB are read.",
+    "A subject is found where a field tells whom a record is of, not where a text speaks of it, unless it was named.",
+    "A text is found by runs of eight words of it that stand in no record that is kept, in any case: not where it was "
+    "reworded, translated, or cut to fewer words.",
 )
 """What a search of a store cannot say."""
 
 
 def write_certificate(path: Path, store: Store, taken: Taken, ids: Collection[str], key: bytes) -> dict[str, Any]:
     """Search the whole store, and write by keyed digests alone what was erased, searched and found. What it says."""
-    erased = Erased(key, (lines := taken.lines(key)))
-    searched, holding, unread = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
-    for file in sorted(each for each in store.root.rglob("*") if each.is_file() and not each.is_symlink()):
-        sha256, is_text, found = search_file(file, erased)
-        name = digest_text(str(file.relative_to(store.root)))
-        entry: dict[str, Any] = {"file": name, "sha256": sha256, "bytes": file.stat().st_size}
-        searched.append(entry) if is_text else unread.append(entry)
-        if found:
-            holding.append({**entry, "place": str(file.relative_to(store.root)), "values": sorted(found)})
+    lines = taken.lines(key)
+    sought = Sought(Erased(key, lines), taken.passages)
+    searched, holding, no_text, unread = [list[dict[str, Any]]() for _ in range(4)]
+    for file in sorted(each for each in store.root.rglob("*") if each.is_symlink() or each.is_file()):
+        entry, standing, reason = _search(file, store, sought)
+        place = {"place": str(file.relative_to(store.root))}
+        (unread if reason else no_text if standing is None else searched).append(
+            {**entry, **place, "reason": reason} if reason else entry
+        )
+        if standing:
+            holding.append({**entry, **place, "values": sorted(standing.values), "passages": standing.passages})
+    missed = dict(Counter(why for name, why in taken.passages.not_sought.items() if name in ids))
+    before = [{"place": str(file), "reason": reason} for file, reason in sorted(taken.damaged.items())]
     told = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "said": FOUND if holding else INCOMPLETE if unread or before else NOTHING,
         "key": key_digest(key) if key else None,
         "values": [line.digest for line in lines],
         "records": sorted(ids),
-        "before": {"bytes_searched": taken.size, "files_not_searched": len(taken.damaged)},
+        "sought_by_text": {
+            "records": len(taken.passages.sought),
+            "passages": sum(map(len, taken.passages.by_size.values())),
+            "not": missed,
+            "not_sought": sorted(taken.passages.not_sought),
+        },
+        "before": {"bytes_searched": taken.size, "not_read": before},
         "files": len(searched),
         "bytes": sum(entry["bytes"] for entry in searched),
         "holding": len(holding),
         "held_by": holding,
+        "not_read": unread,
         "searched": searched,
-        "no_text": unread,
+        "no_text": no_text,
         "limits": LIMITS,
     }
     write_atomically(path, json.dumps(told, indent=1) + "\n")
     return told
 
 
-def search_file(path: Path, erased: Erased) -> tuple[str, bool, set[str]]:
-    """A file's sha256, whether it is text or holds columns of text, and the digests of erased values in it."""
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    if path.suffix == ".parquet":
-        try:
-            return sha256, True, set().union(*map(set, _in_columns(path, erased)))
-        except (pa.ArrowException, OSError):
-            return sha256, False, set()
-    found = set[str]()
-    for piece in _pieces(path):
-        if piece is None:
-            return sha256, False, set()
-        texts = texts_of(piece)
-        for raw in _BASE64.findall(piece):
-            texts += texts_of(base64.b64decode(raw + b"=" * (-len(raw) % 4)))
-        found |= set().union(*erased.find(texts))
-    return sha256, True, found
-
-
-def _in_columns(path: Path, erased: Erased) -> Iterator[set[str]]:
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            for column in file.read_row_group(group).columns:
-                values = column.combine_chunks()
-                while isinstance(values, pa.ListArray | pa.LargeListArray):
-                    values = values.flatten()
-                if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-                    texts = [value for value in values.to_pylist() if value]
-                    yield set().union(*erased.find(texts))
-
-
-def _pieces(path: Path) -> Iterator[bytes | None]:
-    """A file piece by piece, unpacked if it is a gzip file; None where it is no text."""
-    with path.open("rb") as head:
-        packed = head.read(2) == b"\x1f\x8b"
-    rest = b""
+def _search(file: Path, store: Store, sought: Sought) -> tuple[dict[str, Any], Standing | None, str]:
+    """A file by its digests, what stands in it or its name (None for one that is no text), and why it was not read."""
+    name = str(file.relative_to(store.root))
+    entry: dict[str, Any] = {"file": digest_text(name)}
+    if file.is_symlink():
+        inside = file.resolve().is_relative_to(store.root.resolve())
+        return entry | {"sha256": None, "bytes": 0}, None, "" if inside else "a link that leads out of the store"
     try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-            while chunk := stream.read(PIECE):
-                if b"\0" in chunk[:OVERLAP]:
-                    yield None
-                    return
-                yield rest + chunk
-                rest = chunk[-OVERLAP:]
-    except (OSError, EOFError, zlib.error):
-        yield None
+        with file.open("rb") as stream:
+            entry |= {"sha256": hashlib.file_digest(stream, "sha256").hexdigest(), "bytes": file.stat().st_size}
+        standing = None if is_numbers(file) else search_file(file, sought)
+    except (OSError, Unsearched) as error:
+        return entry, None, getattr(error, "strerror", None) or str(error)
+    named = Standing()
+    named.look(sought, [name])
+    if named:
+        standing = standing or named
+        standing.values |= named.values
+    return entry, standing, ""

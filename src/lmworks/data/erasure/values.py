@@ -51,13 +51,20 @@ _BEFORE = re.compile(r"(?:(?<![0-9A-Za-z])[A-Z]{1,4} |[A-Za-z]{1,34}|\+[( ]*|)\Z
 """What belongs to a number that begins with its first digit: letters, a word of capitals, the sign of abroad."""
 _PREFIX = re.compile(r"(?:00[0-9]{1,3}0?|0)?\Z")
 """What may stand before a telephone number of a country: its code, a zero, or both."""
+_COUNTRY = re.compile(
+    "(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9])0?"
+)
+"""A country's code (ITU-T E.164) without a sign before it, as it stands in tables and messengers' exports."""
+_TAGGED = re.compile(r"\+[^@\s]*@")
+LEAST_ALONE = 9
+"""Digits of a number of a country that is known behind a code without a sign: fewer may be another number's end."""
 
 
 class Form(NamedTuple):
     """How a value is looked for: its kind, and what narrows the search."""
 
     kind: str
-    """`email`, `number`, `phone`, `words`; or `subject` and `text`, which are compared whole."""
+    """`email`, `number`, `phone`, `words`; or `subject`, `person` and `text`, which are compared whole."""
     size: int = 0
     """Letters and digits of a number; words."""
     filter: int = 0
@@ -82,7 +89,9 @@ class Line(NamedTuple):
         return cls(digest, Form(kind, *map(int, numbers)))
 
 
-KINDS = ("email", "number", "phone", "words", "subject", "text")
+KINDS = ("email", "number", "phone", "words", "subject", "person", "text")
+LONGEST_FACT = 300
+"""Characters of a field that may name a person."""
 
 
 def digest(key: bytes, kind: str, normal: str) -> str:
@@ -105,6 +114,16 @@ def subject_line(key: bytes, subject: str) -> Line:
     return Line(digest(key, "subject", _folded(given_name_first(subject))), Form("subject"))
 
 
+def person_lines(key: bytes, subject: str, fields: Iterable[str]) -> list[Line]:
+    """What finds the records in which a field names a subject, as a whole.
+
+    It may be any field if it is an address or of several words; else one of `fields`: "7" is also a number of things.
+    """
+    normal = _folded(given_name_first(subject))
+    names = [""] if " " in normal or "@" in normal else sorted(fields)
+    return [Line(digest(key, "person", f"{name}\0{normal}"), Form("person")) for name in names]
+
+
 def text_line(key: bytes, text_digest: str) -> Line:
     """What finds the copies of a text."""
     return Line(digest(key, "text", text_digest), Form("text"))
@@ -124,8 +143,8 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
     if found and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
         yield Line(digest(key, "number", plain), Form("number", len(plain)))
         if plain.isdigit() and 7 <= len(plain) <= 15:
-            national = _national(value, plain)
-            yield Line(digest(key, "phone", national), Form("phone", len(national)))
+            for national in dict.fromkeys(_nationals(value, plain)):
+                yield Line(digest(key, "phone", national), Form("phone", len(national)))
         return
     for written in dict.fromkeys((value, given_name_first(value), _turned(value))):
         (words,) = hash_words(pa.array([written]))
@@ -140,17 +159,26 @@ def _turned(name: str) -> str:
     return " ".join([words[-1], *words[:-1]]) if name.replace(" ", "").isalpha() else name
 
 
-def _national(value: str, plain: str) -> str:
-    """The digits of a telephone number without country code and leading zero."""
-    if value.lstrip("( ").startswith(("+", "00")):
+def _nationals(value: str, plain: str) -> Iterator[str]:
+    """The digits of a telephone number without country code and leading zero; with and without what may be a code."""
+    is_abroad = value.lstrip("( ").startswith(("+", "00"))
+    if not is_abroad:
+        yield plain.lstrip("0")
+    if is_abroad or (len(plain) >= LEAST_ALONE + 2 and plain[0] != "0"):
+        digits = plain.removeprefix("00")
         try:
             import phonenumbers
-
-            parsed = phonenumbers.parse(f"+{plain.removeprefix('00')}", None)
-            return str(phonenumbers.national_significant_number(parsed))
-        except (ImportError, phonenumbers.NumberParseException):
-            return plain.removeprefix("00")
-    return plain.lstrip("0")
+        except ImportError:
+            code = _COUNTRY.match(digits)
+            yield digits[code.end() :] if code else digits
+            return
+        try:
+            parsed = phonenumbers.parse(f"+{digits}", None)
+        except phonenumbers.NumberParseException:
+            yield digits
+        else:
+            if is_abroad or phonenumbers.is_valid_number(parsed):
+                yield str(phonenumbers.national_significant_number(parsed))
 
 
 def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -158,6 +186,13 @@ def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
     first, second = np.frombuffer(hmac.digest(key, b"erased\0filter", "sha256")[:16], "<u8")
     found: NDArray[np.uint64] = mixed_bits(mixed_bits(grams ^ first) ^ second) >> np.uint64(64 - FILTER_BITS)
     return found
+
+
+def named_facts(document: Document) -> Iterator[tuple[str, str]]:
+    """The texts that fields of a document hold, with the fields' names."""
+    for name, value in document.meta.items():
+        yield from ((name, each) for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
+    yield from ((field.name.split(".")[0], field.text) for field in document.fields)
 
 
 class Erased:
@@ -198,7 +233,7 @@ class Erased:
             some.append(json.dumps(document.meta, ensure_ascii=False))
             owners += [place] * len(some)
             texts += some
-        found = [self.of_subject(document.subject) for document in documents]
+        found = [self.of_subject(document.subject) | self.named_by(document) for document in documents]
         for place, digests in zip(owners, self.find(texts), strict=True):
             found[place] |= digests
         if "text" in self._known:
@@ -206,9 +241,30 @@ class Erased:
                 found[place] |= self.of_text(document.text_digest)
         return found
 
+    def named_by(self, document: Document) -> set[str]:
+        """The digests of erased subjects whom fields of a document name."""
+        facts = named_facts(document) if self.knows_persons else ()
+        return set[str]().union(*(self.of_fact(name, value) for name, value in facts))
+
     def of_subject(self, subject: str | None) -> set[str]:
         """The digest of a subject if it was erased."""
-        return self._lookup("subject", _folded(given_name_first(subject))) if subject else set()
+        return self.of_fact("subject", subject or "")
+
+    @property
+    def knows_persons(self) -> bool:
+        """Whether a field of a record may tell that it is of somebody who was erased."""
+        return not self._known.keys().isdisjoint(("subject", "person"))
+
+    def of_fact(self, name: str, value: str) -> set[str]:
+        """The digest of an erased subject whom a field names, as a whole."""
+        if (len(value) > LONGEST_FACT and name != "subject") or not self.knows_persons:
+            return set()
+        normal = _folded(given_name_first(value))
+        found = set[str]()
+        for form in {normal, _TAGGED.sub("@", normal)}:
+            found |= self._lookup("person", f"{name}\0{form}") | self._lookup("person", f"\0{form}")
+            found |= self._lookup("subject", form) if name == "subject" else set()
+        return found
 
     def of_text(self, text_digest: str) -> set[str]:
         """The digest of a text if it was erased."""
@@ -251,7 +307,9 @@ def _addresses(text: str) -> Iterator[str]:
     while place >= 0:
         before, after = _LOCAL.search(text[max(0, place - 64) : place]), _DOMAIN.match(text, place + 1)
         if before and after:
-            starts = dict.fromkeys(start.casefold() for start in _locals(before[0]))
+            starts = dict.fromkeys(
+                form.casefold() for start in _locals(before[0]) for form in (start, start.partition("+")[0]) if form
+            )  # what stands behind a plus sign is a tag of the same mailbox (RFC 5233)
             for end in dict.fromkeys(end.casefold().rstrip("-_") for end in _domains(after[0])):
                 yield from (f"{start}@{end}" for start in starts)
         place = text.find("@", place + 1)
@@ -289,8 +347,8 @@ def _as_phones(digits: str, sizes: set[int], *, is_abroad: bool) -> Iterator[tup
     """The digits without what may stand before a number of its country."""
     for size in sizes:
         before = digits[: max(0, len(digits) - size)]
-        is_prefix = _PREFIX.match(before) or (is_abroad and len(before) <= 4)
-        if len(digits) >= size and is_prefix:
+        has_code = (is_abroad and len(before) <= 4) or (size >= LEAST_ALONE and _COUNTRY.fullmatch(before))
+        if len(digits) >= size and (has_code or _PREFIX.match(before)):
             yield "phone", digits[len(before) :]
 
 

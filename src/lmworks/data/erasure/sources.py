@@ -1,0 +1,138 @@
+"""What the first stages of a store hold: every record that they read, and every one that they could not read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lmworks.data.erasure.readings import said_by
+from lmworks.data.identity import document_id
+from lmworks.data.privacy.people import people_of
+from lmworks.data.records import Document, read_columns, read_shard
+from lmworks.errors import LmworksError
+from lmworks.pipeline.erasure import ID_FILE
+from lmworks.pipeline.store import Artifact, Store
+from lmworks.pipeline.units import BESIDE, PAYLOAD, UNITS
+
+
+class Row(NamedTuple):
+    """A record of a source, as far as copies are found by it."""
+
+    id: str
+    text_digest: str
+    """Empty for one that could not be read."""
+    subject: str
+    text: str
+
+
+class Sources:
+    """The shards and quarantines of the first stages of a store, those too that an earlier erasure left."""
+
+    def __init__(self, store: Store, key: bytes) -> None:
+        self._key, self.damaged = key, dict[Path, str]()
+        self.folders = [folder for folder in sorted((store.root / "artifacts").glob("*/*")) if _is_first(folder)]
+        self.shards: dict[tuple[int, int], list[Path]] = {}
+        """Files by their inode: builds after one another have most of them in common."""
+        for folder in self.folders:
+            for path in sorted((folder / PAYLOAD).rglob("part-*.parquet")):
+                status = path.stat()
+                self.shards.setdefault((status.st_dev, status.st_ino), []).append(path)
+        self.size = sum(paths[0].stat().st_size for paths in self.shards.values())
+        self.people = _people(store)
+
+    def folders_of(self, path: Path) -> Iterator[Path]:
+        """The artifacts that hold a shard."""
+        of = next(paths for paths in self.shards.values() if path in paths)
+        yield from (next(folder for folder in self.folders if each.is_relative_to(folder)) for each in of)
+
+    def tables(self, names: Sequence[str] | None = None) -> Iterator[tuple[Path, Any]]:
+        """Each shard with its columns, or some of them."""
+        for paths in self.shards.values():
+            try:
+                yield paths[0], read_columns(paths[0], names)
+            except LmworksError as error:
+                self.damaged |= dict.fromkeys(paths, _reason(error.__cause__ or error))
+
+    def documents(self) -> Iterator[tuple[Path, Document]]:
+        """Every record that could be read."""
+        for paths in self.shards.values():
+            if paths[0] not in self.damaged:
+                try:
+                    yield from ((paths[0], document) for document in read_shard(paths[0]))
+                except (LmworksError, ValueError) as error:
+                    self.damaged |= dict.fromkeys(paths, _reason(error.__cause__ or error))
+
+    def rows(self, wanted: Callable[[Row], bool]) -> Iterator[tuple[Path, Row]]:
+        """The records that are wanted, without their texts."""
+        for path, table in self.tables(["id", "text_digest", "subject"]):
+            subjects = self._subjects(path) if self.people else table.column("subject").to_pylist()
+            columns = (table.column(name).to_pylist() for name in ("id", "text_digest"))
+            for name, digest, subject in zip(*columns, subjects, strict=True):
+                if wanted(row := Row(name, digest, subject or "", "")):
+                    yield path, row
+
+    def _subjects(self, path: Path) -> list[str | None]:
+        """As `anonymise` tells them: the first person whom a record names, where it states none."""
+        named = ((each, {name: each.value(name) for name in self.people}) for each in read_shard(path))
+        return [each.subject or next(iter(people_of(facts, self.people)), None) for each, facts in named]
+
+    def texts(self, ids: Collection[str]) -> Iterator[Row]:
+        """Some records with their texts."""
+        for _, table in self.tables(["id", "text_digest", "text"]):
+            names = table.column("id").to_pylist()
+            for place in (place for place, name in enumerate(names) if name in ids):
+                digest, text = (table.column(name)[place].as_py() for name in ("text_digest", "text"))
+                yield Row(names[place], digest, "", text)
+
+    def unread(self) -> set[str]:
+        """The ids of records in damaged shards, by the lists of their artifacts."""
+        if not any(path.suffix == ".parquet" for path in self.damaged):
+            return set()
+        read = {name for _, table in self.tables(["id"]) for name in table.column("id").to_pylist()}
+        folders = [each for each in self.folders if any(path.is_relative_to(each) for path in self.damaged)]
+        lists = (path.read_text(encoding="utf-8").split() for each in folders for path in each.rglob(ID_FILE))
+        return set[str]().union(*lists) - read
+
+    def quarantined(self) -> Iterator[tuple[Path, str, list[str]]]:
+        """Each record that could not be read: its artifact, its id, and what its bytes may say."""
+        for folder in self.folders:
+            for path in _quarantines(folder):
+                try:
+                    for bad in _quarantined(path):
+                        place = bad["source"], bad["path"], str(bad["record"])
+                        yield folder, bad.get("id") or document_id(self._key, *place), said_by(bad)
+                except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                    self.damaged[path] = f"{_reason(error)}, in a record that could not be read"
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _is_first(folder: Path) -> bool:
+    artifact = Artifact(folder)
+    if (folder / "manifest.json").exists() and artifact.is_readable:
+        return not artifact.manifest.inputs
+    return artifact.stage == "ingest"
+
+
+def _people(store: Store) -> list[str]:
+    """The fields that `anonymise` steps were told to hold persons."""
+    configs = [each.manifest.config for each in store.all() if each.stage == "anonymise" and each.is_readable]
+    return sorted({name for config in configs for name in config.get("people", ())})
+
+
+def _quarantines(folder: Path) -> list[Path]:
+    """The files of an artifact that hold what could not be read."""
+    whole = folder / PAYLOAD / "quarantine.jsonl"  # or an erasure left units of work, with what each could not use
+    return [whole] if whole.exists() else sorted((folder / BESIDE / UNITS).glob("*/[0-9]*.json"))
+
+
+def _quarantined(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        if path.suffix == ".jsonl":
+            yield from map(json.loads, lines)
+        else:
+            yield from json.load(lines)["quarantined"]

@@ -1,0 +1,130 @@
+"""A certificate tells what an erasure left, where a subject or a text alone would tell, and what nobody could read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from e2e.small_recipe import lmworks
+
+RECIPE = """\
+name: letters
+use_case: answering letters
+data:
+  raw:
+    kind: ingest
+    sources: [{kind: files, path: letters, licence: CC0-1.0, subject_field: customer, text_field: text}]
+    licences: {allow: [CC0-1.0]}
+  clean: {kind: normalise, from: raw}
+"""
+GERMAN = "Sehr geehrte Damen und Herren, der Garten ist seit gestern wieder grün und die Leiter steht im Schuppen."
+FORM = "Dear customer, we thank you for your order and will send it before the end of the week."
+ROWS = [
+    {"text": "Please write to jane@example.org about the ladder in the garden of ours.", "customer": "C17"},
+    {"text": GERMAN, "customer": "C17"},
+    {"text": FORM, "customer": "C17"},
+    {"text": "Yes.", "customer": "C17"},
+    {"text": FORM + " Yours.", "customer": "C18"},
+    {"text": "Somebody else has written a letter about chairs and tables.", "customer": "C19"},
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "mail.jsonl").write_text("\n".join(map(json.dumps, ROWS)) + "\nnot JSON at all\n")
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    lmworks(tmp_path, "build", "recipe.yaml")
+    return tmp_path
+
+
+def erased(project: Path, *, code: int) -> tuple[dict[str, object], str]:
+    done = lmworks(
+        project, "erase", "jane@example.org", "--apply", "--certificate", str(project / "told.json"), code=code
+    )
+    return json.loads((project / "told.json").read_text()), done.stdout + done.stderr
+
+
+def test_what_only_a_subject_or_a_text_tells_of_is_sought(project: Path) -> None:
+    store = project / ".lmworks"
+    (store / "log.txt").write_text(f"2026-01-01 read: {GERMAN.upper()}")
+    pq.write_table(pa.table({"subject": ["C17"], "text": ["nothing"]}), store / "left.parquet")
+    (store / "form.txt").write_text(FORM)  # stands in a record that is kept, too
+    told, said = erased(project, code=1)
+    assert {each["place"] for each in told["held_by"]} == {"log.txt", "left.parquet"}
+    assert told["said"] == "something that was erased still stands in this store"
+    assert "still hold what was erased: 2" in said and "STILL HOLDS IT: .lmworks/log.txt" in said
+    assert "Garten" not in (project / "told.json").read_text()
+
+
+def test_what_cannot_be_sought_is_told(project: Path) -> None:
+    told, said = erased(project, code=0)
+    assert told["holding"] == 0 and told["said"] == "nothing was found in what was searched"
+    assert told["sought_by_text"]["records"] == 2 and len(told["sought_by_text"]["not_sought"]) == 2
+    assert "fewer than 5 words" in said and "every passage stands in a record that is kept" in said
+
+
+@pytest.mark.parametrize("what", ["shard", "quarantine", "left behind"])
+def test_what_cannot_be_read_is_named_and_nothing_is_called_clean(project: Path, what: str) -> None:
+    (raw,) = (project / ".lmworks").glob("artifacts/ingest/*/payload")
+    path = {
+        "shard": raw / "part-00000.parquet",
+        "quarantine": raw / "quarantine.jsonl",
+        "left behind": project / ".lmworks" / "old.parquet",
+    }[what]
+    if what == "shard":
+        other = project / "letters" / "more.jsonl"
+        other.write_text(json.dumps({"text": "jane@example.org once more", "customer": "C20"}) + "\n")
+        lmworks(project, "build", "--set", "raw.shard_bytes=100")
+        path = max((project / ".lmworks").glob("artifacts/ingest/*/payload/part-*.parquet"))
+    name = str(path.relative_to(project))
+    path.write_bytes(path.read_bytes()[:-5] if path.exists() else b"PAR1")
+    if what != "left behind":
+        listed = lmworks(project, "erase", "jane@example.org", code=1)
+        assert f"NOT SEARCHED: {name}: " in listed.stdout and "could not be read: 1." in listed.stderr
+        as_json = lmworks(project, "erase", "jane@example.org", "--json", code=1).stdout
+        assert [*json.loads(as_json)["not_searched"]] == [name]
+    told, said = erased(project, code=1)
+    if what == "shard":
+        lmworks(project, "build")
+        left = [pq.read_table(each).to_pylist() for each in (project / ".lmworks").rglob("*.parquet")]
+        assert left and "jane@example.org" not in str(left), "what was made of a damaged shard counts as reached"
+    assert f"NOT SEARCHED: {name}: " in said and told["said"].startswith("not complete")
+
+
+def test_counts_come_first_and_fit_a_terminal(project: Path) -> None:
+    said = lmworks(project, "erase", "jane@example.org", "C17", "--store", ".lmworks").stdout
+    lines = said.splitlines()
+    assert lines[1:6] == [
+        "4 of 7 records are found:",
+        "       4  with a value",
+        "       1  with value 1, or of it",
+        "       4  with value 2, or of it",
+        "       1  NOT taken: near copies that hold no value (below)",
+    ]
+    assert any(line == "raw  4 of 6 records" for line in lines), said
+    assert max(map(len, lines)) <= 80, said
+    counts = json.loads(lmworks(project, "erase", "jane@example.org", "C17", "--json").stdout)["counts"]
+    assert counts == {
+        "taken": 4,
+        "searched": 7,
+        "by_reason": {"value": 4},
+        "by_value": {"1": 1, "2": 4},
+        "not_taken": {"near": 1},
+    }
+
+
+def test_another_customer_who_quotes_an_address_keeps_other_letters(project: Path) -> None:
+    rows = [
+        {"text": "Did you hear of jane@example.com at the fair of chairs?", "customer": "C30"},
+        {"text": "A letter of mine about the chairs that you have sent.", "customer": "C30"},
+        {"text": "My own letter, in which no address stands at all.", "customer": "C31"},
+    ]
+    (project / "letters" / "more.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    lmworks(project, "build")
+    told = json.loads(lmworks(project, "erase", "jane@example.com", "C31", "--json").stdout)
+    assert told["counts"]["taken"] == 2 and told["counts"]["not_taken"] == {"subject": 1}
