@@ -14,11 +14,10 @@ from pydantic import Field, model_validator
 
 from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
 from lmworks.data.quality.filters import MIN_WORDS
-from lmworks.data.records import Document, Documents, read_shard, write_json_lines
+from lmworks.data.records import Document, Documents, as_array, read_shard, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.errors import LmworksError, UsageError, format_counts
-from lmworks.lazy import pa
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -163,7 +162,7 @@ def _clean_shard(
     number, shard = numbered
     tally, kept, records = Tally(), [], []
     documents = read_shard(shard)
-    candidates = open_index(index).candidates(pa.array([each.text for each in documents], pa.string()))
+    candidates = open_index(index).candidates(as_array([each.text for each in documents]))
     for document, candidate in zip(documents, candidates.tolist(), strict=True):
         clean, matches = document, _matches(config, index, document.text) if candidate else []
         if matches:

@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lmworks.data.records import as_array
 from lmworks.data.words import Words, hash_words, word_spans
-from lmworks.lazy import NDArray, np, pa, pc
+from lmworks.lazy import NDArray, np, pc
 
 _IN_A_LINE = frozenset(
     (
@@ -87,16 +88,13 @@ def word_places(text: str) -> list[tuple[int, int]]:
 def compared_words(texts: Any) -> Iterator[Words]:
     """The words of texts (a pyarrow string array without nulls) that are compared, some texts at a time."""
     texts = pc.replace_substring(texts, "_", " ")
-    marked = np.flatnonzero(pc.match_substring_regex(texts, _MAY_HOLD).to_numpy(zero_copy_only=False))
-    if len(marked):
-        cleaned = [plain(text) for text in texts.take(pa.array(marked)).to_pylist()]
-        mask = np.zeros(len(texts), bool)
-        mask[marked] = True
-        texts = pc.replace_with_mask(texts, pa.array(mask), pa.array(cleaned, pa.string()))
+    marked = pc.match_substring_regex(texts, _MAY_HOLD)
+    if cleaned := [plain(text) for text in texts.filter(marked).to_pylist()]:
+        texts = pc.replace_with_mask(texts, marked, as_array(cleaned))
     yield from hash_words(texts)
 
 
 def compared_in_turn(texts: Sequence[str]) -> Iterator[NDArray[np.uint64]]:
     """A hash of each word that is compared [W], text by text."""
-    for block in compared_words(pa.array(texts, pa.string())):
+    for block in compared_words(as_array(texts)):
         yield from np.split(block.hashes, np.cumsum(block.counts)[:-1])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.quality.word_order import Classes, Order, looks_of, size_of
-from lmworks.lazy import NDArray, np, pa
+from lmworks.lazy import NDArray, np
 
 LETTERS = 28
 """Classes of characters: none, the letters a to z, any other letter."""
@@ -206,11 +206,12 @@ class Lexicon:
         """The row of each word [W]."""
         if len(self._rows) > _MOST_WORDS:
             self._clear()
-        encoded = pa.array(words, pa.string()).dictionary_encode()
-        different = [word[:_LONGEST_WORD] for word in encoded.dictionary.to_pylist()]
-        self._add([word for word in different if word not in self._rows])
-        rows = np.fromiter(map(self._rows.get, different, repeat(0)), np.int64, len(different))
-        found: NDArray[np.int64] = rows[encoded.indices.to_numpy()]
+        get = self._rows.get
+        found = np.fromiter(map(get, words, repeat(-1)), np.int64, len(words))
+        if missing := np.flatnonzero(found < 0).tolist():
+            new = [words[place][:_LONGEST_WORD] for place in missing]
+            self._add([word for word in new if word not in self._rows])
+            found[missing] = list(map(get, new, repeat(0)))
         return found
 
     def _add(self, words: Sequence[str]) -> None:

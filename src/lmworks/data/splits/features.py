@@ -16,9 +16,9 @@ from typing import Any, Literal, get_args
 
 from lmworks.data.licences.gate import licence_class
 from lmworks.data.quality.language import detect_language
-from lmworks.data.records import Document, read_shard
+from lmworks.data.records import Document, as_array, read_shard
 from lmworks.data.words import hash_words
-from lmworks.lazy import NDArray, np, pa
+from lmworks.lazy import NDArray, np
 
 Feature = Literal["length", "language", "source", "licence", "quality", "topic", "distance"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
@@ -99,7 +99,7 @@ def _bins(numbers: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 def _count_words(texts: Sequence[str]) -> bytes:
     indices, counts, lengths = [np.zeros(0, np.uint16)], [np.zeros(0, np.float32)], [np.zeros(1, np.int64)]
-    for words in hash_words(pa.array(texts, pa.string())):
+    for words in hash_words(as_array(texts)):
         owners = np.repeat(np.arange(len(words.counts)), words.counts)
         buckets = (words.hashes % np.uint64(HASHED_WORDS)).astype(np.int64)
         cells, times = np.unique(owners * HASHED_WORDS + buckets, return_counts=True)
