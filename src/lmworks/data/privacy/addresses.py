@@ -53,14 +53,22 @@ _GB_STREET = (
     "Meadows|Croft|End"
 )
 _POSTCODE = r"[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][ABD-HJLNP-UW-Z]{2}"
-_GB_FLAT = rf"(?:(?:Flat|Apartment|Apt|Unit|Studio|Room|Suite)\.? [0-9A-Z]{{1,4}}{_BREAK})?"
+_GB_DOOR = rf"(?:(?:Flat|Apartment|Apt|Unit|Studio|Room|Suite|Floor|Plot|Block)\.? [0-9A-Z]{{1,4}}{_BREAK})"
+_GB_FLAT = rf"(?:{_GB_DOOR}|[0-9]{{1,2}}/[0-9]{{1,2}}{_BREAK})?"
 _GB_HOUSE = (
-    rf"(?:(?:The )?(?:{_WORD} ){{1,2}}(?:House|Cottage|Farm|Lodge|Barn|Court|Mansions|Hall|Villa|Mill|"
+    rf"(?:(?:The )?(?:{_WORD} ){{1,2}}(?:House|Cottage|Farm|Lodge|Barns?|Court|Mansions|Rectory|Vicarage|"
+    rf"Manor|Grange|Stables|Bungalow|Chapel|Forge|School|Gatehouse|Hall|Villa|Mill|"
     rf"Heights|Point|Tower),? ?\n? ?)"
 )
+_LOWER_GB = (
+    rf"[0-9]{{1,4}}[a-z]? (?:[a-z'-]{{2,20}} ){{1,3}}(?:{_GB_STREET.lower()})(?:,? [a-z'-]{{2,20}}){{0,4}},? "
+    r"[a-z]{1,2}[0-9][0-9a-z]? ?[0-9][abd-hjlnp-uw-z]{2}(?![\w-])"
+)
+"""As people type it to each other."""
 GB = re.compile(
     rf"(?<![\w./-])(?:{_GB_FLAT}(?:{_GB_HOUSE}?[0-9]{{1,4}}[A-Za-z]?(?:[-–/][0-9]{{1,4}}[A-Za-z]?)?,? |{_GB_HOUSE})"
     rf"(?:{_WORD}(?:(?: (?:of|the|on|upon|in|le|and|under|by|de)){{1,2}} |{_BREAK})){{1,9}}?{_POSTCODE}(?![\w-])"
+    rf"|{_GB_DOOR}(?:{_WORD}{_BREAK}){{2,8}}?{_POSTCODE}(?![\w-])|{_LOWER_GB}"
     rf"|{_GB_FLAT}(?:{_GB_HOUSE}?[0-9]{{1,4}}[A-Za-z]? |"
     rf"{_GB_HOUSE})(?:{_WORD} ){{1,3}}(?:{_GB_STREET})(?:, {_WORD}(?:[ -]{_WORD}){{0,2}})?(?![\w-]))"
 )
@@ -104,14 +112,25 @@ _FR_WORD = (
     rf"[{_UP}0-9][{_LETTERS}0-9'’.-]{{0,30}} ?)"
 )
 FR = re.compile(
-    rf"(?<![\w./-])(?:(?:Appt?|Apt|Bât|Bat|Esc|Étage|Résidence|Rés|"
-    rf"Lot)\.? [{_LETTERS}0-9 ]{{1,20}}, )?[0-9]{{1,4}}(?: ?(?:bis|ter|quater|"
+    rf"(?<![\w./-])(?:(?:Appt?|Apt|Bât|Bat|Esc|Étage|Résidence|Rés|Immeuble|Bâtiment|Entrée|"
+    rf"Lot)\.? [{_LETTERS}0-9 '’-]{{1,25}},? ?\n? ?){{0,3}}[0-9]{{1,4}}(?: ?(?:bis|ter|quater|"
     rf"[A-D])(?![{_LETTERS}]))?,? (?i:{_FR_WAY}) "
     rf"{_FR_WORD}{{1,8}}(?:,? ?(?i:bât|bat|bâtiment|esc|escalier|appt?|apt|étage|"
     rf"rés)\.? [A-Z0-9]{{1,4}}(?![\w]))?(?:(?:{_BREAK}|(?<= ))(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|"
     rf"sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}(?: CEDEX(?: [0-9]{{1,2}})?|"
-    rf" Cedex(?: [0-9]{{1,2}})?| [0-9]{{1,2}}e?)?)?(?<! )(?<!,)(?![\w-])"
+    rf" Cedex(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?)?(?<! )(?<!,)(?![\w-])"
 )
+_FR_TOWN = (
+    rf"(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}"
+    rf"(?: (?:CEDEX|Cedex)(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?"
+)
+FR_PLACE = re.compile(
+    rf"(?<![\w./-])(?:[0-9]{{1,4}}(?: ?(?:bis|ter))?,? )?(?:(?i:lieu-?dit|hameau|ferme|domaine|château|"
+    rf"zone (?:artisanale|"
+    rf"industrielle|d['’]activités?))|Z\.?[AI]\.?C?\.?|B\.?P\.?|C\.?S\.?|TSA)(?::|"
+    rf" ?:)? {_FR_WORD}{{1,6}}?{_BREAK}{_FR_TOWN}(?![\w-])"
+)
+"""Hamlets, business parks and boxes, which have no street."""
 _ES_WAY = (
     r"Calle|C/|C\.|Cl\.?|Avenida|Avda\.?|Av\.?|Plaza|Pza\.?|Pl\.|Plz\.|Paseo|P\.?º|Pso\.|Camino|Cno\.|"
     r"Ronda|Rda\.|Travesía|Trav\.|Carrer|Carretera|Ctra\.|Glorieta|Callejón|Rambla|"
@@ -137,7 +156,10 @@ US_TRIGGER = Trigger(
     needs=NEEDS,
 )
 GB_TRIGGER = Trigger(
-    re.compile(rf"{_POSTCODE}|(?:[0-9][A-Za-z]?|Court|House|Mansions|Lodge),? [A-Z][^\n,]{{1,40}} (?:{_GB_STREET})"),
+    re.compile(
+        rf"{_POSTCODE}|[a-z] [a-z]{{1,2}}[0-9][0-9a-z]? ?[0-9][abd-hjlnp-uw-z]{{2}}|(?:[0-9][A-Za-z]?|Court|"
+        rf"House|Mansions|Lodge),? [A-Z][^\n,]{{1,40}} (?:{_GB_STREET})"
+    ),
     reach=130,
     needs=NEEDS,
 )
@@ -150,6 +172,10 @@ DE_TRIGGER = Trigger(
     reach=110,
     needs=NEEDS,
 )
+FR_PLACE_TRIGGER = Trigger(re.compile("(?:,? ?\n ?|,? )(?:F-)?[0-9]{5} [A-ZÀ-Ý]"), reach=110, near_digits=True, words=(
+        "lieu", "hameau", "ferme ", "domaine", "château", "zone ", "z.", "za ", "zi ", "zac ", "bp ", "b.p",
+        "cs ", "tsa ",
+    ))  # fmt: skip
 FR_TRIGGER = Trigger(re.compile(rf"(?i)[0-9](?: ?(?:bis|ter|quater|[a-d]))?,? (?:{_FR_WAY}) "), reach=130, needs=NEEDS)
 ES_TRIGGER = Trigger(
     re.compile(rf"(?:{_ES_WAY}|c/) ?[A-Za-zÀ-ÿ]"),
@@ -167,5 +193,6 @@ ADDRESSES: tuple[Detector, ...] = (
     Pattern("address", GB_TRIGGER, GB),
     Pattern("address", DE_TRIGGER, DE),
     Pattern("address", FR_TRIGGER, FR),
+    Pattern("address", FR_PLACE_TRIGGER, FR_PLACE),
     Pattern("address", ES_TRIGGER, ES),
 )

@@ -5,32 +5,51 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lmworks.data.privacy.dates import COMPACT, DATE
+from lmworks.data.privacy.dates import COMPACT, DATE, SHORT
 from lmworks.data.privacy.findings import Finding, Trigger, named
 
 _STRONG = (
     # English
     r"birth\w*|born|anniversaire|cumpleaños|compleanno|verjaardag|jarig|aniversário|sternzeichen|"
-    r"b-?day|d\.?[ ]?o\.?[ ]?b|came into (?:the|this) world|star sign|horoscope|"
+    r"b-?days?|d\.?[ ]?o\.?[ ]?b|(?:came into|entered) (?:the|this) world|turn(?:s|ed|ing) (?:[0-9]{1,3}|[a-z-]{3,20})|"
+    r"star ?sign|zodiac\w*|horoscope|new-?born|c-section|cesarean|date?[. _]?nais\w*|"
     # German, Dutch
-    r"gebor\w*|geboorte\w*|geburt\w*|geb|gebdat\w*|geb[. _-]{0,2}dat\w*|zur welt|ter wereld|horoskop|"
+    r"gebor\w*|geboorte\w*|geburt\w*|geb|gebdat\w*|geb[. _-]{0,2}dat\w*|zur welt|licht der welt|ter wereld|horoskop|"
+    r"(?:wird|wurde) (?:[0-9]{1,3}|volljährig)|volljährig\w*|neugebor\w*|entb[iu]nd\w*|kaiserschnitt|"
+    r"tierkreis\w*|aszendent|"
+    r"bevall\w*|pasgebor\w*|sterrenbeeld|meerderjarig|word\w* [0-9]{1,3}|levenslicht|verjaart|geb\.? ?tag|"
     r"horoscoop|gebdatum|"
     # French
-    r"naissance\w*|naiss|née?s?|née?\(e\)|né\.e|né·e|naquit|naître|au monde|ddn|date[ _]de[ _]naiss|thème astral|"
+    r"naissance\w*|naiss|née?s?|née?\(e\)|né\.e|né·e|naquit|naître|au monde|vue? le jour|accouch\w*|"
+    r"nouveau-?née?|césarienne|(?:aura|fête(?:ra)? ses|a eu) [0-9]{1,3} ans|zodia\w*|voit le jour|anniv|"
+    r"natif|native d[e'’]|ddn|date[ _]de[ _]naiss|thème astral|"
     # Spanish, Portuguese, Italian
     r"nacid\w+|naci[oó]|nacimiento|fec?ha?[. _]{0,2}(?:de[ _])?nac\w*|f[. _]{0,2}nac\w*|al mundo|"
+    r"vio la luz|dio a luz|cesárea|recién nacid\w*|cumpl\w+ (?:los )?[0-9]{1,3}|mayor de edad|zodíaco|"
+    r"cumple(?: años| el)?|"
     r"alumbr\w*|carta astral|"
     r"nascid\w+|nasceu|nascimento|nasc|ao mundo|data[. _]{0,2}(?:de[ _])?nasc\w*|mapa astral|natalício|"
+    r"deu à luz|recém-nascid\w*|(?:faz|completa) [0-9]{1,3}|maior de idade|compi\w+ [0-9]{1,3}|maggiorenne|"
+    r"partorì|neonat\w*|"
+    r"cesareo|segno zodiacale|faz(?:er)? anos|faço anos|niver|compi\w+ (?:gli )?anni|vide la luce|"
+    r"venut[oa] (?:al mondo|alla luce)|"
     r"nat[oaie]|nascita|nasciture|nacque|alla luce|oroscopo|"
     # Polish
-    r"urodz\w*|urodzin\w*|ur|na świat|horoskop\w*|data[. _]{0,2}ur\w*"
+    r"urodz\w*|ur|na świat|poród|porodu|noworod\w*|kończy [0-9]{1,3}|skończył\w*|pełnoletni\w*|"
+    r"znak zodiaku|chrz\w+|horoskop\w*|data[. _]{0,2}ur\w*"
 )
-_WEAK = r"b\.|d[._]?n\.?|f[./_]?n\.?|dt\.? ?nasc\.?|gd|geb"
+_WEAK = r"b\.|n\.? ?(?:il|le|el|a|em)|d[._]?n\.?|f[./_]?n\.?|dt\.? ?nasc\.?|gd|geb"
 BIRTH_WORDS = named(_STRONG, anywhere="出生|生日|생년월일|생일")
 WEAK_WORDS = re.compile(rf"(?<![^\W_])(?i:{_WEAK})(?![^\W_])|\*(?= ?[0-9])")
 """Shortened names, right before the date."""
 BIRTH = Trigger(
-    re.compile(r"(?:1[89]|20)[0-9][0-9]|[0-9][./-] ?[0-9]{1,2}[./-] ?[0-9]{2}"),
+    re.compile(  # the first digit comes first, since nothing else is looked for as fast
+        r"[0-9](?:(?<=1)[89][0-9][0-9]|(?<=2)0[0-9][0-9]|[./-] ?[0-9]{1,2}[./-] ?[0-9]{2}|[0-9] [0-9]{2} [0-9]{2}"
+        r"|[ .-]?(?:[jJfFmMaAsSoOnNdDeEgG][aeéuûpgcktoiEAUPCTGO]|st|lu|kw|cz|li|si|wr|pa|gr|ST|"
+        r"LU)[a-zA-Zéûźś]{1,9}\.?[ .-]?['’]?[0-9]{2})"
+    ),
+    probe=r"(?:1[89]|20)[0-9][0-9]|[0-9][./-] ?[0-9]{1,2}[./-] ?[0-9]{2}|[0-9] [0-9]{2} [0-9]{2}|"
+    r"[0-9][ .-]?[^\W0-9_]{3,12}\.?[ .-]?['’]?[0-9]{2}",
     words=(
         "birth", "born", "bday", "b-day", "dob", "d.o.b", "geb", "naiss", "né", "naqu", "naci", "f.nac", "fnac",
         "f. nac", "_nac", " nac", "nato", "nata", "nasc", "nacque", "urodz", "ur.", "ur ", "ur:", "(b.",
@@ -38,14 +57,26 @@ BIRTH = Trigger(
         "zur welt", "wereld", "world on", "the world", "au monde", "al mundo", "ao mundo", "alla luce", "na świat",
         "horos", "astral", "oroscop", "star sign", "dn:", "dn ", "dn\"", "dn;", "dn,", "dn<", "dn)", "d.n", "dn=",
         "f/n", "f.n", "fn:", "d_n", "* ", "*0", "*1", "*2", "*3", "anniv", "cumplea", "compleanno", "verjaardag",
-        "jarig", "aniversário", "sternz", "出生", "生日", "생년월일",
+        "jarig", "aniversário", " turn", "licht der", "verjaart", "le jour", "natif", "native d", "la luz",
+        "cumple", "anos",
+        "niver", "compie", "zodia", "newborn", "new-born", "c-section", "cesar", "césar", "cesár", "nais",
+        "wird ", "wurde ",
+        "volljäh", "neugeb", "entbind", "entbund", "kaisersch", "tierkreis", "aszend", "bevall", "pasgeb", "sterrenb",
+        "meerderj", "wordt ", "worden ", "accouch", "nouveau", " ans", "a luz", "à luz", "recién", "mayor de",
+        "recém", "faz ", "completa",
+        "maior de", "maggior", "partor", "neonat", "segno", "poród", "porodu", "noworod", "kończy", "skończ", "pełnol",
+        "zodiaku", "chrz", "n. ", "n le", "starsign", "la luce", "venut", "geb tag", "n. il", "ur.", "sternz",
+        "出生", "生日", "생년월일",
     ),
     near_digits=True,
     reach=120,
 )  # fmt: skip
-_DATE = re.compile(rf"(?<![0-9])(?P<value>{DATE}|{COMPACT})", re.IGNORECASE)
+_DATE = re.compile(rf"(?<![0-9])(?P<value>{DATE}|{COMPACT}|{SHORT})", re.IGNORECASE)
 _ANY = re.compile(rf"(?<![\w./-])(?P<value>{DATE})", re.IGNORECASE)
-BEFORE, AFTER, WEAK = 70, 70, 14
+_GAP = re.compile(
+    r" ?(?:[,;/&|]|and|und|et|y|e|i|en|-)[ \n]{0,2}(?:and|und|et|y|e|i|en)? ?(?:[A-ZÀ-Ý][^\W\d]{1,20} ?){0,2}[:(–-]? ?"
+)
+BEFORE, AFTER, WEAK = 80, 90, 14
 """Characters after and before a word in which its date may begin and end."""
 
 
@@ -54,6 +85,7 @@ def birth_dates(text: str) -> Iterator[Finding]:
     for match in BIRTH_WORDS.finditer(text):
         if behind := _behind(text, match.end(), AFTER):
             yield behind
+            yield from _others(text, behind.end)
         elif before := _before(text, match.start()):
             yield before
     for match in WEAK_WORDS.finditer(text):
@@ -69,6 +101,13 @@ def _behind(text: str, place: int, most: int) -> Finding | None:
     if not date or date.start() > place + most or "\n\n" in text[place : date.start()]:
         return None
     return Finding("birth_date", *date.span("value"), date["value"])
+
+
+def _others(text: str, place: int) -> Iterator[Finding]:
+    """Further dates of a list: "born 1.2.2010, Mia 3.4.2012 and 5.6.2014"."""
+    while (gap := _GAP.match(text, place)) and (date := _DATE.match(text, gap.end())):
+        yield Finding("birth_date", *date.span("value"), date["value"])
+        place = date.end()
 
 
 def _before(text: str, place: int, most: int = BEFORE) -> Finding | None:

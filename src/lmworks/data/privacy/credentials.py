@@ -41,7 +41,11 @@ PRIVATE_KEY_BLOCK = re.compile(
 )
 URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@\"'<>]{0,64}:(?P<value>[^\s/@\"'<>:${}]{3,100})@(?=[\w.-])")
 URLS = Trigger(re.compile(r"://[^\s/:@\"'<>]{0,64}:[^\s/@\"'<>]{3,100}@"))
-SECRETS = Trigger(words=("key", "token", "secret", "passw", "passphrase", "pwd", "credential"))
+SECRETS = Trigger(
+    words=("key", "token", "secret", "passw", "passphrase", "pwd", "credential"),
+    probe=r"(?:key|token|secret|passwor[dt]|passwd|passphrase|pwd|credentials?)[\"']?(?:[\s\x0b\x1c-\x1f\x85]{0,3}(?:[:=]|is\b)"
+    r"[\s\x0b\x1c-\x1f\x85>]{0,4}[\"']?[A-Za-z0-9+/_.~!@#$%^&*-]{8}|[\s\x0b\x1c-\x1f\x85][\"']?[A-Za-z0-9+/_-]{16})",
+)
 SECRET_ASSIGNED = re.compile(
     "[kK\u212atTsS\u017fpPcC](?:(?<=[kK\u212a])ey|(?<=[tT])oken|(?<=[sS\u017f])ecret|(?<=[cC])redentials?"
     r"|(?<=[pP])(?:asswor[dt]|asswd|assphrase|wd))[\"']?"
@@ -105,7 +109,12 @@ PASSWORD_WORDS = named(
     r"\w*passwort\w*|\w*kennw[oö]rt\w*|losung\w*|wlan-?schlüssel|zugangsdaten|credentials?|creds|"
     r"mots? de passe|mdp|(?:le|code|mot)? ?passe|code secret|code d'accès|identifiants|"
     r"contraseñas?|contrasenas?|contra|claves?|clave_\w+|credenciales|senhas?|parola d'ordine|wachtwoord\w*|hasł[oae]"
-    r"|mot_de_passe\w*|wifi key|secret",
+    r"|mot_de_passe\w*|wifi key|secret|wpa2?(?:[ _-]?(?:key|psk))?|(?:network|unlock|access|login|"
+    r"entry) ?(?:key|code)|pass ?code|"
+    r"(?:netzwerk|sicherheits)-?schlüssel|(?:wlan|wi-?fi)-?(?:code|key|pw|passw\w*)|zugangs-?code|(?:anmelde|login)-?daten|losungswort|"
+    r"cl[eé]f? (?:wi-?fi|wpa|réseau|d'accès)|code (?:wi-?fi|confidentiel|personnel|du wi-?fi)|(?:código|"
+    r"codigo|palabra) de (?:acceso|paso)|"
+    r"palabra clave",
     anywhere="密码|口令|비밀번호",
 )
 PASSWORDS = Trigger(
@@ -113,23 +122,26 @@ PASSWORDS = Trigger(
         "passw", "passphrase", "passcode", "pw", "pass ", "pass:", "pass=", "passe", "kennw", "losung",
         "schlüssel", "zugangsdaten", "credential", "creds", "mdp", "code secret", "code d'accès", "identifiants",
         "contrase", "contra ", "contra:", "clave", "credenciales", "senha", "parola d'ordine", "wachtwoord",
-        "hasł", "wifi key", "secret ", "密码", "口令", "비밀번호",
+        "hasł", "secret ", "wpa", "network key", "unlock ", "access code", "login code", "wlan", "wi-fi", "wifi",
+        "zugangscode", "zugangs-code", "anmeldedaten", "logindaten", "clé ", "code confidentiel", "de acceso",
+        "de paso",
+        "palabra clave", "密码", "口令", "비밀번호",
     )
 )  # fmt: skip
 TOKEN = re.compile(r"(?:^|(?<=[\"'«“„`*>])|(?<=[\s:=(|,;]))[^\s\"'«»“”„`<>|,;()\[\]{}]{5,64}")
-PASSWORD_REACH, PASSWORD_BEFORE, RIGHT_BESIDE = 60, 50, 14
+PASSWORD_REACH, PASSWORD_BEFORE, RIGHT_BESIDE = 60, 50, 18
 TOLD = re.compile(
-    r"(?i)(?:[:=]|(?<![^\W_])(?:is|was|ist|war|lautet|est|étant|était|es|era|sea|é|now|jetzt|to|als))[ \"'`]{1,3}$"
+    r"(?i)(?:[:=]|(?<![^\W_])(?:is|was|ist|war|lautet|est|étant|était|es|era|sea|é|now|jetzt|to|als|remains|reads|"
+    r"becomes|auf|heißt|bleibt|wäre|wurde|sera|reste|devient|par|será|siendo|queda|a|con|mit|with|use|usa|"
+    r"using|nimm|utilise))[ \"'`]{1,3}$"
 )
 """Words right before what they tell."""
 FEW_DIGITS = re.compile(r"[A-Za-z]+[-_.]?[0-9]{1,2}")
 NAMED_WITH_DIGITS = re.compile(
-    r"(?i)(?:[a-z]{0,6}(?:sha|md|utf|base|crypt|pbkdf|oauth|pkcs|rfc|ipv|http|aes|ntlm|iso|tls|ssl|des|"
-    r"argon|win|python|x|v|s|ec|"
-    r"p|rsa|int|uint|float|str|arg|param|value|key|user|test|step|line|page|option|item|field|col|row|"
-    r"http|h|fig|table|id|"
-    r"level|part|chapter|section|version|type|class|area|port|case|phase|mp|usb|log|web|db|host|node|"
-    r"server|room|floor|gate)"
+    r"(?i)(?:(?:[a-z]{0,6}(?:sha|md|utf|base|crypt|pbkdf|oauth|pkcs|rfc|ipv|http|aes|ntlm|iso|tls|ssl|des|argon|python|"
+    r"rsa|int|float)|(?:[a-z]{1,12}[-_.])?(?:win|x|v|s|ec|p|h|id|str|arg|param|value|key|user|test|step|line|page|option|"
+    r"item|field|col|row|fig|table|level|part|chapter|section|version|type|class|area|port|case|phase|mp|usb|log|web|db|"
+    r"host|node|server|room|floor|gate))"
     r"[-_.]?[0-9]{1,4}(?:[-_.][a-z0-9.]{1,10})*|[0-9]+(?:st|nd|rd|th|[a-z]{1,3})|[0-9]+(?:[-.:/][0-9a-z]+)+)"
 )
 """What has letters and digits but is no password: names of methods and versions, ordinals, dates, sizes."""
@@ -143,7 +155,7 @@ def passwords(text: str) -> Iterator[Finding]:
         told = next((token for token in behind if _told(text, token, token.start() - place)), None)
         before = () if told else TOKEN.finditer(text, start, match.start())
         for token in [told] if told else [each for each in before if _told(text, each, match.start() - each.end())]:
-            value = token[0].rstrip(".:*") or token[0]
+            value = token[0].rstrip(".:*" if token[0][0] == "*" else ".:") or token[0]
             yield Finding("secret", token.start(), token.start() + len(value), value)
 
 
@@ -160,9 +172,15 @@ def like_a_password(token: str, beside: bool = True) -> bool:
 
     Further away from the word that tells of it, a name with one or two digits is none.
     """
+    shouted = token.endswith("!") and sum(map(str.isdigit, token)) > 1
     token = token.strip("*_").rstrip(".:?!")
+    if re.fullmatch(r"[$#&%](?!(?i:[0-9a-f]{3,8})$)[A-Za-z0-9][^\s=]*[0-9][^\s=]*[0-9][^\s=]*", token):
+        token = token[1:]
+    if shouted and re.fullmatch("[A-Za-z]{3,}[0-9]{2,4}", token):
+        return not NAMED_WITH_DIGITS.fullmatch(token)
     if len(token) < 5 or any(part in token for part in ("://", "::", "->", "==", "\\", "@", "...", "--")):
-        return "@" in token and "." not in token and any(map(str.isdigit, token)) and any(map(str.isalpha, token))
+        more = any(map(str.isdigit, token)) or any(sign in token for sign in "!#$%^&*+?~")
+        return "@" in token and "." not in token and more and any(map(str.isalpha, token))
     if token.isalpha() and token.isascii():
         return beside and _drawn_letters(token)
     letters, digits = sum(map(str.isalpha, token)), sum(map(str.isdigit, token))

@@ -27,7 +27,7 @@ _MONTHS = (
 )
 """Names of the months by language, and how they are shortened or written without accents."""
 _NUMBER_OF = {name: number for names in reversed(_MONTHS) for number, name in enumerate(names.split(), 1)}
-_NUMBER_OF |= {"sept": 9, "fevrier": 2, "marco": 3, "wrzesnia": 9, "pazdziernika": 10}
+_NUMBER_OF |= {"sept": 9, "mrz": 3, "sep": 9, "febr": 2, "fevrier": 2, "marco": 3, "wrzesnia": 9, "pazdziernika": 10}
 _ROMAN = set(_MONTHS[-1].split())
 _NAMES = "|".join(sorted(_NUMBER_OF.keys() - _ROMAN, key=len, reverse=True))
 _NUMERALS = "|".join(sorted(_ROMAN, key=len, reverse=True))
@@ -44,6 +44,11 @@ DATE = (
 )
 """A pattern for a whole date, to be used with `re.IGNORECASE`; it names the groups `first` and `last`."""
 
+SHORT = (
+    rf"[0-3][0-9] [01][0-9] (?:{_YEAR}|[0-9][0-9])(?![0-9 ])|[0-3]?[0-9]\.(?-i:{_NUMERALS.upper()})\.{_YEAR}"
+    rf"|[0-3]?[0-9](?:st|nd|rd|th|\.)?[ .-]?(?:{_NAMES})\.?,?[ -]?(?:['’]?[0-9][0-9]|{_YEAR})(?![0-9])"
+)
+"""A date in spaced groups, with a short year, or as tickets write it: a date only where words say so."""
 COMPACT = r"(?:1[89]|20)[0-9]{2}[01][0-9][0-3][0-9](?![0-9])"
 """A date as eight digits: a date only where words say so."""
 

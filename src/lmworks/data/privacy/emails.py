@@ -12,8 +12,10 @@ EMAIL = re.compile(
     r"(?<![\w%+-])_{0,3}(?P<value>[\w%+-]{1,64}(?:[.'][\w%+-]{1,64}){0,8}(?<!\bgit)@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})"
     r"(?!_{0,3}[^\W_])"
 )
-_WORDS = r"at|ät|arroba|arobase|chez|chiocciola|klammeraffe|apenstaartje|małpa|malpa"
+_WORDS = r"at|ät|aet|bei|at-sign|arroba|aroba|arobase|chez|chiocciola|klammeraffe|apenstaartje|małpa|malpa"
 _DOTS = r"dot|d0t|punkt|point|punto|ponto|punt|kropka|pkt"
+_LETTER_AT = r" ?[\[({]a[\])}] ?"
+"""As Germans and Poles write it: jane(a)example.org."""
 _OPEN, _CLOSE = r"[\[({<|*~]{1,2}", r"[\])}>|*~]{1,2}"
 _BRACKETED_AT = (
     rf"(?: {{0,2}}{_OPEN} ?(?i:{_WORDS}|@) ?{_CLOSE} {{0,2}}| [-_](?i:{_WORDS})[-_] |&#0*64;|&commat;|\\u0040)"
@@ -33,15 +35,21 @@ SPOKEN = re.compile(rf"{_NAME}{_SPOKEN_AT}(?:{_HOST}(?:{_BRACKETED_DOT}|{_SPOKEN
 """jane at example dot org."""
 DOT_HIDDEN = re.compile(
     rf"{_NAME}@(?=[\w.-]{{1,100}}(?:{_BRACKETED_DOT}|{_SPOKEN_DOT}))(?:{_HOST}{_ANY_DOT}){{1,4}}{_LAST}"
-    rf"|{_NAME}(?: @ ?|@ )(?:{_HOST}{_ANY_DOT}){{1,4}}{_COMMON}"
+    rf"|{_NAME}(?: @ ?|@ )(?:{_HOST}(?:{_ANY_DOT}| \. )){{1,4}}{_COMMON}"
 )
 """jane@example[dot]org, jane @ example.org."""
 HYPHENED = re.compile(
-    rf"(?<![\w.+-])[^\W_]+(?:[._][^\W_]+){{0,3}}(?:_(?i:at)_|-(?i:at)-)(?:[^\W_][a-z0-9-]{{0,62}}\.){{1,4}}{_COMMON}"
+    rf"(?<![\w.+-])[^\W_]+(?:[._][^\W_]+){{0,3}}(?:_(?i:at)_|-(?i:at)-|{_LETTER_AT})"
+    rf"(?:[^\W_][a-z0-9-]{{0,62}}(?:\.|_(?i:dot)_|-(?i:dot)-)){{1,4}}"
+    rf"(?:{_COMMON}|(?<=[_-](?i:dot)[_-]){_LAST})"
 )
 """jane_at_example.org."""
-HALF = re.compile(rf"{_NAME} (?i:at) (?:{_HOST}\.){{1,4}}{_COMMON}")
-"""jane.doe at example.org: an address only where the words before it say so."""
+_PROVIDERS = (
+    r"g(?:oogle)?mail|hotmail|outlook|yahoo|icloud|"
+    r"proton(?:mail)?|gmx|web\.de|t-online|orange\.fr|wanadoo|libero|o2\.pl|wp\.pl"
+)
+HALF = re.compile(rf"{_NAME} (?i:{_WORDS}) (?:(?:{_HOST}\.){{1,4}}{_COMMON}|(?i:{_PROVIDERS})(?![\w]))")
+"""jane.doe at example.org, jane at gmail: an address only where the words before it say so."""
 MAIL_WORDS = named(
     r"e-?mail\w*|mail\w*|courriel\w*|correo\w*|write|reach|contact\w*|kontakt\w*|schreib\w*|écri\w*|"
     r"escri\w*|scriv\w*|"
@@ -53,12 +61,13 @@ OBFUSCATED = Trigger(
         rf" [_-]?(?:{_DOTS}|\.)[_-]? |\.{_COMMON_ENDS})"
         rf"|&#0*64;|&commat;|\\u0040|[a-z0-9]@ [a-z0-9-]+\.[a-z]|@[a-z0-9.-]+(?: ?[\[({{<|*~] ?|"
         rf" [_-]?)(?:{_DOTS}|\.)(?: ?[\])}}>|*~]|[_-]? )"
-        rf"|[_-]at[_-][a-z0-9-]+\.{_COMMON_ENDS}"
+        rf"|[_-]at[_-][a-z0-9-]+(?:\.{_COMMON_ENDS}|[_-]dot[_-])|[\[({{]a[\])}}] ?[a-z0-9-]+\.[a-z]"
+        rf"| (?:{_WORDS}) (?:{_PROVIDERS})"
     ),
     reach=120,
 )
-_PLAIN_AT = re.compile(rf"{_BRACKETED_AT}|{_SPOKEN_AT}| ?@ ?|[_-](?i:at)[_-]")
-_PLAIN_DOT = re.compile(f"{_BRACKETED_DOT}|{_SPOKEN_DOT}")
+_PLAIN_AT = re.compile(rf"{_BRACKETED_AT}|{_SPOKEN_AT}| ?@ ?|[_-](?i:at)[_-]|{_LETTER_AT}")
+_PLAIN_DOT = re.compile(rf"{_BRACKETED_DOT}|{_SPOKEN_DOT}|[_-](?i:dot)[_-]")
 
 
 def plain_email(value: str) -> str:

@@ -46,6 +46,9 @@ class Finding(NamedTuple):
     """Whether a model found it, which patterns, checks and a record's own names go before."""
 
 
+FEW = 20
+"""Words that are looked for in windows alone."""
+
 Detect = Callable[[str], Iterable[Finding]]
 Probes = tuple[tuple[str, bool], ...]
 """Patterns of RE2, and whether each is sought in any case."""
@@ -71,11 +74,18 @@ class Trigger:
     near_digits: bool = False
     """Whether it is looked for only where two digits are near: a quarter of most texts."""
 
-    def probes(self) -> tuple[tuple[str, bool], ...]:
-        """What a text must match, in the syntax of RE2, and whether in any case; what is asked of most texts first."""
-        words = (("|".join(map(re.escape, self.words)), not self.exact),) if self.words else ()
+    def probes(self) -> Probes:
+        """What a text must match, in the syntax of RE2, and whether in any case; what is asked of most texts first.
+
+        A few words beside a pattern are not asked for: to compile them takes longer than to look for them in windows.
+        """
+        needs = ((self.needs, False),) if self.needs else ()
         pattern = ((self.probe or self.pattern.pattern, False),) if self.pattern else ()
-        return (*(((self.needs, False),) if self.needs else ()), *pattern, *words)
+        either = (
+            "|".join(map(re.escape, self.words)) if self.pattern else self.probe or "|".join(map(re.escape, self.words))
+        )
+        words = ((either, not self.exact),) if self.words else ()
+        return (*needs, *pattern, *(words if not pattern or len(self.words) > FEW else ()))
 
     def windows(self, text: Searched) -> list[tuple[int, int]]:
         """Stretches around each place that has the trigger, from white space to white space, without overlaps."""

@@ -238,21 +238,32 @@ PASSPORT = Trigger(
     needs="[0-9]",
     words=(
         "passport", "ausweis", "dokument", "document n", "d'identité", "passnummer", "passnr", "pass-nr", "pass ",
-        "pass:", "pässe", "passeport", "pasaporte", "passaporto", "passaporte", "paszport", "paspoort", "ppt no",
-        "ppt_no", "travel document", "reisedokument", "护照", "여권", "パスポート",
+        "pass:", "pass-", "paß", "perso ", "cni", "carte nationale", "titre de voyage", "pp n", "travel doc",
+        "doc n", "pässe", "passeport", "pasaporte", "passaporto", "passaporte", "paszport", "paspoort", "ppt no",
+        "ppt_no", "reisedokument", "护照", "여권", "パスポート",
     )
 )  # fmt: skip
 PASSPORT_WORDS = named(
-    r"passports?\w*|\w*ausweis\w*|dokument\w*nummer|document (?:no|number)|(?:carte|pièce) d'identité|"
+    r"passports?\w*|\w*ausweis\w*|dokument\w*nummer|doc(?:ument)?\.? ?(?:no|number|num|nr|#)|pp(?= ?(?:no|"
+    r"num|number|nr|#|:))|"
+    r"(?:carte (?:nationale )?|pièce )d'identité|cni(?:e|s)?|titre de voyage|perso|paß|"
     r"reisep[aä]ss\w*|pass(?:nummern?|nr)?|pass-nr|passeports?\w*|pasaportes?|"
     r"passaport[oei]\w*|paszport\w*|"
-    r"paspoort\w*|ppt|travel document|reisedokument",
+    r"paspoort\w*|ppt|travel doc(?:ument)?s?|reisedokument",
     anywhere="护照|여권|パスポート",
 )
 PASSPORT_NUMBER = (
-    r"[A-Z]{1,2}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{9}[A-Z]?|[0-9]{2}[ ]?[A-Z]{2}[ ]?[0-9]{5}|[0-9]{8}"
-    r"|(?=[A-Z]{0,9}[0-9])[CFGHJKL][CFGHJKLMNPRTVWXYZ0-9]{8}[0-9]?D?|[0-9]{3} [0-9]{3} [0-9]{3}"
+    r"[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{9}[A-Z]?|[0-9]{2}[ ]?[A-Z]{2}[ ]?[0-9]{5}|[0-9]{8}|[0-9]{12}"
+    r"|(?=[A-Z]{0,9}[0-9])[CFGHJKLTX][CFGHJKLMNPRTVWXYZ0-9]{8}[0-9]?D?|[0-9]{3} [0-9]{3} [0-9]{3}|"
+    r"[A-Z] ?[0-9]{4} ?[0-9]{4}"
+    r"|(?=[a-z]{0,4}[0-9])(?=(?:[a-z]{0,4}[0-9]){3})[cfghjklt][cfghjklmnprtvwxyz0-9]{8}[0-9]?|[0-9]{2}[a-z]{2}[0-9]{5}|[a-z][0-9]{8}"
 )
+MACHINE_READ = Trigger(re.compile("[0-9<][A-Z<]{3}[0-9]{7}[MFX<]"), reach=100, near_digits=True)
+MACHINE_READ_LINE = re.compile(
+    "(?:[PIAC][A-Z0-9<][A-Z<]{3}[A-Z0-9<]{25,39}\n)?"
+    "(?P<value>[A-Z0-9<]{9}[0-9<][A-Z<]{3}[0-9]{7}[MFX<][0-9]{7}[A-Z0-9<]{8,14}[0-9<]{0,2})(?![A-Z0-9<])"
+)
+"""The lower line of a passport's machine-readable zone (ICAO 9303, part 4): number, nationality, birth, sex, expiry."""
 LICENCE = Trigger(
     near_digits=True,
     words=(
@@ -283,16 +294,23 @@ RECORD = Trigger(
         "mrn", "medical record", "patient", "chart", "hospital", "record number", "record no", "pat.-nr", "pat-nr",
         "patnr", "fallnummer", "fall-nr", "aufnahmenummer", "krankenakte", "dossier", "ipp", "nip ", "historia",
         "nhc", "cartella", "prontuário", "prontuario", "patiënt", "kartoteki", "pacjent", "unit number", "unit no",
-        "accession", "病历", "病案", "住院号",
+        "accession", "ur n", "case notes", "admission", "encounter", "emr", "ehr", "pat.-id", "pat-id",
+        "pat.id", "fallnr",
+        "krankenbl", "behandlungs", "hospitalisation", "nosologic", "processo", "utente", "historii",
+        "chorob", "dossiernummer", "uhid", "m.r.n", "medical rec", "kis-", "病历", "病案", "住院号",
     )
 )  # fmt: skip
 RECORD_WORDS = named(
     r"mrn|m\.r\.n\.?|uhid|emr|ehr|patients?(?= ?[:#(]? ?[A-Z]{0,3}-?[0-9]{5})|pat\.(?= ?[0-9]{5})|"
     r"medical[ _]record\w*(?:[ _](?:no|number|nr|num|id))?|(?:patient|chart|hospital|unit|"
     r"record)\w{0,2}[ _.-]{0,2}(?:id|no|number|nr|num|#|n°|nº|identifier)"
-    r"|(?:patienten|fall|aufnahme|kranken(?:akten)?|behandlungs)-?(?:nummer|nr|id)|pat\.?-?(?:nr|id|no)|"
-    r"(?:numéro|n°|no|id)\.? ?(?:de |du )?(?:patient|dossier)\w*|dossier (?:médical|patient)|ipp|nip|"
-    r"(?:n[º°.]{0,2} ?(?:de )?)?historia(?: clínica)?|nhc|cartella clinica|prontuário|prontuario|"
+    r"|(?:ur|case notes|admission|encounter|emr|ehr)[ _.-]{0,2}(?:id|no|number|nr|num|#)|medical rec\.?(?: ?#)?"
+    r"|(?:patienten|fall|aufnahme|kranken(?:akten|blatt)?|behandlungs(?:fall)?|kis)-?(?:nummer|nr|id)|pat\.?-?(?:nr|id|no)|"
+    r"(?:numéro|n°|no|id)\.? ?(?:de |du |d')?(?:patient|dossier|hospitalisation|séjour)\w*|"
+    r"dossier (?:médical|patient)|ipp|nip|"
+    r"(?:n[º°.]{0,2} ?(?:de )?)?historia(?: clínica)?|nhc|cartella clinica|(?:numero )?nosologico|"
+    r"processo clínico|n[º°.]{1,2} ?(?:de )?utente|"
+    r"(?:nr |numer )?historii choroby|dossiernummer|prontuário|prontuario|"
     r"patiëntnummer|nr pacjenta|"
     r"numer pacjenta|accession(?: no| number)?",
     anywhere="病历号|病案号|住院号",
@@ -301,6 +319,11 @@ RECORD_NUMBER = (
     DATELESS + r"(?:[A-Z]{0,4}[-/ ]?[0-9][0-9/.-]{3,14}[0-9A-Z]|[A-Z]{1,3}[0-9]{4,10}|[0-9]{2,4}(?: [0-9]{2,4}){1,3})"
 )
 
+EUROPEAN_VIN = number(
+    "(?:S[A-MU-Z]|T[A-HJ-VX]|U[5-7]|V[A-W]|W[A-Z0-9]|X[A-Z4-9]|Y[A-KS-W]|Z[A-R])[A-HJ-NPR-Z0-9](?=[A-HJ-NPR-Z0-9]{0,9}[A-HJ-NPR-Z])"
+    "[A-HJ-NPR-Z0-9]{10}[0-9]{4}"
+)
+"""Without a check digit: Europe's codes of makers (ISO 3780), and four digits at the end (ISO 3779)."""
 VIN = form("[A-HJ-NPR-Z0-9]{17}")
 ANY_VIN = form("[A-HJ-NPR-Za-hj-npr-z0-9]{17}", (
         "vin", "chassis", "fin:", "fin ", "fin,", "fin;", "fin_", "fin\"", "fahrgestell", "fahrzeug", "identifi",
@@ -326,20 +349,31 @@ PLATE_WORDS = named(
     r"corsa|focus|fiesta|yaris|mégane|kangoo|carte grise|contravention|amende|péage|stationn\w*|moto|"
     r"scooter|camion|fourgon|conducteur|radar|towed|toll|speeding|parked|taxi|lorry|truck|driver|"
     r"strafzettel|bußgeld\w*|blitzer|unfall\w*|tüv|mietwagen|zugelassen|angemeldet|fahrer\w*|fahren|fährt|"
-    r"\w*parken|parkt|drove|driving"
+    r"\w*parken|parkt|drove|driving|dvla|v5c?|pcn|index|ulez|clamp\w*|driveway|drive|blocking|hatchback|saloon|estate|lorr\w+|trailer|courier|transit|tow(?:ed|ing)?|"
+    r"hit and run|penalty charge|log ?book|hire|fleet|abgeschlepp\w*|geparkt|\w*parker\w*|einfahrt|"
+    r"zulassung\w*|wunschkenn\w*|"
+    r"transporter|anhänger|kombi|lieferwagen|abschlepp\w*|fuhrpark\w*|amtl|fourrière|accident|constat|utilitaire|remorque|flash\w*|"
+    r"crit'?air|contrôle technique|camionnette|bagnole|loueur|location|assurance auto|pv|jeep|jaguar|lexus|"
+    r"smart|mitsubishi|subaru|"
+    r"suzuki|cupra|sprinter|tiguan|touran|caddy|insignia|qashqai|juke|kuga|puma|zoe|duster|sandero|scenic|espace|berlingo|partner"
 )
 GB_PLATE = r"[A-HJ-PR-Y][A-HJ-PR-Y](?:0[1-9]|[1-2][0-9]|5[1-9]|[67][0-9])[ -]?[A-HJ-PR-Z]{3}"
 DE_PLATE = r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [1-9][0-9]{0,3}[EH]?"
-FR_PLATE = r"(?!SS|WW)[A-HJ-NP-TV-Z]{2}-[0-9]{3}-(?!SS)[A-HJ-NP-TV-Z]{2}"
+FR_PLATE = r"(?!SS|WW)[A-HJ-NP-TV-Z]{2}(?P<fr>[ -])[0-9]{3}(?P=fr)(?!SS)[A-HJ-NP-TV-Z]{2}"
 ANY_PLATE = (
-    r"(?i:[A-Z]{2}[ -]?[0-9]{2}[ -]?[A-Z]{3}|[A-Z]{2}[ -]?[0-9]{3}[ -]?[A-Z]{2}|"
-    r"[A-Z][0-9]{1,3}[ -]?[A-Z]{3}|[A-Z]{3}[ -]?[0-9]{1,3}[ -]?[A-Z])"
-    r"|[0-9]{1,4} ?[A-Z]{2,3} ?[0-9]{2}|[A-ZÄÖÜ]{1,3}[ :-]{1,2}[A-Z]{1,2}[ -]?[1-9][0-9]{0,3}[EH]?"
+    r"[A-Z]{2}[ -]?[0-9]{2}[ -]?[A-Z]{3}|[A-Z]{2}[ -]?[0-9]{3}[ -]?[A-Z]{2}|"
+    r"(?!(?:a[nst]|b[ey]|d[eou]|go|i[fnst]|l[ae]|m[ey]|no|o[fnr]|s[eio]|t[ou]|up|us|"
+    r"we) )[a-z]{2}(?:[ -]?(?:[0-2][0-9]|[5-7][0-9])[ -]?[a-z]{3}"
+    r"|[ -]?[0-9]{3}[ -]?[a-z]{2})|(?i:"
+    r"[A-Z][0-9]{2,3}[ -]?[A-Z]{3}|[A-Z]{3}[ -]?[0-9]{2,3}[ -]?[A-Z])"
+    r"|[0-9]{1,4} ?[A-Z]{2,3} ?[0-9]{2}|[A-ZÄÖÜ]{1,3}[ :-]{1,2}[A-Z]{1,2}[ -]?[1-9][0-9]{1,3}[EH]?"
+    r"|[a-zäöü]{1,3}-[a-z]{1,2}[ -]?[1-9][0-9]{1,3}[eh]?"
 )
 PLATES = form(
-    "[A-Z][ -]?[0-9]{2,4}|[a-z]{2}[ -]?[0-9]{2,3}[ -]?[a-z]{2,3}",
+    r"[0-9](?:(?<=[A-ZÄÖÜ][0-9])[0-9]|(?<=[A-ZÄÖÜ][ -][0-9])[0-9]|(?<=[a-z][0-9])[0-9]{1,2}[ -]?[a-z]{2}|"
+    r"(?<=[a-z][ -][0-9])[0-9]{1,2}[ -]?[a-z]{2,3}(?![a-z])|(?<=-[a-z][ -][0-9])[0-9]|(?<=-[a-z]{2}[ -][0-9])[0-9])",
     (
-        "plate", "regist", "reg ", "reg:", "vrm", "vrn", "vehicle", "kennz", "kfz", "kz", "nummernschild",
+        "plate", "caisse", "regist", "reg ", "reg:", "vrm", "vrn", "vehicle", "kennz", "kfz", "kz", "nummernschild",
         "fahrzeug", "pkw", "lkw", "auto ", "auto,", "wagen", "halter", "parke", "parking", "garé", "immat",
         "plaque", "véhicule", "voiture", "dashcam", "anpr", "fahrerflucht", "stellplatz", "motorrad", "van ",
         "car ", "golf", "polo", "audi", "bmw", "renault", "twingo", "clio", "peugeot", "citroën", "fahren", "fährt",
@@ -348,11 +382,28 @@ PLATES = form(
         "focus", "fiesta", "yaris", "mégane", "kangoo", "carte grise", "contravention", "amende", "péage",
         "stationn", "moto", "scooter", "camion", "fourgon", "conducteur", "radar", "towed", "toll", "speeding",
         "parked", "taxi", "lorry", "truck", "driver", "strafzettel", "bußgeld", "blitzer", "unfall", "tüv",
-        "mietwagen", "zugelassen", "angemeldet", "fahrer",
+        "mietwagen", "zugelassen", "angemeldet", "dvla", "v5", "pcn", "index", "ulez", "clamp", "driveway",
+        "your drive", "my drive", "blocking",
+        "hatchback", "saloon", "estate", "lorr", "trailer", "courier", "transit", "tow", "hit and run",
+        "penalty charge",
+        "logbook", "log book", "hire ", "fleet", "abgeschlepp", "geparkt", "parker", "einfahrt", "zulassung",
+        "wunschkenn",
+        "transporter", "anhänger", "kombi", "lieferwagen", "abschlepp", "fuhrpark", "amtl", "fourri",
+        "accident", "constat",
+        "utilitaire", "remorque", "flash", "crit", "contrôle", "bagnole", "loueur", "location", "assurance auto", "pv ",
+        "jeep", "jaguar", "lexus", "smart", "mitsubishi", "subaru", "suzuki", "cupra", "sprinter", "tiguan", "touran",
+        "caddy", "insignia", "qashqai", "juke", "kuga", "puma", "zoe", "duster", "sandero", "scenic",
+        "espace", "berlingo",
+        "partner", "fahrer",
     ),
+    "[A-Za-zÄÖÜäöü][ -]?[0-9]{2}",
 )  # fmt: skip
 STANDING_PLATES = Trigger(
-    re.compile("[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-ZÄÖÜ]-[A-Z]{1,2} [0-9]{1,4}|[A-Z]{2}-[0-9]{3}-[A-Z]{2}"), needs="[0-9]"
+    re.compile(
+        "[A-Z]{2}[0-9]{2} ?[A-Z]{3}|[A-Z]{2} [0-9]{3} [A-Z]{2}|[A-ZÄÖÜ]-[A-Z]{1,2} [0-9]{1,4}|"
+        "[A-Z]{2}-[0-9]{3}-[A-Z]{2}"
+    ),
+    needs="[0-9]",
 )
 IMEI = Trigger(MANY_DIGITS.pattern, near_digits=True, words=(
         "imei", "handset", "device", "phone", "handy", "mobil", "telefon", "téléphone", "teléfono", "terminal",
@@ -383,11 +434,13 @@ NUMBERS: tuple[Detector, ...] = (
     *NATIONAL,
     Function("national_id", ID_TRIGGER, labelled_ids),
     Function("passport", PASSPORT, Labelled("passport", PASSPORT_WORDS, PASSPORT_NUMBER, 60)),
+    Pattern("passport", MACHINE_READ, MACHINE_READ_LINE),
     Pattern("driving_licence", form("[A-Z9]{3}[ -]?[0-9]{6}[ -]?[A-Z9]{2}"), GB_LICENCE),
     Function("driving_licence", LICENCE, Labelled("driving_licence", LICENCE_WORDS, LICENCE_NUMBER, 25)),
     Pattern("vehicle", VIN, VIN_NUMBER, checksums.vin),
+    Pattern("vehicle", VIN, EUROPEAN_VIN),
     Function("vehicle", ANY_VIN, european_vins),
-    Pattern("vehicle", STANDING_PLATES, number(f"{GB_PLATE.replace('[ -]?', ' ')}|{DE_PLATE}|{FR_PLATE}")),
+    Pattern("vehicle", STANDING_PLATES, number(f"{GB_PLATE}|{DE_PLATE}|{FR_PLATE}")),
     Pattern("vehicle", PLATES, number(ANY_PLATE), context=PLATE_WORDS),
     Pattern("imei", MANY_DIGITS, STANDING_IMEI, checksums.imei),
     Pattern("imei", IMEI, IMEI_NUMBER, checksums.imei, IMEI_WORDS),

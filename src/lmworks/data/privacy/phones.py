@@ -24,7 +24,8 @@ PHONE_WORDS = frozenset(
         "helpline", "desk", "answering", "message", "messages", "voicemail", "subscriber", "landline", "rsvp",
         "caller", "ph", "viber", "mobil", "mobilnummer", "mobilnr", "handynummer", "handynr", "diensthandy",
         "angerufen", "anzurufen", "durchwahl", "durchklingeln", "tél", "télé", "portable", "joindre",
-        "joignable", "coordonnées", "movil", "celular", "contacto", "telemóvel", "ligue", "zap", "contato",
+        "joignable", "coordonnées", "movil", "celular", "llámame", "llama", "llamame", "contacto",
+        "telemóvel", "ligue", "zap", "contato",
         "fone", "cellulare", "recapito", "squillo", "dzwoń", "dzwonić", "zadzwoń", "zadzwonić", "strzałkę",
         "bellen", "baat",
     )
@@ -81,12 +82,29 @@ GROUPED = re.compile(
     r"|\([0-9]{2,4}\) [0-9]{3,4}-[0-9]{3,4}"
 )
 """Groups of a telephone number, but not thousands (12 345 678), nor what might be a social security number."""
+_POLISH_AREAS = "1[2-8]|2[2-59]|3[2-4]|4[1-468]|5[24-689]|6[1-3578]|7[14-7]|8[1-79]|9[145]"
 LOCAL = (
     (re.compile("[\u4e00-\u9fff]"), re.compile("(?:86[ -]?)?1[3-9][0-9]{9}")),
-    (re.compile("[ąęłńśźżĄĘŁŃŚŹŻ]"), re.compile("(?:45|5[0137]|6[069]|7[2389]|88)[0-9] ?[0-9]{3} ?[0-9]{3}")),
     (
-        re.compile(r"[ñ¿¡]|\b(?:el|los|las|para|con|que|una|por|mi|es)\b"),
-        re.compile("[6789][0-9]{2} ?[0-9]{3} ?[0-9]{3}|[89][0-9] [0-9]{3} [0-9]{2} [0-9]{2}"),
+        re.compile(
+            r"[ąęłńśźżĄĘŁŃŚŹŻ]|\b(?:jest|nie|pod|czy|mam|jak|przy|lub|oraz|pani|tylko|tel|kom)\b|(?i:sprzedam|kontakt)"
+        ),
+        re.compile(
+            "(?:45|5[0137]|6[069]|7[2389]|88)[0-9][ -]?[0-9]{3}[ -]?[0-9]{3}"
+            rf"|(?:{_POLISH_AREAS}) ?[0-9]{{7}}"
+            r"|\(?[1-9][0-9]\)?[ -][0-9]{3}[ -][0-9]{2}[ -][0-9]{2}|"
+            r"\(?[1-9][0-9]\)?[ -][0-9]{2}[ -][0-9]{3}[ -][0-9]{2}"
+        ),
+    ),
+    (
+        re.compile(
+            r"[ñ¿¡óíúÍÓÚ]|(?i:\b(?:el|los|las|la|del|al|para|con|que|una?|por|mi|su|tu|es|en|lo|te|ll[aá]ma\w*|de|hoy|"
+            r"urgente|pedidos?|reservas?|interesados|tel[eé]fono|m[oó]vil|fijo)\b)"
+        ),
+        re.compile(
+            "[6789][0-9]{2}[ .-]?[0-9]{3}[ .-]?[0-9]{3}|[6789][0-9]{2}(?:[ .-]?[0-9]{2}){3}"
+            "|[89][0-9][ .-]?[0-9]{3}[ .-]?[0-9]{2}[ .-]?[0-9]{2}"
+        ),
     ),
     (re.compile(r"\b(?:il|della|per|con|che|una|sono|è|mi|di|ha)\b"), re.compile("3[2-9][0-9]{8}")),
     (re.compile(r"[ãõç]|\b(?:não|para|com|uma|seu|meu|do|da)\b"), re.compile("[1-9][0-9]9[0-9]{8}")),
@@ -138,7 +156,7 @@ def phones(text: str) -> Iterator[Finding]:
         if OTHER_NUMBER.search(before):
             spoken = hinted = local = False
         alone = before.rstrip(" ")[-1:] not in tuple("0123456789<=-") and not OTHER_NUMBER.search(before)
-        around = text[max(0, start - 40) : end + 40]
+        around = text[max(0, start - 70) : end + 70]
         while end > start:
             number = text[start:end]
             if (
@@ -194,6 +212,8 @@ class _Words:
 
     def beside(self, start: int, end: int) -> tuple[bool, bool]:
         """Whether a word stands in the same sentence shortly before or right after, and whether a weak one does."""
+        if not any(self._places):
+            return False, False
         first = max(self.sentence(start), start - CONTEXT_BEFORE)
         number = bisect.bisect_left(self._sentences, end)
         last = min(self._sentences[number] if number < len(self._sentences) else len(self.text), end + WORDS_AFTER)
