@@ -25,16 +25,18 @@ def show(
 
     Example: lmworks show corpus
     """
+    from lmworks.release.built import Built
     from lmworks.release.inspect.show import describe
     from lmworks.workspace import open_store
 
-    found = open_store(store).named(artifact)
+    opened = open_store(store)
+    found = opened.named(artifact)
     if path:
         print(found.payload.resolve())
     elif as_json:
         print_json(found.manifest.as_json())
     else:
-        print(describe(found))
+        print(describe(found, Built.holding(opened, found) if opened.builds.last else None))
 
 
 def trace(

@@ -45,6 +45,7 @@ def check(
 
     Example: lmworks check recipes/quickstart.yaml finetune
     """
+    from lmworks.data.privacy.anonymise import AnonymiseConfig
     from lmworks.pipeline.display import make_display
     from lmworks.release.report.checks import as_text, checked
     from lmworks.workspace import open_workspace, run
@@ -59,9 +60,13 @@ def check(
         for name in wanted:
             run(workspace, display, until=name, remember=False)
     found = {name.removesuffix("/check"): workspace.build.artifacts[name] for name in wanted}
+    configs = [node.config for node in workspace.build.nodes if isinstance(node.config, AnonymiseConfig)]
+    more = [own.detector() for config in configs for own in config.own]
     colour, plan = sys.stdout.isatty() and not as_json, workspace.plan
-    words = [as_text(model, artifact, plan.prediction(model), colour=colour) for model, artifact in found.items()]
+    words = [
+        as_text(model, artifact, plan.prediction(model), colour=colour, more=more) for model, artifact in found.items()
+    ]
     if colour:
         print_coloured("\n".join(words))
         return
-    tell("\n".join(words), {model: checked(artifact) for model, artifact in found.items()}, as_json)
+    tell("\n".join(words), {model: checked(artifact, more) for model, artifact in found.items()}, as_json)

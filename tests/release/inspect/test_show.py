@@ -12,7 +12,7 @@ from lmworks.release.render.words import duration, number, shorten, size, visibl
 
 
 def test_counts_figures_rates_and_inputs_of_a_model(built: Store) -> None:
-    text = describe(built.named("finetune"))
+    text = describe(built.named("finetune"), None)
     assert "stage              train, version 1" in text
     assert "from               pretrain (begins with), finetune/data (trains on)" in text
     assert "parameters" in text and "5,901,312" in text
@@ -21,19 +21,19 @@ def test_counts_figures_rates_and_inputs_of_a_model(built: Store) -> None:
 
 
 def test_figures_come_with_their_evidence(built: Store) -> None:
-    text = " ".join(describe(built.named("evaluate/documentation-questions-test/finetune")).split())
+    text = " ".join(describe(built.named("evaluate/documentation-questions-test/finetune"), None).split())
     assert "0.391 (n 1,140, 95 % interval 0.370 to 0.414, chance 0.06, context 512 tokens," in text
     assert "bootstrap over services" in text
 
 
 def test_examples_of_each_reason_are_shortened_and_harmless(built: Store) -> None:
     for step in ("raw", "clean", "split", "corpus", "questions", "evaluate/documentation-questions-test"):
-        text = describe(built.named(step))
+        text = describe(built.named(step), None)
         assert all(line.isprintable() for line in text.split("\n"))
         assert max(map(len, text.split("\n"))) <= WIDTH
     assert (
         "quarantined: not in utf-16\n  detail: not in utf-16; offset: 12; path: broken.txt; source: handbook"
-        in describe(built.named("raw"))
+        in describe(built.named("raw"), None)
     )
 
 

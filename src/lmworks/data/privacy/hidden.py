@@ -34,17 +34,14 @@ def shown_detectors(*, dates: bool = False) -> Sequence[Detector]:
     return detectors
 
 
-def hide(text: str, name: str = "") -> str:
-    """A text, of a field of that name, without the personal data that patterns find."""
-    return substitute(text, scan(text, shown_detectors(), label=name), covered)
+def hide(text: str, name: str = "", more: Sequence[Detector] = ()) -> str:
+    """A text, of a field of that name, without the personal data that patterns, and `more` detectors, find."""
+    return substitute(text, scan(text, [*more, *shown_detectors()], label=name), covered)
 
 
-def hide_all(examples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What is kept of some documents, without the personal data that patterns find in its texts, numbers and names."""
-    return [
-        dict(zip(told_apart(each, _hidden_name), (_hidden(value, name) for name, value in each.items()), strict=True))
-        for each in examples
-    ]
+def hide_all(examples: Iterable[Mapping[str, Any]], more: Sequence[Detector] = ()) -> list[dict[str, Any]]:
+    """What is kept of some documents, without the personal data in its texts, numbers and names; see `hide`."""
+    return [_hidden_row(each, "", more) for each in examples]
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -52,17 +49,22 @@ def _hidden_name(name: str) -> str:
     return hide(name)
 
 
-def _hidden(value: Any, name: str) -> Any:
+def _hidden_row(row: Mapping[Any, Any], name: str, more: Sequence[Detector]) -> dict[str, Any]:
+    keys = told_apart(map(str, row), functools.partial(hide, more=more) if more else _hidden_name)
+    inner = (_hidden(value, f"{name}.{key}" if name else key, more) for key, value in row.items())
+    return dict(zip(keys, inner, strict=True))
+
+
+def _hidden(value: Any, name: str, more: Sequence[Detector]) -> Any:
     if name in NAMES:
         return value
     if isinstance(value, str):
-        return value if is_id(value) else hide(value, name)
-    if is_long_number(value):
+        return value if is_id(value) else hide(value, name, more)
+    if is_long_number(value) or (more and isinstance(value, int | float) and not isinstance(value, bool)):
         written = json.dumps(value)
-        return value if (shown := hide(written, name)) == written else shown
+        return value if (shown := hide(written, name, more)) == written else shown
     if isinstance(value, Mapping):
-        inner = (_hidden(item, f"{name}.{key}") for key, item in value.items())
-        return dict(zip(told_apart(map(str, value), _hidden_name), inner, strict=True))
+        return _hidden_row(value, name, more)
     if isinstance(value, list | tuple):
-        return [_hidden(inner, name) for inner in value]
+        return [_hidden(inner, name, more) for inner in value]
     return value

@@ -19,7 +19,8 @@ from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.record import split_reference
 from lmworks.release.built import Built
-from lmworks.release.inspect.changes import inspectable, outputs, rank, texts_shown
+from lmworks.release.inspect.changes import inspectable, rank, texts_shown
+from lmworks.release.inspect.hidden import outputs
 from lmworks.release.render.templates import environment
 
 Stratum = tuple[str, str]

@@ -10,6 +10,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from typing import Any
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.hidden import hide
 from lmworks.data.quality.curate import CurateConfig, curate
-from lmworks.data.records import Document, Documents, read_columns, read_shard
+from lmworks.data.records import Document, Documents, read_columns
 from lmworks.errors import UsageError
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
 from lmworks.release.inspect.dataflow import reasons_of
-from lmworks.release.inspect.hidden import Show, make_show
+from lmworks.release.inspect.hidden import Show, find, hiding, make_show, outputs
 from lmworks.release.render.differences import SHOWN, Piece, differences, excerpt, show_spaces
 from lmworks.release.render.words import printable, visible
 
@@ -189,7 +190,7 @@ def changes_of(
         raise UsageError(f"step {name!r} neither works on documents nor reads sources; those that do: {known}")
     artifact = built.artifacts[name]
     counted = {reason: number for reason, number in reasons_of(artifact).items() if reason.startswith(only)}
-    examples = _quarantined(artifact, count, seed, only, personal=personal)
+    examples = _quarantined(built, artifact, count, seed, only, personal=personal)
     before = inputs_of(built, artifact, Role.READS)
     after = [(artifact, output) for output in outputs(artifact)] if before else []
     left = {key: digest for _, output in after for key, digest in digests(output)}
@@ -231,17 +232,20 @@ def _quarantine(artifact: Artifact) -> Path:
     return artifact.payload / "quarantine.jsonl"
 
 
-def _quarantined(artifact: Artifact, count: int, seed: int, only: str, *, personal: bool) -> dict[str, list[Change]]:
+def _quarantined(
+    built: Built, artifact: Artifact, count: int, seed: int, only: str, *, personal: bool
+) -> dict[str, list[Change]]:
     """Random records that could not be read: their place, and with `personal` their bytes as text."""
     found: dict[str, list[tuple[bytes, Change]]] = defaultdict(list)
     if _quarantine(artifact).exists():
+        shown = str if personal else partial(hide, more=hiding(built))
         with _quarantine(artifact).open(encoding="utf-8") as lines:
             for line in lines:
                 bad = json.loads(line)
                 place = f"{bad['source']}: {bad['path']}, record {bad['record'] or '–'}, byte {bad['offset']}"
                 raw = base64.b64decode(bad.get("raw", "")).decode(errors="replace") if personal else ""
                 pieces: list[Piece] = [("same", raw[:SHOWN])] if raw else []
-                reason, shown = f"quarantined: {bad['reason'].split(':')[0]}", str if personal else hide
+                reason = f"quarantined: {bad['reason'].split(':')[0]}"
                 change = Change(shown(place), "quarantined", pieces, shown(bad["reason"]))
                 if reason.startswith(only):
                     found[reason] = sorted([*found[reason], (rank(seed, place), change)], key=itemgetter(0))[:count]
@@ -254,13 +258,6 @@ def inputs_of(built: Built, artifact: Artifact, role: Role) -> list[tuple[Artifa
     return [(link.parent, Documents(link.parent.path(link.part), "")) for link in links if link.parent]
 
 
-def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:
-    """The documents with these ids; one shard in memory at a time."""
-    for shard in documents.shards():
-        if not set(column(shard, "id")).isdisjoint(ids):
-            yield from (document for document in read_shard(shard) if document.id in ids)
-
-
 def texts_shown(
     built: Built, places: Iterable[tuple[Artifact, Documents]], ids: Collection[str], personal: bool = False
 ) -> dict[str, str]:
@@ -271,13 +268,6 @@ def texts_shown(
         for show in [make_show(built, artifact, personal=personal)]
         for document in find(documents, ids)
     }
-
-
-def outputs(artifact: Artifact) -> list[Documents]:
-    """Each part of the output that has documents."""
-    files = artifact.manifest.files
-    parts = sorted({path.rpartition("/")[0] for path in files if path.endswith(".parquet")})
-    return [Documents(artifact.path(part), "") for part in parts]
 
 
 def rank(seed: int, key: str) -> bytes:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lmworks.data.privacy.hidden import hide
+from lmworks.data.privacy.hidden import hide, hide_all
 from lmworks.data.records import Documents
 from lmworks.data.sources.artifact import ArtifactSource
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, files_read, is_tokenizer, read_json, read_lines, reference
+from lmworks.release.inspect.hidden import hiding
 from lmworks.release.inspect.show import by_reason
 from lmworks.release.trace.provenance import UNKNOWN, Provenance, provenances
 
@@ -91,7 +93,7 @@ def data_steps(built: Built) -> list[DataStep]:
             [str(link) for link in built.lineage.links(artifact, Role.READS) if not link.parent],
             outputs,
             reasons_of(artifact),
-            by_reason(artifact),
+            by_reason(artifact, built),
         )
         for name, artifact in built.artifacts.items()
         if "/" not in name and (outputs := texts_of(name, artifact))
@@ -198,13 +200,14 @@ def quarantine(built: Built) -> list[dict[str, Any]]:
     """Records of sources that could not be read: where they stand and why, without personal data."""
     files = (artifact.payload / "quarantine.jsonl" for artifact in built.artifacts.values())
     found = ({**record, "raw": ""} for file in files for record in read_lines(file) if "raw" in record)
-    return [{**record, "reason": hide(record["reason"]), "path": hide(record["path"])} for record in found]
+    shown = partial(hide, more=hiding(built))
+    return [{**record, "reason": shown(record["reason"]), "path": shown(record["path"])} for record in found]
 
 
 def held_out(built: Built) -> list[dict[str, Any]]:
-    """Groups kept away from training, of each split."""
+    """Groups kept away from training, of each split, without personal data in their names."""
     found = [(name, read_json(artifact.payload / "groups.json")) for name, artifact in built.artifacts.items()]
-    return [{"step": name, **groups} for name, groups in found if groups]
+    return hide_all(({"step": name, **groups} for name, groups in found if groups), hiding(built))
 
 
 def _is_total(count: str) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.findings import scan, substitute
+from lmworks.data.privacy.findings import Detector, scan, substitute
 from lmworks.data.privacy.hidden import covered, shown_detectors
+from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.privacy.people import people_detector, people_of
-from lmworks.data.records import Document
+from lmworks.data.records import Document, Documents, read_columns, read_shard
+from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
+from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
 
 Show = Callable[[Document], str]
@@ -23,15 +27,20 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
 
     Of a row each field with a value stands in a line, under its name.
 
-    What is looked for is what the build's `anonymise` steps look for, and every kind with a pattern of its own, so that
-    no more of an earlier step is shown than reaches the later ones.
+    What is looked for is what the build's `anonymise` steps look for, with the recipe's own detectors, and every kind
+    with a pattern of its own, so that no more of an earlier step is shown than reaches the later ones. What went
+    through one such step is shown without what only another's own detectors find.
     """
-    if personal or _is_anonymised(built, artifact):
+    configs, passed = anonymising(built), _passed(built, artifact)
+    detectors: list[Detector] = [
+        own.detector() for config in configs for own in config.own if own not in (passed or ())
+    ]
+    if personal or (passed is not None and not detectors):
         return lambda document: _shown(document, lambda name, text: text)
-    steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
-    configs = [AnonymiseConfig.model_validate(step) for step in steps]
-    detectors = shown_detectors(dates=any(config.action_of("date") != "keep" for config in configs))
-    fields = [name for config in configs for name in config.people]
+    fields: list[str] = []
+    if passed is None:
+        fields = [name for config in configs for name in config.people]
+        detectors += shown_detectors(dates=any(config.action_of("date") != "keep" for config in configs))
 
     def show(document: Document) -> str:
         people = people_of({name: document.value(name) for name in fields}, fields)
@@ -39,6 +48,59 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
         return _shown(document, lambda name, text: substitute(text, scan(text, looked_for, label=name), covered))
 
     return show
+
+
+def anonymising(built: Built) -> list[AnonymiseConfig]:
+    """The build's `anonymise` steps, as they were built and as the recipe has them now."""
+    steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
+    return [*map(AnonymiseConfig.model_validate, steps), *_in_recipe(built.recipe)]
+
+
+def _in_recipe(recipe: Path) -> list[AnonymiseConfig]:
+    """The `anonymise` steps of a recipe's file; none of one that is gone or cannot be read."""
+    try:
+        groups = [group for group in _fields(recipe).values() if isinstance(group, dict)]
+        steps = [step for group in groups for step in group.values() if isinstance(step, dict)]
+        return [AnonymiseConfig.model_validate(step) for step in steps if step.get("kind") == anonymise.name]
+    except (OSError, ValueError, LmworksError):
+        return []
+
+
+def _fields(recipe: Path) -> dict[str, Any]:
+    value = read_yaml(recipe.read_text(encoding="utf-8"), str(recipe)).value
+    return value if isinstance(value, dict) else {}
+
+
+def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] = ()) -> list[Detector]:
+    """What is hidden in what is kept of documents, beside the kinds with patterns: what `own` detectors find.
+
+    Of documents with these ids, the people, too, whom the `people` fields of what the artifact was made from name.
+    """
+    configs = anonymising(built)
+    fields = [name for config in configs for name in config.people]
+    people: list[str] = []
+    if fields and ids and artifact:
+        links = built.lineage.links(artifact, Role.READS)
+        places = [Documents(link.parent.path(link.part), "") for link in links if link.parent]
+        for documents in [*places, *outputs(artifact)]:
+            for document in find(documents, ids):
+                people += people_of({name: document.value(name) for name in fields}, fields)
+    own: list[Detector] = [each.detector() for config in configs for each in config.own]
+    return [*own, *([people_detector(people)] if people else [])]
+
+
+def outputs(artifact: Artifact) -> list[Documents]:
+    """Each part of the output that has documents."""
+    files = artifact.manifest.files
+    parts = sorted({path.rpartition("/")[0] for path in files if path.endswith(".parquet")})
+    return [Documents(artifact.path(part), "") for part in parts]
+
+
+def find(documents: Documents, ids: Collection[str]) -> Iterator[Document]:
+    """The documents with these ids; one shard in memory at a time."""
+    for shard in documents.shards():
+        if not set(read_columns(shard, ["id"]).column("id").to_pylist()).isdisjoint(ids):
+            yield from (document for document in read_shard(shard) if document.id in ids)
 
 
 def _shown(document: Document, hide: Callable[[str, str], str]) -> str:
@@ -56,9 +118,13 @@ def _values(value: Any, name: str) -> Iterator[tuple[str, str]]:
         yield name, value if isinstance(value, str) else json.dumps(value)
 
 
-def _is_anonymised(built: Built, artifact: Artifact) -> bool:
-    """Whether everything in it went through an `anonymise` step."""
-    above = [link.parent for link in built.lineage.links(artifact, Role.READS)]
-    return artifact.stage == anonymise.name or (
-        bool(above) and all(parent is not None and _is_anonymised(built, parent) for parent in above)
-    )
+def _passed(built: Built, artifact: Artifact) -> list[OwnDetector] | None:
+    """The recipe's own detectors that all that is in it was searched with; None if some was not anonymised."""
+    config = AnonymiseConfig.model_validate(artifact.manifest.config) if artifact.stage == anonymise.name else None
+    parents = [link.parent for link in built.lineage.links(artifact, Role.READS)]
+    above = [_passed(built, parent) if parent is not None else None for parent in parents]
+    done = [each for each in above if each is not None]
+    everywhere = [own for own in done[0] if all(own in others for others in done)] if done and done == above else []
+    if config is not None:
+        return [*config.own, *everywhere]
+    return everywhere if done and done == above else None

@@ -10,7 +10,8 @@ from typing import Any
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import read_lines
+from lmworks.release.built import Built, read_lines
+from lmworks.release.inspect.hidden import hiding
 from lmworks.release.render.outcome import as_text, outcome
 from lmworks.release.render.words import duration, number, sentence_of, shorten, size, visible
 
@@ -19,8 +20,8 @@ EXAMPLES = 3
 """Of each reason."""
 
 
-def describe(artifact: Artifact) -> str:
-    """What a step is, what it was made from, its counts, figures and examples, and how long it took."""
+def describe(artifact: Artifact, built: Built | None) -> str:
+    """What a step of a build is, what it was made from, its counts, figures and examples, and how long it took."""
     manifest, run = artifact.manifest, artifact.manifest.run
     parts = [
         _table(
@@ -52,19 +53,22 @@ def describe(artifact: Artifact) -> str:
         parts.append(
             "figures\n" + "\n".join(f"{figure.name}: {sentence_of(figure)}\n{figure.method}" for figure in figures)
         )
-    if examples := "\n".join(_examples(artifact)):
+    if examples := "\n".join(_examples(artifact, built)):
         parts.append("examples\n" + examples)
     return "\n\n".join("\n".join(_fit(part)) for part in parts)
 
 
-def by_reason(artifact: Artifact) -> dict[str, list[dict[str, Any]]]:
+def by_reason(artifact: Artifact, built: Built | None) -> dict[str, list[dict[str, Any]]]:
     """Some examples of each reason, in the order that the step counted the reasons, without personal data."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for record in read_lines(artifact.payload / "examples.jsonl"):
         group = groups.setdefault(str(record.pop("reason", "example")), [])
         if len(group) < EXAMPLES:
             group.append(record)
-    return {reason: hide_all(group) for reason, group in groups.items()}
+    more = built and hiding(
+        built, artifact, {record["id"] for group in groups.values() for record in group if "id" in record}
+    )
+    return {reason: hide_all(group, more or ()) for reason, group in groups.items()}
 
 
 def _inputs(manifest: Manifest) -> Iterator[str]:
@@ -77,8 +81,8 @@ def _table(rows: Mapping[str, str]) -> str:
     return "\n".join(f"{name:{width}}  {value}" for name, value in rows.items())
 
 
-def _examples(artifact: Artifact) -> Iterator[str]:
-    for reason, examples in by_reason(artifact).items():
+def _examples(artifact: Artifact, built: Built | None) -> Iterator[str]:
+    for reason, examples in by_reason(artifact, built).items():
         yield reason
         for example in examples:
             yield "  " + shorten("; ".join(f"{name}: {value}" for name, value in example.items() if value), WIDTH - 2)

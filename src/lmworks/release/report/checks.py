@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lmworks.data.privacy.findings import Detector
 from lmworks.data.privacy.hidden import hide
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, read_lines
+from lmworks.release.inspect.hidden import hiding
 from lmworks.release.render.words import duration, number, size, visible_lines
 from lmworks.terminal import shown
 from lmworks.tokens.rows.shards import LOST
@@ -15,22 +17,23 @@ from lmworks.train.preflight.check import as_text as sample_in_words
 from lmworks.train.preflight.inspection import Piece
 
 
-def checked(artifact: Artifact) -> dict[str, Any]:
+def checked(artifact: Artifact, more: Sequence[Detector] = ()) -> dict[str, Any]:
     """Counts, what one step took, and samples as pieces of text that are trained or not."""
     manifest = artifact.manifest
-    return {"counts": manifest.counts, "step": manifest.run.measured, "samples": samples(artifact)}
+    return {"counts": manifest.counts, "step": manifest.run.measured, "samples": samples(artifact, more)}
 
 
-def samples(artifact: Artifact) -> list[list[Piece]]:
-    """The samples that a check kept, without personal data."""
+def samples(artifact: Artifact, more: Sequence[Detector] = ()) -> list[list[Piece]]:
+    """The samples that a check kept, without personal data, and what `more` detectors find; see `hidden.hiding`."""
     records = read_lines(artifact.payload / "examples.jsonl")
-    return [[(hide(text), trained) for text, trained in record["pieces"]] for record in records]
+    return [[(hide(text, more=more), trained) for text, trained in record["pieces"]] for record in records]
 
 
 def checks(built: Built) -> dict[str, dict[str, Any]]:
     """Model -> what was found, and samples, for the report."""
+    more = hiding(built)
     return {
-        name.removesuffix("/check"): {"lines": lines(artifact, {}), "samples": samples(artifact)}
+        name.removesuffix("/check"): {"lines": lines(artifact, {}), "samples": samples(artifact, more)}
         for name, artifact in built.artifacts.items()
         if name.endswith("/check")
     }
@@ -106,9 +109,11 @@ def _length(counts: Mapping[str, int], samples: str) -> str:
     return f"of {number(counts['records'])} {samples} {lost}"
 
 
-def as_text(model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool) -> str:
+def as_text(
+    model: str, artifact: Artifact, predicted: Mapping[str, Any], *, colour: bool, more: Sequence[Detector] = ()
+) -> str:
     """For a terminal: samples with their mask, then what was found; with `colour`, all but that is `shown`."""
-    visible = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact)]
+    visible = [[(visible_lines(text), trained) for text, trained in sample] for sample in samples(artifact, more)]
     told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted).items())
     words = f"{model}: what is {'green' if colour else 'in ⟦ ⟧'} is learned\n{told}"
     return "\n\n".join(
