@@ -119,7 +119,7 @@ def test_planted_texts_are_told_and_the_others_are_clean(exam: Path) -> None:
 def test_what_a_model_learned_is_sought_back_to_its_first_training(exam: Path) -> None:
     before, after = (figure_of(exam, f"evaluate/exact-answer-questions/{name}") for name in ("pretrain", "finetune"))
     assert before["contamination"].startswith("4 of 30 items"), before
-    said = "10 of 30 items stand in the 151 texts learned from (questions: 6 whole, 1 in 13 words or more; answers: 3"
+    said = "10 of 30 items stand in the 151 texts learned from (questions: 6 whole, 1 in part; answers: 3"
     assert after["contamination"].startswith(said), after
     assert (before["clean_n"], after["clean_n"], after["n"]) == (26, 20, 30)
     by_part = [

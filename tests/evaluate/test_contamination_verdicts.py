@@ -51,8 +51,8 @@ def test_a_verdict_says_what_was_found_of_how_many_and_the_score_of_the_others(t
     found = written(tmp_path, verdicts(10, 25, 5), right=20)
     figure = found.figure(ACCURACY, "as asked")
     assert figure.contamination == (
-        "10 of 40 items stand in the 1,234 texts learned from (questions: 5 whole; answers: 5 nearly, 5 in 13 words or "
-        "more); 25 are clean, 5 have too few words to be sought"
+        "10 of 40 items stand in the 1,234 texts learned from (questions: 5 whole; answers: 5 nearly, 5 in part); 25 "
+        "are clean, 5 have too few words to be sought"
     )
     alone = ACCURACY.figure(scored(verdicts(10, 25, 5), 20)[10:35], "as asked")
     assert (figure.value, figure.n) == (0.5, 40)

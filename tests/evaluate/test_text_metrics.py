@@ -59,8 +59,12 @@ def test_rouge_1_and_2_are_those_of_rouge_score(reference: str, answer: str) -> 
         assert rouge_n(reference, answer, order) == pytest.approx(theirs[f"rouge{order}"].fmeasure, abs=1e-12)
 
 
+def turns(asked: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+
+
 def judged(name: str, *written: Written, asked: str = "name[The Mill], food[Thai]") -> list[dict[str, float]]:
-    pair = {"id": "p", "messages": [{"content": asked}, {"content": "The Mill is Thai."}]}
+    pair = {"id": "p", "messages": turns(asked, "The Mill is Thai.")}
     judge = TEXT_METRICS[name].judge(Known(asked=[pair]))  # type: ignore[index]
     return [judge.fields(each) for each in written]
 
@@ -109,13 +113,13 @@ def test_a_text_that_says_more_states_no_less(values: list[str], others: list[st
 
 
 def test_what_people_wrote_stands_beside_slot_coverage() -> None:
-    pair = {"id": "p", "messages": [{"content": FACTS}, {"content": ""}], "references": ["Blue Spice", "a riverside"]}
-    other = {"id": "q", "messages": [{"content": "area[riverside]"}, {"content": ""}]}
+    pair = {"id": "p", "messages": turns(FACTS, ""), "references": ["Blue Spice", "a riverside"]}
+    other = {"id": "q", "messages": turns("area[riverside]", "")}
     judge = TEXT_METRICS["slots"].judge(Known(asked=[pair], train=[other]))
     assert "the references state 12.5%" in judge.methods[0], "one of four values by one of two"
     assert "the references have 0.500" in judge.methods[1]
     with pytest.raises(UsageError, match="no source holds facts"):
-        TEXT_METRICS["slots"].judge(Known(asked=[other | {"messages": [{"content": "A man runs."}]}]))
+        TEXT_METRICS["slots"].judge(Known(asked=[other | {"messages": turns("A man runs.", "")}]))
 
 
 def test_a_classifier_of_the_recipe_tells_whose_style_a_text_has(tmp_path: Path) -> None:
@@ -136,7 +140,7 @@ def test_a_classifier_of_the_recipe_tells_whose_style_a_text_has(tmp_path: Path)
     out = tmp_path / "classifier"
     out.mkdir()
     classifier(learning, parts, out=out, context=make_context(tmp_path / "b"))
-    pair = {"id": "p", "messages": [{"content": places[0]}, {"content": "Try 99 now!"}]}
+    pair = {"id": "p", "messages": turns(places[0], "Try 99 now!")}
     known = Known(asked=[pair], style=Handle(out, ""), style_label="written")
     judge = TEXT_METRICS["style"].judge(known)
     answers = ["Try 100 now!", "The Mill 7 has the food Greek."]

@@ -21,7 +21,7 @@ from lmworks.pipeline.stage import Handle
 Standing = Literal["known", "clean", "unknown"]
 CLEAN_AT_LEAST = 20
 """Clean items that a score of their own needs: the interval of fewer says next to nothing."""
-_WORDS = {"whole": "whole", "near": "nearly", "verbatim": "in 13 words or more"}
+_WORDS = {"whole": "whole", "near": "nearly", "verbatim": "in part"}
 NOT_SEARCHED = "unknown: nothing that it learned from was searched for the items"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations, last_answer, question_of, turns_before
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Item, TaskConfig
 from lmworks.pipeline.files import digest_text
@@ -79,7 +79,12 @@ def shots(config: QuestionsConfig, train: Conversations | None, form: str | None
             f"{config.train}: {len(known)} conversations that {config.kind!r} could show before a question; `shots` "
             f"asks for {config.shots}: lower it, or name more conversations in `train`"
         )
-    return [message for record in _ranked(known, config)[: config.shots] for message in record["messages"][:2]]
+    return [turn for record in _ranked(known, config)[: config.shots] for turn in _exchange(record)]
+
+
+def _exchange(record: Question) -> list[dict[str, str]]:
+    """The last question of a conversation with its answer."""
+    return [{"role": "user", "content": question_of(record)}, {"role": "assistant", "content": last_answer(record)}]
 
 
 def _ranked(questions: Sequence[Question], config: DrawnConfig) -> list[Question]:
@@ -87,19 +92,20 @@ def _ranked(questions: Sequence[Question], config: DrawnConfig) -> list[Question
 
 
 def chat_prompt(question: Question, tokenizer: Tokenizer, before: Sequence[Mapping[str, str]] = ()) -> Prompt:
-    """The chat up to where the answer begins."""
-    asked = [*before, *question["messages"][:1]]
+    """The chat up to where its last answer begins; what a system turn says stands before all."""
+    turns = turns_before(question)
+    first = [turn for turn in turns if turn["role"] == "system"] if before else []
+    asked = [*first, *before, *[turn for turn in turns if turn not in first]]
     return Prompt(tokenizer.encode_chat(asked, True)[0], tokenizer.render_chat(asked, True))
 
 
 def answered(question: Question, answer: str, score: float) -> Item:
     """The item of an answer; all tasks on questions have these fields."""
-    asked, reference = question["messages"][:2]
     return {
         "id": question["id"],
         "cluster": question.get("service") or question["id"],  # only some data are about services
-        "prompt": asked["content"],
+        "prompt": question_of(question),
         "answer": answer,
-        "reference": reference["content"],
+        "reference": last_answer(question),
         "score": score,
     }

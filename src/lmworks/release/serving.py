@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.engines.open import open_adapted, open_engine
 from lmworks.errors import UsageError
 from lmworks.model.device import AUTO
@@ -107,6 +107,6 @@ def _examples(store: Store, artifact: Artifact) -> Iterator[tuple[str, list[str]
     source = built.artifacts[step]
     prompts: dict[str, list[str]] = {}
     for record in Conversations(source.path(part), source.digest(part)).iterate():
-        prompts.setdefault(record.get("form", "Examples"), []).append(record["messages"][0]["content"])
+        prompts.setdefault(record.get("form", "Examples"), []).append(question_of(record))
     for form, texts in prompts.items():
         yield form.capitalize(), sorted(texts, key=len)[len(texts) // 2 :][:EXAMPLES_PER_FORM]

@@ -21,6 +21,7 @@ from lmworks.data.contamination.decontaminate import DecontaminateConfig, decont
 from lmworks.data.contamination.index import METHODS, Index, spans, write_index
 from lmworks.data.contamination.plain import compared_in_turn
 from lmworks.data.records import Documents, read_shard, write_shard
+from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.stage import Handle, Result
 from support import MemoryJournal, make_context
@@ -224,3 +225,16 @@ def test_an_item_in_a_script_without_spaces_is_found_inside_a_sentence(tmp_path:
     (match,) = Index(tmp_path).matches(f"他说：{item}，然后走了。", METHODS, 0.8)
     assert match.method == "exact"
     assert not Index(tmp_path).candidates(pa.array(["The operation returns a list of the names of queues."]))[0]
+
+
+def test_a_question_goes_where_its_layout_is_another(tmp_path: Path) -> None:
+    stem = "Which of the two rivers is the longer one here"
+    asked = conversation(
+        id="q", form="f", question=f"Question: {stem}?\nA. the Rhine\nB. the Po", answer="A", document=None
+    )
+    (tmp_path / "questions").mkdir()
+    write_conversations(tmp_path / "questions", [asked])
+    texts = [f"He asked them: {stem}? Nobody knew.", "Which of the two rivers is it? Nobody knew of one here."]
+    documents = documents_of(tmp_path / "documents", *texts)
+    _, out = clean(tmp_path, documents, Conversations(tmp_path / "questions", ""))
+    assert [document.text for document in Documents(out, "").iterate()] == texts[1:]

@@ -227,3 +227,26 @@ def test_records_of_an_unknown_kind_are_called_unknown(tmp_path: Path) -> None:
     search(tmp_path / "a", data, [Handle(tmp_path / "odd", ""), data])
     told = json.loads((tmp_path / "a" / "out" / "searched.json").read_text())
     assert told["texts"] == 1 and "of a kind that is not read here" in told["unknown"][0]
+
+
+STEM = "Which of the two rivers is the longer one here"
+LAID_OUT = "Question: {}?\nChoices:\nA. the Rhine\nB. the Danube\nAnswer:"
+
+
+def test_a_question_is_found_where_its_layout_is_another() -> None:
+    texts = ["before it " + STEM + "? The Danube.", "nothing of it"]
+    assert seek([LAID_OUT.format(STEM)], texts) == ["verbatim"]
+    assert seek([f"Question: {STEM}?"], texts) == ["verbatim"]
+    assert seek(["A passage of some words that stands in no text at all.\n" + STEM], texts) == ["verbatim"]
+    assert seek([LAID_OUT.format(STEM)], ["Which of the two rivers is the longest one here?"]) == ["not found"]
+
+
+def test_what_several_items_share_tells_of_none() -> None:
+    asked = "Answer the following question with one letter, please, now"
+    items = [f"{asked}.\n{' '.join(story(number, 10))}" for number in range(2)]
+    assert seek(items, [f"{asked}. {' '.join(story(9, 10))}"]) == ["not found", "not found"]
+
+
+def test_a_layout_of_short_lines_is_not_sought() -> None:
+    assert seek([LAID_OUT.format("Which river is it")], ["Which river is it? The Rhine."]) == ["too short"]
+    assert seek(["Question: Which river is it of the two"], ["Which river is it of the two"]) == ["too short"]

@@ -13,10 +13,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
+from lmworks.data.contamination.items import of_document, own_lines
+from lmworks.data.contamination.plain import compared_in_turn
 from lmworks.data.quality.filters import MIN_WORDS
 from lmworks.data.records import Document, Documents, as_array, read_shard, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
-from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.keys import key_config
@@ -83,9 +85,11 @@ class Item:
     text: str
     document: str | None = None
     """Id of the document that it is or was made from."""
+    is_asked: bool = False
+    """Whether it is what a record asks, whose layout may be another elsewhere."""
 
 
-@stage(version=4, reads="documents", judges="against")
+@stage(version=5, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -94,7 +98,7 @@ def decontaminate(
     `items.jsonl` lists every item with its verdict before the step; afterwards all are clean by the methods used.
     """
     tally = Tally()
-    items = [*_items_of_steps(config, against), *_items_of_files(config, tally)]
+    items = _with_lines([*_items_of_steps(config, against), *_items_of_files(config, tally)])
     if not items:
         raise LmworksError(f"decontaminate: the evaluation sets hold no text: {format_counts(tally.counts)}.")
     index, found = context.scratch / "index", context.beside / "found"
@@ -121,11 +125,22 @@ def _items_of_steps(config: DecontaminateConfig, against: Sequence[Handle]) -> I
         if (handle.path / "conversations.jsonl").exists():
             for record in Conversations(handle.path, handle.digest).iterate():
                 contents = [str(message["content"]) for message in record["messages"]]
-                made_from = record.get("document")
-                yield from (Item(name, str(record["id"]), text, made_from) for text in _worth_seeking(contents))
+                made_from, asked = record.get("document"), question_of(record)
+                for text in _worth_seeking(contents):
+                    yield Item(name, str(record["id"]), text, made_from, is_asked=text == asked)
         else:
             for document in Documents(handle.path, handle.digest).iterate():
                 yield Item(name, document.id, document.text, document.id)
+                if document.structure and (asked := of_document(document).question) != document.text:
+                    yield Item(name, document.id, asked, document.id, is_asked=True)
+
+
+def _with_lines(items: Sequence[Item]) -> list[Item]:
+    """With lines of questions that stand in other layouts elsewhere."""
+    asked = [item for item in items if item.is_asked]
+    words = list(compared_in_turn([item.text for item in asked]))
+    lines = own_lines([item.text for item in asked], words)
+    return [*items, *(replace(asked[number], text=line) for number, line, _ in lines)]
 
 
 def _items_of_files(config: DecontaminateConfig, tally: Tally) -> Iterator[Item]:

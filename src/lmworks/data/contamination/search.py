@@ -3,8 +3,10 @@
 An item is what it asks and the answer wanted, sought apart. Of each the surest verdict is told: `whole`, if it stands
 in a training text from its first word to its last; `near`, if the Jaccard similarity of its 5-word shingles with a
 training text, or with the passage that begins where it would, is 0.8 or more; `verbatim`, if 13 of its words on end
-stand in one. An item of fewer than 13 words is found whole or not at all, one of fewer than 8 is not sought. Words are
-compared as `plain` has it; signs inside a word, as in "don't", may stand, be spaces or be missing in the training text.
+stand in one, or one of its lines of 8 to 12 words does, whole. An item of fewer than 13 words is found whole, or by
+such a line, or not at all; one of fewer than 8, or laid out in labelled lines all shorter than that, is not sought.
+Words are compared as `plain` has it; signs inside a word, as in "don't", may stand, be spaces or be missing in the
+training text.
 
 Axes: W words of some texts, I items, F marks of all items.
 """
@@ -12,18 +14,17 @@ Axes: W words of some texts, I items, F marks of all items.
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
 from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, likeness, look_up
+from lmworks.data.contamination.items import Item, is_short_layout, items_of, own_lines
 from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain
 from lmworks.data.contamination.reworded import find_reworded
 from lmworks.data.contamination.training import (
@@ -38,11 +39,8 @@ from lmworks.data.contamination.training import (
     texts_in,
 )
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.forms.forms import choice_of
-from lmworks.data.forms.row import Fault, LeftOut
-from lmworks.data.forms.sample import Choice
 from lmworks.data.pretrained import model_digest
-from lmworks.data.records import Document, read_shard, write_json_lines
+from lmworks.data.records import write_json_lines
 from lmworks.data.words import Words
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import canonical_json, write_atomically
@@ -56,8 +54,6 @@ PARTS = ("question", "answer")
 _LEAST_HITS = 0.3
 """Share of an item's long runs in a text from where on it may be near: half of them stand in any that is."""
 _SIGNS_INSIDE = re.compile(r"(?<=\w)[^\w\s]+(?=\w)")
-_LONGEST_LABEL = 4
-"""Characters before a choice, as in "A) "."""
 _BASE = 0x9E3779B97F4A7C15
 
 
@@ -79,17 +75,7 @@ class SearchConfig(KeyedConfig):
         return found.model_copy(update={"encoder_digest": digest})
 
 
-class Item(NamedTuple):
-    """A record of what is scored."""
-
-    id: str
-    question: str
-    """What it asks; of a document to be predicted or labelled, the document."""
-    answer: str
-    """The answer wanted; empty where there is none."""
-
-
-@stage(version=3, reads=("texts", "indices"), measures="data")
+@stage(version=4, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -137,47 +123,6 @@ def _line(item: Item, sought: Sought, place: int) -> dict[str, Any]:
     return line
 
 
-def items_of(data: Handle) -> Iterator[Item]:
-    """Every record that tasks score, under the id that their items have."""
-    for file in files_of(data):
-        if file.suffix == ".parquet":
-            yield from map(_of_document, read_shard(file))
-        else:
-            with file.open(encoding="utf-8") as lines:
-                yield from (_of_record(json.loads(line)) for line in lines)
-
-
-def _of_record(record: dict[str, Any]) -> Item:
-    """Of a conversation its first question and answer; of a pair of answers the last question and the better one."""
-    if "messages" not in record:
-        better = record["chosen"] or record["rejected"]
-        return Item(str(record["id"]), str(record["prompt"][-1]["content"]), str(better[-1]["content"]))
-    turns = record["messages"]
-    asked = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), 0)
-    answers = [turn["content"] for turn in turns[asked + 1 :] if turn["role"] == "assistant"]
-    return Item(str(record["id"]), str(turns[asked]["content"]), str(answers[0]) if answers else "")
-
-
-def _of_document(document: Document) -> Item:
-    """Of a record of a published set what its task asks, and what it explains; of any other document its text."""
-    row = document.row() if document.structure else {}
-    with suppress(Fault, LeftOut):
-        if choice := choice_of(row):
-            return Item(document.id, choice.query, "\n".join((choice.choices[choice.gold], *_beside(document, choice))))
-    match row:
-        case {"context": str(asked), "continuation": str(wanted)}:
-            return Item(document.id, asked, wanted)
-    return Item(document.id, document.text, "")
-
-
-def _beside(document: Document, choice: Choice) -> Iterator[str]:
-    """Texts that no choice shows, such as AQuA's rationale: perplexity scores them, and they tell the answer."""
-    for text in document.texts():
-        is_choice = any(text.endswith(each) and len(text) - len(each) <= _LONGEST_LABEL for each in choice.choices)
-        if not is_choice and text not in choice.query and len(text.split()) >= SHORTEST:
-            yield text
-
-
 class _Table:
     """Runs of `size` words of texts that are sought, to be found among those of other texts."""
 
@@ -208,18 +153,24 @@ class Sought:
         self.held: dict[int, str] = {}
         """By the place of a text: the id of the first record in which it was found by its verdict."""
         self._best = np.full(len(texts), len(FOUND))
-        lengths: list[int] = []
         self._forms: list[NDArray[np.uint64]] = []
         owners: list[int] = []
-        for number, (text, words) in enumerate(zip(texts, compared_in_turn(texts), strict=True)):
-            lengths.append(len(words))
+        every_word = list(compared_in_turn(texts))
+        for number, (text, words) in enumerate(zip(texts, every_word, strict=True)):
             if len(words) >= SHORTEST:
                 forms = [words, *_joined(text, words)]
                 self._forms += forms
                 owners += [number] * len(forms)
-        self._lengths = lengths
+        whole = len(owners)
+        for number, _, words in own_lines(texts, every_word):
+            self._forms.append(words)
+            owners.append(number)
+        self._is_short = [
+            len(words) < SHORTEST or is_short_layout(text) for text, words in zip(texts, every_word, strict=True)
+        ]
         self._owners = np.array(owners, np.int64)
         """The text that each form [I] is of."""
+        self._is_line = np.arange(len(owners)) >= whole
         sizes = np.array([len(words) for words in self._forms], np.int64)
         every = Words(np.concatenate([np.zeros(0, np.uint64), *self._forms]), sizes)
         self._marks, self._marked = marks(every, keys)
@@ -236,10 +187,8 @@ class Sought:
 
     def verdict(self, number: int) -> Verdict:
         """The surest one of a text."""
-        if self._lengths[number] < SHORTEST:
-            return "too short"
         best = int(self._best[number])
-        return FOUND[best] if best < len(FOUND) else "not found"
+        return FOUND[best] if best < len(FOUND) else "too short" if self._is_short[number] else "not found"
 
     def may_stand(self, numbers: NDArray[np.uint32]) -> bool:
         """Whether one may be found in texts of which these are the marks: enough of its own on end are among them."""
@@ -262,7 +211,10 @@ class Sought:
             owners = some.owners[first : first + len(words.counts)]
             first += len(words.counts)
             ends = np.cumsum(words.counts)
-            self._note("whole", *self._whole(words, ends), ends, owners)
+            forms, at = self._whole(words, ends)
+            is_line = self._is_line[forms]
+            self._note("whole", forms[~is_line], at[~is_line], ends, owners)
+            self._note("verbatim", forms[is_line], at[is_line], ends, owners)
             for size, table in self._long.items():
                 forms, offsets, at = table.find(words)
                 if size == LONG_RUN_WORDS:

@@ -64,9 +64,31 @@ class Conversations(Handle):
                 yield json.loads(line)
 
 
+def turns_before(record: Record) -> list[dict[str, str]]:
+    """What the last answer of a conversation answers: every turn before it."""
+    return list(record["messages"][:-1])
+
+
+def said_before(record: Record) -> str:
+    """All that stands before the last answer, as one text."""
+    return "\n".join(str(turn["content"]) for turn in turns_before(record))
+
+
+def question_of(record: Record) -> str:
+    """What a user asked last before the last answer; without a user, what was said last."""
+    before = turns_before(record)
+    asked = [turn for turn in before if turn["role"] == "user"] or before
+    return str(asked[-1]["content"]) if asked else ""
+
+
+def last_answer(record: Record) -> str:
+    """The answer that a conversation ends with."""
+    return str(record["messages"][-1]["content"])
+
+
 def wanted_answer(record: Record) -> str:
     """What an answer to a conversation is held against: its `answer`, for a verifier, or else its last turn."""
-    return str(record.get("answer") or record["messages"][-1]["content"])
+    return str(record.get("answer") or last_answer(record))
 
 
 def is_conversations(made: Handle) -> bool:

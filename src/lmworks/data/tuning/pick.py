@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from lmworks.data.records import Documents, write_ids, write_shard
-from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations, last_answer
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.schema import Reference, StepConfig
@@ -40,12 +40,8 @@ def pick_conversations(config: PickConfig, data: Conversations, out: Path, conte
     first: dict[str, dict[str, Any]] = {}
     for record in data.iterate():
         first.setdefault(record.get("form", ""), record)
-    longest = sorted(first.values(), key=lambda record: (not record.get("document"), -len(_answer(record))))
+    longest = sorted(first.values(), key=lambda record: (not record.get("document"), -len(last_answer(record))))
     picked = longest[: config.count]
     write_atomically(out / "conversations.jsonl", "".join(canonical_json(record) + "\n" for record in picked).encode())
     write_ids(out, sorted(record["document"] for record in picked if record.get("document")))
     return Result()
-
-
-def _answer(record: dict[str, Any]) -> str:
-    return str(record["messages"][-1]["content"])

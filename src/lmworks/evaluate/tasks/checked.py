@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations, last_answer, turns_before, wanted_answer
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.contamination import Contamination
@@ -18,7 +18,9 @@ from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answer
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.patterns import PatternText
 from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
+from lmworks.rewards.rules import ExactAnswerReward
 
 EXACT_AT_ONCE = 256
 
@@ -29,9 +31,14 @@ class ExactAnswerConfig(QuestionsConfig):
     kind: Literal["exact-answer"] = "exact-answer"
     prompt: Literal["chat", "few-shot"] = Field("chat", description="As users ask; a question has no other form.")
     max_tokens: int = Field(32, ge=1, description="Where an answer is cut, and is none: a result is short.")
+    pattern: PatternText | None = Field(
+        None,
+        description="Finds the result in an answer that says more, as the reward `exact-answer` does: its first group, "
+        "where it matches last, such as `#### (.+)`. Unset, the whole answer is the result.",
+    )
 
 
-@stage(version=2, reads=("train", "contamination"), measures=("model", "data"))
+@stage(version=3, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig,
     model: ModelFolder,
@@ -44,7 +51,7 @@ def evaluate_exact_answer(
     """Let a model answer greedily, and compare with the answer of the data, to the letter."""
     engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)
-    before = shots(config, train)
+    before, rule = shots(config, train), ExactAnswerReward(kind="exact-answer", pattern=config.pattern)
 
     def prompt(question: Question) -> Prompt:
         return chat_prompt(question, engine.tokenizer, before)
@@ -52,14 +59,16 @@ def evaluate_exact_answer(
     def answer(some: Sequence[Question]) -> list[Item]:
         found = engine.generate([prompt(question).ids for question in some], sampling)
         return [
-            _item(question, each.text.strip(), each.end_id is None) for question, each in zip(some, found, strict=True)
+            _item(rule, question, each.text.strip(), each.end_id is None)
+            for question, each in zip(some, found, strict=True)
         ]
 
     items = with_distinct(in_chunks(context, questions, EXACT_AT_ONCE, answer))
     known = evidence(engine, [prompt(question).text for question in questions])
     found = Scored.written(items, out, contamination, **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
-    method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens"
+    where = f", of each what {config.pattern!r} finds" if config.pattern else ""
+    method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens{where}"
     return found.result(
         found.figure(EXACT, f"answered exactly; {method}"),
         found.figure(DISTINCT, f"distinct answers / answers; {method}"),
@@ -67,9 +76,11 @@ def evaluate_exact_answer(
     )
 
 
-def _item(question: Question, answer: str, truncated: bool) -> Item:
-    right = answer == question["messages"][1]["content"].strip() and not truncated
-    return {**answered(question, answer, float(right)), "truncated": truncated}
+def _item(rule: ExactAnswerReward, question: Question, answer: str, truncated: bool) -> Item:
+    """Right is the last turn, the short `answer` of the data, or one of several `references`."""
+    wanted = {last_answer(question), wanted_answer(question), *(question.get("references") or ())}
+    said = [Answer(answer, each, not truncated, turns_before(question)) for each in sorted(wanted)]
+    return {**answered(question, answer, max(rule.scores(said))), "truncated": truncated}
 
 
 RULED_AT_ONCE = 64
@@ -100,13 +111,13 @@ def evaluate_rules(
 ) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
-    unjudged = count_unjudged(config.rules, [_reference(question) for question in questions])
+    unjudged = count_unjudged(config.rules, [wanted_answer(question) for question in questions])
     engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
 
     def answer(some: Sequence[Question]) -> list[Item]:
         found = engine.generate([chat_prompt(question, engine.tokenizer).ids for question in some], sampling)
         said = [
-            Answer(each.text.strip(), _reference(question), each.end_id is not None, question["messages"][:1])
+            Answer(each.text.strip(), wanted_answer(question), each.end_id is not None, turns_before(question))
             for question, each in zip(some, found, strict=True)
         ]
         followed = zip(*([score == 1 for score in rule.scores(said)] for rule in config.rules), strict=True)
@@ -126,7 +137,3 @@ def evaluate_rules(
         by_rule = replace(judged, items=[{**item, "score": item["followed"][number]} for item in items])
         figures.append(by_rule.figure(one, f"answers that follow rule {number + 1}, {rule.kind}; {method}"))
     return judged.result(*figures)
-
-
-def _reference(question: Question) -> str:
-    return str(question.get("answer") or question["messages"][1]["content"])

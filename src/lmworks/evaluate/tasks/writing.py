@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.tuning.conversations import Conversations
+from lmworks.data.tuning.conversations import Conversations, question_of, said_before
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
@@ -126,7 +126,7 @@ def judge_model(
 ) -> Result:
     """The figures of a model. `more` goes to `Known`."""
     pairs, drawn = draw(list(data.iterate()), config)
-    write, how, known = _writer(config, model.path, [pair["messages"][0]["content"] for pair in pairs])
+    write, how, known = _writer(config, model.path, [said_before(pair) for pair in pairs])
     texts = in_chunks(
         context,
         pairs,
@@ -191,7 +191,7 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
     module = load_published(folder, "AutoModelForSeq2SeqLM", config.data_type).to(device)
 
     def translate(pairs: Sequence[Question]) -> list[str]:
-        ids = tokenizer.encode_batch([pair["messages"][0]["content"] for pair in pairs])
+        ids = tokenizer.encode_batch([question_of(pair) for pair in pairs])
         return [tokenizer.decode(row) for row in rewrite(module, ids, config.max_tokens, config.beams)]
 
     digest = digest_text(canonical_json(list(asked)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from lmworks.data.tuning.conversations import last_answer, question_of
 from lmworks.evaluate.items import Metric
 from lmworks.evaluate.questions import Question
 from lmworks.pipeline.stage import Handle
@@ -55,10 +56,10 @@ def written_by_people(pairs: Sequence[Question]) -> list[Written]:
 
 def source_of(pair: Question) -> str:
     """What a pair's text is to be made of, without the words that ask for it."""
-    text: str = pair.get("source") or pair["messages"][0]["content"]
+    text: str = pair.get("source") or question_of(pair)
     return text
 
 
 def references_of(pair: Question) -> list[str]:
     """All that would be right."""
-    return pair.get("references") or [pair["messages"][1]["content"]]
+    return pair.get("references") or [last_answer(pair)]
