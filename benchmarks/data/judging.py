@@ -72,9 +72,7 @@ def with_agreeing_facts(truth: Truth, documents: Documents, ids: Mapping[str, st
 
     def agree(plant: dict[str, Any]) -> bool:
         pair = [facts.get(ids[plant[place]]) for place in ("place", "of")]
-        return any(
-            one is not None and other is not None and one.told <= other.held for one, other in (pair, pair[::-1])
-        )
+        return any(one is not None and other is not None and other.holds(one) for one, other in (pair, pair[::-1]))
 
     return {**truth, "near": [plant for plant in truth["near"] if agree(plant)]}
 

@@ -80,11 +80,63 @@ def test_a_blank_form_and_part_of_a_text_go_for_the_whole_one(tmp_path: Path) ->
     assert kept(tmp_path, *some) == sorted(some[1:])
 
 
-def test_german_nouns_are_no_names(tmp_path: Path) -> None:
+def test_german_copies_whose_nouns_agree_go(tmp_path: Path) -> None:
     first = GERMAN.format(name="Anna Adler", price="800 Euro")
-    reworded = first.replace("Schäden", "Mängel").replace("Haustiere", "Kleintiere")
+    reworded = first.replace("sofort", "unverzüglich").replace("abgerechnet", "bezahlt")
     other = GERMAN.format(name="Bernd Brandt", price="800 Euro")
     assert kept(tmp_path, first, reworded, other) == sorted([first, other])
+
+
+FORM = (
+    "the patient was seen on the ward this morning and is well, the wound is dry and the dressing was changed, the "
+    "drain was taken out and the patient walks with a frame, eats and drinks, and sleeps through the night; the family "
+    "was told about the plan for the next days, which is to go home with a nurse who comes twice a day, and to see the "
+    "surgeon again in a week, when the stitches are taken out and the result of the sample is known."
+)
+TRADE = (
+    "The Seller and the Buyer enter into this Agreement under the Laws of {}. The Seller shall deliver the Goods "
+    "to the Warehouse of the Buyer, and the Buyer shall pay the Price to the Account of the Seller. Title to the "
+    "Goods passes to the Buyer upon Payment in full of the Price, and Risk of Loss passes upon Delivery to the "
+    "Carrier at the Port. The Parties shall keep Confidential Information of each other secret during the Term "
+    "and after Termination of this Agreement. Any Dispute shall be settled by Arbitration, and the Award of the "
+    "Arbitrator is final. Neither the Seller nor the Buyer may assign this Agreement without the Consent of the "
+    "other Party in Writing."
+)
+SURNAME = GERMAN.replace(" {name}", "").replace("{price}", "800 Euro")
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [
+        (f"Name: {{}}\n{FORM}", ["Miller", "Schmidt", "Okafor", "Tanaka", "Baker", "Hill"]),
+        (f"{FORM}\nAllergy: {{}}\n{FORM[::-1]}", ["Penicillin", "Aspirin", "Latex", "Pollen"]),
+        (f"{FORM}\nAllergy: {{}}\n{FORM[::-1]}", ["penicillin", "aspirin", "tree nuts", "none"]),
+        (f"{FORM.capitalize()}\n\n{{}}\n\nSee you soon.", ["Miller", "Schmidt", "Okafor", "Baker"]),
+        (f"{FORM.capitalize()}\n\nBest wishes\n- {{}}\n", ["Miller", "Schmidt", "Okafor", "anna"]),
+        (f"{FORM.capitalize()} {{}} signed for the ward.", ["Miller", "Schmidt", "Okafor", "Baker"]),
+        (f'{{{{"name":"{{}}","note":"{FORM}"}}}}', ["Miller", "Schmidt", "Okafor"]),
+        (TRADE, ["France", "Japan", "Kenya", "Brazil"]),
+        (f"{SURNAME} Der Vertrag wurde von {{}} unterschrieben.", ["Schmidt", "Okafor", "Krämer"]),
+        (f"{SURNAME} {{}} hat den Vertrag unterschrieben.", ["Schmidt", "Okafor", "Krämer"]),
+        (f"{TRADE.upper()}", ["FRANCE", "JAPAN", "KENYA"]),
+    ],
+)
+def test_texts_that_differ_in_one_name_all_stay(tmp_path: Path, form: str, names: list[str]) -> None:
+    some = [form.format(name) for name in names]
+    assert kept(tmp_path, *some) == sorted(some)
+
+
+def test_of_copies_that_differ_in_case_the_one_in_capitals_goes(tmp_path: Path) -> None:
+    plain = contract(3)
+    assert kept(tmp_path / "a", plain, plain.upper()) == [plain]
+    assert kept(tmp_path / "b", TRADE.format("Peru"), TRADE.format("Peru").upper()) == [TRADE.format("Peru")]
+    assert len(kept(tmp_path / "c", plain, contract(4).upper())) == 2
+
+
+def test_a_copy_with_other_line_ends_and_another_way_of_saying_it_goes(tmp_path: Path) -> None:
+    first = contract(7)
+    second = first.replace("The law", "the law").replace(". Each", ".\n\nEach").replace(" for five", "\nfor\nfive")
+    assert len(kept(tmp_path, first, second)) == 1
 
 
 def test_what_is_like_a_held_out_text_goes_whatever_its_facts(tmp_path: Path) -> None:
