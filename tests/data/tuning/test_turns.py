@@ -123,7 +123,8 @@ def test_what_is_mended_is_sound_or_set_aside(roles: list[str]) -> None:
 def test_a_text_that_the_form_does_not_use_stops_the_step(tmp_path: Path) -> None:
     rows = [{"prompt": "Rain?", "completion": f"Water {n}.", "notes": f"said by {n} people"} for n in range(3)]
     with pytest.raises(
-        UsageError, match=r"prompt-completion does not use: 'notes' \(3 of 3 records\).*ignore: \[notes\]"
+        UsageError,
+        match=r"prompt-completion does not use: 'notes' \(.* in 3 of 3 records\).*ignore: \[notes\]",
     ):
         converse(tmp_path, rows)
     _, found = converse(tmp_path / "again", rows, ignore=["notes"])
@@ -132,7 +133,7 @@ def test_a_text_that_the_form_does_not_use_stops_the_step(tmp_path: Path) -> Non
 
 def test_a_text_deep_in_a_turn_is_named_too(tmp_path: Path) -> None:
     rows = [{"messages": [{**ASKED, "translation": "Was ist Regen?"}, SAID]}]
-    with pytest.raises(UsageError, match=r"'messages.\*.translation' \(1 of 1 records\)"):
+    with pytest.raises(UsageError, match=r"'messages.\*.translation' \(text, not only a code, in 1 of 1 records\)"):
         converse(tmp_path, rows)
     _, found = converse(tmp_path / "again", rows, ignore=["messages.*.translation"])
     assert len(found) == 1
@@ -272,3 +273,19 @@ def test_a_thread_that_is_longer_than_is_read_is_set_aside(tmp_path: Path) -> No
     used = {turn["content"] for each in found for turn in each["messages"]}
     told = sum(number for reason, number in result.counts.items() if reason.startswith(("quarantined", "left out")))
     assert used and len(used) + told == len(chain)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["Danke.", "Wie lange dauert das?"], "Danke.\nWie lange dauert das?"),
+        (["Danke. ", "Wie lange?"], "Danke. Wie lange?"),
+        (["Danke.", "\n\nWie lange?"], "Danke.\n\nWie lange?"),
+        (["", "Danke.", ""], "Danke."),
+    ],
+)
+def test_parts_of_a_turn_do_not_run_into_each_other(tmp_path: Path, parts: list[str], said: str) -> None:
+    content = [{"type": "text", "text": part} for part in parts]
+    turns = [{"role": "user", "content": content}, {"role": "assistant", "content": "Eine Stunde."}]
+    _, (found,) = converse(tmp_path, [{"messages": turns}])
+    assert found["messages"][0]["content"] == said

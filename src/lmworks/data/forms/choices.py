@@ -8,6 +8,12 @@ from typing import Any
 from lmworks.data.forms.row import Fault, LeftOut, Read, as_list, as_row, as_text, short
 from lmworks.data.forms.sample import Choice
 
+MORE = frozenset(
+    {"E", "subject", "question_concept", "fact1", "humanScore", "clarity", "turkIdAnonymized"}
+    | {"ctx_a", "ctx_b", "activity_label", "source_id", "rationale", "choice1", "choice2", "choices"}
+)
+"""Fields that a layout reads or leaves out beside those by which it is told."""
+
 
 def _words(row: Read, *names: str) -> str:
     parts = [as_text(row[name], name) for name in names if name in row and row[name] not in (None, "")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from lmworks.data.forms import choices, general, judgements, published
+from lmworks.data.forms import choices, general, judgements, published, threads
 from lmworks.data.forms.layout import choosing, flat, layout, told
 from lmworks.data.forms.row import Read, Row, has
 from lmworks.data.forms.sample import Choice, SampleForm
@@ -304,6 +304,9 @@ FORMS: Kinds[SampleForm] = Kinds(
     instance_of(SampleForm),
 )
 """By the word that a step's `form` names."""
+
+USUAL = general.USUAL.union(choices.MORE, threads.MESSAGE, *(form.names for form in FORMS.built_in.values()))
+"""Every name that a field of a record goes by in one of the built-in forms."""
 
 
 def choice_of(row: Row) -> Choice | None:

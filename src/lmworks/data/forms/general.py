@@ -10,6 +10,7 @@ from lmworks.data.forms.row import Fault, Read, Row, as_label, as_list, as_numbe
 from lmworks.data.forms.sample import Sample, conversation, judged, verified
 from lmworks.data.forms.turns import (
     HUMAN,
+    LISTS,
     Turns,
     ask,
     framed,
@@ -27,6 +28,12 @@ LABEL = ("label", "category", "intent", "sentiment", "class")
 ANSWERS = ("completions", "responses", "answers")
 SCORES = ("scores", "ratings", "score", "rating", "overall_score")
 RANKS = ("ranks", "ranking", "rank")
+USUAL = frozenset(
+    {*PROMPT, *COMPLETION, *ANSWER, *TEXT, *LABEL, *ANSWERS, *SCORES, *RANKS, *LISTS}
+    | {"system", "system_prompt", "tools", "functions", "history", "instances", "inputs", "targets"}
+    | {"chosen", "rejected", "margin", "score_chosen", "score_rejected", "chosen_score", "rejected_score"}
+)
+"""The names that the forms here read, and what may stand before the turns of any."""
 GOOD, BAD = (True, "true", "True", "good", 1), (False, "false", "False", "bad", 0)
 
 

@@ -45,7 +45,13 @@ def flat(needs: str, prompt: str, answer: str, *, left: str = "", check: str = "
         yield conversation(framed(row, ask("\n\n".join(parts)) + say(text)), compared)
 
     shown = f"{' + '.join(prompt.split())} → {answer.replace(' ', ' or ')}"
-    return SampleForm(partial(told, needs), convert, about=f"{shown}{_left_words(left)}.")
+    return SampleForm(
+        partial(told, needs), convert, about=f"{shown}{_left_words(left)}.", names=_names(needs, prompt, answer, left)
+    )
+
+
+def _names(*words: str) -> frozenset[str]:
+    return frozenset(name for some in words for name in some.replace("/", " ").split())
 
 
 def _left_words(left: str) -> str:
@@ -67,7 +73,8 @@ def layout(
         row.leave(*left.split())
         yield from convert(row)
 
-    return SampleForm(lambda row: told(needs, row) and fits(row), leaving, judges, f"{about}{_left_words(left)}.")
+    told_all = f"{about}{_left_words(left)}."
+    return SampleForm(lambda row: told(needs, row) and fits(row), leaving, judges, told_all, names=_names(needs, left))
 
 
 def choosing(
@@ -85,7 +92,11 @@ def choosing(
 
     shown = f"{about}: the question with lettered choices → the right letter and choice."
     return SampleForm(
-        lambda row: told(needs, row) and fits(row), convert, about=shown, choice=lambda row: checked(read(row))
+        lambda row: told(needs, row) and fits(row),
+        convert,
+        about=shown,
+        choice=lambda row: checked(read(row)),
+        names=_names(needs),
     )
 
 

@@ -37,8 +37,11 @@ class Read(Mapping[str, Any]):
     def __init__(self, values: Row, ignored: Sequence[str] = ()) -> None:
         self._values = values
         self._read: dict[str, Any] = dict.fromkeys(ignored)
+        self.asked: set[str] = set()
+        """Names that were asked for, whether they are there or not."""
 
     def __getitem__(self, name: str) -> Any:
+        self.asked.add(name)
         if name not in self._values:
             raise Missing(name)
         if self._read.get(name) is None:
@@ -46,6 +49,7 @@ class Read(Mapping[str, Any]):
         return self._read[name]
 
     def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
         return name in self._values
 
     def __iter__(self) -> Iterator[str]:
@@ -56,6 +60,7 @@ class Read(Mapping[str, Any]):
 
     def leave(self, *names: str) -> None:
         """Take fields as read that are left out knowingly."""
+        self.asked |= set(names)
         self._read |= {name: self._read.get(name) for name in names}
 
     def unread(self, place: str = "") -> Iterator[str]:
@@ -63,7 +68,7 @@ class Read(Mapping[str, Any]):
         for name, value in self._values.items():
             here = f"{place}.{name}" if place else name
             if name not in self._read:
-                if _says_something(value):
+                if says_something(value):
                     yield here
             else:
                 yield from _unread(self._read[name], here)
@@ -86,13 +91,13 @@ def _unread(value: Any, place: str) -> Iterator[str]:
         yield from dict.fromkeys(name for item in value for name in _unread(item, f"{place}.*"))
 
 
-def _says_something(value: Any) -> bool:
+def says_something(value: Any) -> bool:
     """Whether a text stands in a value that is more than a code."""
     if isinstance(value, str):
         return bool(value.strip()) and not CODE.fullmatch(value)
     if isinstance(value, Mapping):
-        return any(map(_says_something, value.values()))
-    return isinstance(value, list) and any(map(_says_something, value))
+        return any(map(says_something, value.values()))
+    return isinstance(value, list) and any(map(says_something, value))
 
 
 def whole(value: Any) -> Any:

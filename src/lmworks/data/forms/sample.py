@@ -120,6 +120,8 @@ class SampleForm(NamedTuple):
     """Of a question with choices: what they are, and which is right."""
     threads: Callable[[Iterator[tuple[str, Row]]], Iterator[tuple[str, Row]]] | None = None
     """Of a form whose records are parts of one: puts them together, each under the id of its first."""
+    names: frozenset[str] = frozenset()
+    """Fields by which it is told, and that it leaves out."""
 
 
 class Made(NamedTuple):

@@ -14,6 +14,10 @@ from lmworks.data.forms.turns import ROLES, Turns, say
 DEEPEST_THREAD = 100
 """Messages of a thread, which is read by recursion; of published ones few have ten."""
 _LEFT = ("lang", "created_date", "user_id", "labels", "emojis", "detoxify", "model_name", "events", "review_result")
+MESSAGE = frozenset(
+    {*_LEFT, "message_id", "parent_id", "message_tree_id", "text", "role", "replies", "rank", "deleted"}
+)
+"""Fields of a message."""
 
 
 def tree(row: Read) -> Iterator[Sample]:

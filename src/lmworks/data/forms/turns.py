@@ -192,7 +192,12 @@ _ROLE, _CONTENT = ("role", "from"), ("content", "value", "text")
 def _content(content: Any, place: str) -> str:
     if not isinstance(content, list):
         return as_text(content if content is not None else "", f"{place}.content")
-    return "".join(_part(part, f"{place}.content") for part in content)
+    text = ""
+    for part in content:
+        more = _part(part, f"{place}.content")
+        apart = text and more and not (text[-1].isspace() or more[0].isspace())
+        text += f"\n{more}" if apart else more
+    return text
 
 
 def _is_parts(content: Any) -> bool:

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lmworks.data.forms.forms import FORMS, form_of
 from lmworks.data.forms.general import LABEL
@@ -22,6 +22,7 @@ from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally
 from lmworks.data.tuning.conversations import write_conversations
+from lmworks.data.tuning.naming import Naming, require_usual
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import GateRefused, UsageError
 from lmworks.pipeline.files import canonical_json, digest_text
@@ -68,6 +69,12 @@ class SamplesConfig(StepConfig):
         le=1,
         description="Of records that cannot be used, above which the step refuses: one in five is no accident.",
     )
+
+    @model_validator(mode="after")
+    def _names_usual_fields(self) -> Self:
+        wordings = [text for each in getattr(self, "templates", ()) for text in (each.prompt, each.completion)]
+        require_usual(self.fields, self.form, wordings)
+        return self
 
 
 class ConversationsConfig(SamplesConfig):
@@ -117,7 +124,7 @@ class _Made:
         return Preference(id=self.id, prompt=sample.prompt, document=self.document, **sides)  # type: ignore[arg-type]
 
 
-@stage(version=6, reads="documents")
+@stage(version=7, reads="documents")
 def conversations(config: ConversationsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write conversations; of judgements, what was chosen. The rest is quarantined, by record and field.
 
@@ -140,7 +147,7 @@ def _unlearned(turn: Mapping[str, Any]) -> dict[str, Any]:
     return {**turn, "weight": 0} if turn["role"] == "assistant" else dict(turn)
 
 
-@stage(version=6, reads="documents")
+@stage(version=7, reads="documents")
 def preferences(config: PreferencesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Write preferences; the rest is quarantined. Raises as `conversations`."""
     work = _Reading(config, documents, [], judgements=True)
@@ -161,12 +168,14 @@ class _Reading:
     ) -> None:
         self.config, self.documents, self.templates, self.judgements = config, documents, templates, judgements
         self.tally, self.unused = Tally(), Counter[str]()
+        self.naming = Naming(config.fields, config.ignore)
         self.records = documents.count()
         self.bad = 0
         self.form = "templates" if templates else config.form
         if self.form == "auto":
             found = Counter(form_of(row) for _, row in self._rows())
             named = [(count, name) for name, count in found.items() if name]
+            self.naming.require_columns(str(config.documents))
             if not named:
                 raise UsageError(self._nothing())
             self.form = max(named)[1]
@@ -189,6 +198,12 @@ class _Reading:
     def finish(self, out: Path, write: Callable[[Sequence[_Made]], None]) -> Result:
         """Convert, leave out what is there twice or contradicts itself, write the rest, and count."""
         kept = list(self._without_contradictions(self._without_duplicates(self._read())))
+        where, form = str(self.config.documents), None if self.templates else FORMS[self.form]
+        self.naming.require_columns(where)
+        if kept and form and form.threads is None:
+            self.naming.read |= form.names
+            self.naming.require_read(where, self.form)
+        self.unused |= self.naming.replaced
         if self.unused:
             raise UsageError(self._unused())
         if self.bad > self.config.largest_bad_share * self.records:
@@ -202,19 +217,22 @@ class _Reading:
         write(kept)
         write_json_lines(out / "quarantine.jsonl", self.tally.quarantined)
         write_shard_ids(self.documents.path, out)  # of those set aside too: their texts are in the quarantine
-        counts = {**self.tally.counts, "records": self.records, f"samples of form {self.form}": len(kept)}
+        counts = {
+            **self.tally.counts,
+            **self.naming.counts(),
+            "records": self.records,
+            f"samples of form {self.form}": len(kept),
+        }
         examples = hide_all({"reason": f"form {self.form}", **each.as_json()} for each in kept[:3])
         return Result(counts=counts, losses=self.tally.losses, examples=[*self.tally.examples, *examples])
 
     def _rows(self) -> Iterator[tuple[Document, Row]]:
-        names = self.config.fields
+        self.naming.begin()
         for document in self.documents.iterate():
             row = document.row()
-            called = {ours: row[theirs] for ours, theirs in names.items() if theirs in row}
-            row = {name: value for name, value in row.items() if name not in names.values()} | called
             if document.structure is None:
                 row = {name: value for name, value in row.items() if name not in OWN_FIELDS}
-            yield document, row
+            yield document, self.naming.named(row)
 
     def _threads(self) -> Iterator[tuple[Document, Row]]:
         """The records, or those that records are parts of, each with the document of its first."""
@@ -246,7 +264,11 @@ class _Reading:
         if found != self.form and (self.config.form == "auto" or not form.fits(row)):
             shown = f"has the fields {', '.join(row)[:200]}" if found is None else f"is of form {found}"
             raise Fault(f"mixed schemas: the record {shown}, the step reads {self.form}")
-        made = samples_of(form, Read(row, self.config.ignore), self.config.mend)
+        read = Read(row, self.config.ignore)
+        try:
+            made = samples_of(form, read, self.config.mend)
+        finally:
+            self.naming.read |= read.asked & self.config.fields.keys()
         self.tally.counts.update(made.mended)
         self.tally.losses |= made.mended.keys() & {TRIMMED}
         self.unused.update(name for name in made.unread if name not in self.config.ignore)
@@ -262,11 +284,14 @@ class _Reading:
         self.tally.lose(f"left out: {str(reason).partition(':')[0]}", **place, detail=str(reason))
 
     def _unused(self) -> str:
-        found = ", ".join(f"{name!r} ({count} of {self.records} records)" for name, count in self.unused.most_common(5))
+        most = self.unused.most_common(5)
+        found = ", ".join(
+            f"{name!r} (text, not only a code, in {count} of {self.records} records)" for name, count in most
+        )
         return (
             f"{self.config.documents}: texts stand in fields that the form {self.form} does not use: {found}. Nothing "
             "of them would be learned: say in `fields` which usual field each is, name another `form`, put them into "
-            f"`templates`, or leave them out with `ignore: [{', '.join(dict(self.unused.most_common(5)))}]`"
+            f"`templates`, or leave them out with `ignore: [{', '.join(dict(most))}]`"
         )
 
     def _without_duplicates(self, made: Iterator[_Made]) -> Iterator[_Made]:
@@ -330,8 +355,9 @@ class _Reading:
 
     def _nothing(self) -> str:
         return (
-            f"{self.config.documents}: no record has a known form ({', '.join(FORMS)}); ingest records with "
-            f"`fields: all`, and name fields that are called otherwise in `fields`. {self._reasons()}"
+            f"{self.config.documents}: no record has a known form: {self.naming.told()}. Ingest records with "
+            f"`fields: all`, and name fields that are called otherwise in `fields`. Forms are {', '.join(FORMS)}. "
+            f"{self._reasons()}"
         )
 
 

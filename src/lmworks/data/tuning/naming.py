@@ -1,0 +1,108 @@
+"""Fields that records call otherwise: put under their usual names, and told where nothing has a name of them."""
+
+from __future__ import annotations
+
+import difflib
+import string
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lmworks.data.forms.forms import FORMS, USUAL
+from lmworks.data.forms.row import Row, says_something
+from lmworks.errors import UsageError
+from lmworks.registry import nearest
+
+COLUMNS_SHOWN = 30
+
+
+def require_usual(fields: Mapping[str, str], form: str, templates: Sequence[str]) -> None:
+    """Raise ValueError for a usual name in `fields` that no form, or of templates none, reads."""
+    if not templates and form in set(FORMS) - FORMS.built_in.keys():
+        return  # a package's form knows its names itself
+    written = {word for template in templates for word in _placeholders(template)}
+    known, where = (written, "no template holds it") if templates else (USUAL, "no form reads it")
+    if unknown := next((name for name in fields if name not in known), None):
+        turned = f", as {{usual name: name here}}: {where}" if not templates else f": {where}"
+        raise ValueError(f"`fields` has the usual name {unknown!r}{turned}{nearest(unknown, sorted(known))}")
+
+
+def _placeholders(template: str) -> Iterable[str]:
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(template) if name]
+    except ValueError:
+        return []
+    return [name.replace("[", ".").partition(".")[0] for name in names]
+
+
+class Naming:
+    """The names of records in `fields` and `ignore`, and what one pass over the records found of them."""
+
+    def __init__(self, fields: Mapping[str, str], ignore: Sequence[str]) -> None:
+        self.fields, self.ignore = fields, ignore
+        self.read: set[str] = set()
+        """Usual names that the form asked for."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was found, before another pass."""
+        self.records = 0
+        self.lacking = Counter[str]()
+        """Records that lack a column named here."""
+        self.replaced = Counter[str]()
+        """Records with a text of their own under a name that another column takes."""
+        self.columns: dict[str, None] = {}
+
+    def named(self, row: Row) -> dict[str, Any]:
+        """A record under usual names."""
+        self.records += 1
+        self.columns |= dict.fromkeys(row)
+        self.lacking.update({name for name in self.fields.values() if name not in row})
+        self.lacking.update({name for name in self.ignore if name not in self.fields and not _is_in(row, name)})
+        called = {ours: row[theirs] for ours, theirs in self.fields.items() if theirs in row}
+        own = {name: value for name, value in row.items() if name not in self.fields.values()}
+        taken = {name for name in called.keys() & own.keys() if name not in self.ignore}
+        self.replaced.update(name for name in taken if says_something(own[name]))
+        return own | called
+
+    def require_columns(self, where: str) -> None:
+        """Raise UsageError for a column named here that no record has."""
+        for name, count in self.lacking.items():
+            if self.records and count == self.records:
+                key = "fields" if name in self.fields.values() else "ignore"
+                close = difflib.get_close_matches(name, self.columns, n=1)
+                meant = f"; did you mean {close[0]!r}?" if close else ""
+                raise UsageError(
+                    f"{where}: `{key}` names {name!r}, which none has of {count} records: {self.told()}{meant}"
+                )
+
+    def told(self) -> str:
+        """The columns that there are, for a message."""
+        more = len(self.columns) - COLUMNS_SHOWN
+        return f"their fields are {', '.join([*self.columns][:COLUMNS_SHOWN])}{f' and {more} more' if more > 0 else ''}"
+
+    def require_read(self, where: str, form: str) -> None:
+        """Raise UsageError for a usual name under which a form reads nothing."""
+        if unread := [name for name in self.fields if name not in self.read and name not in self.ignore]:
+            raise UsageError(
+                f"{where}: the form {form} reads no {unread[0]!r}, which `fields` makes of {self.fields[unread[0]]!r}: "
+                "nothing of it would be learned. Name a field that it reads, or another `form`"
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Records that lack a column, to be told."""
+        return {f"records without the field {name!r}": count for name, count in sorted(self.lacking.items())}
+
+
+def _is_in(value: Any, path: str) -> bool:
+    """Whether a value has something at `messages.*.note`."""
+    if isinstance(value, Mapping) and path in value:
+        return True
+    name, _, rest = path.partition(".")
+    if isinstance(value, Mapping):
+        parts = [(name, rest)] if name in value else []
+        parts += [(key, path[len(key) + 1 :]) for key in value if key != name and path.startswith(f"{key}.")]
+        return any(not rest or _is_in(value[key], rest) for key, rest in parts)
+    if isinstance(value, list) and name == "*":
+        return any(_is_in(item, rest) for item in value)
+    return False

@@ -1,0 +1,119 @@
+"""A name in `fields` or `ignore` that nothing has, or that no form reads, is told and never passed over."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from layouts import JUDGED_ALONE, LAYOUTS
+from pydantic import ValidationError
+from test_samples import converse, judge
+
+from lmworks.data.forms.forms import FORMS, USUAL, form_of
+from lmworks.data.forms.row import Fault, LeftOut, Read
+from lmworks.data.forms.sample import samples_of
+from lmworks.data.tuning.samples import ConversationsConfig, PreferencesConfig
+from lmworks.errors import UsageError
+
+JUDGED: list[dict[str, Any]] = [
+    {"prompt": f"What is {word}?", "chosen": "Water.", "rejected": "Fire.", "good_note": good, "bad_note": 3}
+    for word, good in (("rain", 5), ("snow", 4), ("ice", 1))
+]
+SCORES = {"score_chosen": "good_note", "score_rejected": "bad_note"}
+
+
+def test_scores_that_say_the_other_way_round_are_refused(tmp_path: Path) -> None:
+    result, found = judge(tmp_path, JUDGED, fields=SCORES)
+    assert sorted(each.margin or 0 for each in found) == [1, 2]
+    assert result.counts["quarantined: reversed scores"] == 1
+
+
+@pytest.mark.parametrize("config", [ConversationsConfig, PreferencesConfig])
+def test_a_usual_name_that_no_form_reads_is_refused_with_the_nearest(config: Any) -> None:
+    with pytest.raises(ValidationError, match=r"'chosn_skore'.*did you mean 'chosen_score'"):
+        config.model_validate({"from": "raw", "fields": {"chosn_skore": "good_note"}})
+    with pytest.raises(ValidationError, match=r"'answr'.*did you mean 'answer'"):
+        config.model_validate({"from": "raw", "fields": {"answr": "good_note"}, "form": "mmlu"})
+
+
+def test_a_column_that_no_record_has_stops_the_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'noote_gut'.*prompt, chosen, rejected, good_note, bad_note"):
+        judge(tmp_path, JUDGED, fields={**SCORES, "score_chosen": "noote_gut"})
+
+
+def test_an_ignored_column_that_no_record_has_stops_the_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"`ignore`.*'komentar'.*did you mean 'comment'"):
+        converse(tmp_path, [{"prompt": "Rain?", "completion": "Water.", "comment": "a b"}], ignore=["komentar"])
+
+
+def test_a_misspelt_column_is_told_before_that_no_form_is_known(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'fragee'.*did you mean 'frage'"):
+        converse(tmp_path, [{"frage": "Rain?", "antwort": "Water."}], fields={"prompt": "fragee"})
+
+
+def test_records_that_lack_a_named_column_are_counted(tmp_path: Path) -> None:
+    rows = [*JUDGED[:2], {name: value for name, value in JUDGED[0].items() if name != "good_note"} | {"prompt": "Why?"}]
+    result, found = judge(tmp_path, rows, fields=SCORES)
+    assert len(found) == 3
+    assert result.counts["records without the field 'good_note'"] == 1
+
+
+def test_a_path_may_be_ignored(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Rain?"}, {"role": "assistant", "content": "Water.", "note": "not so sure"}]
+    _, found = converse(tmp_path / "a", [{"messages": turns}], ignore=["messages.*.note"])
+    assert len(found) == 1
+    with pytest.raises(UsageError, match=r"'messages.\*.noote'"):
+        converse(tmp_path / "b", [{"messages": turns}], ignore=["messages.*.noote"])
+
+
+def test_a_usual_name_that_this_form_does_not_read_stops_the_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"pair.*'rank'"):
+        judge(tmp_path, JUDGED, fields={"rank": "good_note"})
+
+
+def test_a_text_that_another_column_takes_the_name_of_is_not_lost_unseen(tmp_path: Path) -> None:
+    row = {"prompt": "What is rain?", "chosen": "Rain is fire.", "better": "Rain is water.", "rejected": "No idea."}
+    with pytest.raises(UsageError, match=r"'chosen'"):
+        judge(tmp_path / "a", [row], fields={"chosen": "better"})
+    _, (found,) = judge(tmp_path / "b", [row], fields={"chosen": "better"}, ignore=["chosen"])
+    assert found.chosen == [{"role": "assistant", "content": "Rain is water."}]
+    _, (swapped,) = judge(tmp_path / "c", [row], fields={"chosen": "rejected", "rejected": "better"}, ignore=["chosen"])
+    assert swapped.chosen == [{"role": "assistant", "content": "No idea."}]
+
+
+def test_templates_read_the_names_that_they_hold(tmp_path: Path) -> None:
+    template = {"prompt": "What is meant? {words}", "completion": "It is {kind}."}
+    row = {"wording": "My card!", "category": "lost"}
+    fields = {"words": "wording", "kind": "category"}
+    _, (found,) = converse(tmp_path, [row], templates=[template], fields=fields)
+    assert found["messages"][0]["content"] == "What is meant? My card!"
+    with pytest.raises(ValidationError, match=r"'wordds'.*did you mean 'words'"):
+        ConversationsConfig.model_validate({"from": "raw", "templates": [template], "fields": {"wordds": "wording"}})
+
+
+def test_the_fields_of_records_of_no_form_are_told_first(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no record has a known form: their fields are frage, antwort.*Forms are "):
+        converse(tmp_path, [{"frage": "Rain?", "antwort": "Water."}])
+
+
+def test_a_code_in_a_field_is_not_counted_as_a_text(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"Rain {n}?", "completion": "Water.", "tag": tag} for n, tag in enumerate(("a", "b", "two words"))
+    ]
+    with pytest.raises(UsageError, match=r"'tag' \(text, not only a code, in 1 of 3 records"):
+        converse(tmp_path, rows)
+
+
+ROWS = [row for layout in LAYOUTS.values() for row in layout.rows] + [row for row, _ in JUDGED_ALONE.values()]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_field_that_a_form_reads_is_a_usual_name(row: dict[str, Any]) -> None:
+    read = Read(row)
+    name = form_of(row)
+    assert name
+    with suppress(Fault, LeftOut):
+        samples_of(FORMS[name], read)
+    assert read.asked <= USUAL, sorted(read.asked - USUAL)
