@@ -28,8 +28,9 @@ class SplitConfig(StepConfig):
     documents: Reference = Field(alias="from", description="The documents to split.")
     by: str = Field(
         default="id",
-        description="What keeps documents together: a field of theirs, `source`, `id`: each on its own, or "
-        "`topic-cluster`: whole subjects are held out. "
+        description="What keeps documents together: a field that was kept or a way into one, such as `patient.id`, "
+        "else `subject`, `language`, `licence`, `created`; `source`; `id`: each on its own; or `topic-cluster`: whole "
+        "topics are held out. "
         "Texts that speak of one thing belong in one group; only the user knows which do.",
     )
     test: int | float = Field(

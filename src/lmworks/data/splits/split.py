@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lmworks.data.records import Document, Documents, clusters_of, read_columns, read_shard
 from lmworks.data.splits.assignment import assign_alike, topic_names
 from lmworks.data.splits.groups import TOPIC_CLUSTER, SplitConfig, assign
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
+from lmworks.errors import UsageError
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json, digest_text, write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
+
+OWN = ("id", "source", "subject", "language", "licence", "created")
+"""Fields of every document."""
+FIELDS_SHOWN = 30
 
 
 @stage(version=5, reads="documents")
@@ -59,27 +66,57 @@ def _names(config: SplitConfig, documents: Documents, context: Context) -> list[
     if config.by == TOPIC_CLUSTER:
         return topic_names(config, documents, context)
     work = partial(_name_groups, config)
-    folder = keep_beside(documents.shards(), work, context, "names", config.by, config.folds, threads=True)
+    folder = keep_beside(documents.shards(), work, context, "group-names", config.by, config.folds, threads=True)
     known: dict[str, str] = {}  # one string a group, not one a document
-    found = (json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
-    return [[name and known.setdefault(name, name) for name in names] for names in found]
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    if found and not any(each["found"] for each in found):
+        _refuse(config.by, dict.fromkeys(name for each in found for name in each["fields"]))
+    return [[name and known.setdefault(name, name) for name in each["names"]] for each in found]
+
+
+def _refuse(by: str, fields: Iterable[str]) -> NoReturn:
+    names = [*dict.fromkeys([*OWN, *fields])]
+    close = difflib.get_close_matches(by, names, n=1)
+    raise UsageError(
+        f"split: no document has a field {by!r}, by which groups are told. There are "
+        f"{', '.join(names[:FIELDS_SHOWN])}, and topic-cluster; of a source's fields those in its `keep` or `fields`"
+        f"{f'; did you mean {close[0]!r}?' if close else ''}"
+    )
 
 
 def _name_groups(config: SplitConfig, shard: Path) -> Iterator[tuple[str, bytes]]:
-    """The group of each document of one shard."""
-    column = config.by if config.by in ("id", "source") else "meta"
-    table = read_columns(shard, sorted({"id", column, "structure"}))
-    rows: Iterable[tuple[str, Any]]
-    if column == "meta" and "structure" in table.column_names:
-        rows = ((document.id, document.value(config.by)) for document in read_shard(shard))
-    else:
-        rows = zip(*(table.column(name).to_pylist() for name in ("id", column)), strict=True)
-        rows = ((name, json.loads(value).get(config.by) if column == "meta" else value) for name, value in rows)
+    """The group of each document of one shard; where none has any, the fields that they have."""
+    own = config.by if config.by in OWN else "id"
+    table = read_columns(shard, sorted({"id", "meta", "structure", own}))
+    rows: Iterable[Any] = map(json.loads, table.column("meta").to_pylist())
+    if config.by in ("id", "source"):
+        rows = repeat({}, len(table))
+    elif "structure" in table.column_names:
+        rows = ({**document.row(), **document.meta} for document in read_shard(shard))
     names: list[str | None] = []
-    for document, name in rows:
-        name = document if name is None and config.folds else name
+    fields: dict[str, None] = {}
+    has_any = False
+    for document, value, row in zip(*(table.column(name).to_pylist() for name in ("id", own)), rows, strict=True):
+        name = value if config.by in ("id", "source") else _inside(row, config.by)
+        if name is None and config.by in OWN and value is not None:
+            # who it is stands in no listing and no log
+            name = f"subject {digest_text(value)[:16]}" if config.by == "subject" else value
+        if len(fields) < FIELDS_SHOWN:
+            fields |= dict.fromkeys(row)
         names.append(None if name is None else str(name))
-    yield "json", json.dumps(names).encode()
+        if name is None and config.folds:
+            names[-1] = document
+        elif name is not None:
+            has_any = True
+    yield "json", json.dumps({"names": names, "found": has_any, "fields": [*fields]}).encode()
+
+
+def _inside(row: Any, name: str) -> Any:
+    """What stands in a field, or at the end of a way into one: `patient.id`."""
+    if not isinstance(row, Mapping) or name in row:
+        return row.get(name) if isinstance(row, Mapping) else None
+    first, _, rest = name.partition(".")
+    return _inside(row.get(first), rest) if rest else None
 
 
 def split_shard(config: SplitConfig, unit: tuple[Path, Sequence[str | None]]) -> tuple[Parts, Tally]:
