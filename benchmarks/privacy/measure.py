@@ -1,13 +1,15 @@
 """Hold the detectors of personal data against templates that another author wrote: one JSON line.
 
-    python benchmarks/privacy/measure.py [--printed] [--seed 0] [--corpus FOLDER]
+    python benchmarks/privacy/measure.py [--printed | --sentences] [--seed 0] [--corpus FOLDER]
 
 Recall by cell (kind and country): a value counts as found if findings cover all of its characters, whatever kind they
 say, since what is covered is masked. `as_kind` is the share found as the kind that the cell is of. Precision by kind of
 finding: one is right if it touches a value that was put in; every other finding is wrong, those on the lines without
 personal data among them. `wider` counts right findings that take in more than `SLACK` characters beside the value.
 
-`--printed` takes the templates whose recall a build prints in place of the held-out ones. FOLDER is what
+`--printed` takes the templates whose recall a build prints in place of the held-out ones, `--sentences` the 1,200 of
+`audit_sentences.json`, 40 of each of 30 cells, whose values stand in them as their author wrote or drew them: she saw
+neither detectors nor other templates, and the file was kept before anything was measured on it. FOLDER is what
 `benchmarks/data/make_corpus.py` wrote: with it the speed on that text is measured, in processor seconds of one core.
 Single misses are not printed: patterns are not to be written to these templates.
 """
@@ -27,13 +29,14 @@ from audit import AUDIT, PRINTED, Span, clean, rendered
 from lmworks.data.privacy.anonymise import AnonymiseConfig
 from lmworks.data.privacy.findings import Finding, scan, worth_running
 
+SENTENCES = Path(__file__).with_name("audit_sentences.json")
 SLACK = 12
 """Characters beside a value that a finding may take in: brackets, a title, a unit."""
 ENOUGH = 0.95
 BATCH = 500
 DOCUMENTS = 20_000
 
-KIND_OF = {"medical_record": "record_number"}
+KIND_OF = {"medical_record": "record_number", "password": "secret"}
 """What the project calls the kind of a cell, where its name is another."""
 
 
@@ -60,13 +63,33 @@ def find_all(texts: Sequence[str]) -> Iterator[list[Finding]]:
             yield scan(text, chosen)
 
 
+def written(path: Path) -> dict[str, list[tuple[str, list[Span]]]]:
+    """Sentences with their values, cell by cell."""
+    cells: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return {
+        cell: [
+            (
+                row["text"],
+                [
+                    (place, place + len(value), value)
+                    for value in row["values"]
+                    if (place := row["text"].index(value)) >= 0
+                ],
+            )
+            for row in rows
+        ]
+        for cell, rows in cells.items()
+    }
+
+
 def measure(path: Path, seed: int) -> dict[str, Any]:
     """Recall by cell, precision by kind."""
+    filled = written(path) if path == SENTENCES else rendered(path, seed)
     cells: dict[str, Any] = {}
     right: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     wider = 0
-    for cell, rows in rendered(path, seed).items():
+    for cell, rows in filled.items():
         values = found = as_kind = 0
         wanted = cell.partition("/")[0]
         for (_, spans), findings in zip(rows, find_all([text for text, _ in rows]), strict=True):
@@ -84,7 +107,7 @@ def measure(path: Path, seed: int) -> dict[str, Any]:
                     wider += finding.end - finding.start > inside + SLACK
         cells[cell] = {"n": values, "recall": round(found / values, 3), "as_kind": round(as_kind / values, 3)}
     on_clean: Counter[str] = Counter()
-    lines = clean() if path == AUDIT else []
+    lines = [] if path == PRINTED else clean(path)
     for findings in find_all(lines):
         on_clean.update(finding.kind for finding in findings)
     false = wrong + on_clean
@@ -139,14 +162,16 @@ def speed(corpus: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--printed", action="store_true")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--printed", dest="path", action="store_const", const=PRINTED, default=AUDIT)
+    chosen.add_argument("--sentences", dest="path", action="store_const", const=SENTENCES)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus", type=Path)
     options = parser.parse_args()
-    result = measure(PRINTED if options.printed else AUDIT, options.seed)
+    result = measure(options.path, options.seed)
     if options.corpus:
         result["speed"] = speed(options.corpus)
-    print(json.dumps({"templates": "printed" if options.printed else "held out", "seed": options.seed, **result}))
+    print(json.dumps({"templates": options.path.stem, "seed": options.seed, **result}))
 
 
 if __name__ == "__main__":
