@@ -68,6 +68,17 @@ def test_what_cannot_be_sought_is_told(project: Path) -> None:
     assert "fewer than 5 words" in said and "every passage stands in a record that is kept" in said
 
 
+def test_why_a_record_was_not_read_is_nothing_of_a_person(project: Path) -> None:
+    recipe = project / "recipe.yaml"
+    recipe.write_text(RECIPE.replace("text_field: text", "text_field: text, created_field: written"))
+    bad = {"text": "jane@example.org wrote it down on a day of her own", "customer": "C17", "written": "05/01/2024"}
+    dated = [row | {"written": "2024-01-05"} for row in ROWS]
+    (project / "letters" / "mail.jsonl").write_text("\n".join(map(json.dumps, [*dated, bad])) + "\n")
+    lmworks(project, "build", "recipe.yaml")
+    told, _ = erased(project, code=0)
+    assert told["said"] == "nothing was found in what was searched", told
+
+
 @pytest.mark.parametrize("what", ["shard", "quarantine", "left behind"])
 def test_what_cannot_be_read_is_named_and_nothing_is_called_clean(project: Path, what: str) -> None:
     (raw,) = (project / ".lmworks").glob("artifacts/ingest/*/payload")

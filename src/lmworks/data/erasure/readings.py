@@ -155,7 +155,7 @@ def _unpacked(raw: bytes) -> bytes:
 
 
 def said_by(quarantined: Mapping[str, Any]) -> list[str]:
-    """What a record says that could not be read (see `ingest`): its bytes as text first, then its place and reason.
+    """What a record says that could not be read (see `ingest`): its bytes as text, its place, and last the reason.
 
     Raises ValueError, KeyError if it was damaged in its turn.
     """

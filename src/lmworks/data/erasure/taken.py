@@ -126,8 +126,9 @@ def _passages(sources: Sources, taken: Taken) -> Passages:
                 kept.clear()
         for _, name, said in sources.quarantined():
             if (name not in taken.records) is is_kept:
-                kept += said if is_kept else ()
-                for text in said if not is_kept else ():
+                texts = said[:-1]  # the last is why it was not read, in our words
+                kept += texts if is_kept else ()
+                for text in texts if not is_kept else ():
                     collector.take(name, text)
     collector.keep(kept)
     return collector.passages(taken.records)
