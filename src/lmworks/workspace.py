@@ -20,7 +20,7 @@ from lmworks.data.privacy.anonymise import AnonymiseConfig
 from lmworks.errors import Stopped, UsageError
 from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
-from lmworks.pipeline.erasure import erased_documents, unfinished
+from lmworks.pipeline.erasure import erased_documents, may_come_back, unfinished
 from lmworks.pipeline.files import forget_digests, write_atomically
 from lmworks.pipeline.ray_workers import RayWorkers
 from lmworks.pipeline.record import BuildRecord, BuildRecords, placed
@@ -245,6 +245,8 @@ def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
             f"{other} was built in this store under the name {name!r}, too: its work is kept, but reports are of the "
             "file built last; give one of them another `name`"
         )
+    if said := may_come_back(workspace.store, workspace.folder):
+        yield said
     needs = workspace.recipe.needs
     for node in workspace.build.nodes if needs else ():
         if needs and isinstance(node.config, AnonymiseConfig) and (said := node.config.names_left(needs.privacy)):

@@ -32,6 +32,8 @@ ID_FILE = "ids.txt"
 """In every folder of records: their sorted ids, one a line."""
 ERASING = "erasing.txt"
 """In a store: ids of documents whose erasure was begun and not ended, one a line."""
+ERASED_HERE = "erased.txt"
+"""In a store: ids of all documents that were ever erased from it, one a line."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -129,12 +131,27 @@ def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None
 
 def begin(store: Store, ids: Iterable[str]) -> None:
     """Note in the store which documents are being erased, until `delete` has ended: see `unfinished`."""
+    write_atomically(store.root / ERASED_HERE, _lines(_noted(store.root / ERASED_HERE) | set(ids)))
     write_atomically(store.root / ERASING, _lines(begun(store) | set(ids)))
 
 
 def begun(store: Store) -> set[str]:
     """The documents whose erasure was begun and not ended."""
-    path = store.root / ERASING
+    return _noted(store.root / ERASING)
+
+
+def may_come_back(store: Store, folder: Path) -> str:
+    """What to say of documents that were erased from a store and that the list beside a recipe does not name."""
+    if not (unlisted := _noted(store.root / ERASED_HERE) - _listed(folder).keys()):
+        return ""
+    return (
+        f"WARNING: {len(unlisted)} documents were erased from this store that {folder / ERASED_FILE} does not name: a "
+        "recipe here reads them again where its sources hold them. Put the lists of what was erased and the key of ids "
+        "that lie beside the recipe they were erased for beside this one, or erase them here, too (docs/erase.md)"
+    )
+
+
+def _noted(path: Path) -> set[str]:
     return set(filter(is_id, path.read_text(encoding="utf-8").split())) if path.exists() else set()
 
 
