@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,12 @@ def test_one_set_is_shown_with_the_size_and_licence_of_its_parts() -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("{", "cannot be read as JSON"), ("[]", "holds no records by data set"), (None, "expected the folder")],
+    [
+        ("{", "cannot be read as JSON"),
+        ('{"a":' * 20_000, "cannot be read as JSON"),
+        ("[]", "holds no records by data set"),
+        (None, "expected the folder"),
+    ],
 )
 def test_a_folder_that_holds_no_records_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
@@ -104,3 +110,16 @@ def test_a_folder_that_holds_no_records_is_refused(tmp_path: Path, content: str 
 
 def test_a_code_that_is_no_language_is_refused() -> None:
     assert "expected a code of ISO 639" in str(sources("--language", "xq").exception)
+
+
+def test_a_file_that_is_no_plain_one_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.json")
+    assert "expected a plain file" in str(sources("--records", str(tmp_path)).exception)
+
+
+def test_records_of_other_types_than_published_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(
+        json.dumps({"odd": {"Licenses": 5, "Languages": 7, "Text Metrics": [], "Format": {}}})
+    )
+    assert "odd" not in names("--use", "commercial", "--records", str(tmp_path))
+    assert "odd" in names("--records", str(tmp_path))

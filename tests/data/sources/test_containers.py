@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -221,3 +222,16 @@ def test_readers_of_one_archive_do_not_read_through_each_other(tmp_path: Path, m
     monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
     with path.open("rb") as stream:
         assert archives.open_member(str(path), stream, 0, "a.txt").read() == b"one"
+
+
+def test_members_outside_of_the_archive_s_folder_are_read_and_replaced_ones_are_told(
+    tmp_path: Path, ingest_files: Ingest
+) -> None:
+    packed = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(packed, "w") as archive:
+        warnings.simplefilter("ignore")  # a name that is there twice
+        for name, text in (("../up.txt", "from above"), ("a.txt", "the older one"), ("a.txt", "the newer one")):
+            archive.writestr(name, text)
+    result, out = ingest_files({"x.zip": packed.getvalue()})
+    assert texts(out) == ["from above", "the newer one"]
+    assert result.counts[f"not read: {archives.REPLACED}"] == 1 and f"not read: {archives.REPLACED}" in result.losses

@@ -11,12 +11,14 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import IO, Self, cast
 
 from lmworks.data.sources.unpack import Forward, plain_name, unpack
 
 ZIP, TAR = ".zip", ".tar"
 LINK, NO_FILE = "a link in an archive", "a device or a file with holes in an archive"
+REPLACED = "a file of an archive that another of the same name follows"
 MOST_TIMES = 1000
 """Times its packed size that a tar archive may have when unpacked; gzip's best is 1,032, on zeros."""
 HEADER_BYTES = 2**20
@@ -54,8 +56,11 @@ def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
         yield from (entry for entry, _ in walk_tar(path, stream, size))
         return
     infos = [info for info in _zip(stream).infolist() if not info.is_dir() and not _is_hidden(info.filename)]
-    for info in sorted(infos, key=lambda info: info.filename):
-        yield Entry(info.filename, info.file_size, LINK * stat.S_ISLNK(info.external_attr >> 16))
+    ordered = sorted(infos, key=lambda info: info.filename)
+    for info, following in zip_longest(ordered, ordered[1:]):
+        is_replaced = following is not None and following.filename == info.filename
+        fault = LINK * stat.S_ISLNK(info.external_attr >> 16) or REPLACED * is_replaced
+        yield Entry(info.filename, info.file_size, fault)
 
 
 def open_member(path: str, stream: IO[bytes], size: int, member: str) -> IO[bytes]:
@@ -94,7 +99,7 @@ def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    return any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in name.split("/"))
 
 
 _last: tuple[tuple[int, ...], zipfile.ZipFile] | None = None

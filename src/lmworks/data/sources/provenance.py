@@ -52,7 +52,9 @@ def licence_of(records: Mapping[str, Mapping[str, Any]]) -> str | None:
     """
     found: set[str] = set()
     for record in records.values():
-        names = [str(entry.get("License", "")) for entry in record.get("Licenses") or () if isinstance(entry, dict)]
+        stated = record.get("Licenses")
+        entries = stated if isinstance(stated, list) else []
+        names = [str(entry.get("License", "")) for entry in entries if isinstance(entry, dict)]
         if not names or {"", "None", "Unspecified"} & set(names):
             return None
         found.update(_spdx().get(name) or f"LicenseRef-DPI-{re.sub('[^A-Za-z0-9.]+', '-', name)}" for name in names)
