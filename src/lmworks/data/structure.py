@@ -36,7 +36,8 @@ class Field(NamedTuple):
 def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
     """The texts of a row in their order, and its structure: JSON in which every text is empty.
 
-    Bytes are text where they are UTF-8, else `{"bytes": how many}`; what JSON lacks, such as dates, is written out.
+    Bytes are text where they are UTF-8 without NUL, else `{"bytes": how many}`; what JSON lacks, such as dates, is
+    written out.
     Raises RecursionError for a row that is nested too deeply.
     """
     fields: list[Field] = []
@@ -45,10 +46,9 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
         if depth > DEEPEST:
             raise RecursionError(f"more than {DEEPEST} lists and objects in each other")
         if isinstance(value, bytes | bytearray):
-            try:
-                value = value.decode()
-            except UnicodeDecodeError:
+            if (words := words_of(value)) is None:
                 return {"bytes": len(value)}
+            value = words
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, Mapping):
@@ -65,6 +65,14 @@ def take_apart(row: Mapping[str, Any]) -> tuple[tuple[Field, ...], str]:
 
     structure = json.dumps(hold(row, ""), ensure_ascii=False, separators=(",", ":"))
     return tuple(fields), structure
+
+
+def words_of(value: bytes | bytearray) -> str | None:
+    """Bytes as the text that they are; None if they are none: not UTF-8, or with NUL."""
+    try:
+        return None if 0 in value else value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def is_long_number(value: Any) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import IO, Any
 
 from lmworks.data.parsers.fields import row_record
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, Unreadable
+from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Skipped, Span, Unreadable
+from lmworks.data.structure import words_of
 from lmworks.lazy import NDArray, np, pa, pc, pq
 
 MAGIC = b"ARROW1"
@@ -108,10 +109,24 @@ def _parse(
                 if isinstance(record, Unreadable):
                     record = replace(record, raw=json.dumps(row, default=str).encode(), size=None)
                 yield record
+                if reading.fields and (count := _bytes_in([row[name] for name in row if _is_read(name, reading)])):
+                    for place in range(1, count + 1):
+                        yield Skipped(piece.name, f"{number}, bytes {place}", "bytes of a column, which are no text")
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         stream.seek(0)
         reason = f"not a readable {kind} file: {error}"
         yield Unreadable(piece.name, "", 0, reason, stream.read(RAW_BYTES_KEPT), 0, stream.seek(0, 2))
+
+
+def _is_read(name: str, reading: Reading) -> bool:
+    return reading.fields == "all" or name in (reading.fields or ())
+
+
+def _bytes_in(value: Any) -> int:
+    """How many values inside another are bytes that are no text."""
+    if isinstance(value, dict | list):
+        return sum(map(_bytes_in, value.values() if isinstance(value, dict) else value))
+    return int(isinstance(value, bytes) and words_of(value) is None)
 
 
 def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:

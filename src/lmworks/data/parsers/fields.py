@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lmworks.data.parsers.facts import facts_of
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
-from lmworks.data.structure import Field, as_one, take_apart, values_at
+from lmworks.data.structure import Field, as_one, take_apart, values_at, words_of
 
 SURROGATE = "half of a surrogate pair in the text"
 
@@ -95,10 +95,18 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
     return parts[0] if len(parts) == 1 else "\n\n".join(part for part in parts if part.strip()), ""
 
 
+def _written(value: Any) -> str:
+    """What JSON lacks, written out. Raises TypeError for bytes that are no text."""
+    words = words_of(value) if isinstance(value, bytes | bytearray) else str(value)
+    if words is None:
+        raise TypeError(f"{len(value)} bytes that are no text; take its column out of `keep`")
+    return words
+
+
 def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
     """Fields to keep as plain JSON, or why they cannot be stored."""
     try:
-        stored = json.dumps(meta, ensure_ascii=False, default=str)
+        stored = json.dumps(meta, ensure_ascii=False, default=_written)
         f"{stored}{key}".encode()
         take_apart(meta)  # which says whether it is nested too deeply
         return json.loads(stored), ""

@@ -202,6 +202,10 @@ def cut_between(whole: Piece, spans: Iterable[Span], size: int) -> Iterator[Piec
         yield Piece(whole.path, end - start, start, None, first, whole.member)
 
 
+MOST_NUL = 0.5
+"""Of a text's characters; of a file that was lost on a disk nearly all are NUL."""
+
+
 def whole_file(parse: Callable[[Piece, Span, Reading], Iterator[Found]]) -> Parse:
     """Parse a file that is read whole; what is longer than the limit, or is to be UTF-8 and is not, is kept apart."""
 
@@ -217,7 +221,12 @@ def whole_file(parse: Callable[[Piece, Span, Reading], Iterator[Found]]) -> Pars
             yield too_long
             return
         try:
-            yield from parse(piece, span, reading)
+            for found in parse(piece, span, reading):
+                nothing = found.text.count("\0") if isinstance(found, Record) else 0
+                if isinstance(found, Record) and nothing > MOST_NUL * len(found.text):
+                    yield span.unreadable(piece.name, "", f"NUL bytes: {nothing:,} of {len(found.text):,} characters")
+                else:
+                    yield found
         except UnicodeDecodeError as error:
             yield span.not_text(piece.name, "", reading, at=error.start)
 
