@@ -297,7 +297,7 @@ def test_what_a_manifest_tells_of_a_source_is_read_again() -> None:
 )
 def test_a_strange_record_costs_itself_alone(tmp_path: Path, line: str, reason: str) -> None:
     (tmp_path / "rows").mkdir()
-    (tmp_path / "rows" / "a.jsonl").write_text(line + '\n{"a": "good words", "licence": "MIT"}\n')
+    (tmp_path / "rows" / "a.jsonl").write_text(line + '\n{"a": "good words", "b": null, "n": null, "licence": "MIT"}\n')
     for number, fields in enumerate(({"fields": "all"}, {"text_field": "a", "keep": ["b", "n"]})):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "rows").symlink_to(tmp_path / "rows")

@@ -20,6 +20,7 @@ from lmworks.data.identity import ID_KEY, KEY_FILE, KEY_VARIABLE, key_digest, lo
 from lmworks.data.licences.gate import EXPIRED, NO_LICENCE, REFUSALS, LicenceGate
 from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.listing import FILES, NOT_READ, cut_into_units, group_files, look_at_files
+from lmworks.data.named import refuse_unmet
 from lmworks.data.parsers import hints
 from lmworks.data.reader import HOLDS_ERASED, QUARANTINED, PieceUnit, Reader, read_unit
 from lmworks.data.records import Documents, read_columns, read_shard, write_json_lines
@@ -110,7 +111,7 @@ class IngestConfig(StepConfig):
         return total
 
 
-@stage(version=9)
+@stage(version=10)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
@@ -119,6 +120,8 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     number, "" for a whole file), `offset` (of the fault, in the decompressed file), `reason`, `start` and `raw_bytes`
     (where the record stands), `raw` (its bytes in base64, the first 64 KiB of a longer one). The source `quarantine`
     reads it again.
+
+    A setting that names a field which no record of its source has is a UsageError.
 
     A gate that states a `use` adds `licences.json` (the licence of the mixture) and `ATTRIBUTION.txt` (what to
     publish).
@@ -159,6 +162,10 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     write_atomically(out / "files.json", (json.dumps(files, indent=1, ensure_ascii=False) + "\n").encode())
     write_json_lines(out / "quarantine.jsonl", chain.from_iterable(bad))
     tally.counts["files"] = len(files)
+    read_names = [record["facts"]["named"] for record in unit_records(len(units), context)]
+    for source in (each for each in config.sources if each.refuses_unmet):
+        names = [unit[source.label] for unit in read_names if source.label in unit]
+        refuse_unmet(source.named(), names, f"Source {source.label}: ", "records")
     if not tally.counts["documents"]:
         raise LmworksError(_nothing_read(tally))
     _refuse_many_bad(config, tally, out)

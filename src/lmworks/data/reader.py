@@ -11,6 +11,7 @@ from lmworks.data.erasure.readings import said_by
 from lmworks.data.erasure.values import Erased, Line
 from lmworks.data.identity import document_id
 from lmworks.data.licences.gate import LicenceGate
+from lmworks.data.named import Seen
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.records import Document
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
@@ -46,9 +47,17 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
     tally, documents, taken = Tally(), [], taken or {}
     facts: dict[str, list[str]] = {"erased": [], "left_out": []}
     values = reader.values()
+    seen = {number: Seen(reader.sources[number].named()) for number, _ in unit}
     for number, piece in unit:
         source = reader.sources[number]
         for record in _read_piece(source, piece, tally):
+            empty: Sequence[str] = ()
+            if isinstance(record, Record):
+                empty = seen[number].see(record.row, record.empty, record.meta)
+            elif isinstance(record, Unreadable) and record.row:
+                seen[number].look(record.row, seen[number].wanted)
+            elif isinstance(record, Unreadable):
+                seen[number].unread += 1
             identity = _id(reader.key, source.label, record)
             if identity in reader.erased:
                 tally.counts["erased"] += 1
@@ -58,7 +67,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
             ):
                 documents.append(record if isinstance(record, Document) else _document(identity, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
-                tally.counts.update(f"no value in `{name}`" for name in getattr(record, "empty", ()))
+                tally.counts.update(f"no value in `{name}`" for name in empty)
             else:
                 facts["left_out"].append(identity)
                 if isinstance(record, Unreadable):
@@ -69,7 +78,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
         documents = _without_values(values, documents, tally, facts["left_out"])
         tally.facts["searched"] = [line.digest for line in reader.lines]
     tally.counts["documents"] += len(documents)
-    tally.facts |= facts
+    tally.facts |= {**facts, "named": {reader.sources[number].label: each.facts() for number, each in seen.items()}}
     return {"": documents}, tally
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from lmworks.data.structure import Field, as_one, changed, places_of_texts, put_together, take_apart
+from lmworks.data.structure import Field, as_one, changed, places_of_texts, put_together, take_apart, value_at
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np, pa, pq
 from lmworks.pipeline.files import canonical_json, write_atomically
@@ -92,10 +92,9 @@ class Document:
         return put_together(self.structure, self.texts())
 
     def value(self, name: str) -> Any:
-        """What stands in a field that was kept, in the text (`text`), or in a field of the row; None for nothing."""
-        if name in self.meta:
-            return self.meta[name]
-        return self.row().get(name)
+        """What stands at the path of what was kept, in the text (`text`), or at a path of the row; None for nothing."""
+        found = value_at(self.meta, name)
+        return value_at(self.row(), name) if found is None else found
 
 
 @dataclass(frozen=True)

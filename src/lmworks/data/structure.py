@@ -19,6 +19,8 @@ BETWEEN = "\n\n"
 """Between the texts of a row where it is read as one."""
 LONG_NUMBER = 10**6
 """From here on a number may be somebody's: of a telephone, a card, an account. It stands among the texts."""
+THERE = 1_000
+"""A level that no path has: what `reach` says of one whose end is there."""
 DEEPEST = 100
 """Lists and objects in each other that are read: every step goes through them by recursion."""
 TEXT, NUMBER = "", "#"
@@ -217,3 +219,39 @@ def values_at(value: Any, path: str) -> Iterator[Any]:
             yield from values_at(item, rest)
         elif item is not None:
             yield item
+
+
+def value_at(value: Mapping[str, Any], path: str) -> Any:
+    """The one value at a path, or the list of those where it goes through `*`; None if there is none."""
+    found = [*values_at(value, path)]
+    if "*" in path.split(".") and path not in value:
+        return found or None
+    return found[0] if found else None
+
+
+def reach(value: Any, path: str, level: int = 1) -> tuple[int, bool]:
+    """How far a path leads: to its field, though it be empty (`THERE`, True); to a level at which there is nothing that
+    could hold the rest, as in null or an empty list (that level, True); or to one without its name (that, False).
+    """
+    if value in (None, ""):
+        return level - 1, True
+    if isinstance(value, Mapping) and path in value:
+        return THERE, True
+    head, _, rest = path.partition(".")
+    if head == "*" and isinstance(value, list | Mapping):
+        inner = [*value.values()] if isinstance(value, Mapping) else value
+        return max((reach(item, rest, level + 1) for item in inner), default=(level, True)) if rest else (THERE, True)
+    if isinstance(value, Mapping) and rest and head in value:
+        return reach(value[head], rest, level + 1)
+    return level, False
+
+
+def paths_of(value: Any, name: str = "") -> Iterator[str]:
+    """The paths of the fields of a row, and of those inside of them: `info`, `info.id`, `turns.*.by`."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield _below(name, key)
+            if name.count(".") < DEEPEST:
+                yield from paths_of(inner, _below(name, key))
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        yield from paths_of(value[0], _below(name, "*"))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lmworks.data.erasure.readings import said_by
 from lmworks.data.identity import document_id
-from lmworks.data.privacy.people import people_of
+from lmworks.data.privacy.people import subject_of
 from lmworks.data.records import Document, read_columns, read_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import ID_FILE
@@ -75,8 +75,7 @@ class Sources:
 
     def _subjects(self, path: Path) -> list[str | None]:
         """As `anonymise` tells them: the first person whom a record names, where it states none."""
-        named = ((each, {name: each.value(name) for name in self.people}) for each in read_shard(path))
-        return [each.subject or next(iter(people_of(facts, self.people)), None) for each, facts in named]
+        return [subject_of(each, self.people) for each in read_shard(path)]
 
     def texts(self, ids: Collection[str]) -> Iterator[Row]:
         """Some records with their texts."""

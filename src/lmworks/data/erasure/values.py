@@ -20,6 +20,7 @@ from lmworks.data.erasure.readings import readings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
+from lmworks.data.structure import take_apart
 from lmworks.data.words import hash_words, mixed_bits
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
@@ -120,7 +121,7 @@ def person_lines(key: bytes, subject: str, fields: Iterable[str]) -> list[Line]:
     It may be any field if it is an address or of several words; else one of `fields`: "7" is also a number of things.
     """
     normal = _folded(given_name_first(subject))
-    names = [""] if " " in normal or "@" in normal else sorted(fields)
+    names = [""] if " " in normal or "@" in normal else sorted({name.split(".")[0] for name in fields})
     return [Line(digest(key, "person", f"{name}\0{normal}"), Form("person")) for name in names]
 
 
@@ -189,10 +190,9 @@ def _filter(key: bytes, grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def named_facts(document: Document) -> Iterator[tuple[str, str]]:
-    """The texts that fields of a document hold, with the fields' names."""
-    for name, value in document.meta.items():
-        yield from ((name, each) for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
-    yield from ((field.name.split(".")[0], field.text) for field in document.fields)
+    """The texts that fields of a document hold, also inside of others, with the outermost field's name."""
+    kept, _ = take_apart(document.meta)
+    yield from ((field.name.split(".")[0], field.text) for field in (*kept, *document.fields))
 
 
 class Erased:

@@ -130,48 +130,49 @@ def _bytes_in(value: Any) -> int:
 
 
 def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """Columns to keep that the file lacks are left out; damage costs the row group that it lies in."""
-    file = wanted = None
+    """Of columns that nothing names no more than their names is read."""
+    all_fields: dict[str, None] = {}
 
-    def opened() -> Iterator[Any]:
-        nonlocal file, wanted
-        file = pq.ParquetFile(stream)
-        wanted = list(dict.fromkeys(_columns(file.schema_arrow.names, reading)))
-        yield from ()
+    def batches() -> Iterator[Any]:
+        with pq.ParquetFile(stream) as file:
+            all_fields.update((path, None) for field in file.schema_arrow for path in _paths(field, field.name))
+            wanted = _columns(file.schema_arrow.names, reading)
+            groups = range(piece.start, file.num_row_groups if piece.stop is None else piece.stop)
+            largest = max((file.metadata.row_group(index).total_byte_size for index in groups), default=0)
+            rows = max(1, min(1000, BATCH_BYTES // max(largest, 1)))  # any of which may hold all that stands there
+            yield from file.iter_batches(rows, row_groups=list(groups), columns=wanted)
 
-    yield from _parse(opened(), piece, piece.bytes, stream, reading, "Parquet")
-    if file is None or wanted is None:
-        return
-    first = piece.first_record
-    for index in range(piece.start, file.num_row_groups if piece.stop is None else piece.stop):
-        group = file.metadata.row_group(index)
-        rows = max(1, min(1000, BATCH_BYTES // max(group.total_byte_size, 1)))  # any may hold all that stands there
-        batches = file.iter_batches(rows, row_groups=[index], columns=wanted)
-        read = first
-        for found in _parse(batches, replace(piece, first_record=first), piece.bytes, stream, reading, "Parquet"):
-            if isinstance(found, Unreadable) and not found.key:
-                lost = f"{first + group.num_rows - read:,} rows of a damaged row group"
-                found = replace(
-                    found, key=f"{read + 1}-{first + group.num_rows}", reason=f"{lost}: {found.reason}", raw=b""
-                )
-            else:
-                read += 1
-            yield found
-        first += group.num_rows
+    for found in _parse(batches(), piece, piece.bytes, stream, reading, "Parquet"):
+        if not isinstance(found, Skipped) and found.row is not None and (isinstance(found, Unreadable) or found.empty):
+            found = replace(found, row={**all_fields, **found.row})
+        yield found
 
 
 def _columns(names: Sequence[str], reading: Reading) -> list[str]:
     """Those of a file's columns that are read."""
     if reading.fields == "all":
         return list(names)
-    texts = reading.fields or reading.text_fields
-    needed = [*texts, reading.licence_field, reading.key_field]
-    facts = [name if name in names else name.split(".")[0] for name in reading.facts.values()]
-    wanted = [name if name in names else name.split(".")[0] for name in needed if name]
-    missing = [name for name in wanted if name not in names]
-    if missing and (len(texts) == 1 or len(missing) == len(wanted)):
-        raise pa.ArrowInvalid(f"no column {missing[0]!r}")
-    return [name for name in (*wanted, *facts, *reading.keep) if name in names]
+    texts = [_column(names, path) for path in reading.fields or reading.text_fields]
+    if not any(name in names for name in texts):
+        raise pa.ArrowInvalid(f"no column {texts[0]!r}")
+    others = [reading.licence_field, reading.key_field, *reading.facts.values(), *reading.keep]
+    wanted = [*texts, *(_column(names, path) for path in others if path)]
+    return [name for name in dict.fromkeys(wanted) if name in names]
+
+
+def _column(names: Sequence[str], path: str) -> str:
+    return path if path in names else path.split(".")[0]
+
+
+def _paths(field: Any, name: str) -> Iterator[str]:
+    """The paths of a column and of what is inside of it, as `structure.paths_of` gives them."""
+    yield name
+    kind, star = field.type, ""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind, star = kind.value_type, ".*"
+    if pa.types.is_struct(kind):
+        for inner in kind:
+            yield from _paths(inner, f"{name}{star}.{inner.name}")
 
 
 def cut_parquet(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from lmworks.data.parsers.facts import facts_of
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
-from lmworks.data.structure import Field, as_one, take_apart, values_at, words_of
+from lmworks.data.structure import Field, as_one, take_apart, value_at, values_at, words_of
 
 SURROGATE = "half of a surrogate pair in the text"
 
@@ -25,6 +25,61 @@ def crowded(raw: bytes) -> str:
     return f"more lists and objects than are read: {lists:,}, and {MOST_LISTS:,} are" if lists > MOST_LISTS else ""
 
 
+class Stated(NamedTuple):
+    """What a record says of itself beside its text."""
+
+    key: str
+    """Empty where no field is named for it."""
+    licence: str | None
+    meta: dict[str, Any]
+    facts: dict[str, Any]
+    empty: tuple[str, ...]
+    """The settings that found no value."""
+    fault: str
+
+
+def settings_of(reading: Reading) -> dict[str, str]:
+    """The path that each setting names, by the words under which records that lack it are counted."""
+    found = {f"{fact}_field": path for fact, path in reading.facts.items()}
+    found |= {f"keep: {name}": name for name in reading.keep}
+    named = {"licence_field": reading.licence_field, "key_field": reading.key_field}
+    return {**_text_settings(reading), **{name: path for name, path in named.items() if path}, **found}
+
+
+def _text_settings(reading: Reading) -> dict[str, str]:
+    if reading.fields:
+        return {f"fields: {name}": name for name in reading.fields if reading.fields != "all"}
+    if len(reading.text_fields) > 1:
+        return {f"text_field: {name}": name for name in reading.text_fields}
+    (name,) = reading.text_fields
+    return {} if name == "text" else {"text_field": name}
+
+
+def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
+    """What stands in the fields that the user named for key, licence, facts, and to keep."""
+    facts, lacking, fault = facts_of(row, reading) if reading.facts else ({}, (), "")
+    empty, key, licence = [*lacking], "", reading.licence
+    if reading.key_field:
+        value = value_at(row, reading.key_field)
+        if isinstance(value, str | int) and value != "":
+            key = str(value)
+        else:
+            fault = f"field {reading.key_field!r} is no key: found one of type {type(value).__name__}, or an empty one"
+    if reading.licence_field:
+        value = value_at(row, reading.licence_field)
+        if value is None or value == "":
+            empty.append("licence_field")
+        else:
+            licence = value if isinstance(value, str) else None
+    meta = {name: value for name in reading.keep if (value := value_at(row, name)) is not None}
+    empty += [f"keep: {name}" for name in reading.keep if meta.get(name, "") == ""]
+    if "label" in facts:
+        meta["label"] = facts.pop("label")
+    if not fault and (meta or key):
+        meta, fault = _storable(meta, key)
+    return Stated(key, licence, meta, facts, tuple(empty), fault)
+
+
 def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, reading: Reading) -> Record | Unreadable:
     """A record of the fields that the user named: text, licence, key, and those to keep."""
     fields: tuple[Field, ...] = ()
@@ -34,38 +89,37 @@ def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, re
         text = as_one(fields)
     else:
         text, fault = _text(row, reading.text_fields)
-    key = str(number)
-    if not fault and reading.key_field:
-        value = row.get(reading.key_field)
-        if isinstance(value, str | int) and value != "":
-            key = str(value)
-        else:
-            fault = f"field {reading.key_field!r} is no key: found one of type {type(value).__name__}, or an empty one"
-    meta: dict[str, Any] = {name: row[name] for name in reading.keep if row.get(name) is not None}
-    if reading.fields:
-        meta["record"] = number
-    licence = (reading.licence_field and row.get(reading.licence_field)) or reading.licence
-    stated = licence if isinstance(licence, str) else None
-    facts, empty, wrong = facts_of(row, reading) if reading.facts else ({}, (), "")
-    fault = fault or wrong
-    if "label" in facts:
-        meta["label"] = facts.pop("label")
-    if not fault and (meta or reading.key_field):
-        meta, fault = _storable(meta, key)
+    said = stated(row, reading)
+    fault = fault or said.fault
     if not fault:
         try:
-            f"{text}{facts.get('subject', '')}{stated or ''}".encode()
+            f"{text}{said.facts.get('subject', '')}{said.licence or ''}".encode()
         except UnicodeEncodeError:
             fault = SURROGATE
     if fault:
-        return span.unreadable(piece.name, str(number), fault)
-    found = Record(piece.name, key, text, "text", stated, meta, span=span, fields=fields, structure=structure)
-    return replace(found, empty=empty, **facts) if reading.facts else found
+        return replace(span.unreadable(piece.name, str(number), fault), row=row)
+    lacking = [name for name, path in _text_settings(reading).items() if value_at(row, path) is None]
+    meta = {**said.meta, "record": number} if reading.fields else said.meta
+    return Record(
+        piece.name,
+        said.key or str(number),
+        text,
+        "text",
+        said.licence,
+        meta,
+        span=span,
+        fields=fields,
+        structure=structure,
+        row=row,
+        empty=(*lacking, *said.empty),
+        **said.facts,
+    )
 
 
-def _apart(row: Mapping[str, Any], names: tuple[str, ...] | Literal["all"]) -> tuple[tuple[Field, ...], str, str]:
+def _apart(row: Mapping[str, Any], names: Sequence[str] | Literal["all"]) -> tuple[tuple[Field, ...], str, str]:
     """The texts and the structure of a row, or of what is named of it; and what is wrong with it."""
-    named = row if names == "all" else {name: row[name] for name in names if row.get(name) is not None}
+    chosen = {} if names == "all" else {name: value_at(row, name) for name in names}
+    named = row if names == "all" else {name: value for name, value in chosen.items() if value is not None}
     try:
         fields, structure = take_apart(named)
         "".join([structure, *(field.text for field in fields)]).encode()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import email
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from email.header import decode_header, make_header
 from email.message import Message
-from email.utils import parsedate_to_datetime
+from email.utils import getaddresses, parsedate_to_datetime
 
 from lmworks.data.parsers.encodings import encoding_name
+from lmworks.data.parsers.fields import settings_of, stated
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
 from lmworks.data.parsers.whole import page_text
 
 HEADER_BYTES = 2**13
 """Of a header that is read; the library takes quadratic time for some."""
+OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", "delivered-to", "x-original-to"}
+"""Headers that say who (RFC 5322, 3.6.2 and 3.6.3), and two that servers add."""
 MOST_PARTS, MOST_LEVELS = 2**16, 200
 """Of a message: each part takes memory, and each line is looked at for every level."""
 _CONTENT_TYPE = re.compile(rb"^content-type:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
@@ -24,7 +28,7 @@ _CONTENT_TYPE = re.compile(rb"^content-type:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORE
 
 @whole_file
 def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
-    """One record. Of alternatives plain text is taken before HTML; other headers are kept where `keep` names them."""
+    """One record. Of alternatives plain text is taken before HTML. Headers are the fields that settings name."""
     if fault := _too_much(span.raw):
         yield span.unreadable(piece.name, "", fault)
         return
@@ -38,7 +42,16 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     except Exception as error:  # LookupError, ValueError, RecursionError and more, of a broken message
         yield span.unreadable(piece.name, "", f"not a readable message: {type(error).__name__}")
         return
-    meta = {name: _header(message, name) for name in reading.keep if name in message}
+    row = Headers(message)
+    said, addresses = stated(row, reading), _addresses(message, reading.facts.get("subject", ""))
+    fault = said.fault
+    if len(addresses) > 1:
+        fault = f"field {reading.facts['subject']!r} holds more than one value, and `subject_field` takes one"
+    if fault:
+        yield replace(span.unreadable(piece.name, "", fault), row=row)
+        return
+    facts = {"created": _date(message), **said.facts, **({"subject": addresses[0]} if addresses else {})}
+    text_settings = [name for name in settings_of(reading) if name.startswith(("text_field", "fields"))]  # never act
     for number in range(1, attachments + 1):
         yield Skipped(piece.name, f"attachment {number}", "an attachment of a message")
     if any(is_page for _, is_page in texts):
@@ -47,7 +60,34 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         text, form = page_text(title + "\n".join(pages), reading)
     else:
         text, form = "\n\n".join(text for text in (subject, *(each for each, _ in texts)) if text.strip()), "text"
-    yield Record(piece.name, "", text, form, reading.licence, meta, _date(message))
+    empty = (*text_settings, *said.empty)
+    yield Record(piece.name, said.key, text, form, said.licence, said.meta, span=span, row=row, empty=empty, **facts)
+
+
+class Headers(Mapping[str, str]):
+    """The headers of a message by their names, in any case: of one that is there twice, the first."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self.message:
+            raise KeyError(name)
+        return _header(self.message, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(self.message.keys()))
+
+    def __len__(self) -> int:
+        return len({*self.message.keys()})
+
+
+def _addresses(message: Message, name: str) -> list[str]:
+    """The addresses in a header that is made of them, without the names: each once."""
+    if name.lower().removeprefix("resent-") not in OF_ADDRESSES:
+        return []
+    found = getaddresses([str(message.get(name, ""))[:HEADER_BYTES]])
+    return [*dict.fromkeys(address for _, address in found if "@" in address)]
 
 
 def _too_much(raw: bytes) -> str:

@@ -58,7 +58,9 @@ class Record:
     language: str | None = None
     """Its code, as the source states it."""
     empty: tuple[str, ...] = ()
-    """Fields of the source's config, such as `created_field`, that name something the record does not have."""
+    """Settings, such as `created_field` or `keep: price`, that name something the record does not have."""
+    row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """The fields that settings may name; None of a form that has none."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Unreadable:
     """Byte offset in the decompressed file where `raw` begins."""
     size: int | None = None
     """Bytes of the whole record when `raw` is only its beginning."""
+    row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """The fields that it has, where what is wrong is in one of them."""
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.data.identity import PRIVACY_KEY
+from lmworks.data.named import Seen, refuse_unmet
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
 from lmworks.data.privacy.findings import KINDS, Chosen, Detector, Finding, Kind, scan, substitute, worth_running
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.own import OwnDetector
-from lmworks.data.privacy.people import people_detector, people_of
+from lmworks.data.privacy.people import people_detector, people_of, subject_of
 from lmworks.data.privacy.recall import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import OWN_FIELDS, Document, Documents, read_shard
-from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of
+from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of, unit_records
 from lmworks.data.structure import is_long_number, keys_of, number_of, renamed, told_apart
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -65,9 +66,10 @@ class AnonymiseConfig(StepConfig):
     )
     people: list[str] = Field(
         default=[],
-        description="Fields of `meta` that name persons, such as `patient`: where those names stand in the document "
-        "they are of kind `person`, and the first is the document's `subject` if it has none. None by default: which "
-        "fields do so, only the user knows.",
+        description="Fields, kept or of a row, that name persons, such as `patient` or `case.doctor`, and of an object "
+        "all its texts: where those names stand in the document they are of kind `person`, and the first is the "
+        "document's `subject` if it has none. One that no document has is an error. None by default: which fields do "
+        "so, only the user knows.",
     )
     expects: ClassVar[Expected] = {"model": ("token classifier",)}
     model: Reference | None = Field(
@@ -156,7 +158,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=9, reads="documents", judges="model")
+@stage(version=10, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -176,6 +178,8 @@ def anonymise(
         keep_beside(shards, finding, in_turn, "spans", *settings)
     work, origins = partial(_on_shard, config, key, parts, spans), origins_of(shards, *settings)
     tally = map_units(list(enumerate(shards)), work, out, context, origins=origins)
+    read_names = [record["facts"]["named"] for record in unit_records(len(shards), context)]
+    refuse_unmet({f"people: {name}": name for name in config.people}, read_names, "", "documents")
     merge_indexes(out / INDEX, sorted(parts.glob("*.tsv")))
     detectors, guessed = config.detectors(), config.guessed_kinds()
     kinds = {*(detector.kind for detector in detectors), *guessed}
@@ -198,7 +202,14 @@ def _on_shard(
 ) -> tuple[Parts, Tally]:
     number, shard = numbered
     stored = json.loads((spans / f"{number:05d}.json").read_text()) if config.guessed_kinds() else {}
-    kept, entries, tally = anonymise_documents(config, key, read_shard(shard), stored)
+    documents = read_shard(shard)
+    kept, entries, tally = anonymise_documents(config, key, documents, stored)
+    seen = Seen({f"people: {name}": name for name in config.people})
+    for document in documents if config.people else ():
+        lacking = [name for name, path in seen.wanted.items() if document.value(path) in (None, "")]
+        row = {**document.meta, **document.row()}
+        tally.counts.update(f"no value in `{name}`" for name in seen.see(row, lacking, {}))
+    tally.facts["named"] = seen.facts()
     tally.files.append(index / f"{number:05d}.tsv")
     write_index(tally.files[0], entries)
     return {"": kept}, tally
@@ -219,9 +230,9 @@ def anonymise_documents(
     asked = functools.cache(lambda key: tuple(scan(key, detectors)))
     for document in documents:
         found: list[Finding] = []
-        people = people_of({name: document.value(name) for name in config.people}, config.people)
+        people = people_of(document, config.people)
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
-        document = replace(document, subject=document.subject or next(iter(people), None))
+        document = replace(document, subject=subject_of(document, config.people))
         spans = zip(_strings(document), entities.get(document.id, ()), strict=False)
         guessed = {text: linked(text, some) for text, some in spans}
         inside = (Chosen([*some, *named], numeric) for some, numeric in islice(useful, len(document.texts())))

@@ -7,16 +7,33 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lmworks.data.privacy.findings import Detector, Finding, Function, Trigger
+from lmworks.data.records import Document
 
 SHORTEST_PART = 3
 """Letters of a part of a name that counts by itself: "Li" and "de" stand in too many other words' place."""
 
 
-def people_of(meta: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
-    """The names in some fields of a document, given name first: "Doe, Jane" is Jane Doe."""
-    values = [meta.get(name) for name in fields]
-    names = [item for value in values for item in (value if isinstance(value, list) else [value])]
-    return [given_name_first(name) for name in names if isinstance(name, str) and name.strip()]
+def people_of(document: Document, fields: Sequence[str]) -> list[str]:
+    """The names in some fields of a document, given name first: "Doe, Jane" is Jane Doe. Of an object, all texts."""
+    return [name for path in fields for name in _names(document.value(path))]
+
+
+def subject_of(document: Document, fields: Sequence[str]) -> str | None:
+    """Whom a document is about: as it states, else the first name in these fields; an object has no one name."""
+    values = [value for path in fields for value in _items(document.value(path)) if not isinstance(value, Mapping)]
+    return document.subject or next((name for value in values for name in _names(value)), None)
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and value.strip():
+        yield given_name_first(value)
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _names(each)
 
 
 def given_name_first(name: str) -> str:

@@ -112,3 +112,9 @@ class Dataset(FolderOfFiles):
             raise ValueError(str(error)) from None
         read = {field: value for field, value in adapter.read.items() if not ("fields" in given and field in OF_TEXTS)}
         return {"name": name, "licence": adapter.licence, **read, **given}
+
+    def named(self) -> Mapping[str, str]:
+        """What the recipe names: of files of several layouts, the table names the fields of all."""
+        read = adapter_named(self.dataset).read
+        of_table = [name for name in OF_TEXTS if name in read and getattr(self, name) == read[name]]
+        return {name: path for name, path in super().named().items() if name.partition(":")[0] not in of_table}

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from lmworks.data.parsers import ENDINGS, PARSERS, form_of, hints
 from lmworks.data.parsers.encodings import encoding_name
 from lmworks.data.parsers.facts import FACTS
+from lmworks.data.parsers.fields import settings_of
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Unreadable
 from lmworks.data.parsers.whole import not_text
 from lmworks.data.records import OWN_FIELDS, Document
@@ -57,7 +58,8 @@ class ParsedSource(SourceConfig):
         description="A record of the Data Provenance Initiative to take the licence from; unset, `licence` holds.",
     )
     licence_field: str | None = Field(
-        default=None, description="Field of a record with its own licence; unset, `licence` holds."
+        default=None,
+        description="Field of a record with its own licence; unset, or where a record has none, `licence` holds.",
     )
     created_field: str | None = Field(
         default=None,
@@ -218,6 +220,9 @@ class ParsedSource(SourceConfig):
             html=self.html,
             limit=self.record_bytes,
         )
+
+    def named(self) -> Mapping[str, str]:
+        return settings_of(self.reading())
 
     @abstractmethod
     def walk(self) -> list[str]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class Quarantine(ParsedSource, FolderSource):
     Give the settings of the source that the records come from (`text_field` or `fields`, `format`, `columns`).
     """
 
+    refuses_unmet: ClassVar[bool] = False  # its records are few, and may all lack what most others have
     kind: Literal["quarantine"]
     path: str = Field(description="The file, absolute or from the recipe's folder.")
     name: str = Field(default="quarantine", description="The documents' `source`; `quarantine` tells where they were.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Annotated, Self
+from typing import IO, Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ __all__ = ["FolderSource", "Found", "Piece", "Record", "Skipped", "SourceConfig"
 class SourceConfig(StepConfig, ABC):
     """Base of every source: its config, and how it is read."""
 
+    refuses_unmet: ClassVar[bool] = True
+    """Whether a field that is named, and that no record has, is an error."""
     kind: str
     folder: Annotated[Path, Effect.NOTHING] = Field(
         default=Path(), exclude=True, description="The recipe's folder, set on loading: a path is taken from there."
@@ -45,6 +47,10 @@ class SourceConfig(StepConfig, ABC):
     def has_licence_by_record(self) -> bool:
         """Whether records may state their own licence."""
         return False
+
+    def named(self) -> Mapping[str, str]:
+        """The paths of fields of records that settings name: a record without one is counted under its key here."""
+        return {}
 
     @abstractmethod
     def paths(self) -> list[str]:

@@ -19,6 +19,7 @@ from lmworks.data.erasure.values import Erased, Line, known_values
 from lmworks.data.identity import document_id, load_id_key
 from lmworks.data.sources.parsed import Address, ParsedSource
 from lmworks.data.sources.source import FolderSource
+from lmworks.data.structure import value_at
 from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.erasure import erased_documents
 from lmworks.pipeline.files import write_atomically
@@ -99,7 +100,7 @@ class Sql(ParsedSource, FolderSource):
             held = values.find([line.decode() for _, line in some]) if values else [set[str]()] * len(some)
             for (number, line), found in zip(some, held, strict=True):
                 named = erased and self.key_field and line.strip()
-                value = json.loads(line).get(self.key_field) if named else number
+                value = value_at(json.loads(line), self.key_field or "") if named else number
                 yield b"\n" if found or document_id(key, self.label, name, str(value)) in erased else line
 
     def _rows(self) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
         detectors += shown_detectors(dates=any(config.action_of("date") != "keep" for config in configs))
 
     def show(document: Document) -> str:
-        people = people_of({name: document.value(name) for name in fields}, fields)
+        people = people_of(document, fields)
         looked_for = [*detectors, *([people_detector(people)] if people else [])]
         return _shown(document, lambda name, text: substitute(text, scan(text, looked_for, label=name), covered))
 
@@ -84,7 +84,7 @@ def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] 
         places = [Documents(link.parent.path(link.part), "") for link in links if link.parent]
         for documents in [*places, *outputs(artifact)]:
             for document in find(documents, ids):
-                people += people_of({name: document.value(name) for name in fields}, fields)
+                people += people_of(document, fields)
     own: list[Detector] = [each.detector() for config in configs for each in config.own]
     return [*own, *([people_detector(people)] if people else [])]
 

@@ -1,0 +1,89 @@
+"""Settings that name fields of records: what each record lacks is counted, and what all of them lack is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any
+
+from lmworks.data.structure import THERE, paths_of, reach
+from lmworks.errors import UsageError
+
+MOST_FIELDS = 60
+"""Names of fields that are told, of records that lack one."""
+
+
+@dataclass
+class Seen:
+    """Which of the fields that settings name have been seen in records."""
+
+    wanted: Mapping[str, str]
+    """The path that each setting names, by the words that it is counted under: `licence_field`, `keep: price`."""
+    records: int = 0
+    rows: int = 0
+    """Of these, records that have fields."""
+    unread: int = 0
+    """Records that could not be read, nor what they have."""
+    reached: dict[str, list[int]] = field(default_factory=dict)
+    """By setting, to which level its path leads that is empty, and at which it has no name: see `structure.reach`."""
+    fields: dict[str, None] = field(default_factory=dict)
+
+    def see(self, row: Mapping[str, Any] | None, empty: Iterable[str], meta: Mapping[str, Any]) -> list[str]:
+        """The settings that found nothing in a record: a form without fields keeps of itself what it has, in `meta`."""
+        self.records += 1
+        if row is None:
+            kept = {name for name, path in self.wanted.items() if name.startswith("keep") and path in meta}
+            self.reached |= {name: [THERE, 0] for name in kept}
+            return [name for name in self.wanted if name not in kept]
+        self.rows += 1
+        lacking = [name for name in empty if name in self.wanted]
+        self.look(row, lacking)
+        return lacking
+
+    def look(self, row: Mapping[str, Any], lacking: Collection[str]) -> None:
+        """Take notice of the fields of a record, in which these settings found nothing."""
+        for name, path in self.wanted.items():
+            far = self.reached.setdefault(name, [0, 0])
+            if far[0] == THERE:
+                continue
+            level, is_open = reach(row, path) if name in lacking else (THERE, True)
+            far[not is_open] = max(far[not is_open], level)
+            if level != THERE and len(self.fields) < MOST_FIELDS:
+                self.fields |= dict.fromkeys(islice(paths_of(row), MOST_FIELDS))
+
+    def facts(self) -> dict[str, Any]:
+        """What `refuse_unmet` needs to know, as JSON."""
+        numbers = {name: getattr(self, name) for name in ("records", "rows", "unread")}
+        return {**numbers, "reached": self.reached, "fields": [*self.fields]}
+
+
+def refuse_unmet(wanted: Mapping[str, str], units: Sequence[Mapping[str, Any]], where: str, what: str) -> None:
+    """Raise UsageError for a setting that names a field which no record has, with the nearest and those there are.
+
+    `units` are the `Seen.facts` of all of them. A field that is there and empty is no such field. Where no record with
+    fields could be read, nothing is refused.
+    """
+    records, rows, unread = (sum(unit[name] for unit in units) for name in ("records", "rows", "unread"))
+    unmet = [name for name in wanted if not _may_be_there([unit["reached"].get(name, [0, 0]) for unit in units])]
+    if not unmet or not (rows or (records and not unread)):
+        return
+    from lmworks.data.privacy.hidden import hide
+
+    fields = [*dict.fromkeys(hide(name) for unit in units for name in unit["fields"])]
+    setting, path = unmet[0].partition(":")[0], wanted[unmet[0]]
+    nearest = get_close_matches(path, fields, 1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    shown = ", ".join(fields[:MOST_FIELDS]) + ", …" * (len(fields) > MOST_FIELDS)
+    has = f"They have {shown}" if hint else f"they have {shown or 'no fields'}"
+    raise UsageError(
+        f"{where}`{setting}` names {path!r}, which none of its {records:,} {what} has: {hint}{has}. Mend the name, or "
+        "leave it out"
+    )
+
+
+def _may_be_there(reached: Sequence[Sequence[int]]) -> bool:
+    """Whether a record has the field, or one of them stops no earlier than the others do, at something empty."""
+    empty, nameless = (max((far[side] for far in reached), default=0) for side in (0, 1))
+    return empty >= max(nameless, 1)
