@@ -214,3 +214,19 @@ def test_a_line_that_is_too_long_is_not_lost_because_it_begins_with_spaces(inges
     result, out = ingest_files({"a.jsonl": b" " * 70_000 + GOOD.encode() + GOOD.encode()}, record_bytes=2**16)
     assert texts(out) == ["good"]
     assert result.counts["quarantined: longer than record_bytes"] == 1
+
+
+def test_damage_in_a_parquet_file_costs_its_row_group(ingest_files: Ingest) -> None:
+    stream = io.BytesIO()
+    rows = pa.table({"text": [f"a text of the row {number}, which is long enough" for number in range(1000)]})
+    pq.write_table(rows, stream, row_group_size=100, compression="none", use_dictionary=False)
+    content = bytearray(stream.getvalue())
+    place = content.index(b"a text of the row 450,")
+    group = pq.ParquetFile(io.BytesIO(stream.getvalue())).metadata.row_group(4).column(0)
+    content[group.data_page_offset : group.data_page_offset + 12] = b"\xff" * 12
+    assert group.data_page_offset < place
+    result, out = ingest_files({"a.parquet": bytes(content)})
+    assert len(texts(out)) == 900
+    (bad,) = quarantined(out)
+    assert bad["reason"].startswith("100 rows of a damaged row group") and bad["record"] == "401-500"
+    assert result.counts["quarantined: 100 rows of a damaged row group"] == 1

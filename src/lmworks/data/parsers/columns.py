@@ -130,22 +130,39 @@ def _bytes_in(value: Any) -> int:
 
 
 def parse_parquet(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
-    """Of columns that nothing names no more than their names is read."""
+    """Of columns that nothing names no more than their names is read; damage costs the row group that it lies in."""
+    file: Any = None
+    wanted: list[str] = []
     all_fields: dict[str, None] = {}
 
-    def batches() -> Iterator[Any]:
-        with pq.ParquetFile(stream) as file:
-            all_fields.update((path, None) for field in file.schema_arrow for path in _paths(field, field.name))
-            wanted = _columns(file.schema_arrow.names, reading)
-            groups = range(piece.start, file.num_row_groups if piece.stop is None else piece.stop)
-            largest = max((file.metadata.row_group(index).total_byte_size for index in groups), default=0)
-            rows = max(1, min(1000, BATCH_BYTES // max(largest, 1)))  # any of which may hold all that stands there
-            yield from file.iter_batches(rows, row_groups=list(groups), columns=wanted)
+    def opened() -> Iterator[Any]:
+        nonlocal file, wanted
+        file = pq.ParquetFile(stream)
+        all_fields.update((path, None) for field in file.schema_arrow for path in _paths(field, field.name))
+        wanted = _columns(file.schema_arrow.names, reading)
+        yield from ()
 
-    for found in _parse(batches(), piece, piece.bytes, stream, reading, "Parquet"):
-        if not isinstance(found, Skipped) and found.row is not None and (isinstance(found, Unreadable) or found.empty):
-            found = replace(found, row={**all_fields, **found.row})
-        yield found
+    yield from _parse(opened(), piece, piece.bytes, stream, reading, "Parquet")
+    first = piece.first_record
+    groups = range(piece.start, file.num_row_groups if piece.stop is None else piece.stop) if wanted else ()
+    for index in groups:
+        after = first + file.metadata.row_group(index).num_rows
+        rows = max(1, min(1000, BATCH_BYTES // max(file.metadata.row_group(index).total_byte_size, 1)))
+        batches = file.iter_batches(rows, row_groups=[index], columns=wanted)  # any row may hold all that stands there
+        read = first
+        for found in _parse(batches, replace(piece, first_record=first), piece.bytes, stream, reading, "Parquet"):
+            if isinstance(found, Unreadable) and not found.key:
+                reason = f"{after - read:,} rows of a damaged row group: {found.reason}"
+                found = replace(found, key=f"{read + 1}-{after}", reason=reason, raw=b"")
+            read += 1
+            if (
+                not isinstance(found, Skipped)
+                and found.row is not None
+                and (isinstance(found, Unreadable) or found.empty)
+            ):
+                found = replace(found, row={**all_fields, **found.row})
+            yield found
+        first = after
 
 
 def _columns(names: Sequence[str], reading: Reading) -> list[str]:
