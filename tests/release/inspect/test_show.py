@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 from small_store import NASTY
@@ -24,6 +26,13 @@ def test_figures_come_with_their_evidence(built: Store) -> None:
     text = " ".join(describe(built.named("evaluate/documentation-questions-test/finetune"), None).split())
     assert "0.391 (n 1,140, 95 % interval 0.370 to 0.414, chance 0.06, context 512 tokens," in text
     assert "bootstrap over services" in text
+
+
+def test_a_comparison_says_all_that_it_found(built: Store) -> None:
+    compared = built.named("evaluate/documentation-questions-test")
+    verdicts = json.loads((compared.payload / "comparison.json").read_text())["verdicts"]
+    text = " ".join(describe(compared, None).split())
+    assert verdicts and all(" ".join(each.split()) in text for each in verdicts)
 
 
 def test_examples_of_each_reason_are_shortened_and_harmless(built: Store) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.pipeline.manifest import Manifest
 from lmworks.pipeline.store import Artifact
-from lmworks.release.built import Built, read_lines
+from lmworks.release.built import Built, read_json, read_lines
 from lmworks.release.inspect.hidden import hiding
 from lmworks.release.render.outcome import as_text, outcome
 from lmworks.release.render.words import duration, number, sentence_of, shorten, size, visible
@@ -53,6 +53,8 @@ def describe(artifact: Artifact, built: Built | None) -> str:
         parts.append(
             "figures\n" + "\n".join(f"{figure.name}: {sentence_of(figure)}\n{figure.method}" for figure in figures)
         )
+    if said := read_json(artifact.payload / "comparison.json").get("verdicts"):
+        parts.append("\n".join(["verdicts", *said]))
     if examples := "\n".join(_examples(artifact, built)):
         parts.append("examples\n" + examples)
     return "\n\n".join("\n".join(_fit(part)) for part in parts)
