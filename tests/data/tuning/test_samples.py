@@ -214,6 +214,17 @@ def test_a_contradictory_question_leaves_the_others_of_its_passage(tmp_path: Pat
     assert quarantined(tmp_path / "out") == []
 
 
+def test_each_question_of_a_quarantined_passage_is_counted(tmp_path: Path) -> None:
+    def passage(context: str, *asked: tuple[str, str]) -> dict[str, Any]:
+        answers = [{"question": each, "answers": [{"text": text, "answer_start": 0}]} for each, text in asked]
+        return {"context": context, "qas": [{"id": str(place), **each} for place, each in enumerate(answers)]}
+
+    contradictory = passage("Rome and Paris.", ("Where?", "Rome"), ("Where?", "Paris"))
+    result, found = converse(tmp_path, [contradictory, passage("In May.", ("When?", "In May"))])
+    assert len(found) == 1 and len(quarantined(tmp_path / "out")) == 1
+    assert sum(result.counts[name] for name in result.losses if "contradictory" in name) == 2
+
+
 def test_opposite_preferences_are_all_quarantined(tmp_path: Path) -> None:
     sides = [("a", "b"), ("b", "a"), ("c", "a")]
     lines = [{"prompt": "Rain?", "chosen": one, "rejected": other} for one, other in sides]

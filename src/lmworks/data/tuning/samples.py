@@ -324,11 +324,10 @@ class _Reading:
                 said.setdefault(each.document, []).append(f"contradictory labels: the same prompt has {verdicts:.200}")
         for document in self.documents.iterate() if said else ():
             reasons = said.get(document.id, [])
-            if document.id in sound:
-                for reason in reasons:
-                    self._leave_out(document, LeftOut(reason))
-            elif reasons:
-                self._refuse(document, reasons[-1])
+            if reasons and document.id not in sound:
+                self._refuse(document, reasons.pop())
+            for reason in reasons:
+                self._leave_out(document, LeftOut(reason))
         yield from (each for each in kept if each.id not in contradicted)
 
     def _refuse(self, document: Document, reason: str) -> None:
