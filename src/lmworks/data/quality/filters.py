@@ -115,6 +115,7 @@ _TOP_PHRASE, _TOP_PHRASE_WORDS = 0.25, 4
 _REPEATED_PHRASES, _REPEATED_PHRASE_WORDS = 0.40, 5
 _REPETITION_MIN_WORDS = 50
 """In shorter texts a phrase that is said twice is already a large share."""
+_LEAST_ROWS, _ALIKE_ROWS = 3, 0.8
 
 
 def measure_repetition(texts: Sequence[str], settings: FilterSettings) -> Scores:
@@ -130,6 +131,8 @@ def _repetition(text: str) -> tuple[float, float, float]:
     characters = sum(map(len, words))
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     repeated_lines = repeats(lines)[1] / sum(map(len, lines))
+    if _is_table(lines):  # a column of labels says the same in row after row
+        return repeated_lines, 0, 0
     # A phrase comes no more often than each of its words, and a word that comes once lies in no repeated phrase.
     held = {word: times * len(word) for word, times in Counter(words).items() if times > 1}
     top = repeated = 0.0
@@ -139,6 +142,14 @@ def _repetition(text: str) -> tuple[float, float, float]:
     if sum(held.values()) / characters > _REPEATED_PHRASES:
         repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS) / characters
     return repeated_lines, top, repeated
+
+
+def _is_table(lines: Sequence[str]) -> bool:
+    """Whether most lines have as many cells, between bars or tabs."""
+    if len(lines) < _LEAST_ROWS:
+        return False
+    cells, times = Counter(line.count("|") + line.count("\t") for line in lines).most_common(1)[0]
+    return cells > 0 and times >= _ALIKE_ROWS * len(lines)
 
 
 def repetitive(scores: Scores, settings: FilterSettings) -> list[str | None]:
