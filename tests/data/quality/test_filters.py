@@ -117,7 +117,8 @@ def test_repetition(text: str, reason: str | None) -> None:
 @pytest.mark.parametrize("sign", ["|", "\t"])
 def test_a_table_may_repeat_a_label_and_not_its_rows(sign: str) -> None:
     words = ENGLISH.split()
-    rows = [f"{sign} {' '.join(words[place : place + 5])} {sign} card payment not recognised {sign}" for place in range(15)]
+    label = f"{sign} card payment not recognised {sign}"
+    rows = [f"{sign} {' '.join(words[place : place + 5])} {label}" for place in range(15)]
     assert verdict("repetition", "\n".join(rows)) is None
     assert verdict("repetition", "\n".join(rows[:5] * 3)) == "repetition: lines"
     assert verdict("repetition", " ".join(rows[:1] * 15)) == "repetition: one phrase"
