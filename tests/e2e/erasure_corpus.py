@@ -16,7 +16,7 @@ data:
   raw:
     kind: ingest
     sources:
-      - {{kind: files, path: letters, licence: CC0-1.0, keep: [writer]}}
+      - {{kind: files, path: letters, licence: CC0-1.0, keep: [writer], subject_field: writer}}
       - {{kind: files, path: chats, licence: CC0-1.0, fields: all}}
       - {{kind: files, path: pages, licence: CC0-1.0}}
     licences: {{allow: [CC0-1.0]}}

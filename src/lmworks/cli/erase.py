@@ -23,12 +23,19 @@ LEFT = "shards that an earlier erasure left"
 KINDS = {
     "value": "with a value",
     "subject": "of the subject",
-    "copy": "exact copies",
+    "same": "added: of the same subject",
+    "person": "added: a field names that subject",
+    "copy": "added: exact copies",
     "near": "near copies",
     "named": "named by id",
     "confirmed": "confirmed by --with",
 }
-OFFERED = {"near": "near copies that hold no value", "subject": "of other subjects, of records with a value"}
+OFFERED = {
+    "near": "near copies that hold no value",
+    "subject": "of other subjects, of records with a value",
+    "shared": "of a subject under which several people stand",
+    "word": "of a subject whose name is one word",
+}
 LISTED = 20
 """Records that are named one by one; the others are counted."""
 
@@ -46,7 +53,8 @@ def erase(
         list[str] | None, typer.Option("--with", metavar="ID", help="A record that is listed as like, to take, too.")
     ] = None,
     certificate: Annotated[
-        Path | None, typer.Option(help="Write there, as JSON, what was searched afterwards and what was found.")
+        Path | None,
+        typer.Option(help="Write there, as JSON, what was searched afterwards and what was found; also later, again."),
     ] = None,
     store: LastStoreOption = None,
     as_json: JsonOption = False,
@@ -56,53 +64,69 @@ def erase(
     Example: lmworks erase jane@example.org
     """
     from lmworks.data.erasure.certificate import write_certificate
-    from lmworks.pipeline.erasure import count_in, holders, is_begun, is_id, leftovers, leftovers_with
+    from lmworks.data.erasure.values import Line, known_values
+    from lmworks.pipeline.erasure import (
+        begin_search,
+        count_in,
+        end_search,
+        erased_documents,
+        holders,
+        is_begun,
+        is_id,
+        leftovers,
+        leftovers_with,
+    )
     from lmworks.release.built import Built
     from lmworks.release.trace.erased import reached_by
     from lmworks.workspace import open_store, other_stores
 
-    if certificate and not apply:
-        raise UsageError("--certificate tells of an erasure that was made: give it with --apply")
     if strange := next((name for name in also or () if not is_id(name)), None):
         raise UsageError(f"--with {strange}: an id is 32 hexadecimal digits")
     opened = open_store(store)
     last = Built.open(opened).folder
     with opened.in_use(lambda line: print(line, file=sys.stderr), alone=True):
-        key, taken = _find(opened, last, wanted, also or (), with_passages=certificate is not None)
+        key, taken, who = _find(opened, last, wanted, also or (), with_certificate=certificate is not None)
         documents = {*taken.records}
         reading = [artifact for artifact in opened.all() if artifact.folder in taken.folders]
-        found = holders(opened, documents | taken.unread, also=reading)
-        left = [each for each in leftovers(opened) if each in taken.folders]
-        left += [each for each in leftovers_with(opened, documents) if each not in left]
-        if not found and not left and not is_begun(opened, documents):
+        found = holders(opened, documents | taken.unread, also=reading) if documents else {}
+        left = [each for each in leftovers(opened) if documents and each in taken.folders]
+        left += [each for each in leftovers_with(opened, documents) if documents and each not in left]
+        is_again = not found and not left and not is_begun(opened, documents)
+        if is_again and not (certificate and documents.issubset(erased_documents(last))):
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
+        if certificate and not apply and not is_again:
+            raise UsageError("--certificate tells of an erasure that was made: give it with --apply")
         models = reached_by(opened, documents, found)
         steps = {(item.stage, item.key) for item in found} | {(each.parent.name, each.name) for each in left}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
         others = sorted({path for folder in folders for path in other_stores(opened, folder)})
         in_steps = {item: count_in(item, documents) for item in found}
-        listing = _Listing(opened, taken, found, models, left, others, apply, in_steps)
-        if apply:
+        listing = _Listing(opened, taken, found, models, left, others, apply, in_steps, is_again)
+        if certificate and not is_again:
+            begin_search(opened, who, documents)
+        if apply and not is_again:
             _apply(listing, documents, folders)
         if certificate:
-            listing.searched = write_certificate(certificate, opened, taken, documents, key)
+            noted = [*map(Line.read, known_values(last))] if is_again else None
+            listing.searched = write_certificate(certificate, opened, taken, documents, key, noted)
+            end_search(opened, who)
     listing.tell_json() if as_json else listing.tell()
     if open_end := listing.open_end():
         raise LmworksError(open_end)
 
 
 def _find(
-    opened: Store, folder: Path, wanted: Sequence[str], confirmed: Sequence[str], *, with_passages: bool
-) -> tuple[bytes, Taken]:
-    """The key of ids, and what is taken. Raises LmworksError if a value stands nowhere.
+    opened: Store, folder: Path, wanted: Sequence[str], confirmed: Sequence[str], *, with_certificate: bool
+) -> tuple[bytes, Taken, set[str]]:
+    """The key of ids, what is taken, and the digests and ids of what was wanted.
 
-    It names the value's place alone, since it is personal.
+    Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
     from lmworks.data.erasure.taken import Why, find_taken
     from lmworks.data.erasure.values import known_values, lines_of
     from lmworks.data.identity import ID_KEY
     from lmworks.data.privacy.index import find_person
-    from lmworks.pipeline.erasure import begun, is_id
+    from lmworks.pipeline.erasure import begun, is_id, searches
 
     values = [value for value in wanted if not is_id(value)]
     key = b"" if not values and not ID_KEY.digest(folder) else ID_KEY.load(folder, make=False)
@@ -111,19 +135,28 @@ def _find(
         with suppress(UsageError):  # nothing was anonymised with a key that is here
             for entry in find_person(value, opened.all(), folder):
                 indexed.setdefault(entry.document, set()).add(place)
-    known = known_values(folder) if values else ()
-    was_erased = [{str(line) for line in lines_of(key, value)}.issubset(known) for value in values]
+    known = {*known_values(folder)} if values else set()
+    lines = [lines_of(key, value) for value in values]
+    who = {*filter(is_id, wanted), *(line.digest for some in lines for line in some)}
+    was_erased = [not known.isdisjoint(map(str, some)) for some in lines]
     unfinished = sorted(begun(opened)) if any(was_erased) else ()
     named = {name: Why("named", "its erasure was begun before") for name in unfinished}
     named |= {name: Why("named", "named") for name in wanted if is_id(name)}
     named |= {name: Why("confirmed", "confirmed by --with") for name in confirmed}
-    taken = find_taken(opened, key, values, named, indexed, with_passages=with_passages)
-    for place in sorted({*range(len(values))} - taken.held.keys()):
-        if was_erased[place] and unfinished:
-            continue  # what held it was deleted before the erasure was cut off
-        said = f"no document holds value {wanted.index(values[place]) + 1} of {len(wanted)}"
-        raise LmworksError(f"{said}{' any more: it was erased before' * was_erased[place]}; nothing was erased")
-    return key, taken
+    if with_certificate:
+        before = [name for _, ids in searches(opened, who) for name in ids]
+        named = {name: Why("named", "its search did not end") for name in before} | named
+    taken = find_taken(opened, key, values, named, indexed, with_passages=with_certificate)
+    for place in (place for place, count in taken.held.items() if not count):
+        if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
+            said = f"no document holds value {place + 1} of {len(values)}"
+            taken.missing.append(said + " any more: it was erased before" * was_erased[place])
+    is_again = with_certificate and any(was_erased)
+    named_none = all(why.kind == "confirmed" for why in taken.records.values())
+    if named_none and (taken.records or not is_again):
+        raise LmworksError("; ".join([*taken.missing, "nothing was erased"]))
+    taken.values = [value for place, value in enumerate(values) if taken.held[place] or was_erased[place]]
+    return key, taken, who
 
 
 def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path]) -> None:
@@ -164,6 +197,8 @@ class _Listing:
     is_applied: bool
     in_steps: Mapping[Artifact, tuple[int, int] | None]
     """How many of the records each lists, and how many in all."""
+    is_again: bool = False
+    """Whether all of it was erased before, and is only searched for."""
     searched: Mapping[str, Any] | None = None
 
     def counts(self) -> dict[str, Any]:
@@ -175,7 +210,7 @@ class _Listing:
             "searched": self.taken.of or None,
             "by_reason": {kind: taken[kind] for kind in KINDS if taken[kind]},
             "by_value": {place + 1: count for place, count in self.taken.held.items()},
-            "not_taken": {kind: offered[kind] for kind in KINDS if offered[kind]},
+            "not_taken": {kind: offered[kind] for kind in OFFERED if offered[kind]},
         }
 
     def open_end(self) -> str:
@@ -206,7 +241,7 @@ class _Listing:
         offered = {name: why.said for name, why in self.taken.offered.items()}
         print_json(
             {"erased": self.is_applied, "counts": self.counts(), "held_by": rows}
-            | {"records": records, "not_taken": offered}
+            | {"records": records, "not_taken": offered, "not_held": self.taken.missing}
             | {"not_searched": {str(path): reason for path, reason in self.taken.damaged.items()}}
             | elsewhere
         )
@@ -224,9 +259,13 @@ class _Listing:
         print(f"{counts['taken']:,}{of} records are {'taken' if self.is_applied else 'found'}:")
         for kind, count in counts["by_reason"].items():
             print(f"{count:8,}  {KINDS[kind]}")
-        if len(counts["by_value"]) > 1:
-            for place, count in counts["by_value"].items():
-                print(f"{count:8,}  with value {place}, or of it")
+        for place, count in self.taken.held.items() if len(self.taken.held) > 1 else ():
+            ones = [str(other + 1) for other, first in enumerate(self.taken.first) if first == place]
+            if count and ones:
+                said = f"values {', '.join(ones)}, which are one" if len(ones) > 1 else f"value {place + 1}"
+                print(f"{count:8,}  with {said}, or of it")
+        for said in self.taken.missing:
+            print(said)
         for kind, count in counts["not_taken"].items():
             print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
         _tell_records(self.taken.records)
@@ -239,7 +278,10 @@ class _Listing:
         for each in self.left:
             print(f"{LEFT} of {each.parent.name} {each.name[:12]}")
         done = "deleted; make the rest anew with `lmworks build`"
-        print(done if self.is_applied else "these would be deleted with --apply")
+        if self.is_again:
+            print("it was erased before: nothing was left to delete")
+        else:
+            print(done if self.is_applied else "these would be deleted with --apply")
         if self.taken.offered:
             print("NOT TAKEN, to be taken by --with ID if they are of the same person:")
             _tell_records(self.taken.offered)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lmworks.data.erasure.search import Sought, Standing, Unsearched, is_numbers, search_file
 from lmworks.data.erasure.taken import Taken
-from lmworks.data.erasure.values import Erased
+from lmworks.data.erasure.values import Erased, Line
 from lmworks.data.identity import key_digest
 from lmworks.pipeline.files import digest_text, write_atomically
 from lmworks.pipeline.store import Store
@@ -40,9 +40,20 @@ LIMITS = (
 """What a search of a store cannot say."""
 
 
-def write_certificate(path: Path, store: Store, taken: Taken, ids: Collection[str], key: bytes) -> dict[str, Any]:
-    """Search the whole store, and write by keyed digests alone what was erased, searched and found. What it says."""
-    lines = taken.lines(key)
+AGAIN = (
+    "What was erased had been deleted before this search: all was sought that is noted as erased with this key, but no "
+    "texts by their runs of words."
+)
+
+
+def write_certificate(
+    path: Path, store: Store, taken: Taken, ids: Collection[str], key: bytes, noted: Sequence[Line] | None = None
+) -> dict[str, Any]:
+    """Search the whole store, and write by keyed digests alone what was erased, searched and found. What it says.
+
+    Of an erasure that was made before, all is sought that was `noted` then and since.
+    """
+    lines = [*dict.fromkeys([*taken.lines(key), *(noted or ())])]
     sought = Sought(Erased(key, lines), taken.passages)
     searched, holding, no_text, unread = [list[dict[str, Any]]() for _ in range(4)]
     for file in sorted(each for each in store.root.rglob("*") if each.is_symlink() or each.is_file()):
@@ -58,6 +69,7 @@ def write_certificate(path: Path, store: Store, taken: Taken, ids: Collection[st
     told = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "said": FOUND if holding else INCOMPLETE if unread or before else NOTHING,
+        "again": noted is not None,
         "key": key_digest(key) if key else None,
         "values": [line.digest for line in lines],
         "records": sorted(ids),
@@ -75,7 +87,7 @@ def write_certificate(path: Path, store: Store, taken: Taken, ids: Collection[st
         "not_read": unread,
         "searched": searched,
         "no_text": no_text,
-        "limits": LIMITS,
+        "limits": LIMITS if noted is None else (*LIMITS, AGAIN),
     }
     write_atomically(path, json.dumps(told, indent=1) + "\n")
     return told

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lmworks.data.erasure.readings import said_by
 from lmworks.data.identity import document_id
-from lmworks.data.privacy.people import subject_of
+from lmworks.data.privacy.people import people_of
 from lmworks.data.records import Document, read_columns, read_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import ID_FILE
@@ -67,15 +67,19 @@ class Sources:
     def rows(self, wanted: Callable[[Row], bool]) -> Iterator[tuple[Path, Row]]:
         """The records that are wanted, without their texts."""
         for path, table in self.tables(["id", "text_digest", "subject"]):
-            subjects = self._subjects(path) if self.people else table.column("subject").to_pylist()
-            columns = (table.column(name).to_pylist() for name in ("id", "text_digest"))
-            for name, digest, subject in zip(*columns, subjects, strict=True):
+            columns = (table.column(name).to_pylist() for name in ("id", "text_digest", "subject"))
+            for name, digest, subject in zip(*columns, strict=True):
                 if wanted(row := Row(name, digest, subject or "", "")):
                     yield path, row
 
-    def _subjects(self, path: Path) -> list[str | None]:
-        """As `anonymise` tells them: the first person whom a record names, where it states none."""
-        return [subject_of(each, self.people) for each in read_shard(path)]
+    def shared(self, subjects: Collection[str]) -> set[str]:
+        """The subjects under which several people stand: the fields that hold persons name others in each record."""
+        people: dict[str, set[tuple[str, ...]]] = {}
+        for _, document in self.documents() if self.people and subjects else ():
+            subject = document.subject
+            if subject and subject in subjects and (names := people_of(document, self.people)):
+                people.setdefault(subject, set()).add(tuple(name.casefold() for name in names))
+        return {subject for subject, named in people.items() if len(named) > 1}
 
     def texts(self, ids: Collection[str]) -> Iterator[Row]:
         """Some records with their texts."""

@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, jaccard, shingles
 from lmworks.data.erasure.passages import Collector, Passages
 from lmworks.data.erasure.sources import Sources
-from lmworks.data.erasure.values import Erased, Line, lines_of, named_facts, person_lines, subject_line, text_line
+from lmworks.data.erasure.values import (
+    Erased,
+    Line,
+    lines_of,
+    named_facts,
+    one_values,
+    person_lines,
+    subject_line,
+    text_line,
+)
 from lmworks.data.words import word_spans
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.store import Store
@@ -31,7 +40,8 @@ class Why(NamedTuple):
     """Why a record is taken, or offered."""
 
     kind: str
-    """`value`, `subject`, `copy`, `near`, `named` or `confirmed`."""
+    """`value`, `subject`, `same`, `person`, `copy`, `named` or `confirmed`; of one that is offered, `subject`,
+    `shared`, `word` or `near`."""
     said: str
 
 
@@ -54,7 +64,11 @@ class Taken:
     folders: set[Path] = field(default_factory=set)
     """Of artifacts that hold a record, those too that could not be read."""
     held: dict[int, int] = field(default_factory=dict)
-    """Place of a value → how many records hold it, or are of it as their subject."""
+    """Place of a value → how many records hold it in any spelling given, or are of it as their subject."""
+    first: Sequence[int] = ()
+    """Of each value, the place of the first that is the same in another spelling; its own if there is none."""
+    missing: list[str] = field(default_factory=list)
+    """Of values that no record holds, what is told of each."""
     damaged: dict[Path, str] = field(default_factory=dict)
     """Shards, and lists of what could not be read, that could not be searched → why."""
     unread: set[str] = field(default_factory=set)
@@ -86,18 +100,20 @@ def find_taken(
 
     `indexed` are ids of documents in which an index says that values stand, by their places. Taken are records that
     hold a value or whose subject it is; where all that hold one are of a single subject, its other records; and what
-    has the very text of a record that is taken. Near copies, and records of several subjects, are offered. Passages
-    are what a certificate seeks.
+    has the very text of a record that is taken. Near copies, and records of several subjects, or of one that may be
+    of several people, are offered. Passages are what a certificate seeks.
     """
-    by_line = {line: place for place, value in enumerate(values) for line in lines_of(key, value)}
-    taken, sources = Taken(values), Sources(store, key)
+    lines = [lines_of(key, value) for value in values]
+    first = one_values(values, lines)
+    by_line = [(line, first[place]) for place, some in enumerate(lines) for line in some]
+    taken, sources = Taken(values, first=first), Sources(store, key)
     taken.size, taken.people = sources.size, sources.people
     taken.records |= ids
-    search = _Search(sources, taken, Erased(key, by_line))
-    for line, place in by_line.items():
+    search = _Search(sources, taken, Erased(key, dict(by_line)))
+    for line, place in by_line:
         search.places.setdefault(line.digest, set()).add(place)
     for name, places in indexed.items():
-        search.take(name, set(places), "as anonymise found")
+        search.take(name, {first[place] for place in places}, "as anonymise found")
     search.hold()
     search.follow_subjects()
     search.follow_copies()
@@ -107,7 +123,7 @@ def find_taken(
     taken.damaged, taken.unread = sources.damaged, sources.unread() - taken.records.keys()
     for path in sources.damaged:
         taken.folders.update(each for each in sources.folders if path.is_relative_to(each))
-    taken.held = {place: len(search.holders[place]) for place in sorted(search.holders)}
+    taken.held = {place: len(search.holders.get(one, ())) for place, one in enumerate(first)}
     return taken
 
 
@@ -196,14 +212,18 @@ class _Search:
         for place in self.holders.keys() - named:
             own = {subjects.get(name, "") for name in self.holders[place]} - {""}
             (several if named or len(own) > 1 else single).update(own)  # who names a subject names all that are meant
-        several -= single
+        reasons = dict.fromkeys(several - single, Why("subject", "of another subject, of a record with a value"))
+        shared = self.sources.shared(single)
+        reasons |= dict.fromkeys(shared, Why("shared", "of the subject, under which several people stand"))
+        reasons |= dict.fromkeys(filter(_may_be_shared, single), Why("word", "of the subject, whose name is one word"))
+        single -= reasons.keys()
         self.taken.subjects |= single
-        for path, row in self.sources.rows(lambda row: row.subject in single | several):
+        for path, row in self.sources.rows(lambda row: row.subject in single or row.subject in reasons):
             if row.id not in self.taken.records and row.subject in single:
-                self.taken.records[row.id] = Why("subject", "of the same subject")
+                self.taken.records[row.id] = Why("same", "of the same subject")
                 self._note(path, True)
             elif row.id not in self.taken.records:
-                self.taken.offered[row.id] = Why("subject", "of another subject, of a record with a value")
+                self.taken.offered[row.id] = reasons[row.subject]
         self._follow_persons(single)
 
     def _follow_persons(self, subjects: Collection[str]) -> None:
@@ -212,7 +232,7 @@ class _Search:
         persons = Erased(b"", lines)
         for path, document in self.sources.documents() if persons else ():
             if document.id not in self.taken.records and persons.named_by(document):
-                self.taken.records[document.id] = Why("subject", "a field names the subject")
+                self.taken.records[document.id] = Why("person", "a field names the subject")
                 self.taken.offered.pop(document.id, None)
                 self._note(path, True)
 
@@ -226,6 +246,11 @@ class _Search:
                 self.taken.records[row.id] = Why("copy", f"an exact copy of {long[row.text_digest][:12]}")
                 self.taken.offered.pop(row.id, None)
                 self._note(path, True)
+
+
+def _may_be_shared(subject: str) -> bool:
+    """Whether a subject is a single word without a digit, such as a surname, which many bear."""
+    return all(letter.isalpha() or letter in "-.'’" for letter in subject.strip())
 
 
 def cells(table: Any) -> tuple[list[int], list[str]]:

@@ -110,6 +110,21 @@ def lines_of(key: bytes, value: str) -> list[Line]:
     return [*dict.fromkeys([*_lines_of(key, value), subject_line(key, value)])]
 
 
+def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[int]:
+    """Of each value, by its lines, the place of the first that is the same in another spelling; else its own.
+
+    Telephone numbers of two countries are two, though their numbers at home may be the same.
+    """
+    first = [*range(len(values))]
+    for place, value in enumerate(values):
+        for before in range(place):
+            are_abroad = all(each.lstrip("( ").startswith("+") for each in (value, values[before]))
+            if any(not are_abroad or line.form.kind != "phone" for line in {*lines[before]} & {*lines[place]}):
+                both_of = {first[before], first[place]}
+                first = [min(both_of) if one in both_of else one for one in first]
+    return first
+
+
 def subject_line(key: bytes, subject: str) -> Line:
     """What finds the records of a subject."""
     return Line(digest(key, "subject", _folded(given_name_first(subject))), Form("subject"))

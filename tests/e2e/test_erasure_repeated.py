@@ -1,0 +1,78 @@
+"""A certificate can be had again, and later, of what was erased; and a search that did not end is told of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data.data_support import KEY
+from e2e.erasing import build, listed, said
+from lmworks.data.erasure import certificate
+from lmworks.data.records import Documents
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.erasure import unfinished
+from lmworks.pipeline.store import Store
+
+MAIL = "jane@example.org"
+ROWS = [
+    {"text": f"Write to {MAIL} about the ladder", "patient": "", "case": "F1"},
+    {"text": "Der Garten ist wieder grün", "patient": "", "case": "F1"},
+    {"text": "A letter of somebody else on chairs", "patient": "", "case": "F2"},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LMWORKS_ID_KEY", KEY)
+    monkeypatch.setenv("LMWORKS_PRIVACY_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    build(tmp_path, ROWS, subject_field="case")
+    return tmp_path
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_a_certificate_is_had_again(folder: Path, apply: bool) -> None:
+    path = folder / "told.json"
+    with pytest.raises(UsageError, match="give it with --apply"):
+        said(MAIL, certificate=path)
+    said(MAIL, apply=True)
+    (folder / ".lmworks" / "reports").mkdir()
+    (folder / ".lmworks" / "reports" / "mine.json").write_text("{}")
+    lines = said(MAIL.upper(), apply=apply, certificate=path)
+    told = json.loads(path.read_text())
+    assert told["holding"] == 0 and told["again"] and told["files"] > 3 and told["values"]
+    assert "it was erased before" in lines and "searched afterwards: nothing was found" in lines
+    assert (folder / ".lmworks" / "reports" / "mine.json").exists(), "nothing more is deleted"
+    (folder / ".lmworks" / "left.jsonl").write_text('{"subject": "F1"}\n')
+    with pytest.raises(LmworksError, match="files that still hold what was erased: 1"):
+        said(MAIL, apply=apply, certificate=path)
+
+
+def test_a_certificate_of_an_id_is_had_again(folder: Path) -> None:
+    raw = Documents(Store(folder / ".lmworks").named("raw").payload, "")
+    name = next(each.id for each in raw.iterate() if "chairs" in each.text)
+    said(name, apply=True)
+    said(name, certificate=folder / "told.json")
+    assert json.loads((folder / "told.json").read_text())["records"] == [name]
+    with pytest.raises(LmworksError, match="made from these documents"):
+        said("0" * 32, certificate=folder / "told.json")
+
+
+def test_a_search_that_did_not_end_is_told_until_it_has(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, path = Store(folder / ".lmworks"), folder / "told.json"
+    ids = sorted(listed(MAIL)["records"])
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(certificate, "search_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            said(MAIL, apply=True, certificate=path)
+    told = unfinished(store)
+    assert "the search after an erasure did not end" in told and MAIL not in told
+    assert not path.exists()
+    said(MAIL, certificate=path)
+    assert json.loads(path.read_text())["records"] == ids and unfinished(store) == ""

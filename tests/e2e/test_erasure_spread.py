@@ -1,0 +1,110 @@
+"""From a value an erasure goes on to no other person's records, and counts what each step adds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.data_support import KEY
+from e2e.erasing import build, listed, said
+from lmworks.errors import LmworksError
+
+GIVEN = ("Ayşe", "Bernd", "Clara", "Dieter", "Emil", "Frieda", "Gerd")
+PHONE, IBAN, MAIL = "+49 176 55512345", "DE89 3704 0044 0532 0130 00", "anneliese@example.org"
+
+
+def patient(number: int, given: str, text: str, **fields: Any) -> dict[str, Any]:
+    """A row of a hospital's table."""
+    return {"text": f"{text} of day {number}", "patient": "Hoffmann", "Vorname": given, "case": f"F{number}"} | fields
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LMWORKS_ID_KEY", KEY)
+    monkeypatch.setenv("LMWORKS_PRIVACY_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def hoffmanns() -> list[dict[str, Any]]:
+    texts = [f"Examined for a cough with result {number}" for number in range(7)]
+    texts[0] += ", to be called at +49 151 83960310,"
+    return [patient(number, given, texts[number]) for number, given in enumerate(GIVEN)]
+
+
+PEOPLE = ["patient", "Vorname"]
+
+
+def test_people_of_one_surname_stay(folder: Path) -> None:
+    build(folder, hoffmanns(), people=PEOPLE)
+    told = listed("+49 151 83960310")
+    assert told["counts"]["by_reason"] == {"value": 1}
+    listed("+49 151 83960310", apply=True)
+    lines = (folder / "erased-values.txt").read_text()
+    assert " person" not in lines and len((folder / "erased-documents.txt").read_text().splitlines()) == 1
+
+
+def test_a_subject_goes_on_and_each_step_is_counted(folder: Path) -> None:
+    rows = hoffmanns()
+    rows[0]["case"] = rows[1]["case"] = "F17"
+    rows[1]["Vorname"] = "Ayşe"
+    rows.append(patient(9, "Ayşe", rows[1]["text"].removesuffix(" of day 1")) | {"text": rows[1]["text"], "case": ""})
+    build(folder, rows, people=PEOPLE, subject_field="case")
+    assert listed("+49 151 83960310")["counts"]["by_reason"] == {"value": 1, "same": 1, "copy": 1}
+    lines = said("+49 151 83960310").splitlines()
+    assert "       1  added: of the same subject" in lines and "       1  added: exact copies" in lines
+
+
+def test_a_subject_of_several_people_is_offered(folder: Path) -> None:
+    rows = hoffmanns()
+    rows[0]["case"] = rows[1]["case"] = "Room 17"
+    build(folder, rows, people=PEOPLE, subject_field="case")
+    counts = listed("+49 151 83960310")["counts"]
+    assert counts["taken"] == 1 and counts["not_taken"] == {"shared": 1}
+
+
+def test_a_subject_of_one_word_is_offered(folder: Path) -> None:
+    rows = hoffmanns()
+    build(folder, rows, people=["Vorname"], subject_field="patient")
+    counts = listed("+49 151 83960310")["counts"]
+    assert counts["taken"] == 1 and counts["not_taken"] == {"word": 6}
+    assert listed("Hoffmann")["counts"]["taken"] == 7, "who types a name means it"
+
+
+def written(folder: Path) -> None:
+    rows = [{"text": f"Anneliese Grünwald has called for the {number}th time", "patient": ""} for number in range(3)]
+    rows += [{"text": f"Call 0176 555 12345 about thing {number}", "patient": ""} for number in range(7)]
+    rows += [{"text": f"Pay to {IBAN}, please, or write to {MAIL}", "patient": ""}]
+    build(folder, rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        (["Anneliese Grünwald", "Grünwald, Anneliese"], [3, 3]),
+        ([PHONE, "0176 55512345"], [7, 7]),
+        ([IBAN, IBAN.replace(" ", "")], [1, 1]),
+        ([MAIL.title(), IBAN, MAIL], [1, 1, 1]),
+        ([PHONE, "Grünwald, Anneliese", "01765 5512345"], [7, 3, 7]),
+    ],
+)
+def test_spellings_of_one_value_are_one(folder: Path, values: list[str], counts: list[int]) -> None:
+    written(folder)
+    told = listed(*values)["counts"]
+    assert [*told["by_value"].values()] == counts
+    assert ", which are one" in said(*values)
+
+
+def test_a_value_that_nothing_holds_is_told_and_stops_no_other(folder: Path) -> None:
+    written(folder)
+    with pytest.raises(LmworksError, match=r"no document holds value 1 of 2; .*value 2 of 2; nothing was erased"):
+        listed("Nobody Atall", "new@example.org")
+    assert listed("new@example.org", MAIL, apply=True)["counts"]["by_value"] == {"1": 0, "2": 1}
+    noted = (folder / "erased-values.txt").read_text()
+    assert noted.count(" email") == 1, "what nothing holds is not noted as erased"
+    written(folder)
+    lines = said(MAIL, PHONE, "new@example.org", apply=True)
+    assert "no document holds value 1 of 3 any more: it was erased before" in lines
+    assert "no document holds value 3 of 3\n" in lines and "7  with value 2" in lines
