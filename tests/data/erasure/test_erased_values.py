@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from lmworks.data.erasure.readings import readings
 from lmworks.data.erasure.values import (
+    LONGEST_ADDRESS,
     Erased,
     Line,
+    _addresses,
     add_values,
     lines_of,
     person_lines,
@@ -182,3 +184,17 @@ def test_a_later_record_that_names_the_subject_in_a_field_is_known() -> None:
 def test_a_number_of_things_is_no_person() -> None:
     assert not named("7", ["customer"], rooms="7")
     assert not named("Jane Roe", ["writer"], note="Jane Roe and John Doe")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("hello a@b", ".A" * 120_000), ("!" * 60 + "a@b", ".A" * 120_000), ("", ("!a" * 30 + "@" + "A." * 120) * 300)],
+)
+def test_no_text_has_more_addresses_than_its_length_allows(before: str, after: str) -> None:
+    addresses = [len(address) for address in _addresses(before + after)]
+    assert max(addresses) <= LONGEST_ADDRESS and len(addresses) <= 5 * len(before + after)
+
+
+def test_an_address_of_the_longest_domain_is_found_before_the_next_sentence() -> None:
+    domain = ".".join(["a" * 30] * 8)
+    assert holds(f"jane@{domain}", f"to jane@{domain}.Thanks." + "And.So.On." * 100)

@@ -32,7 +32,9 @@ LIMITS = (
     "not searched.",
     "A value is found as it was given: in any case, grouping of digits, HTML, JSON's escapes, percent-encoding, "
     "base64, quoted-printable and gzip, three of them in one another at most; not in pictures, in other spellings, in "
-    "translation or where only a description tells of whom a text is. Of a compressed record the first 16 MB are read.",
+    "translation or where only a description tells of whom a text is. Of what is compressed in a record, the first "
+    "16 bytes for each character are read and 4 MB more for the records that are searched together, and a "
+    "beginning of a compressed part for each 32 characters and 4,096 more.",
     "A subject is found where a field tells whom a record is of, not where a text speaks of it, unless it was named.",
     "A text is found by runs of eight words of it that stand in no record that is kept, in any case: not where it was "
     "reworded, translated, or cut to fewer words.",

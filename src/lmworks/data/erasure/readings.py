@@ -10,11 +10,19 @@ import unicodedata
 import urllib.parse
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-MOST_UNPACKED = 2**24
-"""Bytes of a compressed record that are looked at."""
+MOST_UNPACKED = 2**22
+"""Bytes that are looked at of all that is encoded in a text or packed into it, beyond what its length allows."""
+UNPACKED_PER_CHARACTER = 16
+"""Bytes that are looked at for each character of a run of base64, or byte of a file: text is packed to a tenth."""
+MOST_STREAMS = 4_096
+"""Beginnings of what may be compressed that are tried, beyond one for each `LEAST_ENTRY` characters."""
+LEAST_ENTRY = 32
+"""Bytes of an entry of a zip archive."""
+CHUNK = 2**12
+"""Bytes that are unpacked at a time: so many are read of what turns out not to be compressed."""
 DEPTH = 3
 """Encodings inside of one another that are taken off."""
 
@@ -41,10 +49,30 @@ _NO_BASE64 = re.compile("[0-9a-f]+|[0-9-]+|[A-Z]?[a-z_-]+|[A-Z_]+")
 _OF_URLS = str.maketrans("-_", "+/")
 
 
-def readings(text: str, depth: int = DEPTH) -> list[str]:
+@dataclass
+class _Room:
+    """What may still be looked at of what is encoded or packed: so much takes no more time than its length allows."""
+
+    bytes: int
+    streams: int
+
+    @classmethod
+    def of(cls, length: int = 0) -> _Room:
+        return cls(MOST_UNPACKED, MOST_STREAMS).beside(length)
+
+    def beside(self, length: int) -> _Room:
+        """With what so many characters have for themselves, whatever others take."""
+        return _Room(self.bytes + UNPACKED_PER_CHARACTER * length, self.streams + length // LEAST_ENTRY + 1)
+
+    def less(self, other: _Room) -> None:
+        """Leave no more than another left."""
+        self.bytes, self.streams = min(self.bytes, other.bytes), min(self.streams, other.streams)
+
+
+def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[str]:
     """What a text says as it stands, decoded, and with a space or nothing for HTML tags; each in Unicode's form NFC.
 
-    A text that is not well formed is decoded as far as it is.
+    A text that is not well formed is decoded as far as it is; what is packed into it, as far as there is room.
     """
     found = [text]
     if any(map(text.__contains__, "&\\<%=")):
@@ -55,9 +83,15 @@ def readings(text: str, depth: int = DEPTH) -> list[str]:
             found.append(_TAG.sub(" ", said))
             found += [_TAG.sub(" ", _GLUED.sub("", said))] if _GLUED.search(said) else []
     if depth:
-        runs = (raw for each in dict.fromkeys(found[:2]) for raw in _in_base64(each))
-        inner = (said for raw in dict.fromkeys(runs) for said in texts_of(raw))
-        found += [reading for said in dict.fromkeys(inner) for reading in readings(said, depth - 1)]
+        common, seen = room or _Room.of(), set[bytes]()
+        for run in (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each)):
+            own = common.beside(len(run[0])) if room is None else common
+            for raw in _in_base64(run, own):
+                if raw not in seen:
+                    seen.add(raw)
+                    inner = texts_of(raw, room=own)
+                    found += [reading for said in dict.fromkeys(inner) for reading in readings(said, depth - 1, own)]
+            common.less(own)
     return [*dict.fromkeys(map(_composed, found))]
 
 
@@ -95,17 +129,19 @@ def _without_quotes(text: str) -> str:
     return raw.decode("cp1252", "replace") if said.count("\ufffd") > text.count("\ufffd") else said
 
 
-def _in_base64(text: str) -> Iterator[bytes]:
-    """What runs of base64 (RFC 4648) hold that may be text; a run that was cut at its front is read in each way."""
-    for run in _BASE64.finditer(text):
-        if _NO_BASE64.fullmatch(run[0]):
-            continue
-        letters = _BREAKS.sub("", run[0]).translate(_OF_URLS)
-        for start in range(1 if run.start() else 4):
-            some = letters[start : len(letters) - ((len(letters) - start) % 4 == 1)]
-            raw = base64.b64decode(some + "=" * (-len(some) % 4))
-            if _may_be_text(raw):
-                yield raw
+def _in_base64(run: re.Match[str], room: _Room) -> Iterator[bytes]:
+    """What a run of base64 (RFC 4648) holds that may be text; one that was cut at its front is read in each way."""
+    if _NO_BASE64.fullmatch(run[0]):
+        return
+    letters = _BREAKS.sub("", run[0]).translate(_OF_URLS)
+    for start in range(1 if run.start() else 4):
+        some = letters[
+            start : min(len(letters) - ((len(letters) - start) % 4 == 1), start + max(0, room.bytes) // 3 * 4)
+        ]
+        raw = base64.b64decode(some + "=" * (-len(some) % 4))
+        room.bytes -= len(raw)
+        if raw and _may_be_text(raw):
+            yield raw
 
 
 def _may_be_text(raw: bytes) -> bool:
@@ -115,43 +151,56 @@ def _may_be_text(raw: bytes) -> bool:
     return text.count("\ufffd") <= 2 + len(text) // 8
 
 
-def texts_of(raw: bytes, depth: int = DEPTH) -> list[str]:
+def texts_of(raw: bytes, depth: int = DEPTH, room: _Room | None = None) -> list[str]:
     """What bytes may say: in UTF-8, else in Windows-1252 or UTF-16, and what is left of a gzip file or zip archive."""
+    room = room or _Room.of(len(raw))
     found = [raw.decode(errors="replace")]
     if "\ufffd" in found[0]:
         found.append(raw.decode("cp1252", "replace"))
     if b"\0" in raw:
         found += [raw.decode("utf-16-le", "replace"), raw.decode("utf-16-be", "replace")]
-    if depth and raw.startswith(b"\x1f\x8b") and (unpacked := _unpacked(raw)):
-        found += texts_of(unpacked, depth - 1)
-    for unpacked in _zipped(raw) if depth else ():
-        found += texts_of(unpacked, depth - 1)
+    if depth and raw.startswith(b"\x1f\x8b") and (unpacked := _unpacked(raw, room)):
+        found += texts_of(unpacked, depth - 1, room)
+    for unpacked in _zipped(raw, room) if depth else ():
+        found += texts_of(unpacked, depth - 1, room)
     return found
 
 
-def _zipped(raw: bytes) -> Iterator[bytes]:
+def _zipped(raw: bytes, room: _Room) -> Iterator[bytes]:
     """What can be read of the compressed entries of a zip archive, such as a Word document, however it was cut."""
-    room = MOST_UNPACKED
     for entry in _ZIP_ENTRY.finditer(raw) if b"PK\x03\x04" in raw else ():
-        start = entry.end() + sum(int.from_bytes(length, "little") for length in entry.groups())
-        with suppress(zlib.error):
-            unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw[start:], max(1, room))
-            room -= len(unpacked)
-            yield unpacked
-        if room <= 0:
+        if room.bytes <= 0 or room.streams <= 0:
             return
+        start = entry.end() + sum(int.from_bytes(length, "little") for length in entry.groups())
+        unpacked, _ = _inflated(raw, start, -zlib.MAX_WBITS, room)
+        if unpacked:
+            yield unpacked
 
 
-def _unpacked(raw: bytes) -> bytes:
+def _unpacked(raw: bytes, room: _Room) -> bytes:
     """What can be read of a gzip file of one or several members."""
-    parts, room = [], MOST_UNPACKED
-    with suppress(zlib.error):
-        while raw and room > 0:
-            member = zlib.decompressobj(wbits=31)
-            parts.append(member.decompress(raw, room))
-            room -= len(parts[-1])
-            raw = member.unused_data
+    parts, place = [], 0
+    while place < len(raw) and room.bytes > 0 and room.streams > 0:
+        part, place = _inflated(raw, place, 31, room)
+        parts.append(part)
     return b"".join(parts)
+
+
+def _inflated(raw: bytes, place: int, wbits: int, room: _Room) -> tuple[bytes, int]:
+    """What can be read of a compressed stream, and where it ends: where the bytes do if it is damaged."""
+    room.streams -= 1
+    view, stream, parts = memoryview(raw), zlib.decompressobj(wbits), []
+    try:
+        while not stream.eof and place < len(raw) and room.bytes > 0:
+            chunk = view[place : place + CHUNK]
+            most, room.bytes = room.bytes, room.bytes - len(chunk)
+            parts.append(stream.decompress(chunk, most))
+            left = len(stream.unconsumed_tail) + len(stream.unused_data)
+            place += len(chunk) - left
+            room.bytes += left - len(parts[-1])
+    except zlib.error:
+        place = len(raw)
+    return b"".join(parts), place
 
 
 def said_by(quarantined: Mapping[str, Any]) -> list[str]:

@@ -38,6 +38,12 @@ LEAST_DIGITS = 5
 FILTER_BITS = 12
 """Of a keyed hash of words, stored beside their digest: one of 4,096 words that stand in a text is digested."""
 
+LONGEST_LOCAL, LONGEST_DOMAIN = 64, 253
+"""Characters of what stands before and behind an `@` (RFC 5321, RFC 1035)."""
+LONGEST_ADDRESS = LONGEST_LOCAL + 1 + LONGEST_DOMAIN
+MOST_PARTS = 8
+"""Places at which an address may begin, or end, that are tried: those next to the `@`."""
+
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _MARKS = ".!#$%&'*+/=?^`{|}~-"
@@ -320,7 +326,8 @@ def _addresses(text: str) -> Iterator[str]:
     """The whole of what stands around each `@`, casefolded, and without marks at its front and end."""
     place = text.find("@")
     while place >= 0:
-        before, after = _LOCAL.search(text[max(0, place - 64) : place]), _DOMAIN.match(text, place + 1)
+        before = _LOCAL.search(text[max(0, place - LONGEST_LOCAL) : place])
+        after = _DOMAIN.match(text[place + 1 : place + 2 + LONGEST_DOMAIN])  # one more: to see what goes on
         if before and after:
             starts = dict.fromkeys(
                 form.casefold() for start in _locals(before[0]) for form in (start, start.partition("+")[0]) if form
@@ -334,7 +341,8 @@ def _locals(text: str) -> Iterator[str]:
     """What stands before an `@`, and each part of it that may be a name by itself: behind a mark, or other letters."""
     yield text
     yield text.lstrip(_MARKS)
-    yield from (text[place + 1 :] for place, character in enumerate(text) if character in _PARTING)
+    parts = [place for place, character in enumerate(text) if character in _PARTING]
+    yield from (text[place + 1 :] for place in parts[-MOST_PARTS:])
     if plain := _ASCII_END.search(text):
         yield plain[0].lstrip(_MARKS)
 
@@ -342,12 +350,13 @@ def _locals(text: str) -> Iterator[str]:
 def _domains(text: str) -> Iterator[str]:
     """What stands behind an `@`, and its beginning before letters of another script and before a sentence's first
     word that follows without a space."""
-    yield text
+    yield text[:LONGEST_DOMAIN]
     plain = _ASCII_DOMAIN.match(text)
     if plain and "." in plain[0]:
-        yield plain[0].rstrip(".")
+        yield plain[0].rstrip(".")[:LONGEST_DOMAIN]
     labels = text.split(".")
-    yield from (".".join(labels[:number]) for number in range(2, len(labels)) if labels[number][:1].isupper())
+    ends = [number for number in range(2, len(labels)) if labels[number][:1].isupper()]
+    yield from (".".join(labels[:number]) for number in ends[:MOST_PARTS])
 
 
 def _numbers(text: str) -> Iterator[str]:

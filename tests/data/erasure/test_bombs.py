@@ -1,0 +1,91 @@
+"""What is packed into a text is read within limits: of bytes and of beginnings, whatever it unpacks to."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from lmworks.data.erasure import readings as module
+from lmworks.data.erasure.readings import readings
+
+HEAD = b"PK\x03\x04" + bytes(26)
+EMPTY_BLOCKS = b"\0\0\0\xff\xff" * 2_000
+MAIL = "jane@example.com"
+
+
+def packed(raw: bytes) -> str:
+    return "x " + base64.b64encode(gzip.compress(raw, mtime=0)).decode()
+
+
+def nested(text: str, times: int) -> str:
+    for _ in range(times):
+        text = packed(text.encode())
+    return text
+
+
+def members(count: int) -> str:
+    return "x " + base64.b64encode(gzip.compress(b"a", mtime=0) * count).decode()
+
+
+BOMBS: dict[str, Callable[[], str]] = {
+    "heads": lambda: packed(b"PK\x03\x04" * 200_000),
+    "heads and names": lambda: packed(HEAD * 50_000),
+    "heads with a stream each": lambda: packed((HEAD + zlib.compress(b"a", wbits=-15)) * 50_000),
+    "heads before empty blocks": lambda: packed(HEAD * 1_000 + EMPTY_BLOCKS),
+    "members": lambda: members(20_000),
+    "zeros": lambda: packed(bytes(2**22)),
+    "zeros inside of zeros": lambda: nested("\0" * 2**22, 2),
+    "many runs": lambda: " ".join([packed(bytes(2**18))] * 20),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_read_within_limits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_UNPACKED", 2**19)
+    streams, fed = 0, 0
+    make = zlib.decompressobj
+
+    class Stream:
+        def __init__(self, wbits: int) -> None:
+            nonlocal streams
+            streams += 1
+            self._inner = make(wbits=wbits)
+
+        def decompress(self, data: Any, most: int = 0) -> bytes:
+            nonlocal fed
+            fed += len(data)
+            return self._inner.decompress(data, most)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    text = BOMBS[name]()
+    monkeypatch.setattr(zlib, "decompressobj", Stream)
+    said = readings(text)
+    room = module.MOST_UNPACKED + module.UNPACKED_PER_CHARACTER * len(text)
+    assert streams <= module.MOST_STREAMS + len(text) // 8
+    assert fed <= room + streams * module.CHUNK
+    assert sum(map(len, said)) <= 8 * (room + len(text))
+
+
+def test_what_stands_before_the_limit_is_read() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(300):
+            archive.writestr(f"{number}.txt", f"{number} {MAIL if number == 299 else 'nobody'} " * 300)
+    whole = file.getvalue()
+    for raw in (whole, whole[: whole.rindex(b"PK\x01\x02") - 20], b"PK\x03\x04" * 100 + whole):
+        assert any(MAIL in said for said in readings(packed(raw))), len(raw)
+    runs = " ".join(packed(f"{number} {MAIL}".encode()) for number in range(50))
+    assert sum(said.count(MAIL) for said in readings(runs)) >= 50
+    several = gzip.compress(b"nobody " * 9_000) + gzip.compress(MAIL.encode())
+    assert any(MAIL in said for said in readings("x " + base64.b64encode(several).decode()))
+    assert all(one != two for one, two in pairwise(readings(runs)))
