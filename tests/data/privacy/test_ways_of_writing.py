@@ -9,6 +9,11 @@ from lmworks.data.privacy.findings import scan
 
 WAYS = {
     "birth_date": (
+        "I am a Virgo, «September 3 1985»",
+        "Baby Nora arrived «3 March 2019», 3.4 kg",
+        "Unsere Tochter kam am «3.3.2019» um 4 Uhr 10 zur Welt",
+        "Er wurde am «zwölften März 1985» in Ulm geboren",
+        "elle est née le «douze mars 1980»",
         "Ben turned eighteen on «12 March 1985» and threw a party",
         "He entered this world on «March 3rd, 1985»",
         "Passenger: KELLY/BRIAN DOB «12MAR85»",
@@ -58,6 +63,9 @@ WAYS = {
         "data de nasc «12-03-1985»",
     ),
     "vehicle": (
+        "Unfall mit «TÜ - AB 1234» am Markt",
+        "Inspektion für «HH:XY 123»",
+        "gesehen: «FÜ AB 1234», grüner SUV",
         "Someone in a red hatchback «AB12 CDE» hit my gate",
         "PCN issued to «AB12CDE» in bay 14",
         "Whoever owns «AB12 CDE» please move it, you're blocking my drive",
@@ -89,6 +97,13 @@ WAYS = {
         "E mit «VSSZZZ5FZHR123456»",
     ),
     "passport": (
+        "Die Botschaft will die Nummer vom Pass: «C01 X00 T47»",
+        "Kinderpass Nr. «c01x00t47»",
+        "Reisepass, Seriennummer «C01X00T47»",
+        "pass. no. «512345678»",
+        "traveling on U.S. PP «512 345 678»",
+        "8;Berger;Ute;D;«C01X00T470»;2031-05-02",
+        "3,Hale,Ann,USA,«512345678»,2031-05-02",
         "My US passport number is «488839667»",
         "passport # «C03005988», exp 2031",
         "ppt no: «512345678»",
@@ -110,6 +125,11 @@ WAYS = {
         "P<GBRROE<<JANE<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<\n«1234567897GBR8503124F3001011<<<<<<<<<<<<<<04»",
     ),
     "secret": (
+        "passphrase for the safe: «maple orbit candle river»",
+        "laptop password: «553311»",
+        "router password = «strawberryjam»",
+        'the password is "«Bluebird»"',
+        "PIN is «4471»",
         "Your temporary password is «Sommer2024!»",
         "the wifi password here: «guest-2024»",
         "pw «hunter2!»",
@@ -143,6 +163,13 @@ WAYS = {
         "código de acceso «Gato*12»",
     ),
     "phone": (
+        "12,Hale,Ann,«(415) 555-0134»,CA",
+        "T «415/555-0134»",
+        "12;Berger;Ute;«069 123456789»;Kassel",
+        "12;Martínez;Ana;«612345678»;Cádiz",
+        "12;Rossetti;Anna;«3331234567»;Bari",
+        "la nonna risponde allo «02-12345678»",
+        "Klient prosi o telefon na «501234567», rano",
         "Llámame al «612 345 678»",
         "«612345678» es de mi hermana",
         "mi fijo «91 234 56 78»",
@@ -165,6 +192,14 @@ WAYS = {
         "Jan Kowalski, «22-123-45-67»",
     ),
     "address": (
+        "«RR 3 Box 12, Salem, OR 97301»",
+        "meet at «900 Park Blvd, Boston»",
+        "she is on «Walnut Street, number 12»",
+        "I'm at «14 5th St NE, Austin 78701»",
+        "12;Kurz;Ute;«Zum Alten Brunnen 2;99084 Erfurt»",
+        "Post an c/o Frau Kern, «Lindenstr. 12, 80331 München»",
+        "«F-69001 Lyon, 12 rue de la Paix»",
+        "mon frère, «c/o Mme Petit, 12 rue de la Paix, 69001 Lyon»",
         "J'habite au «12 rue de la Paix, 75002 Paris»",
         "«12 bis, avenue Victor Hugo\n69003 Lyon»",
         "Livrer au «3 allée des Tilleuls 33000 Bordeaux»",
@@ -190,6 +225,9 @@ WAYS = {
         "«18 Bryn Awelon, Llandudno LL30 2AB»",
     ),
     "record_number": (
+        "2024-04-04 ADT^A01 PID|1||«0012345678»^^^HOSP^MR||",
+        "Krankenakte Nr. «E1234567»",
+        "hosp. no. «H123456»",
         "MRN «00123456»",
         "Hospital number: «H123456»",
         "UR number «1234567»",
@@ -214,6 +252,15 @@ WAYS = {
         "nr historii choroby «1234/2021»",
         "medical rec # «MR-45-12-78»",
         "EMR id «E4512009»",
+    ),
+    "driving_licence": (
+        "provisional for «morga657054sm9ij» came today",
+        "<number>«morga657054sm9ij»</number>",
+        "DVLA no «MORGA 657054 SM9 IJ»",
+    ),
+    "national_id": (
+        "12,Hale,Ann,«212095678»,W-2",
+        "| Dziecko 2 | «44051401359» | kl. 3b |",
     ),
     "email": (
         "write to «jane at example dot org»",
@@ -248,6 +295,21 @@ def test_a_value_is_covered_whole_however_it_is_written(kind: str, way: str) -> 
     assert {len(before) + place for place, sign in enumerate(value) if not sign.isspace()} <= covered
 
 
+KEYS = {
+    "hvs.": 90, "PMAK-" + "0f" * 12 + "-" + "0f" * 17: 0, "figd_": 40, "r8_": 37, "SK" + "07fa" * 8: 0,
+    "AC" + "17ea" * 8: 0,
+    "0f" * 16 + "-us12": 0, "pat" + "Ab3" * 4 + "xY." + "07fa" * 16: 0, "N" + "Tk4" * 8 + ".Gx0a1b." + "q77" * 11: 0,
+    "shpat_" + "0f" * 16: 0, "lin_api_": 40, "dckr_pat_": 27, "gsk_": 52, "NRAK-" + "A1B" * 9: 0, "dapi" + "0f" * 16: 0,
+}  # fmt: skip
+"""How keys of providers begin, and how many letters and digits follow."""
+
+
+@pytest.mark.parametrize("begin", KEYS)
+def test_a_providers_key_is_found_in_a_sentence(begin: str) -> None:
+    key = begin + ("aB3xK9" * 20)[: KEYS[begin]]
+    assert [each.value for each in scan(f"left in the notebook: {key} please rotate", DETECTORS)] == [key]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -262,6 +324,11 @@ def test_a_value_is_covered_whole_however_it_is_written(kind: str, way: str) -> 
         "log in with version 2.3.1 of the client",
         "turn 12 screws and return on page 12",
         "lieu of 12 days, domain 75002 items",
+        "password: required",
+        "the password is wrong",
+        "the passphrase: enter the phrase that you were given",
+        "set the pin to 12",
+        "the first of May is a holiday in twenty countries",
     ],
 )
 def test_what_looks_like_it_is_left(text: str) -> None:

@@ -6,9 +6,11 @@ import re
 
 from lmworks.data.privacy.findings import Detector, Pattern, Trigger
 
-_BREAK = r"(?:,? ?\n ?|, ?| )"
+_BREAK = r"(?:,? ?\n ?| ?[,;|·] ?| )"
 """Between the lines of an address, or where they were joined."""
 _UP = "A-ZÀ-ÖØ-Þ"
+_CARE_OF = r"(?:c/o [^,;|\n]{2,40}(?:, ?| ?\n ?))?"
+_STOP = r"(?= ?(?:$|[\n.;)\"'|<]))"
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ÿœŒ"
 _WORD = rf"[{_UP}][{_LETTERS}'’.-]{{0,30}}"
 
@@ -33,17 +35,27 @@ _US_SUFFIX = (
     "Pkwy|Circle|Cir|Highway|Hwy|Way|Loop|Alley|Aly|Plaza|Plz|Path|Pike|Row|Run|Crossing|Xing|Walk|Cove|"
     "Cv|Broadway|Point|Pt"
 )
-_US_UNIT = rf"(?:{_BREAK}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Bldg|Rm|#)\.? ?#?[A-Za-z0-9-]{{1,6}})?"
+_US_UNIT = rf"(?:{_BREAK}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Bldg|Building|Rm|Room|Lot|Trlr|Trailer|Spc|Space|#)\.? ?#?[A-Za-z0-9-]{{1,6}})?"  # noqa: E501
 _US_STREET = (
     rf"[0-9]{{1,6}}[A-Z]?(?:-[0-9]{{1,4}})? (?:[NSEW]{{1,2}}\.? |(?:North|South|East|West) )?"
     rf"(?:(?:{_WORD}|[0-9]{{1,3}}(?:st|nd|rd|th)) ){{0,4}}?(?:(?:County Road|State Route|Route|Highway|Hwy|"
     rf"FM|CR) [0-9]{{1,4}}|(?:{_US_SUFFIX})\.?(?: [NSEW]{{1,2}}\.?)?(?![{_LETTERS}]))"
 )
-_US_TOWN = rf"{_WORD}(?: {_WORD}){{0,3}},? ?(?:{_STATES}|{_STATE_NAMES})\.?,? [0-9]{{5}}(?:-[0-9]{{4}})?"
+_US_ROUTE = (
+    r"(?:(?:RR|R\.R\.|Rural Route|HC|Star Route|PSC|CMR|Unit) ?[0-9]{1,5},? Box [0-9A-Z]{1,6}|"
+    r"P\.? ?O\.? ?Box [0-9]{1,6}|(?:Bldg|Building)\.? [0-9A-Z]{1,5})"
+)
+"""Boxes of the mail's routes, of soldiers, and buildings of a base."""
+_US_TOWN = (
+    rf"{_WORD}(?: {_WORD}){{0,3}} ?[,;|]? ?(?:{_STATES}|{_STATE_NAMES})\.?(?:,? | ?[,;|] ?)[0-9]{{5}}(?:-[0-9]{{4}})?"
+)
 US = re.compile(
-    rf"(?<![\w.,/-])(?:(?:{_US_STREET}{_US_UNIT}|P\.? ?O\.? ?Box [0-9]{{1,6}}|"
+    rf"(?<![\w./-])(?<![0-9],){_CARE_OF}(?:(?:(?:{_US_ROUTE}, )?{_US_STREET}{_US_UNIT}|{_US_ROUTE}|"
     rf"[0-9]{{1,6}} (?:{_WORD} ){{0,3}}{_WORD}{_US_UNIT})"
-    rf"{_BREAK}{_US_TOWN}|{_US_STREET}{_US_UNIT}(?=[\s.,;:!?)\"'|<`]|"
+    rf"{_BREAK}{_US_TOWN}|{_US_STREET}{_US_UNIT}{_BREAK}{_WORD}(?: {_WORD}){{0,2}},? [0-9]{{5}}(?:-[0-9]{{4}})?"
+    rf"|{_US_STREET}{_US_UNIT},? {_WORD}(?: {_WORD}){{0,2}}(?:,? (?:{_STATES})(?!\w)|{_STOP})"
+    rf"|(?:{_WORD} ){{1,3}}(?:{_US_SUFFIX}),? (?:[Nn]umber|[Nn]o\.|#) ?[0-9]{{1,5}}"
+    rf"|{_US_STREET}{_US_UNIT}(?=[\s.,;:!?)\"'|<`]|"
     rf"$)(?<!Way)(?<!Run)(?<!Walk)(?<!Point)(?<!Path)(?<!Row))(?![\w-])"
 )
 _GB_STREET = (
@@ -81,7 +93,7 @@ _DE_ENDS = (
 )
 _DE_STREET = (
     rf"(?:(?:[{_UP}][{_LETTERS}.ß-]{{0,30}} ){{0,3}}(?!Stellplatz|Parkplatz|Sitzplatz|Arbeitsplatz|"
-    rf"Bahnhof [0-9]|Vorhof)[{_UP}][{_LETTERS}ß-]{{0,40}}(?:straße|strasse|str\.|weg|platz|allee|gasse|"
+    rf"Bahnhof [0-9]|Vorhof)[{_UP}][{_LETTERS}ß-]{{0,40}}(?:straße|strasse|str\.?|weg|platz|allee|gasse|"
     rf"ring|damm|ufer|"
     r"hof|steig|graben|markt|chaussee|berg|park|stieg|twiete|kamp|feld|pfad|wall|tor|brücke|garten|bogen|"
     r"zeile|straße|Straße|Str\.|Weg|Platz|Allee|Ring)"
@@ -90,16 +102,21 @@ _DE_STREET = (
     r"|[A-Z][0-9]{1,2},)"
 )
 _DE_NUMBER = (
-    r" ?[0-9]{1,4}(?: ?[a-zA-Z](?![a-zA-Z]))?(?: ?[-–/] ?[0-9]{1,4} ?[a-z]?)?(?:, (?:EG|"
-    r"[0-9]{1,2}\. (?:OG|Stock|Etage)))?"
+    r" ?(?:Nr\. ?)?[0-9]{1,4}(?: ?[a-zA-Z](?![a-zA-Z]))?(?: ?[-–/] ?[0-9]{1,4} ?[a-z]?)?(?:, (?:EG|"
+    r"[0-9]{1,2}\. (?:OG|Stock|Etage)))?(?:,? c/o [^,;|\n]{2,40}(?=, [0-9D]))?"
 )
 _DE_TOWN = (
     rf"(?:D-)?[0-9]{{5}} [{_UP}][{_LETTERS}ß.-]{{1,30}}(?:(?:[ /-]| (?:am|an der|im|in|ob der|vor der|"
     rf"bei) )\(?[{_UP}][{_LETTERS}ß.-]{{1,25}}\)?){{0,2}}"
 )
 DE = re.compile(
-    rf"(?<![\w/-])(?:{_DE_STREET}{_DE_NUMBER}(?:{_BREAK}{_DE_TOWN})?|"
-    rf"(?:{_WORD}[ß{_LETTERS}]{{0,30}} ){{1,3}}[0-9]{{1,4}} ?[a-z]?(?:,? ?\n ?|, ?){_DE_TOWN})(?![\w-])"
+    rf"(?<![\w/-])(?:{_CARE_OF}{_DE_STREET}{_DE_NUMBER}(?:(?:{_BREAK}|,? in ){_DE_TOWN}"
+    rf"|,? (?:in )?[{_UP}][a-zäöüß]{{2,20}}{_STOP})?|"
+    rf"(?:Postfach [0-9 ]{{2,10}}|(?:{_WORD}[ß{_LETTERS}]{{0,30}} ){{1,3}}[0-9]{{1,4}} ?[a-z]?)"
+    rf"(?:,? ?\n ?| ?[,;|] ?){_DE_TOWN}"
+    rf"|{_DE_TOWN}(?:,? ?\n ?| ?[,;|] ?){_DE_STREET}{_DE_NUMBER}"
+    rf"|[a-zäöüß]{{2,25}}(?:straße|strasse"
+    rf"|str\.?) ?[0-9]{{1,4}}[a-z]?(?:,? (?:in )?[0-9]{{5}} [{_LETTERS}ß]{{3,25}})?)(?![\w-])"
 )
 _FR_WAY = (
     "rue|r\\.|avenue|av\\.?|ave|boulevard|bd\\.?|bld|blvd|place|pl\\.?|chemin|ch\\.|allée|allee|all\\.|"
@@ -111,21 +128,23 @@ _FR_WORD = (
     rf"(?:(?:de la|de l['’]|de|du|des|d['’]|la|le|les|l['’]|à|en|sur|sous|et|aux|au|St|Ste) ?|"
     rf"[{_UP}0-9][{_LETTERS}0-9'’.-]{{0,30}} ?)"
 )
+_FR_TOWN = (
+    rf"(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}"
+    rf"(?: (?:CEDEX|Cedex)(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?"
+)
 FR = re.compile(
-    rf"(?<![\w./-])(?:(?:Appt?|Apt|Bât|Bat|Esc|Étage|Résidence|Rés|Immeuble|Bâtiment|Entrée|"
+    rf"(?<![\w./-])(?:(?:c/o|chez) [^,;|\n]{{2,40}}(?:, ?| ?\n ?))?(?:{_FR_TOWN}(?:,? ?\n ?| ?[,;"
+    rf"|] ?))?(?:(?:Appt?|Apt|Bât|Bat|Esc|Étage|Résidence|Rés|Immeuble|Bâtiment|Entrée|"
     rf"Lot)\.? [{_LETTERS}0-9 '’-]{{1,25}},? ?\n? ?){{0,3}}[0-9]{{1,4}}(?: ?(?:bis|ter|quater|"
     rf"[A-D])(?![{_LETTERS}]))?,? (?i:{_FR_WAY}) "
     rf"{_FR_WORD}{{1,8}}(?:,? ?(?i:bât|bat|bâtiment|esc|escalier|appt?|apt|étage|"
     rf"rés)\.? [A-Z0-9]{{1,4}}(?![\w]))?(?:(?:{_BREAK}|(?<= ))(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|"
     rf"sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}(?: CEDEX(?: [0-9]{{1,2}})?|"
-    rf" Cedex(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?)?(?<! )(?<!,)(?![\w-])"
-)
-_FR_TOWN = (
-    rf"(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}"
-    rf"(?: (?:CEDEX|Cedex)(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?"
+    rf" Cedex(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?|(?:,|,? à) {_WORD}{_STOP})?(?<! )(?<!,)(?![\w-])"
 )
 FR_PLACE = re.compile(
     rf"(?<![\w./-])(?:[0-9]{{1,4}}(?: ?(?:bis|ter))?,? )?(?:(?i:lieu-?dit|hameau|ferme|domaine|château|"
+    rf"rue|avenue|boulevard|place|chemin|route|allée|impasse|quai|résidence|immeuble|mas|clos|quartier|moulin|"
     rf"zone (?:artisanale|"
     rf"industrielle|d['’]activités?))|Z\.?[AI]\.?C?\.?|B\.?P\.?|C\.?S\.?|TSA)(?::|"
     rf" ?:)? {_FR_WORD}{{1,6}}?{_BREAK}{_FR_TOWN}(?![\w-])"
@@ -151,7 +170,10 @@ ES = re.compile(
 
 NEEDS = "[0-9]"
 US_TRIGGER = Trigger(
-    re.compile(rf" (?:{_STATES}|{_STATE_NAMES})\.?,? [0-9]{{5}}|[0-9] [A-Z0-9][^\n,]{{0,50}} (?:{_US_SUFFIX})"),
+    re.compile(
+        rf"[ ,;|](?:{_STATES}|{_STATE_NAMES})\.?(?:,? | ?[,;|] ?)[0-9]{{5}}|[a-z], (?:[Nn]umber|[Nn]o\."
+        rf"|#) ?[0-9]|[0-9] [A-Z0-9][^\n,]{{0,50}} (?:{_US_SUFFIX})"
+    ),
     reach=120,
     needs=NEEDS,
 )
@@ -165,16 +187,18 @@ GB_TRIGGER = Trigger(
 )
 DE_TRIGGER = Trigger(
     re.compile(
-        r"[0-9][a-zA-Z]?(?:,? ?\n ?|, ?| )(?:D-)?[0-9]{5} [A-ZÄÖÜ]"
-        r"|(?:straße|strasse|str\.|weg|platz|allee|gasse|ring|damm|ufer|Straße|Str\.) [0-9]"
+        r"[0-9][a-zA-Z]?(?:,? ?\n ?| ?[,;|] ?|,? | in )(?:D-)?[0-9]{5} [A-ZÄÖÜ]"
+        r"|(?:straße|strasse|str\.?|weg|platz|allee|gasse|ring|damm|ufer|Straße|Str\.?) ?(?:Nr\. ?)?[0-9]"
         r"|(?:A[mn]|Auf|I[mn]|Zu[mr]|Unter)(?: de[rnm])? [A-ZÄÖÜ][^ \n]{2,30} [0-9]"
     ),
     reach=110,
     needs=NEEDS,
 )
-FR_PLACE_TRIGGER = Trigger(re.compile("(?:,? ?\n ?|,? )(?:F-)?[0-9]{5} [A-ZÀ-Ý]"), reach=110, near_digits=True, words=(
+FR_PLACE_TRIGGER = Trigger(re.compile("(?:,? ?\n ?| ?[,;|] ?| )(?:F-)?[0-9]{5} [A-ZÀ-Ý]"), reach=110, near_digits=True, words=(  # noqa: E501
         "lieu", "hameau", "ferme ", "domaine", "château", "zone ", "z.", "za ", "zi ", "zac ", "bp ", "b.p",
-        "cs ", "tsa ",
+        "cs ", "tsa ", "rue ", "avenue ", "boulevard ", "place ", "chemin ", "route ", "allée ", "impasse ",
+        "quai ", "résid",
+        "immeuble", "mas ", "clos ", "quartier", "moulin",
     ))  # fmt: skip
 FR_TRIGGER = Trigger(re.compile(rf"(?i)[0-9](?: ?(?:bis|ter|quater|[a-d]))?,? (?:{_FR_WAY}) "), reach=130, needs=NEEDS)
 ES_TRIGGER = Trigger(

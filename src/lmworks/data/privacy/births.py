@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lmworks.data.privacy.dates import COMPACT, DATE, SHORT
+from lmworks.data.privacy.dates import COMPACT, DATE, SHORT, WORDED
 from lmworks.data.privacy.findings import Finding, Trigger, named
 
 _STRONG = (
@@ -13,7 +13,12 @@ _STRONG = (
     r"birth\w*|born|anniversaire|cumpleaños|compleanno|verjaardag|jarig|aniversário|sternzeichen|"
     r"b-?days?|d\.?[ ]?o\.?[ ]?b|(?:came into|entered) (?:the|this) world|turn(?:s|ed|ing) (?:[0-9]{1,3}|[a-z-]{3,20})|"
     r"star ?sign|zodiac\w*|horoscope|new-?born|c-section|cesarean|date?[. _]?nais\w*|"
+    r"(?:i'?m|s?he'?s|am|is|was) an? (?:gemini|aries|taurus|leo|virgo|libra|scorpio|sagittarius|capricorn"
+    r"|aquarius|pisces)|"
+    r"baby (?:boy |girl )?[a-z]{2,12} (?:arrived|came|was delivered)|"
     # German, Dutch
+    r"(?:bin|ist|war) (?:eine? )?(?:widder|stier|zwilling|krebs|löwe|jungfrau|waage|skorpion|schütze"
+    r"|steinbock|wassermann|fische?)|"
     r"gebor\w*|geboorte\w*|geburt\w*|geb|gebdat\w*|geb[. _-]{0,2}dat\w*|zur welt|licht der welt|ter wereld|horoskop|"
     r"(?:wird|wurde) (?:[0-9]{1,3}|volljährig)|volljährig\w*|neugebor\w*|entb[iu]nd\w*|kaiserschnitt|"
     r"tierkreis\w*|aszendent|"
@@ -66,6 +71,10 @@ BIRTH = Trigger(
         "recém", "faz ", "completa",
         "maior de", "maggior", "partor", "neonat", "segno", "poród", "porodu", "noworod", "kończy", "skończ", "pełnol",
         "zodiaku", "chrz", "n. ", "n le", "starsign", "la luce", "venut", "geb tag", "n. il", "ur.", "sternz",
+        "gemini", "aries", "taurus", "a leo", "virgo", "libra", "scorpio", "sagitt", "capric", "aquarius",
+        "pisces", "baby ",
+        "widder", "stier", "zwilling", "krebs", "löwe", "jungfrau", "waage", "skorpion", "schütze",
+        "steinbock", "wasserm", "fisch",
         "出生", "生日", "생년월일",
     ),
     near_digits=True,
@@ -74,25 +83,53 @@ BIRTH = Trigger(
 _DATE = re.compile(rf"(?<![0-9])(?P<value>{DATE}|{COMPACT}|{SHORT})", re.IGNORECASE)
 _ANY = re.compile(rf"(?<![\w./-])(?P<value>{DATE})", re.IGNORECASE)
 _GAP = re.compile(
-    r" ?(?:[,;/&|]|and|und|et|y|e|i|en|-)[ \n]{0,2}(?:and|und|et|y|e|i|en)? ?(?:[A-ZÀ-Ý][^\W\d]{1,20} ?){0,2}[:(–-]? ?"
+    r" ?(?:[,;/&|]|and|und|et|y|e|i|en|-)[ \n]{0,2}(?:and|und|et|y|e|i"
+    r"|en)? ?(?:[A-ZÀ-Ý][^\W\d]{1,20} ?){0,2}(?:(?:s?he|his|hers|mine)(?:['’]s| is| was)? (?:from |on |is "
+    r"|was )?)?[:(–-]? ?"
 )
+_CLOCK = re.compile(
+    r"(?i)(?:um |at |à |alle |a las )?[0-9]{1,2}(?:[:.h][0-9]{2})? ?(?:uhr|am\b|pm\b|a\.m\.|p\.m\."
+    r"|h\b)(?: [0-9]{1,2}\b)?"
+    r"|(?:um|at|à|alle) [0-9]{1,2}[:.h][0-9]{2}|[0-9][0-9.,]{0,6} ?(?:g|kg|lbs?|oz|cm)\b"
+)
+"""The time of a birth, and a weight, which may stand between."""
+_WORDED = re.compile(rf"(?<![\w-])(?:{WORDED})(?![\w-])", re.IGNORECASE)
+
+
+def worded_birth_dates(text: str) -> Iterator[Finding]:
+    """Dates told in words in the sentence of a birth: "née le douze mars mil neuf cent quatre-vingt"."""
+    for match in _WORDED.finditer(text):
+        around = (
+            text[max(0, match.start() - AFTER) : match.start()].rpartition("\n")[2],
+            text[match.end() : match.end() + BEFORE],
+        )
+        if BIRTH_WORDS.search(around[0]) or BIRTH_WORDS.search(around[1].partition("\n")[0]):
+            yield Finding("birth_date", *match.span(), match[0])
+
+
 BEFORE, AFTER, WEAK = 80, 90, 14
 """Characters after and before a word in which its date may begin and end."""
 
 
 def birth_dates(text: str) -> Iterator[Finding]:
     """Dates right behind a word that tells of a birth, else right before it: "geb. 3.5.1970", "am 3.5.1970 geboren"."""
+    told = found = False
     for match in BIRTH_WORDS.finditer(text):
+        told = True
         if behind := _behind(text, match.end(), AFTER):
+            found = True
             yield behind
             yield from _others(text, behind.end)
         elif before := _before(text, match.start()):
+            found = True
             yield before
     for match in WEAK_WORDS.finditer(text):
         if behind := _behind(text, match.end(), WEAK):
             yield behind
         elif before := _before(text, match.start(), 3):
             yield before
+    if told and not found:
+        yield from worded_birth_dates(text)
 
 
 def _behind(text: str, place: int, most: int) -> Finding | None:
@@ -113,6 +150,10 @@ def _others(text: str, place: int) -> Iterator[Finding]:
 def _before(text: str, place: int, most: int = BEFORE) -> Finding | None:
     """The date that is the last number before a place in the same sentence."""
     last = next(reversed(list(_ANY.finditer(text, max(0, place - most - 30), place))), None)
-    if last is None or re.search(r"[0-9\n!?;]", text[last.end() : place]) or len(text[last.end() : place]) > most:
+    if (
+        last is None
+        or re.search(r"[0-9\n!?;]", _CLOCK.sub("", text[last.end() : place]))
+        or len(text[last.end() : place]) > most
+    ):
         return None
     return Finding("birth_date", *last.span("value"), last["value"])

@@ -34,6 +34,50 @@ PROVIDER_KEY = re.compile(
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,600}=*)(?![A-Za-z0-9])"
 )
 """Each provider's own form, as its documentation gives it."""
+UNLABELLED = Trigger(
+    re.compile(
+        r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}|(?:SK|AC)[0-9a-f]{32}|[0-9a-f]{32}-us[0-9]|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}"
+    ),
+    reach=100,
+    probe=r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{20}|(?:SK|AC)[0-9a-f]{20}|[0-9a-f]{9}-us[0-9]|pat[A-Za-z0-9]{14}\.[0-9a-f]{9}",
+    near_digits=True,
+)
+UNLABELLED_KEY = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:[MNO][A-Za-z0-9_-]{22,28}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}|(?:SK|AC)[0-9a-f]{32}"
+    r"|[0-9a-f]{32}-us[0-9]{1,2}|pat[A-Za-z0-9]{14}\.[0-9a-f]{64})(?![A-Za-z0-9_-])"
+)
+"""Those of Discord, Twilio, Mailchimp and Airtable, whose form says more than how they begin."""
+MORE_PREFIXES = Trigger(
+    words=(
+        "hvs.", "hvb.", "hvr.", "PMAK-",
+        "figd_", "r8_", "shpat_", "shpca_", "shppa_", "shpss_", "sq0", "EAAA", "dapi", "lin_api_", "ntn_",
+        "dckr_pat_", "rubygems_", "glsa_", "glc_", "sntry", "NRAK-", "HRKU-", "gsk_", "xai-", "pplx-",
+        "ATATT3", "ATCTT3",
+        "ATBB", "ATTA", "pscale_", "sbp_", "xkeysib-", "rzp_", "lsv2_", "nvapi-", "tskey-", "pul-", "doo_v1_",
+        "dor_v1_", "glrt-", "gldt-", "glptt-", "CFPAT-", "nfp_", "dt0c01.", "AGE-SECRET-KEY-1", "AccountKey=",
+        ": Basic ",
+        "pat-na", "pat-eu", "dp.pt.", "dp.st.", "tfp_", "sgp_", "EZAK", "bkua_", "phx_", "phc_", "1//0", "Q~",
+    ),
+    exact=True,
+    reach=400,
+)  # fmt: skip
+MORE_PROVIDERS_KEY = re.compile(
+    r"(?<![A-Za-z0-9])(?P<value>hv[sbr]\.[A-Za-z0-9_-]{24,300}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}|figd_[A-Za-z0-9_-]{36,64}|r8_[A-Za-z0-9]{37}"
+    r"|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}|sq0[a-z]{3}-[A-Za-z0-9_-]{22,50}|EAAA[A-Za-z0-9_-]{56,64}|dapi[a-f0-9]{32}(?:-[0-9])?"
+    r"|lin_api_[A-Za-z0-9]{32,48}|ntn_[A-Za-z0-9]{40,50}|dckr_pat_[A-Za-z0-9_-]{27}"
+    r"|rubygems_[a-f0-9]{48}|glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}|glc_[A-Za-z0-9+/]{32,400}={0,2}|sntry[su]_[A-Za-z0-9_=+/-]{40,300}"
+    r"|NRAK-[A-Z0-9]{27}|HRKU-[A-Za-z0-9_-]{36,64}|gsk_[A-Za-z0-9]{48,64}|xai-[A-Za-z0-9]{64,100}|pplx-[A-Za-z0-9]{40,64}"
+    r"|AT[AC]TT3[A-Za-z0-9_=-]{60,250}|ATBB[A-Za-z0-9]{32}|ATTA[A-Za-z0-9]{64,80}|pscale_[a-z]{2,5}_[A-Za-z0-9_.-]{32,64}"
+    r"|sbp_[a-f0-9]{40}|xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}|rzp_(?:live|test)_[A-Za-z0-9]{14}"
+    r"|lsv2_[a-z]{2}_[a-f0-9]{32}_[a-f0-9]{10}|nvapi-[A-Za-z0-9_-]{60,70}|tskey-[a-z]{3,8}-[A-Za-z0-9]{8,20}-[A-Za-z0-9]{20,40}"
+    r"|pul-[a-f0-9]{40}|do[or]_v1_[a-f0-9]{64}|gl(?:rt|dt|ptt)-[A-Za-z0-9_-]{20,64}|CFPAT-[A-Za-z0-9_-]{43}|nfp_[A-Za-z0-9]{36}"
+    r"|dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64}|AGE-SECRET-KEY-1[A-Z0-9]{58}|(?<=AccountKey=)[A-Za-z0-9+/]{86}=="
+    r"|(?<=: Basic )[A-Za-z0-9+/]{12,300}={0,2}|pat-(?:na|eu)[0-9]-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}"
+    r"|dp\.[ps]t\.[A-Za-z0-9_.-]{40,64}|tfp_[A-Za-z0-9_-]{40,64}|sgp_[a-f0-9_]{40,64}|EZAK[A-Za-z0-9]{54}|bkua_[a-f0-9]{40}"
+    r"|ph[xc]_[A-Za-z0-9]{40,50}|1//0[A-Za-z0-9_-]{40,120}|[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"
+    r")(?![A-Za-z0-9])"
+)
+"""Those of further providers: each fewer texts are searched for than for the ones above."""
 PRIVATE_KEY = Trigger(words=("PRIVATE KEY",), exact=True, reach=8_500)
 PRIVATE_KEY_BLOCK = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|"
@@ -117,6 +161,58 @@ PASSWORD_WORDS = named(
     r"palabra clave",
     anywhere="密码|口令|비밀번호",
 )
+PHRASES = Trigger(
+    words=(
+        "assphrase", "PASSPHRASE", "ass phrase", "eed phrase", "ecovery phrase", "ackup phrase", "nemonic",
+    ),
+    exact=True,
+    reach=260,
+)  # fmt: skip
+_NO_WORDS = (
+    "the|and|for|you|your|that|this|with|from|not|are|was|must|should|will|can|has|have|use|used|when|which|its|may"
+)
+SAID_PHRASE = re.compile(
+    r"(?i:pass ?phrase|(?:seed|recovery|backup) phrase|mnemonic)[^:=\n]{0,40}[:=] ?[\"'`]?"
+    rf"(?P<value>(?:(?!(?:{_NO_WORDS})\b)[a-z]{{3,10}}[ -]){{3,23}}(?!(?:{_NO_WORDS})\b)[a-z]{{3,10}})(?=[\"'`.]?\s*(?:$|\n))"  # noqa: E501
+)
+"""Words drawn one by one: "passphrase: maple orbit candle river"."""
+PLAINLY = re.compile(r"(?i)\w*passwor[dt]|passcode|\w*kennwort|mots? de passe|mdp|contraseñas?|pwd?")
+"""Words behind which digits alone, or a word, may be what they tell of."""
+SAID_DIGITS = re.compile(r" ?(?:[:=]|(?i:is|ist|est|es) ) ?[\"'`]?(?P<value>[0-9]{4,12})(?![\w.,:/-]\w|\w)")
+SAID_PIN = re.compile(
+    r"(?<![^\W_])(?i:pin)(?:[ -]?(?i:code))? ?(?:[:=]|(?i:is|ist|est"
+    r"|es) ) ?[\"'`]?(?P<value>[0-9]{4})(?![\w.,:/-]\w|\w)"
+)
+SAID_WORD = re.compile(r" ?(?:[:=]|(?i:is|ist) ) ?[\"'`]?(?P<value>[a-z]{6,30})(?=[\"'`.!,]?\s*(?:$|\n))")
+SAID_QUOTED = re.compile(r" (?i:is|ist|est|es) (?P<quote>[\"'`“«])(?P<value>[A-Za-z]{5,30})[\"'`”»]")
+OWNED = re.compile(
+    r"(?<![^\W_])(?i:wi-?fi|wlan|guests?|network|router|hotspot|netflix|laptop|computer|phone|tablet|garage|alarm|gäste|"
+    r"e-?mail|facebook|instagram|bank|gmail|my|meine?) $"
+)
+"""Of what people tell each other the password: of a program's it would be the name of a variable."""
+NO_PASSWORD = frozenset(
+    (
+        "required", "optional", "string", "password", "passwort", "hidden", "changed", "invalid", "incorrect",
+        "correct",
+        "wrong", "expired", "encrypted", "missing", "empty", "weak", "strong", "secret", "secure", "protected",
+        "falsch",
+        "unknown", "public", "needed", "forgotten", "stored", "default", "abgelaufen", "redacted", "removed",
+    )
+)  # fmt: skip
+
+
+def _said(text: str, word: re.Match[str]) -> Finding | None:
+    """A password of digits alone or a plain word, where a sign or a verb says that it is one."""
+    if not PLAINLY.fullmatch(word[0]):
+        return None
+    said = SAID_DIGITS.match(text, word.end()) or SAID_QUOTED.match(text, word.end())
+    if not said and OWNED.search(text, max(0, word.start() - 12), word.start()):
+        said = SAID_WORD.match(text, word.end())
+    if not said or said["value"].lower() in NO_PASSWORD:
+        return None
+    return Finding("secret", *said.span("value"), said["value"])
+
+
 PASSWORDS = Trigger(
     words=(
         "passw", "passphrase", "passcode", "pw", "pass ", "pass:", "pass=", "passe", "kennw", "losung",
@@ -125,7 +221,7 @@ PASSWORDS = Trigger(
         "hasł", "secret ", "wpa", "network key", "unlock ", "access code", "login code", "wlan", "wi-fi", "wifi",
         "zugangscode", "zugangs-code", "anmeldedaten", "logindaten", "clé ", "code confidentiel", "de acceso",
         "de paso",
-        "palabra clave", "密码", "口令", "비밀번호",
+        "palabra clave", "pin:", "pin is ", "pin code", "pin-code", "密码", "口令", "비밀번호",
     )
 )  # fmt: skip
 TOKEN = re.compile(r"(?:^|(?<=[\"'«“„`*>])|(?<=[\s:=(|,;]))[^\s\"'«»“”„`<>|,;()\[\]{}]{5,64}")
@@ -149,7 +245,11 @@ NAMED_WITH_DIGITS = re.compile(
 
 def passwords(text: str) -> Iterator[Finding]:
     """Words that look like a password near one that says so: "das Passwort lautet Sommer!2024"."""
+    for pin in SAID_PIN.finditer(text) if "pin" in text.lower() else ():
+        yield Finding("secret", *pin.span("value"), pin["value"])
     for match in PASSWORD_WORDS.finditer(text):
+        if said := _said(text, match):
+            yield said
         start, place = max(0, match.start() - PASSWORD_BEFORE), match.end()
         behind = TOKEN.finditer(text, place, min(len(text), place + PASSWORD_REACH + 64))
         told = next((token for token in behind if _told(text, token, token.start() - place)), None)

@@ -49,6 +49,31 @@ SHORT = (
     rf"|[0-3]?[0-9](?:st|nd|rd|th|\.)?[ .-]?(?:{_NAMES})\.?,?[ -]?(?:['’]?[0-9][0-9]|{_YEAR})(?![0-9])"
 )
 """A date in spaced groups, with a short year, or as tickets write it: a date only where words say so."""
+_DAYS_DE = (
+    "ersten|zweiten|dritten|vierten|fünften|sechsten|siebten|siebenten|achten|neunten|zehnten|elften|zwölften|"
+    "(?:drei|vier|fünf|sech|sieb|acht|neun)zehnten|(?:ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun)undzwanzigsten|"
+    "zwanzigsten|(?:einund)?dreißigsten"
+)
+_DAYS_EN = (
+    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|"
+    "(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth|thirty[ -]first|"
+    "twenty[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
+)
+_DAYS_FR = (
+    "premier|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|dix-(?:sept|huit|neuf)|"
+    "vingt(?:[ -]et[ -]un|-(?:deux|trois|quatre|cinq|six|sept|huit|neuf))?|trente(?:[ -]et[ -]un)?"
+)
+_WORDED_YEAR = (
+    rf"(?:{_YEAR}|(?:mil(?:le)?[ -]neuf[ -]cents?|deux[ -]mille)(?:[ -][a-zé]{{2,8}}){{0,4}}"
+    r"|(?:neunzehnhundert|zweitausend)[a-zäöüß]{0,25}|nineteen[ -][a-z]{3,9}(?:[ -][a-z]{3,5})?"
+    r"|two thousand(?: and)?(?: [a-z]{3,9})?|twenty[ -](?:ten|eleven|twelve|[a-z]{3,6}teen|twenty)(?:[ -][a-z]{3,5})?)"
+)
+WORDED = (
+    rf"(?:(?:{_DAYS_DE}|{_DAYS_EN}|{_DAYS_FR})(?: of)? (?:{_NAMES})(?: of)?,? {_WORDED_YEAR}"
+    rf"|(?:{_NAMES}) (?:the )?(?:{_DAYS_EN}),? {_WORDED_YEAR}|[0-3]?[0-9](?:er|st|nd|rd|th"
+    rf"|\.)? (?:{_NAMES}),? (?!{_YEAR}){_WORDED_YEAR})"
+)
+"""A date whose day or year is written in words, to be used with `re.IGNORECASE`."""
 COMPACT = r"(?:1[89]|20)[0-9]{2}[01][0-9][0-3][0-9](?![0-9])"
 """A date as eight digits: a date only where words say so."""
 

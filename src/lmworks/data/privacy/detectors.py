@@ -73,7 +73,10 @@ def dates(text: str) -> Iterator[Finding]:
 DETECTORS: tuple[Detector, ...] = (
     Pattern("secret", credentials.PRIVATE_KEY, credentials.PRIVATE_KEY_BLOCK),
     Pattern("secret", credentials.PREFIXES, credentials.PROVIDER_KEY),
+    Pattern("secret", credentials.MORE_PREFIXES, credentials.MORE_PROVIDERS_KEY),
+    Pattern("secret", credentials.UNLABELLED, credentials.UNLABELLED_KEY),
     Pattern("secret", credentials.URLS, credentials.URL_PASSWORD),
+    Pattern("secret", credentials.PHRASES, credentials.SAID_PHRASE),
     Function("secret", credentials.SECRETS, credentials.assigned_secret),
     Function("secret", credentials.AWS, credentials.aws_secret),
     Pattern("email", AT, EMAIL),
@@ -99,5 +102,13 @@ FREQUENT = (DIGITS, MANY_DIGITS, CODES, YEAR)
 RARE = tuple(
     each for each in DETECTORS if each.trigger.near_digits and not each.trigger.words and each.trigger not in FREQUENT
 )
-_SHARED = dict(zip(RARE, sharing(RARE), strict=True))
+RARE_TRIGGERS = (
+    credentials.PREFIXES,
+    credentials.MORE_PREFIXES,
+    credentials.PRIVATE_KEY,
+    credentials.PHRASES,
+)
+"""Which few texts have, wherever digits are."""
+RARE_ANYWHERE = tuple(each for each in DETECTORS if each.trigger in RARE_TRIGGERS)
+_SHARED = dict(zip(RARE + RARE_ANYWHERE, sharing(RARE) + sharing(RARE_ANYWHERE), strict=True))
 DETECTORS = tuple(_SHARED.get(each, each) for each in DETECTORS)

@@ -57,12 +57,13 @@ PORTUGUESE = (
 )
 HANGUL, HAN = "[가-힣]", "[\u4e00-\u9fff]"
 US_WORDS = named(
-    r"ssn|ss|ss[# ]?(?:no|number|n)?|soc(?:ial)?\.? ?[_-]?sec(?:urity)?|socials?|tin|itin|taxpayer|tax id\w*"
+    r"ssn|ss|ss[# ]?(?:no|number|n)?|w-?[249]|1099|soc(?:ial)?\.? ?[_-]?sec(?:urity)?|socials?|tin|itin"
+    r"|taxpayer|tax id\w*"
 )
 NATIONAL: tuple[Pattern, ...] = (
     national(form("-[0-9]{2}-[0-9]{4}"), "[0-9]{3}-[0-9]{2}-[0-9]{4}", checksums.us_ssn),
     national(
-        beside(("ssn", "soc", "ss no", "ss#", "ss ", "tin", "tax")),
+        beside(("ssn", "soc", "ss no", "ss#", "ss ", "tin", "tax", "w-2", "1099")),
         "[0-9]{3}[ .–]?[0-9]{2}[ .–]?[0-9]{4}",
         checksums.us_ssn,
         US_WORDS,
@@ -80,10 +81,25 @@ NATIONAL: tuple[Pattern, ...] = (
     ),
     national(MANY_DIGITS, "[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}", checksums.de_tax_id),
     national(
-        beside(("steuer", "idnr", "id-nr", "identifikation", "tax id", "stid", "st-id", "tin", "finanzamt")),
+        beside(
+            (
+                "steuer",
+                "idnr",
+                "id-nr",
+                "identifikation",
+                "tax id",
+                "stid",
+                "st-id",
+                "tin",
+                "finanzamt",
+                "stkl",
+                "st.kl",
+                "lohn",
+            )
+        ),
         "[0-9](?:[ ./-]{0,2}[0-9]){10}",
         checksums.de_tax_id,
-        named(r"steuer\w*|st-?id|id-?nr|identifikation\w*|tax\w*|tin|finanzamt"),
+        named(r"\w*steuer\w*|st-?id|st\.?-?kl|lohn\w*|id-?nr|identifikation\w*|tax\w*|tin|finanzamt"),
     ),
     national(
         form(r"[0-9]{2}[ ./-]?[A-Za-z][ ./-]?[0-9]{2} ?[0-9]"),
@@ -120,7 +136,15 @@ NATIONAL: tuple[Pattern, ...] = (
         checksums.nl_bsn,
         named(r"bsn\w*|burgerservice\w*|sofi\w*|persoonsnummer"),
     ),
-    national(MANY_DIGITS, "[0-9]{6}[ -]?[0-9]{5}", checksums.pl_pesel, re.compile(rf"(?i:pesel|ewu)|{POLISH}")),
+    national(
+        MANY_DIGITS,
+        "[0-9]{6}[ -]?[0-9]{5}",
+        checksums.pl_pesel,
+        re.compile(
+            rf"(?i:pesel|ewu|dziec\w+|pacjent|klient|nazwisk|imi[eę]\b|urodz|zamieszk|ucze[nń]|pracownik"
+            rf"|kl\. ?[0-9])|{POLISH}"
+        ),
+    ),
     national(form("756[ .-]?[0-9]{4}"), r"756[ .-]?[0-9]{4}[ .-]?[0-9]{4}[ .-]?[0-9]{2}", checksums.ch_ahv),
     national(
         form("[0-9]{3}[.][0-9]{3}[.][0-9]{3}[-/. ]?[0-9]{2}|[0-9]{9}-[0-9]{2}"),
@@ -208,7 +232,7 @@ class Labelled:
 
     def __init__(self, kind: Kind, words: re.Pattern[str], value: str, between: int = 40, after: int = 22) -> None:
         self.kind, self.words, self.between, self.after = kind, words, between, after
-        self.value = number(f"(?=[A-Za-z./-]{{0,14}}[0-9])(?:{value})")
+        self.value = number(f"(?! )(?=[^0-9\n]{{0,14}}[0-9])(?:{value})")
 
     def __call__(self, text: str) -> Iterator[Finding]:
         for word in self.words.finditer(text):
@@ -220,10 +244,10 @@ class Labelled:
                 and not re.search("[0-9]{5}", text[place : behind.start()])
             ):
                 yield Finding(self.kind, *behind.span(), behind[0])
-                if more := AND_ANOTHER.match(text, behind.end()):
-                    second = self.value.match(text, more.end())
-                    if second:
-                        yield Finding(self.kind, *second.span(), second[0])
+                end = behind.end()
+                while (more := AND_ANOTHER.match(text, end)) and (other := self.value.match(text, more.end())):
+                    yield Finding(self.kind, *other.span(), other[0])
+                    end = other.end()
                 continue
             start = max(0, word.start() - self.after - 30)
             for before in self.value.finditer(text, start, word.start()):
@@ -232,12 +256,16 @@ class Labelled:
                     yield Finding(self.kind, *before.span(), before[0])
 
 
-AND_ANOTHER = re.compile(r"(?:,|,? (?:and|und|et|y|e|i|or))? ")
+AND_ANOTHER = re.compile(r"(?:[,;/]|,? (?:and|und|et|y|e|i|or|&))? (?:[A-ZÀ-Þ][^\W\d_]{1,15}:? )?")
+"""Between the numbers of a list, where each may have its owner's first name."""
 
 PASSPORT = Trigger(
     needs="[0-9]",
     words=(
-        "passport", "ausweis", "dokument", "document n", "d'identité", "passnummer", "passnr", "pass-nr", "pass ",
+        "passport", "ausweis", "dokument", "pass,", "pass.", "pass=", "pass\"", "pass<", "pass#", "pass;",
+        "reisepa", "ersatzpa",
+        "kinderpa", " pp ", "pp:", "pp#", "pp #", "document n", "d'identité", "passnummer", "passnr",
+        "pass-nr", "pass ",
         "pass:", "pass-", "paß", "perso ", "cni", "carte nationale", "titre de voyage", "pp n", "travel doc",
         "doc n", "pässe", "passeport", "pasaporte", "passaporto", "passaporte", "paszport", "paspoort", "ppt no",
         "ppt_no", "reisedokument", "护照", "여권", "パスポート",
@@ -245,18 +273,22 @@ PASSPORT = Trigger(
 )  # fmt: skip
 PASSPORT_WORDS = named(
     r"passports?\w*|\w*ausweis\w*|dokument\w*nummer|doc(?:ument)?\.? ?(?:no|number|num|nr|#)|pp(?= ?(?:no|"
-    r"num|number|nr|#|:))|"
+    r"num|number|nr|#|:)| [A-Z]?[0-9]{8,9}(?![0-9])| [0-9]{3} [0-9]{3} [0-9]{3}(?![0-9]))|"
     r"(?:carte (?:nationale )?|pièce )d'identité|cni(?:e|s)?|titre de voyage|perso|paß|"
-    r"reisep[aä]ss\w*|pass(?:nummern?|nr)?|pass-nr|passeports?\w*|pasaportes?|"
+    r"(?:reise|ersatz|kinder|dienst|diplomaten)p[aä]ss\w*|p[aä]ss(?:es?|en)?(?:nummern?|nr)?|pass-nr|passeports?\w*|pasaportes?|"
     r"passaport[oei]\w*|paszport\w*|"
     r"paspoort\w*|ppt|travel doc(?:ument)?s?|reisedokument",
     anywhere="护照|여권|パスポート",
 )
+_GERMAN_FIRST, _GERMAN = "[CFGHJKLTX]", "[CFGHJKLMNPRTVWXYZ0-9]"
+"""Germany leaves out vowels, and letters that look like digits."""
 PASSPORT_NUMBER = (
     r"[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{9}[A-Z]?|[0-9]{2}[ ]?[A-Z]{2}[ ]?[0-9]{5}|[0-9]{8}|[0-9]{12}"
     r"|(?=[A-Z]{0,9}[0-9])[CFGHJKLTX][CFGHJKLMNPRTVWXYZ0-9]{8}[0-9]?D?|[0-9]{3} [0-9]{3} [0-9]{3}|"
     r"[A-Z] ?[0-9]{4} ?[0-9]{4}"
     r"|(?=[a-z]{0,4}[0-9])(?=(?:[a-z]{0,4}[0-9]){3})[cfghjklt][cfghjklmnprtvwxyz0-9]{8}[0-9]?|[0-9]{2}[a-z]{2}[0-9]{5}|[a-z][0-9]{8}"
+    rf"|(?=[A-Z ]{{0,10}}[0-9]){_GERMAN_FIRST}{_GERMAN}{{2}}(?P<part>[ -]){_GERMAN}{{3}}(?P=part){_GERMAN}{{3}}(?: ?[0-9])?"  # noqa: E501
+    rf"|(?=(?:[a-z ]{{0,8}}[0-9]){{2}}){_GERMAN_FIRST.lower()}{_GERMAN.lower()}{{2}} {_GERMAN.lower()}{{3}} {_GERMAN.lower()}{{3}}"  # noqa: E501
 )
 MACHINE_READ = Trigger(re.compile("[0-9<][A-Z<]{3}[0-9]{7}[MFX<]"), reach=100, near_digits=True)
 MACHINE_READ_LINE = re.compile(
@@ -264,16 +296,26 @@ MACHINE_READ_LINE = re.compile(
     "(?P<value>[A-Z0-9<]{9}[0-9<][A-Z<]{3}[0-9]{7}[MFX<][0-9]{7}[A-Z0-9<]{8,14}[0-9<]{0,2})(?![A-Z0-9<])"
 )
 """The lower line of a passport's machine-readable zone (ICAO 9303, part 4): number, nationality, birth, sex, expiry."""
+_NATIONS = (
+    "USA|GBR|DEU|D|FRA|ESP|ITA|POL|NLD|BEL|AUT|CHE|PRT|IRL|CAN|AUS|NZL|BRA|MEX|IND|CHN|JPN|KOR|TUR|UKR|SWE|NOR|DNK|FIN"
+)
+ROW = Trigger(re.compile(rf"[,;|\t] ?(?:{_NATIONS}) ?[,;|\t] ?[A-Z0-9]{{8,10}} ?[,;|\t] ?[0-9]{{2}}"), near_digits=True)
+ROW_PASSPORT = re.compile(
+    rf"[,;|\t] ?(?:{_NATIONS}) ?[,;|\t] ?(?P<value>(?=[A-Z]{{0,9}}[0-9])[A-Z0-9]{{8,10}}) ?[,;|\t] ?"
+    "(?:20[0-9]{2}-[01][0-9]-[0-3][0-9]|[0-3]?[0-9][./][0-3]?[0-9][./](?:20)?[0-9]{2})(?![0-9])"
+)
+"""A row of travellers: nationality, number, expiry."""
 LICENCE = Trigger(
     near_digits=True,
     words=(
-        "driv", "licen", "führerschein", "permis", "carnet de conducir", "permiso de conducir", "patente",
+        "driv", "licen", "dvla", "photocard", "führerschein", "permis", "carnet de conducir",
+        "permiso de conducir", "patente",
         "rijbewijs", "prawo jazdy", "prawa jazdy", "carta de condução", "cnh",
     )
 )  # fmt: skip
 LICENCE_WORDS = named(
     r"driv(?:er'?s?|ers|ing)[ _]?(?:licen[cs]e|permit|no|number)\w*|licen[cs]e (?:no|number|num)|"
-    r"dl(?: no)?|führerschein\w*|"
+    r"dl(?: no)?|dvla|driver (?:no|number|id)|photocard|führerschein\w*|"
     r"permis(?: de conduire)?|(?:carnet|permiso) de conducir|patente(?: di guida)?|rijbewijs\w*|praw[oa] jazdy|"
     r"carta de condução|cnh"
 )
@@ -283,7 +325,9 @@ LICENCE_NUMBER = (
     r"[0-9]{7,12}[A-Z]{0,2}"
 )
 GB_LICENCE = number(
-    r"[A-Z9]{5}[ -]?[0-9][01256][0-9][0-3][0-9][0-9][ -]?[A-Z9]{2}[ -]?[A-Z0-9][A-Z]{2}(?:[ -]?[0-9]{2})?"
+    r"[A-Z9]{5}[ -]?[0-9][01256][0-9][0-3][0-9][0-9][ -]?[A-Z9]{2}[ -]?[A-Z0-9][ -]?[A-Z]{2}(?:[ -]?[0-9]{2})?"
+    r"|[a-z9]{5}[ -]?[0-9][0156][0-9][0-3][0-9][0-9][ -]?[a-z9]{2}[ -]?[0-9][ -]?[a-z]{2}(?:[ -]?[0-9]{2})?"
+    r"|[A-Z9]{4} [A-Z9][0-9][0156][0-9] [0-3][0-9]{2}[A-Z9] [A-Z9][0-9A-Z][A-Z]{2}"
 )
 """Five letters of the name, the day of birth, initials, and digits of a computer (DVLA)."""
 
@@ -297,15 +341,24 @@ RECORD = Trigger(
         "accession", "ur n", "case notes", "admission", "encounter", "emr", "ehr", "pat.-id", "pat-id",
         "pat.id", "fallnr",
         "krankenbl", "behandlungs", "hospitalisation", "nosologic", "processo", "utente", "historii",
-        "chorob", "dossiernummer", "uhid", "m.r.n", "medical rec", "kis-", "病历", "病案", "住院号",
+        "chorob", "dossiernummer", "pid|", "hosp. no", "hosp no", "hosp.no", "mr#", "mr #", "mr no", "pt id",
+        "pt #", "pt. ", "med rec",
+        "health record", "clinic n", "patienten", "fall nr", "fall-id", "akte", "karty",
+        "expediente", "n. cartella", "nda ", "iep ", "crn", "uhid", "m.r.n", "medical rec", "kis-", "病历", "病案",
+        "住院号",
     )
 )  # fmt: skip
 RECORD_WORDS = named(
-    r"mrn|m\.r\.n\.?|uhid|emr|ehr|patients?(?= ?[:#(]? ?[A-Z]{0,3}-?[0-9]{5})|pat\.(?= ?[0-9]{5})|"
+    r"mrn|m\.r\.n\.?|uhid|emr|ehr|crn|mr ?(?:#|no|number)|med(?:ical)?\.? rec(?:ord)?s?\.? ?(?:#|no|num"
+    r"|number)?|pt\.?(?: ?(?:id|#|no))|(?:hosp|clinic|health record)\.? ?(?:id|no|number|nr|num|#)|"
+    r"expediente (?:clínico|médico)|n\.? ?(?:di )?cartella|numer karty|nr karty|nda|iep|"
+    r"(?:patienten|kranken)-?akten?(?:[ -]?(?:nummer|nr))?|patients?(?= ?[:#(]? ?[A-Z]{0,3}-?[0-9]{5})"
+    r"|pat\.(?= ?[0-9]{5})|"
     r"medical[ _]record\w*(?:[ _](?:no|number|nr|num|id))?|(?:patient|chart|hospital|unit|"
     r"record)\w{0,2}[ _.-]{0,2}(?:id|no|number|nr|num|#|n°|nº|identifier)"
     r"|(?:ur|case notes|admission|encounter|emr|ehr)[ _.-]{0,2}(?:id|no|number|nr|num|#)|medical rec\.?(?: ?#)?"
-    r"|(?:patienten|fall|aufnahme|kranken(?:akten|blatt)?|behandlungs(?:fall)?|kis)-?(?:nummer|nr|id)|pat\.?-?(?:nr|id|no)|"
+    r"|(?:patienten|patient|fall|aufnahme|kranken(?:akten?|blatt)?|behandlungs(?:fall)?|kis"
+    r"|akten)[ -]?(?:nummer|nr|id)|pat\.?-?(?:nr|id|no)|"
     r"(?:numéro|n°|no|id)\.? ?(?:de |du |d')?(?:patient|dossier|hospitalisation|séjour)\w*|"
     r"dossier (?:médical|patient)|ipp|nip|"
     r"(?:n[º°.]{0,2} ?(?:de )?)?historia(?: clínica)?|nhc|cartella clinica|(?:numero )?nosologico|"
@@ -316,8 +369,14 @@ RECORD_WORDS = named(
     anywhere="病历号|病案号|住院号",
 )
 RECORD_NUMBER = (
-    DATELESS + r"(?:[A-Z]{0,4}[-/ ]?[0-9][0-9/.-]{3,14}[0-9A-Z]|[A-Z]{1,3}[0-9]{4,10}|[0-9]{2,4}(?: [0-9]{2,4}){1,3})"
+    DATELESS
+    + r"(?:[A-Z]{0,4}[-/ ]?[0-9][0-9/.-]{3,14}[0-9A-Z]|[A-Z]{1,3}[0-9]{4,10}|[a-z]{1,3}[0-9]{5,10}|[0-9]{2,4}(?: [0-9]{2,4}){1,3})"  # noqa: E501
 )
+SEGMENT = form(r"PID\|[^|\n]{0,10}\|[^|\n]{0,40}\|", probe=r"PID\|")
+SEGMENT_RECORD = re.compile(
+    r"PID\|[^|\n]{0,10}\|[^|\n]{0,40}\|(?P<value>(?=[A-Z-]{0,8}[0-9])[A-Z0-9-]{4,20})(?=[\^|~])"
+)
+"""The list of a patient's identifiers in a message of HL7, version 2 (PID-3)."""
 
 EUROPEAN_VIN = number(
     "(?:S[A-MU-Z]|T[A-HJ-VX]|U[5-7]|V[A-W]|W[A-Z0-9]|X[A-Z4-9]|Y[A-KS-W]|Z[A-R])[A-HJ-NPR-Z0-9](?=[A-HJ-NPR-Z0-9]{0,9}[A-HJ-NPR-Z])"
@@ -352,13 +411,21 @@ PLATE_WORDS = named(
     r"\w*parken|parkt|drove|driving|dvla|v5c?|pcn|index|ulez|clamp\w*|driveway|drive|blocking|hatchback|saloon|estate|lorr\w+|trailer|courier|transit|tow(?:ed|ing)?|"
     r"hit and run|penalty charge|log ?book|hire|fleet|abgeschlepp\w*|geparkt|\w*parker\w*|einfahrt|"
     r"zulassung\w*|wunschkenn\w*|"
+    r"werkstatt\w*|inspektion|km(?=[ -]?(?:stand|[0-9]))|kilometerstand|suv|am steuer|gefahren|reifen\w*"
+    r"|ölwechsel|leasing|tour|"
+    r"tankkarte|parkplatz|parkhaus|tiefgarage|schaden\w*|dienstwagen|firmenwagen|blechschaden|carsharing|maut|"
     r"transporter|anhänger|kombi|lieferwagen|abschlepp\w*|fuhrpark\w*|amtl|fourrière|accident|constat|utilitaire|remorque|flash\w*|"
     r"crit'?air|contrôle technique|camionnette|bagnole|loueur|location|assurance auto|pv|jeep|jaguar|lexus|"
     r"smart|mitsubishi|subaru|"
     r"suzuki|cupra|sprinter|tiguan|touran|caddy|insignia|qashqai|juke|kuga|puma|zoe|duster|sandero|scenic|espace|berlingo|partner"
 )
 GB_PLATE = r"[A-HJ-PR-Y][A-HJ-PR-Y](?:0[1-9]|[1-2][0-9]|5[1-9]|[67][0-9])[ -]?[A-HJ-PR-Z]{3}"
-DE_PLATE = r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [1-9][0-9]{0,3}[EH]?"
+DE_PLATE = (
+    r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [1-9][0-9]{0,3}[EH]?"
+    r"|(?:AÖ|BÖ|BÜD|BÜR|BÜS|BÜZ|DÜW|FLÖ|FÜ|FÜS|GÖ|HÖS|JÜL|KÖN|KÖT|KÖZ|KÜN|LÖ|LÖB|LÜN|MÜ|MÜB|MÜL|MÜN|MÜR|NÖ|PLÖ|RÜD|RÜG|"
+    r"SÄK|SLÜ|SÖM|SÜW|TÖL|TÜ|ÜB|WÜ|WÜM|ZÜ)(?: ?[:·–-] ?| )[A-Z]{1,2}[ -]?[1-9][0-9]{1,3}[EH]?"
+)
+"""With a hyphen, or of a district whose letters stand in no other word."""
 FR_PLATE = r"(?!SS|WW)[A-HJ-NP-TV-Z]{2}(?P<fr>[ -])[0-9]{3}(?P=fr)(?!SS)[A-HJ-NP-TV-Z]{2}"
 ANY_PLATE = (
     r"[A-Z]{2}[ -]?[0-9]{2}[ -]?[A-Z]{3}|[A-Z]{2}[ -]?[0-9]{3}[ -]?[A-Z]{2}|"
@@ -366,8 +433,8 @@ ANY_PLATE = (
     r"we) )[a-z]{2}(?:[ -]?(?:[0-2][0-9]|[5-7][0-9])[ -]?[a-z]{3}"
     r"|[ -]?[0-9]{3}[ -]?[a-z]{2})|(?i:"
     r"[A-Z][0-9]{2,3}[ -]?[A-Z]{3}|[A-Z]{3}[ -]?[0-9]{2,3}[ -]?[A-Z])"
-    r"|[0-9]{1,4} ?[A-Z]{2,3} ?[0-9]{2}|[A-ZÄÖÜ]{1,3}[ :-]{1,2}[A-Z]{1,2}[ -]?[1-9][0-9]{1,3}[EH]?"
-    r"|[a-zäöü]{1,3}-[a-z]{1,2}[ -]?[1-9][0-9]{1,3}[eh]?"
+    r"|[0-9]{1,4} ?[A-Z]{2,3} ?[0-9]{2}|[A-ZÄÖÜ]{1,3}(?: [:·–-] |[ :·–-]{1,2})[A-Z]{1,2}[ ·-]?[1-9][0-9]{1,3}[EH]?"
+    r"|[a-zäöü]{1,3} ?- ?[a-z]{1,2}[ -]?[1-9][0-9]{1,3}[eh]?"
 )
 PLATES = form(
     r"[0-9](?:(?<=[A-ZÄÖÜ][0-9])[0-9]|(?<=[A-ZÄÖÜ][ -][0-9])[0-9]|(?<=[a-z][0-9])[0-9]{1,2}[ -]?[a-z]{2}|"
@@ -394,13 +461,16 @@ PLATES = form(
         "jeep", "jaguar", "lexus", "smart", "mitsubishi", "subaru", "suzuki", "cupra", "sprinter", "tiguan", "touran",
         "caddy", "insignia", "qashqai", "juke", "kuga", "puma", "zoe", "duster", "sandero", "scenic",
         "espace", "berlingo",
-        "partner", "fahrer",
+        "partner", "fahrer", "werkstatt", "inspektion", "km ", "kilometerst", "suv", "am steuer", "gefahren",
+        "reifen", "ölwechsel",
+        "leasing", "tour ", "tankkarte", "parkplatz", "parkhaus", "tiefgarage", "schaden", "carsharing", "maut",
     ),
     "[A-Za-zÄÖÜäöü][ -]?[0-9]{2}",
 )  # fmt: skip
 STANDING_PLATES = Trigger(
     re.compile(
         "[A-Z]{2}[0-9]{2} ?[A-Z]{3}|[A-Z]{2} [0-9]{3} [A-Z]{2}|[A-ZÄÖÜ]-[A-Z]{1,2} [0-9]{1,4}|"
+        "[ÄÖÜ][A-Z]{0,2} ?[ :·–-] ?[A-Z]{1,2}[ -]?[0-9]{2}|"
         "[A-Z]{2}-[0-9]{3}-[A-Z]{2}"
     ),
     needs="[0-9]",
@@ -435,7 +505,12 @@ NUMBERS: tuple[Detector, ...] = (
     Function("national_id", ID_TRIGGER, labelled_ids),
     Function("passport", PASSPORT, Labelled("passport", PASSPORT_WORDS, PASSPORT_NUMBER, 60)),
     Pattern("passport", MACHINE_READ, MACHINE_READ_LINE),
-    Pattern("driving_licence", form("[A-Z9]{3}[ -]?[0-9]{6}[ -]?[A-Z9]{2}"), GB_LICENCE),
+    Pattern("passport", ROW, ROW_PASSPORT),
+    Pattern(
+        "driving_licence",
+        form("[A-Za-z9]{3}[ -]?[0-9]{6}[ -]?[A-Za-z9]{2}|[A-Z9]{3} [A-Z9][0-9]{3} [0-9]{3}[A-Z9] "),
+        GB_LICENCE,
+    ),
     Function("driving_licence", LICENCE, Labelled("driving_licence", LICENCE_WORDS, LICENCE_NUMBER, 25)),
     Pattern("vehicle", VIN, VIN_NUMBER, checksums.vin),
     Pattern("vehicle", VIN, EUROPEAN_VIN),
@@ -444,6 +519,7 @@ NUMBERS: tuple[Detector, ...] = (
     Pattern("vehicle", PLATES, number(ANY_PLATE), context=PLATE_WORDS),
     Pattern("imei", MANY_DIGITS, STANDING_IMEI, checksums.imei),
     Pattern("imei", IMEI, IMEI_NUMBER, checksums.imei, IMEI_WORDS),
+    Pattern("record_number", SEGMENT, SEGMENT_RECORD),
     Function("record_number", RECORD, Labelled("record_number", RECORD_WORDS, RECORD_NUMBER, 24)),
 )
 """In the order in which they are asked."""

@@ -11,7 +11,7 @@ from typing import Any
 from lmworks.data.privacy.findings import CONTEXT_BEFORE, LATIN, Finding
 
 PHONE = re.compile(  # the first character comes first, since what is looked at before it is slow to look at everywhere
-    rf"[+(0-9](?<![{LATIN}.,+@#$€£-][+(0-9])(?<![{LATIN}]_[+(0-9])(?<![{LATIN}]__[+(0-9])(?<![0-9:]:[+(0-9])"
+    rf"[+(0-9](?<![{LATIN}.+@#$€£-][+(0-9])(?<![0-9],[0-9])(?<![0-9],\+)(?<![{LATIN}]_[+(0-9])(?<![{LATIN}]__[+(0-9])(?<![0-9:]:[+(0-9])"
     r"(?<!(?<!wa\.me)/[+(0-9])(?:(?<=0)xx[+(]{0,2}[0-9]|(?<=[+(])[+(]?[0-9]|(?<=[0-9]))"
     r"(?:[ .()/–-]{0,3}[0-9]|\t[0-9]){6,16}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
     rf"(?![{LATIN}@%-]|_{{1,2}}[{LATIN}]| ?[=<>](?!/)|\*{{1,3}}[{LATIN}]| \*)"
@@ -27,13 +27,15 @@ PHONE_WORDS = frozenset(
         "joignable", "coordonnées", "movil", "celular", "llámame", "llama", "llamame", "contacto",
         "telemóvel", "ligue", "zap", "contato",
         "fone", "cellulare", "recapito", "squillo", "dzwoń", "dzwonić", "zadzwoń", "zadzwonić", "strzałkę",
+        "fisso", "reperibile",
         "bellen", "baat",
     )
 )  # fmt: skip
 PHONE_STEMS = (
     "telefon", "téléphon", "teléfon", "telefón", "telefoon", "telnr", "anruf", "rufnummer", "rückruf", "erreich",
     "kontakt",
-    "festnetz", "rückrufnummer", "appel", "rappel", "móvil", "llam", "chiam", "contattar", "komórk", "mobiel",
+    "festnetz", "rückrufnummer", "appel", "rappel", "móvil", "llam", "chiam", "richiam", "contattar", "komórk",
+    "mobiel", "oddzwo", "dzwon",
 )  # fmt: skip
 PHRASES = ("hit me up", "text me", "direct line", "missed call", "coup de fil")
 """Words before or right after a number that say it is one to call."""
@@ -56,9 +58,11 @@ ASCII_WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 NORTH_AMERICAN = re.compile(
     r"(?:1[-. ])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-. ])[2-9][0-9]{2}[-.][0-9]{4}(?: ?(?:x|ext).*)?"
     r"|(?:1[-. ])?\([2-9][0-9]{2}\) ?[2-9][0-9]{2} [0-9]{4}"
+    r"|[2-9][0-9]{2}(?:/| ?- ?)[2-9][0-9]{2} ?- ?[0-9]{4}"
 )
 ZERO_LED = re.compile(
-    r"\(?0[1-9][0-9]{0,4}\)?(?:(?: ?[/.–-] ?|  ?)[0-9]{2,4}){2,4}|\(?0[1-9][0-9]{1,4}\)?(?: ?[/–-] ?| )[0-9]{4,8}"
+    r"\(?0[1-9][0-9]{0,4}\)?(?:(?: ?[/.–-] ?|  ?)[0-9]{2,4}){2,4}|\(?0[1-9][0-9]{1,4}\)?(?: ?[/–-] ?"
+    r"| )[0-9]{4,9}|\(?0[1-9]\)?(?: ?[/–-] ?| )[0-9]{7,8}"
 )
 BARE_MOBILE = re.compile(
     r"(?:49 ?1[567][0-9]?|44 ?7[1-9]|33 ?[67]|34 ?[67]|39 ?3[2-9]|91 ?[6-9][0-9]|55 ?[1-9][0-9] ?9|86 ?1[3-9][0-9])"
@@ -73,6 +77,7 @@ UNMISTAKABLE = re.compile(
     r"|(?:\((?:0|0xx)?[1-9][0-9]\) ?|(?:0|0xx)?[1-9][0-9] )[2-5][0-9]{3}[- ][0-9]{4}"
     r"|1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}|0[1-9][0-9]{1,2}-[0-9]{7,8}"  # China
     r"|[67][0-9]{2}(?: [0-9]{2}){3}|[5-8][0-9]{2}-[0-9]{3}-[0-9]{3}|3[0-9]{2}[ ./-][0-9]{3}[ .]?[0-9]{4}"  # Spain
+    r"|3[2-9][0-9][ .-](?:[0-9]{3}[ .-][0-9]{2}[ .-][0-9]{2}|[0-9]{2}[ .-][0-9]{2}[ .-][0-9]{3})"  # Italy
     r"|\([1-9][0-9]\) [0-9]{3}[ -][0-9]{2}[ -][0-9]{2}"  # Poland's fixed lines
 )
 """Forms of countries that hardly any other number has."""
@@ -87,7 +92,8 @@ LOCAL = (
     (re.compile("[\u4e00-\u9fff]"), re.compile("(?:86[ -]?)?1[3-9][0-9]{9}")),
     (
         re.compile(
-            r"[ąęłńśźżĄĘŁŃŚŹŻ]|\b(?:jest|nie|pod|czy|mam|jak|przy|lub|oraz|pani|tylko|tel|kom)\b|(?i:sprzedam|kontakt)"
+            r"[ąęłńśźżĄĘŁŃŚŹŻ]|\b(?:jest|nie|pod|czy|mam|jak|przy|lub|oraz|pani|tylko|tel|kom|na|dla|proszę|rano|bez)\b|(?i:sprzedam|kontakt|klient)|"
+            r"\b[A-Z][a-z]{1,15}(?:ski|ska|cki|cka|wicz|czyk|czak)\b"
         ),
         re.compile(
             "(?:45|5[0137]|6[069]|7[2389]|88)[0-9][ -]?[0-9]{3}[ -]?[0-9]{3}"
@@ -99,14 +105,20 @@ LOCAL = (
     (
         re.compile(
             r"[ñ¿¡óíúÍÓÚ]|(?i:\b(?:el|los|las|la|del|al|para|con|que|una?|por|mi|su|tu|es|en|lo|te|ll[aá]ma\w*|de|hoy|"
-            r"urgente|pedidos?|reservas?|interesados|tel[eé]fono|m[oó]vil|fijo)\b)"
+            r"urgente|pedidos?|reservas?|interesados|tel[eé]fono|m[oó]vil|fijo)\b)|\b[A-ZÁÉÍÓÚ][a-záéíóúñ]{2,15}ez\b"
         ),
         re.compile(
             "[6789][0-9]{2}[ .-]?[0-9]{3}[ .-]?[0-9]{3}|[6789][0-9]{2}(?:[ .-]?[0-9]{2}){3}"
             "|[89][0-9][ .-]?[0-9]{3}[ .-]?[0-9]{2}[ .-]?[0-9]{2}"
         ),
     ),
-    (re.compile(r"\b(?:il|della|per|con|che|una|sono|è|mi|di|ha)\b"), re.compile("3[2-9][0-9]{8}")),
+    (
+        re.compile(
+            r"\b(?:il|della|del|dei|delle|al|dal|alle|per|con|che|un|una|sono|è|mi|di|ha|ho|nel|mio|mia|suo|sua|ci|non|oppure)\b"
+            r"|\b[A-Z][a-z]{2,12}(?:etti|etto|elli|ucci|acci|ini|ino|oni|ardi|aldi)\b"
+        ),
+        re.compile("3[2-9][0-9]{8}"),
+    ),
     (re.compile(r"[ãõç]|\b(?:não|para|com|uma|seu|meu|do|da)\b"), re.compile("[1-9][0-9]9[0-9]{8}")),
 )
 """Letters and words of a language, and mobile numbers of its country, which in other texts might be any number."""
