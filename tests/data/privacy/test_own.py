@@ -106,3 +106,10 @@ def test_nested_repeats_take_linear_time() -> None:
 )
 def test_findings_stand_where_they_are_said_to(text: str) -> None:
     assert found(text) == ["C-12345678"] * text.count("C-12345678")
+
+
+def test_words_without_end_take_linear_time() -> None:
+    detectors = AnonymiseConfig.model_validate({"from": "raw"}).detectors()
+    assert scan("pwaws_secret" * 100_000, detectors) == [], (
+        "a second for each 20 KB, were each word sought from each sign"
+    )

@@ -134,7 +134,9 @@ AWS = Trigger(
     FORTY,
     probe=r"[A-Za-z0-9/+]{40}",
 )
-AWS_WORDS = named(r"aws\w*|\w*secret\w*|\w*key\w*|\w*token\w*|\w*cred\w*|amazon|s3|bucket|passw\w*")
+AWS_WORDS = named(
+    r"aws\w{0,30}|\w{0,30}secret\w{0,30}|\w{0,30}key\w{0,30}|\w{0,30}token\w{0,30}|\w{0,30}cred\w{0,30}|amazon|s3|bucket|passw\w{0,30}"
+)
 
 
 def aws_secret(text: str) -> Iterator[Finding]:
@@ -150,12 +152,14 @@ def aws_secret(text: str) -> Iterator[Finding]:
 PASSWORD_WORDS = named(
     r"passwords?|passwd|passphrase|passcode|pwd|pw|pass(?!-?n)|(?:temp|initial|wifi|user|db|root|admin|my|"
     r"the)[_-]?(?:pass|pw|pwd)|"
-    r"\w*passwort\w*|\w*kennw[oö]rt\w*|losung\w*|wlan-?schlüssel|zugangsdaten|credentials?|creds|"
+    r"\w{0,30}passwort\w{0,30}|\w{0,30}kennw[oö]rt\w{0,30}|losung\w{0,30}|wlan-?schlüssel|zugangsdaten|"
+    r"credentials?|creds|"
     r"mots? de passe|mdp|(?:le|code|mot)? ?passe|code secret|code d'accès|identifiants|"
-    r"contraseñas?|contrasenas?|contra|claves?|clave_\w+|credenciales|senhas?|parola d'ordine|wachtwoord\w*|hasł[oae]"
-    r"|mot_de_passe\w*|wifi key|secret|wpa2?(?:[ _-]?(?:key|psk))?|(?:network|unlock|access|login|"
+    r"contraseñas?|contrasenas?|contra|claves?|clave_\w{1,30}|credenciales|senhas?|parola d'ordine|"
+    r"wachtwoord\w{0,30}|hasł[oae]"
+    r"|mot_de_passe\w{0,30}|wifi key|secret|wpa2?(?:[ _-]?(?:key|psk))?|(?:network|unlock|access|login|"
     r"entry) ?(?:key|code)|pass ?code|"
-    r"(?:netzwerk|sicherheits)-?schlüssel|(?:wlan|wi-?fi)-?(?:code|key|pw|passw\w*)|zugangs-?code|(?:anmelde|login)-?daten|losungswort|"
+    r"(?:netzwerk|sicherheits)-?schlüssel|(?:wlan|wi-?fi)-?(?:code|key|pw|passw\w{0,30})|zugangs-?code|(?:anmelde|login)-?daten|losungswort|"
     r"cl[eé]f? (?:wi-?fi|wpa|réseau|d'accès)|code (?:wi-?fi|confidentiel|personnel|du wi-?fi)|(?:código|"
     r"codigo|palabra) de (?:acceso|paso)|"
     r"palabra clave",
