@@ -89,3 +89,22 @@ def test_what_stands_before_the_limit_is_read() -> None:
     several = gzip.compress(b"nobody " * 9_000) + gzip.compress(MAIL.encode())
     assert any(MAIL in said for said in readings("x " + base64.b64encode(several).decode()))
     assert all(one != two for one, two in pairwise(readings(runs)))
+
+
+def test_many_marks_on_one_letter_are_read_in_linear_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    import unicodedata
+
+    longest = 0
+    compose = unicodedata.normalize
+
+    def noting(form: str, text: str) -> str:
+        nonlocal longest
+        run = 0
+        for sign in text:
+            run = run + 1 if unicodedata.combining(sign) else 0
+            longest = max(longest, run)
+        return compose(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", noting)
+    readings("a" + "\u0323\u0301" * 5_000)
+    assert longest <= 1_000

@@ -186,6 +186,46 @@ def test_a_number_of_things_is_no_person() -> None:
     assert not named("Jane Roe", ["writer"], note="Jane Roe and John Doe")
 
 
+UNSEEN = "\u200b\u2060\ufeff\u00ad\0\a\u200d\u200e\u202a\u2066\u2063\u206a\ufe0f\u034f\u180e\u061c\U000e0041\x7f"
+
+
+@pytest.mark.parametrize(
+    "sign", [*UNSEEN, "&shy;", "&#8203;", "&#x200B;", "&ZeroWidthSpace;", "\\u200b", "\x1b[0m", "â€‹"]
+)
+def test_an_erased_value_is_found_though_what_cannot_be_seen_stands_in_it(sign: str) -> None:
+    assert holds("jane.roe@example.org", f"Mail jane.roe@exam{sign}ple.org.")
+    assert holds(PHONE, f"call 0170 123{sign}4567.")
+    assert holds(NAME, f"by Ja{sign}ne Roe,")
+    assert holds(f"jane.roe@exam{sign}ple.org", "Mail jane.roe@example.org.") or sign[0] in "&\\\x1b"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (MAIL, "ｊａｎｅ＠ｅｘａｍｐｌｅ．ｃｏｍ"),
+        (MAIL, "jane＠example.com"),
+        *((PHONE, f"0170{mark}123{mark}4567") for mark in "\u2011\u2013\n_,\u202f"),
+        (PHONE, "12,+49 (170)\r\n1234567"),
+        (PHONE, "０１７０ １２３４５６７"),
+        (PHONE, "०१७० १२३४५६७"),
+        (PHONE, "٠١٧٠ ١٢٣٤٥٦٧"),
+        (IBAN, "GB29\u2011NWBK\u20116016\n1331,9268_19"),
+        ("José Müller", "by JosÃ© MÃ¼ller"),
+    ],
+)
+def test_an_erased_value_is_found_as_the_clean_text_has_it(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+def test_a_subject_is_known_though_what_cannot_be_seen_stands_in_the_field() -> None:
+    assert named("jane@example.org", [], sender="jane@exam\u200bple.org")
+    assert named("jane@exam\u200bple.org", [], sender="jane@example.org")
+
+
+def test_short_numbers_of_a_table_are_not_joined() -> None:
+    assert not holds("1234567", "123,4567\n12\n34567")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [("hello a@b", ".A" * 120_000), ("!" * 60 + "a@b", ".A" * 120_000), ("", ("!a" * 30 + "@" + "A." * 120) * 300)],

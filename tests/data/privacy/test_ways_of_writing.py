@@ -340,3 +340,20 @@ def test_all_dates_of_a_list_of_births_are_found_and_no_other_date_after_it() ->
     kinds = [each.kind for each in scan("Born: Ole 1.2.2010, Mia 3.4.2012 and Max 5.6.2014; seen 7.8.2020", DETECTORS)]
     assert found == ["1.2.2010", "3.4.2012", "5.6.2014", "7.8.2020"]
     assert kinds == ["birth_date"] * 3 + ["date"]
+
+
+UNSEEN = "\0\a\x7f\u00ad\u034f\u061c\u180e\u200b\u200d\u202a\u202e\u2060\u2064\u2066\u206f\ufe00\ufeff\U000e0041"
+
+
+@pytest.mark.parametrize("sign", [*UNSEEN, "&shy;", "&#8203;", "&#x200b;", "&ZeroWidthSpace;", "&zwj;"])
+def test_what_cannot_be_seen_hides_nothing(sign: str) -> None:
+    text = f"R&amp;D: write to jane.roe@exam{sign}ple.org."
+    (found,) = scan(text, DETECTORS)
+    assert text[found.start : found.end] == f"jane.roe@exam{sign}ple.org"
+
+
+@pytest.mark.parametrize("zero", "\u06f0\u0966\u09e6\u0be6\u0e50\u1040\u17e0\uff10\U0001d7ce")
+def test_digits_of_any_script_make_a_number(zero: str) -> None:
+    card = "4111 1111 1111 1111"
+    text = "card: " + "".join(chr(ord(zero) + int(sign)) if sign.isdigit() else sign for sign in card)
+    assert [each.kind for each in scan(text, DETECTORS)] == ["card"]

@@ -92,11 +92,16 @@ def _holds_marks(text: str) -> bool:
     return len(content) - len(content.translate(None, _first_bytes_of_marks())) > _MOST_MARKS
 
 
+def parted_marks(text: str) -> str:
+    """A text that is brought into a form of Unicode in linear time: many marks in a row are parted."""
+    if len(text) > _MOST_MARKS and _holds_marks(text):  # putting them in order takes quadratic time
+        return _long_marks().sub("\\g<0>\u034f", text)  # as in the Stream-Safe Text Format of UAX #15
+    return text
+
+
 def normalise_text(text: str) -> str:
     """Repaired, in Unicode NFC, with plain spaces, no white space at line ends, one empty line at most."""
-    if len(text) > _MOST_MARKS and _holds_marks(text):  # putting them in order takes quadratic time
-        text = _long_marks().sub("\\g<0>\u034f", text)  # as in the Stream-Safe Text Format of UAX #15
-    text = repair(text)
+    text = repair(parted_marks(text))
     if not text.isascii():
         text = _INVISIBLE.sub("", _SPACES.sub(" ", text))
     if not is_plain(text) or " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):

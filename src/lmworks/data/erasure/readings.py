@@ -13,6 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lmworks.data.clean.normalise import is_plain, parted_marks, repair
+from lmworks.data.privacy.reading import read
+from lmworks.extras import absent
+
 MOST_UNPACKED = 2**22
 """Bytes that are looked at of all that is encoded in a text or packed into it, beyond what its length allows."""
 UNPACKED_PER_CHARACTER = 16
@@ -46,6 +50,11 @@ _ZIP_ENTRY = re.compile(rb"PK\x03\x04.{22}(..)(..)", re.DOTALL)
 """The head of an entry, with the lengths of its name and of what is behind it (APPNOTE.TXT 4.3.7)."""
 _NO_BASE64 = re.compile("[0-9a-f]+|[0-9-]+|[A-Z]?[a-z_-]+|[A-Z_]+")
 """Words, names, numbers and digests: nine bytes of text are so in base64 once in tens of thousands."""
+_MAY_BE_REPAIRED = re.compile(
+    "[\x1b\x80-\x9f]|[\u00c2-\u0171\u0393\u2000-\u2e7f\u00ac][^\x00-\x7f]|[\u00c2\u00c3] "
+    "|[\u0400-\u04ff][\u0402\u0403\u0080-\u00bf\u2000-\u22ff\u0409-\u040f\u0452-\u045f]"
+)
+"""What is in every text that was decoded wrongly: letters of a table of 256 that stand for the bytes of another."""
 _OF_URLS = str.maketrans("-_", "+/")
 
 
@@ -83,21 +92,36 @@ def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[s
             found.append(_TAG.sub(" ", said))
             found += [_TAG.sub(" ", _GLUED.sub("", said))] if _GLUED.search(said) else []
     if depth:
-        common, seen = room or _Room.of(), set[bytes]()
+        common, known = room or _Room.of(), set[bytes]()
         for run in (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each)):
             own = common.beside(len(run[0])) if room is None else common
             for raw in _in_base64(run, own):
-                if raw not in seen:
-                    seen.add(raw)
+                if raw not in known:
+                    known.add(raw)
                     inner = texts_of(raw, room=own)
                     found += [reading for said in dict.fromkeys(inner) for reading in readings(said, depth - 1, own)]
             common.less(own)
-    return [*dict.fromkeys(map(_composed, found))]
+    composed = [_composed(each) for each in dict.fromkeys(found)]
+    return [*dict.fromkeys(form for each in composed for form in (each, seen(each)))]
 
 
 def _composed(text: str) -> str:
-    is_plain = text.isascii() or unicodedata.is_normalized("NFC", text)
-    return text if is_plain else unicodedata.normalize("NFC", text)
+    if text.isascii():
+        return text
+    text = parted_marks(text)
+    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+
+
+def seen(text: str) -> str:
+    """A text as cleaning repairs it and detectors read it; as it is if they would change line ends alone."""
+    if is_plain(text.replace("\r", "")):
+        return text
+    is_binary = text.count("\0") > len(text) // 64
+    said = text
+    if _MAY_BE_REPAIRED.search(text) and not is_binary and not absent(["ftfy"]):
+        said = "\n".join(repair(line) if _MAY_BE_REPAIRED.search(line) else line for line in text.split("\n"))
+    said = read(said).text
+    return text if said == text.replace("\r\n", "\n").replace("\r", "\n") else said
 
 
 def _decoded(text: str) -> str:

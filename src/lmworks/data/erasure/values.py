@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lmworks.data.clean.normalise import parted_marks
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.erasure.readings import readings
+from lmworks.data.erasure.readings import readings, seen
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
@@ -51,13 +52,19 @@ _PARTING = frozenset("!#$%&'*/=?^`{|}~")
 """That part an address from what stands before it more often than they are in one."""
 _ASCII_END, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+\Z"), re.compile("[0-9A-Za-z.-]+")
 _PIECE = "[0-9A-Za-z]{0,34}"
-_REST = rf"{_PIECE}(?:[ .()/+\u00a0-]{{1,3}}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
+_LINE_END = r"\r?\n[ (+]{0,2}"
+_BETWEEN = rf"(?:[ .()/+\u00a0-]{{1,3}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
+_REST = rf"{_PIECE}(?:{_BETWEEN}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
 _NUMBER = re.compile(f"[0-9]{_REST}")
 _WHOLE_NUMBER = re.compile(f"(?:[A-Za-z]{{1,10}} ?)?[0-9]{_REST}")
 _BEFORE = re.compile(r"(?:(?<![0-9A-Za-z])[A-Z]{1,4} |[A-Za-z]{1,34}|\+[( ]*|)\Z")
 """What belongs to a number that begins with its first digit: letters, a word of capitals, the sign of abroad."""
 _PREFIX = re.compile(r"(?:00[0-9]{1,3}0?|0)?\Z")
 """What may stand before a telephone number of a country: its code, a zero, or both."""
+_PARTS, _PARTED = re.compile("([^0-9A-Za-z]*)([0-9A-Za-z]+)"), re.compile(r"[,_\n]")
+"""Pieces of a number, each with what stands before it; and what parts numbers of a table, too."""
+LONGEST_PREFIX = 6
+"""Digits of `_PREFIX`."""
 _COUNTRY = re.compile(
     "(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9])0?"
 )
@@ -133,7 +140,7 @@ def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[i
 
 def subject_line(key: bytes, subject: str) -> Line:
     """What finds the records of a subject."""
-    return Line(digest(key, "subject", _folded(given_name_first(subject))), Form("subject"))
+    return Line(digest(key, "subject", _folded(given_name_first(seen(subject)))), Form("subject"))
 
 
 def person_lines(key: bytes, subject: str, fields: Iterable[str]) -> list[Line]:
@@ -141,7 +148,7 @@ def person_lines(key: bytes, subject: str, fields: Iterable[str]) -> list[Line]:
 
     It may be any field if it is an address or of several words; else one of `fields`: "7" is also a number of things.
     """
-    normal = _folded(given_name_first(subject))
+    normal = _folded(given_name_first(seen(subject)))
     names = [""] if " " in normal or "@" in normal else sorted({name.split(".")[0] for name in fields})
     return [Line(digest(key, "person", f"{name}\0{normal}"), Form("person")) for name in names]
 
@@ -152,11 +159,11 @@ def text_line(key: bytes, text_digest: str) -> Line:
 
 
 def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return " ".join(unicodedata.normalize("NFC", parted_marks(text)).casefold().split())
 
 
 def _lines_of(key: bytes, value: str) -> Iterator[Line]:
-    value = unicodedata.normalize("NFC", value.strip())
+    value = seen(unicodedata.normalize("NFC", value.strip()))
     if re.fullmatch(r"[^\s@]+@[^\s@]+", value):
         yield Line(digest(key, "email", value.casefold()), Form("email"))
         return
@@ -280,9 +287,9 @@ class Erased:
         """The digest of an erased subject whom a field names, as a whole."""
         if (len(value) > LONGEST_FACT and name != "subject") or not self.knows_persons:
             return set()
-        normal = _folded(given_name_first(value))
+        normals = {_folded(given_name_first(form)) for form in {value, seen(value)}}
         found = set[str]()
-        for form in {normal, _TAGGED.sub("@", normal)}:
+        for form in normals | {_TAGGED.sub("@", normal) for normal in normals}:
             found |= self._lookup("person", f"{name}\0{form}") | self._lookup("person", f"\0{form}")
             found |= self._lookup("subject", form) if name == "subject" else set()
         return found
@@ -299,16 +306,22 @@ class Erased:
         if "email" in self._known and "@" in text:
             yield from (("email", address) for address in _addresses(text))
         sizes, phones = self._sizes.get("number", set()), self._sizes.get("phone", set())
-        for run in _numbers(text) if sizes or phones else ():
-            pieces = re.findall("[0-9A-Za-z]+", run)
-            for first in range(len(pieces)):
-                joined = ""
-                for piece in pieces[first : first + 12]:
+        longest = max([*sizes, *(size + LONGEST_PREFIX for size in phones)], default=0)
+        for run in _numbers(text) if longest else ():
+            pieces = _PARTS.findall(run)
+            for first, (before, _) in enumerate(pieces):
+                joined, is_parted = "", False
+                for place, (between, piece) in enumerate(pieces[first : first + 12]):
                     joined += piece
+                    is_parted |= bool(place and _PARTED.search(between))
+                    if len(joined) > longest:
+                        break
+                    if is_parted and len(joined) < LEAST_ALONE:
+                        continue
                     if len(joined) in sizes:
                         yield "number", joined.upper()
                     if phones and joined.isascii() and joined.isdigit():
-                        yield from _as_phones(joined, phones, is_abroad=first == 0 and run[0] == "+")
+                        yield from _as_phones(joined, phones, is_abroad=before.rstrip(" (").endswith("+"))
 
     def _words(self, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Texts with what may be erased words in them."""

@@ -6,6 +6,7 @@ What looks like a space to a reader is one, whatever its code; what cannot be se
 from __future__ import annotations
 
 import functools
+import html
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -17,11 +18,20 @@ _DASHES = re.compile(
     "|(?<=[0-9])\u2014(?=[0-9])"
 )
 """Those inside of numbers: between words a dash parts them."""
-_WIDE = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff0b\uff0e\uff20\u0660-\u0669\u06f0-\u06f9\u0966-\u096f]")
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]|&(?:nbsp|#160|#x0*[aA]0|thinsp|#8239);")
+_WIDE = re.compile(r"[\ufe52\ufe6b\uff0b\uff0e\uff20-\uff3a\uff3f\uff41-\uff5a]|[^\D0-9]")
+"""Wide letters and marks of addresses, and decimal digits of every script."""
+_CONTROLS = bytes((*range(9), 11, *range(14, 32), 127))
+_SIGNS = (
+    "\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f"
+    "\ufeff\ufff9-\ufffc\U000e0000-\U000e007f\U000e0100-\U000e01ef"
+)
+"""What cannot be seen: control characters, signs of direction, joiners, fillers, variation selectors and tags."""
+_REFERENCE = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24});")
+_UNSEEN = re.compile(f"[{_SIGNS}]|{_REFERENCE.pattern}")
+_ALL_UNSEEN = re.compile(f"[{_SIGNS}]*")
 _ODD = re.compile(
-    "[\u00a0\u00ad\u1680\u2000-\u2014\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\ufeff\uff0b-\uff5a"
-    "\u0660-\u0669\u06f0-\u06f9\u0966-\u096f]"
+    f"[{_SIGNS}\u00a0\u1680\u2000-\u200a\u2010-\u2014\u202f\u205f\u2212\u3000\ufe52\ufe58\ufe63\ufe6b\uff0b-\uff5a]"
+    r"|[^\D0-9]"
 )
 _WHOLE_FLOAT = re.compile(r"[0-9]{7,16}\.0")
 """A number that a table took for one with decimals, as tables do where a row lacks it."""
@@ -62,9 +72,17 @@ def read(text: str, name: str = "") -> Reading:
     places: Sequence[int] | None = None
     if text[-2:] == ".0" and _WHOLE_FLOAT.fullmatch(text):
         text, places = text[:-2], [*range(len(text) - 3), len(text) - 1]  # what takes the last digit takes the rest
-    elif ("&" in text and _UNSEEN.search(text)) or (not text.isascii() and _ODD.search(text)):
+    elif _may_be_odd(text):
         text, places = _plain(text)
     return Reading(said + text, len(said), places)
+
+
+def _may_be_odd(text: str) -> bool:
+    if "&" in text and _REFERENCE.search(text):
+        return True
+    if text.isascii():
+        return len(text.encode().translate(None, _CONTROLS)) < len(text)
+    return bool(_ODD.search(text))
 
 
 def _plain(text: str) -> tuple[str, Sequence[int] | None]:
@@ -72,9 +90,13 @@ def _plain(text: str) -> tuple[str, Sequence[int] | None]:
     if _UNSEEN.search(text):
         places, pieces, position = [], [], 0
         for match in _UNSEEN.finditer(text):
+            said = html.unescape(match[0])
+            is_space = bool(_SPACES.fullmatch(said))
+            if not is_space and not _ALL_UNSEEN.fullmatch(said):
+                continue
             pieces.append(text[position : match.start()])
             places += range(position, match.start())
-            if match[0][0] == "&":
+            if is_space:
                 pieces.append(" ")
                 places.append(match.start())
             position = match.end()
@@ -87,7 +109,7 @@ def _plain(text: str) -> tuple[str, Sequence[int] | None]:
 
 def _digit(character: str) -> str:
     """The character, or the European digit of the same value."""
-    return str(unicodedata.digit(character)) if character.isdigit() else character
+    return str(unicodedata.decimal(character)) if character.isdecimal() else character
 
 
 @functools.lru_cache(maxsize=10_000)
