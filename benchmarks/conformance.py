@@ -133,7 +133,7 @@ TUNING = {
     "superglue-boolq": ("boolq", 2_000, 0),
     "humaneval": ("humaneval", 164, 0),
     "mmlu": ("mmlu-csv", 10_886, 0),  # 136 questions stand there twice
-    "squad-v2-dev": ("squad-paragraphs", 1_863, 0),  # of 1,865 answered; two of a paragraph answer one question otherwise
+    "squad-v2-dev": ("squad-paragraphs", 1_863, 0),  # of 1,865 answered, two contradict
     "scitldr": ("scitldr", 2_452, 0),  # a summary stands there twice
     "aqua-rat": ("aqua-rat", 508, 0),
     "sharegpt-format-conversations": ("sharegpt", 500, 0),
