@@ -65,6 +65,25 @@ def test_a_subject_of_several_people_is_offered(folder: Path) -> None:
     assert counts["taken"] == 1 and counts["not_taken"] == {"shared": 1}
 
 
+def test_a_subject_that_some_holders_lack_is_offered(folder: Path) -> None:
+    rows = [
+        {"text": f"A parcel was sent on day {number} of the month", "patient": "United States"} for number in range(5)
+    ]
+    rows.append({"text": f"Please write to {MAIL} about the parcel", "patient": ""})
+    rows.append({"text": f"Somebody quotes {MAIL} in a letter", "patient": "United States"})
+    build(folder, rows, subject_field="patient")
+    counts = listed(MAIL)["counts"]
+    assert counts["taken"] == 2 and counts["not_taken"] == {"subject": 5}, "who quotes an address chooses the subject"
+
+
+def test_a_subject_most_of_whose_records_hold_a_value_goes_though_another_holder_has_none(folder: Path) -> None:
+    rows = [{"text": f"{MAIL} wrote on day {number} of it", "patient": "C17"} for number in range(2)]
+    rows += [{"text": "Sie schrieb uns gestern noch einmal", "patient": "C17"}]
+    rows += [{"text": f"A note of nobody quotes {MAIL} once", "patient": ""}]
+    build(folder, rows, subject_field="patient")
+    assert listed(MAIL)["counts"]["by_reason"] == {"value": 3, "same": 1}
+
+
 def test_a_subject_of_one_word_is_offered(folder: Path) -> None:
     rows = hoffmanns()
     build(folder, rows, people=["Vorname"], subject_field="patient")

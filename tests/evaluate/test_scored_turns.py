@@ -41,11 +41,17 @@ LONG = record(
     ("user", "And where is the station?"),
     ("assistant", "To the north."),
 )
+TOLD = LONG | {"messages": LONG["messages"][:5]}
+"""The answer follows what a tool said."""
 
 
 @pytest.mark.parametrize(
     ("asked", "question", "answer"),
-    [(CLERK, "Which way?", "Left."), (LONG, "And where is the station?", "To the north.")],
+    [
+        (CLERK, "Which way?", "Left."),
+        (TOLD, "Where am I?", "In Ulm."),
+        (LONG, "And where is the station?", "To the north."),
+    ],
 )
 def test_the_last_answer_is_scored_and_sought(
     asked: dict[str, Any], question: str, answer: str, tmp_path: Path

@@ -32,7 +32,7 @@ KINDS = {
 }
 OFFERED = {
     "near": "near copies that hold no value",
-    "subject": "of other subjects, of records with a value",
+    "subject": "of the subject of some records with a value, not of all",
     "shared": "of a subject under which several people stand",
     "word": "of a subject whose name is one word",
 }

@@ -127,6 +127,7 @@ class _Best:
         self._kept: list[list[tuple[float, str, str]]] = [[] for _ in range(items)]
 
     def see(self, passages: _Passages, items: Any) -> None:
+        """Keep of some passages [P, V] those that share most, by the weights of their words, with items [I, V]."""
         shared = (items @ passages.words.T).tocsr()
         # Half of what long passages have more is taken off, or the longest would share most with every item.
         lengths = np.sqrt(1 + np.asarray(passages.words.sum(axis=1)).ravel())

@@ -68,6 +68,7 @@ class SearchConfig(KeyedConfig):
     encoder_digest: str = Field(default="", description="Digest of its encoder's files; set by `resolve`.")
 
     def resolve(self, folder: Path) -> Self:
+        """With the digest of the encoder too, if one is named. Raises UsageError if it is not there."""
         found = super().resolve(folder)
         if self.reworded is None:
             return found

@@ -6,6 +6,7 @@ are found in further passes over what is short, and near copies in a last one ov
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,9 @@ from lmworks.pipeline.store import Store
 
 NEAR = 0.8
 """Jaccard similarity of the shingles of near copies."""
+OWN_SHARE = 0.5
+"""Of the records of a subject, those that hold a value, from where on the value is the subject's though records of no
+subject hold it, too."""
 KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
 NOT_SEARCHED = ("id", "text_digest", "source", "licence", "language", "created", "field_names")
@@ -198,8 +202,9 @@ class _Search:
 
     def follow_subjects(self) -> None:
         """Take the records of a subject that a value names, or that all are of that hold the value."""
-        subjects, named = dict[str, str](), set[int]()
+        subjects, named, total = dict[str, str](), set[int](), Counter[str]()
         for path, row in self.sources.rows(lambda row: row.id in self.taken.records or row.subject != ""):
+            total[row.subject] += 1
             if found := self.erased.of_subject(row.subject):
                 named |= (places := self._places_of(found))
                 for place in places:
@@ -210,9 +215,17 @@ class _Search:
                 self._note(path, True)
         single, several = set[str](), set[str]()
         for place in self.holders.keys() - named:
-            own = {subjects.get(name, "") for name in self.holders[place]} - {""}
-            (several if named or len(own) > 1 else single).update(own)  # who names a subject names all that are meant
-        reasons = dict.fromkeys(several - single, Why("subject", "of another subject, of a record with a value"))
+            own = Counter(
+                subjects[name] for name in self.holders[place] if name in subjects
+            )  # but of what was not read
+            # Whoever quotes the value in one record under a subject of others must not have those taken.
+            lacking = {subject for subject in own if own[""] and own[subject] < OWN_SHARE * total[subject]}
+            only = own.keys() - {""}
+            # Who names a subject names all that are meant.
+            (several if named or len(only) > 1 or lacking & only else single).update(only)
+        reasons = dict.fromkeys(
+            several - single, Why("subject", "of the subject of some records with a value, not of all")
+        )
         shared = self.sources.shared(single)
         reasons |= dict.fromkeys(shared, Why("shared", "of the subject, under which several people stand"))
         reasons |= dict.fromkeys(filter(_may_be_shared, single), Why("word", "of the subject, whose name is one word"))
