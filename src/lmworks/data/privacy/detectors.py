@@ -15,8 +15,10 @@ from lmworks.data.privacy.births import BIRTH, birth_dates
 from lmworks.data.privacy.dates import DATE, read_date
 from lmworks.data.privacy.emails import AT, EMAIL, OBFUSCATED, obfuscated_emails
 from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, Trigger, sharing
-from lmworks.data.privacy.identities import CODES, MANY_DIGITS, NUMBERS, number
+from lmworks.data.privacy.identities import CODES, MANY_DIGITS, NATIONAL_IDS, number
+from lmworks.data.privacy.papers import PAPERS, RECORDS
 from lmworks.data.privacy.phones import phones
+from lmworks.data.privacy.vehicles import THINGS
 
 DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
 COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))
@@ -86,7 +88,10 @@ DETECTORS: tuple[Detector, ...] = (
     Pattern("card", MANY_DIGITS, CARD, checksums.card),
     Pattern("card", MANY_DIGITS, LONG_CARD, checksums.card),
     Pattern("card", MANY_DIGITS, SHORT_CARD, checksums.card, CARD_WORDS),
-    *NUMBERS,
+    *NATIONAL_IDS,
+    *PAPERS,
+    *THINGS,
+    *RECORDS,
     Function("secret", credentials.PASSWORDS, credentials.passwords),
     Function("ip", DOTTED, partial(ip_addresses, pattern=IPV4)),
     Function("ip", COLONS, partial(ip_addresses, pattern=IPV6)),
