@@ -67,7 +67,6 @@ def erase(
     from lmworks.data.erasure.values import Line, known_values
     from lmworks.pipeline.erasure import (
         begin_search,
-        count_in,
         end_search,
         erased_documents,
         holders,
@@ -77,8 +76,7 @@ def erase(
         leftovers_with,
     )
     from lmworks.release.built import Built
-    from lmworks.release.trace.erased import reached_by
-    from lmworks.workspace import open_store, other_stores
+    from lmworks.workspace import open_store
 
     if strange := next((name for name in also or () if not is_id(name)), None):
         raise UsageError(f"--with {strange}: an id is 32 hexadecimal digits")
@@ -96,12 +94,9 @@ def erase(
             raise LmworksError("nothing in this store was made from these documents; `lmworks trace` names ids")
         if certificate and not apply and not is_again:
             raise UsageError("--certificate tells of an erasure that was made: give it with --apply")
-        models = reached_by(opened, documents, found)
         steps = {(item.stage, item.key) for item in found} | {(each.parent.name, each.name) for each in left}
         folders = opened.builds.folders_of(steps)  # the next build of each may read the documents again
-        others = sorted({path for folder in folders for path in other_stores(opened, folder)})
-        in_steps = {item: count_in(item, documents) for item in found}
-        listing = _Listing(opened, taken, found, models, left, others, apply, in_steps, is_again)
+        listing = _listing(opened, taken, found, left, folders, is_applied=apply, is_again=is_again)
         if certificate and not is_again:
             begin_search(opened, who, documents)
         if apply and not is_again:
@@ -157,6 +152,28 @@ def _find(
         raise LmworksError("; ".join([*taken.missing, "nothing was erased"]))
     taken.values = [value for place, value in enumerate(values) if taken.held[place] or was_erased[place]]
     return key, taken, who
+
+
+def _listing(
+    opened: Store,
+    taken: Taken,
+    found: Mapping[Artifact, str],
+    left: Sequence[Path],
+    folders: Collection[Path],
+    *,
+    is_applied: bool,
+    is_again: bool,
+) -> _Listing:
+    """What is told of an erasure from a store, which recipes in these folders were built in."""
+    from lmworks.pipeline.erasure import count_in
+    from lmworks.release.trace.erased import reached_by
+    from lmworks.workspace import other_stores
+
+    documents = {*taken.records}
+    models = reached_by(opened, documents, found)
+    others = sorted({path for folder in folders for path in other_stores(opened, folder)})
+    in_steps = {item: count_in(item, documents) for item in found}
+    return _Listing(opened, taken, found, models, left, others, is_applied, in_steps, is_again)
 
 
 def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Path]) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
-from lmworks.data.privacy.checksums import luhn
 from lmworks.data.privacy.findings import scan, worth_running
 from lmworks.data.privacy.index import find_person
+from lmworks.data.privacy.kinds.checksums import luhn
 from lmworks.data.privacy.own import OwnDetector, mod97
 from lmworks.pipeline.store import Store
 from support import make_context, make_manifest

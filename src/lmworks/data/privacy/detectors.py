@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from lmworks.data.privacy import checksums, credentials
-from lmworks.data.privacy.addresses import ADDRESSES
-from lmworks.data.privacy.births import BIRTH, birth_dates
-from lmworks.data.privacy.dates import DATE, read_date
-from lmworks.data.privacy.emails import AT, EMAIL, OBFUSCATED, obfuscated_emails
 from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, Trigger, sharing
-from lmworks.data.privacy.identities import CODES, MANY_DIGITS, NATIONAL_IDS, number
-from lmworks.data.privacy.papers import PAPERS, RECORDS
-from lmworks.data.privacy.phones import phones
-from lmworks.data.privacy.vehicles import THINGS
+from lmworks.data.privacy.kinds import checksums, credentials
+from lmworks.data.privacy.kinds.addresses import ADDRESSES
+from lmworks.data.privacy.kinds.births import BIRTH, birth_dates
+from lmworks.data.privacy.kinds.dates import DATE, read_date
+from lmworks.data.privacy.kinds.emails import AT, EMAIL, OBFUSCATED, obfuscated_emails
+from lmworks.data.privacy.kinds.identities import CODES, MANY_DIGITS, NATIONAL_IDS, number
+from lmworks.data.privacy.kinds.papers import PAPERS, RECORDS
+from lmworks.data.privacy.kinds.phones import phones
+from lmworks.data.privacy.kinds.vehicles import THINGS
 
 DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
 COLONS = Trigger(re.compile(r":[0-9A-Fa-f]{0,4}:"))

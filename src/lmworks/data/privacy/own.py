@@ -8,7 +8,6 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from lmworks.data.privacy.checksums import luhn
 from lmworks.data.privacy.findings import (
     CONTEXT_AFTER,
     CONTEXT_BEFORE,
@@ -19,6 +18,7 @@ from lmworks.data.privacy.findings import (
     Trigger,
     plain,
 )
+from lmworks.data.privacy.kinds.checksums import luhn
 from lmworks.lazy import pa, pc
 from lmworks.recipe.schema import StepConfig
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from lmworks.data.privacy import checksums
 from lmworks.data.privacy.findings import (
     DIGITS,
     LATIN,
@@ -17,6 +16,7 @@ from lmworks.data.privacy.findings import (
     Trigger,
     named,
 )
+from lmworks.data.privacy.kinds import checksums
 
 BEFORE, AFTER = (
     rf"(?<![{LATIN}-])(?<![{LATIN}]_)(?<![{LATIN}]__)(?<![0-9][.,])",

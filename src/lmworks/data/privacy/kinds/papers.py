@@ -11,7 +11,7 @@ from lmworks.data.privacy.findings import (
     Trigger,
     named,
 )
-from lmworks.data.privacy.identities import Labelled, form, number
+from lmworks.data.privacy.kinds.identities import Labelled, form, number
 
 PASSPORT = Trigger(
     needs="[0-9]",

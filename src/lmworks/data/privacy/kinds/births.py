@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lmworks.data.privacy.dates import COMPACT, DATE, SHORT, WORDED
 from lmworks.data.privacy.findings import Finding, Trigger, named
+from lmworks.data.privacy.kinds.dates import COMPACT, DATE, SHORT, WORDED
 
 _STRONG = (
     # English

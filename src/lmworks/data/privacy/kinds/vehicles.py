@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lmworks.data.privacy import checksums
 from lmworks.data.privacy.findings import (
     Detector,
     Finding,
@@ -15,7 +14,8 @@ from lmworks.data.privacy.findings import (
     named,
     near,
 )
-from lmworks.data.privacy.identities import MANY_DIGITS, form, number
+from lmworks.data.privacy.kinds import checksums
+from lmworks.data.privacy.kinds.identities import MANY_DIGITS, form, number
 
 EUROPEAN_VIN = number(
     "(?:S[A-MU-Z]|T[A-HJ-VX]|U[5-7]|V[A-W]|W[A-Z0-9]|X[A-Z4-9]|Y[A-KS-W]|Z[A-R])[A-HJ-NPR-Z0-9](?=[A-HJ-NPR-Z0-9]{0,9}[A-HJ-NPR-Z])"

@@ -1,0 +1,1 @@
+"""Detectors of each kind of personal data, by how it is written in each country."""
