@@ -179,3 +179,15 @@ def test_nothing_told_is_lost_and_nothing_stays_in_vain(told: list[frozenset[str
 def test_of_a_pair_one_goes_if_the_other_holds_it_whole() -> None:
     longer, shorter = Facts(frozenset("ab"), frozenset("ab")), Facts(frozenset("c"), frozenset("abc"))
     assert choose([longer, shorter], [0, 1]) == {0: 1, 1: 1}
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["A", "THE", "Ann", "s", "'S", "-", "’s", "3", "x:", "İ", ".", "\n"])), max_size=5
+    )
+)
+def test_a_text_holds_itself_and_copies_of_any_words_are_chosen_from(tokens: list[list[str]]) -> None:
+    found = [facts_of(" ".join(each)) for each in tokens]
+    assert all(each.holds(each) for each in found)
+    chosen = choose(found, range(len(found)))
+    assert all(chosen[chosen[place]] == chosen[place] for place in range(len(found)))

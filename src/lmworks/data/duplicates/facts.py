@@ -88,7 +88,8 @@ def facts_of(text: str) -> Facts:
         is_bare = raw.isalpha()
         word, name = raw if is_bare else raw.strip(_EDGES), ""
         small = word.lower().removesuffix("'s").removesuffix("’s")
-        words.add(small)
+        if small:
+            words.add(small)
         if not (is_bare and word[1:].islower()) and _IDENTIFIER.search(word):
             told.add(word.lower())
         elif word[:1].isupper():
