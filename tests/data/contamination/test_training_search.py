@@ -126,6 +126,16 @@ def test_an_item_is_known_however_it_is_written(hide: Any, length: int) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "brackets", ["'<<{}-find>>': ['<Control-{}>'],", "Map<{}, List<{}>>", "vector<unsigned {}>()", "&lt;{}&gt;"]
+)
+def test_names_in_brackets_of_code_are_words_of_an_item(brackets: str) -> None:
+    item, unlike = ("\n".join(brackets.replace("{}", word) for word in story(seed, 16)) for seed in ("code", "unlike"))
+    other = " ".join(story("other", 40))
+    assert seek([item], [f"{other} <b>bold</b> {item}\n{other}"]) == ["whole"]
+    assert seek([item], [f"{other} {unlike}"]) == ["not found"]
+
+
 def test_names_or_numbers_that_were_changed_leave_a_long_item_near_and_a_short_one_unfound() -> None:
     long, short = story("long", 60), story("short", 20)
     changed = [[*each[:10], "Smith", *each[11:]] for each in (long, short)]

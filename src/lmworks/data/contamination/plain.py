@@ -1,7 +1,9 @@
 """What is compared when test texts are sought in training text: words, without markup, case, signs or line ends.
 
 One definition for `decontaminate` and for the index of training text. Tags of HTML and XML are taken out: those that
-mark a piece of a line, such as `<b>`, may stand inside a word and leave nothing behind, every other leaves a space.
+mark a piece of a line, such as `<b>`, may stand inside a word and leave nothing behind, every other leaves a space. A
+name in such brackets that is no element of HTML, has no attributes and ends nowhere in the text is one of code, such as
+`List<Claim>` or `<Control-f>`, and is read.
 Character references are read (`&amp;`), signs that nobody sees are taken out, an underscore is a sign like any other.
 What remains is cut into words as in duplicate search (`data.words`). Words that were hyphenated at a line end, other
 forms of the same letter (a letter and its accent as two characters) and misspellings are other words.
@@ -9,6 +11,7 @@ forms of the same letter (a letter and its accent as two characters) and misspel
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Iterator, Sequence
@@ -18,31 +21,19 @@ from lmworks.data.records import as_array
 from lmworks.data.words import Words, hash_words, word_spans
 from lmworks.lazy import NDArray, np, pc
 
-_IN_A_LINE = frozenset(
-    (
-        *(
-            "a",
-            "abbr",
-            "acronym",
-            "b",
-            "bdi",
-            "bdo",
-            "big",
-            "cite",
-            "code",
-            "data",
-            "del",
-            "dfn",
-            "em",
-            "font",
-            "hi",
-            "i",
-        ),
-        *("ins", "kbd", "mark", "math", "nobr", "q", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub"),
-        *("sup", "time", "tt", "u", "var", "w", "wbr"),
-    )
-)
+_NAMES_IN_A_LINE = """
+a abbr acronym b bdi bdo big cite code data del dfn em font hi i ins kbd mark math nobr q ruby s samp small span strike
+strong sub sup time tt u var w wbr"""
 """Elements that mark a piece of a line; `hi` and `w` are those of TEI."""
+_OTHER_NAMES = """
+address applet area article aside audio base basefont blockquote body br button canvas caption center col colgroup
+datalist dd details dialog dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6
+head header hgroup hr html iframe img input label legend li link main map menu meta meter nav noframes noscript object
+ol optgroup option output p param picture pre progress rp rt script search section select slot source style summary svg
+table tbody td template textarea tfoot th thead title tr track ul video"""
+"""The other elements of HTML, those of its earlier versions, too."""
+_IN_A_LINE = frozenset(_NAMES_IN_A_LINE.split())
+_ELEMENTS = _IN_A_LINE | frozenset(_OTHER_NAMES.split())
 _UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _MARKUP = re.compile(
     r"(?:<|&lt;)(?:/?([a-z][\w.:-]*)(?:\s+(?:[a-z_:@](?:(?!&gt;)[^<>]){0,500})?)?/?|!--.{0,2000}?--|[!?][a-z][^<>]{0,500})"
@@ -50,13 +41,24 @@ _MARKUP = re.compile(
     rf"|(&(?:#[0-9]{{1,7}}|#x[0-9a-f]{{1,6}}|[a-z][a-z0-9]{{1,31}});)|[{_UNSEEN}]",
     re.IGNORECASE | re.DOTALL,
 )
+_END = re.compile(r"(?:<|&lt;)/([a-z][\w.:-]*)", re.IGNORECASE)
+_ATTRIBUTE = re.compile("[=/]")
 _MAY_HOLD = rf"(?:<|&lt;)[a-zA-Z/!?]|\]\]|&[a-zA-Z#]|[{_UNSEEN}]"
 """What every text with markup has in it; as RE2 reads it."""
+
+
+@functools.lru_cache(maxsize=1)
+def _ended(text: str) -> frozenset[str]:
+    """The elements that end somewhere in a text."""
+    return frozenset(map(str.lower, _END.findall(text)))
 
 
 def _instead(found: re.Match[str]) -> str:
     """What is read in place of markup."""
     tag, reference = found.groups()
+    is_known = not tag or tag.lower() in _ELEMENTS or _ATTRIBUTE.search(found[0])
+    if not is_known and tag.lower() not in _ended(found.string):
+        return html.unescape(found[0])
     if reference:
         return html.unescape(reference).replace("_", " ")
     return "" if (tag and tag.lower() in _IN_A_LINE) or found[0] in _UNSEEN else " "

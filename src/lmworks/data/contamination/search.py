@@ -76,7 +76,7 @@ class SearchConfig(KeyedConfig):
         return found.model_copy(update={"encoder_digest": digest})
 
 
-@stage(version=4, reads=("texts", "indices"), measures="data")
+@stage(version=5, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:
