@@ -84,6 +84,17 @@ def test_training_writes_a_model_its_history_and_its_samples(folder: Path, base:
     assert settings["steps"] == 12 and "threads" not in settings
 
 
+def test_samples_hold_no_personal_data(rows: Shards, tokenizer: TokenizerFolder, tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    context = make_context(tmp_path)
+    context.progress.sample = lambda title, text: told.append((title, text))  # type: ignore[method-assign]
+    watch = make_documents(tmp_path / "watch", ["Write to anna.grau@example.org today.\nHer number is +49 30 901820."])
+    pretrain(tmp_path, rows, tokenizer, context, watch=watch, steps=4)
+    (sample, *_) = (json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines())
+    assert sample["prompt"] == told[0][0] == "Write to ‹email hidden› today."
+    assert sample["reference"] == "Her number is ‹phone hidden›."
+
+
 def test_an_untrained_model_already_knows_pairs_of_tokens(folder: Path, base: ModelFolder) -> None:
     assert history(folder / "base")[0]["loss"] < 0.75 * math.log(400)
 

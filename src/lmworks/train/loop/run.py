@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from lmworks.data.privacy.hidden import hide
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.device import CPU, device_name, find_device, forget_peak, peak_bytes, product_rate
 from lmworks.model.folder import ModelFolder
@@ -328,13 +329,14 @@ class Run:
         return found
 
     def sample(self) -> None:
-        """Answer the watched prompts with the weights as they are now."""
+        """Answer the watched prompts with the weights as they are now; what is kept of them is without personal data."""
         prompts = [watched.prompt for watched in self.watched]
         answers = self.whole_model().answer(self.tokenizer, prompts, WATCHED_TOKENS)
         for watched, answer in zip(self.watched, answers, strict=True):
-            record = {"step": self.position.step, "prompt": watched.title, "text": answer}
-            self.position.samples.append({**record, "reference": watched.reference})
-            self.live.sample(self.position.step, watched.title, answer)
+            title, text, reference = map(hide, (watched.title, answer, watched.reference))
+            record = {"step": self.position.step, "prompt": title, "text": text, "reference": reference}
+            self.position.samples.append(record)
+            self.live.sample(self.position.step, title, text)
         first = self.position.samples[-len(self.watched)]
         self.context.progress.sample(first["prompt"], first["text"])
 
