@@ -40,12 +40,13 @@ _PERCENT = re.compile("%[0-9a-fA-F]{2}")
 _OF_LETTER = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}|[ \t]*\r?\n)")
 _ENCODED_WORD = re.compile(r"=\?[\w-]+\?[qQ]\?([^?\s]*)\?=")
+_OF_BASE64, _BREAK = "[0-9A-Za-z+/_-]", r"(?:\r?\n|\\r\\n|\\n)"
 _BASE64 = re.compile(
-    r"(?<![0-9A-Za-z+/_-])(?![A-Z]?[a-z]++(?![0-9A-Za-z+/_-]))"
-    r"(?:(?:[0-9A-Za-z+/_-]{60,}+(?:\r?\n|\\r\\n|\\n))++[0-9A-Za-z+/_-]*+|[0-9A-Za-z+/_-]{12,}+)"
+    f"(?<!{_OF_BASE64})(?=[a-z]*+{_OF_BASE64}){_OF_BASE64}{{12,}}+"
+    f"(?:(?<={_OF_BASE64}{{60}}){_BREAK}(?:{_OF_BASE64}{{60,}}+{_BREAK})*+{_OF_BASE64}*+)?"
 )
 """In one run, or in lines as mail and certificates have it; the shortest holds nine bytes."""
-_BREAKS = re.compile(r"\r?\n|\\r\\n|\\n")
+_BREAKS = re.compile(_BREAK)
 _ZIP_ENTRY = re.compile(rb"PK\x03\x04.{22}(..)(..)", re.DOTALL)
 """The head of an entry, with the lengths of its name and of what is behind it (APPNOTE.TXT 4.3.7)."""
 _NO_BASE64 = re.compile("[0-9a-f]+|[0-9-]+|[A-Z]?[a-z_-]+|[A-Z_]+")
@@ -55,6 +56,7 @@ _MAY_BE_REPAIRED = re.compile(
     "|[\u0400-\u04ff][\u0402\u0403\u0080-\u00bf\u2000-\u22ff\u0409-\u040f\u0452-\u045f]"
 )
 """What is in every text that was decoded wrongly: letters of a table of 256 that stand for the bytes of another."""
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
 _OF_URLS = str.maketrans("-_", "+/")
 
 
@@ -93,7 +95,8 @@ def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[s
             found += [_TAG.sub(" ", _GLUED.sub("", said))] if _GLUED.search(said) else []
     if depth:
         common, known = room or _Room.of(), set[bytes]()
-        for run in (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each)):
+        runs = (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each))
+        for run in (run for run in runs if not _NO_BASE64.fullmatch(run[0])):
             own = common.beside(len(run[0])) if room is None else common
             for raw in _in_base64(run, own):
                 if raw not in known:
@@ -155,8 +158,6 @@ def _without_quotes(text: str) -> str:
 
 def _in_base64(run: re.Match[str], room: _Room) -> Iterator[bytes]:
     """What a run of base64 (RFC 4648) holds that may be text; one that was cut at its front is read in each way."""
-    if _NO_BASE64.fullmatch(run[0]):
-        return
     letters = _BREAKS.sub("", run[0]).translate(_OF_URLS)
     for start in range(1 if run.start() else 4):
         some = letters[
@@ -169,10 +170,12 @@ def _in_base64(run: re.Match[str], room: _Room) -> Iterator[bytes]:
 
 
 def _may_be_text(raw: bytes) -> bool:
+    """Whether it is packed, in UTF-16, or holds hardly a sign that no text has: one name of a program in a hundred is."""
     if raw.startswith((b"\x1f\x8b", b"PK\x03\x04")) or raw.count(b"\0") > len(raw) // 3:
         return True
-    text = raw.decode(errors="replace")
-    return text.count("\ufffd") <= 2 + len(text) // 8
+    if len(raw) - len(raw.translate(None, _CONTROLS)) > len(raw) // 32:
+        return False
+    return raw.isascii() or raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
 
 
 def texts_of(raw: bytes, depth: int = DEPTH, room: _Room | None = None) -> list[str]:

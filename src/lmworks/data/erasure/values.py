@@ -45,12 +45,12 @@ LONGEST_ADDRESS = LONGEST_LOCAL + 1 + LONGEST_DOMAIN
 MOST_PARTS = 8
 """Places at which an address may begin, or end, that are tried: those next to the `@`."""
 
-_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
+_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}")
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _MARKS = ".!#$%&'*+/=?^`{|}~-"
 _PARTING = frozenset("!#$%&'*/=?^`{|}~")
 """That part an address from what stands before it more often than they are in one."""
-_ASCII_END, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+\Z"), re.compile("[0-9A-Za-z.-]+")
+_ASCII_LOCAL, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+"), re.compile("[0-9A-Za-z.-]+")
 _PIECE = "[0-9A-Za-z]{0,34}"
 _LINE_END = r"\r?\n[ (+]{0,2}"
 _BETWEEN = rf"(?:[ .()/+\u00a0-]{{1,3}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
@@ -339,11 +339,11 @@ def _addresses(text: str) -> Iterator[str]:
     """The whole of what stands around each `@`, casefolded, and without marks at its front and end."""
     place = text.find("@")
     while place >= 0:
-        before = _LOCAL.search(text[max(0, place - LONGEST_LOCAL) : place])
+        before = _end_of(_LOCAL, text[max(0, place - LONGEST_LOCAL) : place])
         after = _DOMAIN.match(text[place + 1 : place + 2 + LONGEST_DOMAIN])  # one more: to see what goes on
         if before and after:
             starts = dict.fromkeys(
-                form.casefold() for start in _locals(before[0]) for form in (start, start.partition("+")[0]) if form
+                form.casefold() for start in _locals(before) for form in (start, start.partition("+")[0]) if form
             )  # what stands behind a plus sign is a tag of the same mailbox (RFC 5233)
             for end in dict.fromkeys(end.casefold().rstrip("-_") for end in _domains(after[0])):
                 yield from (f"{start}@{end}" for start in starts)
@@ -356,8 +356,14 @@ def _locals(text: str) -> Iterator[str]:
     yield text.lstrip(_MARKS)
     parts = [place for place, character in enumerate(text) if character in _PARTING]
     yield from (text[place + 1 :] for place in parts[-MOST_PARTS:])
-    if plain := _ASCII_END.search(text):
-        yield plain[0].lstrip(_MARKS)
+    if plain := _end_of(_ASCII_LOCAL, text):
+        yield plain.lstrip(_MARKS)
+
+
+def _end_of(pattern: re.Pattern[str], text: str) -> str:
+    """The longest end of a text that a pattern, which is one class of characters, matches; "" if there is none."""
+    found = pattern.match(text[::-1])
+    return found[0][::-1] if found else ""
 
 
 def _domains(text: str) -> Iterator[str]:
