@@ -170,7 +170,7 @@ def _in_base64(run: re.Match[str], room: _Room) -> Iterator[bytes]:
 
 
 def _may_be_text(raw: bytes) -> bool:
-    """Whether it is packed, in UTF-16, or holds hardly a sign that no text has: one name of a program in a hundred is."""
+    """Whether it is packed, in UTF-16, or holds hardly a sign that no text has."""
     if raw.startswith((b"\x1f\x8b", b"PK\x03\x04")) or raw.count(b"\0") > len(raw) // 3:
         return True
     if len(raw) - len(raw.translate(None, _CONTROLS)) > len(raw) // 32:

@@ -329,7 +329,7 @@ class Run:
         return found
 
     def sample(self) -> None:
-        """Answer the watched prompts with the weights as they are now; what is kept of them is without personal data."""
+        """Answer the watched prompts with the weights as they are now; personal data in them is hidden."""
         prompts = [watched.prompt for watched in self.watched]
         answers = self.whole_model().answer(self.tokenizer, prompts, WATCHED_TOKENS)
         for watched, answer in zip(self.watched, answers, strict=True):
