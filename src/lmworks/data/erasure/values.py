@@ -120,7 +120,9 @@ def lines_of(key: bytes, value: str) -> list[Line]:
     """
     if sum(map(str.isalnum, value)) < LEAST_CHARACTERS:
         raise UsageError(f"a value of fewer than {LEAST_CHARACTERS} letters and digits stands in too many texts")
-    return [*dict.fromkeys([*_lines_of(key, value), subject_line(key, value)])]
+    said = unicodedata.normalize("NFC", value.strip())
+    forms = [line for form in dict.fromkeys((said, seen(said))) for line in _lines_of(key, form)]
+    return [*dict.fromkeys([*forms, subject_line(key, value)])]
 
 
 def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[int]:
@@ -163,7 +165,6 @@ def _folded(text: str) -> str:
 
 
 def _lines_of(key: bytes, value: str) -> Iterator[Line]:
-    value = seen(unicodedata.normalize("NFC", value.strip()))
     if re.fullmatch(r"[^\s@]+@[^\s@]+", value):
         yield Line(digest(key, "email", value.casefold()), Form("email"))
         return
