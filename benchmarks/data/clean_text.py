@@ -33,12 +33,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from lmworks.data.quality import clean_text, word_order
+from lmworks.data.quality import clean_text, word_looks, word_order
 from lmworks.data.quality.garbage import stretches
 from lmworks.data.quality.measured_words import Measured
 
 STEPS, STEPS_OF_TRIPLES = 4, 8
 """Of a stored number, which fits a byte."""
+TEXTS_AT_A_TIME = 100
+"""That are measured."""
 RUNNING = {
     "en": (["english-web.txt"], "eng", ("handbook", "book/src")),
     "de": (["german.txt"], "deu", ("rustbook-de/src",)),
@@ -107,13 +109,12 @@ def read(path: Path, encoding: str = "utf-8") -> str:
 
 def triples(texts: dict[str, str]) -> NDArray[np.float64]:
     """log2 of the probability of a letter after two others [28 * 28, 28]."""
-    size = clean_text.LETTERS
+    size = word_looks.LETTERS
     counts = np.zeros(size**3)
     for name, text in texts.items():
-        numbers, counted = clean_text.triples_of(
-            clean_text.characters("\0" + "\0".join(map(clean_text.core_of, text.split())) + "\0")
-        )
-        one = np.bincount(numbers[counted], minlength=size**3)
+        words = "\0".join(map(clean_text.core_of, text.split()))
+        numbers = word_looks.triples_of(word_looks.letter_classes(f"\0{words}\0"))
+        one = np.where(word_looks.counted_triples(), np.bincount(numbers, minlength=size**3), 0)
         counts += one / max(1, one.sum()) * 1e4 * WEIGHTS.get(name, 1)
     cube = counts.reshape(size, size, size)
     single = cube.sum((0, 1)) / cube.sum()
@@ -273,8 +274,11 @@ def misread(good: dict[str, list[str]], known: clean_text.CleanText) -> dict[str
 
 def features(texts: list[str], lexicon: clean_text.Lexicon) -> list[NDArray[np.float64]]:
     """As `garbage.score` takes them, of texts in Latin script."""
-    found = Measured([stretches(text) for text in texts if len(text.split()) >= 12], lexicon)
-    return list(found.features()[found.is_latin()])
+    words, found = [stretches(text) for text in texts if len(text.split()) >= 12], []
+    for start in range(0, len(words), TEXTS_AT_A_TIME):
+        measured = Measured(words[start : start + TEXTS_AT_A_TIME], lexicon)
+        found += list(measured.features()[measured.is_latin()])
+    return found
 
 
 def main() -> None:

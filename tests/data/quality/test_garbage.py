@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmworks.data.quality.clean_text import Lexicon, Looks, clean_text
+from lmworks.data.quality.clean_text import Lexicon, clean_text
 from lmworks.data.quality.garbage import SCORES, garbage, score
 
 ENGLISH = (
@@ -191,6 +191,17 @@ def test_a_text_is_measured_alone_as_among_others() -> None:
             np.testing.assert_allclose(alone[name][0], together[name][place], rtol=1e-4, atol=1e-4)
 
 
+def test_more_is_looked_at_of_a_long_text_that_may_be_garbage_and_no_more_of_others() -> None:
+    draw = random.Random(0)
+    noise = " ".join("".join(draw.choices(string.ascii_lowercase, k=6)) for _ in range(90))
+    prose = f"{ENGLISH}\n\n{ENGLISH}\n\n{ENGLISH}"
+    long = f"{noise}\n{prose * 2}\n{noise}\n{prose * 2}\n{noise}"
+    scores = score([long, prose * 9, noise * 30])
+    assert scores["words"][0] > 600
+    assert 200 < scores["words"][1] < 400
+    assert garbage(scores) == [None, None, "garbage: letters of no word"]
+
+
 def test_the_lexicon_forgets_and_gives_the_same() -> None:
     lexicon = Lexicon(clean_text())
     words = [f"word{number}" for number in range(140_000)]
@@ -199,14 +210,6 @@ def test_the_lexicon_forgets_and_gives_the_same() -> None:
     rows = lexicon.rows(some)
     assert rows.tolist() == [0, 1, 2]
     np.testing.assert_array_equal(lexicon.facts[rows], fresh.facts[fresh.rows(some)])
-
-
-def test_words_are_told_by_their_looks() -> None:
-    words = ["queue", "Queue", "queue,", "queue.", "b2", "a/b", "Don't", "x-y"]
-    looks = Looks(words, clean_text().triples)
-    assert looks.letters.tolist() == [5, 5, 5, 5, 1, 2, 4, 2]
-    assert looks.has_digit.tolist() == [False] * 4 + [True] + [False] * 3
-    assert Looks(["qu1ck", "2nd", "e.g.", "a~b"], clean_text().triples).is_mixed.tolist() == [True, False, True, True]
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=300), max_size=5))

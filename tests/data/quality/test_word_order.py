@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmworks.data.quality.clean_text import clean_text
-from lmworks.data.quality.word_order import LOOKS, WINDOW, Classes, Orders, grids, look_of, looks_of, windows
-
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Z", "Cc"]), min_size=1, max_size=12)
+from lmworks.data.quality.word_looks import LOOKS, look_of
+from lmworks.data.quality.word_order import WINDOW, Classes, Orders, grids, windows
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=20))
@@ -22,18 +21,6 @@ def test_windows_cover_every_word_once_and_no_line_end(lines: list[int]) -> None
     assert np.bincount(line, sizes).tolist() == lines
     held = sum(places.size for _, places in grids(starts, sizes))
     assert held == sizes[sizes > 1].sum()
-
-
-@given(WORDS)
-def test_every_word_has_a_look(word: str) -> None:
-    assert 0 <= look_of(word) < LOOKS
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [("(queue", "queue)"), ("queue.", "queue,"), ("Queue", "queue"), ("12", "b2"), ("-", "(")]
-)
-def test_looks_differ(one: str, other: str) -> None:
-    assert look_of(one) != look_of(other)
 
 
 def test_classes_are_those_of_each_language() -> None:
@@ -67,8 +54,3 @@ def test_the_order_of_windows_does_not_matter_and_that_of_their_words_does() -> 
     assert order_of(lines) == pytest.approx(order_of(lines[::-1]), abs=1e-4)
     assert order_of(lines) > 2
     assert order_of([" ".join(line.split()[::-1]) for line in lines]) < 0.5
-
-
-@given(st.lists(st.text(st.sampled_from("abÄßŁａ中ABZ019٣.,!?()'\"’-*@\u0301\ud800"), min_size=1, max_size=6)))
-def test_words_have_the_look_of_their_shape(words: list[str]) -> None:
-    assert looks_of(words) == [look_of(word) for word in words]

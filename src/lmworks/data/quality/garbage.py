@@ -17,8 +17,8 @@ from lmworks.lazy import NDArray, np
 
 _MOST_CHARACTERS = 1_000_000
 """What lies beyond is not looked at."""
-_STRETCH = 1_600
-"""Characters that are looked at of a long text at its beginning, its middle and its end."""
+_GLANCE, _STRETCH = 600, 1_600
+"""Characters that are looked at of a long text at its beginning, its middle and its end: first, and if in doubt."""
 _DAMAGED_SHARE = 0.004
 _LEAST_DAMAGED = 3
 _MOJIBAKE = re.compile(
@@ -71,32 +71,50 @@ language known."""
 
 
 def score(texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """`SCORES` of each text [N]."""
+    """`SCORES` of each text [N]. Of a long one that may be garbage at a glance more is looked at."""
+    found = _look(texts, _GLANCE)
+    may_be = np.any(list(_broken(found, doubt=1).values()), axis=0)
+    some = [place for place in np.flatnonzero(may_be).tolist() if len(texts[place]) > 3 * _GLANCE]
+    for name, values in _look([texts[place] for place in some], _STRETCH).items():
+        found[name][some] = values
+    return found
+
+
+def _look(texts: Sequence[str], size: int) -> dict[str, NDArray[np.float32]]:
+    """`SCORES` by stretches of such a size."""
     found: dict[str, NDArray[np.float32]] = {name: np.full(len(texts), np.nan, np.float32) for name in SCORES}
     ends = np.cumsum([min(len(text), _MOST_CHARACTERS) for text in texts])
     for some in np.split(np.arange(len(texts)), np.flatnonzero(np.diff(ends // BLOCK_CHARACTERS)) + 1):
         block = [texts[place][:_MOST_CHARACTERS] for place in some.tolist()]
         signs = np.array([1.0 if is_of_other_script(text) else signs_of_code(text) for text in block])
-        words = [
-            stretches(text) if share < _MOST_CODE_IN_ORDER else [] for text, share in zip(block, signs, strict=True)
-        ]
         found["damaged"][some] = [damage(text) for text in block]
-        judged = np.array([place for place, each in enumerate(words) if sum(map(len, each)) >= _LEAST_WORDS], np.int64)
-        if len(judged):
+        words = {
+            place: measured
+            for place in np.flatnonzero(signs < _MOST_CODE_IN_ORDER).tolist()
+            if len((measured := stretches(block[place], size))[0]) >= _LEAST_WORDS
+        }
+        if words:
+            judged = np.array(list(words))
             is_code = signs[judged] >= _MOST_CODE
-            measured = _score_block([block[each] for each in judged], [words[each] for each in judged], is_code)
-            for name, values in measured.items():
+            scores = _score_block([block[each] for each in words], list(words.values()), is_code)
+            for name, values in scores.items():
                 found[name][some[judged]] = values.round(_DECIMALS)
     return found
 
 
-def stretches(text: str) -> list[list[str]]:
-    """The words of each line that a text is judged by: of a long one those at its beginning, middle and end."""
-    if len(text) > 3 * _STRETCH:
-        middle = (len(text) - _STRETCH) // 2
-        first, middle_one, last = text[:_STRETCH], text[middle : middle + _STRETCH], text[-_STRETCH:]
+def stretches(text: str, size: int = _STRETCH) -> tuple[list[str], list[int]]:
+    """The words that a text is judged by, of a long one those at its beginning, middle and end; how many a line has."""
+    if len(text) > 3 * size:
+        middle = (len(text) - size) // 2
+        first, middle_one, last = text[:size], text[middle : middle + size], text[-size:]
         text = "\n".join((_before(first), _after(_before(middle_one)), _after(last)))
-    return [words for line in text.split("\n") if (words := line.split())]
+    words: list[str] = []
+    lengths: list[int] = []
+    for line in text.split("\n"):
+        if some := line.split():
+            words += some
+            lengths.append(len(some))
+    return words, lengths
 
 
 def _before(cut: str) -> str:
@@ -109,7 +127,7 @@ def _after(cut: str) -> str:
 
 
 def _score_block(
-    texts: Sequence[str], words: Sequence[Sequence[Sequence[str]]], is_code: NDArray[np.bool_]
+    texts: Sequence[str], words: Sequence[tuple[list[str], list[int]]], is_code: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float64]]:
     measured = Measured(words, lexicon())
     numbers = np.full(len(texts), np.nan)
@@ -196,26 +214,35 @@ _CHANCE, _OWN_SHARE = -1.8, 0.7
 """About where their own order lies."""
 
 
+_DOUBT, _DOUBT_OF_LETTERS, _DOUBT_OF_MISREAD = 1.5, 0.2, 2.0
+"""By how much limits are wider for a text of which less is looked at."""
+
+
 def garbage(scores: Mapping[str, NDArray[np.float32]]) -> list[str | None]:
     """Why each text with such scores is garbage."""
-    # A comparison with NaN is false: what is not known takes no text.
-    order, told = scores["order"], scores["order_told"]
-    own = scores["own_order"] - _CHANCE
-    at_random = order + _OWN_SHARE * own < np.minimum(_LEAST_ORDER, _LEAST_SHARE * told)
-    at_random &= told >= np.where(scores["code"] < _MOST_CODE, _LEAST_TOLD, _LEAST_TOLD_OF_CODE)
-    at_random &= (scores["own_order"] < _LEAST_OWN_ORDER) & (scores["words"] >= _LEAST_ORDERED_WORDS)
-    is_shop = ~np.isnan(scores["keywords"]) & (scores["addresses"] >= _MOST_ADDRESSES_OF_LISTS)
-    broken = {
-        "damaged characters": scores["damaged"] >= _DAMAGED_SHARE,
-        "numbers": scores["numbers"] >= _MOST_NUMBERS,
-        "addresses": scores["addresses"] >= _MOST_ADDRESSES,
-        "letters of no word": scores["letters"] < _LEAST_LETTERS,
-        "misread": scores["misread"] >= _MOST_MISREAD,
-        "words in no order": at_random,
-        "key words": (scores["keywords"] >= _MOST_KEYWORDS) | is_shop,
-    }
-    found: list[str | None] = [None] * len(order)
-    for rule, texts in reversed(broken.items()):
+    found: list[str | None] = [None] * len(scores["order"])
+    for rule, texts in reversed(_broken(scores).items()):
         for text in np.flatnonzero(texts).tolist():
             found[text] = f"garbage: {rule}"
     return found
+
+
+def _broken(scores: Mapping[str, NDArray[np.float32]], doubt: float = 0) -> dict[str, NDArray[np.bool_]]:
+    """Which texts break each rule; with a doubt of 1, which may when more of them is looked at."""
+    # A comparison with NaN is false: what is not known takes no text.
+    wider = _DOUBT**doubt
+    order, told = scores["order"], scores["order_told"] * wider
+    own = scores["own_order"] - _CHANCE
+    at_random = order + _OWN_SHARE * own < wider * np.minimum(_LEAST_ORDER, _LEAST_SHARE * scores["order_told"])
+    at_random &= told >= np.where(scores["code"] < _MOST_CODE, _LEAST_TOLD, _LEAST_TOLD_OF_CODE)
+    at_random &= (scores["own_order"] < wider * _LEAST_OWN_ORDER) & (scores["words"] * wider >= _LEAST_ORDERED_WORDS)
+    keywords, addresses = scores["keywords"] * wider, scores["addresses"] * wider
+    return {
+        "damaged characters": scores["damaged"] >= _DAMAGED_SHARE,
+        "numbers": scores["numbers"] * wider >= _MOST_NUMBERS,
+        "addresses": addresses >= _MOST_ADDRESSES,
+        "letters of no word": scores["letters"] < _LEAST_LETTERS + doubt * _DOUBT_OF_LETTERS,
+        "misread": scores["misread"] >= _MOST_MISREAD - doubt * _DOUBT_OF_MISREAD,
+        "words in no order": at_random,
+        "key words": (keywords >= _MOST_KEYWORDS) | (~np.isnan(keywords) & (addresses >= _MOST_ADDRESSES_OF_LISTS)),
+    }

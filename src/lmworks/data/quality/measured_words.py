@@ -21,6 +21,8 @@ _LATIN_SHARE = 0.6
 _LEAST_FOREIGN = 0.08
 
 _FIRST_WORDS = 300
+_BITS = 20
+"""Of the number of a word among those of some texts, and of that of its core: a lexicon holds fewer."""
 _MOST_FUNCTIONS_OF_LISTS, _MOST_ENDS_OF_LISTS, _LEAST_WORDS_OF_LISTS = 0.4, 0.02, 0.65
 
 
@@ -32,31 +34,36 @@ def _orders() -> Orders:
 class Measured:
     """The words of some texts, none of them empty, counted."""
 
-    def __init__(self, texts: Sequence[Sequence[Sequence[str]]], lexicon: Lexicon) -> None:
-        """Of each text its lines, of each line its words."""
-        lines = list(chain.from_iterable(texts))
-        of = np.repeat(np.arange(len(texts)), np.fromiter(map(len, texts), np.int64, len(texts)))
-        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-        self._lines = of, lengths
-        self.sizes = np.bincount(of, lengths, len(texts)).astype(np.int64)
+    def __init__(self, texts: Sequence[tuple[Sequence[str], Sequence[int]]], lexicon: Lexicon) -> None:
+        """Of each text its words, and how many each line has."""
+        number = np.arange(len(texts))
+        of = np.repeat(number, [len(lengths) for _, lengths in texts])
+        self._lines = of, np.fromiter(chain.from_iterable(lengths for _, lengths in texts), np.int64, len(of))
+        self.sizes = np.array([len(words) for words, _ in texts])
         self._starts = np.cumsum(self.sizes) - self.sizes
-        self._text = np.repeat(of, lengths)
-        self._rows = lexicon.rows(list(chain.from_iterable(lines)))
+        self._text = np.repeat(number, self.sizes)
+        self._rows = lexicon.rows(list(chain.from_iterable(words for words, _ in texts)))
         self._lexicon = lexicon
         self._facts = lexicon.facts[self._rows]
-        self._sums = np.add.reduceat(self._facts, self._starts, axis=0, dtype=np.float64)
-        functions = np.add.reduceat(lexicon.function[self._rows], self._starts, axis=0, dtype=np.int32)
+        # Sums of whole numbers and of eighths, which a float32 holds as they are.
+        self._sums = np.add.reduceat(self._facts, self._starts, axis=0).astype(np.float64)
+        sets = np.bincount(
+            self._text * len(lexicon.sets) + lexicon.function[self._rows], minlength=len(texts) * len(lexicon.sets)
+        )
+        functions = sets.reshape(len(texts), -1) @ lexicon.sets
         self._language = functions.argmax(axis=1)
         self.functions = functions.max(axis=1) / self.sizes
         """The share of words that are function words of the language that has the most."""
         self.letters = self._sums[:, PLACE["letters"]] / self._sums[:, PLACE["size"]]
         self.code = self._sums[:, PLACE["code"]] / self._sums[:, PLACE["size"]]
-        self._cores = lexicon.core[self._rows]
-        keys = self._text << 32 | self._cores
-        different, self._first, self._times = np.unique(keys, return_index=True, return_counts=True)
-        self._of = different >> 32
-        early = np.arange(len(keys)) - np.repeat(self._starts, self.sizes) < _FIRST_WORDS
-        first = np.bincount(self._of[early[self._first]], minlength=len(texts))
+        # Places in the same number as what is counted: what is sorted needs no order beside it.
+        numbers = np.arange(len(self._text))
+        keys = np.sort((self._text << _BITS | lexicon.core[self._rows]) << _BITS | numbers)
+        starts = np.flatnonzero(np.diff(keys >> _BITS, prepend=-1))
+        self._first, self._times = keys[starts] & ((1 << _BITS) - 1), np.diff(starts, append=len(keys))
+        self._of = self._text[self._first]
+        self._is_early = numbers - np.repeat(self._starts, self.sizes) < _FIRST_WORDS
+        first = np.bincount(self._of[self._is_early[self._first]], minlength=len(texts))
         self.first_share = first / np.minimum(self.sizes, _FIRST_WORDS)
         """The share of different words among the first."""
 
@@ -112,9 +119,6 @@ class Measured:
 
     def keywords(self) -> NDArray[np.float64]:
         """The share of the first words, signs and numbers aside, that repeat others [N]."""
-        number = len(self.sizes)
-        early = np.arange(len(self._text)) - np.repeat(self._starts, self.sizes) < _FIRST_WORDS
-        plain = early & (self._facts[:, PLACE["plain"]] > 0)
-        keys = self._text[plain] << 32 | self._cores[plain]
-        different = np.bincount(np.unique(keys) >> 32, minlength=number)
+        number, plain = len(self.sizes), self._is_early & (self._facts[:, PLACE["plain"]] > 0)
+        different = np.bincount(self._of[plain[self._first]], minlength=number)
         return 1 - different / np.maximum(1, np.bincount(self._text[plain], minlength=number))

@@ -8,105 +8,27 @@ of a text matter. Axes: W words, M windows, n words of a window, K classes of wo
 from __future__ import annotations
 
 import functools
-import re
-import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lmworks.data.quality.word_looks import CAPITAL, LOOKS, LOOKS_OF_ONE, SIGNS
 from lmworks.lazy import NDArray, np
 
 WINDOW = 8
 """Words of a line that are compared to all their orders."""
-_LEADS = {**dict.fromkeys("([{<", 1), **dict.fromkeys("\"'“„‘«»`”’", 2)}
-_TRAILS = {**dict.fromkeys(",", 1), **dict.fromkeys(".!?", 2), **dict.fromkeys(":;", 3), **dict.fromkeys(")]}>", 4)}
-_TRAILS |= dict.fromkeys("\"'”“’»«`", 5)
-_BULLETS = "-*•|=&/"
-_ASCII_SIGNS = "".join(sign for sign in map(chr, range(128)) if not sign.isalnum())
-_SHAPES = bytes.maketrans(
-    (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode(), b"0" * 10 + b"A" * 26 + b"a" * 26
-)
-"""By byte of UTF-8 what stands for it in the shape of a word."""
-_DIGIT, _LETTERS = re.compile("[0-9]"), re.compile("[A-Za-z]")
-_SMALL, _CAPITAL, _CAPITALS, _NUMBER, _NAME, _LETTER = range(6)
-_LOOKS_OF_ONE = 18
-_SIGNS = 6 * _LOOKS_OF_ONE
-LOOKS = _SIGNS + 10
-"""Classes of words by what they look like: six kinds, each with what opens it and what ends it, and signs alone."""
 LEAST_STEM, ENDS = 5, (2, 3)
 """Letters of a word whose end says something, and of its end."""
 _COARSE = 17
 
 
-def looks_of(words: Sequence[str]) -> list[int]:
-    """`look_of` each word. Most are of few shapes: which letters and digits a word has, and how many, says nothing."""
-    points = np.frombuffer("\0".join(words).encode(errors="surrogatepass").translate(_SHAPES), np.uint8)
-    again = (points[2:] == points[1:-1]) & (points[1:-1] == points[:-2]) & _is_letter_or_digit()[points[2:]]
-    shapes = points[np.append(np.ones(min(2, len(points)), bool), ~again)].tobytes().split(b"\0")
-    if len(shapes) != len(words):  # a word holds what parts them
-        return list(map(look_of, words))
-    return list(map(_look_of_shape, shapes))
-
-
-@functools.lru_cache(maxsize=2**16)
-def _look_of_shape(shape: bytes) -> int:
-    return look_of(shape.decode(errors="surrogatepass"))
-
-
-@functools.cache
-def _is_letter_or_digit() -> NDArray[np.bool_]:
-    """By byte of a shape."""
-    found = np.zeros(256, bool)
-    found[list(b"aA0")] = True
-    return found
-
-
-def look_of(word: str) -> int:
-    """The class of a word by its looks alone, of `LOOKS`."""
-    if word.isalpha():
-        return _kind_of(word) * _LOOKS_OF_ONE
-    # Quick where nothing stands beyond ASCII, as in most words.
-    signs = _ASCII_SIGNS if word.isascii() else "".join({sign for sign in word if not sign.isalnum()})
-    rest = word.lstrip(signs)
-    if not rest:
-        sign = word[0]
-        return _SIGNS + (
-            _BULLETS.index(sign) if sign in _BULLETS else 7 if sign in _LEADS else 8 + (sign not in _TRAILS)
-        )
-    core = rest.rstrip(signs)
-    tail = rest[len(core) :]
-    trail = _TRAILS.get(tail[-1], 0) if tail else 0
-    if trail >= 4 and ("." in tail or "!" in tail or "?" in tail):
-        trail = 2
-    lead = _LEADS.get(word[0], 0) if len(rest) < len(word) else 0
-    return _kind_of(core) * _LOOKS_OF_ONE + lead * 6 + trail
-
-
-def _kind_of(core: str) -> int:
-    if core.isalpha():
-        if core.islower():
-            return _SMALL
-        if len(core) == 1:
-            return _SMALL if core.lower() == core else _LETTER
-        if core.isupper():
-            return _CAPITALS
-        return _CAPITAL if core.istitle() else _NAME if core.lower() != core else _SMALL
-    if core.isascii():
-        has_digit, has_letter = _DIGIT.search(core), _LETTERS.search(core)
-        if has_digit:
-            return _NAME if has_letter else _NUMBER
-    elif any(map(str.isdigit, core)):
-        return _NAME if any(map(str.isalpha, core)) else _NUMBER
-    return (_SMALL if core[0].islower() else _CAPITAL) if "-" in core or "'" in core or "’" in core else _NAME
-
-
 @functools.cache
 def _coarse() -> NDArray[np.int64]:
     """Of each of `LOOKS` a class of few: what stands for the order of a text that no language is known of."""
-    kinds, rest = np.divmod(np.arange(_SIGNS), _LOOKS_OF_ONE)
+    kinds, rest = np.divmod(np.arange(SIGNS), LOOKS_OF_ONE)
     leads, trails = np.divmod(rest, 6)
     marks = np.where((trails == 2), 2, np.where((trails == 1) | (trails == 3), 1, np.where(leads + trails > 0, 3, 0)))
     group = np.array([0, 1, 2, 3, 2, 1])[kinds]
-    return np.append(group * 4 + marks, np.full(LOOKS - _SIGNS, _COARSE - 1))
+    return np.append(group * 4 + marks, np.full(LOOKS - SIGNS, _COARSE - 1))
 
 
 @dataclass(frozen=True)
@@ -142,11 +64,10 @@ class Classes:
         for size in ENDS:
             classes = self._of_ends[[self._ends.get(words[place][-size:], 0) for place in plain]]
             found[plain] = np.where(classes > 0, classes, found[plain])
-        for place, word in enumerate(words):
-            if word not in self._functions and word.lower() not in self._functions:
-                continue
-            known = self._functions.get(word) or self._functions[word.lower()]
-            if word.islower() or looks[place] == _CAPITAL * _LOOKS_OF_ONE:
+        may_be = np.flatnonzero((looks < LOOKS_OF_ONE) | (looks == CAPITAL * LOOKS_OF_ONE)).tolist()
+        for place in may_be:
+            word = words[place]
+            if (known := self._functions.get(word.lower())) and (word.islower() or looks[place] >= LOOKS_OF_ONE):
                 for language, kind in known.items():
                     found[place, language] = kind if word.islower() else LOOKS
         return found
@@ -201,46 +122,47 @@ class Orders:
         starts, sizes, line = windows(lines[1])
         text = of[line]
         better, spread = np.zeros(number), np.zeros(number)
-        found = np.zeros((2, number * _COARSE**2))
+        seen, pairs = np.zeros((2, number * _COARSE**2))
         coarse = _coarse()[looks]
+        # Windows lie along the last axis, where they are many.
         for some, places in grids(starts, sizes):
             its, size = text[some], places.shape[1]
-            words, kinds = classes[places], coarse[places]
-            rows = self._offsets[language[its], None] + words * self._widths[language[its], None]
-            gains = self._table[rows[:, :, None] + words[:, None, :]]
-            sums, variance = _against_chance(gains)
+            words, kinds = classes[places.T], coarse[places.T]
+            rows = self._offsets[language[its]] + words * self._widths[language[its]]
+            sums, variance = _against_chance(self._table[rows[:, None] + words])
             better += np.bincount(its, sums, number)
             spread += np.bincount(its, variance, number)
-            pairs = (its[:, None] * _COARSE + kinds)[:, :, None] * _COARSE + kinds[:, None, :]
-            together = np.bincount(pairs.ravel(), minlength=found.shape[1]) / size
-            alone = np.bincount((pairs[:, range(size), range(size)]).ravel(), minlength=found.shape[1]) / size
-            found[0] += np.bincount(pairs[:, range(size - 1), range(1, size)].ravel(), minlength=found.shape[1])
-            found[1] += together - alone
-        deviation = np.sqrt(np.maximum(spread, 1e-9))
-        return better / deviation, deviation, _own_order(*found.reshape(2, number, -1))
+            first, second = np.triu_indices(size, 1)
+            kinds_of_two = ((its * _COARSE + kinds) * _COARSE)[first] + kinds[second]
+            pairs += np.bincount(kinds_of_two.ravel(), minlength=len(pairs)) / size
+            seen += np.bincount(kinds_of_two[second == first + 1].ravel(), minlength=len(seen))
+        deviation, pairs = np.sqrt(np.maximum(spread, 1e-9)), pairs.reshape(number, _COARSE, _COARSE)
+        in_both_orders = (pairs + pairs.transpose(0, 2, 1)).reshape(number, -1)
+        return better / deviation, deviation, _own_order(seen.reshape(number, -1), in_both_orders)
 
 
-def _against_chance(gains: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _against_chance(gains: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How much better than by chance windows are in order, and the variance of that over all their orders [M].
 
-    Of the gains of all pairs of their words [M, n, n], which are changed.
+    Of the gains of all pairs of their words [n, n, M], which are changed.
     """
-    size = gains.shape[1]
+    size = len(gains)
     itself = np.arange(size)
-    gains[:, itself, itself] = 0
-    mean = gains.sum((1, 2)) / (size * (size - 1))
-    sums = np.trace(gains, offset=1, axis1=1, axis2=2) - (size - 1) * mean
-    gains -= mean[:, None, None]
-    gains[:, itself, itself] = 0
+    gains[itself, itself] = 0
+    # Quarters, whose sums a float32 holds as they are.
+    of_first, of_second = gains.sum(1).astype(np.float64), gains.sum(0).astype(np.float64)
+    mean = of_first.sum(0) / (size * (size - 1))
+    sums = gains[itself[:-1], itself[1:]].sum(0) - (size - 1) * mean
+    squares = np.einsum("ijm,ijm->m", gains, gains) - size * (size - 1) * mean**2
     if size > 3:  # what a word gains wherever it stands is no order
-        gains -= gains.sum(2, keepdims=True) / (size - 1) + gains.sum(1, keepdims=True) / (size - 1)
-        gains[:, itself, itself] = 0
-    return sums, np.einsum("mij,mij->m", gains, gains) / size
+        of_first, of_second = of_first - (size - 1) * mean, of_second - (size - 1) * mean
+        squares -= ((of_first**2 + of_second**2) / (size - 1) + 2 * of_first * of_second / (size - 1) ** 2).sum(0)
+    return sums, squares / size
 
 
 def _own_order(seen: NDArray[np.float64], chance: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far pairs [N, pairs] are from chance, in standard deviations of chi-square [N]."""
-    counted = chance >= 1
+    counted = chance >= 1 - 1e-9  # where sums of shares come to one
     differences = np.where(counted, (seen - chance) ** 2 / np.maximum(chance, 1), 0).sum(1)
     free = np.maximum(1, counted.sum(1))
     found: NDArray[np.float64] = (differences - free) / np.sqrt(2 * free)
