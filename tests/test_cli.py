@@ -65,6 +65,14 @@ def test_init_writes_a_commented_recipe_that_builds(tmp_path: Path) -> None:
     assert "is there already" in lmworks(tmp_path, "init", "help-desk", "--yes", code=2).stderr
 
 
+def test_init_tells_what_cannot_be_read_before_a_build(tmp_path: Path) -> None:
+    assert "before you build: " in lmworks(tmp_path, "init", "one", "--data", "gone", "--yes").stdout
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "a.xml").write_text("<a><b>text</b></a>")
+    said = lmworks(tmp_path, "init", "two", "--data", "tables", "--yes").stdout
+    assert "before you build: " in said and ".xml" in said
+
+
 def test_init_asks_for_what_it_is_not_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lmworks", "init", "notes", "--licence", "MIT"]
     answers = "answers from our notes\nwritings\n3\nextract\n\n\n500\n"
@@ -184,7 +192,14 @@ def test_a_port_that_there_is_not_is_said_plainly(tmp_path: Path, command: str) 
 
 def test_nothing_built_here_is_said_plainly(tmp_path: Path) -> None:
     for command in ("status", "report", "gc", "serve"):
-        assert "nothing was built in this folder" in lmworks(tmp_path, command, code=2).stderr
+        assert "no recipe was built from this folder" in lmworks(tmp_path, command, code=2).stderr
+
+
+def test_what_was_built_from_above_is_known_in_its_folder(tmp_path: Path) -> None:
+    make_project(tmp_path / "inner")
+    lmworks(tmp_path, "build", "inner/recipe.yaml", "--until", "raw")
+    assert "raw" in lmworks(tmp_path / "inner", "show", "raw").stdout
+    assert "raw" in lmworks(tmp_path, "show", "raw").stdout
 
 
 def test_an_unusable_store_is_said_plainly(tmp_path: Path) -> None:

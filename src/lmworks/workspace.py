@@ -167,7 +167,10 @@ def recipe_name(path: Path) -> str:
 def _remembered() -> tuple[Path, Path, list[str]]:
     """Recipe, store and settings of the last build that ran in this folder."""
     if not (last := _last()):
-        raise UsageError("nothing was built in this folder; name a recipe: lmworks build recipes/quickstart.yaml")
+        raise UsageError(
+            "no recipe was built from this folder; name one, as in `lmworks build recipes/quickstart.yaml`, or a store "
+            "with --store"
+        )
     return Path(last["recipe"]), Path(last["store"]), last["settings"]
 
 
@@ -183,6 +186,10 @@ def _remember(workspace: Workspace) -> None:
     stores = dict.fromkeys(filter(None, [*before.get("stores", ()), before.get("store"), store]))
     last = {"recipe": str(workspace.path), "store": store, "stores": [*stores], "settings": [*workspace.settings]}
     write_atomically(LAST, json.dumps(before | last) + "\n")
+    folder = workspace.path.parent.resolve()
+    if folder != Path.cwd() and workspace.store.root.resolve() == folder / LAST.parent:  # commands there find it, too
+        there = {"recipe": str(workspace.path.resolve()), "store": str(workspace.store.root.resolve())}
+        write_atomically(folder / LAST, json.dumps(_last(folder) | last | there) + "\n")
 
 
 def run(

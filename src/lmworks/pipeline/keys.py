@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from lmworks.pipeline.files import canonical_json
@@ -53,7 +54,7 @@ def stale_reason(parts: KeyParts, before: KeyParts | None) -> str:
         if old != new and name == "fingerprints":
             reasons.append("source files came, went, or have another size or time")
         elif old != new:
-            reasons.append(f"{name} changed from {_brief(old)} to {_brief(new)}")
+            reasons += _changes(name, old, new)
     reasons += [
         f"the package {name} changed from {before.plugins.get(name, 'none')} to {parts.plugins.get(name, 'none')}"
         for name in sorted({*parts.plugins, *before.plugins})
@@ -65,6 +66,20 @@ def stale_reason(parts: KeyParts, before: KeyParts | None) -> str:
         if parts.inputs.get(name) != before.inputs.get(name)
     ]
     return "; ".join(reasons) or "its artifact is gone"
+
+
+def _changes(name: str, old: Any, new: Any) -> Iterator[str]:
+    """What differs between two values of a field, in words; inside of entries, with the way to it."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                yield from _changes(f"{name}.{key}", old.get(key, "its default"), new.get(key, "its default"))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for place, (one, other) in enumerate(zip(old, new, strict=True)):
+            if one != other:
+                yield from _changes(f"{name}.{place}", one, other)
+    else:
+        yield f"{name} changed from {_brief(old)} to {_brief(new)}"
 
 
 def _brief(value: Any) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from lmworks.errors import UsageError
+from lmworks.data.sources.files import Files
+from lmworks.errors import LmworksError, UsageError
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
@@ -55,8 +56,12 @@ def write_recipe(folder: Path, answers: Answers) -> Path:
 
 
 def advice(answers: Answers) -> str:
-    """What the verdict says to these answers and the bytes in the folder, four a token."""
-    size = sum(path.stat().st_size for path in answers.data.rglob("*") if path.is_file())
+    """What the verdict says to these answers and the bytes in the folder, four a token; what to mend before a build."""
+    documents = Files(kind="files", path=str(answers.data.resolve()))
+    try:
+        size = sum(map(documents.size, documents.paths()))
+    except LmworksError as error:
+        return f"before you build: {error}"
     verdict = Forecast(answers.needs, size / 4, load_facts()).verdict
     text = f"verdict on {size / 1e6:,.3g} MB of documents: {verdict.step}; {verdict.how}"
     if verdict.step != "train from scratch":

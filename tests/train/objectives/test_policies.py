@@ -221,6 +221,9 @@ def sums(*losses: float) -> list[dict[str, float]]:
         ((3.0, 3.1, 3.2), [4.0, 3.1, 3.1, 3.1], 5.0, "learned partly by heart"),
         ((2.0, 2.1, 2.2), [5.0, 4.0, 3.5, 3.0], 0.5, "underfitting"),
         ((2.0, 2.1, 2.2), [5.0, 3.0, 3.0, 3.0], 0.5, "no sign"),
+        ((2.0, 2.1, 2.2), [3.0], 0.5, "too few validations (1) to tell"),
+        ((2.0, 2.1, 2.2), [3.0, 2.99, 2.98], 0.5, "too few validations (3) to tell"),
+        ((2.0, 2.1, 2.2), [3.0, 3.001, 2.999, 3.0], 0.5, "the validation loss has not moved"),
     ],
 )
 def test_the_fit_is_said_in_words(unseen: tuple[float, ...], losses: list[float], passes: float, verdict: str) -> None:

@@ -15,6 +15,8 @@ Sums = Mapping[str, float]
 STILL_FALLING = 0.01
 """Share of the validation loss that more of the same would surely win."""
 RISEN = 0.01
+LEAST_VALIDATIONS = 4
+"""Fewer have no last quarter."""
 
 
 def means(sums: Sequence[Sums]) -> dict[str, float]:
@@ -71,5 +73,15 @@ def _in_words(gap: Figure, losses: Sequence[float], passes: float) -> str:
         return (
             f"underfitting: the validation loss still fell by {falling:.1%} in the last quarter; {facts}. More steps "
             "or a larger model would help."
+        )
+    if len(losses) < LEAST_VALIDATIONS:
+        return (
+            f"too few validations ({len(losses)}) to tell whether the loss still falls: {facts}. A smaller "
+            f"`validation_steps` gives {LEAST_VALIDATIONS} or more."
+        )
+    if abs(1 - losses[-1] / losses[0]) < STILL_FALLING:
+        return (
+            f"the validation loss has not moved by {STILL_FALLING:.0%} since the first of {len(losses)} validations: "
+            f"nothing was learned since, or nothing at all; {facts}. See `learning_rate`, and the model it began from."
         )
     return f"no sign of over- or underfitting: {facts}; the validation loss has settled."
