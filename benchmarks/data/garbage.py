@@ -1,7 +1,7 @@
 """What the default filters take of planted garbage, and of good texts of many kinds, as one JSON line.
 
     python benchmarks/data/garbage.py [--texts UNPACKED ...] [--data DATA] [--half tuning] [--filters garbage]
-        [--show 3] [--write GOOD]
+        [--show 3] [--write GOOD] [--joined 4]
 
 Good texts are those that are installed with this machine: manual pages, documentation and sources of packages, tables
 in CSV files and in Markdown (`good_texts.py`). UNPACKED is a folder with more of them, made so:
@@ -15,7 +15,8 @@ in CSV files and in Markdown (`good_texts.py`). UNPACKED is a folder with more o
 DATA is a folder of published sets (WikiText-2, chats, Shakespeare). Files fall into a tuning and a held-out half by the
 hash of their paths; the garbage of the two halves is made by different functions. Limits were set on the tuning half.
 Shuffled, damaged and misread texts are made of good ones of their half, kind by kind in turn, of 60 words or more.
-A share is printed with its number of texts; `reasons` says which rule took them.
+A share is printed with its number of texts; `reasons` says which rule took them. With `--joined` so many texts of a
+kind make up one: filters look at parts of long texts.
 """
 
 from __future__ import annotations
@@ -357,6 +358,11 @@ def judge(texts: Sequence[str], names: Sequence[Filter], show: int) -> dict[str,
     return found
 
 
+def joined(texts: Sequence[str], number: int) -> list[str]:
+    """So many texts after one another, from each text on."""
+    return ["\n\n".join(texts[start : start + number]) for start in range(len(texts) - number + 1)]
+
+
 def main() -> None:
     """Plant, filter, print."""
     parser = argparse.ArgumentParser(description="Measure what the filters take of garbage and of good texts.")
@@ -365,12 +371,17 @@ def main() -> None:
     parser.add_argument("--half", choices=["tuning", "held-out"], default="held-out")
     parser.add_argument("--write", type=Path, help="write the good texts, for clean_text.py")
     parser.add_argument("--filters", default="garbage")
+    parser.add_argument("--joined", type=int, default=1)
     parser.add_argument("--show", type=int, default=0, help="how many kept texts to print of each kind of garbage")
     options = parser.parse_args()
     good = good_texts(options.texts, options.data, options.half)
     if options.write:
         options.write.write_text(json.dumps(good, ensure_ascii=False))
+    if options.joined > 1:
+        good = {kind: joined(some, options.joined) for kind, some in good.items()}
     bad = garbage(good, options.half)
+    for kind in ALONE[options.half]:
+        bad[kind] = joined(bad[kind], options.joined)
     names = options.filters.split(",")
     everything = [text for some in good.values() for text in some]
     judge(everything[:1], names, 0)  # loads models

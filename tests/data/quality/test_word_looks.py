@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmworks.data.quality.clean_text import clean_text, core_of
@@ -30,6 +30,7 @@ def test_looks_differ(one: str, other: str) -> None:
 
 
 @given(SOME_WORDS)
+@example(["a.)", "b!)x", "d).", "(e", "x-y", "A-b", "-", "(", "Ab", "aB", "AB", "A", "b2", "2.0", "a/b"])
 def test_many_words_have_the_looks_of_each(words: list[str]) -> None:
     assert Looks(words, clean_text().triples).classes().tolist() == list(map(look_of, words))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import Any, Literal
 
 from lmworks.data.quality.garbage import garbage
@@ -131,15 +132,17 @@ def _repetition(text: str) -> tuple[float, float, float]:
     characters = sum(map(len, words))
     lines = [line for line in map(str.strip, text.split("\n")) if line]
     repeated_lines = repeats(lines)[1] / sum(map(len, lines))
-    if _is_table(lines):  # a column of labels says the same in row after row
+    # Most texts have too few bars and tabs to ask of each line.
+    may_be_table = text.count("|") + text.count("\t") >= _ALIKE_ROWS * len(lines)
+    if may_be_table and _is_table(lines):  # a column of labels says the same in row after row
         return repeated_lines, 0, 0
-    # A phrase comes no more often than each of its words, and a word that comes once lies in no repeated phrase.
-    held = {word: times * len(word) for word, times in Counter(words).items() if times > 1}
-    top = repeated = 0.0
-    if _TOP_PHRASE_WORDS * max(held.values(), default=0) / characters > _TOP_PHRASE:
+    # A phrase comes no more often than each of its words, and each word of one that came before came before.
+    counts, top, repeated = Counter(words), 0.0, 0.0
+    most = max(map(mul, counts.values(), map(len, counts)))
+    if _TOP_PHRASE_WORDS * most / characters > _TOP_PHRASE:
         phrase, times = Counter(phrases(words, _TOP_PHRASE_WORDS)).most_common(1)[0]
         top = times * sum(map(len, phrase)) / characters if times > 1 else 0
-    if sum(held.values()) / characters > _REPEATED_PHRASES:
+    if (characters - sum(map(len, counts))) / characters > _REPEATED_PHRASES:
         repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS) / characters
     return repeated_lines, top, repeated
 
