@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from data.parsers.test_parsers import MAIN, good, read, reasons, warc_record
 from lmworks.data.records import Documents
-from lmworks.data.sources import archives, parsed
+from lmworks.data.sources import archives, parsed, unpack
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Unreadable
 from lmworks.errors import LmworksError
@@ -147,11 +147,22 @@ def test_a_file_with_holes_is_counted_and_not_filled(ingest_files: Ingest) -> No
 
 
 def test_a_tar_archive_that_is_a_bomb_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "LEAST_UNPACKED", 2**16)
+    monkeypatch.setattr(unpack, "LEAST_UNPACKED", 2**16)
     content = tarred({"a.txt": b"good", "b.bin": b"\0" * 2**24, "c.txt": b"behind"})
     found = read(tmp_path, {"a.tar.xz": lzma.compress(content)})
     assert [item.text for item in good(found)] == ["good"]
-    assert "which no sound archive is" in reasons(found)[-1]
+    assert "which no sound file is" in reasons(found)[-1]
+
+
+@pytest.mark.parametrize("packing", [".gz", ".bz2", ".xz", ".zst"])
+def test_a_file_of_rows_that_unpacks_without_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packing: str
+) -> None:
+    monkeypatch.setattr(unpack, "LEAST_UNPACKED", 2**19)
+    monkeypatch.setattr(unpack, "MOST_UNPACKED_TIMES", 10)
+    found = read(tmp_path, {f"a.jsonl{packing}": PACKERS[packing](LINES + b"{}\n" * 2**20)})
+    assert "which no sound file is" in reasons(found)[-1]
+    assert good(found) and len(found) < 2**18
 
 
 def test_an_xz_file_may_have_several_streams_with_padding_and_must_not_end_inside_one(tmp_path: Path) -> None:

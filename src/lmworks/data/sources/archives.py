@@ -19,12 +19,8 @@ from lmworks.data.sources.unpack import Forward, plain_name, unpack
 ZIP, TAR = ".zip", ".tar"
 LINK, NO_FILE = "a link in an archive", "a device or a file with holes in an archive"
 REPLACED = "a file of an archive that another of the same name follows"
-MOST_TIMES = 1000
-"""Times its packed size that a tar archive may have when unpacked; gzip's best is 1,032, on zeros."""
 HEADER_BYTES = 2**20
 """Of a name or of other facts of a file in a tar archive; the library reads them into memory whatever they claim."""
-LEAST_UNPACKED = 2**30
-"""Bytes that a compressed tar archive may always have when unpacked: all of it is read, wanted or not."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +62,17 @@ def entries(path: str, stream: IO[bytes], size: int) -> Iterator[Entry]:
 def open_member(path: str, stream: IO[bytes], size: int, member: str) -> IO[bytes]:
     """One file of an archive, decompressed."""
     if not is_tar(path):
-        return unpack(member, _zip(stream).open(member))
+        archive = _zip(stream)
+        return unpack(member, archive.open(member), archive.getinfo(member).file_size)
     for entry, content in walk_tar(path, stream, size):
         if entry.name == member and not entry.fault:
-            return unpack(member, content)
+            return unpack(member, content, entry.size)
     raise RuntimeError("the archive does not hold it")
 
 
 def walk_tar(path: str, stream: IO[bytes], size: int) -> Iterator[tuple[Entry, IO[bytes]]]:
     """What a tar archive holds in order, each with its bytes, to be read before the next is asked for."""
-    unpacked = unpack(path, stream)
-    most = None if unpacked is stream else max(LEAST_UNPACKED, MOST_TIMES * size)
-    source = cast(IO[bytes], _ToTheEnd(unpacked, most))
+    source = cast(IO[bytes], _ToTheEnd(unpack(path, stream, size)))
     with tarfile.open(fileobj=source, mode="r|", bufsize=2**16, tarinfo=_Header) as archive:
         while (header := _next(archive)) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # which would hold all
@@ -148,17 +143,14 @@ _FAULT, _END, _EMPTY = tarfile.HeaderError, tarfile.EOFHeaderError, tarfile.Empt
 class _ToTheEnd:
     """What the library reads an archive from. It would go on for ever behind the end of one that was cut off."""
 
-    def __init__(self, stream: IO[bytes], most: int | None) -> None:
-        self._stream, self._most, self._position, self._empty = stream, most, 0, 0
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._empty = stream, 0
 
     def read(self, size: int) -> bytes:
         raw = self._stream.read(size)
-        self._position += len(raw)
         self._empty += not raw
         if self._empty > 2:
             raise EOFError("the archive ends inside a file")
-        if self._most is not None and self._position > self._most:
-            raise RuntimeError(f"it is longer than {self._most} bytes when unpacked, which no sound archive is")
         return raw
 
 

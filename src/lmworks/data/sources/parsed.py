@@ -362,7 +362,7 @@ class ParsedSource(SourceConfig):
         path = piece.path
         stored = stack.enter_context(self.open(path))
         if not is_archive(path):
-            yield piece, stack.enter_context(unpack.unpack(path, stored)), stored
+            yield piece, stack.enter_context(unpack.unpack(path, stored, self.size(path))), stored
         elif piece.member:
             yield piece, stack.enter_context(open_member(path, stored, self.size(path), piece.member)), stored
         elif is_tar(path):
@@ -371,7 +371,11 @@ class ParsedSource(SourceConfig):
                 if piece.stop is not None and number >= piece.stop:
                     return
                 if number >= piece.start and not entry.fault and self._reads(f"{path}/{entry.name}"):
-                    yield Piece(path, entry.size, member=entry.name), unpack.unpack(entry.name, content), stored
+                    yield (
+                        Piece(path, entry.size, member=entry.name),
+                        unpack.unpack(entry.name, content, entry.size),
+                        stored,
+                    )
             if number < 0:
                 raise RuntimeError("an empty archive")
         elif names := self._wanted(path):

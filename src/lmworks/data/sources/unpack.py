@@ -32,6 +32,8 @@ XZ_MEMORY = 2**31
 """Bytes that an xz file may ask for; its strongest preset asks for 65 MiB, long windows for more."""
 BEGIN_BYTES = 2**18
 """Up to which a stream that is unpacked can be read again: twice what is read ahead of what is wanted."""
+LEAST_UNPACKED, MOST_UNPACKED_TIMES = 2**30, 1000
+"""Bytes that a packed file may always have when unpacked, and times its size beyond; gzip's best is 1,032, on zeros."""
 MOST_TIMES = 200
 """Times its packed size that a file may fill on disk. Forms that need it, Parquet and Arrow, are compact unpacked."""
 
@@ -54,18 +56,24 @@ def _packing(path: str) -> str | None:
     return (PACKINGS | OF_ARCHIVES).get(PurePosixPath(path).suffix.lower())
 
 
-def unpack(path: str, stream: IO[bytes]) -> IO[bytes]:
-    """The decompressed bytes of a file. They can be read and sought forward in bounded memory."""
+def unpack(path: str, stream: IO[bytes], size: int) -> IO[bytes]:
+    """The decompressed bytes of a file of `size` bytes. They can be read and sought forward in bounded memory.
+
+    Reading beyond what a sound file of its size holds raises RuntimeError.
+    """
+    most = max(LEAST_UNPACKED, MOST_UNPACKED_TIMES * size)
     match _packing(path):
         case ".gz":
-            return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+            plain: Forward = _Opened(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), most)
         case ".bz2":
-            return cast(IO[bytes], bz2.BZ2File(stream))
+            plain = _Opened(cast(IO[bytes], bz2.BZ2File(stream)), most)
         case ".xz":
-            return io.BufferedReader(_Xz(stream), 2**17)
+            plain = _Xz(stream, most)
         case ".zst":
-            return io.BufferedReader(_Zstandard(stream), 2**17)
-    return stream
+            plain = _Zstandard(stream, most)
+        case _:
+            return stream
+    return io.BufferedReader(plain, 2**17)
 
 
 def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
@@ -84,9 +92,13 @@ def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
 
 
 class Forward(io.RawIOBase):
-    """A stream of what `_more` gives, which can be read and sought forward, and back from near its beginning."""
+    """A stream of what `_more` gives, which can be read and sought forward, and back from near its beginning.
 
-    def __init__(self) -> None:
+    Reading more than `most` bytes raises RuntimeError.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         self._plain = memoryview(b"")
         self._position = 0
         self._begin = bytearray()
@@ -110,6 +122,8 @@ class Forward(io.RawIOBase):
             self._begin += self._plain[:count]
         self._plain = self._plain[count:]
         self._position += count
+        if self._most is not None and self._position > self._most:
+            raise RuntimeError(f"it is longer than {self._most:,} bytes when unpacked, which no sound file is")
         return count
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -125,16 +139,27 @@ class Forward(io.RawIOBase):
         return self._position
 
 
+class _Opened(Forward):
+    """What the library reads a file by."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        super().__init__(most)
+        self._stream = stream
+
+    def _more(self) -> bytes:
+        return self._stream.read(2**17)
+
+
 class _Zstandard(Forward):
     """A zstd file, all frames of it. One that ends inside a frame is an error.
 
     The library's own reader ends quietly there, so that what is lost would never be noticed.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], most: int) -> None:
         import zstandard
 
-        super().__init__()
+        super().__init__(most)
         # Long-range windows, as `zstd --long=31` writes them, are common in published corpora.
         self._frames = zstandard.ZstdDecompressor(max_window_size=2**31)
         self._fault = zstandard.ZstdError
@@ -165,8 +190,8 @@ class _Zstandard(Forward):
 class _Xz(Forward):
     """An xz file, all streams of it. The library's own reader takes whatever memory a file asks for."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__()
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        super().__init__(most)
         self._stream = stream
         self._part: lzma.LZMADecompressor | None = None
         self._packed = b""
