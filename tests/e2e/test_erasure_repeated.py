@@ -12,6 +12,7 @@ from e2e.erasing import build, listed, said
 from lmworks.data.erasure import certificate
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline import erasure
 from lmworks.pipeline.erasure import unfinished
 from lmworks.pipeline.store import Store
 
@@ -72,7 +73,31 @@ def test_a_search_that_did_not_end_is_told_until_it_has(folder: Path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             said(MAIL, apply=True, certificate=path)
     told = unfinished(store)
-    assert "the search after an erasure did not end" in told and MAIL not in told
-    assert not path.exists()
-    said(MAIL, certificate=path)
+    assert "an erasure, or the search after it, did not end" in told and MAIL not in told
+    assert "--apply --certificate" in told and not path.exists()
+    said(MAIL, apply=True, certificate=path)
     assert json.loads(path.read_text())["records"] == ids and unfinished(store) == ""
+
+
+@pytest.mark.parametrize("at", ["add_erased", "begin"])
+def test_what_was_killed_before_anything_was_deleted_is_told_how_to_be_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    store, path = Store(folder / ".lmworks"), folder / "told.json"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, at, killed)
+        with pytest.raises(KeyboardInterrupt):
+            said(MAIL, apply=True, certificate=path)
+    told = unfinished(store)
+    assert "--apply" in told
+    if "WHO" in told:
+        said(MAIL, apply=True, certificate=path)
+        assert unfinished(store) == "" and json.loads(path.read_text())["holding"] == 0
+    else:
+        ids = (folder / ".lmworks" / "erasing.txt").read_text().split()
+        said(*ids, apply=True)
+        assert "an erasure was cut off" not in unfinished(store)

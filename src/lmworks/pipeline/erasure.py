@@ -41,8 +41,8 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 _UNSEARCHED = (
-    "the search after an erasure did not end, and no certificate tells what was found: give "
-    "`lmworks erase WHO --certificate FILE`, with the values or ids that were given then, to search again"
+    "an erasure, or the search after it, did not end, and no certificate tells what was found: give "
+    "`lmworks erase WHO --apply --certificate FILE`, with the values or ids that were given then, to end it"
 )
 
 
