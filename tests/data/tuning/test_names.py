@@ -117,3 +117,43 @@ def test_every_field_that_a_form_reads_is_a_usual_name(row: dict[str, Any]) -> N
     with suppress(Fault, LeftOut):
         samples_of(FORMS[name], read)
     assert read.asked <= USUAL, sorted(read.asked - USUAL)
+
+
+NESTED: list[dict[str, Any]] = [
+    {"ticket": {"nr": 7, "fil": [{"de": "client", "texte": f"Bonjour {n}"}, {"de": "agent", "texte": f"Oui {n}"}]}}
+    for n in range(4)
+]
+WAYS = {"messages.*.role": "ticket.fil.*.de", "messages.*.content": "ticket.fil.*.texte"}
+SPEAKERS = {"client": "user", "agent": "assistant"}
+
+
+@pytest.mark.parametrize("fields", [WAYS, {"messages": "ticket.fil", **WAYS}])
+def test_turns_inside_of_a_record_under_names_of_their_own(tmp_path: Path, fields: dict[str, str]) -> None:
+    _, found = converse(tmp_path, NESTED, fields=fields, roles=SPEAKERS)
+    assert sorted(str(each["messages"]) for each in found) == [
+        str([{"role": "user", "content": f"Bonjour {n}"}, {"role": "assistant", "content": f"Oui {n}"}])
+        for n in range(4)
+    ]
+
+
+def test_a_text_beside_the_turns_is_not_lost(tmp_path: Path) -> None:
+    rows = [{"ticket": {**each["ticket"], "note": "a text of two lines and more words"}} for each in NESTED]
+    with pytest.raises(UsageError, match="form messages does not use: 'ticket'"):
+        converse(tmp_path / "told", rows, fields=WAYS, roles=SPEAKERS)
+    converse(tmp_path / "left", rows, fields=WAYS, roles=SPEAKERS, ignore=["ticket"])
+
+
+def test_a_speaker_that_nobody_is_and_a_path_that_leads_nowhere_stop_the_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="`roles` names 'agnet'"):
+        converse(tmp_path / "speaker", NESTED, fields=WAYS, roles={"client": "user", "agnet": "assistant"})
+    with pytest.raises(UsageError, match=r"'ticket\.fil\.\*\.von'"):
+        converse(tmp_path / "path", NESTED, fields={**WAYS, "messages.*.role": "ticket.fil.*.von"}, roles=SPEAKERS)
+    for wrong in ({"messages.*.role": "de"}, {**WAYS, "messages": "ticket"}):
+        with pytest.raises(ValidationError, match=r"expected a path such as"):
+            ConversationsConfig.model_validate({"from": "raw", "fields": wrong})
+
+
+def test_templates_take_paths(tmp_path: Path) -> None:
+    wording = {"prompt": "{ticket.fil.0.texte} ({ticket[nr]})", "completion": "{ticket.fil[1].texte}"}
+    _, found = converse(tmp_path, NESTED[:1], templates=[wording])
+    assert [turn["content"] for turn in found[0]["messages"]] == ["Bonjour 0 (7)", "Oui 0"]

@@ -161,7 +161,9 @@ def read_turns(value: Any, field: str) -> Turns:
 def _turn(turn: Read, place: str) -> Turn:
     role, content = (next((turn[name] for name in names if name in turn), None) for names in (_ROLE, _CONTENT))
     if not isinstance(role, str) or role.lower() not in ROLES:
-        raise Fault(f"unknown role: {place} has {short(role)}, expected one of {', '.join(ROLES)}")
+        raise Fault(
+            f"unknown role: {place} has {short(role)}, expected one of {', '.join(ROLES)}; `roles` says who it is"
+        )
     if turn.get("prefix"):
         raise Fault(f"unfinished turn: {place} is a prefix, which nothing completes")
     role = role.lower()

@@ -10,10 +10,15 @@ from typing import Any
 
 from lmworks.data.forms.forms import FORMS, USUAL
 from lmworks.data.forms.row import Row, says_something
+from lmworks.data.structure import value_at
 from lmworks.errors import UsageError
 from lmworks.registry import nearest
 
 COLUMNS_SHOWN = 30
+INSIDE = ".*."
+"""In a name, between a list and what its items have: `messages.*.role`."""
+ROLE = ("role", "from")
+"""Fields of a turn that name its speaker."""
 
 
 def require_usual(fields: Mapping[str, str], form: str, templates: Sequence[str]) -> None:
@@ -22,9 +27,27 @@ def require_usual(fields: Mapping[str, str], form: str, templates: Sequence[str]
         return  # a package's form knows its names itself
     written = {word for template in templates for word in _placeholders(template)}
     known, where = (written, "no template holds it") if templates else (USUAL, "no form reads it")
-    if unknown := next((name for name in fields if name not in known), None):
+    if unknown := next((name for name in fields if name.partition(INSIDE)[0] not in known), None):
         turned = f", as {{usual name: name here}}: {where}" if not templates else f": {where}"
         raise ValueError(f"`fields` has the usual name {unknown!r}{turned}{nearest(unknown, sorted(known))}")
+
+
+def parted(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Of `fields` the paths of columns, and by column what the items of its list have: `messages.*.role`.
+
+    Raises ValueError where a name goes inside of a list and the path beside it does not, or into another list.
+    """
+    columns = {ours: theirs for ours, theirs in fields.items() if INSIDE not in ours}
+    inside: dict[str, dict[str, str]] = {}
+    for ours, theirs in fields.items():
+        column, is_inside, name = ours.partition(INSIDE)
+        if is_inside:
+            place, _, own = theirs.rpartition(INSIDE)
+            if not place or columns.setdefault(column, place) != place:
+                expected = f"{columns.get(column, 'turns')}{INSIDE}{own}"
+                raise ValueError(f"`fields` makes {ours!r} of {theirs!r}: expected a path such as {expected!r}")
+            inside.setdefault(column, {})[name] = own
+    return columns, inside
 
 
 def _placeholders(template: str) -> Iterable[str]:
@@ -38,8 +61,9 @@ def _placeholders(template: str) -> Iterable[str]:
 class Naming:
     """The names of records in `fields` and `ignore`, and what one pass over the records found of them."""
 
-    def __init__(self, fields: Mapping[str, str], ignore: Sequence[str]) -> None:
-        self.fields, self.ignore = fields, ignore
+    def __init__(self, fields: Mapping[str, str], ignore: Sequence[str], roles: Mapping[str, str]) -> None:
+        self.fields, self.ignore, self.roles = fields, ignore, roles
+        self.columns_of, self.inside = parted(fields)
         self.read: set[str] = set()
         """Usual names that the form asked for."""
         self.begin()
@@ -52,21 +76,51 @@ class Naming:
         self.replaced = Counter[str]()
         """Records with a text of their own under a name that another column takes."""
         self.columns: dict[str, None] = {}
+        self.speakers: set[str] = set()
 
     def named(self, row: Row) -> dict[str, Any]:
         """A record under usual names."""
         self.records += 1
         self.columns |= dict.fromkeys(row)
-        self.lacking.update({name for name in self.fields.values() if name not in row})
+        self.lacking.update({name for name in self.fields.values() if not _is_in(row, name)})
         self.lacking.update({name for name in self.ignore if name not in self.fields and not _is_in(row, name)})
-        called = {ours: row[theirs] for ours, theirs in self.fields.items() if theirs in row}
-        own = {name: value for name, value in row.items() if name not in self.fields.values()}
+        called = {ours: value_at(row, theirs) for ours, theirs in self.columns_of.items() if _is_in(row, theirs)}
+        own: dict[str, Any] = dict(row)
+        for theirs in self.columns_of.values():
+            own = _without(own, theirs)
         taken = {name for name in called.keys() & own.keys() if name not in self.ignore}
         self.replaced.update(name for name in taken if says_something(own[name]))
-        return own | called
+        found = own | {ours: self._with_names(ours, value) for ours, value in called.items()}
+        return {name: self._with_roles(value) for name, value in found.items()} if self.roles else found
+
+    def _with_names(self, column: str, value: Any) -> Any:
+        """A list of turns, each under usual names."""
+        names = self.inside.get(column)
+        if names is None or not isinstance(value, list):
+            return value
+        turns = []
+        for turn in value:
+            if isinstance(turn, Mapping):
+                rest = {name: inner for name, inner in turn.items() if name not in names.values()}
+                turn = rest | {ours: turn[theirs] for ours, theirs in names.items() if theirs in turn}
+            turns.append(turn)
+        return turns
+
+    def _with_roles(self, value: Any) -> Any:
+        """A list of turns, each of a usual speaker."""
+        if not isinstance(value, list):
+            return value
+        turns = []
+        for turn in value:
+            place = next((name for name in ROLE if isinstance(turn, Mapping) and turn.get(name) in self.roles), None)
+            if place is not None:
+                self.speakers.add(turn[place])
+                turn = {**turn, place: self.roles[turn[place]]}
+            turns.append(turn)
+        return turns
 
     def require_columns(self, where: str) -> None:
-        """Raise UsageError for a column named here that no record has."""
+        """Raise UsageError for a column or a speaker named here that no record has."""
         for name, count in self.lacking.items():
             if self.records and count == self.records:
                 key = "fields" if name in self.fields.values() else "ignore"
@@ -76,6 +130,12 @@ class Naming:
                     f"{where}: `{key}` names {name!r}, which none has of {count} records: {self.told()}{meant}"
                 )
 
+        if unheard := next((name for name in self.roles if self.records and name not in self.speakers), None):
+            raise UsageError(
+                f"{where}: `roles` names {unheard!r}, and no turn of {self.records} records is of it. Mend the name, "
+                f"say where turns name their speaker (`fields: {{messages{INSIDE}role: …}}`), or leave it out"
+            )
+
     def told(self) -> str:
         """The columns that there are, for a message."""
         more = len(self.columns) - COLUMNS_SHOWN
@@ -83,15 +143,28 @@ class Naming:
 
     def require_read(self, where: str, form: str) -> None:
         """Raise UsageError for a usual name under which a form reads nothing."""
-        if unread := [name for name in self.fields if name not in self.read and name not in self.ignore]:
+        if unread := [name for name in self.columns_of if name not in self.read and name not in self.ignore]:
+            of = self.columns_of[unread[0]]
             raise UsageError(
-                f"{where}: the form {form} reads no {unread[0]!r}, which `fields` makes of {self.fields[unread[0]]!r}: "
+                f"{where}: the form {form} reads no {unread[0]!r}, which `fields` makes of {of!r}: "
                 "nothing of it would be learned. Name a field that it reads, or another `form`"
             )
 
     def counts(self) -> dict[str, int]:
         """Records that lack a column, to be told."""
         return {f"records without the field {name!r}": count for name, count in sorted(self.lacking.items())}
+
+
+def _without(row: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """A record without what stands at a path; with what stands beside it."""
+    if path in row:
+        return {name: value for name, value in row.items() if name != path}
+    head, _, rest = path.partition(".")
+    inner = row.get(head)
+    if not rest or not isinstance(inner, Mapping):
+        return dict(row)
+    left = _without(inner, rest)
+    return {name: value for name, value in row.items() if name != head} | ({head: left} if left else {})
 
 
 def _is_in(value: Any, path: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally
 from lmworks.data.tuning.conversations import write_conversations
-from lmworks.data.tuning.naming import Naming, require_usual
+from lmworks.data.tuning.naming import Naming, parted, require_usual
 from lmworks.data.tuning.preferences import Preference, write_preferences
 from lmworks.errors import GateRefused, UsageError
 from lmworks.pipeline.files import canonical_json, digest_text
@@ -47,7 +49,12 @@ class SamplesConfig(StepConfig):
         description="Of the records. `auto` takes that which most have: two forms in a file are most often a mistake.",
     )
     fields: dict[str, str] = Field(
-        default={}, description="Fields called otherwise, as {usual name: name here}; none, for usual names."
+        default={},
+        description="Fields called otherwise, as {usual name: name here}, with paths: `{messages: ticket.thread, "
+        "messages.*.role: ticket.thread.*.by}`; none, for usual names.",
+    )
+    roles: dict[str, Literal["system", "user", "assistant", "tool"]] = Field(
+        default={}, description="Speakers of turns called otherwise, as {name here: usual name}; none, for usual names."
     )
     ignore: list[str] = Field(
         default=[],
@@ -74,6 +81,7 @@ class SamplesConfig(StepConfig):
     def _names_usual_fields(self) -> Self:
         wordings = [text for each in getattr(self, "templates", ()) for text in (each.prompt, each.completion)]
         require_usual(self.fields, self.form, wordings)
+        parted(self.fields)
         return self
 
 
@@ -168,7 +176,7 @@ class _Reading:
     ) -> None:
         self.config, self.documents, self.templates, self.judgements = config, documents, templates, judgements
         self.tally, self.unused = Tally(), Counter[str]()
-        self.naming = Naming(config.fields, config.ignore)
+        self.naming = Naming(config.fields, config.ignore, config.roles)
         self.records = documents.count()
         self.bad = 0
         self.form = "templates" if templates else config.form
@@ -268,7 +276,7 @@ class _Reading:
         try:
             made = samples_of(form, read, self.config.mend)
         finally:
-            self.naming.read |= read.asked & self.config.fields.keys()
+            self.naming.read |= read.asked & self.naming.columns_of.keys()
         self.tally.counts.update(made.mended)
         self.tally.losses |= made.mended.keys() & {TRIMMED}
         self.unused.update(name for name in made.unread if name not in self.config.ignore)
@@ -392,8 +400,20 @@ def _named(value: Any, names: Sequence[str]) -> Any:
     return names[int(place)]
 
 
+class _Placeholders(string.Formatter):
+    """Paths between braces: `{ticket.thread.0.text}`."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        """What stands at a path, and the path."""
+        parts = [field_name] if field_name in kwargs else re.findall(r"[^.\[\]]+", field_name)
+        value: Any = kwargs
+        for part in parts:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        return value, field_name
+
+
 def _filled(template: str, row: Row) -> str:
     try:
-        return template.format_map(row)
-    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        return _Placeholders().vformat(template, (), row)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise Fault(f"field missing: the template asks for {error}, the record has {', '.join(row)[:200]}") from None
