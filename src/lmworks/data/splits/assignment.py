@@ -226,14 +226,15 @@ def _refuse_leaks(
         numbers[unit] = labels.index(part)
     documents = numbers[units.of]
     leaks = neighbours.leaks(documents, None if config.folds else 0, threshold)
+    other = "in another fold" if config.folds else "that is trained on"
     if leaks:
         raise GateRefused(
-            f"split: {len(leaks)} held-out documents repeat one that is trained on (Jaccard {threshold} and more): "
+            f"split: {len(leaks)} held-out documents repeat one {other} (Jaccard {threshold} and more): "
             f"{describe_leaks(leaks)}. Keep such texts together with `near_duplicates: {{jaccard: {threshold}}}`."
         )
     return Figure(
         name="leakage",
         value=0.0,
         n=max(1, int((documents > 0).sum())),
-        method=f"share of held-out documents with a near-duplicate in train: MinHash candidates, Jaccard ≥ {threshold}",
+        method=f"share of held-out documents with a near-duplicate {other}: MinHash candidates, Jaccard ≥ {threshold}",
     )

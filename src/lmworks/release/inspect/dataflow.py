@@ -205,9 +205,14 @@ def quarantine(built: Built) -> list[dict[str, Any]]:
 
 
 def held_out(built: Built) -> list[dict[str, Any]]:
-    """Groups kept away from training, of each split, without personal data in their names."""
+    """Groups of each split by the part that holds them out, or by their fold, without personal data in their names."""
     found = [(name, read_json(artifact.payload / "groups.json")) for name, artifact in built.artifacts.items()]
-    return hide_all(({"step": name, **groups} for name, groups in found if groups), hiding(built))
+    told = [
+        {"step": name, **{each: groups.pop(each) for each in ("by", "groups")}, "parts": groups}
+        for name, groups in found
+        if groups
+    ]
+    return hide_all(told, hiding(built))
 
 
 def _is_total(count: str) -> bool:
