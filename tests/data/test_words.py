@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lmworks.data.words import hash_words, word_spans
+from lmworks.data.words import count_words, hash_words, letters_a_word, word_spans
 
-TEXTS = st.lists(st.text(st.sampled_from("abAB_1 ,.\n\x00éÉß’—字假ทİʼnΣσ\u0e31😀"), max_size=40), max_size=8)
+TEXTS = st.lists(st.text(st.sampled_from("abAB_1 ,.\n\x00éÉß’—字假ทİʼnΣσ\u0e31\u0301कि😀"), max_size=40), max_size=8)
 
 
 def words_of(*texts: str) -> list[NDArray[np.uint64]]:
@@ -28,7 +29,7 @@ def test_a_text_has_the_same_words_alone_and_among_others(texts: list[str]) -> N
         assert found.tolist() == words_of(text)[0].tolist()
 
 
-@given(st.text(max_size=60))
+@given(st.text(max_size=60) | TEXTS.map("".join))
 def test_every_word_is_where_its_span_says(text: str) -> None:
     spans = word_spans(text)
     (found,) = words_of(text)
@@ -45,6 +46,44 @@ def test_different_words_differ_and_case_and_punctuation_do_not(words: list[str]
 def test_scripts_without_spaces_have_a_word_a_character() -> None:
     assert len(words_of("自然言語 processing")[0]) == 5
     assert [("自然言語"[a:b]) for a, b in word_spans("自然言語")] == list("自然言語")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("प्रधानमंत्री नरेंद्र मोदी ने", "प्रधानमंत्री नरेंद्र मोदी ने"),  # Hindi
+        ("বাংলাদেশের প্রধানমন্ত্রী", "বাংলাদেশের প্রধানমন্ত্রী"),
+        ("தமிழ்நாட்டின் முதலமைச்சர்", "தமிழ்நாட்டின் முதலமைச்சர்"),
+        ("كَتَبَ مُرْشِدُ", "كَتَبَ مُرْشِدُ"),
+        ("cafe\u0301s (e\u0301)", "cafe\u0301s e\u0301"),
+        ("ที่กรุง", "ที่ ก รุ ง"),
+        ("\u0301a .\u0301b 😀\ufe0f c", "a b c"),  # marks of no letter
+    ],
+)
+def test_marks_belong_to_the_letter_before_them(text: str, words: str) -> None:
+    assert [text[start:stop] for start, stop in word_spans(text)] == words.split()
+    assert words_of(text)[0].tolist() == words_of(words)[0].tolist()
+    assert len(words_of(text)[0]) == len(words.split())
+
+
+def test_vowel_signs_tell_words_apart() -> None:
+    assert words_of("मोदी")[0].tolist() != words_of("मादी")[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "times"),
+    [
+        ("one well-known -- word", 4, 1),
+        ("प्रधानमंत्री नरेंद्र मोदी", 3, 1),
+        ("一个仓库里有三百二十桶咸鱼。", 6, 2),
+        ("用 Python 写一个函数", 4, 2),
+        ("昨日あの人が港で叫んだが", 4, 3),
+        ("เมื่อวานฝนตกที่กรุงเทพมหานคร", 5, 4),
+        ("", 0, 1),
+    ],
+)
+def test_so_many_letters_without_spaces_are_a_word(text: str, words: int, times: int) -> None:
+    assert (count_words(text), letters_a_word(text)) == (words, times)
 
 
 def test_texts_of_several_blocks() -> None:

@@ -238,3 +238,37 @@ def test_a_question_goes_where_its_layout_is_another(tmp_path: Path) -> None:
     documents = documents_of(tmp_path / "documents", *texts)
     _, out = clean(tmp_path, documents, Conversations(tmp_path / "questions", ""))
     assert [document.text for document in Documents(out, "").iterate()] == texts[1:]
+
+
+QUESTIONS = {
+    "Chinese": (
+        "一个仓库里有三百二十桶咸鱼每天卖出十六桶请问几天之后仓库就空了",
+        "风北方来雪落山上老人坐门前看孩子们跑过桥去集市买鱼和米",
+    ),
+    "Thai": ("โกดังแห่งหนึ่งมีปลาเค็มสามร้อยยี่สิบถังขายวันละสิบหกถังกี่วันจึงจะหมด", "กขคงจฉชซญดตถทนบปผพมยรลวสหอ"),
+    "Hindi": (
+        "एक गोदाम में मछली के तीन सौ बीस पीपे हैं और रोज़ सोलह बिकते हैं",
+        ["नदी ", "पहाड़ ", "बच्चे ", "बाज़ार ", "मछली ", "घंटी "],
+    ),
+}
+
+
+@pytest.mark.parametrize("script", [*QUESTIONS])
+@pytest.mark.parametrize("action", ["drop", "cut"])
+def test_a_question_beside_a_longer_passage_goes_in_any_script(tmp_path: Path, script: str, action: str) -> None:
+    question, letters = QUESTIONS[script]
+    passage, *others = ("".join(random.Random(seed).choices(letters, k=90)).strip() for seed in range(4))
+    line = json.dumps({"question": question, "passage": passage, "answer": "20"}, ensure_ascii=False)
+    (tmp_path / "set.jsonl").write_text(line + "\n", encoding="utf-8")
+    documents = documents_of(tmp_path / "in", f"{others[0]}\n{question}？\n{others[1]}", others[2])
+    _, out = clean(tmp_path, documents, files=["set.jsonl"], action=action)
+    left = [others[2]] if action == "drop" else [f"{others[0]}\n{others[1]}", others[2]]
+    assert texts(out) == sorted(left)
+
+
+@pytest.mark.parametrize(("taken", "found"), [(26, True), (25, False)])
+def test_13_words_are_26_letters_of_chinese(tmp_path: Path, taken: int, found: bool) -> None:
+    draw = random.Random(1)
+    item, other = ("".join(chr(0x4E00 + draw.randrange(5000)) for _ in range(80)) for _ in range(2))
+    write_index(tmp_path, [item])
+    assert bool(Index(tmp_path).matches(other + item[20 : 20 + taken] + other, METHODS, 0.8)) is found

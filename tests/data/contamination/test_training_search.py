@@ -30,8 +30,17 @@ WORDS = [f"word{number}" for number in range(2000)]
 ORDER = [*FOUND, "not found", "too short"]
 
 
-def story(seed: object, length: int) -> list[str]:
-    return random.Random(str(seed)).choices(WORDS, k=length)
+SCRIPTS = {
+    "Latin": (WORDS, " ", 1),
+    "Hindi": ([f"क्{chr(0x915 + n % 30)}ि{chr(0x915 + n // 30)}ो" for n in range(900)], " ", 1),
+    "Chinese": ([chr(0x4E00 + n) for n in range(2000)], "", 2),
+    "Thai": ([chr(0x0E01 + n) + mark for n in range(40) for mark in "ิีึุู่้๊๋์"], "", 4),
+}
+"""Words, what stands between them, and how many say as much as a word of English."""
+
+
+def story(seed: object, length: int, script: str = "Latin") -> list[str]:
+    return random.Random(str(seed)).choices(SCRIPTS[script][0], k=length)
 
 
 def seek(items: list[str], texts: list[str]) -> list[str]:
@@ -44,51 +53,57 @@ def seek(items: list[str], texts: list[str]) -> list[str]:
     return [sought.verdict(number) for number in range(len(items))]
 
 
-def by_definition(item: list[str], texts: list[list[str]]) -> str:
+def by_definition(item: list[str], texts: list[list[str]], times: int) -> str:
     """The verdict by comparing everything with everything; near to whole texts alone."""
-    if len(item) < 8:
+    if len(item) < 8 * times:
         return "too short"
     runs = [{tuple(text[at : at + len(item)]) for at in range(len(text))} for text in texts]
     if any(tuple(item) in each for each in runs):
         return "whole"
-    if len(item) < 13:
+    if len(item) < 13 * times:
         return "not found"
     wanted = {tuple(item[at : at + 5]) for at in range(len(item) - 4)}
     for text in texts:
         other = {tuple(text[at : at + 5]) for at in range(len(text) - 4)}
         if len(text) >= 5 and len(wanted & other) / len(wanted | other) >= 0.8:
             return "near"
-    long = {tuple(item[at : at + 13]) for at in range(len(item) - 12)}
-    if any(tuple(text[at : at + 13]) in long for text in texts for at in range(len(text) - 12)):
+    size = 13 * times
+    long = {tuple(item[at : at + size]) for at in range(len(item) - size + 1)}
+    if any(tuple(text[at : at + size]) in long for text in texts for at in range(len(text) - size + 1)):
         return "verbatim"
     return "not found"
 
 
 @st.composite
-def item_and_texts(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
-    """An item, and texts that hold it, parts of it, it with other words in it, or nothing of it."""
-    item = story(draw(st.integers(0, 10**6)), draw(st.sampled_from([7, 8, 9, 12, 13, 14, 15, 20, 45, 60, 120])))
+def item_and_texts(draw: st.DrawFn) -> tuple[str, list[str], list[list[str]]]:
+    """A script, an item in it, and texts that hold it, parts of it, it with other words in it, or nothing of it."""
+    script = draw(st.sampled_from([*SCRIPTS]))
+    length = draw(st.sampled_from([7, 8, 9, 12, 13, 14, 15, 20, 45, 60, 120])) * SCRIPTS[script][2]
+    item = story(draw(st.integers(0, 10**6)), length - draw(st.integers(0, SCRIPTS[script][2] - 1)), script)
     texts = []
     for number in range(draw(st.integers(1, 4))):
         first = draw(st.integers(0, len(item) - 1))
         part = item[first : first + draw(st.integers(1, len(item)))] if draw(st.booleans()) else list(item)
         for _ in range(draw(st.integers(0, 2))):
             place = draw(st.integers(0, len(part)))
-            part[place : place + draw(st.integers(0, 2))] = story(draw(st.integers()), draw(st.integers(0, 2)))
-        before, after = (story((number, side), draw(st.sampled_from([0, 1, 5, 30]))) for side in "ba")
+            part[place : place + draw(st.integers(0, 2))] = story(draw(st.integers()), draw(st.integers(0, 2)), script)
+        before, after = (story((number, side), draw(st.sampled_from([0, 1, 5, 30])), script) for side in "ba")
         texts.append([*before, *part, *after])
-    return item, texts
+    return script, item, texts
 
 
 @settings(max_examples=300)
 @given(item_and_texts())
-@example((story(1, 13), [story(1, 12)]))
-@example((story(1, 14), [story(1, 12)]))
-@example((story(1, 13), [[*story(1, 12), "other"]]))
-def test_the_verdict_is_that_of_the_definition(case: tuple[list[str], list[list[str]]]) -> None:
-    item, texts = case
-    (found,) = seek([" ".join(item)], [" ".join(text) for text in texts])
-    wanted = by_definition(item, texts)
+@example(("Latin", story(1, 13), [story(1, 12)]))
+@example(("Latin", story(1, 14), [story(1, 12)]))
+@example(("Latin", story(1, 13), [[*story(1, 12), "other"]]))
+@example(("Chinese", story(1, 40, "Chinese"), [story(1, 25, "Chinese")]))
+@example(("Chinese", story(1, 40, "Chinese"), [story(1, 26, "Chinese")]))
+def test_the_verdict_is_that_of_the_definition(case: tuple[str, list[str], list[list[str]]]) -> None:
+    script, item, texts = case
+    _, between, times = SCRIPTS[script]
+    (found,) = seek([between.join(item)], [between.join(text) for text in texts])
+    wanted = by_definition(item, texts, times)
     if found == "near":  # a passage of a text may be near where the text is not
         assert wanted in ("near", "verbatim", "not found")
     else:
@@ -260,3 +275,31 @@ def test_what_several_items_share_tells_of_none() -> None:
 def test_a_layout_of_short_lines_is_not_sought() -> None:
     assert seek([LAID_OUT.format("Which river is it")], ["Which river is it? The Rhine."]) == ["too short"]
     assert seek(["Question: Which river is it of the two"], ["Which river is it of the two"]) == ["too short"]
+
+
+@pytest.mark.parametrize(
+    ("item", "text", "verdict"),
+    [
+        (
+            "प्रधानमंत्री नरेंद्र मोदी ने कहा कि इस योजना से किसानों को क्या लाभ होगा और कब से",
+            "कल शाम प्रधानमंत्री नरेंद्र मोदी ने कहा कि मौसम अच्छा है",
+            "not found",
+        ),
+        ("বাংলাদেশের প্রধানমন্ত্রী শেখ হাসিনা কোন সালে জন্মগ্রহণ করেন", "বাংলাদেশের প্রধানমন্ত্রী শেখ হাসিনা গেলেন", "not found"),
+        ("தமிழ்நாட்டின் முதலமைச்சர் யார்", "நேற்று தமிழ்நாட்டின் முதலமைச்சர் யார்", "too short"),
+        (
+            "中华人民共和国全国人民代表大会常务委员会的委员长是谁",
+            "昨天中华人民共和国全国人民代表大会常务委员会开会讨论了环境法",
+            "not found",
+        ),
+        ("独立行政法人日本学術振興会の理事長は誰ですか", "独立行政法人日本学術振興会は東京にある", "not found"),
+        ("กรุงเทพมหานครมีประชากรกี่คน", "เมื่อวานฝนตกที่กรุงเทพมหานคร", "too short"),
+        (
+            "问题：一个仓库里有三百二十桶咸鱼每天卖出十六桶请问几天之后空了\nA．十天以后\nB．二十天以后",
+            "他说一个仓库里有三百二十桶咸鱼，每天卖出十六桶，请问几天之后空了？",
+            "verbatim",
+        ),
+    ],
+)
+def test_a_name_in_common_is_no_item_in_any_script(item: str, text: str, verdict: str) -> None:
+    assert seek([item], [text]) == [verdict]

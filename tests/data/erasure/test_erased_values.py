@@ -239,3 +239,21 @@ def test_no_text_has_more_addresses_than_its_length_allows(before: str, after: s
 def test_an_address_of_the_longest_domain_is_found_before_the_next_sentence() -> None:
     domain = ".".join(["a" * 30] * 8)
     assert holds(f"jane@{domain}", f"to jane@{domain}.Thanks." + "And.So.On." * 100)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("fc30b4be624ff88a334a5b663dbbead3 words 5 3367", "श्री नरेंद्र मोदी ने कहा"),
+        ("eff8cf18fe9df572b25c02c90beaa615 words 2 2445", "José met jane ROE."),
+        ("5d8b1724105e6652a730d49c4c41749a words 3 559", "昨天王小明来了"),
+        ("f8b42fdd7f928a3c2e22c2e9f1e813c3 words 1 563", "গতকাল কমলা ঢাকায়"),
+    ],
+)
+def test_what_was_erased_when_vowel_signs_parted_words_is_still_found(line: str, text: str) -> None:
+    assert Erased(KEY, [Line.read(line)]).find([text, "nothing of it"]) == [{line[:32]}, set()]
+
+
+def test_a_name_is_not_found_in_one_with_other_vowel_signs() -> None:
+    assert holds("कमल", "श्री कमल ने कहा") and not holds("कमल", "श्रीमती कमला ने कहा")
+    assert holds("मोदी जी", "वह मोदी जी हैं") and not holds("मोदी जी", "वह मादा जू हैं")

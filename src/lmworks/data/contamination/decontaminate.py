@@ -19,6 +19,7 @@ from lmworks.data.quality.filters import MIN_WORDS
 from lmworks.data.records import Document, Documents, as_array, read_shard, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations, question_of
+from lmworks.data.words import count_words
 from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
 from lmworks.pipeline.keys import key_config
@@ -89,7 +90,7 @@ class Item:
     """Whether it is what a record asks, whose layout may be another elsewhere."""
 
 
-@stage(version=6, reads="documents", judges="against")
+@stage(version=7, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -167,7 +168,7 @@ def _worth_seeking(texts: Sequence[str]) -> list[str]:
     """The texts of a record that are no mere label, and in any case the longest."""
     longest = sorted(texts, key=len)[-1:]
     return [
-        text for text in dict.fromkeys(texts) if text.strip() and (len(text.split()) >= MIN_WORDS or text in longest)
+        text for text in dict.fromkeys(texts) if text.strip() and (count_words(text) >= MIN_WORDS or text in longest)
     ]
 
 
@@ -230,7 +231,7 @@ def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Docume
             if not any(first < end and last > start for first, last in found):
                 kept.append(line)
         text = "".join(kept)
-    return replace(document, text=text.strip("\n")) if len(text.split()) >= MIN_WORDS else None
+    return replace(document, text=text.strip("\n")) if count_words(text) >= MIN_WORDS else None
 
 
 def _verdicts(items: Sequence[Item], found: Path) -> list[dict[str, Any]]:

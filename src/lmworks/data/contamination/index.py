@@ -1,6 +1,7 @@
 """Find the items of evaluation sets inside texts.
 
-Words are compared without markup, case and punctuation (`plain`), each character of an unspaced script on its own. An
+Words are compared without markup, case and punctuation (`plain`), each letter of a script without spaces on its own:
+there numbers of words are taken times `letters_a_word`, but for near-duplicates, of which all is compared. An
 index holds the hash of every run of 8 words of every item; where a text has the same runs in the same order, they join
 to a passage in common. From the passages follow the field's tests: a 13-gram in common (Brown et al. 2020, appendix C),
 70 % of an item's 8-grams (Chowdhery et al. 2022, section 8), the whole item, and a text, or a passage as long as the
@@ -20,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from lmworks.data.contamination.plain import compared_in_turn, compared_words, word_places
+from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain, word_places
 from lmworks.data.duplicates.minhash import SHINGLE_WORDS, hash_windows, jaccard
-from lmworks.data.words import Words
+from lmworks.data.words import Words, letters_a_word
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import write_atomically
 
@@ -69,19 +70,22 @@ def runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
 def write_index(folder: Path, texts: Sequence[str]) -> None:
     """Store the runs of every item, sorted by hash."""
     items = list(compared_in_turn(texts))
+    times = np.array([letters_a_word(plain(text)) for text in texts], np.int64)
     lengths = np.array([len(words) for words in items], np.int64)
+    short = lengths < SHORTEST_INSIDE * times
     for size in (*range(SHORTEST_INSIDE, RUN_WORDS), RUN_WORDS):
         whole = size < RUN_WORDS  # an item of fewer words is one run
-        chosen = [number for number, length in enumerate(lengths) if (length == size if whole else length >= size)]
+        chosen = np.flatnonzero(((lengths == size) if whole else (lengths >= size)) & ~short)
         found = [runs(items[number], size) for number in chosen]
         hashes = np.concatenate([np.zeros(0, np.uint64), *found])
-        owners = np.repeat(np.array(chosen, np.int64), [len(each) for each in found])
+        owners = np.repeat(chosen, [len(each) for each in found])
         offsets = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(each)) for each in found)])
         order = np.argsort(hashes, kind="stable")
         for name, column in (("hashes", hashes), ("owners", owners), ("offsets", offsets)):
             save_column(folder / f"{size}-{name}.npy", column[order])
-    short = [number for number, length in enumerate(lengths) if length < SHORTEST_INSIDE]
-    save_column(folder / "short.npy", np.array([[number, _whole(items[number])] for number in short], np.uint64))
+    wholes = [[number, _whole(items[number])] for number in np.flatnonzero(short).tolist()]
+    save_column(folder / "short.npy", np.array(wholes, np.uint64))
+    save_column(folder / "times.npy", times)
     save_column(folder / "lengths.npy", lengths)
     save_column(folder / "words.npy", np.concatenate([np.zeros(0, np.uint64), *items]))
 
@@ -119,8 +123,12 @@ class Index:
         self.ends: NDArray[np.int64] = np.cumsum(self.lengths)
         self.words: NDArray[np.uint64] = load("words")
         self.short: dict[int, list[int]] = defaultdict(list)
+        self.times: NDArray[np.int64] = load("times")
+        """By which the numbers of words are taken for each item."""
         for number, whole in load("short").reshape(-1, 2).tolist():
             self.short[whole].append(number)
+        alone = [number for numbers in self.short.values() for number in numbers]
+        self._longest_short = int(self.lengths[alone].max()) if alone else -1
 
     def item(self, number: int) -> NDArray[np.uint64]:
         """The words of an item."""
@@ -135,7 +143,7 @@ class Index:
         found = [np.zeros(0, bool)]
         for block in compared_words(texts):
             ends = np.cumsum(block.counts)
-            may = block.counts < SHORTEST_INSIDE if self.short else np.zeros(len(ends), bool)
+            may = block.counts <= self._longest_short
             for size, (hashes, _, _) in self.runs.items():
                 mine = runs(block.hashes, size)
                 places = np.flatnonzero(place_in(hashes, mine)[1])
@@ -156,9 +164,9 @@ class Index:
                 _, first, count = self._near(item, passages, words, threshold)
                 found.append(Match(item, method, (Passage(item, first, 0, count),)))
             elif method:
-                shown = [each for each in passages if each.words >= _least(method, int(self.lengths[item]))]
+                shown = [each for each in passages if each.words >= self._least(method, item)]
                 found.append(Match(item, method, tuple(shown or passages)))
-        if "exact" in methods and len(words) < SHORTEST_INSIDE and self.short:
+        if "exact" in methods and len(words) <= self._longest_short:
             alike = [item for item in self.short.get(_whole(words), ()) if self.lengths[item] == len(words)]
             found += [Match(item, "exact", (Passage(item, 0, 0, len(words)),)) for item in alike if len(words)]
         return found
@@ -183,14 +191,19 @@ class Index:
             case "exact":
                 return any(passage.words == length for passage in passages)
             case "13-gram":
-                return any(passage.words >= LONG_RUN_WORDS for passage in passages)
+                return any(passage.words >= self._least(method, item) for passage in passages)
             case "8-gram":
-                offsets = {
-                    at for each in passages for at in range(each.offset, each.offset + each.words - RUN_WORDS + 1)
-                }
-                return length >= RUN_WORDS and len(offsets) >= SHARE_OF_RUNS * (length - RUN_WORDS + 1)
+                size = self._least(method, item)
+                offsets = {at for each in passages for at in range(each.offset, each.offset + each.words - size + 1)}
+                return length >= size and len(offsets) >= SHARE_OF_RUNS * (length - size + 1)
             case "near-duplicate":
                 return self._near(item, passages, words, threshold)[0] >= threshold
+
+    def _least(self, method: Method, item: int) -> int:
+        """The words of a passage that the method speaks of; shorter ones in common are chance."""
+        if method == "exact":
+            return int(self.lengths[item])
+        return int(self.times[item]) * (LONG_RUN_WORDS if method == "13-gram" else RUN_WORDS)
 
 
 def likeness(
@@ -241,11 +254,6 @@ def _join(
     edges = np.flatnonzero(np.concatenate(([True], ~follows, [True])))
     for first, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         yield Passage(int(owners[first]), int(starts[first]), int(offsets[first]), size + after - first - 1)
-
-
-def _least(method: Method, length: int) -> int:
-    """The words of a passage that the method speaks of; shorter ones in common are chance."""
-    return {"exact": length, "13-gram": LONG_RUN_WORDS}.get(method, RUN_WORDS)
 
 
 def spans(text: str, passages: Sequence[Passage]) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ Axes: W words of a text.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -19,12 +20,12 @@ from lmworks.data.forms.row import Fault, LeftOut
 from lmworks.data.forms.sample import Choice
 from lmworks.data.records import Document, read_shard
 from lmworks.data.tuning.conversations import last_answer, question_of
+from lmworks.data.words import combining_marks, count_words, letters_a_word
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Handle
 
 _LONGEST_LABEL = 4
 """Characters before a choice, as in "A) "."""
-_LABEL = re.compile(r"^\s*(?:\w+\s*:|\(?[A-Za-z0-9][.)])\s+")
 
 
 class Item(NamedTuple):
@@ -71,7 +72,7 @@ def _beside(document: Document, choice: Choice) -> Iterator[str]:
     """Texts that no choice shows, such as AQuA's rationale: perplexity scores them, and they tell the answer."""
     for text in document.texts():
         is_choice = any(text.endswith(each) and len(text) - len(each) <= _LONGEST_LABEL for each in choice.choices)
-        if not is_choice and text not in choice.query and len(text.split()) >= SHORTEST:
+        if not is_choice and text not in choice.query and count_words(text) >= SHORTEST:
             yield text
 
 
@@ -90,12 +91,14 @@ def own_lines(
         for number, text in enumerate(texts)
         if len(whole[number]) >= SHORTEST
         for line in map(_without_label, text.split("\n"))
-        if SHORTEST <= len(line.split()) <= 2 * LONG_RUN_WORDS
+        if SHORTEST <= count_words(line) <= 2 * LONG_RUN_WORDS
     ]
     found = [
         (number, line, words)
         for (number, line), words in zip(lines, compared_in_turn([line for _, line in lines]), strict=True)
-        if SHORTEST <= len(words) < min(LONG_RUN_WORDS, len(whole[number]))
+        if SHORTEST * letters_a_word(line)
+        <= len(words)
+        < min(LONG_RUN_WORDS * letters_a_word(line), len(whole[number]))
     ]
     owners: dict[bytes, set[int]] = {}
     for number, _, words in found:
@@ -105,10 +108,16 @@ def own_lines(
 
 def _without_label(line: str) -> str:
     """Without the word before a colon, or the letter of a choice, that opens it."""
-    return _LABEL.sub("", line)
+    return _label().sub("", line)
+
+
+@functools.cache
+def _label() -> re.Pattern[str]:
+    word = rf"[\w{combining_marks()}]+\s*"
+    return re.compile(rf"^\s*(?:{word}(?::\s+|：\s*)|\(?[A-Za-z0-9](?:[.)]\s+|[．、）]\s*))")
 
 
 def is_short_layout(text: str) -> bool:
     """Whether it is laid out in labelled lines, none of which has words enough to be sought."""
     lines = text.split("\n")
-    return any(map(_LABEL.match, lines)) and all(len(_without_label(line).split()) < SHORTEST for line in lines)
+    return any(map(_label().match, lines)) and all(count_words(_without_label(line)) < SHORTEST for line in lines)

@@ -5,6 +5,7 @@ in a training text from its first word to its last; `near`, if the Jaccard simil
 training text, or with the passage that begins where it would, is 0.8 or more; `verbatim`, if 13 of its words on end
 stand in one, or one of its lines of 8 to 12 words does, whole. An item of fewer than 13 words is found whole, or by
 such a line, or not at all; one of fewer than 8, or laid out in labelled lines all shorter than that, is not sought.
+In scripts that put no space between words as many letters count for each as say as much (`letters_a_word`).
 Words are compared as `plain` has it; signs inside a word, as in "don't", may stand, be spaces or be missing in the
 training text.
 
@@ -41,7 +42,7 @@ from lmworks.data.contamination.training import (
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.pretrained import model_digest
 from lmworks.data.records import write_json_lines
-from lmworks.data.words import Words
+from lmworks.data.words import Words, combining_marks, letters_a_word
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
@@ -53,7 +54,6 @@ FOUND: tuple[Verdict, ...] = get_args(Verdict)[:3]
 PARTS = ("question", "answer")
 _LEAST_HITS = 0.3
 """Share of an item's long runs in a text from where on it may be near: half of them stand in any that is."""
-_SIGNS_INSIDE = re.compile(r"(?<=\w)[^\w\s]+(?=\w)")
 _BASE = 0x9E3779B97F4A7C15
 
 
@@ -76,7 +76,7 @@ class SearchConfig(KeyedConfig):
         return found.model_copy(update={"encoder_digest": digest})
 
 
-@stage(version=5, reads=("texts", "indices"), measures="data")
+@stage(version=6, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -157,17 +157,19 @@ class Sought:
         self._forms: list[NDArray[np.uint64]] = []
         owners: list[int] = []
         every_word = list(compared_in_turn(texts))
+        of_text = [letters_a_word(plain(text)) for text in texts]
         for number, (text, words) in enumerate(zip(texts, every_word, strict=True)):
-            if len(words) >= SHORTEST:
-                forms = [words, *_joined(text, words)]
-                self._forms += forms
-                owners += [number] * len(forms)
-        whole = len(owners)
-        for number, _, words in own_lines(texts, every_word):
+            forms = [form for form in (words, *_joined(text, words)) if len(form) >= SHORTEST * of_text[number]]
+            self._forms += forms
+            owners += [number] * len(forms)
+        whole, times = len(owners), [of_text[number] for number in owners]
+        for number, line, words in own_lines(texts, every_word):
+            times.append(letters_a_word(line))
             self._forms.append(words)
             owners.append(number)
         self._is_short = [
-            len(words) < SHORTEST or is_short_layout(text) for text, words in zip(texts, every_word, strict=True)
+            len(words) < SHORTEST * size or is_short_layout(text)
+            for text, words, size in zip(texts, every_word, of_text, strict=True)
         ]
         self._owners = np.array(owners, np.int64)
         """The text that each form [I] is of."""
@@ -175,15 +177,19 @@ class Sought:
         sizes = np.array([len(words) for words in self._forms], np.int64)
         every = Words(np.concatenate([np.zeros(0, np.uint64), *self._forms]), sizes)
         self._marks, self._marked = marks(every, keys)
-        self._sizes, long = sizes, sizes >= LONG_RUN_WORDS
+        self._sizes, runs = sizes, LONG_RUN_WORDS * np.array(times, np.int64)
+        self._runs = runs
+        """Words on end of each form [I] that are enough."""
+        long = sizes >= runs
         self._firsts = _Table(every, SHORTEST, sizes > 0, firsts=True)
         hardly = long & (sizes < LONG_RUN_WORDS + 2)
         self._long = {
             LONG_RUN_WORDS: _Table(every, LONG_RUN_WORDS, long),
             LONG_RUN_WORDS - 1: _Table(every, LONG_RUN_WORDS - 1, hardly),
+            **{size: _Table(every, size, long & (runs == size)) for size in set(runs.tolist()) - {LONG_RUN_WORDS}},
         }
         # In 13 words on end, 8 begin at 6 places; a near text of 13 or 14 words may have 12 alone in common.
-        self._on_end = np.where(sizes < LONG_RUN_WORDS, self._marked, np.where(sizes < LONG_RUN_WORDS + 2, 5, 6))
+        self._on_end = np.where(~long, self._marked, np.where(sizes < LONG_RUN_WORDS + 2, 5, 6))
         self._sums = np.array([_polynomial(words)[-1] for words in self._forms], np.uint64)
 
     def verdict(self, number: int) -> Verdict:
@@ -218,9 +224,10 @@ class Sought:
             self._note("verbatim", forms[is_line], at[is_line], ends, owners)
             for size, table in self._long.items():
                 forms, offsets, at = table.find(words)
-                if size == LONG_RUN_WORDS:
-                    self._note("verbatim", forms, at, ends, owners)
-                self._note("near", *self._near(forms, at, offsets, size, words, ends), ends, owners)
+                enough = size == self._runs[forms]
+                self._note("verbatim", forms[enough], at[enough], ends, owners)
+                if size <= LONG_RUN_WORDS:
+                    self._note("near", *self._near(forms, at, offsets, size, words, ends), ends, owners)
 
     def _whole(self, words: Words, ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Forms that stand in the texts from their first word to their last, and where: by sums of their words."""
@@ -282,8 +289,13 @@ class Sought:
 
 def _joined(text: str, words: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
     """The words of a text whose signs inside words are left out ("dont"), if they are others."""
-    (found,) = compared_in_turn([_SIGNS_INSIDE.sub("", plain(text))])
-    return [found] if len(found) >= SHORTEST and not np.array_equal(found, words) else []
+    (found,) = compared_in_turn([_signs_inside().sub("", plain(text))])
+    return [] if np.array_equal(found, words) else [found]
+
+
+@functools.cache
+def _signs_inside() -> re.Pattern[str]:
+    return re.compile(rf"(?<=[\w{combining_marks()}])[^\w\s{combining_marks()}]+(?=\w)")
 
 
 def _places(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -55,7 +55,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=4, reads="documents")
+@stage(version=5, reads="documents")
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Of documents that share a passage, the one with the smallest id keeps it.
 

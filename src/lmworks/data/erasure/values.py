@@ -6,6 +6,7 @@ is brought into one form, digested with the key (HMAC-SHA256, RFC 2104) and look
 
 from __future__ import annotations
 
+import functools
 import hmac
 import json
 import re
@@ -22,7 +23,7 @@ from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
 from lmworks.data.structure import take_apart
-from lmworks.data.words import hash_words, mixed_bits
+from lmworks.data.words import combining_marks, hash_words, mixed_bits
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import write_atomically
@@ -78,7 +79,8 @@ class Form(NamedTuple):
     """How a value is looked for: its kind, and what narrows the search."""
 
     kind: str
-    """`email`, `number`, `phone`, `words`; or `subject`, `person` and `text`, which are compared whole."""
+    """`email`, `number`, `phone`, `phrase`; `words`, as they were read once: a vowel sign or an accent by itself
+    parts words; or `subject`, `person` and `text`, which are compared whole."""
     size: int = 0
     """Letters and digits of a number; words."""
     filter: int = 0
@@ -103,7 +105,7 @@ class Line(NamedTuple):
         return cls(digest, Form(kind, *map(int, numbers)))
 
 
-KINDS = ("email", "number", "phone", "words", "subject", "person", "text")
+KINDS = ("email", "number", "phone", "phrase", "words", "subject", "person", "text")
 LONGEST_FACT = 300
 """Characters of a field that may name a person."""
 
@@ -180,7 +182,7 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
         (words,) = hash_words(pa.array([written]))
         count = len(words.hashes)
         (gram,) = hash_windows(words, count)[0]
-        yield Line(digest(key, "words", f"{gram:016x}"), Form("words", count, int(_filter(key, np.array([gram]))[0])))
+        yield Line(digest(key, "phrase", f"{gram:016x}"), Form("phrase", count, int(_filter(key, np.array([gram]))[0])))
 
 
 def _turned(name: str) -> str:
@@ -231,13 +233,13 @@ class Erased:
         self._key = key
         self._known: dict[str, set[str]] = defaultdict(set)
         self._sizes: dict[str, set[int]] = defaultdict(set)
-        self._filters: dict[int, NDArray[np.bool_]] = {}
+        self._filters: dict[str, dict[int, NDArray[np.bool_]]] = {}
         for line in lines:
             kind, size, bits = line.form
             self._known[kind].add(line.digest)
             self._sizes[kind].add(size)
-            if kind == "words":
-                self._filters.setdefault(size, np.zeros(2**FILTER_BITS, bool))[bits] = True
+            if kind in ("phrase", "words"):
+                self._filters.setdefault(kind, {}).setdefault(size, np.zeros(2**FILTER_BITS, bool))[bits] = True
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -248,9 +250,9 @@ class Erased:
         read = [(place, reading) for place, text in enumerate(texts) for reading in readings(text)]
         for place, text in read:
             found[place].update(*(self._lookup(kind, value) for kind, value in self._candidates(text)))
-        if self._filters:
-            for number, name in self._words([text for _, text in read]):
-                found[read[number][0]] |= self._lookup("words", name)
+        for kind in self._filters:
+            for number, name in self._words(kind, [text for _, text in read]):
+                found[read[number][0]] |= self._lookup(kind, name)
         return found
 
     def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
@@ -324,16 +326,23 @@ class Erased:
                     if phones and joined.isascii() and joined.isdigit():
                         yield from _as_phones(joined, phones, is_abroad=before.rstrip(" (").endswith("+"))
 
-    def _words(self, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
+    def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Texts with what may be erased words in them."""
+        if kind == "words":
+            texts = [text if text.isascii() else _a_mark().sub(" ", text) for text in texts]
         done = 0
         for words in hash_words(pa.array(texts, pa.string())):
-            for size, wanted in self._filters.items():
+            for size, wanted in self._filters[kind].items():
                 grams, counts = hash_windows(words, size)
                 ends = np.cumsum(counts)
                 for place in np.flatnonzero(wanted[_filter(self._key, grams)]).tolist():
                     yield done + int(np.searchsorted(ends, place, "right")), f"{grams[place]:016x}"
             done += len(words.counts)
+
+
+@functools.cache
+def _a_mark() -> re.Pattern[str]:
+    return re.compile(f"[{combining_marks()}]")
 
 
 def _addresses(text: str) -> Iterator[str]:

@@ -101,7 +101,7 @@ class Attribute:
         return found
 
 
-@stage(version=4, reads="documents")
+@stage(version=5, reads="documents")
 def represent(config: RepresentConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count attributes and groups, compare them with the target, and keep or repeat documents to come nearer.
 

@@ -41,7 +41,7 @@ class ClassifierConfig(StepConfig):
     seed: int = Field(default=0, description="Of the order of examples; any number will do.")
 
 
-@stage(version=2, trains_on="documents")
+@stage(version=3, trains_on="documents")
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
     tally = Tally()

@@ -45,7 +45,7 @@ class ClassifyConfig(StepConfig):
         return self
 
 
-@stage(version=2, reads="documents", judges="classifier")
+@stage(version=3, reads="documents", judges="classifier")
 def classify(config: ClassifyConfig, documents: Documents, classifier: Handle, out: Path, context: Context) -> Result:
     """Every document with its label or probability (4 decimals) in `meta`. Raises `UsageError` for an unknown label."""
     if not (classifier.path / "classifier.json").exists():

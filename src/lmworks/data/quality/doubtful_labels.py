@@ -50,7 +50,7 @@ class DoubtfulLabelsConfig(StepConfig):
     seed: int = Field(default=0, description="Of the order in which the classifiers learn; any number will do.")
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Path, context: Context) -> Result:
     """All documents, doubtful ones with `likely_label` in `meta`, or without them; `doubtful.jsonl` lists these.
 

@@ -25,7 +25,7 @@ OWN = ("id", "source", "subject", "language", "licence", "created")
 FIELDS_SHOWN = 30
 
 
-@stage(version=5, reads="documents")
+@stage(version=6, reads="documents")
 def split(config: SplitConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Assign each group by the sha256 of its name: the lowest are the test part, the next the validation part.
 
