@@ -68,6 +68,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
                 documents.append(record if isinstance(record, Document) else _document(identity, source.label, record))
                 tally.counts["bytes"] += len(record.text.encode())
                 tally.counts.update(f"no value in `{name}`" for name in empty)
+                tally.counts.update(record.counts if isinstance(record, Record) else {})
             else:
                 facts["left_out"].append(identity)
                 if isinstance(record, Unreadable):

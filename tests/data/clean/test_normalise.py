@@ -12,6 +12,7 @@ from data_support import documents_of, texts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lmworks.data.clean.letters import as_letters
 from lmworks.data.clean.normalise import (
     NormaliseConfig,
     may_be_repaired,
@@ -38,6 +39,12 @@ from support import make_context
         ("a\x00b\x08c\x1b[31md", "abcd"),
         ("“typography” … is left", "“typography” … is left"),
         ("&amp; is left in text", "&amp; is left in text"),
+        ("Les eﬀets du ﬁchier oﬃciel ﬂou", "Les effets du fichier officiel flou"),
+        ("ï¬\x81n", "fin"),
+        ("اﻟﻌﻘﺪ اﻟﻀﻤﺎن ﻻ", "العقد الضمان لا"),
+        ("ﻣﺤ\ufc60ﺪ", "محَّد"),
+        ("שלוﬦ ﬓ", "שלום մն"),
+        ("10 m², ½ l, Ⅳ, № 5, ﷺ, Ａ™ …", "10 m², ½ l, Ⅳ, № 5, ﷺ, Ａ™ …"),
         (" \n\t\n", ""),
     ],
 )
@@ -90,9 +97,8 @@ def test_what_is_skipped_would_have_changed_nothing(text: str) -> None:
     )
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     assert repair(text) == "\n".join(ftfy.fix_text(line, config) for line in lines)
-    spaced = re.sub(
-        "[\u200b\u2060\ufeff]", "", re.sub("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", repair(text))
-    )
+    repaired = unicodedata.normalize("NFC", as_letters(repair(text))[0])
+    spaced = re.sub("[\u200b\u2060\ufeff]", "", re.sub("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]", " ", repaired))
     stripped = "\n".join(line.rstrip() for line in spaced.split("\n"))
     assert normalise_text(text) == re.sub("\n{3,}", "\n\n", stripped).strip("\n")
 
@@ -122,6 +128,13 @@ def test_html_is_read_as_html_only_where_it_is(tmp_path: Path) -> None:
     assert parts[""][0].meta == {"path": "a.html"}
     parts, _ = normalise_shard(NormaliseConfig(documents="raw", html="keep"), page)
     assert parts[""][0].text == "<p>page</p>"
+
+
+def test_letters_that_a_font_joined_are_counted(tmp_path: Path) -> None:
+    raw = documents_of(tmp_path / "raw", "eﬀets du ﬁchier", "plain text", "<p>oﬃciel</p>", meta={"format": "html"})
+    result = normalise(NormaliseConfig(documents="raw"), raw, out=tmp_path / "out", context=make_context(tmp_path))
+    assert {*texts(tmp_path / "out")} == {"effets du fichier", "plain text", "officiel"}
+    assert result.counts["ligatures and presentation forms, now letters"] == 3
 
 
 def test_empty_texts_are_dropped_counted_and_shown(tmp_path: Path) -> None:

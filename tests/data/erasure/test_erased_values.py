@@ -212,6 +212,20 @@ def test_an_erased_value_is_found_though_what_cannot_be_seen_stands_in_it(sign: 
         (PHONE, "٠١٧٠ ١٢٣٤٥٦٧"),
         (IBAN, "GB29\u2011NWBK\u20116016\n1331,9268_19"),
         ("José Müller", "by JosÃ© MÃ¼ller"),
+        ("كريم المنصوري", "وقع ﻛﺮﻳﻢ اﻟﻤﻨﺼﻮري في"),
+        ("ﻛﺮﻳﻢ اﻟﻤﻨﺼﻮري", "وقع كريم المنصوري في"),
+        ("Josiane Griffon", "Madame Josiane Griﬀon, suivie"),
+        ("Josiane Griffon", "Josiane Griﬀon² et Griffon"),
+        ("Josiane Griffon", "signé Josiane Griffon²."),
+        ("office@example.com", "oﬃce@example.com"),
+        (PHONE, "⁰¹⁷⁰ ¹²³⁴⁵⁶⁷"),
+        (PHONE, "0170 123 4567³"),
+        (NAME, "by 𝐉𝐚𝐧𝐞 𝐑𝐨𝐞,"),
+        ("バイ ロボ", "ﾊﾞｲ ﾛﾎﾞ"),
+        ("Mª José", "Mª José"),
+        ("x² Müller", "x² Müller"),
+        ("Jane Roe", "Jane Roe™"),
+        ("שלום כהן", "שלוﬦ כהן"),
     ],
 )
 def test_an_erased_value_is_found_as_the_clean_text_has_it(value: str, text: str) -> None:
@@ -221,6 +235,15 @@ def test_an_erased_value_is_found_as_the_clean_text_has_it(value: str, text: str
 def test_a_subject_is_known_though_what_cannot_be_seen_stands_in_the_field() -> None:
     assert named("jane@example.org", [], sender="jane@exam\u200bple.org")
     assert named("jane@exam\u200bple.org", [], sender="jane@example.org")
+
+
+def test_a_subject_is_known_in_letters_that_a_font_joined() -> None:
+    assert named("Josiane Griffon", [], sender="Josiane Griﬀon")
+    assert named("Josiane Griﬀon", [], sender="Josiane Griffon")
+
+
+def test_a_text_of_compatible_marks_is_read_in_linear_time() -> None:
+    assert holds(NAME, "\u0301\uff9e" * 60_000 + " Jane Roe")
 
 
 def test_short_numbers_of_a_table_are_not_joined() -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import pypdf
 import pytest
-from pypdf.generic import DictionaryObject, NameObject, NumberObject, StreamObject
+from data_support import texts
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, StreamObject
 
-from data.parsers.test_parsers import good, make_pdf, read, reasons
+from data.parsers.test_parsers import Ingest, good, make_pdf, read, reasons
 from lmworks.data.parsers import pdf
 from lmworks.data.sources.source import Skipped, Unreadable
 
@@ -51,6 +52,25 @@ def test_pages_that_are_pictures_among_others_are_counted(tmp_path: Path) -> Non
     assert [(item.key, item.reason) for item in found if isinstance(item, Skipped)] == [
         ("page 2", "a page of a PDF that is a picture")
     ]
+
+
+def in_a_font_of(names: list[str], text: str) -> bytes:
+    """A PDF whose font draws these glyphs for "!", "#", "$" and on."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(make_pdf(text)))
+    font = writer.pages[0]["/Resources"]["/Font"]["/F1"]  # type: ignore[index]
+    drawn = [NumberObject(33), NameObject(names[0]), NumberObject(35), *map(NameObject, names[1:])]
+    font[NameObject("/Encoding")] = DictionaryObject({NameObject("/Differences"): ArrayObject(drawn)})
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def test_letters_that_a_font_joins_or_shapes_are_read_as_letters_and_counted(ingest_files: Ingest) -> None:
+    joined = in_a_font_of(["/ff", "/fi", "/ffi", "/twosuperior"], "e!ets #nal o$ciel 2 m%")
+    shaped = in_a_font_of(["/uniFEDB", "/uniFEAE", "/uniFEF3", "/uniFEE2"], "%$#!")  # from left to right, as PDF draws
+    result, out = ingest_files({"a.pdf": joined, "b.pdf": shaped})
+    assert sorted(texts(out)) == ["effets final officiel 2 m²", "كريم"]
+    assert result.counts["ligatures and presentation forms, now letters"] == 7
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.clean.html import html_to_text
+from lmworks.data.clean.letters import SHAPED, as_letters
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.pipeline.stage import Context, Result, stage
@@ -20,7 +22,11 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 
 class NormaliseConfig(StepConfig):
-    """Repair encodings, turn HTML into text, bring characters and white space into one form."""
+    """Repair encodings, turn HTML into text, bring characters and white space into one form.
+
+    Letters that a font joined or shaped, such as "ﬁ" and Arabic presentation forms, become what is typed, and are
+    counted; "²", "½" and "™" stay.
+    """
 
     packages: ClassVar[tuple[str, ...]] = ("ftfy", "lxml")
     makes: ClassVar[str] = "documents"
@@ -31,7 +37,7 @@ class NormaliseConfig(StepConfig):
     )
 
 
-@stage(version=2, reads="documents")
+@stage(version=3, reads="documents")
 def normalise(config: NormaliseConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Clean every document; what is empty afterwards is dropped."""
     tally = map_shards(documents, normalise_shard, config, out, context)
@@ -41,19 +47,21 @@ def normalise(config: NormaliseConfig, documents: Documents, out: Path, context:
 def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple[Parts, Tally]:
     """One shard of `normalise`."""
     tally, kept = Tally(), []
+
+    def clean_text(text: str) -> str:
+        text, shaped = _normalised(text)
+        tally.counts += Counter({SHAPED: shaped})
+        return text
+
     for document in documents:
         meta = dict(document.meta)
         is_html = meta.pop("format", "text") == "html" and config.html == "text"
-        clean = document.changed(_clean_page if is_html else normalise_text)
+        clean = document.changed((lambda page: clean_text(html_to_text(page))) if is_html else clean_text)
         if clean.lacks_all_of(document):
             tally.lose("empty", id=document.id, path=meta.get("path"), raw=document.text[:200])
             continue
         kept.append(replace(clean, meta=meta))
     return counted(kept, tally)
-
-
-def _clean_page(page: str) -> str:
-    return normalise_text(html_to_text(page))
 
 
 _UNUSUAL = bytes((*range(9), *range(11, 32), 127))
@@ -100,15 +108,23 @@ def parted_marks(text: str) -> str:
 
 
 def normalise_text(text: str) -> str:
-    """Repaired, in Unicode NFC, with plain spaces, no white space at line ends, one empty line at most."""
-    text = repair(parted_marks(text))
+    """Repaired, in Unicode NFC, in the letters that fonts joined or shaped, with plain spaces, no white space at line
+    ends, one empty line at most."""
+    return _normalised(text)[0]
+
+
+def _normalised(text: str) -> tuple[str, int]:
+    """A normalised text, and how many of its characters were ligatures or presentation forms."""
+    text, shaped = as_letters(repair(parted_marks(text)))
+    if shaped:
+        text = unicodedata.normalize("NFC", parted_marks(text))
     if not text.isascii():
         text = _INVISIBLE.sub("", _SPACES.sub(" ", text))
     if not is_plain(text) or " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
         text = "\n".join(line.rstrip() for line in text.split("\n"))
     if "\n\n\n" in text:
         text = _EMPTY_LINES.sub("\n\n", text)
-    return text.strip("\n")
+    return text.strip("\n"), shaped
 
 
 def is_plain(text: str) -> bool:

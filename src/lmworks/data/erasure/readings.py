@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lmworks.data.clean.letters import compatible
 from lmworks.data.clean.normalise import is_plain, parted_marks, repair
 from lmworks.data.privacy.reading import read
 from lmworks.extras import absent
@@ -81,7 +82,7 @@ class _Room:
 
 
 def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[str]:
-    """What a text says as it stands, decoded, and with a space or nothing for HTML tags; each in Unicode's form NFC.
+    """What a text says as it stands, decoded, and with a space or nothing for HTML tags; each in all its `spellings`.
 
     A text that is not well formed is decoded as far as it is; what is packed into it, as far as there is room.
     """
@@ -104,8 +105,14 @@ def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[s
                     inner = texts_of(raw, room=own)
                     found += [reading for said in dict.fromkeys(inner) for reading in readings(said, depth - 1, own)]
             common.less(own)
-    composed = [_composed(each) for each in dict.fromkeys(found)]
-    return [*dict.fromkeys(form for each in composed for form in (each, seen(each)))]
+    return [*dict.fromkeys(form for each in dict.fromkeys(found) for form in spellings(each))]
+
+
+def spellings(text: str) -> list[str]:
+    """A text as it stands, as it is seen, and in plain letters, as far as they differ; each in Unicode's form NFC."""
+    text = _composed(text)
+    said = seen(text)
+    return [*dict.fromkeys((text, said, _composed(compatible(said))))]
 
 
 def _composed(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from lmworks.data.clean.normalise import parted_marks
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.erasure.readings import readings, seen
+from lmworks.data.erasure.readings import readings, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
@@ -122,8 +122,7 @@ def lines_of(key: bytes, value: str) -> list[Line]:
     """
     if sum(map(str.isalnum, value)) < LEAST_CHARACTERS:
         raise UsageError(f"a value of fewer than {LEAST_CHARACTERS} letters and digits stands in too many texts")
-    said = unicodedata.normalize("NFC", value.strip())
-    forms = [line for form in dict.fromkeys((said, seen(said))) for line in _lines_of(key, form)]
+    forms = [line for form in spellings(value.strip()) for line in _lines_of(key, form.strip())]
     return [*dict.fromkeys([*forms, subject_line(key, value)])]
 
 
@@ -144,7 +143,7 @@ def one_values(values: Sequence[str], lines: Sequence[Iterable[Line]]) -> list[i
 
 def subject_line(key: bytes, subject: str) -> Line:
     """What finds the records of a subject."""
-    return Line(digest(key, "subject", _folded(given_name_first(seen(subject)))), Form("subject"))
+    return Line(digest(key, "subject", _folded(given_name_first(spellings(subject)[-1]))), Form("subject"))
 
 
 def person_lines(key: bytes, subject: str, fields: Iterable[str]) -> list[Line]:
@@ -152,7 +151,7 @@ def person_lines(key: bytes, subject: str, fields: Iterable[str]) -> list[Line]:
 
     It may be any field if it is an address or of several words; else one of `fields`: "7" is also a number of things.
     """
-    normal = _folded(given_name_first(seen(subject)))
+    normal = _folded(given_name_first(spellings(subject)[-1]))
     names = [""] if " " in normal or "@" in normal else sorted({name.split(".")[0] for name in fields})
     return [Line(digest(key, "person", f"{name}\0{normal}"), Form("person")) for name in names]
 
@@ -290,7 +289,7 @@ class Erased:
         """The digest of an erased subject whom a field names, as a whole."""
         if (len(value) > LONGEST_FACT and name != "subject") or not self.knows_persons:
             return set()
-        normals = {_folded(given_name_first(form)) for form in {value, seen(value)}}
+        normals = {_folded(given_name_first(form)) for form in {value, *spellings(value)}}
         found = set[str]()
         for form in normals | {_TAGGED.sub("@", normal) for normal in normals}:
             found |= self._lookup("person", f"{name}\0{form}") | self._lookup("person", f"\0{form}")

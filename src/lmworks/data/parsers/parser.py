@@ -61,6 +61,8 @@ class Record:
     """Settings, such as `created_field` or `keep: price`, that name something the record does not have."""
     row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     """The fields that settings may name; None of a form that has none."""
+    counts: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """What was changed in reading it, by the words that it is counted under."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import cast
 
+from lmworks.data.clean.letters import SHAPED, as_letters
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Skipped, Span, whole_file
 from lmworks.data.parsers.pdf_reader import FILE_SECONDS, PAGE_SECONDS, Pdf
 
@@ -27,7 +28,7 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     for number, fault in found["faults"]:
         yield span.unreadable(piece.name, f"page {number}", f"not a readable page: {fault}")
     pages = len(found["texts"])
-    text = "\n\n".join(text for text in found["texts"] if text.strip())
+    text, shaped = as_letters("\n\n".join(text for text in found["texts"] if text.strip()))
     if not text and found["pictures"]:
         reason = (
             f"a scanned PDF: no text layer, {len(found['pictures'])} of {pages} pages are pictures; recognise its text"
@@ -36,7 +37,8 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         return
     for number in found["pictures"]:
         yield Skipped(piece.name, f"page {number}", "a page of a PDF that is a picture")
-    yield Record(piece.name, "", text, "text", reading.licence, {"pages": pages})
+    counts = {SHAPED: shaped} if shaped else {}
+    yield Record(piece.name, "", text, "text", reading.licence, {"pages": pages}, counts=counts)
 
 
 class Reader:
