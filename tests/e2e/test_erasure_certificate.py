@@ -79,6 +79,30 @@ def test_why_a_record_was_not_read_is_nothing_of_a_person(project: Path) -> None
     assert told["said"] == "nothing was found in what was searched", told
 
 
+def test_a_licence_field_that_holds_a_person_is_in_no_log_and_a_stated_one_is_searched(project: Path) -> None:
+    recipe = project / "recipe.yaml"
+    recipe.write_text(RECIPE.replace("text_field: text", "text_field: text, licence_field: l"))
+    person = "Copyright Quilla Farnsworth, quilla.farn@lodge.example"
+    accepted = {"text": "one of a few", "l": "CC0-1.0 OR LicenseRef-Orla-Pike"}
+    rows = [{"text": "a text of another one", "l": person}, ROWS[-1], accepted]
+    (project / "letters" / "mail.jsonl").unlink()
+    (project / "letters" / "more.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    done = lmworks(project, "build", "recipe.yaml")
+    assert "not an SPDX expression 1" in done.stderr and "Quilla" not in done.stdout + done.stderr
+    assert "no document holds value 1 of 1; " in lmworks(project, "erase", "Quilla Farnsworth", code=1).stderr
+    files = [file for file in (project / ".lmworks").rglob("*") if file.is_file()]
+    assert not [file for file in files if b"Quilla" in file.read_bytes()]
+    (project / ".lmworks" / "log.txt").write_text(person)
+    told = lmworks(project, "erase", "Quilla Farnsworth", code=1).stderr
+    assert "no document holds value 1 of 1, but these files do: log.txt" in told
+    given = ("Orla Pike", "quilla.farn@lodge.example", "--apply", "--certificate", str(project / "told.json"))
+    lmworks(project, "erase", *given, code=1)
+    certificate = json.loads((project / "told.json").read_text())
+    assert [each["place"] for each in certificate["held_by"]] == ["log.txt"], "also what no document held is sought"
+    lmworks(project, "build", "recipe.yaml")
+    assert "no document holds" in lmworks(project, "erase", "Orla Pike", code=1).stderr
+
+
 @pytest.mark.parametrize("what", ["shard", "quarantine", "left behind"])
 def test_what_cannot_be_read_is_named_and_nothing_is_called_clean(project: Path, what: str) -> None:
     (raw,) = (project / ".lmworks").glob("artifacts/ingest/*/payload")

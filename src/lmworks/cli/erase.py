@@ -117,8 +117,9 @@ def _find(
 
     Raises LmworksError if all values stand nowhere. It names their places alone, since they are personal.
     """
+    from lmworks.data.erasure.certificate import beside_records
     from lmworks.data.erasure.taken import Why, find_taken
-    from lmworks.data.erasure.values import known_values, lines_of
+    from lmworks.data.erasure.values import Erased, known_values, lines_of
     from lmworks.data.identity import ID_KEY
     from lmworks.data.privacy.index import find_person
     from lmworks.pipeline.erasure import begun, is_id, searches
@@ -145,7 +146,10 @@ def _find(
     for place in (place for place, count in taken.held.items() if not count):
         if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
             said = f"no document holds value {place + 1} of {len(values)}"
-            taken.missing.append(said + " any more: it was erased before" * was_erased[place])
+            said += " any more: it was erased before" * was_erased[place]
+            places = () if was_erased[place] else beside_records(opened, Erased(key, lines[place]))
+            told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
+            taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)
     named_none = all(why.kind == "confirmed" for why in taken.records.values())
     if named_none and (taken.records or not is_again):

@@ -248,10 +248,11 @@ def _refuse_whole_source(gate: LicenceGate, source: SourceConfig) -> None:
         return
     reason = gate.refusal(licence)
     if reason:
+        named = f" ({licence})" if licence and licence not in reason else ""
         allowed = ", ".join([*gate.allow, *([f"what allows {gate.use} use"] if gate.use else [])]) or "none"
         raise GateRefused(
-            f"Source {source.label}: {reason}. Allowed: {allowed}. State the source's licence (an SPDX expression), "
-            "and add it to `licences.allow` if you have decided that it may be used."
+            f"Source {source.label}: {reason}{named}. Allowed: {allowed}. State the source's licence (an SPDX "
+            "expression), and add it to `licences.allow` if you have decided that it may be used."
         )
 
 

@@ -217,6 +217,8 @@ def delete(store: Store, found: Collection[Artifact], ids: Iterable[str], unread
         if folder.exists():
             shutil.rmtree(folder)
     (store.root / "work").mkdir()
+    for card in store.root.glob("*-croissant.json"):  # a report, too, that lies where readers look for it
+        card.unlink()
     folders = _marked(store)
     holding = {folder: set(_shards_with(folder, erased.union(unread))) for folder in folders}
     clean = set(_shards(store)).difference(*holding.values())

@@ -44,8 +44,8 @@ def test_the_licence_of_a_record_is_every_documents_own(tmp_path: Path, ingest_f
     [
         (["CC BY-NC 4.0"], "allows non-commercial use only"),
         (["MIT License", "CC BY-NC 4.0"], "CC-BY-NC-4.0: allows non-commercial use only"),
-        (["OpenAI"], "its terms are not known"),
-        (["CC BY"], "its terms are not known"),
+        (["OpenAI"], "licence not known"),
+        (["CC BY"], "licence not known"),
         (["Unspecified"], "no licence"),
         (["MIT", ""], "no licence"),
         ([], "no licence"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from lmworks.data.erasure.search import Sought, Standing, Unsearched, is_numbers, search_file
 from lmworks.data.erasure.taken import Taken
-from lmworks.data.erasure.values import Erased, Line
+from lmworks.data.erasure.values import Erased, Line, lines_of
 from lmworks.data.identity import key_digest
 from lmworks.pipeline.files import digest_text, write_atomically
 from lmworks.pipeline.store import Store
@@ -55,10 +55,11 @@ def write_certificate(
 
     Of an erasure that was made before, all is sought that was `noted` then and since.
     """
-    lines = [*dict.fromkeys([*taken.lines(key), *(noted or ())])]
+    given = (line for value in taken.sought for line in lines_of(key, value))
+    lines = [*dict.fromkeys([*taken.lines(key), *given, *(noted or ())])]
     sought = Sought(Erased(key, lines), taken.passages)
     searched, holding, no_text, unread = [list[dict[str, Any]]() for _ in range(4)]
-    for file in sorted(each for each in store.root.rglob("*") if each.is_symlink() or each.is_file()):
+    for file in _files(store):
         entry, standing, reason = _search(file, store, sought)
         place = {"place": str(file.relative_to(store.root))}
         (unread if reason else no_text if standing is None else searched).append(
@@ -93,6 +94,16 @@ def write_certificate(
     }
     write_atomically(path, json.dumps(told, indent=1) + "\n")
     return told
+
+
+def beside_records(store: Store, erased: Erased) -> list[str]:
+    """The files of a store, but for shards, that hold a value: a log or a report tells of what became no record."""
+    files = [file for file in _files(store) if not file.match("part-*.parquet")]
+    return [str(file.relative_to(store.root)) for file in files if _search(file, store, Sought(erased))[1]]
+
+
+def _files(store: Store) -> list[Path]:
+    return sorted(each for each in store.root.rglob("*") if each.is_symlink() or each.is_file())
 
 
 def _search(file: Path, store: Store, sought: Sought) -> tuple[dict[str, Any], Standing | None, str]:

@@ -36,7 +36,7 @@ OWN_SHARE = 0.5
 subject hold it, too."""
 KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
-NOT_SEARCHED = ("id", "text_digest", "source", "licence", "language", "created", "field_names")
+NOT_SEARCHED = ("id", "text_digest", "source")
 """Columns of a shard that hold no text of a record."""
 
 
@@ -55,6 +55,8 @@ class Taken:
 
     values: Sequence[str]
     """What is erased."""
+    sought: Sequence[str] = ()
+    """What a certificate seeks: all that was given, also what no record holds."""
     records: dict[str, Why] = field(default_factory=dict)
     """Id → why it is taken."""
     offered: dict[str, Why] = field(default_factory=dict)
@@ -110,7 +112,7 @@ def find_taken(
     lines = [lines_of(key, value) for value in values]
     first = one_values(values, lines)
     by_line = [(line, first[place]) for place, some in enumerate(lines) for line in some]
-    taken, sources = Taken(values, first=first), Sources(store, key)
+    taken, sources = Taken(values, values, first=first), Sources(store, key)
     taken.size, taken.people = sources.size, sources.people
     taken.records |= ids
     search = _Search(sources, taken, Erased(key, dict(by_line)))
@@ -183,7 +185,9 @@ class _Search:
             self.taken.of += len(table)
             owners, texts = cells(table)
             found: dict[int, set[str]] = {}
-            for owner, digests in zip(owners, erased.find(texts), strict=True):
+            once = [*dict.fromkeys(texts)]
+            of = dict(zip(once, erased.find(once), strict=True))
+            for owner, digests in zip(owners, map(of.__getitem__, texts), strict=True):
                 if digests:
                     found.setdefault(owner, set()).update(digests)
             for owner, digests in found.items():

@@ -260,7 +260,9 @@ class Erased:
         texts: list[str] = []
         for place, document in enumerate(documents):
             some = [*document.texts(), document.structure or "", document.subject or ""]
-            some.append(json.dumps(document.meta, ensure_ascii=False))
+            names = [field.name for field in document.fields]
+            said = [document.meta, document.licence, document.language, document.created, names]
+            some.append(json.dumps(said, ensure_ascii=False, default=str))
             owners += [place] * len(some)
             texts += some
         found = [self.of_subject(document.subject) | self.named_by(document) for document in documents]

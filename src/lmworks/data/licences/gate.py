@@ -30,7 +30,9 @@ USES = ("unspecified", "academic", "non-commercial", "all")
 Purpose: TypeAlias = Literal["commercial", "non-commercial", "academic"]
 """What models are for, as a recipe says it."""
 NO_LICENCE, EXPIRED = "no licence", "licence expired"
-REFUSALS = (NO_LICENCE, EXPIRED, "licence not allowed", "not an SPDX expression")
+NOT_KNOWN = "licence not known: neither an id of SPDX nor one of `allow` or `terms`"
+NOT_SPDX = "not an SPDX expression"
+REFUSALS = (NO_LICENCE, EXPIRED, "licence not allowed", NOT_KNOWN, NOT_SPDX)
 """How the reasons of the gate begin."""
 
 Alternative: TypeAlias = frozenset[str]
@@ -118,14 +120,19 @@ class LicenceGate(StepConfig):
             raise UsageError(f"{path}:{place}: {where or 'policy'}: {fault['msg']}; found {fault['input']!r}") from None
 
     def refusal(self, licence: str | None) -> str | None:
-        """Why a licence does not pass, or None if it does. OR needs one branch to pass, AND needs all."""
+        """Why a licence does not pass, or None if it does. OR needs one branch to pass, AND needs all.
+
+        Only ids of SPDX and those that this gate names stand in it: any other text may be of a person.
+        """
         if not licence or licence.strip().upper() in ("NONE", "NOASSERTION"):
             return NO_LICENCE
         expression = _parse(licence)
         if expression is None:
-            return f"not an SPDX expression: {licence[:_LONGEST]}"
+            return NOT_SPDX
         if self.alternatives(licence):
             return None
+        if any(name not in known_ids() and name.lower() not in self._own for name in _names(expression)):
+            return NOT_KNOWN
         objections = {name: objection for name in _names(expression) if (objection := self._objection(name))}
         expired = [f"{name} {why}" for name, why in objections.items() if why.startswith("on ")]
         if expired:
@@ -186,6 +193,16 @@ class LicenceGate(StepConfig):
         written = {expression for name in names if isinstance(expression := _parse(name), str)}
         return frozenset(map(str.lower, written | PERMISSIVE if "permissive" in self.allow else written))
 
+    @functools.cached_property
+    def _own(self) -> frozenset[str]:
+        return self._allowed.union(map(str.lower, self.terms))
+
+
+@functools.cache
+def known_ids() -> frozenset[str]:
+    """The ids of SPDX."""
+    return frozenset(_licensing().known_symbols)
+
 
 @functools.cache
 def known_terms() -> dict[str, LicenceTerms]:
@@ -230,7 +247,7 @@ def _plain(tree: Any) -> _Node:
         if tree.is_exception or not re.fullmatch(r"[A-Za-z0-9.:-]+\+?", tree.key):
             raise ValueError(f"{tree.key} is no licence id")
         base = str(tree.key).removesuffix("+")
-        return base if base in _licensing().known_symbols else str(tree.key)
+        return base if base in known_ids() else str(tree.key)
     return tree.operator.strip(), tuple(_plain(branch) for branch in tree.args)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mimetypes
 import re
 from collections.abc import Iterator
 from typing import IO, Any
@@ -13,6 +14,9 @@ from lmworks.data.parsers.whole import decode_page, page_text
 _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d+)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 _PAGES = ("text/html", "application/xhtml+xml")
+_KINDS = ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
+"""Types of records (WARC 1.1, 5.5): what a record calls its own may be any text."""
+_STATUS = re.compile("[0-9]{3}")
 HEADER_BYTES = 2**16
 
 
@@ -102,11 +106,11 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
         return span.unreadable(name, number, "the WARC record is not as long as it says")
     key = record.rec_headers.get_header("WARC-Record-ID") or number
     if kind not in ("response", "conversion"):
-        return Skipped(name, key, f"a WARC record of type {kind}")
+        return Skipped(name, key, f"a WARC record of type {kind if kind in _KINDS else 'unknown'}")
     if kind == "response" and status and not status.startswith("2"):
-        return Skipped(name, key, f"a page with HTTP status {status if status.isdecimal() else 'unknown'}"[:40])
+        return Skipped(name, key, f"a page with HTTP status {status if _STATUS.fullmatch(status) else 'unknown'}")
     if kind == "response" and media not in _PAGES:
-        return Skipped(name, key, f"not a page: {media or 'unknown'}"[:80])
+        return Skipped(name, key, f"not a page: {media if mimetypes.guess_extension(media) else 'unknown'}")
     if len(body) > reading.limit:
         return span.unreadable(
             name, number, f"longer than record_bytes: when unpacked, record_bytes is {reading.limit}"
