@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import unicodedata
 from pathlib import Path
 
@@ -61,6 +62,42 @@ def holds(value: str, text: str) -> bool:
 )
 def test_a_value_is_found_in_other_forms(value: str, text: str) -> None:
     assert holds(value, text)
+
+
+LINES = base64.b64encode(b"write to jane@example.com about the ladder in the garden").decode()
+IN_LINES = [LINES[place : place + 20] for place in range(0, len(LINES), 20)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((MAIL, f"as {mark}{MAIL}{mark} wrote") for mark in ("_", "__", "*", "**", "~~")),
+        *((NAME, f"as {mark}{NAME}{mark} wrote") for mark in ("_", "__", "*", "**")),
+        (NAME, "_Jane_ _Roe_"),
+        *((MAIL, f"x jane{tag}@example.com y") for tag in ("<!-- a > b -->", "<div></div>", "<p class='x'></p>")),
+        *((MAIL, f"x jane{at}example.com y") for at in (" @ ", " (at) ", "[at]", " [@] ", "\\@")),
+        ("jane@lodge.example", "x jane[at]lodge(dot)example y"),
+        *((PHONE, f"call 0170{mark}1234567 now") for mark in "\t·•:;'’"),
+        *(
+            (PHONE, f"call {said} now")
+            for said in ("0170    1234567", "[0170] 1234567", "**0170** 1234567", "+49\t170 · 1234567")
+        ),
+        *((IBAN, f"to {IBAN.replace(' ', mark)} now") for mark in ("\t", ".", "    ", " · ")),
+        (IBAN, "to " + " ".join(IBAN.replace(" ", "")) + " now"),
+        (MAIL, "\n".join(IN_LINES)),
+        (MAIL, "\r\n".join(IN_LINES)),
+    ],
+)
+def test_a_value_is_found_between_marks_and_where_it_is_kept_from_machines(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("123-4567", "rows 123;4567 and 123\t4567"), (MAIL, "look at example.com, jane at home (at) example.org")],
+)
+def test_cells_of_a_table_and_words_between_brackets_are_no_value(value: str, text: str) -> None:
+    assert not holds(value, text)
 
 
 def test_an_address_of_any_letters_is_found_behind_a_mark() -> None:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 import urllib.parse
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +33,10 @@ DEPTH = 3
 
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,2000}>")
 _GLUED = re.compile(
-    r"(?<=[\w.@+-])(?:</?(?:a|abbr|b|bdi|em|font|i|mark|small|span|strong|sub|sup|u|wbr|w:\w+)\b[^<>]{0,2000}>)+(?=[\w.@+-])"
+    r"(?<=[\w.@+-])(?:</?(?:a|abbr|b|bdi|em|font|i|mark|small|span|strong|sub|sup|u|wbr|w:\w+)\b[^<>]{0,2000}>"
+    r"|<(\w+)\b[^<>]{0,200}></\1>|<!--(?s:.{0,2000}?)-->)+(?=[\w.@+-])"
 )
-"""Tags inside of a word: an address that Word cut where it was corrected, or of which a part is bold."""
+"""Tags inside of a word: an address that Word cut where it was corrected, or of which a part is bold; what is empty."""
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _PERCENT = re.compile("%[0-9a-fA-F]{2}")
 _OF_LETTER = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
@@ -44,7 +45,7 @@ _ENCODED_WORD = re.compile(r"=\?[\w-]+\?[qQ]\?([^?\s]*)\?=")
 _OF_BASE64, _BREAK = "[0-9A-Za-z+/_-]", r"(?:\r?\n|\\r\\n|\\n)"
 _BASE64 = re.compile(
     f"(?<!{_OF_BASE64})(?=[a-z]*+{_OF_BASE64}){_OF_BASE64}{{12,}}+"
-    f"(?:(?<={_OF_BASE64}{{60}}){_BREAK}(?:{_OF_BASE64}{{60,}}+{_BREAK})*+{_OF_BASE64}*+)?"
+    f"(?:(?<={_OF_BASE64}{{16}})(?:{_BREAK}{_OF_BASE64}{{16,}}+)*+(?:{_BREAK}{_OF_BASE64}++)?)?"
 )
 """In one run, or in lines as mail and certificates have it; the shortest holds nine bytes."""
 _BREAKS = re.compile(_BREAK)
@@ -97,9 +98,9 @@ def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[s
     if depth:
         common, known = room or _Room.of(), set[bytes]()
         runs = (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each))
-        for run in (run for run in runs if not _NO_BASE64.fullmatch(run[0])):
-            own = common.beside(len(run[0])) if room is None else common
-            for raw in _in_base64(run, own):
+        for letters, is_cut in _letters(runs):
+            own = common.beside(len(letters)) if room is None else common
+            for raw in _in_base64(letters, is_cut, own):
                 if raw not in known:
                     known.add(raw)
                     inner = texts_of(raw, room=own)
@@ -163,10 +164,21 @@ def _without_quotes(text: str) -> str:
     return raw.decode("cp1252", "replace") if said.count("\ufffd") > text.count("\ufffd") else said
 
 
-def _in_base64(run: re.Match[str], room: _Room) -> Iterator[bytes]:
+def _letters(runs: Iterable[re.Match[str]]) -> Iterator[tuple[str, bool]]:
+    """What may be base64 of each run, and whether it may be cut at its front; lines of one length are one run."""
+    for run in runs:
+        if _NO_BASE64.fullmatch(run[0]):
+            continue
+        lines = _BREAKS.split(run[0])
+        are_one = len({*map(len, lines[:-1])}) <= 1 and len(lines[-1]) <= len(lines[0])
+        for some in ["".join(lines)] if are_one else lines:
+            if len(lines) == 1 or not _NO_BASE64.fullmatch(some):
+                yield some.translate(_OF_URLS), run.start() == 0
+
+
+def _in_base64(letters: str, is_cut: bool, room: _Room) -> Iterator[bytes]:
     """What a run of base64 (RFC 4648) holds that may be text; one that was cut at its front is read in each way."""
-    letters = _BREAKS.sub("", run[0]).translate(_OF_URLS)
-    for start in range(1 if run.start() else 4):
+    for start in range(4 if is_cut else 1):
         some = letters[
             start : min(len(letters) - ((len(letters) - start) % 4 == 1), start + max(0, room.bytes) // 3 * 4)
         ]

@@ -14,18 +14,20 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lmworks.data.clean.normalise import parted_marks
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.erasure.readings import readings, spellings
 from lmworks.data.identity import ID_KEY
+from lmworks.data.privacy.findings import Searched
+from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
 from lmworks.data.structure import take_apart
 from lmworks.data.words import combining_marks, hash_words, mixed_bits
 from lmworks.errors import UsageError
-from lmworks.lazy import NDArray, np, pa
+from lmworks.lazy import NDArray, np, pa, pc
 from lmworks.pipeline.files import write_atomically
 
 VALUES_FILE = "erased-values.txt"
@@ -51,18 +53,23 @@ _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _MARKS = ".!#$%&'*+/=?^`{|}~-"
 _PARTING = frozenset("!#$%&'*/=?^`{|}~")
 """That part an address from what stands before it more often than they are in one."""
+_AROUND = " \t\\()[]{}<>"
+"""What may stand around an `@` that is kept from machines."""
 _ASCII_LOCAL, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+"), re.compile("[0-9A-Za-z.-]+")
 _PIECE = "[0-9A-Za-z]{0,34}"
 _LINE_END = r"\r?\n[ (+]{0,2}"
-_BETWEEN = rf"(?:[ .()/+\u00a0-]{{1,3}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
+_SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]-"
+_BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
 _REST = rf"{_PIECE}(?:{_BETWEEN}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
 _NUMBER = re.compile(f"[0-9]{_REST}")
 _WHOLE_NUMBER = re.compile(f"(?:[A-Za-z]{{1,10}} ?)?[0-9]{_REST}")
-_BEFORE = re.compile(r"(?:(?<![0-9A-Za-z])[A-Z]{1,4} |[A-Za-z]{1,34}|\+[( ]*|)\Z")
+_BEFORE = re.compile(
+    rf"(?:(?<![0-9A-Za-z])(?:[A-Z][{_SIGNS}]{{1,3}})?[A-Z]{{1,4}}[{_SIGNS}]{{1,3}}|[A-Za-z]{{1,34}}|\+[(\[ ]*|)\Z"
+)
 """What belongs to a number that begins with its first digit: letters, a word of capitals, the sign of abroad."""
 _PREFIX = re.compile(r"(?:00[0-9]{1,3}0?|0)?\Z")
 """What may stand before a telephone number of a country: its code, a zero, or both."""
-_PARTS, _PARTED = re.compile("([^0-9A-Za-z]*)([0-9A-Za-z]+)"), re.compile(r"[,_\n]")
+_PARTS, _PARTED = re.compile("([^0-9A-Za-z]*)([0-9A-Za-z]+)"), re.compile(r"[,_\n\t\u00b7\u2022:;'\u2019*|\[\]]| {3}")
 """Pieces of a number, each with what stands before it; and what parts numbers of a table, too."""
 LONGEST_PREFIX = 6
 """Digits of `_PREFIX`."""
@@ -178,7 +185,7 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
                 yield Line(digest(key, "phone", national), Form("phone", len(national)))
         return
     for written in dict.fromkeys((value, given_name_first(value), _turned(value))):
-        (words,) = hash_words(pa.array([written]))
+        (words,) = hash_words(_array([written]))
         count = len(words.hashes)
         (gram,) = hash_windows(words, count)[0]
         yield Line(digest(key, "phrase", f"{gram:016x}"), Form("phrase", count, int(_filter(key, np.array([gram]))[0])))
@@ -249,6 +256,9 @@ class Erased:
         read = [(place, reading) for place, text in enumerate(texts) for reading in readings(text)]
         for place, text in read:
             found[place].update(*(self._lookup(kind, value) for kind, value in self._candidates(text)))
+        if "email" in self._known:
+            for number, address in _hidden_addresses([text for _, text in read]):
+                found[read[number][0]] |= self._lookup("email", address)
         for kind in self._filters:
             for number, name in self._words(kind, [text for _, text in read]):
                 found[read[number][0]] |= self._lookup(kind, name)
@@ -315,7 +325,7 @@ class Erased:
             pieces = _PARTS.findall(run)
             for first, (before, _) in enumerate(pieces):
                 joined, is_parted = "", False
-                for place, (between, piece) in enumerate(pieces[first : first + 12]):
+                for place, (between, piece) in enumerate(pieces[first : first + longest]):
                     joined += piece
                     is_parted |= bool(place and _PARTED.search(between))
                     if len(joined) > longest:
@@ -325,14 +335,14 @@ class Erased:
                     if len(joined) in sizes:
                         yield "number", joined.upper()
                     if phones and joined.isascii() and joined.isdigit():
-                        yield from _as_phones(joined, phones, is_abroad=before.rstrip(" (").endswith("+"))
+                        yield from _as_phones(joined, phones, is_abroad=before.rstrip(" ([").endswith("+"))
 
     def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Texts with what may be erased words in them."""
         if kind == "words":
             texts = [text if text.isascii() else _a_mark().sub(" ", text) for text in texts]
         done = 0
-        for words in hash_words(pa.array(texts, pa.string())):
+        for words in hash_words(_array(texts)):
             for size, wanted in self._filters[kind].items():
                 grams, counts = hash_windows(words, size)
                 ends = np.cumsum(counts)
@@ -346,12 +356,27 @@ def _a_mark() -> re.Pattern[str]:
     return re.compile(f"[{combining_marks()}]")
 
 
+def _array(texts: Sequence[str]) -> Any:
+    """Texts for `hash_words`, whose words a low line parts, as it stands around what is stressed (CommonMark 6.2)."""
+    return pa.array([text.replace("_", " ") for text in texts], pa.string())
+
+
+def _hidden_addresses(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Texts with the addresses in them that are kept from machines: `jane (at) example (dot) org`."""
+    array, places = pa.array(texts, pa.string()), pa.array(range(len(texts)), pa.int64())
+    for place in places.filter(pc.match_substring_regex(array, HIDDEN.probes()[0][0])).to_pylist():
+        text = texts[place]
+        for start, end in HIDDEN.windows(Searched(text)):
+            for found in obfuscated_emails(text[start:end]):
+                yield from ((place, address) for address in _addresses(plain_email(found.value)))
+
+
 def _addresses(text: str) -> Iterator[str]:
     """The whole of what stands around each `@`, casefolded, and without marks at its front and end."""
     place = text.find("@")
     while place >= 0:
-        before = _end_of(_LOCAL, text[max(0, place - LONGEST_LOCAL) : place])
-        after = _DOMAIN.match(text[place + 1 : place + 2 + LONGEST_DOMAIN])  # one more: to see what goes on
+        before = _end_of(_LOCAL, text[max(0, place - LONGEST_LOCAL - 4) : place].rstrip(_AROUND)[-LONGEST_LOCAL:])
+        after = _DOMAIN.match(text[place + 1 : place + 6 + LONGEST_DOMAIN].lstrip(_AROUND)[: LONGEST_DOMAIN + 1])
         if before and after:
             starts = dict.fromkeys(
                 form.casefold() for start in _locals(before) for form in (start, start.partition("+")[0]) if form
@@ -364,11 +389,11 @@ def _addresses(text: str) -> Iterator[str]:
 def _locals(text: str) -> Iterator[str]:
     """What stands before an `@`, and each part of it that may be a name by itself: behind a mark, or other letters."""
     yield text
-    yield text.lstrip(_MARKS)
+    yield text.lstrip(_MARKS + "_")
     parts = [place for place, character in enumerate(text) if character in _PARTING]
-    yield from (text[place + 1 :] for place in parts[-MOST_PARTS:])
+    yield from (text[place + 1 :].lstrip("_") for place in parts[-MOST_PARTS:])
     if plain := _end_of(_ASCII_LOCAL, text):
-        yield plain.lstrip(_MARKS)
+        yield plain.lstrip(_MARKS + "_")
 
 
 def _end_of(pattern: re.Pattern[str], text: str) -> str:

@@ -66,6 +66,18 @@ OBFUSCATED = Trigger(
     ),
     reach=120,
 )
+_AT_OR_DOT = (
+    rf"(?i)[\[({{<|*~][ _-]?(?:{_WORDS}|a|@)[ _-]?[\])}}>|*~]|&#0*64;|&commat;"
+    rf"|@[a-z0-9.-]+(?: ?[\[({{<|*~] ?| [_-]?)(?:{_DOTS}|\.)(?: ?[\])}}>|*~]|[_-]? )"
+    rf"|[_-]at[_-][a-z0-9-]+(?:\.{_COMMON_ENDS}\b|[_-]dot[_-])| [_-]?(?:{_WORDS})[_-]? "
+)
+HIDDEN = Trigger(
+    re.compile(_AT_OR_DOT),
+    probe=rf"{_AT_OR_DOT}(?:[^ \n]+(?: [_-]?(?:{_DOTS}|\.)[_-]? | ?[\[({{<|*~] ?(?:{_DOTS}|\.) ?[\])}}>|*~]"
+    rf"|\.{_COMMON_ENDS}\b)|(?:{_PROVIDERS}))",
+    reach=OBFUSCATED.reach,
+)
+"""Where an address may be written otherwise, whatever it ends in."""
 _PLAIN_AT = re.compile(rf"{_BRACKETED_AT}|{_SPOKEN_AT}| ?@ ?|[_-](?i:at)[_-]|{_LETTER_AT}")
 _PLAIN_DOT = re.compile(rf"{_BRACKETED_DOT}|{_SPOKEN_DOT}|[_-](?i:dot)[_-]")
 
