@@ -126,6 +126,86 @@ def test_texts_that_differ_in_one_name_all_stay(tmp_path: Path, form: str, names
     assert kept(tmp_path, *some) == sorted(some)
 
 
+NOTE = f"{FORM.capitalize()}\n\n{{}}\n\n{FORM[:200].capitalize()}."
+
+
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [
+        ("Cost: {}", ["$500", "€500", "£500", "500%", "#500"]),
+        ("the cost is {} in all", ["$ 500", "500 €", "£500", "500 %"]),
+        ("Base excess: {}", ["-5.0", "+5.0", "<5.0", ">5.0", "≤5.0", "5.0"]),
+        ("the value is p {} in all", ["< 0.05", "> 0.05"]),
+        ("Allergy: {}", ["bee-venom", "tree-nut", "cow-milk", "wheat-flour"]),
+        ("Allergy : {}", ["pollen", "latex", "nuts"]),
+        ("**Allergy:** {}", ["pollen", "latex", "nuts"]),
+        ("| allergy | {} |", ["pollen", "latex", "nuts"]),
+        ("allergy\t{}\tsince spring", ["pollen", "latex", "nuts"]),
+        ("allergy = {}", ["pollen", "latex", "nuts"]),
+        ("allergy={}", ["pollen", "latex", "nuts"]),
+        ("the result of the test: {}", ["positive", "negative"]),
+        ("过敏：{}", ["花粉", "乳胶", "坚果"]),
+        ("एलर्जी: {}", ["दूध", "धूल", "मूंगफली"]),
+        ("grows with {} here", ["x²", "x³", "½", "¼", "α", "β", "①", "②"]),
+        ("blood group {} here", ["A+", "A-", "B+", "AB-", "A"]),
+        ("written in {} today", ["C", "C#", "C++"]),
+        ("holds where {} here", ["a<b", "a>b", "a≤b"]),
+    ],
+)
+def test_values_that_differ_in_a_sign_or_stand_behind_any_label_stay(form: str, values: list[str]) -> None:
+    some = [facts_of(NOTE.format(form.format(value))) for value in values]
+    assert set(choose(some, range(len(some))).values()) == set(range(len(values)))
+
+
+WITHOUT_CAPITALS = {
+    "Arabic": ("أبرم عقد الإيجار هذا بين المالك والمستأجر {} وهو يدفع الإيجار في موعده", ["أحمد منصور", "ليلى حداد"]),
+    "Hebrew": ("הסכם שכירות זה נערך בין בעל הבית לבין השוכר {} השוכר עובר לגור בדירה", ["דוד כהן", "רחל לוי"]),
+    "Hindi": ("यह किराया समझौता मकान मालिक और किरायेदार {} के बीच किया गया है", ["राम शर्मा", "सीता वर्मा"]),
+    "Georgian": ("ხელშეკრულება დადებულია დამქირავებელ {} შორის დამქირავებელი გადადის ბინაში", ["ნინო", "დავით"]),
+    "Korean": ("이 임대차 계약은 집주인과 세입자 {} 사이에 맺어진다", ["김철수", "이영희"]),
+    "Chinese": ("本租赁协议由房东与租客{}签订。租客搬入公寓，并于每月第一天支付租金。", ["王伟", "李娜"]),
+    "Japanese": (
+        "本賃貸借契約は、貸主と借主{}との間で締結される。借主は部屋に入居し、家賃を支払う。",
+        ["佐藤健", "アンナ"],
+    ),
+    "Thai": ("สัญญาเช่าฉบับนี้ทำขึ้นระหว่างเจ้าของบ้านกับผู้เช่า {} ผู้เช่าจ่ายค่าเช่าตรงเวลา", ["สมชาย ใจดี", "มาลี ทองดี"]),
+}
+
+
+@pytest.mark.parametrize("script", WITHOUT_CAPITALS)
+def test_contracts_in_scripts_without_capitals_stay_and_copies_of_other_typography_go(script: str) -> None:
+    form, names = WITHOUT_CAPITALS[script]
+    some = [facts_of(form.format(name)) for name in names]
+    assert choose(some, [0, 1]) == {0: 0, 1: 1}
+    text = form.format(names[0])
+    for way in (
+        form.format(f"**{names[0]}**"),
+        form.format(f"“{names[0]}”"),
+        text.replace(" ", "\n"),
+        text.replace(" ", "\u00a0 "),
+        text.replace("，", "").replace("、", ""),
+        f"{text} {text}",
+    ):
+        assert len(set(choose([some[0], facts_of(way)], [0, 1]).values())) == 1, way
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Anna Grau’s pay is 5–6 marks", "Anna Grau's pay is 5-6 marks"),
+        ("Cost: $500", "Cost: $ 500"),
+        ("Cost: 500 €", "Cost: €500"),
+        ("Base: −5.0", "Base: -5.0"),
+        ("Allergy: pollen", "**Allergy:** *pollen*"),
+        ("Allergy: bee‑venom", "Allergy : bee-venom"),
+        ("a <b>bold</b> word", "a bold word"),
+    ],
+)
+def test_ways_of_writing_are_no_facts(one: str, other: str) -> None:
+    some = [facts_of(NOTE.format(each)) for each in (one, other)]
+    assert len(set(choose(some, [0, 1]).values())) == 1
+
+
 def test_of_copies_that_differ_in_case_the_one_in_capitals_goes(tmp_path: Path) -> None:
     plain = contract(3)
     assert kept(tmp_path / "a", plain, plain.upper()) == [plain]
