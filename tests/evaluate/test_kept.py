@@ -13,7 +13,7 @@ import pytest
 from evaluated import items_of, make_documents, make_rows
 from tokenizers import Tokenizer, pre_tokenizers
 
-from lmworks.data.records import Documents
+from lmworks.data.records import Documents, write_shard
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
@@ -111,6 +111,27 @@ def test_questions_of_other_layouts_are_asked_too(model: ModelFolder, tmp_path: 
     found = choices_of(records(tmp_path / "data", *rows), context)
     assert [(each["query"], list(each["choices"])[:3], each["gold"]) for each in found] == [(query, choices, 1)] * 3
     assert told == ["1 of 4 questions are not asked, without a label: it is published so"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"query": "What?", "choices": ["a", " "], "gold": 0},
+        {"question": "What?", "choices": ["a", ""], "answer": 0, "subject": "storage"},
+        {"id": "1", "question": "What?", "choices": {"text": ["a", ""], "label": ["A", "B"]}, "answerKey": "A"},
+        {"question": "What?", "A": "a", "B": "", "C": "c", "D": "d", "answer": "A"},
+        {"ctx": "What", "endings": ["a", ""], "label": "0"},
+        {"goal": "What?", "sol1": "a", "sol2": "", "label": 0},
+        {"sentence": "What _ is.", "option1": "a", "option2": "", "answer": "1"},
+    ],
+)
+def test_an_empty_choice_is_refused_with_its_record(row: dict[str, Any], tmp_path: Path) -> None:
+    data = records(tmp_path / "data", row)
+    (document,) = data.iterate()
+    told = dataclasses.replace(document, meta={**document.meta, "path": "test.jsonl", "record": 7})
+    write_shard(data.path / "part-00000.parquet", [told])
+    with pytest.raises(UsageError, match=r"document 00 \(test.jsonl, record 7\): no choices: found"):
+        choices_of(data, make_context(tmp_path))
 
 
 def test_a_text_is_no_question_with_choices(tmp_path: Path) -> None:

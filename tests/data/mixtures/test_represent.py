@@ -195,6 +195,12 @@ def test_raking_meets_every_target_and_keeps_odds_ratios(drawn: Any) -> None:
     assert np.allclose(grid - grid[:1] - grid[:, :1] + grid[0, 0], 0, atol=1e-6)
 
 
+def test_the_attribute_that_no_document_can_meet_is_named() -> None:
+    targets = {"language": np.array([1.0, 0.0]), "group": np.array([0.5, 0.5])}
+    with pytest.raises(LmworksError, match=r"meet all targets; 'group' stays 50\.0% away"):
+        rake(np.array([[0, 0]]), np.array([50]), targets)
+
+
 def test_contradictory_targets_are_an_error() -> None:
     cells, wanted = np.array([(0, 0), (1, 1)]), np.array([0.9, 0.1])
     with pytest.raises(LmworksError, match="contradict each other"):

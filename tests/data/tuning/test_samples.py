@@ -194,12 +194,19 @@ def test_invalid_utf8_is_quarantined_with_its_line(tmp_path: Path) -> None:
 
 
 def test_contradictory_labels_are_all_quarantined(tmp_path: Path) -> None:
-    rows = [("Good film", "positive"), ("good  FILM", "negative"), ("Bad film", "negative"), ("Bad film", "negative")]
+    rows = [("Café", "positive"), ("Cafe\u0301 ", "negative"), ("Bad film", "negative"), ("Bad film", "negative")]
     result, found = converse(tmp_path, [{"text": text, "label": label} for text, label in rows])
     assert [each["messages"][0]["content"] for each in found] == ["Bad film"]
     assert result.counts["quarantined: contradictory labels"] == 2
     assert result.counts["duplicate"] == 1
     assert "'negative' and 'positive'" in quarantined(tmp_path / "out")[0]["reason"]
+
+
+def test_prompts_that_differ_in_case_or_spaces_do_not_contradict(tmp_path: Path) -> None:
+    rows = [("granary is here", "calm"), ("GRANARY IS HERE", "shouted"), ("a b", "one"), ("a  b", "two")]
+    result, found = converse(tmp_path, [{"text": text, "label": label} for text, label in rows])
+    assert len(found) == 4
+    assert not any("contradictory" in name for name in result.counts)
 
 
 def test_a_contradictory_question_leaves_the_others_of_its_passage(tmp_path: Path) -> None:

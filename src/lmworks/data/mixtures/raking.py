@@ -39,9 +39,17 @@ def rake(cells: Codes, counts: Codes, targets: Mapping[str, Floats]) -> Floats:
             weights *= np.divide(target, shares, out=np.zeros(len(target)), where=shares > 0)[column]
         if max(gap.values()) < CLOSE:
             return weights
-    name = max(gap, key=lambda name: gap[name])
+    # A value without a document leaves all others short in turn: then that attribute is to be named, not they.
+    unmet = {
+        name: float(target[np.bincount(column, counts, minlength=len(target)) == 0].sum())
+        for column, (name, target) in zip(cells.T, targets.items(), strict=True)
+    }
+    far = unmet if max(unmet.values()) >= CLOSE else gap
+    most = max(far.values())
+    farthest = [repr(name) for name, away in far.items() if away > most - CLOSE]
     raise LmworksError(
-        f"represent: no weights meet all targets; {name!r} stays {gap[name]:.1%} away from its own. A target names a "
+        f"represent: no weights meet all targets; {' and '.join(farthest)} stay{'s' * (len(farthest) == 1)} {most:.1%} "
+        "away from what is asked. A target names a "
         "value that no document has, or two targets contradict each other: lower or leave out one of them."
     )
 

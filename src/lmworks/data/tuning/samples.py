@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -384,7 +385,7 @@ def claims(sample: Sample) -> Iterator[tuple[str, str]]:
 
 
 def _plain(turns: Sequence[Mapping[str, str]]) -> str:
-    return canonical_json([[turn["role"], " ".join(turn["content"].split()).casefold()] for turn in turns])
+    return canonical_json([[turn["role"], unicodedata.normalize("NFC", turn["content"]).strip()] for turn in turns])
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lmworks.data.forms.forms import FORMS, choice_of
 from lmworks.data.forms.row import Fault, LeftOut
-from lmworks.data.records import Documents
+from lmworks.data.records import Document, Documents
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
@@ -110,18 +110,24 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
             continue
         except Fault as fault:
             raise UsageError(
-                f"{data.path}: document {document.id}: {fault}. Mend it, or leave such records out"
+                f"{data.path}: document {document.id}{_place_of(document)}: {fault}. Mend it, or leave such records out"
             ) from None
         if choice is None:
             layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
             raise UsageError(
-                f"{data.path}: document {document.id} is no question with choices; its fields are "
+                f"{data.path}: document {document.id}{_place_of(document)} is no question with choices; its fields are "
                 f"{', '.join(document.row())[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
             )
         found.append({**vars(choice), "id": document.id, "document": document.id})
     for why, count in left.items():
         context.log(f"{count} of {count + len(found)} questions are not asked, {why}")
     return found
+
+
+def _place_of(document: Document) -> str:
+    """Where a record stood, if that is known."""
+    path, record = document.meta.get("path"), document.meta.get("record")
+    return f" ({path}, record {record})" if path and record is not None else ""
 
 
 class MultipleChoiceConfig(DrawnConfig):
