@@ -111,7 +111,7 @@ class IngestConfig(StepConfig):
         return total
 
 
-@stage(version=12)
+@stage(version=13)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 

@@ -569,7 +569,7 @@ def test_elements_of_any_xml_are_rows(tmp_path: Path) -> None:
     files = {"a.xml": PAIRS}
     found = read(tmp_path, files, format="xml", records="pair", text_field=["t", "h"], key_field="id", keep=["value"])
     assert [(item.key, item.text, item.meta) for item in found if isinstance(item, Record)] == [
-        ("1", "A & b\n\nC\n\nD", {"value": "TRUE"}),
+        ("1", "A &\n b\n\nC\n\nD", {"value": "TRUE"}),
         ("3", "no t", {}),
         ("4", "last", {"value": "FALSE"}),
     ]
@@ -581,7 +581,7 @@ def test_elements_of_any_xml_are_rows(tmp_path: Path) -> None:
         for item in read(tmp_path, files, format="xml", records="pair", text_field="t")
         if isinstance(item, Unreadable) and item.key == "3"
     )
-    assert (missing.reason, missing.raw[:13]) == ("field 't' is missing: found 'id', 'h'", b'<pair id="3">')
+    assert (missing.reason, missing.raw[:13]) == ("field 't' is missing: found 'id', 'h', 'pair'", b'<pair id="3">')
     with pytest.raises(ValueError, match="format `xml` needs `records`"):
         read(tmp_path, files, format="xml")
 

@@ -270,7 +270,7 @@ PUBLISHED: dict[str, tuple[str, bytes, str]] = {
         "rte1_dev.xml",
         b'<?xml version="1.0"?><entailment-corpus><pair id="8" value="FALSE" task="IR">\n<t>It&apos;s  so.</t>'
         b"\n<h>Not so.</h></pair></entailment-corpus>",
-        "It's so.\n\nNot so.",
+        "It's  so.\n\nNot so.",
     ),
     "bbh": ("word.json", b'{"canary": "c", "examples": [{"input": "i", "target": "t"}]}', "i"),
     "disfl-qa": ("dev.json", b'{"5a": {"original": "o", "disfluent": "d"}}', "o\n\nd"),

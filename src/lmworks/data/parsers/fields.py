@@ -80,12 +80,22 @@ def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
     return Stated(key, licence, meta, facts, tuple(empty), fault)
 
 
-def row_record(row: Mapping[str, Any], piece: Piece, number: int, span: Span, reading: Reading) -> Record | Unreadable:
-    """A record of the fields that the user named: text, licence, key, and those to keep."""
+def row_record(
+    row: Mapping[str, Any],
+    piece: Piece,
+    number: int,
+    span: Span,
+    reading: Reading,
+    inside: Mapping[str, Any] | None = None,
+) -> Record | Unreadable:
+    """A record of the fields that the user named: text, licence, key, and those to keep.
+
+    `inside` is what stands in the row, where its fields by their paths say some of it more than once.
+    """
     fields: tuple[Field, ...] = ()
     structure = None
     if reading.fields:
-        fields, structure, fault = _apart(row, reading.fields)
+        fields, structure, fault = _apart(row if inside is None else inside, reading.fields)
         text = as_one(fields)
     else:
         text, fault = _text(row, reading.text_fields)

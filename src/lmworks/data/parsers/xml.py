@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import dropwhile
-from operator import not_
 from typing import IO, Any
 
-from lmworks.data.parsers.fields import row_record
+from lmworks.data.parsers.fields import row_record, settings_of
 from lmworks.data.parsers.parser import (
     RAW_BYTES_KEPT,
     Form,
@@ -21,20 +19,48 @@ from lmworks.data.parsers.parser import (
     Piece,
     Reading,
     Record,
+    Skipped,
     Span,
     Unreadable,
     cut_between,
 )
+from lmworks.data.parsers.xml_rows import OWN_TEXT, Row, TooMuch, row_of
 
 CHUNK = 2**20
 
 Element = Any
 """An lxml element; the library states no types."""
-ToRecord = Callable[[Element, str, str, Reading], Found]
+ToRecord = Callable[[Any, str, str, Reading], Found]
 """From (element, path, number of the record, options) to what it says."""
+_NO_MARKUP = {
+    b"<!--": re.compile(rb"-->|<!--"),
+    b"<![CDATA[": re.compile(rb"\]\]>|<!\[CDATA\["),
+    b"<?": re.compile(rb"\?>|<\?"),
+    b"<!ENTITY": re.compile(rb"[\"'][^\"'<>]{0,500}>|<!ENTITY"),
+}
+"""What begins a stretch in which no tag is one, and what ends it. One in which another begins was never closed."""
 
 
-def element_form(tag: str | None, to_record: ToRecord, *, about: str, states_licences: bool = False) -> Form:
+def _tree(raw: bytes) -> Element:
+    """Raises ValueError for what is not well-formed."""
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+    try:
+        return etree.fromstring(raw, parser)
+    except etree.LxmlError as error:
+        raise ValueError(f"{error}") from error
+
+
+def element_form(
+    tag: str | None,
+    to_record: ToRecord,
+    *,
+    about: str,
+    states_licences: bool = False,
+    needs: tuple[str, ...] = ("lxml",),
+    parsed: Callable[[bytes], Any] = _tree,
+) -> Form:
     """The form of a file whose records are the elements of this name, or the user's; they do not nest."""
 
     def elements(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Span]:
@@ -42,24 +68,30 @@ def element_form(tag: str | None, to_record: ToRecord, *, about: str, states_lic
 
     def parse(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
         for number, span in enumerate(elements(piece, stream, reading), piece.first_record + 1):
-            yield parse_element(span, piece.name, str(number), reading, to_record)
+            yield parse_element(span, piece.name, str(number), reading, to_record, parsed)
 
     def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading) -> Iterator[Piece]:
         return cut_between(whole, elements(whole, stream, reading), size)
 
-    return Form(parse, cut, encoding="xml", states_licences=states_licences, about=about, needs=("lxml",))
+    return Form(parse, cut, encoding="xml", states_licences=states_licences, about=about, needs=needs)
 
 
-def parse_element(span: Span, name: str, key: str, reading: Reading, to_record: ToRecord) -> Found:
+def parse_element(
+    span: Span,
+    name: str,
+    key: str,
+    reading: Reading,
+    to_record: ToRecord,
+    parsed: Callable[[bytes], Any] = _tree,
+) -> Found:
     """One element's record."""
-    from lxml import etree
-
     if too_long := span.too_long(name, key, reading.limit):
         return too_long
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     try:
-        found = to_record(etree.fromstring(span.raw, parser), name, key, reading)
-    except (etree.LxmlError, ValueError, AttributeError, KeyError) as error:
+        found = to_record(parsed(span.raw), name, key, reading)
+    except TooMuch as error:
+        return span.unreadable(name, key, str(error))
+    except (ValueError, AttributeError, KeyError) as error:
         return span.unreadable(name, key, f"not well-formed XML: {error}")
     if isinstance(found, Unreadable):
         return span.unreadable(name, key, found.reason)
@@ -67,24 +99,34 @@ def parse_element(span: Span, name: str, key: str, reading: Reading, to_record: 
 
 
 def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Span]:
-    """The elements of a name that begin inside the piece. One that has no end stops where the next begins."""
+    """The elements of a name that begin inside the piece. One that has no end stops where the next begins.
+
+    No tag is one in a comment, a CDATA section or an instruction that ends within `limit` bytes.
+    """
     name = re.escape(tag).encode()
-    edges = re.compile(rb"<" + name + rb"(?=[\s>])|</" + name + rb"\s*>")
+    edges = re.compile(rb"<(?:" + name + rb"(?=[\s>])|/" + name + rb"\s*>|!--|!\[CDATA\[|\?|!ENTITY)")
+    empty = re.compile(rb"<" + name + rb"\s[^<>]*/>")
     stream.seek(piece.start)
     buffer, base, searched = bytearray(), piece.start, 0  # base: offset in the file of the buffer's first byte
     begin: int | None = None
     while True:
         edge = edges.search(buffer, searched)
         if edge is None:
-            base, searched = _shorten(buffer, base, begin is not None, len(name) + 64, limit)
+            base, searched = _shorten(
+                buffer, base, begin is not None, max(searched, len(buffer) - len(name) - 64), limit
+            )
             if not (chunk := stream.read(CHUNK)):
                 break
             buffer += chunk
             continue
+        if behind := _NO_MARKUP.get(edge[0]):
+            room = limit - (0 if begin is None else base + edge.start() - begin)
+            searched = _behind(buffer, edge, behind, stream, room)
+            continue
         opens = edge[0][1:2] != b"/"
         if begin is not None:
             end = edge.start() if opens else edge.end()
-            yield _span(bytes(buffer[:end]), begin, base + end, limit)
+            yield _span(bytes(buffer[:end]), begin, base + end, limit, empty)
             begin = None
         elif opens:
             end = edge.start()
@@ -97,15 +139,27 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
                 return
             begin, searched = base, 1
     if begin is not None:
-        yield _span(bytes(buffer), begin, base + len(buffer), limit)
+        yield _span(bytes(buffer), begin, base + len(buffer), limit, empty)
 
 
-def _shorten(buffer: bytearray, base: int, inside: bool, edge: int, limit: int) -> tuple[int, int]:
+def _behind(buffer: bytearray, edge: re.Match[bytes], ends: re.Pattern[bytes], stream: IO[bytes], room: int) -> int:
+    """Where a stretch without markup ends; where its first sign does, if it has no end in as many bytes."""
+    at = edge.end()
+    while (found := ends.search(buffer, at)) is None:
+        at = max(at, len(buffer) - 2**10)  # which may hold half of an end
+        if len(buffer) - edge.start() > room or not (chunk := stream.read(CHUNK)):
+            return edge.end()
+        buffer += chunk
+    is_whole = found[0] != edge[0] and found.end() - edge.start() <= room
+    return found.end() if is_whole else edge.end()
+
+
+def _shorten(buffer: bytearray, base: int, inside: bool, searched: int, limit: int) -> tuple[int, int]:
     """Drop what is no longer needed of a buffer without an edge, but for a last stretch that may hold half of one.
 
     Returns the base, and where to search on. Inside an element nothing is dropped until it is too long to be read.
     """
-    searched = max(0, len(buffer) - edge)
+    searched = max(0, searched)
     if inside and len(buffer) <= RAW_BYTES_KEPT + limit:
         return base, max(1, searched)
     keep = RAW_BYTES_KEPT if inside else 0
@@ -113,7 +167,9 @@ def _shorten(buffer: bytearray, base: int, inside: bool, edge: int, limit: int) 
     return base + searched - keep, keep
 
 
-def _span(raw: bytes, begin: int, end: int, limit: int) -> Span:
+def _span(raw: bytes, begin: int, end: int, limit: int, empty: re.Pattern[bytes]) -> Span:
+    if (alone := empty.match(raw)) and alone.end() <= limit:  # it has no end tag: what follows is not its own
+        return Span(begin, alone[0], alone.end())
     size = end - begin
     return Span(begin, raw if size <= limit else raw[:RAW_BYTES_KEPT], size)
 
@@ -123,13 +179,23 @@ def text_of(element: Element | None) -> str:
     return "" if element is None else " ".join("".join(element.itertext()).split())
 
 
-def _row(element: Element, path: str, number: str, reading: Reading) -> Found:
-    """The attributes of an element and the elements inside it as fields."""
-    fields = {name: [value] for name, value in element.attrib.items()}
-    for child in element.iterchildren("*"):
-        fields.setdefault(child.tag, []).append(text_of(child))
-    row = {name: "\n\n".join(dropwhile(not_, texts)) for name, texts in fields.items()}
-    return row_record(row, Piece(path, 0), int(number), Span(0, b"", 0), reading)
+def _row(row: Row, path: str, number: str, reading: Reading) -> Found:
+    inside = row.inside() if reading.fields == "all" else None
+    return row_record(row, Piece(path, 0), int(number), Span(0, b"", 0), reading, inside)
 
 
-FORM = element_form(None, _row, about="XML: the elements that `records` names are rows.")
+_ROWS = element_form(None, _row, about="XML: the elements that `records` names are rows.", needs=(), parsed=row_of)
+
+
+def _parse_rows(piece: Piece, stream: IO[bytes], reading: Reading) -> Iterator[Found]:
+    """The rows; where one says something beside its elements, and no setting names that, it is counted."""
+    names = {*settings_of(reading).values(), *reading.text_fields, OWN_TEXT if reading.fields == "all" else ""}
+    is_read = not names.isdisjoint((OWN_TEXT, reading.records))
+    for found in _ROWS.parse(piece, stream, reading):
+        yield found
+        if not is_read and isinstance(found, Record) and isinstance(found.row, Row) and found.row.record.is_mixed():
+            reason = f"text beside the elements of a record, which `{OWN_TEXT}` names"
+            yield Skipped(found.path, f"{found.key}, {OWN_TEXT}", reason)
+
+
+FORM = replace(_ROWS, parse=_parse_rows)
