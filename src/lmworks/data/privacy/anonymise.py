@@ -18,10 +18,20 @@ from pydantic import Field, model_validator
 from lmworks.data.identity import PRIVACY_KEY
 from lmworks.data.named import Seen, refuse_unmet
 from lmworks.data.privacy.entities import EntitiesConfig, Spans, find_entities, linked
-from lmworks.data.privacy.findings import KINDS, Chosen, Detector, Finding, Kind, scan, substitute, worth_running
+from lmworks.data.privacy.findings import (
+    KINDS,
+    Chosen,
+    Detector,
+    Finding,
+    Kind,
+    join_overlaps,
+    scan,
+    substitute,
+    worth_running,
+)
 from lmworks.data.privacy.index import INDEX, merge_indexes, write_index
 from lmworks.data.privacy.own import OwnDetector
-from lmworks.data.privacy.people import people_detector, people_of, subject_of
+from lmworks.data.privacy.people import is_named_by, people_detector, people_of, subject_of, whole_name
 from lmworks.data.privacy.recall import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import OWN_FIELDS, Document, Documents, read_shard
@@ -158,7 +168,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=11, reads="documents", judges="model")
+@stage(version=12, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -275,7 +285,12 @@ def _anonymise(
         return made or mask(finding)
 
     def treat(text: str, name: str, detectors: Sequence[Detector] | Chosen = detectors) -> str:
-        return treated(text, scan(text, detectors, guessed.get(text, ()), name))
+        if not text.strip() or config.action_of("person") == "keep" or not is_named_by(name, config.people):
+            return treated(text, scan(text, detectors, guessed.get(text, ()), name))
+        others = detectors.detectors if isinstance(detectors, Chosen) else detectors
+        by_others = scan(text, [each for each in others if each.kind != "person"], label=name)
+        found.extend(each for each in by_others if each.end - each.start < len(text))
+        return treated(text, join_overlaps([*((0, each) for each in by_others), (1, whole_name(text))]))
 
     def treated(text: str, findings: Sequence[Finding]) -> str:
         for finding in findings:

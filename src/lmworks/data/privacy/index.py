@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lmworks.data.identity import PRIVACY_KEY, key_digest
-from lmworks.data.privacy.surrogates import INDEXED, value_digest
+from lmworks.data.privacy.surrogates import INDEXED, earlier_person_digest, value_digest
 from lmworks.errors import UsageError
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.store import Artifact
@@ -41,7 +41,7 @@ def find_person(value: str, artifacts: Iterable[Artifact], folder: Path) -> list
     `folder` is where the key lies. Raises UsageError if no artifact was made with that key.
     """
     key = PRIVACY_KEY.load(folder, make=False)
-    wanted = {value_digest(key, kind, value) for kind in INDEXED}
+    wanted = {earlier_person_digest(key, value), *(value_digest(key, kind, value) for kind in INDEXED)}
     steps = {
         artifact.payload / INDEX: artifact.manifest.step
         for artifact in artifacts

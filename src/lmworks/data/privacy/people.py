@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any, NamedTuple
 
+from lmworks.data.folding import fold, places
 from lmworks.data.privacy.findings import Detector, Finding, Function, Trigger
+from lmworks.data.privacy.reading import read
 from lmworks.data.records import Document
 
-SHORTEST_PART = 3
-"""Letters of a part of a name that counts by itself: "Li" and "de" stand in too many other words' place."""
+LEAST_LOWER = 6
+"""Letters of a part that counts where it stands alone in small letters."""
+LEAST_INFLECTED = 4
+"""Letters of a part that counts with an ending."""
+MOST_WORDS = 6
+"""Of a name that is turned at each of them."""
+TITLES = frozenset("dr med dipl ing prof mr mrs ms miss sir madame herr frau bay hanım señor señora".split())  # noqa: SIM905
+_WHOLE_TEXT = re.compile(r"(?s).+")
+_BETWEEN, _BEHIND_SHORT = re.compile(r"[ \n_'’·-]|, ?"), re.compile(r"\.[ -]?")
+"""Between the parts of one name, and behind an initial or a title, where a full stop ends no sentence."""
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean: names touch other words."""
+_HAN_OR_HANGUL = re.compile("[\u3400-\u9fff\uac00-\ud7af]{3,4}")
 
 
 def people_of(document: Document, fields: Sequence[str]) -> list[str]:
@@ -22,6 +40,22 @@ def subject_of(document: Document, fields: Sequence[str]) -> str | None:
     """Whom a document is about: as it states, else the first name in these fields; an object has no one name."""
     values = [value for path in fields for value in _items(document.value(path)) if not isinstance(value, Mapping)]
     return document.subject or next((name for value in values for name in _names(value)), None)
+
+
+def whole_name(text: str) -> Finding:
+    """A field that names somebody, as one finding: nothing of it may stay, whatever else stands in it."""
+    return Finding("person", 0, len(text), text, whole=given_name_first(text))
+
+
+def is_named_by(name: str, fields: Sequence[str]) -> bool:
+    """Whether what stands at this place of a document is in one of these fields, and so a person's name as a whole."""
+    return any(_place_of(path).match(f".{name}") for path in fields)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _place_of(path: str) -> re.Pattern[str]:
+    some = (r"(?:\.[^.]+)?" if part == "*" else rf"(?:\.[0-9]+)*\.{re.escape(part)}" for part in path.split("."))
+    return re.compile(rf"\.{re.escape(path)}(?:\.|\Z)|{''.join(some)}(?:\.|\Z)")
 
 
 def _items(value: Any) -> list[Any]:
@@ -42,22 +76,218 @@ def given_name_first(name: str) -> str:
     return " ".join(f"{given} {family}".split())
 
 
+class Weight(IntEnum):
+    """How much a part of a name says where it stands alone."""
+
+    BESIDE = 0
+    """Nothing: a title, a particle such as `von`, an initial."""
+    HALF = 1
+    """What it says unless it is a common word: one side of a hyphen."""
+    PART = 2
+    WHOLE = 3
+
+
+@dataclass
+class _Part:
+    """A part of one or more names."""
+
+    weight: Weight = Weight.BESIDE
+    ranks: dict[str, int] = field(default_factory=dict)
+    """By name the part's place in it."""
+
+
+class _Place(NamedTuple):
+    """Where a part of a name may stand in a text."""
+
+    start: int
+    end: int
+    written: str
+    token: str
+    part: _Part
+    is_alone: bool
+    """Whether it says by itself who is meant."""
+
+
 def people_detector(names: Iterable[str]) -> Detector:
-    """Finds the names as a whole in any case, and their longer parts as they are written."""
-    owners: dict[str, str] = {}
-    for name in names:
-        words = name.split()
-        turned = [f"{words[-1]}, {' '.join(words[:-1])}"] if len(words) > 1 else []
-        for form in (name, *turned, *(word for word in words if len(word.strip(".")) >= SHORTEST_PART)):
-            owners.setdefault(form, name)
-    longest_first = sorted(owners, key=len, reverse=True)
-    pattern = re.compile(rf"(?i)(?<![^\W_])(?<![^\W_]_)(?:{'|'.join(map(re.escape, longest_first))})(?!_?[^\W_])")
-    lower = {form.lower(): name for form, name in reversed(owners.items())}
+    """Finds names as a whole in any case and order, and their parts as people write them."""
+    parts: dict[str, _Part] = {}
+    for name in dict.fromkeys(names):
+        said = given_name_first(read(name).text)
+        words = said.split()
+        turned = [(" ".join(words[place:]), " ".join(words[:place])) for place in range(1, min(len(words), MOST_WORDS))]
+        wholes = [said, *(f"{family},{space}{given}" for family, given in turned for space in (" ", ""))]
+        for token, weight, rank in [*_parts_of(said), *((fold(whole), Weight.WHOLE, 0) for whole in wholes if said)]:
+            part = parts.setdefault(token, _Part())
+            part.weight = max(part.weight, weight)
+            part.ranks.setdefault(name, rank)
+    pattern = re.compile("|".join(map(re.escape, sorted(parts, key=len, reverse=True))))
 
     def find(text: str) -> Iterator[Finding]:
-        for match in pattern.finditer(text):
-            if " " in match[0] or not match[0].islower():
-                owner = lower.get(match[0].lower(), longest_first[0])  # a few letters have two lower-case forms
-                yield Finding("person", *match.span(), match[0], whole=owner)
+        folded = fold(text)
+        if any(map(folded.__contains__, parts)):
+            for run in _runs(_places(text, folded, pattern, parts), text):
+                yield from _findings(run, text)
 
-    return Function("person", Trigger(words=tuple({form.lower(): None for form in longest_first})), find)
+    return Function("person", Trigger(pattern=_WHOLE_TEXT), find)
+
+
+def _parts_of(name: str) -> Iterator[tuple[str, Weight, int]]:
+    """The parts of a name in the one form of letters, each with what it says alone and its place."""
+    rank, has_capitals = 0, name != name.lower()
+    for word in name.split():
+        pieces = _tokens(word)
+        for token in pieces:
+            is_particle = has_capitals and word.islower()
+            lone = len(pieces) == 1
+            says_nothing = token in _titles() or is_particle or (len(token) == 1 and not lone)
+            weight = Weight.BESIDE if says_nothing or len(token) == 1 else Weight.PART if lone else Weight.HALF
+            yield token, weight, rank
+            rank += 1
+            if _HAN_OR_HANGUL.fullmatch(token) and len(name.split()) == 1:
+                family = len(token) // 2 if len(token) == 4 else 1
+                yield from ((some, Weight.PART, rank) for some in (token[:family], token[family:]) if len(some) > 1)
+
+
+def _tokens(word: str) -> list[str]:
+    """Runs of letters, digits and the marks that belong to letters, folded."""
+    return "".join(each if _is_in_word(each) else " " for each in fold(word)).split()
+
+
+def _is_in_word(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character)[0] == "M"
+
+
+def _is_word(token: str) -> bool:
+    return all(map(_is_in_word, token))
+
+
+def _places(text: str, folded: str, pattern: re.Pattern[str], parts: Mapping[str, _Part]) -> Iterator[_Place]:
+    """Where parts stand as words, with their endings."""
+    at: Sequence[int] = range(len(text) + 1) if text.isascii() else places(text)
+    for found in pattern.finditer(folded):
+        start, end, token = *found.span(), found[0]
+        part = parts[token]
+        if not _needs_no_space(token):
+            if start and _touches(folded[start - 1], token):
+                continue
+            while end < len(folded) and end < found.end() + 5 and _touches(folded[end], token):
+                end += 1
+        first, last = at[start], at[end - 1] + 1
+        if end > found.end() and not _is_ending(text[first:last], token, folded[found.end() : end], part.weight):
+            continue
+        while last < len(text) and not fold(text[last]):
+            last += 1
+        written = text[first:last]
+        is_alone = _is_alone(written, token, part.weight) or (written in part.ranks and _is_no_word(token))
+        yield _Place(first, last, written, token, part, is_alone)
+
+
+def _needs_no_space(token: str) -> bool:
+    """Whether words of its script stand beside each other, or take others before them, as in Arabic."""
+    return bool(_UNSPACED.search(token)) or (len(token) >= LEAST_INFLECTED and token.upper() == token.lower())
+
+
+def _touches(character: str, token: str) -> bool:
+    """Whether a part is no word of its own beside this: a longer one may touch digits."""
+    return _is_in_word(character) and not (len(token) >= LEAST_INFLECTED and character.isdigit())
+
+
+def _is_ending(word: str, token: str, rest: str, weight: Weight) -> bool:
+    """Whether what follows a part in the same word is the ending of a case: "Jörgs", "Yıldırımoğluna"."""
+    if len(token) < LEAST_INFLECTED or weight < Weight.PART or len(rest) > (2 if len(token) < LEAST_LOWER else 4):
+        return False
+    return rest.isalpha() and (word[-len(rest) :].islower() or word.isupper()) and fold(word) not in _words()
+
+
+def _is_alone(written: str, token: str, weight: Weight) -> bool:
+    if weight == Weight.WHOLE:
+        return not _is_word(token) or not written.islower() or (len(token) >= LEAST_LOWER and _is_no_word(token))
+    if weight == Weight.BESIDE:
+        return False
+    if len(token) == 2:
+        return (written.istitle() and token not in _short_words()) or bool(_UNSPACED.fullmatch(token))
+    if written.islower():
+        return len(token) >= LEAST_LOWER and _is_no_word(token)
+    return weight == Weight.PART or (len(token) >= LEAST_INFLECTED and _is_no_word(token))
+
+
+def _is_no_word(token: str) -> bool:
+    return len(token) > 2 and token not in _words()
+
+
+@functools.cache
+def _titles() -> frozenset[str]:
+    return frozenset(map(fold, TITLES))
+
+
+@functools.cache
+def _words() -> frozenset[str]:
+    """Frequent words of some languages, of which a name may be one."""
+    from lmworks.data.quality.clean_text import clean_text  # half a second of reading
+
+    known = clean_text()
+    functions = (word for words in known.functions.values() for word in words)
+    return frozenset(map(fold, [*known.words, *functions]))
+
+
+@functools.cache
+def _short_words() -> frozenset[str]:
+    from lmworks.data.quality.clean_text import clean_text
+
+    known = clean_text()
+    return frozenset(fold(word) for name, words in known.functions.items() if name in known.order for word in words)
+
+
+def _runs(found: Iterable[_Place], text: str) -> Iterator[list[_Place]]:
+    """Different parts of one name that stand beside each other."""
+    run: list[_Place] = []
+    owners: set[str] = set()
+    for place in found:
+        common = owners & place.part.ranks.keys()
+        is_new = _is_word(place.token) and all(_is_word(each.token) and place.token != each.token for each in run)
+        if not (common and is_new and _are_beside(run[-1], place, text)):
+            if run:
+                yield run
+            run, common = [], set(place.part.ranks)
+        run.append(place)
+        owners = common
+    if run:
+        yield run
+
+
+def _are_beside(before: _Place, place: _Place, text: str) -> bool:
+    is_short = len(before.token) == 1 or before.token in _titles()
+    behind = (_BETWEEN, _BEHIND_SHORT) if is_short else (_BETWEEN,)
+    return any(pattern.fullmatch(text, before.end, place.start) for pattern in behind)
+
+
+def _findings(run: list[_Place], text: str) -> Iterator[Finding]:
+    """What of a run is a name, as one finding a line."""
+    owner = next(name for name in run[0].part.ranks if all(name in each.part.ranks for each in run))
+    taken = _taken(run, [each.part.ranks[owner] for each in run], text)
+    start: _Place | None = None
+    for place, after, is_taken, goes_on in zip(run, [*run[1:], None], taken, [*taken[1:], False], strict=True):
+        start = (start or place) if is_taken else None
+        if start and not (after and goes_on and "\n" not in text[place.end : after.start]):
+            yield Finding("person", start.start, place.end, text[start.start : place.end], whole=owner)
+            start = None
+
+
+def _taken(run: Sequence[_Place], ranks: Sequence[int], text: str) -> list[bool]:
+    """Which parts of a run are of the name: those that say so alone, and others beside them."""
+    has_comma = "," in text[run[0].start : run[-1].end]
+    small = [each.written.islower() for each in run]
+    alone = [each.is_alone for each in run]
+    core = [each.part.weight > Weight.BESIDE for each in run]
+    in_order = has_comma or not any(small) or all(before < after for before, after in pairwise(ranks))
+    if not any(alone):
+        return [True] * len(run) if sum(core) > 1 and in_order else [False] * len(run)
+    all_small = all(small[place] for place, is_alone in enumerate(alone) if is_alone)
+
+    def joins(place: int) -> bool:
+        if core[place]:
+            return not small[place] or all_small
+        leads = place + 1 < len(run) and ranks[place] + 1 == ranks[place + 1]
+        return leads or (place > 0 and ranks[place - 1] + 1 == ranks[place])
+
+    return [alone[place] or joins(place) for place in range(len(run))]

@@ -14,6 +14,7 @@ import string
 from collections.abc import Callable
 from typing import Any
 
+from lmworks.data.folding import fold
 from lmworks.data.privacy.findings import KINDS, Finding, plain
 from lmworks.data.privacy.kinds.dates import read_date, shift_date
 from lmworks.data.privacy.kinds.emails import plain_email
@@ -31,10 +32,10 @@ INDEXED = ("subject", OWN, *KINDS)
 def normalise_value(kind: str, value: str) -> str:
     """One form of all the ways in which a value is written."""
     if kind == "person":
-        value = given_name_first(value)
+        return fold(given_name_first(value))
     if kind == "email":
         value = plain_email(value)
-    if kind in ("email", "person", "subject", "ip", "place", "organisation", "address"):
+    if kind in ("email", "subject", "ip", "place", "organisation", "address"):
         return " ".join(value.casefold().split())
     if kind in ("birth_date", "date"):
         day = read_date(value)
@@ -67,6 +68,11 @@ def national_number(value: str) -> str:
 def value_digest(key: bytes, kind: str, value: str) -> str:
     """What stands in an index for a person or a value: 32 hexadecimal digits."""
     return _seed(key, "index", kind, normalise_value(kind, value)).hex()[:32]
+
+
+def earlier_person_digest(key: bytes, value: str) -> str:
+    """What stood for a person in indexes that told names with and without accents apart."""
+    return _seed(key, "index", "person", " ".join(given_name_first(value).casefold().split())).hex()[:32]
 
 
 def finding_digest(key: bytes, finding: Finding) -> str:
@@ -125,8 +131,10 @@ def _name(key: bytes, finding: Finding) -> str:
     faker = _faker()
     faker.seed_instance(int.from_bytes(_seed(key, "surrogate", "person", normal)))
     given, family = faker.first_name(), faker.last_name()
-    if len(finding.value.split()) == 1:
-        return str(family if normal.split()[-1] == finding.value.casefold() else given)
+    written, of_family = re.split(r"[\s_,]+", fold(finding.value)), normal.split()[-1].split("-")[0]
+    is_family = [word.startswith(of_family) for word in written]
+    if len(written) == 1 or not any(is_family):
+        return str(family if any(is_family) else given)
     return f"{family}, {given}" if "," in finding.value else f"{given} {family}"
 
 

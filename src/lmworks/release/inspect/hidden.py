@@ -11,7 +11,7 @@ from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
 from lmworks.data.privacy.findings import Detector, scan, substitute
 from lmworks.data.privacy.hidden import covered, shown_detectors
 from lmworks.data.privacy.own import OwnDetector
-from lmworks.data.privacy.people import people_detector, people_of
+from lmworks.data.privacy.people import is_named_by, people_detector, people_of, whole_name
 from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Role
@@ -45,7 +45,13 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
     def show(document: Document) -> str:
         people = people_of(document, fields)
         looked_for = [*detectors, *([people_detector(people)] if people else [])]
-        return _shown(document, lambda name, text: substitute(text, scan(text, looked_for, label=name), covered))
+
+        def hide(name: str, text: str) -> str:
+            if text.strip() and is_named_by(name, fields):
+                return covered(whole_name(text))
+            return substitute(text, scan(text, looked_for, label=name), covered)
+
+        return _shown(document, hide)
 
     return show
 

@@ -1,0 +1,34 @@
+"""One form of letters for all cases: what capitals lose, and what languages write differently, tells nothing apart."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
+class _Folds(dict[int, str]):
+    """By code what a character is in the one form, made when first asked for."""
+
+    def __missing__(self, code: int) -> str:
+        small = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", chr(code)).casefold()).lower()
+        plain = "".join(each for each in small if not "\u0300" <= each <= "\u036f").replace("ı", "i")
+        self[code] = unicodedata.normalize("NFC", plain)
+        return self[code]
+
+
+_FOLDS = _Folds()
+
+
+def fold(text: str) -> str:
+    """A text in small letters without accents, in which İ, I, ı and i are one letter, as are ß, ẞ and ss, ς and σ.
+
+    Capitals lose accents in Greek and often in French. Some letters become none or several: see `places`.
+    """
+    return _BEYOND_ASCII.sub(lambda found: found[0].translate(_FOLDS), text).lower()
+
+
+def places(text: str) -> list[int]:
+    """Where in a text each character of its folded form stands, and last the text's end."""
+    return [place for place, each in enumerate(text) for _ in _FOLDS[ord(each)]] + [len(text)]
