@@ -79,7 +79,9 @@ def test_words_that_only_look_like_a_part_stay(name: str, text: str) -> None:
 
 
 LETTERS = st.characters(categories=["Lu", "Ll", "Lt", "Lo", "Mn", "Mc"])
-NAMES = st.text(st.one_of(LETTERS, st.sampled_from("İıßẞςΣᾳ ,-'’.")), min_size=1, max_size=20)
+NAMES = st.text(st.one_of(LETTERS, st.sampled_from("İıßẞςΣᾳ ,-'’.")), min_size=1, max_size=20).filter(
+    lambda name: name.count(",") < 2
+)
 
 
 @given(NAMES, st.sampled_from([str, str.upper, str.lower, str.title]))
@@ -89,7 +91,7 @@ def test_nothing_of_a_named_field_stays_nor_the_name_beside_it(name: str, write:
     new = anonymised({"patient": name, "note": f"( {write(name)} )"}, ["patient"]).row()
     if name.strip():
         assert new["patient"] in ("[PERSON]", "[EMAIL]")
-    if name == name.lower() or write == str.lower:
+    if name == name.lower() or write(name).islower():
         return  # a single word in small letters may be any
     words = "".join(each if each.isalnum() else " " for each in fold(" ".join(name.split()))).split()
     left = fold(new["note"].replace("[PERSON]", " "))

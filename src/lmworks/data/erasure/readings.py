@@ -15,6 +15,7 @@ from typing import Any
 
 from lmworks.data.clean.letters import compatible
 from lmworks.data.clean.normalise import is_plain, parted_marks, repair
+from lmworks.data.folding import fold
 from lmworks.data.privacy.reading import read
 from lmworks.extras import absent
 
@@ -58,6 +59,7 @@ _MAY_BE_REPAIRED = re.compile(
     "|[\u0400-\u04ff][\u0402\u0403\u0080-\u00bf\u2000-\u22ff\u0409-\u040f\u0452-\u045f]"
 )
 """What is in every text that was decoded wrongly: letters of a table of 256 that stand for the bytes of another."""
+_OF_ONE_CASE = re.compile("[İı]|i\u0307|[\u0386-\u0390\u03aa-\u03b0\u03ca-\u03ce\u1f00-\u1fff]")
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
 _OF_URLS = str.maketrans("-_", "+/")
 
@@ -110,10 +112,17 @@ def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[s
 
 
 def spellings(text: str) -> list[str]:
-    """A text as it stands, as it is seen, and in plain letters, as far as they differ; each in Unicode's form NFC."""
+    """A text as it stands, as it is seen, in plain letters, and with those that lose something in capitals, as far as
+    they differ; each in Unicode's form NFC."""
     text = _composed(text)
     said = seen(text)
-    return [*dict.fromkeys((text, said, _composed(compatible(said))))]
+    plain = _composed(compatible(said))
+    return [*dict.fromkeys((text, said, plain, in_one_case(plain)))]
+
+
+def in_one_case(text: str) -> str:
+    """A text with i for İ and ı, and Greek letters without accents, which capitals go without."""
+    return text if text.isascii() else _OF_ONE_CASE.sub(lambda letter: fold(letter[0]), text)
 
 
 def _composed(text: str) -> str:

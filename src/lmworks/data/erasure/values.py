@@ -58,7 +58,7 @@ _AROUND = " \t\\()[]{}<>"
 _ASCII_LOCAL, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+"), re.compile("[0-9A-Za-z.-]+")
 _PIECE = "[0-9A-Za-z]{0,34}"
 _LINE_END = r"\r?\n[ (+]{0,2}"
-_SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]-"
+_SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]\u2010-\u2015\u2212-"
 _BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
 _REST = rf"{_PIECE}(?:{_BETWEEN}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
 _NUMBER = re.compile(f"[0-9]{_REST}")
@@ -77,7 +77,11 @@ _COUNTRY = re.compile(
     "(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9])0?"
 )
 """A country's code (ITU-T E.164) without a sign before it, as it stands in tables and messengers' exports."""
+_IN_NAMES = re.compile(r"[\s.'’ʼ‘`´·‐‑-]+")
+"""Between the words of a name, and in them: "O'Neill", "Groß-Hübener", "M."."""
 _TAGGED = re.compile(r"\+[^@\s]*@")
+MOST_WORDS = 5
+"""Of what may be a name."""
 LEAST_ALONE = 9
 """Digits of a number of a country that is known behind a code without a sign: fewer may be another number's end."""
 
@@ -184,17 +188,18 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
             for national in dict.fromkeys(_nationals(value, plain)):
                 yield Line(digest(key, "phone", national), Form("phone", len(national)))
         return
-    for written in dict.fromkeys((value, given_name_first(value), _turned(value))):
+    for written in dict.fromkeys((value, given_name_first(value), *_turned(value))):
         (words,) = hash_words(_array([written]))
         count = len(words.hashes)
         (gram,) = hash_windows(words, count)[0]
         yield Line(digest(key, "phrase", f"{gram:016x}"), Form("phrase", count, int(_filter(key, np.array([gram]))[0])))
 
 
-def _turned(name: str) -> str:
-    """The family name first, of what may be a name."""
+def _turned(name: str) -> Iterator[str]:
+    """The family name first, of what may be a name, however many of its words are the family's."""
     words = name.split()
-    return " ".join([words[-1], *words[:-1]]) if name.replace(" ", "").isalpha() else name
+    if len(words) <= MOST_WORDS and all(part.isalpha() for part in _IN_NAMES.split(name.strip(".")) if part):
+        yield from (" ".join([*words[place:], *words[:place]]) for place in range(1, len(words)))
 
 
 def _nationals(value: str, plain: str) -> Iterator[str]:

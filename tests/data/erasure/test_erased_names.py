@@ -1,0 +1,93 @@
+"""Erased names and telephones in the case, order and signs that people write them in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmworks.data.erasure.values import Erased, digest, lines_of, one_values, person_lines, subject_line
+from lmworks.data.records import Document
+
+KEY = b"a key for tests only"
+
+
+def holds(value: str, text: str) -> bool:
+    return bool(Erased(KEY, lines_of(KEY, value)).find([text])[0])
+
+
+CASES = [
+    ("Işıl Yıldırımoğlu", "SAYIN IŞIL YILDIRIMOĞLU, KONTROL"),
+    ("IŞIL YILDIRIMOĞLU", "Sayın Işıl Yıldırımoğlu'nun"),
+    ("İbrahim İncesaz", "hasta ibrahim incesaz görüldü"),
+    ("ibrahim incesaz", "HASTA İBRAHİM İNCESAZ"),
+    ("İbrahim İncesaz", "hasta i̇brahi̇m i̇ncesaz"),
+    ("Θεόδωρος Παπακώστας", "ΑΣΘΕΝΗΣ ΘΕΟΔΩΡΟΣ ΠΑΠΑΚΩΣΤΑΣ"),
+    ("ΘΕΟΔΩΡΟΣ ΠΑΠΑΚΩΣΤΑΣ", "ο Παπακώστας Θεόδωρος"),
+    ("Jörg Großkreuzer", "JÖRG GROSSKREUZER; JÖRG GROẞKREUZER"),
+    ("işil@example.com", "IŞIL@EXAMPLE.COM"),
+    ("ışıl@example.com", "IŞIL@EXAMPLE.COM"),
+]
+ORDERS = [
+    ("Jürgen Groß-Hübener", "GROSS-HÜBENER, JÜRGEN"),
+    ("Brigid O'Farrelly", "O’Farrelly, Brigid"),
+    ("Philippa M. Quillfeather", "Quillfeather, Philippa M."),
+    ("Anna de la Cruz", "de la Cruz, Anna"),
+    ("Cruz, Anna de la", "Anna de la Cruz"),
+]
+PHONES = [
+    ("04921 887766", "Tel. 04921 – 887766."),
+    ("04921 887766", "0049 (0) 4921 – 887766"),
+    ("+49 4921 887766", "04921 \u2014 887766"),
+    ("04921 – 887766", "4921/887766 and 04921887766"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), [*CASES, *ORDERS, *PHONES])
+def test_a_value_is_found_in_any_case_order_and_with_any_dash(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Jürgen Groß-Hübener", "Groß, Jürgen Hübner"),
+        ("Anna de la Cruz", "Anna Cruz de la"),
+        ("Philippa M. Quillfeather", "P. M. Quillfeather and Philippa Quillfeather"),
+        ("Jörg Müller", "JORG MULLER"),
+        ("2 rooms", "rooms 2"),
+    ],
+)
+def test_another_name_is_not_taken_for_it(value: str, text: str) -> None:
+    assert not holds(value, text)
+
+
+@pytest.mark.parametrize(("value", "text"), [("Işıl Yıldırımoğlu", "IŞIL YILDIRIMOĞLU"), ("Ώρα Νέα", "ΩΡΑ ΝΕΑ")])
+def test_a_field_names_an_erased_subject_in_any_case(value: str, text: str) -> None:
+    for erased, written in ((value, text), (text, value)):
+        known = Erased(KEY, [subject_line(KEY, erased), *person_lines(KEY, erased, ["who"])])
+        facts: dict[str, Any] = {"id": "0" * 32, "text": "A letter.", "source": "letters", "licence": "CC0-1.0"}
+        assert known.in_documents([Document(**facts, subject=written)])[0]
+        assert known.in_documents([Document(**facts, meta={"who": written})])[0]
+
+
+def test_spellings_of_one_name_are_one_value() -> None:
+    values = ["Işıl Yıldırımoğlu", "YILDIRIMOĞLU, IŞIL", "Jane Roe"]
+    assert one_values(values, [lines_of(KEY, value) for value in values]) == [0, 0, 2]
+
+
+@given(st.lists(st.text(st.sampled_from("aIıİiΏώσςßẞé"), min_size=2, max_size=6), min_size=2, max_size=3))
+def test_upper_lower_and_title_case_are_found(words: list[str]) -> None:
+    value = " ".join(words)
+    for text in (value, value.upper(), value.lower(), value.title()):
+        assert holds(value, text) and holds(text, value)
+
+
+def test_a_value_that_was_erased_without_other_forms_is_found_as_it_was() -> None:
+    name, subject = "Işıl Yıldırımoğlu", digest(KEY, "subject", "işıl yıldırımoğlu".replace("I", "ı"))
+    before = [line for line in lines_of(KEY, name) if line.form.kind == "phrase"][:1]
+    assert Erased(KEY, before).find([f"by {name},"])[0]
+    document = Document(id="0" * 32, text="A", source="s", licence="CC0-1.0", subject=name)
+    assert subject in Erased(KEY, [subject_line(KEY, "x")._replace(digest=subject)]).in_documents([document])[0]
