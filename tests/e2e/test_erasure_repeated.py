@@ -9,6 +9,7 @@ import pytest
 
 from data.data_support import KEY
 from e2e.erasing import build, listed, said
+from lmworks.cli.recipes import status
 from lmworks.data.erasure import certificate
 from lmworks.data.records import Documents
 from lmworks.errors import LmworksError, UsageError
@@ -61,7 +62,9 @@ def test_a_certificate_of_an_id_is_had_again(folder: Path) -> None:
         said("0" * 32, certificate=folder / "told.json")
 
 
-def test_a_search_that_did_not_end_is_told_until_it_has(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_did_not_end_is_told_until_it_has(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     store, path = Store(folder / ".lmworks"), folder / "told.json"
     ids = sorted(listed(MAIL)["records"])
 
@@ -75,6 +78,8 @@ def test_a_search_that_did_not_end_is_told_until_it_has(folder: Path, monkeypatc
     told = unfinished(store)
     assert "an erasure, or the search after it, did not end" in told and MAIL not in told
     assert "--apply --certificate" in told and not path.exists()
+    status(as_json=True)
+    assert told in capsys.readouterr().err
     said(MAIL, apply=True, certificate=path)
     assert json.loads(path.read_text())["records"] == ids and unfinished(store) == ""
 

@@ -200,11 +200,11 @@ def status(
             state, live = found[0], found[1] / "scratch" / LIVE
             reason = as_text(read_standing(live)) if live.exists() else reason
         rows.append({"step": node.name, "built": artifact is not None, "state": state, "reason": reason})
+    if said := unfinished(workspace.store):
+        print(said, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print_json(rows)
         return
-    if said := unfinished(workspace.store):
-        print(said)
     width = max(len(str(row["step"])) for row in rows)
     for row in rows:
         print(f"{row['state']:7} {row['step']:{width}}  {row['reason']}".rstrip())
