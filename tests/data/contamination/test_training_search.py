@@ -125,6 +125,10 @@ def test_the_verdict_is_that_of_the_definition(case: tuple[str, list[str], list[
         lambda text: re.sub(r"[^\w\s]", " ", text),
         lambda text: f"_{text}_ &#169; **{text}**",
         lambda text: text.replace("st", "s\u00adt"),
+        *(
+            lambda text, sign=sign: " ".join(f"{word[0]}{sign}{word[1:]}" for word in text.split())
+            for sign in "\u200e\u034f\u061c\u180e\u202c\u2062\u2069\ufe0f\U000e0061\u200b"
+        ),
     ],
 )
 @pytest.mark.parametrize("length", [8, 13, 30])

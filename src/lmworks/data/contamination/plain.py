@@ -34,11 +34,15 @@ table tbody td template textarea tfoot th thead title tr track ul video"""
 """The other elements of HTML, those of its earlier versions, too."""
 _IN_A_LINE = frozenset(_NAMES_IN_A_LINE.split())
 _ELEMENTS = _IN_A_LINE | frozenset(_OTHER_NAMES.split())
-_UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffc"
+    "\U000e0000-\U000e007f\U000e0100-\U000e01ef"
+)
+"""Signs of direction, joiners, fillers, variation selectors and tags."""
 _MARKUP = re.compile(
     r"(?:<|&lt;)(?:/?([a-z][\w.:-]*)(?:\s+(?:[a-z_:@](?:(?!&gt;)[^<>]){0,500})?)?/?|!--.{0,2000}?--|[!?][a-z][^<>]{0,500})"
     r"(?:>|&gt;)|(?:<|&lt;)!\[CDATA\[|\]\](?:>|&gt;)"
-    rf"|(&(?:#[0-9]{{1,7}}|#x[0-9a-f]{{1,6}}|[a-z][a-z0-9]{{1,31}});)|[{_UNSEEN}]",
+    rf"|(&(?:#[0-9]{{1,7}}|#x[0-9a-f]{{1,6}}|[a-z][a-z0-9]{{1,31}});)|([{_UNSEEN}])",
     re.IGNORECASE | re.DOTALL,
 )
 _END = re.compile(r"(?:<|&lt;)/([a-z][\w.:-]*)", re.IGNORECASE)
@@ -55,13 +59,13 @@ def _ended(text: str) -> frozenset[str]:
 
 def _instead(found: re.Match[str]) -> str:
     """What is read in place of markup."""
-    tag, reference = found.groups()
+    tag, reference, unseen = found.groups()
     is_known = not tag or tag.lower() in _ELEMENTS or _ATTRIBUTE.search(found[0])
     if not is_known and tag.lower() not in _ended(found.string):
         return html.unescape(found[0])
     if reference:
         return html.unescape(reference).replace("_", " ")
-    return "" if (tag and tag.lower() in _IN_A_LINE) or found[0] in _UNSEEN else " "
+    return "" if (tag and tag.lower() in _IN_A_LINE) or unseen else " "
 
 
 def plain(text: str) -> str:
