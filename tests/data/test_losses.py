@@ -10,7 +10,7 @@ import pytest
 
 from data.data_support import quarantined
 from lmworks.data.ingest import IngestConfig, ingest
-from lmworks.errors import GateRefused
+from lmworks.errors import GateRefused, LmworksError
 from lmworks.pipeline.display import PlainDisplay
 from lmworks.pipeline.stage import Result
 from support import make_context, make_manifest
@@ -39,6 +39,36 @@ def test_as_many_bad_records_as_the_recipe_says_pass(tmp_path: Path) -> None:
     assert ingested(tmp_path / "few", 1, 10).counts["documents"] == 1
     with pytest.raises(GateRefused, match="11 of 500"):
         ingested(tmp_path / "strict", 489, 11, largest_bad_share=0)
+
+
+def two_sources(folder: Path, other: str, **settings: object) -> Result:
+    """Ingest 200 readable texts beside a source of one JSON file."""
+    for name, content in (("good/a.jsonl", '{"text": "good"}\n' * 200), ("other/b.json", other)):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(content)
+    other_source = {"kind": "files", "path": "other", "licence": "MIT", "format": "json", **settings}
+    sources = [{"kind": "files", "path": "good", "licence": "MIT"}, other_source]
+    config = IngestConfig.model_validate({"sources": sources, "licences": {"allow": ["permissive"]}})
+    return ingest(config.resolve(folder), out=folder / "out", context=make_context(folder / "work"))
+
+
+TICKETS = json.dumps({"tickets": [{"text": f"hail {number}"} for number in range(20)]})
+
+
+def test_a_source_that_gives_nothing_beside_another_stops_the_build(tmp_path: Path) -> None:
+    with pytest.raises(
+        LmworksError, match=r"Source other: no document.*b.json, record 1: .*a list: .*`records: tickets\.\*`"
+    ):
+        two_sources(tmp_path / "list", TICKETS, records="tickets")
+    with pytest.raises(LmworksError, match="Source other: no document could be read of it: its files hold no record"):
+        two_sources(tmp_path / "nothing", '{"tickets": []}', records="tickets.*")
+    assert two_sources(tmp_path / "items", TICKETS, records="tickets.*").counts["documents"] == 220
+
+
+def test_a_source_of_which_much_is_bad_is_refused_however_large_another_is(tmp_path: Path) -> None:
+    rows = json.dumps([{"text": "good"}] * 9 + [1] * 11)
+    with pytest.raises(GateRefused, match=r"Source other: 11 of 20 records could not be read.*b.json, record 10"):
+        two_sources(tmp_path, rows)
 
 
 def told(counts: dict[str, int], losses: tuple[str, ...]) -> str:

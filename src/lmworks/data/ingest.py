@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,7 @@ from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.listing import FILES, NOT_READ, cut_into_units, group_files, look_at_files
 from lmworks.data.named import refuse_unmet
 from lmworks.data.parsers import hints
+from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.reader import HOLDS_ERASED, QUARANTINED, PieceUnit, Reader, read_unit
 from lmworks.data.records import Documents, read_columns, read_shard, write_json_lines
 from lmworks.data.sources import AnySource
@@ -62,8 +63,8 @@ class IngestConfig(StepConfig):
         default=0.2,
         ge=0,
         le=1,
-        description="Of records that cannot be read, above which the step refuses: one in five is no accident. Up to "
-        "ten are told, and refuse nothing.",
+        description="Of records that cannot be read, of a source or of all, above which the step refuses: one in five "
+        "is no accident. Up to ten are told, and refuse nothing.",
     )
     fingerprints: list[str] = Field(default=[], description="One a source; set by `resolve`.")
     id_key_digest: str = Field(default="", description="Digest of the key of the document ids; set by `resolve`.")
@@ -168,36 +169,69 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
         refuse_unmet(source.named(), names, f"Source {source.label}: ", "records")
     if not tally.counts["documents"]:
         raise LmworksError(_nothing_read(tally))
-    _refuse_many_bad(config, tally, out)
+    _refuse_many_bad(config, tally.counts, next(_examples(tally, QUARANTINED), None), out)
     _settle_licences(config.licences, tally.counts, out)
+    _judge_each_source(config, [record["facts"] for record in unit_records(len(units), context)], out)
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
 
 def _nothing_read(tally: Tally) -> str:
     """Why there is no document: all reasons, the likely cause first, and what of a record shows it."""
-    reasons = Counter({reason: times for reason, times in tally.counts.items() if reason not in NO_REASONS})
-    said = f"No document could be read: {format_counts(reasons) or 'its files hold no record'}."
+    reasons = _reasons(tally.counts)
     common = next((reason for reason, _ in reasons.most_common()), "")
-    example = next((each for each in tally.examples if each["reason"] == common and "detail" in each), None)
+    return f"No document could be read: {_why(reasons, next(_examples(tally, common), None))}"
+
+
+def _reasons(counts: Mapping[str, int]) -> Counter[str]:
+    return Counter({reason: times for reason, times in counts.items() if reason not in NO_REASONS})
+
+
+def _examples(tally: Tally, reason: str) -> Iterator[Mapping[str, Any]]:
+    return (each for each in tally.examples if each["reason"].startswith(reason) and "detail" in each)
+
+
+def _why(reasons: Counter[str], example: Mapping[str, Any] | None) -> str:
+    said = f"{format_counts(reasons) or 'its files hold no record'}."
     if example is None:
         return said
+    common = next((reason for reason, _ in reasons.most_common()), "")
+    return f"{said} {_shown(example)}." + MISSING * ("missing" in common)
+
+
+def _shown(example: Mapping[str, Any]) -> str:
     record = f", record {example['record']}" if example["record"] else ""
-    said += f" {example['source']}: {example['path']}{record}: {example['detail']}."
-    return said + MISSING * ("missing" in common)
+    return f"{example['source']}: {example['path']}{record}: {example['detail']}"
 
 
-def _refuse_many_bad(config: IngestConfig, tally: Tally, out: Path) -> None:
-    """Raise GateRefused if more of the records could not be read than is an accident."""
-    reasons = Counter({reason: times for reason, times in tally.counts.items() if reason.startswith(QUARANTINED)})
-    bad = reasons.total()
-    if bad <= FEW_BAD or bad <= config.largest_bad_share * (bad + tally.counts["documents"]):
+def _judge_each_source(config: IngestConfig, units: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Raise LmworksError for a source that gave nothing beside others, GateRefused for one of which much is bad."""
+    if len(config.sources) == 1:
         return
-    example = next(each for each in tally.examples if each["reason"] in reasons)
-    place = f"{example['source']}: {example['path']}" + (f", record {example['record']}" if example["record"] else "")
+    for label in [source.label for source in config.sources]:
+        counts = sum((Counter(unit["sources"].get(label, {})) for unit in units), Counter[str]())
+        bad = next((unit["unread"][label] for unit in units if label in unit["unread"]), None)
+        example = hide_all([{"source": label, **bad, "detail": bad["reason"]}])[0] if bad else None
+        if not (counts["documents"] or counts["erased"] or counts[HOLDS_ERASED]):
+            raise LmworksError(
+                f"Source {label}: no document could be read of it: {_why(_reasons(counts), example)} Mend how it is "
+                "read (docs/sources.md), or leave the source out"
+            )
+        _refuse_many_bad(config, counts, example, out, f"Source {label}: ")
+
+
+def _refuse_many_bad(
+    config: IngestConfig, counts: Mapping[str, int], example: Mapping[str, Any] | None, out: Path, where: str = ""
+) -> None:
+    """Raise GateRefused if more of the records could not be read than is an accident."""
+    reasons = Counter({reason: times for reason, times in counts.items() if reason.startswith(QUARANTINED)})
+    bad, documents = reasons.total(), counts["documents"]
+    if bad <= FEW_BAD or bad <= config.largest_bad_share * (bad + documents):
+        return
     raise GateRefused(
-        f"{bad:,} of {bad + tally.counts['documents']:,} records could not be read, more than largest_bad_share "
-        f"({config.largest_bad_share:g}): {format_counts(reasons)}. {place}: {example['detail']}. All of them stand in "
-        f"{out / 'quarantine.jsonl'}. Mend the source or how it is read (docs/sources.md), or raise largest_bad_share"
+        f"{where}{bad:,} of {bad + documents:,} records could not be read, more than largest_bad_share "
+        f"({config.largest_bad_share:g}): {format_counts(reasons)}. {f'{_shown(example)}. ' if example else ''}All of "
+        f"them stand in {out / 'quarantine.jsonl'}. Mend the source or how it is read (docs/sources.md), or raise "
+        "largest_bad_share"
     )
 
 

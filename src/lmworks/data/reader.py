@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
@@ -44,12 +45,14 @@ class Reader:
 
 def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = None) -> tuple[Parts, Tally]:
     """The documents of a unit. `taken` says of ids that are known to repeat whether a record has that id already."""
-    tally, documents, taken = Tally(), [], taken or {}
+    tally, taken = Tally(), taken or {}
+    documents: list[Document] = []
     facts: dict[str, list[str]] = {"erased": [], "left_out": []}
     values = reader.values()
     seen = {number: Seen(reader.sources[number].named()) for number, _ in unit}
+    of_sources: dict[str, Counter[str]] = {}
     for number, piece in unit:
-        source = reader.sources[number]
+        source, before = reader.sources[number], Counter({**tally.counts, "documents": len(documents)})
         for record in _read_piece(source, piece, tally):
             empty: Sequence[str] = ()
             if isinstance(record, Record):
@@ -75,6 +78,11 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
                     _quarantine(tally, source.label, record, identity, values)
                 elif isinstance(record, Skipped):
                     tally.lose(f"skipped: {record.reason}", source=source.label, path=record.path, record=record.key)
+        now = Counter({**tally.counts, "documents": len(documents)})
+        of_sources[source.label] = of_sources.get(source.label, Counter()) + (now - before)
+    tally.facts["sources"] = of_sources
+    places = ("path", "record", "reason")
+    tally.facts["unread"] = {bad["source"]: {name: bad[name] for name in places} for bad in reversed(tally.quarantined)}
     if values:
         documents = _without_values(values, documents, tally, facts["left_out"])
         tally.facts["searched"] = [line.digest for line in reader.lines]

@@ -58,6 +58,78 @@ def test_a_delimiter_that_was_found_is_told(ingest_files: Ingest) -> None:
     assert not any("comma" in reason for reason in result.counts)
 
 
+def written(delimiter: str, rows: list[list[str]], quoting: Any = csv.QUOTE_MINIMAL) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter, quoting=quoting).writerows(rows)
+    return buffer.getvalue()
+
+
+QUOTED = [["1", 'Complete, said "quick".'], ["2", "First line\nsecond line"], ["3", "a\ttab"], ["4", '"Yes."']]
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("options", [{}, {"delimiter": "\t"}, {"quotes": True}])
+@pytest.mark.parametrize("before", [0, 300])
+def test_a_table_that_was_written_in_quotes_is_read_so(
+    tmp_path: Path, name: str, quoting: Any, options: dict[str, Any], before: int
+) -> None:
+    rows = [["0", f"plain {number}"] for number in range(before)] + QUOTED
+    content = written("\t", [["id", "text"], *rows], quoting)
+    found = read(tmp_path, {name: content.encode()}, **options)
+    assert [record.text for record in good(found)] == [text for _, text in rows]
+    assert len(found) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['1\t"Hello', '2\tworld"', "3\tplain"],
+        ['1\t5" of rain', '2\tand 6"', '3\t"'],
+        ['1\t"Yes," she said.', '2\tHe said "no"', '3\t"Yes."', '4\t"No."'],
+        ['1\t"', '2\t""', '3\t"a" and "b"'],
+        ['1\t"He said \\"hi\\""', "2\tplain"],
+        [*(f"{number}\tplain" for number in range(300)), '300\t"lone', *(f"{number}\tplain" for number in range(300))],
+    ],
+)
+def test_quotes_of_texts_stay_where_they_are(tmp_path: Path, lines: list[str]) -> None:
+    found = read(tmp_path, {"a.tsv": "\n".join(["id\ttext", *lines, ""]).encode()})
+    assert [record.text for record in good(found)] == [line.split("\t")[1] for line in lines]
+    assert len(found) == len(lines)
+
+
+def test_a_lone_quote_in_a_table_in_quotes_costs_its_row(tmp_path: Path) -> None:
+    content = written("\t", [["id", "text"], *QUOTED]) + '5\t"lone\n' + written("\t", QUOTED)
+    found = read(tmp_path, {"a.tsv": content.encode()})
+    assert [record.text for record in good(found)] == [text for _, text in QUOTED * 2]
+    assert len(found) == 2 * len(QUOTED) + 1
+
+
+def test_quotes_between_tabs_are_told(ingest_files: Ingest) -> None:
+    content = written("\t", [["id", "text"], *QUOTED])
+    later = "id\ttext\n" + '1\t"Yes," she said\n' * 100 + '2\t"He said ""no""."\n'
+    result, _ = ingest_files({"a.tsv": content, "b.csv": content, "c.tsv": "id\ttext\n1\ta\n", "d.tsv": later})
+    assert result.counts["files with quotes around fields"] == 1
+    assert result.counts["files with a tab between columns and quotes around fields"] == 1
+    (odd,) = [reason for reason in result.counts if reason.startswith("rows with quotes doubled in quotes")]
+    assert result.counts[odd] == 1
+    result, _ = ingest_files({"a.tsv": content}, quotes=True)
+    assert not any("quotes" in reason for reason in result.counts)
+
+
+def test_quotes_stay_on_request(tmp_path: Path) -> None:
+    (record,) = good(read(tmp_path, {"a.csv": b'id,text\n1,"say ""yes"""\n'}, quotes=False))
+    assert record.text == '"say ""yes"""'
+
+
+@given(st.lists(st.text('a"\t\n\r ', max_size=6), min_size=1, max_size=6), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+def test_any_table_between_tabs_is_read_whole(tmp_path: Path, cells: list[str], is_all: bool) -> None:
+    content = written("\t", [["id", "text"], *QUOTED * 9, *([cell, f"x{cell}"] for cell in cells)], int(is_all))
+    found = read(tmp_path, {"a.tsv": content.encode()})
+    assert [record.text for record in good(found)][len(QUOTED) * 9 :] == [f"x{cell}" for cell in cells]
+
+
 cell = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1, max_size=8)
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import IO
 
 from lmworks.data.parsers.fields import row_record
 from lmworks.data.parsers.lines import read_lines
-from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Span, cut_between
+from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, cut_between
+from lmworks.data.parsers.quotes import has_quotes
 from lmworks.data.parsers.rows import Row, read_rows
 
 DELIMITERS = (",", ";", "\t", "|")
 """Looked for where the user names none."""
 FIRST_BYTES, FIRST_LINES = 2**16, 200
 """Of a file that are looked at for its delimiter."""
+BYTES_TO_QUOTE, LINES_BEHIND = 2**18, 50
+"""Of a file without quotes so far that are looked at for one, and of lines behind it."""
+UNQUOTED = "rows with quotes doubled in quotes, kept as they stand: if a csv writer put them, set `quotes: true`"
+_DOUBLED = re.compile(r'"(?:[^"]*+"")+[^"]*+"')
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class _Table:
     names: Sequence[str] | None
     """Of the columns; None if they cannot be read."""
     first: Sequence[Span]
+    quoted: bool
 
     def rows(self, piece: Piece, stream: IO[bytes], limit: int) -> Iterator[Row]:
         """Those of a piece. A stream may go forward only: lines that were read are taken from here."""
@@ -35,7 +42,7 @@ class _Table:
         again = (line for line in self.first if start <= line.offset and (stop is None or line.offset < stop))
         behind = max(start, self.first[-1].end if self.first else 0)
         lines = chain(again, read_lines(Piece(piece.path, 0, behind, stop), stream, limit))
-        return read_rows(lines, self.delimiter, limit, len(self.names or ()))
+        return read_rows(lines, self.delimiter, limit, len(self.names or ()), quoted=self.quoted)
 
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) -> Iterator[Found]:
@@ -54,7 +61,9 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
         elif (fields := _decode(row.fields)) is None:
             yield row.span.not_text(piece.name, key, reading, at=_first_bad_byte(row.span.raw))
         else:
-            yield row_record(dict(zip(table.names, fields, strict=True)), piece, number, row.span, reading)
+            found = row_record(dict(zip(table.names, fields, strict=True)), piece, number, row.span, reading)
+            is_odd = reading.quotes is None and not table.quoted and any(map(_DOUBLED.fullmatch, fields))
+            yield replace(found, counts={UNQUOTED: 1}) if is_odd and isinstance(found, Record) else found
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
@@ -65,31 +74,47 @@ def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimit
 
 
 def tell(stream: IO[bytes], reading: Reading, *, delimiter: str) -> str:
-    """The delimiter that was taken because the first rows say so; "" if it is the usual one, or the user's."""
-    found = _open(stream, reading, delimiter).delimiter
+    """What was taken because the first rows say so: the delimiter, and quotes between tabs; "" if all is as usual."""
+    table = _open(stream, reading, delimiter)
+    found = table.delimiter
     shown = {"\t": "a tab", ",": "a comma"}.get(found, f"`{found}`")
-    return "" if found == (reading.delimiter or delimiter) else f"files with {shown} between columns"
+    said = [] if found == (reading.delimiter or delimiter) else [f"{shown} between columns"]
+    said += ["quotes around fields"] if found == "\t" and table.quoted and reading.quotes is None else []
+    return f"files with {' and '.join(said)}" if said else ""
 
 
 def _open(stream: IO[bytes], reading: Reading, usual: str) -> _Table:
     lines = read_lines(Piece("", 0), stream, reading.limit)
     first: list[Span] = []
-    if reading.delimiter is None:
-        size = 0
-        while len(first) < FIRST_LINES and size < FIRST_BYTES and (line := next(lines, None)):
-            first.append(line)
-            size += line.size
+    size = 0
+    while size < FIRST_BYTES and len(first) < FIRST_LINES and (line := next(lines, None)):
+        first.append(line)
+        size += line.size
     delimiter = reading.delimiter or _find_delimiter(first, usual, reading)
+    behind = sum(b'"' in line.raw for line in first)
+    while delimiter == "\t" and size < BYTES_TO_QUOTE and behind < LINES_BEHIND and (line := next(lines, None)):
+        first.append(line)
+        size, behind = size + line.size, behind + (behind > 0 or b'"' in line.raw)
+    is_all = delimiter == "\t" and size < BYTES_TO_QUOTE and behind < LINES_BEHIND
+    quoted = _may_be_quoted(first, delimiter, reading, is_all=is_all)
     if reading.columns:
-        return _Table(delimiter, None, reading.columns, first)
+        return _Table(delimiter, None, reading.columns, first, quoted)
 
     def more() -> Iterator[Span]:
         for line in lines:
             first.append(line)
             yield line
 
-    header = next(read_rows(chain(tuple(first), more()), delimiter, reading.limit, None), None)
-    return _Table(delimiter, header, _decode(header.fields) if header else (), first)
+    rows = read_rows(chain(tuple(first), more()), delimiter, reading.limit, None, quoted=quoted)
+    header = next(rows, None)
+    return _Table(delimiter, header, _decode(header.fields) if header else (), first, quoted)
+
+
+def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading, *, is_all: bool) -> bool:
+    """Whether fields may stand in quotes: tab-separated values have none by their rules (IANA), and often in fact."""
+    if reading.quotes is not None or delimiter != "\t":
+        return reading.quotes is not False
+    return has_quotes(first, len(reading.columns), is_all=is_all)
 
 
 def _find_delimiter(first: Sequence[Span], usual: str, reading: Reading) -> str:
@@ -99,7 +124,8 @@ def _find_delimiter(first: Sequence[Span], usual: str, reading: Reading) -> str:
     """
     best, most = usual, 0.5
     for delimiter in dict.fromkeys((usual, *DELIMITERS)):
-        rows = list(read_rows(iter(first), delimiter, reading.limit, None))
+        quoted = _may_be_quoted(first, delimiter, reading, is_all=False)
+        rows = list(read_rows(iter(first), delimiter, reading.limit, None, quoted=quoted))
         width = len(reading.columns) or (len(rows[0].fields) if rows else 0)
         share = sum(len(row.fields) == width for row in rows) / len(rows) if width > 1 else 0.0
         if delimiter == usual and share >= 0.9:
@@ -138,4 +164,4 @@ def _form(delimiter: str, ending: str, about: str) -> Form:
 
 
 CSV = _form(",", ".csv", "Rows whose fields a comma separates, or what the first rows show.")
-TSV = _form("\t", ".tsv", "Rows whose fields a tab separates.")
+TSV = _form("\t", ".tsv", "Rows whose fields a tab separates, in quotes where the first rows show it.")

@@ -117,7 +117,8 @@ def _parse_whole(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         if isinstance(row, dict):
             yield row_record(row, piece, number, where, reading)
         else:
-            yield where.unreadable(piece.name, str(number), f"not a JSON object but a {type(row).__name__}")
+            hint = f": its items are the records of `records: {reading.records}.*`" if isinstance(row, list) else ""
+            yield where.unreadable(piece.name, str(number), f"not a JSON object but a {type(row).__name__}{hint}")
 
 
 FORM = Form(parse, cut, encoding="text", about="JSON: a list of records, or what `records` names.")

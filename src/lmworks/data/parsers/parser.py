@@ -114,6 +114,8 @@ class Reading:
     keep: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
+    quotes: bool | None = None
+    """Whether fields of a table may stand in quotes; None for what the first rows show."""
     records: str | None = None
     encoding: str = "utf-8"
     """What the file's bytes were before they were given as UTF-8."""

@@ -29,15 +29,16 @@ class Row:
     fault: str = ""
 
 
-def read_rows(lines: Iterator[Span], delimiter: str, limit: int, width: int | None) -> Iterator[Row]:
-    """Rows of `width` fields, of any number if it is None, and of at most `limit` bytes.
+def read_rows(
+    lines: Iterator[Span], delimiter: str, limit: int, width: int | None, *, quoted: bool = True
+) -> Iterator[Row]:
+    """Rows of `width` fields, of any number if it is None, and of at most `limit` bytes; in quotes, if they are.
 
     When a row of several lines has a fault, its first line alone is given up and reading goes on at the second: the
     quote that swallowed them was most likely never meant to open. However many quotes open, time is linear.
     """
     csv.field_size_limit(2**31 - 1)  # the limit on a row is ours: the library's own would end the file
-    # Tab-separated values have no quoting (IANA text/tab-separated-values).
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = partial(csv.reader, delimiter=delimiter, quoting=quoting)
     taken: list[Span] = []
 

@@ -111,6 +111,11 @@ class ParsedSource(SourceConfig):
         description="Between columns; unset, a comma in csv and a tab in tsv, unless the first rows are cut into equal "
         "numbers of fields by another of `,`, `;`, `|` and the tab. A build counts the files where that was so.",
     )
+    quotes: bool | None = Field(
+        default=None,
+        description="Whether fields of a table may stand in quotes, those inside doubled. Unset, they may, but between "
+        "tabs only where the first rows show it, which a build counts: such tables mostly have quotes of texts alone.",
+    )
     encoding: Annotated[str, AfterValidator(encoding_name)] | None = Field(
         default=None,
         description="Of files that are text, such as `cp1252`; unset, UTF-8, or what an XML file declares. A byte "
@@ -216,6 +221,7 @@ class ParsedSource(SourceConfig):
             keep=tuple(self.keep),
             columns=tuple(self.columns),
             delimiter=self.delimiter,
+            quotes=self.quotes,
             records=self.records,
             html=self.html,
             limit=self.record_bytes,
