@@ -112,7 +112,7 @@ class IngestConfig(StepConfig):
         return total
 
 
-@stage(version=13)
+@stage(version=14)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 

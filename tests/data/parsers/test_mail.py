@@ -89,6 +89,15 @@ def test_a_part_is_read_in_the_encoding_that_it_states(tmp_path: Path, charset: 
     assert [record.text for record in good(read(tmp_path, {"a.eml": raw}))] == [f"x\n\n{wanted}"]
 
 
+def test_a_message_that_states_no_encoding_is_read_in_the_one_of_the_source(tmp_path: Path) -> None:
+    raw = "Subject: x\r\n\r\ndégât\r\n".encode("latin-1")
+    stated = "Subject: y\r\nContent-Type: text/plain; charset=koi8-r\r\n\r\nда\r\n".encode("koi8-r")
+    utf8 = "Subject: z\r\n\r\nété\r\n".encode()
+    assert "set `encoding: cp1252`" in reasons(read(tmp_path, {"a.eml": raw}))[0]
+    found = read(tmp_path, {"a.eml": raw, "b.eml": stated, "c.eml": utf8}, encoding="cp1252")
+    assert [record.text for record in good(found)] == ["x\n\ndégât\n", "y\n\nда\n", "z\n\nété\n"]
+
+
 def test_a_message_in_no_encoding_is_quarantined(tmp_path: Path) -> None:
     found = read(tmp_path, {"a.eml": b"Subject: x\r\n\r\ncaf\xe9"})
     assert [reason.split(":")[0] for reason in reasons(found)] == ["not UTF-8"]

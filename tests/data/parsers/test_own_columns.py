@@ -85,6 +85,24 @@ def test_dates_in_common_forms_become_iso_8601(value: Any, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("order", "value", "wanted"),
+    [
+        ("day-first", "05/01/2024", "2024-01-05"),
+        ("month-first", "05/01/2024", "2024-05-01"),
+        ("day-first", "31-12-2024 10:00", "2024-12-31"),
+        ("month-first", "12/31/2024", "2024-12-31"),
+        (None, "31-12-2024", "2024-12-31"),
+        ("day-first", "12/31/2024", "holds a date that is not day-first"),
+        ("month-first", "31/12/2024", "holds a date that is not month-first"),
+        (None, "05-01-2024", "two ways: set `dates: day-first` or `dates: month-first`"),
+    ],
+)
+def test_a_setting_says_whether_the_day_stands_first(order: Any, value: str, wanted: str) -> None:
+    found, _, fault = facts_of({"at": value}, Reading(facts={"created": "at"}, dates=order))
+    assert found.get("created") == wanted or wanted in fault
+
+
+@pytest.mark.parametrize(
     ("row", "reason"),
     [
         ({"at": "yesterday"}, "field 'at' holds no date"),

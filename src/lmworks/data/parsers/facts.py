@@ -21,7 +21,7 @@ FORMS = (
 """Of dates, beside ISO 8601, RFC 2822 and seconds since 1970; each can be read in one way only."""
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _PART = re.compile(r"\d{4}(-\d\d)?")
-_SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:$|[ T].*)")
+_SLASHES = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:$|[ T].*)")
 FIRST_SECOND, LAST_SECOND = 10**8, 10**11
 """Seconds since 1970 that are taken for a date: 1973 to 5138. A thousand times as many are milliseconds."""
 
@@ -38,13 +38,13 @@ def facts_of(row: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], 
         if len(values) > 1 or isinstance(values[0], list | Mapping):
             return {}, (), f"field {path!r} holds more than one value, and `{fact}_field` takes one"
         try:
-            found[fact] = _READ[fact](values[0])
+            found[fact] = _created(values[0], reading.dates) if fact == "created" else _READ[fact](values[0])
         except ValueError as error:
             return {}, (), f"field {path!r} {error}"
     return found, tuple(empty), ""
 
 
-def _created(value: Any) -> str:
+def _created(value: Any, order: str | None) -> str:
     """A date in ISO 8601, whole or in part. Raises ValueError, without the value, if it is none."""
     if isinstance(value, datetime | date):
         return value.isoformat()
@@ -60,7 +60,8 @@ def _created(value: Any) -> str:
     if re.fullmatch(r"\d{9,14}(\.\d+)?", text):
         return _of_seconds(float(text))
     if slashes := _SLASHES.fullmatch(text):
-        return _of_slashes(*map(int, slashes.groups()))
+        first, second, year = map(int, slashes.group(1, 3, 4))
+        return _of_slashes(first, second, year, order)
     for form in FORMS:
         with suppress(ValueError):
             read = datetime.strptime(text, form)
@@ -79,10 +80,15 @@ def _of_seconds(value: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _of_slashes(first: int, second: int, year: int) -> str:
-    if first <= 12 and second <= 12 and first != second:
-        raise ValueError("holds a date that can be read in two ways, by day or by month first: expected YYYY-MM-DD")
-    return (date(year, second, first) if second <= 12 else date(year, first, second)).isoformat()
+def _of_slashes(first: int, second: int, year: int, order: str | None) -> str:
+    if order is None and first <= 12 and second <= 12 and first != second:
+        raise ValueError(
+            "holds a date that can be read in two ways: set `dates: day-first` or `dates: month-first` of the source"
+        )
+    if (first if order == "month-first" else second if order else 0) > 12:
+        raise ValueError(f"holds a date that is not {order}, as `dates` says")
+    is_day_first = order == "day-first" or (order is None and second <= 12)
+    return (date(year, second, first) if is_day_first else date(year, first, second)).isoformat()
 
 
 def _language(value: Any) -> str:
@@ -100,4 +106,4 @@ def _label(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-_READ = {"created": _created, "subject": _subject, "language": _language, "label": _label}
+_READ = {"subject": _subject, "language": _language, "label": _label}

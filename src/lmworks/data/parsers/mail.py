@@ -34,8 +34,8 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         return
     try:
         message = email.message_from_bytes(span.raw)
-        parts, attachments = _parts(message)
-        texts = [(_text(part), _is_page(part)) for part in parts]
+        parts, attachments = _parts(message, reading.encoding)
+        texts = [(_text(part, reading.encoding), _is_page(part)) for part in parts]
         subject = _header(message, "Subject")
     except UnicodeDecodeError:
         raise
@@ -98,38 +98,39 @@ def _too_much(raw: bytes) -> str:
     return f"a header longer than is read: {longest:,} bytes" if longest > HEADER_BYTES else ""
 
 
-def _parts(part: Message) -> tuple[list[Message], int]:
+def _parts(part: Message, encoding: str) -> tuple[list[Message], int]:
     """The parts that hold the message's own text, in order, and how many there are beside them."""
     is_attached = part.get_content_disposition() == "attachment" or part.get_filename() is not None
     if part.is_multipart() and part.get_content_maintype() == "multipart" and not is_attached:
-        inner = [_parts(each) for each in part.get_payload()]  # type: ignore[arg-type]
+        inner = [_parts(each, encoding) for each in part.get_payload()]  # type: ignore[arg-type]
         texts = [found for found, _ in inner if found]
         if part.get_content_type() == "multipart/alternative" and texts:
             # The last is the richest (RFC 2046, 5.1.4); plain text needs no markup taken out of it.
-            texts = [next((found for found in texts if _is_plain(found)), texts[-1])]
+            texts = [next((found for found in texts if _is_plain(found, encoding)), texts[-1])]
         return [each for found in texts for each in found], sum(others for _, others in inner)
     if is_attached or not (part.get_content_type() == "text/plain" or _is_page(part)):
         return [], 1
     return [part], 0
 
 
-def _is_plain(parts: list[Message]) -> bool:
-    return not any(map(_is_page, parts)) and any(_text(part).strip() for part in parts)
+def _is_plain(parts: list[Message], encoding: str) -> bool:
+    return not any(map(_is_page, parts)) and any(_text(part, encoding).strip() for part in parts)
 
 
 def _is_page(part: Message) -> bool:
     return part.get_content_type() == "text/html"
 
 
-def _text(part: Message) -> str:
-    """A part's text in the encoding that it states, or UTF-8. Raises UnicodeDecodeError if it is in neither."""
+def _text(part: Message, encoding: str) -> str:
+    """A part's text in the encoding that it states, UTF-8, or this one. Raises UnicodeDecodeError if it is in none."""
     raw = part.get_payload(decode=True)
     raw = raw if isinstance(raw, bytes) else b""
-    with suppress(ValueError):
-        text = raw.decode(encoding_name(part.get_content_charset() or "utf-8"))
-        text.encode()
-        return text.replace("\r\n", "\n")
-    return raw.decode().replace("\r\n", "\n")
+    for name in (part.get_content_charset() or "utf-8", "utf-8"):
+        with suppress(ValueError):
+            text = raw.decode(encoding_name(name))
+            text.encode()
+            return text.replace("\r\n", "\n")
+    return raw.decode(encoding).replace("\r\n", "\n")
 
 
 def _header(message: Message, name: str) -> str:

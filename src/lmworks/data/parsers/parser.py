@@ -111,6 +111,8 @@ class Reading:
     key_field: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     """Where a record says its date (`created`), `subject`, `language` and `label`."""
+    dates: Literal["day-first", "month-first"] | None = None
+    """Which of two numbers of a date is the day; None where only a day above 12 says it."""
     keep: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
@@ -118,7 +120,7 @@ class Reading:
     """Whether fields of a table may stand in quotes; None for what the first rows show."""
     records: str | None = None
     encoding: str = "utf-8"
-    """What the file's bytes were before they were given as UTF-8."""
+    """What the file's bytes were before they were given as UTF-8; what parts of it are in that state none."""
     html: Literal["keep", "main"] = "keep"
     limit: int = 2**26
     """Bytes of the longest record that is read."""

@@ -116,7 +116,7 @@ def _parse_record(span: Span, name: str, number: str, reading: Reading) -> Found
             name, number, f"longer than record_bytes: when unpacked, record_bytes is {reading.limit}"
         )
     try:
-        page = decode_page(body, charset)
+        page = decode_page(body, charset, reading.encoding)
     except UnicodeDecodeError:
         return span.unreadable(name, number, "not UTF-8")
     text, form = page_text(page, reading) if kind == "response" else (page, "text")

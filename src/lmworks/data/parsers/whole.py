@@ -30,8 +30,8 @@ def not_text(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     yield span.not_text(piece.name, "", reading, at=0)
 
 
-def decode_page(raw: bytes, charset: str | None = None) -> str:
-    """A page as text: UTF-8 if it is, else as HTTP says (`charset`), else as the page says.
+def decode_page(raw: bytes, charset: str | None = None, other: str | None = None) -> str:
+    """A page as text: UTF-8 if it is, else as HTTP says (`charset`), else as the page says, else as `other`.
 
     Raises UnicodeDecodeError when none of them fits.
     """
@@ -39,7 +39,7 @@ def decode_page(raw: bytes, charset: str | None = None) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         declared = _CHARSET.search(raw[:2048])
-        named = charset or (declared and declared[1].decode())
+        named = charset or (declared and declared[1].decode()) or other
         if not named:
             raise
         with suppress(LookupError, ValueError):

@@ -64,7 +64,13 @@ class ParsedSource(SourceConfig):
     created_field: str | None = Field(
         default=None,
         description="Field of a record that says when it was written: ISO 8601, RFC 2822, seconds since 1970, or a "
-        "date such as 31.12.2024 or 1 May 2024. A record whose date cannot be read, or in two ways, is quarantined.",
+        "date such as 31.12.2024 or 1 May 2024. A record whose date cannot be read, or in two ways "
+        "(see `dates`), is quarantined.",
+    )
+    dates: Literal["day-first", "month-first"] | None = Field(
+        default=None,
+        description="How `created_field` writes dates such as 05/01/2024; unset, those that can be read in two ways "
+        "are quarantined.",
     )
     subject_field: str | None = Field(
         default=None, description="Field of a record that says whom it is about or from, by which an erasure finds it."
@@ -119,7 +125,7 @@ class ParsedSource(SourceConfig):
     encoding: Annotated[str, AfterValidator(encoding_name)] | None = Field(
         default=None,
         description="Of files that are text, such as `cp1252`; unset, UTF-8, or what an XML file declares. A byte "
-        "order mark of UTF-8, UTF-16 or UTF-32 holds in any case.",
+        "order mark of UTF-8, UTF-16 or UTF-32 holds in any case. Of mail and pages of WARC files, what states none.",
     )
     records: str | None = Field(
         default=None,
@@ -222,6 +228,7 @@ class ParsedSource(SourceConfig):
             columns=tuple(self.columns),
             delimiter=self.delimiter,
             quotes=self.quotes,
+            dates=self.dates,
             records=self.records,
             html=self.html,
             limit=self.record_bytes,
@@ -412,7 +419,7 @@ class ParsedSource(SourceConfig):
             limit = max(self.record_bytes, unpack.MOST_TIMES * self.size(path))
             stream = stack.enter_context(unpack.on_disk(stream, limit))
         if form.encoding == "none":
-            return stream, self.reading()
+            return stream, replace(self.reading(), encoding=self.encoding or UTF_8)
         encoding = encoding_of(stream, self.encoding, form.encoding == "xml")
         return stack.enter_context(recoded(stream, encoding)), replace(self.reading(), encoding=encoding)
 
