@@ -197,15 +197,16 @@ def changed(fields: Sequence[Field], change: Callable[[str], str], *, codes: boo
 def values_at(value: Any, path: str) -> Iterator[Any]:
     """What stands at a path: `text`, `info.post`, or `messages.*.content` for every item of a list.
 
-    A field whose own name holds dots comes first. What is missing or null gives nothing. Of an object, `*` gives the
-    values, and to those that are objects a field `*` with the name that they stood under.
+    A field whose own name holds dots comes first, as what was kept of `info.post` does. What is missing or null gives
+    nothing. Of an object, `*` gives the values, and to those that are objects a field `*` with the name that they stood
+    under.
     """
     if isinstance(value, Mapping) and path in value:
         found = value[path]
         if found is not None:
             yield found
         return
-    head, _, rest = path.partition(".")
+    head, rest = _first(value, path)
     if head == "*" and isinstance(value, list):
         inner = value
     elif head == "*" and isinstance(value, Mapping):
@@ -219,6 +220,17 @@ def values_at(value: Any, path: str) -> Iterator[Any]:
             yield from values_at(item, rest)
         elif item is not None:
             yield item
+
+
+def _first(value: Any, path: str) -> tuple[str, str]:
+    """The name that a path begins with in an object, which may hold dots, and the rest of the path."""
+    head, _, rest = path.partition(".")
+    if rest and head != "*" and isinstance(value, Mapping) and head not in value:
+        names = path.split(".")
+        for size in range(2, len(names)):
+            if (longer := ".".join(names[:size])) in value:
+                return longer, ".".join(names[size:])
+    return head, rest
 
 
 def value_at(value: Mapping[str, Any], path: str) -> Any:
@@ -237,7 +249,7 @@ def reach(value: Any, path: str, level: int = 1) -> tuple[int, bool]:
         return level - 1, True
     if isinstance(value, Mapping) and path in value:
         return THERE, True
-    head, _, rest = path.partition(".")
+    head, rest = _first(value, path)
     if head == "*" and isinstance(value, list | Mapping):
         inner = [*value.values()] if isinstance(value, Mapping) else value
         return max((reach(item, rest, level + 1) for item in inner), default=(level, True)) if rest else (THERE, True)

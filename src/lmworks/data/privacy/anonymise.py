@@ -36,11 +36,13 @@ from lmworks.data.privacy.recall import measure
 from lmworks.data.privacy.surrogates import day_shift, finding_digest, surrogate, value_digest
 from lmworks.data.records import OWN_FIELDS, Document, Documents, read_shard
 from lmworks.data.steps import EXAMPLES_PER_REASON, Parts, Tally, keep_beside, map_units, origins_of, unit_records
-from lmworks.data.structure import is_long_number, keys_of, number_of, renamed, told_apart
+from lmworks.data.structure import as_one, is_long_number, keys_of, number_of, renamed, take_apart, told_apart
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Effect, Expected, Reference, StepConfig
 
+LEAST_DIGITS = 3
+"""Of a subject that is looked for among numbers: a shorter one is also a number of things."""
 SHOWN_AROUND = 40
 """Characters shown before and after a finding in an example."""
 
@@ -168,7 +170,7 @@ class AnonymiseConfig(StepConfig):
         return find_entities(place, self.guessed_kinds(), texts)
 
 
-@stage(version=12, reads="documents", judges="model")
+@stage(version=13, reads="documents", judges="model")
 def anonymise(
     config: AnonymiseConfig, documents: Documents, model: Handle | None, out: Path, context: Context
 ) -> Result:
@@ -235,16 +237,17 @@ def anonymise_documents(
     kept: list[Document] = []
     entries: list[tuple[str, str, str]] = []
     detectors, tally = config.detectors(), Tally()
+    guesses = [dict(zip(_strings(each), entities.get(each.id, ()), strict=False)) for each in documents]
+    documents = [_with_subject_as_text(document) for document in documents]
     named_texts = [each for document in documents for each in _named_texts(document)]
     useful = iter(worth_running([text for _, text in named_texts], detectors, [name for name, _ in named_texts]))
     asked = functools.cache(lambda key: tuple(scan(key, detectors)))
-    for document in documents:
+    for document, spans in zip(documents, guesses, strict=True):
         found: list[Finding] = []
         people = people_of(document, config.people)
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
         document = replace(document, subject=subject_of(document, config.people))
-        spans = zip(_strings(document), entities.get(document.id, ()), strict=False)
-        guessed = {text: linked(text, some) for text, some in spans}
+        guessed = {text: linked(text, some) for text, some in spans.items()}
         inside = (Chosen([*some, *named], numeric) for some, numeric in islice(useful, len(document.texts())))
         of_key = partial(scan, detectors=[*detectors, *named]) if named else asked
         new = _anonymise(config, key, document, inside, [*detectors, *named], of_key, guessed, found, tally)
@@ -278,7 +281,8 @@ def _anonymise(
     `inside` are the detectors that may find something in each of its texts; in `meta` all are asked, and in names of
     fields, which many documents share, `of_key`.
     """
-    days = day_shift(key, document.subject or document.id)
+    days, said = day_shift(key, document.subject or document.id), (document.subject or "").strip()
+    subject = document.subject and value_digest(key, "subject", document.subject)
 
     def instead(finding: Finding) -> str:
         made = surrogate(key, finding, days) if config.action_of(finding.kind) == "surrogate" else None
@@ -286,7 +290,12 @@ def _anonymise(
 
     def treat(text: str, name: str, detectors: Sequence[Detector] | Chosen = detectors) -> str:
         if not text.strip() or config.action_of("person") == "keep" or not is_named_by(name, config.people):
-            return treated(text, scan(text, detectors, guessed.get(text, ()), name))
+            findings = scan(text, detectors, guessed.get(text, ()), name)
+            is_covered = len(findings) == 1 and findings[0].end - findings[0].start == len(text)
+            if subject and not is_covered and text.strip() == said:
+                tally.counts["subject replaced in another field"] += 1
+                return subject
+            return treated(text, findings)
         others = detectors.detectors if isinstance(detectors, Chosen) else detectors
         by_others = scan(text, [each for each in others if each.kind != "person"], label=name)
         found.extend(each for each in by_others if each.end - each.start < len(text))
@@ -306,7 +315,6 @@ def _anonymise(
         return treated(name, of_key(name))
 
     meta = _in_meta(document, treat, rename)
-    subject = document.subject and value_digest(key, "subject", document.subject)
     names = iter([name for name, _ in _named_texts(document)])
     new = document.changed(lambda text: treat(text, next(names), next(inside)), codes=True)
     if new.structure and any(map(of_key, keys_of(new.structure))):
@@ -318,6 +326,27 @@ def _anonymise(
 def _named_texts(document: Document) -> Sequence[tuple[str, str]]:
     """The texts of a document, each with the name of its field; a text alone has none."""
     return [("", document.text)] if document.structure is None else document.fields
+
+
+def _with_subject_as_text(document: Document) -> Document:
+    """The document with each number that is its subject as a text: numbers are else left as they are."""
+    subject = document.subject or ""
+    if len(subject) < LEAST_DIGITS or not (subject.isascii() and subject.isdigit()):
+        return document
+
+    def as_text(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: as_text(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [as_text(inner) for inner in value]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return subject if is_number and value == int(subject) else value
+
+    document = replace(document, meta=as_text(document.meta))
+    if document.structure is None:
+        return document
+    fields, structure = take_apart(as_text(document.row()))
+    return replace(document, fields=fields, structure=structure, text=as_one(fields))
 
 
 def _moved(action: Action, created: str | None, days: int) -> str | None:

@@ -1,0 +1,57 @@
+"""A subject that stands in other fields of its record, and fields inside of what was kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
+from lmworks.data.privacy.surrogates import value_digest
+from lmworks.data.records import Document
+from lmworks.data.structure import reach, value_at
+
+FACTS: dict[str, Any] = {"id": "a", "source": "s", "licence": "MIT"}
+
+
+def anonymised(document: Document, **config: Any) -> Document:
+    kept, _, _ = anonymise_documents(AnonymiseConfig(documents="raw", **config), b"key", [document], {})
+    return kept[0]
+
+
+@pytest.mark.parametrize("who", ["M0168", "0168", "Ada Quell", 168, 4711001, 168.0])
+def test_a_subject_does_not_stay_in_another_field(who: Any) -> None:
+    subject = str(int(who)) if isinstance(who, float) else str(who)
+    pseudonym = value_digest(b"key", "subject", subject)
+    meta = {"who": who, "by": [{"it": who}], "n": 7, "of": "M01", "path": "M0168"}
+    kept = anonymised(Document(**FACTS, text="text", subject=subject, meta=meta))
+    assert kept.subject == pseudonym
+    assert kept.meta == {"who": pseudonym, "by": [{"it": pseudonym}], "n": 7, "of": "M01", "path": "M0168"}
+    row = Document.of_row({"who": who, "said": "text of M01", "n": 7}, **FACTS, subject=subject)
+    assert anonymised(row).row() == {"who": pseudonym, "said": "text of M01", "n": 7}
+
+
+def test_a_subject_of_a_kind_that_is_found_is_treated_as_it_is_elsewhere() -> None:
+    meta = {"mail": "ada@example.com", "patient": "Ada Quell"}
+    assert anonymised(Document(**FACTS, text="x", subject="ada@example.com", meta=meta)).meta["mail"] == "[EMAIL]"
+    named = anonymised(Document(**FACTS, text="x", subject="Ada Quell", meta=meta), people=["patient"])
+    assert named.meta["patient"] == "[PERSON]"
+
+
+def test_a_short_number_stays_as_it_is_a_number_of_things() -> None:
+    assert anonymised(Document(**FACTS, text="x", subject="7", meta={"n": 7})).meta == {"n": 7}
+
+
+@pytest.mark.parametrize("path", ["akte.person.voll", "akte.person", "akte.person.*"])
+def test_people_are_found_inside_of_a_field_that_was_kept_by_its_path(path: str) -> None:
+    meta = {"akte.person": {"voll": "Ada Quell"}, "akte.nr": 5}
+    kept = anonymised(Document(**FACTS, text="Frau Ada Quell kam.", meta=meta), people=[path])
+    assert kept.text == "Frau [PERSON] kam." and kept.meta["akte.person"] == {"voll": "[PERSON]"}
+    assert reach(meta, "akte.person.voll") == reach(meta, "akte.person") and not reach(meta, "akte.person.x")[1]
+
+
+def test_a_name_with_dots_is_found_where_no_object_has_the_first_part() -> None:
+    assert value_at({"a.b": {"c.d": {"e": 1}}}, "a.b.c.d.e") == 1
+    assert value_at({"a": {"b": {"c": 2}}, "a.b": {"c": 3}}, "a.b.c") == 2
+    assert value_at({"a.b": [{"c": 1}, {"c": 2}]}, "a.b.*.c") == [1, 2]
+    assert value_at({"a.b": {"c": 1}}, "a.c") is None and value_at({"a.b": 1}, "a.b.c") is None
