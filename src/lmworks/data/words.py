@@ -29,7 +29,7 @@ of Thai, Lao and Japanese kana. Translations of GTK's and the GNU tools' message
 Chinese, 2.6 in Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
 _UNSPACED = "".join(_A_WORD)
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
-_LETTER = re.compile(rf"(?=\w)[{_UNSPACED}]")
+_LETTER = re.compile(rf"[{_UNSPACED}](?<=\w)")
 _LETTERS = {size: re.compile(rf"(?=\w)[{letters}]") for letters, size in _A_WORD.items()}
 _LOWER = bytes(
     byte if byte > 127 or chr(byte) == "_" else ord(chr(byte).lower()) if chr(byte).isalnum() else 0
@@ -63,14 +63,25 @@ def combining_marks() -> str:
 
 @functools.cache
 def _word() -> re.Pattern[str]:
-    return re.compile(
-        rf"(?=\w)[{_UNSPACED}][{combining_marks()}]*|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{combining_marks()}])*"
-    )
+    letters, marks = rf"[^\W{_UNSPACED}]", f"[{combining_marks()}]"
+    return re.compile(rf"(?=\w)[{_UNSPACED}]{marks}*|{letters}+(?:{marks}+{letters}*)*")
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Where each word of a text begins and ends, in characters."""
     return [match.span() for match in _word().finditer(text)]
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a text, one after the other."""
+    return re.findall(r"\w+", text) if text.isascii() else _word().findall(text)
+
+
+def borders(term: str) -> str:
+    """A pattern of a term as it stands by itself; in a script without spaces, wherever it stands."""
+    before = "" if re.match(f"[{_UNSPACED}]", term) else rf"(?<![^\W{_UNSPACED}])"
+    after = "" if re.search(rf"[{_UNSPACED}]\Z", term) else rf"(?![^\W{_UNSPACED}])"
+    return rf"{before}{re.escape(term)}{after}(?![{combining_marks()}])"
 
 
 def has_words(text: str) -> bool:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from data_support import payload_bytes
+from data_support import documents_of, payload_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -239,3 +239,27 @@ def test_a_target_that_leaves_few_is_refused_before_anything_is_written(tmp_path
     assert not list((tmp_path / "a").glob("out/*.parquet"))
     assert run(tmp_path / "b", documents, **fields, least_kept=0.27).counts["documents"] == 33
     assert run(tmp_path / "c", documents, target=EVEN, mitigate="sample").counts["documents"] == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("她是港口唯一的女人", "mentioned"),
+        ("彼女は港でただ一人", "mentioned"),
+        ("ผู้หญิงคนเดียวในท่าเรือ", "mentioned"),
+        ("她的朋友she来了", "mentioned"),
+        ("यह औरत है", "mentioned"),
+        ("औरतों ने कहा", "other"),
+        ("the shed", "other"),
+        ("ผู้หญิ", "other"),
+    ],
+)
+def test_a_group_is_mentioned_where_no_spaces_are(tmp_path: Path, text: str, value: str) -> None:
+    documents = documents_of(tmp_path / "in", text)
+    run(
+        tmp_path,
+        documents,
+        target={"women": {"mentioned": 0.5}},
+        groups={"women": ["她", "彼女", "ผู้หญิง", "she", "औरत"]},
+    )
+    assert listing(tmp_path)["women"][value][0] == 1

@@ -158,3 +158,37 @@ def test_repeated_blocks_with_short_cuts_are_judged_by_the_rule(copies: int, blo
 def test_no_text_breaks_a_filter(text: str, name: str) -> None:
     reason = verdict(name, text, word_list=("word",))
     assert reason is None or reason.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("早晨的大雾遮住了每一盏灯笼。", "too short"),
+        ("早晨的大雾遮住了每一盏灯笼，水手们数着桶。", None),
+        ("मछली के पीपे गिने गये", "too short"),
+        ("सुबह के घने कोहरे ने हर लालटेन को ढक लिया", None),
+    ],
+)
+def test_words_are_counted_in_every_script(text: str, reason: str | None) -> None:
+    assert verdict("length", text) == reason
+
+
+LISTED = ("白痴", "馬鹿", "โง่", "औरत", "idiot")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("昨天那个白痴在港口大喊大叫，没有人理他。", "word list"),
+        ("昨日あの馬鹿が港で叫んだ。", "word list"),
+        ("เมื่อวานไอ้โง่ตะโกนที่ท่าเรือ", "word list"),
+        ("कल वह औरत आयी", "word list"),
+        ("他说idiot这个词", "word list"),
+        ("昨天那个白衣人痴痴地笑", None),
+        ("เมื่อวานโงนเงน", None),
+        ("कल औरतों ने कहा", None),
+        ("an idiotic word", None),
+    ],
+)
+def test_a_listed_word_is_found_where_no_spaces_are(text: str, reason: str | None) -> None:
+    assert verdict("word-list", text, word_list=LISTED) == reason

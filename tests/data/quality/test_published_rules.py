@@ -159,3 +159,44 @@ def test_what_is_left_is_left_again(text: str) -> None:
     once, pieces = running_text(text)
     assert running_text(once) == (once, [])
     assert pieces or once == text
+
+
+OTHER_SCRIPTS = [
+    "\n".join(
+        [
+            "早晨的大雾遮住了每一盏灯笼，水手们在旧粮仓旁边数着桶。",
+            "他说：“没有人问为什么钟响了两次。”",
+            "风从北方来，雪落在山上！",
+            "船到了吗？雨停了。",
+        ]
+    ),
+    "\n".join(
+        [
+            "昨日あの人が港で大きな声で叫んだが、誰も相手にしなかった。",
+            "「鐘が二度鳴った。」",
+            "風は北から来て、雪は山に落ちた。",
+        ]
+    ),
+    "\n".join(
+        [
+            "सुबह के घने कोहरे ने हर लालटेन को ढक लिया।",
+            "किसी ने नहीं पूछा कि घंटी दो बार क्यों बजी।",
+            "हवा उत्तर से आयी और नाव रुक गयी॥",
+        ]
+    ),
+    "\n".join(
+        [
+            "เมื่อวานหมอกหนาปกคลุมโคมไฟทุกดวง กะลาสีนับถังปลาอยู่ข้างยุ้งฉาง",
+            "ไม่มีใครถามว่าทำไมระฆังจึงดังสองครั้ง",
+            "ลมพัดมาจากทางเหนือของท่าเรือ",
+        ]
+    ),
+]
+
+
+@pytest.mark.parametrize("text", OTHER_SCRIPTS)
+def test_sentences_end_in_other_scripts_too(text: str) -> None:
+    assert c4(text * 2) is None
+    assert fineweb(text.replace("\n", "")) is None
+    assert len(running_text(text)[0].split("\n")) >= text.count("\n"), "all but a line of few words"
+    assert running_text("菜单\n联系|帮助|登录")[0] == ""

@@ -20,6 +20,7 @@ from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
 from lmworks.data.splits.features import describe_shard, find_topics, moment
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units, origins_of
+from lmworks.data.words import borders
 from lmworks.errors import GateRefused
 from lmworks.lazy import np
 from lmworks.pipeline.figure import Figure
@@ -45,7 +46,8 @@ class RepresentConfig(StepConfig):
     )
     groups: dict[str, list[str]] = Field(
         default={},
-        description="Words that mention a group of people, whole and in any case. A group is an attribute with the "
+        description="Words that mention a group of people, whole and in any case; in scripts that put no space between "
+        "words, wherever they stand. A group is an attribute with the "
         "value `mentioned`.",
     )
     mitigate: Literal["none", "sample", "repeat"] = Field(
@@ -101,7 +103,7 @@ class Attribute:
         return found
 
 
-@stage(version=5, reads="documents")
+@stage(version=6, reads="documents")
 def represent(config: RepresentConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Count attributes and groups, compare them with the target, and keep or repeat documents to come nearer.
 
@@ -153,10 +155,7 @@ def _describe_shard(
     names: Sequence[str], groups: Mapping[str, Sequence[str]], seed: int, shard: Path
 ) -> Iterator[tuple[str, bytes]]:
     documents = read_shard(shard)
-    patterns = {
-        name: re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
-        for name, words in groups.items()
-    }
+    patterns = {name: re.compile("|".join(map(borders, words)), re.IGNORECASE) for name, words in groups.items()}
     labels = {name: [_label(document, name, patterns) for document in documents] for name in names}
     hashes = [hashlib.blake2b(f"{seed} {document.id}".encode(), digest_size=8) for document in documents]
     order = [int.from_bytes(each.digest()) for each in hashes]

@@ -29,7 +29,7 @@ class CutLinesConfig(StepConfig):
     )
 
 
-@stage(version=1, reads="documents")
+@stage(version=2, reads="documents")
 def cut_lines(config: CutLinesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Every document without such lines, each text of a row by itself; one that nothing is left of goes."""
     tally = map_shards(documents, _cut_shard, config, out, context)

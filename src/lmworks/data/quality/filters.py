@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, Literal
 
+from lmworks.data import words
 from lmworks.data.quality.garbage import garbage
 from lmworks.data.quality.garbage import score as score_garbage
 from lmworks.data.quality.language import MIN_SCORE, languages_of
@@ -70,8 +71,8 @@ def _reasons(broken: NDArray[np.bool_], reason: str) -> list[str | None]:
 
 
 def count_words(texts: Sequence[str], settings: FilterSettings) -> Scores:
-    """Words between white space."""
-    return {"words": _column([len(text.split()) for text in texts], "int32")}
+    """Words between white space; where a script puts none, as many letters for one as say as much."""
+    return {"words": _column([words.count_words(text) for text in texts], "int32")}
 
 
 def too_short(scores: Scores, settings: FilterSettings) -> list[str | None]:

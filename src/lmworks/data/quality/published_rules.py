@@ -1,7 +1,8 @@
 """The rules that published corpora were filtered by, each a reason of its own, with the published limits.
 
 Gopher: Rae et al. 2021 (arXiv 2112.11446), section A.1.1 and table A1. C4: Raffel et al. 2020 (JMLR 21, 140),
-section 2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages.
+section 2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages; those of
+C4 and FineWeb know the ends of sentences, and the words, of other scripts too.
 Words stand between white space, paragraphs between empty lines; empty lines do not count.
 """
 
@@ -11,6 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import mul
+
+from lmworks.data.words import count_words, letters_a_word
 
 JUDGED_CHARACTERS = 1_000_000
 """Repetition is judged by this beginning: Gopher lets no longer text pass, and memory is bounded."""
@@ -62,18 +65,30 @@ def gopher_repetition(text: str) -> str | None:
 def fineweb(text: str) -> str | None:
     """Section 3.6: lines that end no sentence, repeated lines, short lines."""
     lines = _lines(text)
-    ends = _count(lines, (".", "!", "?", "。", "！", "？", "।", "؟", "۔"))
+    ends = sum(map(_ends, lines))
     broken = {
         "at most 12 % of lines end a sentence": ends <= 0.12 * len(lines),
         "at least 10 % of characters in repeated lines": repeats(lines)[1] >= 0.1 * sum(map(len, lines)),
-        "at least 67 % of lines below 30 characters": sum(len(line) < 30 for line in lines) >= 0.67 * len(lines),
+        "at least 67 % of lines below 30 characters": sum(map(_is_short, lines)) >= 0.67 * len(lines),
     }
     return _first("fineweb", broken)
 
 
+def _ends(line: str, *others: str) -> bool:
+    """Whether a line ends as a sentence does."""
+    return line.endswith((".", "!", "?", *others)) or (not line.isascii() and _OTHER_END.search(line) is not None)
+
+
+def _is_short(line: str) -> bool:
+    """Whether a line is below 30 characters: five words, with the spaces, in any script."""
+    return len(line) < 30 and (letters_a_word(line) == 1 or count_words(line) < 5)
+
+
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _POLICIES = re.compile("terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")
-_SENTENCE_END = re.compile(r"""[.!?]["'”’)\]]*(?=\s|$)""")
+_SENTENCE_END = re.compile(r"""[.!?]["'”’)\]]*(?=\s|$)|[。！？।॥؟۔።။។]["'”’)\]」』）]*|(?<=[\u0e00-\u0eff])(?=\s|$)""")
+"""Thai and Lao mark no end of a sentence, but put a space there."""
+_OTHER_END = re.compile(r"""(?:[。！？।॥؟۔።။។]["'”’)\]」』）]*|[\u0e00-\u0eff])\Z""")
 
 
 def c4(text: str) -> str | None:
@@ -105,8 +120,8 @@ def _bad_line(line: str) -> str | None:
     lower = line.lower()
     broken = {
         # An ellipsis is no end: so the code that C4 was made with, of which the paper says nothing.
-        "no end of a sentence": not line.endswith((".", "!", "?", '"', "”")) or line.endswith("..."),
-        "fewer than 5 words": len(line.split(maxsplit=5)) < 5,
+        "no end of a sentence": not _ends(line, '"', "”") or line.endswith("..."),
+        "fewer than 5 words": count_words(line) < 5,
         "javascript": "javascript" in lower,
         "terms of use, privacy or cookies": _POLICIES.search(lower) is not None,
     }

@@ -7,12 +7,10 @@ groups that they name (Dodge et al. 2021, arXiv 2104.08758).
 from __future__ import annotations
 
 import functools
-import re
 from pathlib import Path
 
+from lmworks.data.words import letters_a_word, words_in
 from lmworks.errors import UsageError
-
-_WORD = re.compile(r"\w+")
 
 
 def read_list(folder: Path, words: list[str] | str) -> list[str]:
@@ -31,19 +29,22 @@ def read_list(folder: Path, words: list[str] | str) -> list[str]:
 
 
 def share_listed(text: str, terms: tuple[str, ...]) -> tuple[int, int]:
-    """How often a text holds a term, without regard to case, and its number of words."""
-    words, known = _WORD.findall(text.lower()), _by_first_word(terms)
+    """How often a text holds a term, without regard to case, and its number of words.
+
+    Where a script puts no space between words, a term is found wherever it stands.
+    """
+    words, known = words_in(text.lower()), _by_first_word(terms)
     found = 0
     if not known.keys().isdisjoint(words):
         for place, word in enumerate(words):
             found += any(tuple(words[place : place + len(term)]) == term for term in known.get(word, ()))
-    return found, len(words)
+    return found, len(words) // letters_a_word(text)
 
 
 @functools.lru_cache(maxsize=4)
 def _by_first_word(terms: tuple[str, ...]) -> dict[str, list[tuple[str, ...]]]:
     found: dict[str, list[tuple[str, ...]]] = {}
     for term in terms:
-        if words := tuple(_WORD.findall(term.lower())):
+        if words := tuple(words_in(term.lower())):
             found.setdefault(words[0], []).append(words)
     return found
