@@ -216,3 +216,31 @@ def test_sentences_are_copied_for_a_summary() -> None:
 
 def test_words_are_those_of_any_writing() -> None:
     assert words("Café-Sicilia: £20-25!") == "café sicilia £ 20 25"
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "tokenize"),
+    [
+        ("一个仓库里有三百二十桶咸鱼每天卖出十六桶", "一个仓库里有三百二十桶咸鱼每天卖十六桶", "zh"),
+        ("昨日あの人が港で大きな声で叫んだ", "昨日あの人が港で大きい声で叫んだ", "char"),
+        ("หมอกหนาปกคลุมโคมไฟทุกดวงในท่าเรือ", "หมอกหนาปกคลุมโคมไฟทุกดวงที่ท่าเรือ", "char"),
+        ("кот сел на старый ковёр у окна", "кот сел на новый ковёр у окна", "13a"),
+        ("सुबह के घने कोहरे ने हर लालटेन को ढक लिया", "सुबह के घने कोहरे ने हर दीपक को ढक लिया", "13a"),
+    ],
+)
+def test_bleu_and_rouge_read_other_scripts(reference: str, answer: str, tokenize: str) -> None:
+    known = Known(asked=[{"id": "p", "messages": turns("?", reference)}])
+    rouge, bleu = TEXT_METRICS["rouge"].judge(known), TEXT_METRICS["bleu"].judge(known)
+    right, nearly, wrong = (Written("?", [reference], text) for text in (reference, answer, "quite another"))
+    assert set(rouge.fields(right).values()) == {1.0} and set(rouge.fields(wrong).values()) == {0.0}
+    assert all(0.5 < value < 1 for value in rouge.fields(nearly).values())
+    assert "rouge-score 0.1.2" not in rouge.methods[0] and "rouge-score reads Latin letters alone" in rouge.methods[0]
+    theirs = sacrebleu.BLEU(tokenize=tokenize)
+    expected = theirs.corpus_score([answer], [[reference]]).score
+    assert float(bleu_of(np.array(bleu.fields(nearly)["bleu"], float))) == pytest.approx(expected, abs=1e-9)
+    assert expected > 30 and bleu.methods[0].endswith(str(theirs.get_signature()))
+
+
+def test_words_with_accents_are_read_as_rouge_score_reads_them() -> None:
+    known = Known(asked=[{"id": "p", "messages": turns("?", "Größe über alles, élève")}])
+    assert "rouge-score 0.1.2" in TEXT_METRICS["rouge"].judge(known).methods[0]

@@ -7,7 +7,7 @@ import re
 _ABBREVIATION = re.compile(
     r"(?:\b(?i:e\.g|i\.e|etc|vs|cf|ca|approx|incl|excl|fig|sec|dr|mr|mrs|st|inc|corp|ltd)|(?:^|[\s(])[A-Z])\.$"
 )
-_END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)")
+_END = re.compile(r"[.!?][\"'”’)]*(?=\s+[\"'“‘(]*[A-Z0-9]|\s*$)|[。！？।॥؟۔።။។][\"'”’)」』）]*")
 
 
 def sentences(text: str) -> list[str]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from lmworks.data.words import letters_a_word, words_in
 from lmworks.extras import told_if_missing
 from lmworks.lazy import NDArray, np
 
 if TYPE_CHECKING:
     Floats = NDArray[np.float64]
+
+Split = Callable[[str], list[str]]
+"""What finds the words of a text."""
 
 ROUGE_L_SIGNATURE = (
     "ROUGE-L F1 (LCS of whole texts, lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2's rougeL)"
@@ -21,7 +25,14 @@ ROUGE_L_SIGNATURE = (
 
 ROUGE_SIGNATURE = "lower case, [a-z0-9]+ words, no stemming: rouge-score 0.1.2"
 
+OTHER_SCRIPTS_SIGNATURE = (
+    "lower case, words of letters, digits and marks, every letter by itself in scripts without spaces, no stemming; "
+    "rouge-score reads Latin letters alone, and few of the references have them"
+)
+
 _WORD = re.compile("[a-z0-9]+")
+_A_LETTER, _LATIN = re.compile(r"[^\W\d_]"), re.compile("[A-Za-z\u00aa-\u024f\u1e00-\u1eff]")
+_HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 
 def words_of(text: str) -> list[str]:
@@ -29,19 +40,39 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def rouge_n(reference: str, answer: str, order: int) -> float:
+def words_of_any_script(text: str) -> list[str]:
+    """The words that ROUGE counts where references are not Latin."""
+    return words_in(text.lower())
+
+
+def split_of(references: Iterable[str]) -> Split:
+    """How ROUGE finds words beside some references: as `rouge-score` does, if half of their letters are Latin."""
+    text = " ".join(references)
+    is_latin = text.isascii() or 2 * len(_LATIN.findall(text)) >= len(_A_LETTER.findall(text))
+    return words_of if is_latin else words_of_any_script
+
+
+def bleu_tokenizer_of(references: Iterable[str]) -> str:
+    """sacreBLEU's tokenizer beside some references: `13a`; of Chinese `zh`, of other scripts without spaces `char`."""
+    text = " ".join(references)
+    if letters_a_word(text) == 1:
+        return "13a"
+    return "zh" if len(_HAN.findall(text)) > 10 * len(_KANA.findall(text)) and letters_a_word(text) == 2 else "char"
+
+
+def rouge_n(reference: str, answer: str, order: int, split: Split = words_of) -> float:
     """F1 of shared n-grams of `order` words (Lin 2004), 0 to 1; equal to `rouge1`, … of `rouge-score` 0.1.2."""
     wanted, given = (
         Counter(tuple(words[start : start + order]) for start in range(len(words) - order + 1))
-        for words in map(words_of, (reference, answer))
+        for words in map(split, (reference, answer))
     )
     common = (wanted & given).total()
     return 2 * common / (wanted.total() + given.total()) if common else 0.0
 
 
-def rouge_l(reference: str, answer: str) -> float:
+def rouge_l(reference: str, answer: str, split: Split = words_of) -> float:
     """F1 of the longest common subsequence of words (Lin 2004), 0 to 1; equal to `rougeL` of `rouge-score` 0.1.2."""
-    wanted, given = words_of(reference), words_of(answer)
+    wanted, given = split(reference), split(answer)
     common = longest_common_subsequence(wanted, given)
     return 2 * common / (len(wanted) + len(given)) if common else 0.0
 
@@ -92,12 +123,12 @@ def _share(right: Floats, of: Floats) -> Floats:
 CHARACTER_ORDERS = 6
 
 
-def bleu_counts(references: Sequence[str], answer: str) -> list[int]:
+def bleu_counts(references: Sequence[str], answer: str, tokenize: str = "13a") -> list[int]:
     """Words given and wanted, then n-grams that are right and that are given, of 1 to 4 words, by sacreBLEU.
 
     An n-gram is right as often as it stands in any one reference, and the length wanted is that of the nearest.
     """
-    score = _sacrebleu().BLEU(effective_order=True).sentence_score(answer, list(references))
+    score = _sacrebleu().BLEU(tokenize=tokenize, effective_order=True).sentence_score(answer, list(references))
     return [score.sys_len, score.ref_len, *score.counts, *score.totals]
 
 
@@ -142,7 +173,7 @@ def chrf_of(sums: Floats) -> Floats:
     return score
 
 
-def sacrebleu_signatures(references: Collection[int] = (1,)) -> tuple[str, str]:
+def sacrebleu_signatures(references: Collection[int] = (1,), tokenize: str = "13a") -> tuple[str, str]:
     """What stands beside every BLEU and every chrF: variants of these metrics differ by several points.
 
     `references` are the numbers of references that items have.
@@ -150,7 +181,7 @@ def sacrebleu_signatures(references: Collection[int] = (1,)) -> tuple[str, str]:
     version = _sacrebleu().__version__
     count = str(min(references)) if len(set(references)) == 1 else "var"
     return (
-        f"BLEU nrefs:{count}|case:mixed|eff:no|tok:13a|smooth:exp|version:{version}",
+        f"BLEU nrefs:{count}|case:mixed|eff:no|tok:{tokenize}|smooth:exp|version:{version}",
         f"chrF2 nrefs:{count}|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{version}",
     )
 

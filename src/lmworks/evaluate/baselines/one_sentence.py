@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lmworks.data.sentences import sentences
-from lmworks.evaluate.metrics import rouge_n
+from lmworks.evaluate.metrics import rouge_n, split_of
 from lmworks.lazy import np
 
 Pick = Callable[[str], str]
@@ -18,8 +18,10 @@ def lead(text: str) -> str:
 
 def central(text: str) -> str:
     """The sentence that has most words in common with the others (mean ROUGE-1), of equals the first."""
-    found = sentences(text)
-    return max(found, key=lambda one: sum(rouge_n(other, one, 1) for other in found if other is not one), default="")
+    found, split = sentences(text), split_of([text])
+    return max(
+        found, key=lambda one: sum(rouge_n(other, one, 1, split) for other in found if other is not one), default=""
+    )
 
 
 def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
@@ -33,9 +35,10 @@ def learned(pairs: Sequence[tuple[str, str]]) -> Pick:
 
     texts: list[str] = []
     best: list[int] = []
+    split = split_of(summary for _, summary in pairs)
     for text, summary in pairs:
         found = sentences(text)
-        scores = [rouge_n(summary, sentence, 1) for sentence in found]
+        scores = [rouge_n(summary, sentence, 1, split) for sentence in found]
         texts += _placed(found)
         best += [int(place == scores.index(max(scores))) for place in range(len(found))]
     if len(set(best)) < 2:

@@ -70,7 +70,7 @@ class TextToTextTaskConfig(WritingConfig):
     kind: Literal["text-to-text"] = "text-to-text"
 
 
-@stage(version=3, reads=("train", "contamination"), measures=("model", "data"))
+@stage(version=4, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_text_to_text(
     config: TextToTextTaskConfig,
     model: ModelFolder,
@@ -84,7 +84,7 @@ def evaluate_text_to_text(
     return judge_model(config, model, data, train, contamination, out, context)
 
 
-@stage(version=3, trains_on="train", reads="contamination", measures="data")
+@stage(version=4, trains_on="train", reads="contamination", measures="data")
 def evaluate_text_to_text_copy(
     config: TextToTextTaskConfig,
     data: Conversations,
@@ -97,7 +97,7 @@ def evaluate_text_to_text_copy(
     return judge_baseline(config, data, train, contamination, out, str, "the source copied")
 
 
-@stage(version=3, trains_on="train", reads="contamination", measures="data")
+@stage(version=4, trains_on="train", reads="contamination", measures="data")
 def evaluate_text_to_text_words(
     config: TextToTextTaskConfig,
     data: Conversations,
@@ -265,7 +265,7 @@ class FactsToTextConfig(WritingConfig):
     style_label: str = Field(default="written", description="Its label of those; as the data step `styles` has it.")
 
 
-@stage(version=2, reads=("train", "contamination"), judges="style", measures=("model", "data"))
+@stage(version=3, reads=("train", "contamination"), judges="style", measures=("model", "data"))
 def evaluate_facts_to_text(
     config: FactsToTextConfig,
     model: ModelFolder,
@@ -282,7 +282,7 @@ def evaluate_facts_to_text(
     )
 
 
-@stage(version=2, trains_on="train", reads="contamination", judges="style", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", judges="style", measures="data")
 def evaluate_facts_to_text_template(
     config: FactsToTextConfig,
     data: Conversations,
@@ -306,7 +306,7 @@ def evaluate_facts_to_text_template(
     )
 
 
-@stage(version=2, trains_on="train", reads="contamination", judges="style", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", judges="style", measures="data")
 def evaluate_facts_to_text_nearest(
     config: FactsToTextConfig,
     data: Conversations,
@@ -332,7 +332,7 @@ class SummaryConfig(WritingConfig):
     )
 
 
-@stage(version=2, reads=("train", "contamination"), measures=("model", "data"))
+@stage(version=3, reads=("train", "contamination"), measures=("model", "data"))
 def evaluate_summary(
     config: SummaryConfig,
     model: ModelFolder,
@@ -346,7 +346,7 @@ def evaluate_summary(
     return judge_model(config, model, data, train, contamination, out, context)
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", measures="data")
 def evaluate_summary_lead(
     config: SummaryConfig,
     data: Conversations,
@@ -359,7 +359,7 @@ def evaluate_summary_lead(
     return judge_baseline(config, data, train, contamination, out, one_sentence.lead, "the first sentence")
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", measures="data")
 def evaluate_summary_central(
     config: SummaryConfig,
     data: Conversations,
@@ -373,7 +373,7 @@ def evaluate_summary_central(
     return judge_baseline(config, data, train, contamination, out, one_sentence.central, how)
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
+@stage(version=3, trains_on="train", reads="contamination", measures="data")
 def evaluate_summary_learned(
     config: SummaryConfig,
     data: Conversations,
