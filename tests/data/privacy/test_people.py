@@ -120,6 +120,11 @@ def test_what_else_stands_in_a_named_field_is_indexed() -> None:
     assert (value_digest(b"key", "email", "ada@example.com"), "email", "a") in entries
 
 
+def test_a_field_that_holds_a_whole_text_is_found_part_by_part() -> None:
+    words = [f"{first}{second}nor" for first in "BDFG" for second in "aeiou"]
+    assert masked(" ".join(words), " ".join(reversed(words))) == "P P"
+
+
 def test_a_field_of_the_same_beginning_names_nobody() -> None:
     assert not is_named_by("patients", ["patient"]) and not is_named_by("by.patient", ["patient"])
     assert is_named_by("patient.0.name", ["patient"]) and is_named_by("a.b.c", ["a.b"])

@@ -22,6 +22,8 @@ LEAST_INFLECTED = 4
 """Letters of a part that counts with an ending."""
 MOST_WORDS = 6
 """Of a name that is turned at each of them."""
+MOST_BESIDE = 12
+"""Parts that are looked at as one name: a field may hold a whole text."""
 TITLES = frozenset("dr med dipl ing prof mr mrs ms miss sir madame herr frau bay hanım señor señora".split())  # noqa: SIM905
 _WHOLE_TEXT = re.compile(r"(?s).+")
 _BETWEEN, _BEHIND_SHORT = re.compile(r"[ \n_'’·-]|, ?"), re.compile(r"\.[ -]?")
@@ -244,7 +246,11 @@ def _runs(found: Iterable[_Place], text: str) -> Iterator[list[_Place]]:
     owners: set[str] = set()
     for place in found:
         common = owners & place.part.ranks.keys()
-        is_new = _is_word(place.token) and all(_is_word(each.token) and place.token != each.token for each in run)
+        is_new = (
+            len(run) < MOST_BESIDE
+            and _is_word(place.token)
+            and all(_is_word(each.token) and place.token != each.token for each in run)
+        )
         if not (common and is_new and _are_beside(run[-1], place, text)):
             if run:
                 yield run
