@@ -100,7 +100,8 @@ def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[s
     if depth:
         common, known = room or _Room.of(), set[bytes]()
         runs = (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each))
-        for letters, is_cut in _letters(runs):
+        once = dict.fromkeys((run[0], not run.start()) for run in runs)  # names of a program come again and again
+        for letters, is_cut in _letters(once):
             own = common.beside(len(letters)) if room is None else common
             for raw in _in_base64(letters, is_cut, own):
                 if raw not in known:
@@ -173,16 +174,16 @@ def _without_quotes(text: str) -> str:
     return raw.decode("cp1252", "replace") if said.count("\ufffd") > text.count("\ufffd") else said
 
 
-def _letters(runs: Iterable[re.Match[str]]) -> Iterator[tuple[str, bool]]:
+def _letters(runs: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
     """What may be base64 of each run, and whether it may be cut at its front; lines of one length are one run."""
-    for run in runs:
-        if _NO_BASE64.fullmatch(run[0]):
+    for run, is_cut in runs:
+        if _NO_BASE64.fullmatch(run):
             continue
-        lines = _BREAKS.split(run[0])
+        lines = _BREAKS.split(run)
         are_one = len({*map(len, lines[:-1])}) <= 1 and len(lines[-1]) <= len(lines[0])
         for some in ["".join(lines)] if are_one else lines:
             if len(lines) == 1 or not _NO_BASE64.fullmatch(some):
-                yield some.translate(_OF_URLS), run.start() == 0
+                yield some.translate(_OF_URLS), is_cut
 
 
 def _in_base64(letters: str, is_cut: bool, room: _Room) -> Iterator[bytes]:
