@@ -84,6 +84,27 @@ def test_a_subject_most_of_whose_records_hold_a_value_goes_though_another_holder
     assert listed(MAIL)["counts"]["by_reason"] == {"value": 3, "same": 1}
 
 
+def test_who_repeats_what_others_wrote_does_not_erase_it(folder: Path) -> None:
+    rows = [
+        {"text": f"A letter about garden {number} and its chairs", "patient": f"m{number}@x.org"} for number in range(3)
+    ]
+    rows += [row | {"patient": MAIL} for row in rows]
+    build(folder, rows, subject_field="patient")
+    told = listed(MAIL, apply=True)
+    assert told["counts"]["taken"] == 3 and told["counts"]["not_taken"] == {"other": 3}
+    assert " text" not in (folder / "erased-values.txt").read_text(), "later builds keep what others wrote"
+    build(folder, rows, subject_field="patient")
+    assert listed("m1@x.org")["counts"]["taken"] == 1
+
+
+def test_one_record_under_a_forged_subject_does_not_erase_the_others(folder: Path) -> None:
+    rows = [{"text": f"Vera wrote on day {number} of the month", "patient": "vera@x.org"} for number in range(8)]
+    rows += [{"text": f"This is {MAIL} who writes for Vera", "patient": "vera@x.org"}]
+    build(folder, rows, subject_field="patient")
+    counts = listed(MAIL)["counts"]
+    assert counts["taken"] == 1 and counts["not_taken"] == {"subject": 8}
+
+
 def test_a_subject_of_one_word_is_offered(folder: Path) -> None:
     rows = hoffmanns()
     build(folder, rows, people=["Vorname"], subject_field="patient")

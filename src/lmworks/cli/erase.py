@@ -33,6 +33,7 @@ KINDS = {
 OFFERED = {
     "near": "near copies that hold no value",
     "subject": "of the subject of some records with a value, not of all",
+    "other": "exact copies of another subject",
     "shared": "of a subject under which several people stand",
     "word": "of a subject whose name is one word",
 }

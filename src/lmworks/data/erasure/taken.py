@@ -34,6 +34,8 @@ NEAR = 0.8
 OWN_SHARE = 0.5
 """Of the records of a subject, those that hold a value, from where on the value is the subject's though records of no
 subject hold it, too."""
+SMALL_SHARE = 0.25
+"""Of the records of a subject, those that hold a value, below which the others are offered: one forged or quoted."""
 KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
 NOT_SEARCHED = ("id", "text_digest", "source")
@@ -45,7 +47,7 @@ class Why(NamedTuple):
 
     kind: str
     """`value`, `subject`, `same`, `person`, `copy`, `named` or `confirmed`; of one that is offered, `subject`,
-    `shared`, `word` or `near`."""
+    `shared`, `word`, `other` or `near`."""
     said: str
 
 
@@ -67,6 +69,8 @@ class Taken:
     """Of records that hold a value: their other records are taken."""
     digests: set[str] = field(default_factory=set)
     """Of the texts that are long enough to be told from others."""
+    of_others: set[str] = field(default_factory=set)
+    """Digests of these that records of another subject have, which are offered: no later build looks for them."""
     folders: set[Path] = field(default_factory=set)
     """Of artifacts that hold a record, those too that could not be read."""
     held: dict[int, int] = field(default_factory=dict)
@@ -90,7 +94,7 @@ class Taken:
         values = [line for value in self.values for line in lines_of(key, value)]
         subjects = [subject_line(key, subject) for subject in sorted(self.subjects)]
         subjects += [line for each in sorted(self.subjects) for line in person_lines(key, each, self.people)]
-        return [*values, *subjects, *(text_line(key, digest) for digest in sorted(self.digests))]
+        return [*values, *subjects, *(text_line(key, digest) for digest in sorted(self.digests - self.of_others))]
 
 
 def find_taken(
@@ -223,7 +227,8 @@ class _Search:
                 subjects[name] for name in self.holders[place] if name in subjects
             )  # but of what was not read
             # Whoever quotes the value in one record under a subject of others must not have those taken.
-            lacking = {subject for subject in own if own[""] and own[subject] < OWN_SHARE * total[subject]}
+            least = OWN_SHARE if own[""] else SMALL_SHARE
+            lacking = {subject for subject in own if own[subject] < least * total[subject]}
             only = own.keys() - {""}
             # Who names a subject names all that are meant.
             (several if named or len(only) > 1 or lacking & only else single).update(only)
@@ -232,7 +237,9 @@ class _Search:
         )
         shared = self.sources.shared(single)
         reasons |= dict.fromkeys(shared, Why("shared", "of the subject, under which several people stand"))
-        reasons |= dict.fromkeys(filter(_may_be_shared, single), Why("word", "of the subject, whose name is one word"))
+        reasons |= dict.fromkeys(
+            filter(_may_be_shared, single | several), Why("word", "of the subject, whose name is one word")
+        )
         single -= reasons.keys()
         self.taken.subjects |= single
         for path, row in self.sources.rows(lambda row: row.subject in single or row.subject in reasons):
@@ -258,8 +265,17 @@ class _Search:
         rows = self.sources.texts(self.taken.records)
         long = {row.text_digest: row.id for row in rows if len(word_spans(row.text)) >= SHINGLE_WORDS}
         self.taken.digests |= long.keys()
+        owners: dict[str, set[str]] = {}
+        for _, row in self.sources.rows(lambda row: row.id in self.taken.records and row.subject != ""):
+            owners.setdefault(row.text_digest, set()).add(row.subject)
         for path, row in self.sources.rows(lambda row: row.text_digest in long):
-            if row.id not in self.taken.records:
+            if row.id in self.taken.records:
+                continue
+            if row.subject and row.subject not in owners.get(row.text_digest, {row.subject}):
+                said = f"an exact copy of {long[row.text_digest][:12]}, of another subject"
+                self.taken.offered[row.id] = Why("other", said)
+                self.taken.of_others.add(row.text_digest)
+            else:
                 self.taken.records[row.id] = Why("copy", f"an exact copy of {long[row.text_digest][:12]}")
                 self.taken.offered.pop(row.id, None)
                 self._note(path, True)
@@ -304,7 +320,8 @@ def _offer_near(sources: Sources, taken: Taken) -> None:
     every = np.unique(np.concatenate([*known.values()]))
 
     def offer(name: str, found: NDArray[np.uint32]) -> None:
-        if name in taken.records or np.isin(found, every, assume_unique=True).sum() < NEAR * len(found):
+        is_listed = name in taken.records or (name in taken.offered and taken.offered[name].kind == "other")
+        if is_listed or np.isin(found, every, assume_unique=True).sum() < NEAR * len(found):
             return
         alike = {digest: jaccard(found, of) for digest, of in known.items() if _may_be_near(found, of)}
         if alike and (best := max(alike.values())) >= NEAR:
