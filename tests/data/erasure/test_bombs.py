@@ -15,6 +15,7 @@ import pytest
 
 from lmworks.data.erasure import readings as module
 from lmworks.data.erasure.readings import readings
+from lmworks.data.erasure.values import Erased, _joined, lines_of
 
 HEAD = b"PK\x03\x04" + bytes(26)
 EMPTY_BLOCKS = b"\0\0\0\xff\xff" * 2_000
@@ -74,6 +75,20 @@ def test_a_bomb_is_read_within_limits(name: str, monkeypatch: pytest.MonkeyPatch
     assert streams <= module.MOST_STREAMS + len(text) // 8
     assert fed <= room + streams * module.CHUNK
     assert sum(map(len, said)) <= 8 * (room + len(text))
+
+
+def test_texts_that_are_searched_together_share_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_UNPACKED", 2**18)
+    looked_at = []
+    monkeypatch.setattr(Erased, "_candidates", lambda _, text: looked_at.append(len(text)) or ())
+    Erased(b"key", lines_of(b"key", MAIL)).find([packed(b"1 " * 2**19)] * 8)
+    assert sum(looked_at) < 2 * 2**18
+
+
+def test_a_row_of_single_digits_gives_few_candidates_and_one_of_a_number_all() -> None:
+    number = " ".join("4917031415926")
+    assert len([*_joined("1 2 " * 5_000, [9, 13])]) == 0
+    assert ("4917031415926", False) in [*_joined(f"12 34 {number} 55", [9, 13])]
 
 
 def test_what_stands_before_the_limit_is_read() -> None:

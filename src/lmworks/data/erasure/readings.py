@@ -65,29 +65,30 @@ _OF_URLS = str.maketrans("-_", "+/")
 
 
 @dataclass
-class _Room:
+class Room:
     """What may still be looked at of what is encoded or packed: so much takes no more time than its length allows."""
 
     bytes: int
     streams: int
 
     @classmethod
-    def of(cls, length: int = 0) -> _Room:
+    def of(cls, length: int = 0) -> Room:
         return cls(MOST_UNPACKED, MOST_STREAMS).beside(length)
 
-    def beside(self, length: int) -> _Room:
+    def beside(self, length: int) -> Room:
         """With what so many characters have for themselves, whatever others take."""
-        return _Room(self.bytes + UNPACKED_PER_CHARACTER * length, self.streams + length // LEAST_ENTRY + 1)
+        return Room(self.bytes + UNPACKED_PER_CHARACTER * length, self.streams + length // LEAST_ENTRY + 1)
 
-    def less(self, other: _Room) -> None:
+    def less(self, other: Room) -> None:
         """Leave no more than another left."""
         self.bytes, self.streams = min(self.bytes, other.bytes), min(self.streams, other.streams)
 
 
-def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[str]:
+def readings(text: str, depth: int = DEPTH, room: Room | None = None, shared: Room | None = None) -> list[str]:
     """What a text says as it stands, decoded, and with a space or nothing for HTML tags; each in all its `spellings`.
 
-    A text that is not well formed is decoded as far as it is; what is packed into it, as far as there is room.
+    A text that is not well formed is decoded as far as it is; what is packed into it, as far as there is room:
+    what `shared` leaves, which texts that are searched together have in common, and what its own length allows.
     """
     found = [text]
     if any(map(text.__contains__, "&\\<%=")):
@@ -98,7 +99,7 @@ def readings(text: str, depth: int = DEPTH, room: _Room | None = None) -> list[s
             found.append(_TAG.sub(" ", said))
             found += [_TAG.sub(" ", _GLUED.sub("", said))] if _GLUED.search(said) else []
     if depth:
-        common, known = room or _Room.of(), set[bytes]()
+        common, known = room or shared or Room.of(), set[bytes]()
         runs = (run for each in dict.fromkeys(found[:2]) for run in _BASE64.finditer(each))
         once = dict.fromkeys((run[0], not run.start()) for run in runs)  # names of a program come again and again
         for letters, is_cut in _letters(once):
@@ -186,7 +187,7 @@ def _letters(runs: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
                 yield some.translate(_OF_URLS), is_cut
 
 
-def _in_base64(letters: str, is_cut: bool, room: _Room) -> Iterator[bytes]:
+def _in_base64(letters: str, is_cut: bool, room: Room) -> Iterator[bytes]:
     """What a run of base64 (RFC 4648) holds that may be text; one that was cut at its front is read in each way."""
     for start in range(4 if is_cut else 1):
         some = letters[
@@ -207,9 +208,9 @@ def _may_be_text(raw: bytes) -> bool:
     return raw.isascii() or raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
 
 
-def texts_of(raw: bytes, depth: int = DEPTH, room: _Room | None = None) -> list[str]:
+def texts_of(raw: bytes, depth: int = DEPTH, room: Room | None = None) -> list[str]:
     """What bytes may say: in UTF-8, else in Windows-1252 or UTF-16, and what is left of a gzip file or zip archive."""
-    room = room or _Room.of(len(raw))
+    room = room or Room.of(len(raw))
     found = [raw.decode(errors="replace")]
     if "\ufffd" in found[0]:
         found.append(raw.decode("cp1252", "replace"))
@@ -222,7 +223,7 @@ def texts_of(raw: bytes, depth: int = DEPTH, room: _Room | None = None) -> list[
     return found
 
 
-def _zipped(raw: bytes, room: _Room) -> Iterator[bytes]:
+def _zipped(raw: bytes, room: Room) -> Iterator[bytes]:
     """What can be read of the compressed entries of a zip archive, such as a Word document, however it was cut."""
     for entry in _ZIP_ENTRY.finditer(raw) if b"PK\x03\x04" in raw else ():
         if room.bytes <= 0 or room.streams <= 0:
@@ -233,7 +234,7 @@ def _zipped(raw: bytes, room: _Room) -> Iterator[bytes]:
             yield unpacked
 
 
-def _unpacked(raw: bytes, room: _Room) -> bytes:
+def _unpacked(raw: bytes, room: Room) -> bytes:
     """What can be read of a gzip file of one or several members."""
     parts, place = [], 0
     while place < len(raw) and room.bytes > 0 and room.streams > 0:
@@ -242,7 +243,7 @@ def _unpacked(raw: bytes, room: _Room) -> bytes:
     return b"".join(parts)
 
 
-def _inflated(raw: bytes, place: int, wbits: int, room: _Room) -> tuple[bytes, int]:
+def _inflated(raw: bytes, place: int, wbits: int, room: Room) -> tuple[bytes, int]:
     """What can be read of a compressed stream, and where it ends: where the bytes do if it is damaged."""
     room.streams -= 1
     view, stream, parts = memoryview(raw), zlib.decompressobj(wbits), []

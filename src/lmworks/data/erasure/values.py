@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from lmworks.data.clean.normalise import parted_marks
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.erasure.readings import readings, spellings
+from lmworks.data.erasure.readings import Room, readings, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.findings import Searched
 from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email
@@ -258,7 +258,8 @@ class Erased:
     def find(self, texts: Sequence[str]) -> list[set[str]]:
         """The digests of the values that each text holds, as it stands or decoded (see `readings`)."""
         found: list[set[str]] = [set() for _ in texts]
-        read = [(place, reading) for place, text in enumerate(texts) for reading in readings(text)]
+        room = Room.of()
+        read = [(place, reading) for place, text in enumerate(texts) for reading in readings(text, shared=room)]
         for place, text in read:
             found[place].update(*(self._lookup(kind, value) for kind, value in self._candidates(text)))
         if "email" in self._known:
@@ -326,21 +327,17 @@ class Erased:
             yield from (("email", address) for address in _addresses(text))
         sizes, phones = self._sizes.get("number", set()), self._sizes.get("phone", set())
         longest = max([*sizes, *(size + LONGEST_PREFIX for size in phones)], default=0)
+        sought = sorted({*sizes, *(size + more for size in phones for more in range(LONGEST_PREFIX + 1))})
+        tried = set[tuple[str, bool]]()
         for run in _numbers(text) if longest else ():
-            pieces = _PARTS.findall(run)
-            for first, (before, _) in enumerate(pieces):
-                joined, is_parted = "", False
-                for place, (between, piece) in enumerate(pieces[first : first + longest]):
-                    joined += piece
-                    is_parted |= bool(place and _PARTED.search(between))
-                    if len(joined) > longest:
-                        break
-                    if is_parted and len(joined) < LEAST_ALONE:
-                        continue
-                    if len(joined) in sizes:
-                        yield "number", joined.upper()
-                    if phones and joined.isascii() and joined.isdigit():
-                        yield from _as_phones(joined, phones, is_abroad=before.rstrip(" ([").endswith("+"))
+            for joined, is_abroad in _joined(run, sought):
+                if (joined, is_abroad) in tried:
+                    continue
+                tried.add((joined, is_abroad))
+                if len(joined) in sizes:
+                    yield "number", joined.upper()
+                if phones and joined.isascii() and joined.isdigit():
+                    yield from _as_phones(joined, phones, is_abroad=is_abroad)
 
     def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Texts with what may be erased words in them."""
@@ -425,6 +422,31 @@ def _numbers(text: str) -> Iterator[str]:
         if len(match[0]) >= LEAST_DIGITS and sum(map(str.isdigit, match[0])) >= LEAST_DIGITS:
             before = _BEFORE.search(text[max(0, match.start() - 35) : match.start()])
             yield (before[0] if before else "") + match[0]
+
+
+def _joined(run: str, lengths: Sequence[int]) -> Iterator[tuple[str, bool]]:
+    """Pieces of a run that follow one another, of these lengths together, and whether a sign of abroad is before them.
+
+    A row of single characters that is far longer than any number is none.
+    """
+    pieces = _PARTS.findall(run)
+    whole = "".join(piece for _, piece in pieces)
+    ends, parted, row, end = dict[int, int](), [0], [0], 0
+    for number, (between, piece) in enumerate(pieces):
+        end += len(piece)
+        ends[end] = number
+        parted.append(parted[-1] + bool(number and _PARTED.search(between)))
+        row.append(row[-1] + 1 if len(piece) == 1 else 0)
+    most = 2 * lengths[-1]
+    start = 0
+    for first, (before, piece) in enumerate(pieces):
+        is_abroad = before.rstrip(" ([").endswith("+")
+        is_row = row[first + 1] >= most or (len(piece) == 1 and row[min(first + most, len(pieces))] >= most)
+        for length in () if is_row else lengths:
+            last = ends.get(start + length)
+            if last is not None and (length >= LEAST_ALONE or parted[last + 1] == parted[first + 1]):
+                yield whole[start : start + length], is_abroad
+        start += len(piece)
 
 
 def _as_phones(digits: str, sizes: set[int], *, is_abroad: bool) -> Iterator[tuple[str, str]]:
