@@ -248,7 +248,7 @@ def anonymise_documents(
         named = [people_detector(people)] if people and config.action_of("person") != "keep" else []
         document = replace(document, subject=subject_of(document, config.people))
         guessed = {text: linked(text, some) for text, some in spans.items()}
-        inside = (Chosen([*some, *named], numeric) for some, numeric in islice(useful, len(document.texts())))
+        inside = (some._replace(detectors=[*some.detectors, *named]) for some in islice(useful, len(document.texts())))
         of_key = partial(scan, detectors=[*detectors, *named]) if named else asked
         new = _anonymise(config, key, document, inside, [*detectors, *named], of_key, guessed, found, tally)
         entries += [(finding_digest(key, each), each.kind, document.id) for each in found]

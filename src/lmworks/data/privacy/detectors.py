@@ -107,13 +107,8 @@ FREQUENT = (DIGITS, MANY_DIGITS, CODES, YEAR)
 RARE = tuple(
     each for each in DETECTORS if each.trigger.near_digits and not each.trigger.words and each.trigger not in FREQUENT
 )
-RARE_TRIGGERS = (
-    credentials.PREFIXES,
-    credentials.MORE_PREFIXES,
-    credentials.PRIVATE_KEY,
-    credentials.PHRASES,
-)
-"""Which few texts have, wherever digits are."""
-RARE_ANYWHERE = tuple(each for each in DETECTORS if each.trigger in RARE_TRIGGERS)
-_SHARED = dict(zip(RARE + RARE_ANYWHERE, sharing(RARE) + sharing(RARE_ANYWHERE), strict=True))
+"""Whose triggers few texts have, wherever digits are."""
+RARE_ANYWHERE = tuple(each for each in DETECTORS if each.trigger.needs and not each.trigger.words)
+"""Whose triggers few texts with a digit have."""
+_SHARED = dict(zip(RARE + RARE_ANYWHERE, (*sharing(RARE), *sharing(RARE_ANYWHERE)), strict=True))
 DETECTORS = tuple(_SHARED.get(each, each) for each in DETECTORS)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import bisect
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import starmap, zip_longest
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
-from lmworks.data.privacy.reading import read
+from lmworks.data.privacy.alternatives import in_any_case
+from lmworks.data.privacy.reading import Reading, read
+from lmworks.data.privacy.words import Places, lowered, words_of_lists
 from lmworks.lazy import pa, pc
 
 Kind = Literal[
@@ -46,9 +49,6 @@ class Finding(NamedTuple):
     """Whether a model found it, which patterns, checks and a record's own names go before."""
 
 
-FEW = 20
-"""Words that are looked for in windows alone."""
-
 Detect = Callable[[str], Iterable[Finding]]
 Probes = tuple[tuple[str, bool], ...]
 """Patterns of RE2, and whether each is sought in any case."""
@@ -69,7 +69,7 @@ class Trigger:
     reach: int = REACH
     probe: str = ""
     """What every text with the pattern matches, in the syntax of RE2, which has no lookarounds; else the pattern."""
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     """What every such text matches besides, in that syntax: many triggers share it, and it is looked for but once."""
     near_digits: bool = False
     """Whether it is looked for only where two digits are near: a quarter of most texts."""
@@ -77,35 +77,46 @@ class Trigger:
     def probes(self) -> Probes:
         """What a text must match, in the syntax of RE2, and whether in any case; what is asked of most texts first.
 
-        A few words beside a pattern are not asked for: to compile them takes longer than to look for them in windows.
+        Words are asked for only where something is said that all texts with them match.
         """
-        needs = ((self.needs, False),) if self.needs else ()
-        pattern = ((self.probe or self.pattern.pattern, False),) if self.pattern else ()
-        either = (
-            "|".join(map(re.escape, self.words)) if self.pattern else self.probe or "|".join(map(re.escape, self.words))
-        )
-        words = ((either, not self.exact),) if self.words else ()
-        return (*needs, *pattern, *(words if not pattern or len(self.words) > FEW else ()))
+        needs = tuple((each, False) for each in self.needs)
+        if self.pattern:
+            return (*needs, (self.probe or self.pattern.pattern, False))
+        return (*needs, (self.probe, not self.exact)) if self.probe else needs
+
+    @cached_property
+    def _longest_first(self) -> Mapping[str, Sequence[str]]:
+        """Words by their first two characters."""
+        by_start: dict[str, list[str]] = defaultdict(list)
+        for word in sorted(self.words, key=len, reverse=True):
+            by_start[word[:2]].append(word)
+        return by_start
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self.words))
+
+    def word_end(self, text: str, place: int, most: int) -> int:
+        """Where the longest word that begins at a place ends, no further than `most`; 0 if none does."""
+        beginning = text[place : min(place + self._longest, most)]
+        beginning = beginning if self.exact else lowered(beginning)
+        for word in self._longest_first.get(beginning[:2], ()):
+            if beginning.startswith(word):
+                return place + len(word)
+        return 0
 
     def windows(self, text: Searched) -> list[tuple[int, int]]:
         """Stretches around each place that has the trigger, from white space to white space, without overlaps."""
-        windows = text.around(self.pattern, self.reach, self.near_digits) if self.pattern else self._around_words(text)
-        if not (self.pattern and self.words):
-            return windows
-        searched = text.text if self.exact else text.lower
-        return [(left, right) for left, right in windows if any(map(searched[left:right].__contains__, self.words))]
-
-    def _around_words(self, text: Searched) -> list[tuple[int, int]]:
-        searched = text.text if self.exact else text.lower
-        inside = text.lower_numeric if self.near_digits and not self.exact else searched
-        places = sorted(place for word in self.words if word in inside for place in _find_all(searched, word))
-        return text.joined([each for each in places if not self.near_digits or text.is_near_digits(*each)], self.reach)
+        if not self.pattern:
+            return text.joined(text.words(self), self.reach)
+        windows = text.around(self.pattern, self.reach, self.near_digits)
+        return [each for each in windows if text.has_word(self, *each)] if self.words else windows
 
 
-def _find_all(text: str, word: str) -> Iterator[tuple[int, int]]:
+def _find_all(text: str, word: str) -> Iterator[int]:
     place = text.find(word)
     while place >= 0:
-        yield place, place + len(word)
+        yield place
         place = text.find(word, place + len(word))
 
 
@@ -123,15 +134,43 @@ NEAR = 200
 class Searched:
     """A text with what several triggers ask of it."""
 
-    def __init__(self, text: str, numeric: Sequence[tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        numeric: Sequence[tuple[int, int]] | None = None,
+        places: Mapping[Trigger, Sequence[int]] = MappingProxyType({}),
+    ) -> None:
         self.text = text
         self.numeric = _numeric(text) if numeric is None else numeric
+        self._places = places
         self._around: dict[tuple[re.Pattern[str], int, bool], list[tuple[int, int]]] = {}
 
-    def is_near_digits(self, left: int, right: int) -> bool:
-        """Whether a stretch lies where two digits are near."""
+    def digits_end(self, left: int) -> int:
+        """Where the stretch ends in which two digits are near, if a place lies in one."""
         number = bisect.bisect_right(self.numeric, (left, len(self.text)))
-        return number > 0 and right <= self.numeric[number - 1][1]
+        return self.numeric[number - 1][1] if number > 0 else 0
+
+    def words(self, trigger: Trigger) -> list[tuple[int, int]]:
+        """Where words of a trigger stand, in order; of those that begin at one place the longest."""
+        places = self._places.get(trigger)
+        if places is None:
+            searched = self.text if trigger.exact else self.lower
+            places = sorted({place for word in trigger.words for place in _find_all(searched, word)})
+        words = []
+        for place in places:
+            most = self.digits_end(place) if trigger.near_digits else len(self.text)
+            if end := trigger.word_end(self.text, place, most):
+                words.append((place, end))
+        return words
+
+    def has_word(self, trigger: Trigger, left: int, right: int) -> bool:
+        """Whether a word of a trigger stands in a stretch."""
+        places = self._places.get(trigger)
+        if places is None or (trigger.near_digits and right > self.digits_end(left)):
+            searched = self.text[left:right] if trigger.exact else lowered(self.text[left:right])
+            return any(map(searched.__contains__, trigger.words))
+        some = places[bisect.bisect_left(places, left) : bisect.bisect_left(places, right)]
+        return any(trigger.word_end(self.text, place, right) for place in some)
 
     def around(self, pattern: re.Pattern[str], reach: int, near_digits: bool) -> list[tuple[int, int]]:
         """Stretches around each place of a pattern; the same for all triggers that share it."""
@@ -148,24 +187,18 @@ class Searched:
 
     @cached_property
     def lower(self) -> str:
-        """The text in lower case, character by character: as long as the text."""
-        lower = self.text.lower()
-        if len(lower) == len(self.text):
-            return lower
-        return "".join(small if len(small := each.lower()) == 1 else each for each in self.text)
-
-    @cached_property
-    def lower_numeric(self) -> str:
-        """All that is near two digits, in lower case."""
-        return "\n".join(self.lower[left:right] for left, right in self.numeric)
+        """The text in lower case, as long as the text."""
+        return lowered(self.text)
 
     def widen(self, left: int, right: int) -> tuple[int, int]:
         """The stretch, grown to a space or line end where there is one within 64 characters, so that no word is cut."""
-        left, right = max(0, left), min(len(self.text), right)
-        far_left, far_right = max(0, left - 64), min(len(self.text), right + 64)
-        before = max(self.text.rfind(white, far_left, left) for white in " \n")
-        after = [place for white in " \n" if (place := self.text.find(white, right, far_right)) >= 0]
-        return before + 1 if before >= 0 else far_left, min(after, default=far_right)
+        text, find = self.text, self.text.find
+        left, right = max(0, left), min(len(text), right)
+        far_left, far_right = max(0, left - 64), min(len(text), right + 64)
+        before = max(text.rfind(" ", far_left, left), text.rfind("\n", far_left, left))
+        space, line = find(" ", right, far_right), find("\n", right, far_right)
+        after = max(space, line) if space < 0 or line < 0 else min(space, line)
+        return before + 1 if before >= 0 else far_left, after if after >= 0 else far_right
 
 
 def _numeric(text: str) -> list[tuple[int, int]]:
@@ -219,7 +252,7 @@ def named(words: str, anywhere: str = "") -> re.Pattern[str]:
 
     Those of `anywhere` may stand in others: Chinese and Korean put no space between words.
     """
-    whole = rf"(?<![^\W_])(?i:{words})(?![^\W_A-Z])"
+    whole = rf"(?<![^\W_]){in_any_case(words)}(?![^\W_A-Z])"
     return re.compile(f"{whole}|{anywhere}" if anywhere else whole)
 
 
@@ -244,42 +277,75 @@ class Function:
 Detector = Pattern | Function
 
 
-def sharing(detectors: Sequence[Detector]) -> tuple[Detector, ...]:
-    """The same detectors, for whose triggers, which few texts have, a text is searched at once."""
-    union = "|".join(f"(?:{'(?i)' if case else ''}{probe})" for probe, case in _first_probes(detectors))
-    return tuple(replace(each, trigger=replace(each.trigger, needs=union)) for each in detectors)
+SHARED = 7
+"""Triggers that are sought at once: with more the automaton grows faster than reading the text again costs."""
 
 
-def _first_probes(detectors: Sequence[Detector]) -> list[tuple[str, bool]]:
-    return list({detector.trigger.probes()[-1]: None for detector in detectors})
+def sharing(detectors: Sequence[Detector]) -> Iterator[Detector]:
+    """The same detectors, for whose triggers, which few texts have, a text is searched at once, some at a time."""
+    probes = list(dict.fromkeys(detector.trigger.probes()[-1] for detector in detectors))
+    unions: dict[tuple[str, bool], str] = {}
+    for start in range(0, len(probes), SHARED):
+        some = probes[start : start + SHARED]
+        unions |= dict.fromkeys(some, "|".join(f"(?:{'(?i)' if case else ''}{probe})" for probe, case in some))
+    for each in detectors:
+        needs = (*each.trigger.needs, unions[each.trigger.probes()[-1]])
+        yield replace(each, trigger=replace(each.trigger, needs=needs))
 
 
 class Chosen(NamedTuple):
     """What is worth running on a text."""
 
-    detectors: list[Detector]
-    numeric: Sequence[tuple[int, int]]
-    """Where two digits are near."""
+    detectors: Sequence[Detector]
+    numeric: Sequence[tuple[int, int]] | None = None
+    """Where two digits are near, if that is known."""
+    reading: Reading | None = None
+    """The text as detectors read it, if it is at hand."""
+    places: Mapping[Trigger, Sequence[int]] = MappingProxyType({})
+    """Where the words of triggers may begin, as far as that is known."""
 
 
 def worth_running(texts: Sequence[str], detectors: Sequence[Detector], names: Sequence[str] = ()) -> list[Chosen]:
     """For each text, of a field of that name, the detectors without those whose trigger it does not have.
 
-    RE2 reads all texts at once, for each probe those that the one before it has left.
+    RE2 reads all texts at once, for each probe those that the one before it has left; words are sought all at once.
     """
-    searched = [Searched(read(*each).text) for each in zip_longest(texts, names, fillvalue="")]
+    readings = [read(*each) for each in zip_longest(texts, names, fillvalue="")]
+    searched = [Searched(each.text) for each in readings]
+    places = _places_of_words(searched, list(dict.fromkeys(detector.trigger for detector in detectors)))
     whole = pa.array([each.text for each in searched], pa.string())
     numeric = pa.array(["\n".join(each.text[slice(*some)] for some in each.numeric) for each in searched], pa.string())
-    asked: dict[tuple[bool, Probes], list[int]] = defaultdict(list)
+    asked: dict[Trigger, list[int]] = defaultdict(list)
     for rank, detector in enumerate(detectors):
-        asked[detector.trigger.near_digits, detector.trigger.probes()].append(rank)
+        asked[detector.trigger].append(rank)
     chosen: list[list[int]] = [[] for _ in texts]
+    of_words: list[dict[Trigger, Sequence[int]]] = [{} for _ in texts]
     matching = {near_digits: _Matching(array) for near_digits, array in ((False, whole), (True, numeric))}
-    for (near_digits, probes), ranks in asked.items():
-        for number in matching[near_digits].texts(probes):
+    for trigger, ranks in asked.items():
+        probes, words = trigger.probes(), places.get(trigger)
+        numbers = matching[trigger.near_digits].texts(probes) if probes or not words else words.texts()
+        for number in numbers:
+            if words and not (inside := words.inside(number)):
+                continue
             chosen[number] += ranks
-    some = ([detectors[rank] for rank in sorted(ranks)] for ranks in chosen)
-    return [Chosen(*each) for each in zip(some, (each.numeric for each in searched), strict=True)]
+            if words:
+                of_words[number][trigger] = inside
+    return [
+        Chosen([detectors[rank] for rank in sorted(ranks)], text.numeric, None if reading.places else reading, words)
+        for ranks, text, reading, words in zip(chosen, searched, readings, of_words, strict=True)
+    ]
+
+
+def _places_of_words(texts: Sequence[Searched], triggers: Sequence[Trigger]) -> dict[Trigger, Places]:
+    """Where the words of triggers may stand, for those with words and no probe of their own."""
+    places: dict[Trigger, Places] = {}
+    for near_digits in (False, True):
+        asked = [each for each in triggers if each.words and each.near_digits == near_digits]
+        asked = [each for each in asked if each.pattern or not each.probe]
+        finder = words_of_lists(tuple(tuple(map(lowered, each.words)) for each in asked))
+        stretches = [each.numeric if near_digits else [(0, len(each.text))] for each in texts]
+        places |= zip(asked, finder.places([each.text for each in texts], stretches), strict=True)
+    return places
 
 
 class _Matching:
@@ -312,9 +378,9 @@ def scan(
 
     `label` is the name of the text's field. Values are as detectors read them, with plain spaces and dashes.
     """
-    reading = read(text, label)
-    detectors, numeric = detectors if isinstance(detectors, Chosen) else (detectors, None)
-    searched = Searched(reading.text, numeric)
+    chosen = detectors if isinstance(detectors, Chosen) else Chosen(detectors)
+    detectors, reading = chosen.detectors, chosen.reading or read(text, label)
+    searched = Searched(reading.text, chosen.numeric, chosen.places)
     found = [(len(detectors), finding) for finding in guessed]
     for rank, detector in enumerate(detectors):
         for left, right in detector.trigger.windows(searched):

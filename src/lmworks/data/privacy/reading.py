@@ -13,26 +13,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_DASHES = re.compile(
-    "(?<=[0-9])[\u2010-\u2013\u2212\ufe58\ufe63\uff0d](?=[0-9A-Z])|(?<=[A-Z])[\u2010-\u2013\u2212](?=[0-9])"
-    "|(?<=[0-9])\u2014(?=[0-9])"
+_ANY_DASH = re.compile("[\u2010-\u2014\u2212\ufe58\ufe63\uff0d]")
+_DASHES = re.compile(  # the dash comes first, since nothing else is looked for as fast
+    f"{_ANY_DASH.pattern}(?:(?<=[0-9][^\u2014])(?=[0-9A-Z])"
+    "|(?<=[A-Z][\u2010-\u2013\u2212])(?=[0-9])|(?<=[0-9]\u2014)(?=[0-9]))"
 )
 """Those inside of numbers: between words a dash parts them."""
 _WIDE = re.compile(r"[\ufe52\ufe6b\uff0b\uff0e\uff20-\uff3a\uff3f\uff41-\uff5a]|[^\D0-9]")
 """Wide letters and marks of addresses, and decimal digits of every script."""
-_CONTROLS = bytes((*range(9), 11, *range(14, 32), 127))
+_USUAL = bytes((9, 10, 12, 13, *range(32, 127)))
+"""What texts are mostly made of, and none of it odd."""
 _SIGNS = (
     "\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f"
     "\ufeff\ufff9-\ufffc\U000e0000-\U000e007f\U000e0100-\U000e01ef"
 )
 """What cannot be seen: control characters, signs of direction, joiners, fillers, variation selectors and tags."""
 _REFERENCE = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,24});")
-_UNSEEN = re.compile(f"[{_SIGNS}]|{_REFERENCE.pattern}")
+_SIGN = re.compile(f"[{_SIGNS}]")
+_UNSEEN = re.compile(f"{_SIGN.pattern}|{_REFERENCE.pattern}")
 _ALL_UNSEEN = re.compile(f"[{_SIGNS}]*")
-_ODD = re.compile(
-    f"[{_SIGNS}\u00a0\u1680\u2000-\u200a\u2010-\u2014\u202f\u205f\u2212\u3000\ufe52\ufe58\ufe63\ufe6b\uff0b-\uff5a]"
-    r"|[^\D0-9]"
-)
 _WHOLE_FLOAT = re.compile(r"[0-9]{7,16}\.0")
 """A number that a table took for one with decimals, as tables do where a row lacks it."""
 
@@ -72,24 +71,24 @@ def read(text: str, name: str = "") -> Reading:
     places: Sequence[int] | None = None
     if text[-2:] == ".0" and _WHOLE_FLOAT.fullmatch(text):
         text, places = text[:-2], [*range(len(text) - 3), len(text) - 1]  # what takes the last digit takes the rest
-    elif _may_be_odd(text):
-        text, places = _plain(text)
+    elif unusual := _unusual(text):
+        text, places = _plain(text, unusual)
     return Reading(said + text, len(said), places)
 
 
-def _may_be_odd(text: str) -> bool:
-    if "&" in text and _REFERENCE.search(text):
-        return True
-    if text.isascii():
-        return len(text.encode().translate(None, _CONTROLS)) < len(text)
-    return bool(_ODD.search(text))
+def _unusual(text: str) -> str:
+    """Every character of a text that may have to be read otherwise, once; `&` for references to such."""
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _USUAL)
+    unusual = "".join(set(rest.decode("utf-8", "surrogatepass"))) if rest else ""
+    return unusual + "&" if "&" in text and _REFERENCE.search(text) else unusual
 
 
-def _plain(text: str) -> tuple[str, Sequence[int] | None]:
+def _plain(text: str, unusual: str) -> tuple[str, Sequence[int] | None]:
     places: list[int] | None = None
-    if _UNSEEN.search(text):
+    seen = _SIGN.search(unusual) is None
+    if not seen or "&" in unusual:
         places, pieces, position = [], [], 0
-        for match in _UNSEEN.finditer(text):
+        for match in (_REFERENCE if seen else _UNSEEN).finditer(text):
             said = html.unescape(match[0])
             is_space = bool(_SPACES.fullmatch(said))
             if not is_space and not _ALL_UNSEEN.fullmatch(said):
@@ -100,11 +99,17 @@ def _plain(text: str) -> tuple[str, Sequence[int] | None]:
                 pieces.append(" ")
                 places.append(match.start())
             position = match.end()
-        pieces.append(text[position:])
-        places += range(position, len(text))
-        text = "".join(pieces)
-    text = _WIDE.sub(lambda match: unicodedata.normalize("NFKC", _digit(match[0])), _SPACES.sub(" ", text))
-    return _DASHES.sub("-", text), places
+        if pieces:
+            pieces.append(text[position:])
+            places += range(position, len(text))
+            text = "".join(pieces)
+        else:
+            places = None
+    for space in _SPACES.findall(unusual):
+        text = text.replace(space, " ")
+    for wide in _WIDE.findall(unusual):
+        text = text.replace(wide, unicodedata.normalize("NFKC", _digit(wide)))
+    return _DASHES.sub("-", text) if _ANY_DASH.search(unusual) else text, places
 
 
 def _digit(character: str) -> str:

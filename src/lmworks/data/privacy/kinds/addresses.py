@@ -168,7 +168,7 @@ ES = re.compile(
     rf"las) ){_WORD}){{0,3}}(?:,? \({_WORD}(?: {_WORD}){{0,2}}\))?)?(?![\w-])"
 )
 
-NEEDS = "[0-9]"
+NEEDS = ("[0-9]",)
 US_TRIGGER = Trigger(
     re.compile(
         rf"[ ,;|](?:{_STATES}|{_STATE_NAMES})\.?(?:,? | ?[,;|] ?)[0-9]{{5}}|[a-z], (?:[Nn]umber|[Nn]o\."

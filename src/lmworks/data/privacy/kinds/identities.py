@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from lmworks.data.privacy.alternatives import alternatives
 from lmworks.data.privacy.findings import (
     DIGITS,
     LATIN,
@@ -22,14 +23,25 @@ BEFORE, AFTER = (
     rf"(?<![{LATIN}-])(?<![{LATIN}]_)(?<![{LATIN}]__)(?<![0-9][.,])",
     rf"(?![{LATIN}-]|_{{1,2}}[{LATIN}]|[.,][0-9])",
 )
+BEHIND = rf"(?<![{LATIN}-].)(?<![{LATIN}]_.)(?<![{LATIN}]__.)(?<![0-9][.,].)"
 """Not inside of a word, a name such as `row_12345678`, or a number; marks around a value, such as `_`, part nothing."""
 MANY_DIGITS = Trigger(re.compile(r"[0-9](?:[ \t.()/–-]{0,3}[0-9AB]){9,}"), near_digits=True)
 CODES = Trigger(re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9]"), probe="[A-Za-z]{2}[0-9]{2}", near_digits=True)
 
 
+_DIGIT = re.compile(r"\[[0-9-]+\](?![?*{])|\[[0-9-]+\](?=\{[1-9])|[0-9](?![?*{])|\(\?:[0-9|]+\)(?![?*{])")
+_GROUP = re.compile(r"(?<!\\)\((?!\?)|\(\?P")
+"""What would be counted otherwise, or may not stand in a lookbehind."""
+
+
 def number(pattern: str) -> re.Pattern[str]:
-    """A number that is no part of a longer word or number."""
-    return re.compile(f"{BEFORE}(?:{pattern}){AFTER}")
+    """A number that is no part of a longer word or number; where it begins with a digit its group `value`.
+
+    That digit comes first, since nothing else is looked for as fast, and then is looked at once more.
+    """
+    if _GROUP.search(pattern) or not all(map(_DIGIT.match, alternatives(pattern))):
+        return re.compile(f"{BEFORE}(?:{pattern}){AFTER}")
+    return re.compile(f"[0-9]{BEHIND}(?<=(?=(?P<value>{pattern}){AFTER}).)")
 
 
 def beside(words: tuple[str, ...]) -> Trigger:

@@ -14,7 +14,7 @@ from lmworks.data.privacy.findings import (
 from lmworks.data.privacy.kinds.identities import Labelled, form, number
 
 PASSPORT = Trigger(
-    needs="[0-9]",
+    needs=("[0-9]",),
     words=(
         "passport", "ausweis", "dokument", "pass,", "pass.", "pass=", "pass\"", "pass<", "pass#", "pass;",
         "reisepa", "ersatzpa",

@@ -112,7 +112,7 @@ STANDING_PLATES = Trigger(
         "[ÄÖÜ][A-Z]{0,2} ?[ :·–-] ?[A-Z]{1,2}[ -]?[0-9]{2}|"
         "[A-Z]{2}-[0-9]{3}-[A-Z]{2}"
     ),
-    needs="[0-9]",
+    needs=("[0-9]",),
 )
 IMEI = Trigger(MANY_DIGITS.pattern, near_digits=True, words=(
         "imei", "handset", "device", "phone", "handy", "mobil", "telefon", "téléphone", "teléfono", "terminal",
