@@ -60,6 +60,8 @@ _MAY_BE_REPAIRED = re.compile(
 )
 """What is in every text that was decoded wrongly: letters of a table of 256 that stand for the bytes of another."""
 _OF_ONE_CASE = re.compile("[İı]|i\u0307|[\u0386-\u0390\u03aa-\u03b0\u03ca-\u03ce\u1f00-\u1fff]")
+_ASCII_ALONE = bytes(byte if byte in b"\t\n\r\x1b" or 32 <= byte < 127 else 32 for byte in range(256))
+_OF_NO_TEXT = re.compile("[\ufffd\ud800-\udfff\ue000-\uf8ff]")
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
 _OF_URLS = str.maketrans("-_", "+/")
 
@@ -212,15 +214,23 @@ def texts_of(raw: bytes, depth: int = DEPTH, room: Room | None = None) -> list[s
     """What bytes may say: in UTF-8, else in Windows-1252 or UTF-16, and what is left of a gzip file or zip archive."""
     room = room or Room.of(len(raw))
     found = [raw.decode(errors="replace")]
-    if "\ufffd" in found[0]:
+    strange = found[0].count("\ufffd")
+    if strange > len(found[0]) // 8:  # packed, or a picture: neither encoding makes text of what is beyond ASCII
+        found = [raw.translate(_ASCII_ALONE).decode()]
+    elif strange:
         found.append(raw.decode("cp1252", "replace"))
     if b"\0" in raw:
-        found += [raw.decode("utf-16-le", "replace"), raw.decode("utf-16-be", "replace")]
+        found += [said for form in ("utf-16-le", "utf-16-be") if _is_text(said := raw.decode(form, "replace"))]
     if depth and raw.startswith(b"\x1f\x8b") and (unpacked := _unpacked(raw, room)):
         found += texts_of(unpacked, depth - 1, room)
     for unpacked in _zipped(raw, room) if depth else ():
         found += texts_of(unpacked, depth - 1, room)
     return found
+
+
+def _is_text(text: str) -> bool:
+    """Whether what was read in pairs of bytes is text: of other pairs one in eight is lone, or of private use."""
+    return len(_OF_NO_TEXT.findall(text)) <= 1 + len(text) // 32
 
 
 def _zipped(raw: bytes, room: Room) -> Iterator[bytes]:
