@@ -315,8 +315,8 @@ def test_a_pair_whose_answers_are_one_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "others"),
     [
-        (Judging, [judgement(98, ["Rain 1?"], "No idea.", "On  day 1.")]),
-        (JudgingAlone, [judgement(98, ["Rain 1?"], None, "day 1.")]),
+        (Judging, [judgement(98, ["Rain 1?"], "No idea.", " On day 1.")]),
+        (JudgingAlone, [judgement(98, ["Rain 1?"], None, "Day 1. ")]),
     ],
 )
 def test_judgements_that_contradict_each_other_are_refused(
