@@ -129,8 +129,8 @@ INI = Form(lambda piece, stream, reading: iter(()))
 def test_only_what_differs_inside_of_a_field_is_told() -> None:
     before, now = (
         KeyParts(stage="ingest", version=1, inputs={}, config={"sources": [{"path": "x" * 50}, source]})
-        for source in ({"path": "t", "records": "tickets"}, {"path": "t", "records": "tickets.*", "skip": 1})
+        for source in ({"path": "t", "records": "tickets"}, {"path": "t", "records": "tickets.*", "skip": None})
     )
     assert stale_reason(now, before) == (
-        "sources.1.records changed from tickets to tickets.*; sources.1.skip changed from its default to 1"
+        "sources.1.records changed from tickets to tickets.*; sources.1.skip changed from its default to null"
     )

@@ -144,11 +144,15 @@ def _find(
         before = [name for _, ids in searches(opened, who) for name in ids]
         named = {name: Why("named", "its search did not end") for name in before} | named
     taken = find_taken(opened, key, values, named, indexed, with_passages=with_certificate)
-    for place in (place for place, count in taken.held.items() if not count):
+    missing = [place for place, count in taken.held.items() if not count]
+    never = [line for place in missing if not was_erased[place] for line in lines[place]]
+    beside = beside_records(opened, Erased(key, never)) if never else {}
+    for place in missing:
         if not (was_erased[place] and unfinished):  # else it was deleted before the erasure was cut off
             said = f"no document holds value {place + 1} of {len(values)}"
             said += " any more: it was erased before" * was_erased[place]
-            places = () if was_erased[place] else beside_records(opened, Erased(key, lines[place]))
+            digests = {line.digest for line in lines[place]}
+            places = [file for file, found in beside.items() if not was_erased[place] and found & digests]
             told = ", ".join(places[:LISTED]) + f" and {len(places) - LISTED:,} more" * (len(places) > LISTED)
             taken.missing.append(said + f", but these files do: {told}; delete them" * bool(places))
     is_again = with_certificate and any(was_erased)

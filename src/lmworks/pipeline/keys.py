@@ -72,8 +72,9 @@ def _changes(name: str, old: Any, new: Any) -> Iterator[str]:
     """What differs between two values of a field, in words; inside of entries, with the way to it."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
-            if old.get(key) != new.get(key):
-                yield from _changes(f"{name}.{key}", old.get(key, "its default"), new.get(key, "its default"))
+            one, other = old.get(key, "its default"), new.get(key, "its default")
+            if one != other:
+                yield from _changes(f"{name}.{key}", one, other)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for place, (one, other) in enumerate(zip(old, new, strict=True)):
             if one != other:

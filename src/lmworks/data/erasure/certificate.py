@@ -96,10 +96,14 @@ def write_certificate(
     return told
 
 
-def beside_records(store: Store, erased: Erased) -> list[str]:
-    """The files of a store, but for shards, that hold a value: a log or a report tells of what became no record."""
+def beside_records(store: Store, erased: Erased) -> dict[str, set[str]]:
+    """The files of a store, but for shards, that hold values, with the digests of those.
+
+    A log or a report tells of what became no record.
+    """
     files = [file for file in _files(store) if not file.match("part-*.parquet")]
-    return [str(file.relative_to(store.root)) for file in files if _search(file, store, Sought(erased))[1]]
+    found = ((file, _search(file, store, Sought(erased))[1]) for file in files)
+    return {str(file.relative_to(store.root)): standing.values for file, standing in found if standing}
 
 
 def _files(store: Store) -> list[Path]:

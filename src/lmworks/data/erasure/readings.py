@@ -9,7 +9,7 @@ import re
 import unicodedata
 import urllib.parse
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ _MAY_BE_REPAIRED = re.compile(
 """What is in every text that was decoded wrongly: letters of a table of 256 that stand for the bytes of another."""
 _OF_ONE_CASE = re.compile("[İı]|i\u0307|[\u0386-\u0390\u03aa-\u03b0\u03ca-\u03ce\u1f00-\u1fff]")
 _ASCII_ALONE = bytes(byte if byte in b"\t\n\r\x1b" or 32 <= byte < 127 else 32 for byte in range(256))
-_OF_NO_TEXT = re.compile("[\ufffd\ud800-\udfff\ue000-\uf8ff]")
+_OF_NO_TEXT = re.compile("[\ufffd\ue000-\uf8ff]")
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
 _OF_URLS = str.maketrans("-_", "+/")
 
@@ -113,6 +113,12 @@ def readings(text: str, depth: int = DEPTH, room: Room | None = None, shared: Ro
                     found += [reading for said in dict.fromkeys(inner) for reading in readings(said, depth - 1, own)]
             common.less(own)
     return [*dict.fromkeys(form for each in dict.fromkeys(found) for form in spellings(each))]
+
+
+def read_together(texts: Sequence[str]) -> list[tuple[int, str]]:
+    """The readings of some texts, each with its text's place: they share the room for what is packed into them."""
+    room = Room.of()
+    return [(place, reading) for place, text in enumerate(texts) for reading in readings(text, shared=room)]
 
 
 def spellings(text: str) -> list[str]:

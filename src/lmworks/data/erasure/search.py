@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lmworks.data.erasure.passages import Passages
-from lmworks.data.erasure.readings import readings, texts_of
+from lmworks.data.erasure.readings import read_together, readings, texts_of
 from lmworks.data.erasure.values import Erased
 from lmworks.lazy import pa, pq
 
@@ -54,9 +54,10 @@ class Standing:
 
     def look(self, sought: Sought, texts: Sequence[str]) -> None:
         """Look into some texts."""
-        self.values.update(*sought.erased.find(texts))
+        said = [reading for _, reading in read_together(texts)]
+        self.values.update(*sought.erased.find_read(said))
         if sought.passages:
-            self.passages += sought.passages.count_in([said for text in texts for said in readings(text)])
+            self.passages += sought.passages.count_in(said)
 
     def look_at_facts(self, sought: Sought, facts: Iterable[tuple[str, str]]) -> None:
         """Look at texts with the names of their fields."""

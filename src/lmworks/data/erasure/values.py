@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from lmworks.data.clean.normalise import parted_marks
 from lmworks.data.duplicates.minhash import hash_windows
-from lmworks.data.erasure.readings import Room, readings, spellings
+from lmworks.data.erasure.readings import read_together, spellings
 from lmworks.data.identity import ID_KEY
 from lmworks.data.privacy.findings import Searched
 from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email
@@ -258,16 +258,22 @@ class Erased:
     def find(self, texts: Sequence[str]) -> list[set[str]]:
         """The digests of the values that each text holds, as it stands or decoded (see `readings`)."""
         found: list[set[str]] = [set() for _ in texts]
-        room = Room.of()
-        read = [(place, reading) for place, text in enumerate(texts) for reading in readings(text, shared=room)]
-        for place, text in read:
+        read = read_together(texts)
+        for (place, _), digests in zip(read, self.find_read([said for _, said in read]), strict=True):
+            found[place] |= digests
+        return found
+
+    def find_read(self, texts: Sequence[str]) -> list[set[str]]:
+        """The digests of the values that each text holds as it stands."""
+        found: list[set[str]] = [set() for _ in texts]
+        for place, text in enumerate(texts):
             found[place].update(*(self._lookup(kind, value) for kind, value in self._candidates(text)))
         if "email" in self._known:
-            for number, address in _hidden_addresses([text for _, text in read]):
-                found[read[number][0]] |= self._lookup("email", address)
+            for place, address in _hidden_addresses(texts):
+                found[place] |= self._lookup("email", address)
         for kind in self._filters:
-            for number, name in self._words(kind, [text for _, text in read]):
-                found[read[number][0]] |= self._lookup(kind, name)
+            for place, name in self._words(kind, texts):
+                found[place] |= self._lookup(kind, name)
         return found
 
     def in_documents(self, documents: Sequence[Document]) -> list[set[str]]:
