@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from lmworks.data.erasure import readings as module
+from lmworks.data.erasure.candidates import joined_pieces
 from lmworks.data.erasure.readings import readings
-from lmworks.data.erasure.values import Erased, _joined, lines_of
+from lmworks.data.erasure.values import Erased, lines_of
 
 HEAD = b"PK\x03\x04" + bytes(26)
 EMPTY_BLOCKS = b"\0\0\0\xff\xff" * 2_000
@@ -87,8 +88,8 @@ def test_texts_that_are_searched_together_share_the_room(monkeypatch: pytest.Mon
 
 def test_a_row_of_single_digits_gives_few_candidates_and_one_of_a_number_all() -> None:
     number = " ".join("4917031415926")
-    assert len([*_joined("1 2 " * 5_000, [9, 13])]) == 0
-    assert ("4917031415926", False) in [*_joined(f"12 34 {number} 55", [9, 13])]
+    assert len([*joined_pieces("1 2 " * 5_000, [9, 13])]) == 0
+    assert ("4917031415926", False) in [*joined_pieces(f"12 34 {number} 55", [9, 13])]
 
 
 def test_what_stands_before_the_limit_is_read() -> None:

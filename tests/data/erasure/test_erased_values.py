@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lmworks.data.erasure.candidates import LONGEST_ADDRESS
+from lmworks.data.erasure.candidates import addresses as addresses_in
 from lmworks.data.erasure.readings import readings
 from lmworks.data.erasure.values import (
-    LONGEST_ADDRESS,
     Erased,
     Line,
-    _addresses,
     add_values,
     lines_of,
     person_lines,
@@ -292,7 +292,7 @@ def test_short_numbers_of_a_table_are_not_joined() -> None:
     [("hello a@b", ".A" * 120_000), ("!" * 60 + "a@b", ".A" * 120_000), ("", ("!a" * 30 + "@" + "A." * 120) * 300)],
 )
 def test_no_text_has_more_addresses_than_its_length_allows(before: str, after: str) -> None:
-    addresses = [len(address) for address in _addresses(before + after)]
+    addresses = [len(address) for address in addresses_in(before + after)]
     assert max(addresses) <= LONGEST_ADDRESS and len(addresses) <= 5 * len(before + after)
 
 

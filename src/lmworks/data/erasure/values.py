@@ -18,16 +18,26 @@ from typing import Any, NamedTuple
 
 from lmworks.data.clean.normalise import parted_marks
 from lmworks.data.duplicates.minhash import hash_windows
+from lmworks.data.erasure.candidates import (
+    COUNTRY,
+    LEAST_ALONE,
+    LEAST_DIGITS,
+    LONGEST_PREFIX,
+    WHOLE_NUMBER,
+    addresses,
+    as_phones,
+    hidden_addresses,
+    joined_pieces,
+    numbers,
+)
 from lmworks.data.erasure.readings import read_together, spellings
 from lmworks.data.identity import ID_KEY
-from lmworks.data.privacy.findings import Searched
-from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email
 from lmworks.data.privacy.people import given_name_first
 from lmworks.data.records import Document
 from lmworks.data.structure import take_apart
 from lmworks.data.words import combining_marks, hash_words, mixed_bits
 from lmworks.errors import UsageError
-from lmworks.lazy import NDArray, np, pa, pc
+from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import write_atomically
 
 VALUES_FILE = "erased-values.txt"
@@ -37,53 +47,14 @@ It holds no value, and belongs under version control.
 """
 LEAST_CHARACTERS = 3
 """Letters and digits of a value: fewer stand in too many other words' place."""
-LEAST_DIGITS = 5
-"""Of a value that is taken for a number."""
 FILTER_BITS = 12
 """Of a keyed hash of words, stored beside their digest: one of 4,096 words that stand in a text is digested."""
 
-LONGEST_LOCAL, LONGEST_DOMAIN = 64, 253
-"""Characters of what stands before and behind an `@` (RFC 5321, RFC 1035)."""
-LONGEST_ADDRESS = LONGEST_LOCAL + 1 + LONGEST_DOMAIN
-MOST_PARTS = 8
-"""Places at which an address may begin, or end, that are tried: those next to the `@`."""
-
-_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}")
-_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
-_MARKS = ".!#$%&'*+/=?^`{|}~-"
-_PARTING = frozenset("!#$%&'*/=?^`{|}~")
-"""That part an address from what stands before it more often than they are in one."""
-_AROUND = " \t\\()[]{}<>"
-"""What may stand around an `@` that is kept from machines."""
-_ASCII_LOCAL, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+"), re.compile("[0-9A-Za-z.-]+")
-_PIECE = "[0-9A-Za-z]{0,34}"
-_LINE_END = r"\r?\n[ (+]{0,2}"
-_SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]\u2010-\u2015\u2212-"
-_BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
-_REST = rf"{_PIECE}(?:{_BETWEEN}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
-_NUMBER = re.compile(f"[0-9]{_REST}")
-_WHOLE_NUMBER = re.compile(f"(?:[A-Za-z]{{1,10}} ?)?[0-9]{_REST}")
-_BEFORE = re.compile(
-    rf"(?:(?<![0-9A-Za-z])(?:[A-Z][{_SIGNS}]{{1,3}})?[A-Z]{{1,4}}[{_SIGNS}]{{1,3}}|[A-Za-z]{{1,34}}|\+[(\[ ]*|)\Z"
-)
-"""What belongs to a number that begins with its first digit: letters, a word of capitals, the sign of abroad."""
-_PREFIX = re.compile(r"(?:00[0-9]{1,3}0?|0)?\Z")
-"""What may stand before a telephone number of a country: its code, a zero, or both."""
-_PARTS, _PARTED = re.compile("([^0-9A-Za-z]*)([0-9A-Za-z]+)"), re.compile(r"[,_\n\t\u00b7\u2022:;'\u2019*|\[\]]| {3}")
-"""Pieces of a number, each with what stands before it; and what parts numbers of a table, too."""
-LONGEST_PREFIX = 6
-"""Digits of `_PREFIX`."""
-_COUNTRY = re.compile(
-    "(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9])0?"
-)
-"""A country's code (ITU-T E.164) without a sign before it, as it stands in tables and messengers' exports."""
 _IN_NAMES = re.compile(r"[\s.'’ʼ‘`´·‐‑-]+")
 """Between the words of a name, and in them: "O'Neill", "Groß-Hübener", "M."."""
 _TAGGED = re.compile(r"\+[^@\s]*@")
 MOST_WORDS = 5
 """Of what may be a name."""
-LEAST_ALONE = 9
-"""Digits of a number of a country that is known behind a code without a sign: fewer may be another number's end."""
 
 
 class Form(NamedTuple):
@@ -180,7 +151,7 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
     if re.fullmatch(r"[^\s@]+@[^\s@]+", value):
         yield Line(digest(key, "email", value.casefold()), Form("email"))
         return
-    found = _WHOLE_NUMBER.fullmatch(value.lstrip("+( "))
+    found = WHOLE_NUMBER.fullmatch(value.lstrip("+( "))
     plain = "".join(filter(str.isalnum, value)).upper()
     if found and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
         yield Line(digest(key, "number", plain), Form("number", len(plain)))
@@ -212,7 +183,7 @@ def _nationals(value: str, plain: str) -> Iterator[str]:
         try:
             import phonenumbers
         except ImportError:
-            code = _COUNTRY.match(digits)
+            code = COUNTRY.match(digits)
             yield digits[code.end() :] if code else digits
             return
         try:
@@ -269,7 +240,7 @@ class Erased:
         for place, text in enumerate(texts):
             found[place].update(*(self._lookup(kind, value) for kind, value in self._candidates(text)))
         if "email" in self._known:
-            for place, address in _hidden_addresses(texts):
+            for place, address in hidden_addresses(texts):
                 found[place] |= self._lookup("email", address)
         for kind in self._filters:
             for place, name in self._words(kind, texts):
@@ -330,20 +301,20 @@ class Erased:
     def _candidates(self, text: str) -> Iterator[tuple[str, str]]:
         """What may be an erased address or number in a text."""
         if "email" in self._known and "@" in text:
-            yield from (("email", address) for address in _addresses(text))
+            yield from (("email", address) for address in addresses(text))
         sizes, phones = self._sizes.get("number", set()), self._sizes.get("phone", set())
         longest = max([*sizes, *(size + LONGEST_PREFIX for size in phones)], default=0)
         sought = sorted({*sizes, *(size + more for size in phones for more in range(LONGEST_PREFIX + 1))})
         tried = set[tuple[str, bool]]()
-        for run in _numbers(text) if longest else ():
-            for joined, is_abroad in _joined(run, sought):
+        for run in numbers(text) if longest else ():
+            for joined, is_abroad in joined_pieces(run, sought):
                 if (joined, is_abroad) in tried:
                     continue
                 tried.add((joined, is_abroad))
                 if len(joined) in sizes:
                     yield "number", joined.upper()
                 if phones and joined.isascii() and joined.isdigit():
-                    yield from _as_phones(joined, phones, is_abroad=is_abroad)
+                    yield from as_phones(joined, phones, is_abroad=is_abroad)
 
     def _words(self, kind: str, texts: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Texts with what may be erased words in them."""
@@ -367,101 +338,6 @@ def _a_mark() -> re.Pattern[str]:
 def _array(texts: Sequence[str]) -> Any:
     """Texts for `hash_words`, whose words a low line parts, as it stands around what is stressed (CommonMark 6.2)."""
     return pa.array([text.replace("_", " ") for text in texts], pa.string())
-
-
-def _hidden_addresses(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Texts with the addresses in them that are kept from machines: `jane (at) example (dot) org`."""
-    array, places = pa.array(texts, pa.string()), pa.array(range(len(texts)), pa.int64())
-    for place in places.filter(pc.match_substring_regex(array, HIDDEN.probes()[0][0])).to_pylist():
-        text = texts[place]
-        for start, end in HIDDEN.windows(Searched(text)):
-            for found in obfuscated_emails(text[start:end]):
-                yield from ((place, address) for address in _addresses(plain_email(found.value)))
-
-
-def _addresses(text: str) -> Iterator[str]:
-    """The whole of what stands around each `@`, casefolded, and without marks at its front and end."""
-    place = text.find("@")
-    while place >= 0:
-        before = _end_of(_LOCAL, text[max(0, place - LONGEST_LOCAL - 4) : place].rstrip(_AROUND)[-LONGEST_LOCAL:])
-        after = _DOMAIN.match(text[place + 1 : place + 6 + LONGEST_DOMAIN].lstrip(_AROUND)[: LONGEST_DOMAIN + 1])
-        if before and after:
-            starts = dict.fromkeys(
-                form.casefold() for start in _locals(before) for form in (start, start.partition("+")[0]) if form
-            )  # what stands behind a plus sign is a tag of the same mailbox (RFC 5233)
-            for end in dict.fromkeys(end.casefold().rstrip("-_") for end in _domains(after[0])):
-                yield from (f"{start}@{end}" for start in starts)
-        place = text.find("@", place + 1)
-
-
-def _locals(text: str) -> Iterator[str]:
-    """What stands before an `@`, and each part of it that may be a name by itself: behind a mark, or other letters."""
-    yield text
-    yield text.lstrip(_MARKS + "_")
-    parts = [place for place, character in enumerate(text) if character in _PARTING]
-    yield from (text[place + 1 :].lstrip("_") for place in parts[-MOST_PARTS:])
-    if plain := _end_of(_ASCII_LOCAL, text):
-        yield plain.lstrip(_MARKS + "_")
-
-
-def _end_of(pattern: re.Pattern[str], text: str) -> str:
-    """The longest end of a text that a pattern, which is one class of characters, matches; "" if there is none."""
-    found = pattern.match(text[::-1])
-    return found[0][::-1] if found else ""
-
-
-def _domains(text: str) -> Iterator[str]:
-    """What stands behind an `@`, and its beginning before letters of another script and before a sentence's first
-    word that follows without a space."""
-    yield text[:LONGEST_DOMAIN]
-    plain = _ASCII_DOMAIN.match(text)
-    if plain and "." in plain[0]:
-        yield plain[0].rstrip(".")[:LONGEST_DOMAIN]
-    labels = text.split(".")
-    ends = [number for number in range(2, len(labels)) if labels[number][:1].isupper()]
-    yield from (".".join(labels[:number]) for number in ends[:MOST_PARTS])
-
-
-def _numbers(text: str) -> Iterator[str]:
-    """Runs of digits and letters that may be a number, with what belongs to it before its first digit."""
-    for match in _NUMBER.finditer(text):
-        if len(match[0]) >= LEAST_DIGITS and sum(map(str.isdigit, match[0])) >= LEAST_DIGITS:
-            before = _BEFORE.search(text[max(0, match.start() - 35) : match.start()])
-            yield (before[0] if before else "") + match[0]
-
-
-def _joined(run: str, lengths: Sequence[int]) -> Iterator[tuple[str, bool]]:
-    """Pieces of a run that follow one another, of these lengths together, and whether a sign of abroad is before them.
-
-    A row of single characters that is far longer than any number is none.
-    """
-    pieces = _PARTS.findall(run)
-    whole = "".join(piece for _, piece in pieces)
-    ends, parted, row, end = dict[int, int](), [0], [0], 0
-    for number, (between, piece) in enumerate(pieces):
-        end += len(piece)
-        ends[end] = number
-        parted.append(parted[-1] + bool(number and _PARTED.search(between)))
-        row.append(row[-1] + 1 if len(piece) == 1 else 0)
-    most = 2 * lengths[-1]
-    start = 0
-    for first, (before, piece) in enumerate(pieces):
-        is_abroad = before.rstrip(" ([").endswith("+")
-        is_row = row[first + 1] >= most or (len(piece) == 1 and row[min(first + most, len(pieces))] >= most)
-        for length in () if is_row else lengths:
-            last = ends.get(start + length)
-            if last is not None and (length >= LEAST_ALONE or parted[last + 1] == parted[first + 1]):
-                yield whole[start : start + length], is_abroad
-        start += len(piece)
-
-
-def _as_phones(digits: str, sizes: set[int], *, is_abroad: bool) -> Iterator[tuple[str, str]]:
-    """The digits without what may stand before a number of its country."""
-    for size in sizes:
-        before = digits[: max(0, len(digits) - size)]
-        has_code = (is_abroad and len(before) <= 4) or (size >= LEAST_ALONE and _COUNTRY.fullmatch(before))
-        if len(digits) >= size and (has_code or _PREFIX.match(before)):
-            yield "phone", digits[len(before) :]
 
 
 def read_values(folder: Path) -> list[tuple[Line, str]]:

@@ -1,0 +1,145 @@
+"""What may be an erased address or number in a text: found by its form, each as it is digested."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from lmworks.data.privacy.findings import Searched
+from lmworks.data.privacy.kinds.emails import HIDDEN, obfuscated_emails, plain_email
+from lmworks.lazy import pa, pc
+
+LEAST_DIGITS = 5
+"""Of a value that is taken for a number."""
+LONGEST_LOCAL, LONGEST_DOMAIN = 64, 253
+"""Characters of what stands before and behind an `@` (RFC 5321, RFC 1035)."""
+LONGEST_ADDRESS = LONGEST_LOCAL + 1 + LONGEST_DOMAIN
+MOST_PARTS = 8
+"""Places at which an address may begin, or end, that are tried: those next to the `@`."""
+
+_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}")
+_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+_MARKS = ".!#$%&'*+/=?^`{|}~-"
+_PARTING = frozenset("!#$%&'*/=?^`{|}~")
+"""That part an address from what stands before it more often than they are in one."""
+_AROUND = " \t\\()[]{}<>"
+"""What may stand around an `@` that is kept from machines."""
+_ASCII_LOCAL, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+"), re.compile("[0-9A-Za-z.-]+")
+_PIECE = "[0-9A-Za-z]{0,34}"
+_LINE_END = r"\r?\n[ (+]{0,2}"
+_SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]\u2010-\u2015\u2212-"
+_BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
+_REST = rf"{_PIECE}(?:{_BETWEEN}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
+_NUMBER = re.compile(f"[0-9]{_REST}")
+WHOLE_NUMBER = re.compile(f"(?:[A-Za-z]{{1,10}} ?)?[0-9]{_REST}")
+_BEFORE = re.compile(
+    rf"(?:(?<![0-9A-Za-z])(?:[A-Z][{_SIGNS}]{{1,3}})?[A-Z]{{1,4}}[{_SIGNS}]{{1,3}}|[A-Za-z]{{1,34}}|\+[(\[ ]*|)\Z"
+)
+"""What belongs to a number that begins with its first digit: letters, a word of capitals, the sign of abroad."""
+_PREFIX = re.compile(r"(?:00[0-9]{1,3}0?|0)?\Z")
+"""What may stand before a telephone number of a country: its code, a zero, or both."""
+_PARTS, _PARTED = re.compile("([^0-9A-Za-z]*)([0-9A-Za-z]+)"), re.compile(r"[,_\n\t\u00b7\u2022:;'\u2019*|\[\]]| {3}")
+"""Pieces of a number, each with what stands before it; and what parts numbers of a table, too."""
+LONGEST_PREFIX = 6
+"""Digits of `_PREFIX`."""
+COUNTRY = re.compile(
+    "(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|(?:2[1-689]|3[578]|42|5[09]|6[789]|8[058]|9[679])[0-9])0?"
+)
+"""A country's code (ITU-T E.164) without a sign before it, as it stands in tables and messengers' exports."""
+LEAST_ALONE = 9
+"""Digits of a number of a country that is known behind a code without a sign: fewer may be another number's end."""
+
+
+def hidden_addresses(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Texts with the addresses in them that are kept from machines: `jane (at) example (dot) org`."""
+    array, places = pa.array(texts, pa.string()), pa.array(range(len(texts)), pa.int64())
+    for place in places.filter(pc.match_substring_regex(array, HIDDEN.probes()[0][0])).to_pylist():
+        text = texts[place]
+        for start, end in HIDDEN.windows(Searched(text)):
+            for found in obfuscated_emails(text[start:end]):
+                yield from ((place, address) for address in addresses(plain_email(found.value)))
+
+
+def addresses(text: str) -> Iterator[str]:
+    """The whole of what stands around each `@`, casefolded, and without marks at its front and end."""
+    place = text.find("@")
+    while place >= 0:
+        before = _end_of(_LOCAL, text[max(0, place - LONGEST_LOCAL - 4) : place].rstrip(_AROUND)[-LONGEST_LOCAL:])
+        after = _DOMAIN.match(text[place + 1 : place + 6 + LONGEST_DOMAIN].lstrip(_AROUND)[: LONGEST_DOMAIN + 1])
+        if before and after:
+            starts = dict.fromkeys(
+                form.casefold() for start in _locals(before) for form in (start, start.partition("+")[0]) if form
+            )  # what stands behind a plus sign is a tag of the same mailbox (RFC 5233)
+            for end in dict.fromkeys(end.casefold().rstrip("-_") for end in _domains(after[0])):
+                yield from (f"{start}@{end}" for start in starts)
+        place = text.find("@", place + 1)
+
+
+def _locals(text: str) -> Iterator[str]:
+    """What stands before an `@`, and each part of it that may be a name by itself: behind a mark, or other letters."""
+    yield text
+    yield text.lstrip(_MARKS + "_")
+    parts = [place for place, character in enumerate(text) if character in _PARTING]
+    yield from (text[place + 1 :].lstrip("_") for place in parts[-MOST_PARTS:])
+    if plain := _end_of(_ASCII_LOCAL, text):
+        yield plain.lstrip(_MARKS + "_")
+
+
+def _end_of(pattern: re.Pattern[str], text: str) -> str:
+    """The longest end of a text that a pattern, which is one class of characters, matches; "" if there is none."""
+    found = pattern.match(text[::-1])
+    return found[0][::-1] if found else ""
+
+
+def _domains(text: str) -> Iterator[str]:
+    """What stands behind an `@`, and its beginning before letters of another script and before a sentence's first
+    word that follows without a space."""
+    yield text[:LONGEST_DOMAIN]
+    plain = _ASCII_DOMAIN.match(text)
+    if plain and "." in plain[0]:
+        yield plain[0].rstrip(".")[:LONGEST_DOMAIN]
+    labels = text.split(".")
+    ends = [number for number in range(2, len(labels)) if labels[number][:1].isupper()]
+    yield from (".".join(labels[:number]) for number in ends[:MOST_PARTS])
+
+
+def numbers(text: str) -> Iterator[str]:
+    """Runs of digits and letters that may be a number, with what belongs to it before its first digit."""
+    for match in _NUMBER.finditer(text):
+        if len(match[0]) >= LEAST_DIGITS and sum(map(str.isdigit, match[0])) >= LEAST_DIGITS:
+            before = _BEFORE.search(text[max(0, match.start() - 35) : match.start()])
+            yield (before[0] if before else "") + match[0]
+
+
+def joined_pieces(run: str, lengths: Sequence[int]) -> Iterator[tuple[str, bool]]:
+    """Pieces of a run that follow one another, of these lengths together, and whether a sign of abroad is before them.
+
+    A row of single characters that is far longer than any number is none.
+    """
+    pieces = _PARTS.findall(run)
+    whole = "".join(piece for _, piece in pieces)
+    ends, parted, row, end = dict[int, int](), [0], [0], 0
+    for number, (between, piece) in enumerate(pieces):
+        end += len(piece)
+        ends[end] = number
+        parted.append(parted[-1] + bool(number and _PARTED.search(between)))
+        row.append(row[-1] + 1 if len(piece) == 1 else 0)
+    most = 2 * lengths[-1]
+    start = 0
+    for first, (before, piece) in enumerate(pieces):
+        is_abroad = before.rstrip(" ([").endswith("+")
+        is_row = row[first + 1] >= most or (len(piece) == 1 and row[min(first + most, len(pieces))] >= most)
+        for length in () if is_row else lengths:
+            last = ends.get(start + length)
+            if last is not None and (length >= LEAST_ALONE or parted[last + 1] == parted[first + 1]):
+                yield whole[start : start + length], is_abroad
+        start += len(piece)
+
+
+def as_phones(digits: str, sizes: set[int], *, is_abroad: bool) -> Iterator[tuple[str, str]]:
+    """The digits without what may stand before a number of its country."""
+    for size in sizes:
+        before = digits[: max(0, len(digits) - size)]
+        has_code = (is_abroad and len(before) <= 4) or (size >= LEAST_ALONE and COUNTRY.fullmatch(before))
+        if len(digits) >= size and (has_code or _PREFIX.match(before)):
+            yield "phone", digits[len(before) :]
