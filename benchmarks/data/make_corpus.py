@@ -30,6 +30,7 @@ import sysconfig
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ import numpy as np
 import pyarrow as pa
 
 from lmworks.data.duplicates.minhash import shingles
+from lmworks.data.words import word_spans, words_in
 
 LINES_A_FILE = 10_000
 EVALUATION_WORDS = 40
@@ -142,8 +144,8 @@ def pool_of(draw: random.Random, megabytes: int) -> tuple[list[str], list[bool]]
 
 
 def phrases(text: str) -> set[tuple[str, ...]]:
-    """The 5-word shingles of a text, by definition and not by the code under test."""
-    words = re.findall(r"\w+", text.casefold())
+    """The 5-word shingles of a text, by definition and not by the code under test; a word is what it is there."""
+    words = words_in(text.casefold())
     return set(zip(*(words[start:] for start in range(5)), strict=False))
 
 
@@ -157,7 +159,8 @@ def changed(text: str, wanted: tuple[float, float], draw: random.Random) -> tupl
     """A changed copy whose similarity lies in a range, how it was changed, and how similar it is; None if none is."""
     target = draw.uniform(*wanted)
     how = draw.choice(["swap", "insert", "reorder", "all"])
-    parts = re.split(r"(\w+)", text)  # words stand at odd places
+    edges = [0, *(edge for span in word_spans(text) for edge in span), len(text)]
+    parts = [text[start:stop] for start, stop in pairwise(edges)]  # words stand at odd places
     words = range(1, len(parts), 2)
     edits = max(1, round(len(words) * (1 - target) / (5 * (1 + target))))
     for _ in range(12):

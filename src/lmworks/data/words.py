@@ -28,6 +28,7 @@ _A_WORD = {"\u3400-\u4dbf\u4e00-\u9fff": 2, "\u1000-\u109f\u1780-\u17ff": 3, "\u
 of Thai, Lao and Japanese kana. Translations of GTK's and the GNU tools' messages have 1.7 letters for a word in
 Chinese, 2.6 in Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
 _UNSPACED = "".join(_A_WORD)
+_ASCII_WORD = re.compile("[0-9A-Z_a-z]+")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _LETTER = re.compile(rf"[{_UNSPACED}](?<=\w)")
 _LETTERS = {size: re.compile(rf"(?=\w)[{letters}]") for letters, size in _A_WORD.items()}
@@ -69,12 +70,13 @@ def _word() -> re.Pattern[str]:
 
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Where each word of a text begins and ends, in characters."""
-    return [match.span() for match in _word().finditer(text)]
+    pattern = _ASCII_WORD if text.isascii() else _word()
+    return [match.span() for match in pattern.finditer(text)]
 
 
 def words_in(text: str) -> list[str]:
     """The words of a text, one after the other."""
-    return re.findall(r"\w+", text) if text.isascii() else _word().findall(text)
+    return (_ASCII_WORD if text.isascii() else _word()).findall(text)
 
 
 def borders(term: str) -> str:

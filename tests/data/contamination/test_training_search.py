@@ -155,6 +155,32 @@ def test_names_in_brackets_of_code_are_words_of_an_item(brackets: str) -> None:
     assert seek([item], [f"{other} {unlike}"]) == ["not found"]
 
 
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<!-- {} -->",
+        "<img src='x.png' alt='{}'>",
+        '<p title="{}" class="wide"></p>',
+        "<cv:aboutPerson\n{}\n  rdf:resource='http://example.org/person'>",
+        "&lt;!--{}--&gt;",
+        "<?note {} ?>",
+    ],
+)
+def test_an_item_that_stands_in_markup_is_found_and_what_markup_parts_is_too(markup: str) -> None:
+    inside, around = (story(name, 24) for name in ("inside", "around"))
+    hidden = markup.replace("{}", " ".join(inside))
+    text = " ".join([*story("a", 40), *around[:10], hidden, *around[10:], *story("b", 40)])
+    items = [" ".join(inside), " ".join(around), " ".join([*story("b", 40)[-12:], *inside[:12]])]
+    assert seek(items, [text]) == ["whole", "whole", "not found"]
+
+
+def test_an_item_with_markup_is_found_where_its_markup_is_another() -> None:
+    item = story("item", 24)
+    first, second = (f"<p class='{' '.join(story(name, 6))}'>" for name in ("one", "two"))
+    texts = [" ".join([*item[:12], tag, *item[12:]]) for tag in (first, second)]
+    assert seek([texts[0]], [f"{' '.join(story('a', 40))} {texts[1]}"]) == ["whole"]
+
+
 def test_names_or_numbers_that_were_changed_leave_a_long_item_near_and_a_short_one_unfound() -> None:
     long, short = story("long", 60), story("short", 20)
     changed = [[*each[:10], "Smith", *each[11:]] for each in (long, short)]
@@ -172,8 +198,9 @@ def test_the_numbers_of_an_index_tell_nothing_without_the_key() -> None:
 @settings(max_examples=300)
 @given(st.text("ab <>/&;!-[]?_.Ü\u00ad\n'\"=#x1amp", max_size=60))
 @example("caf&eacute;<b>s</b> a<!-- b -->c")
+@example("a <i x='a b &amp; x 1'>b</i><!--a b x Ü --> a")
 def test_each_compared_word_has_its_place(text: str) -> None:
-    (words,) = compared_in_turn([text])
+    (words,) = compared_in_turn([text], behind=True)
     places = word_places(text)
     assert len(words) == len(places)
     for (start, stop), word in zip(places, words, strict=True):

@@ -24,7 +24,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
-from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, likeness, look_up
+from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, SortedHashes, likeness
 from lmworks.data.contamination.items import Item, is_short_layout, items_of, own_lines
 from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain
 from lmworks.data.contamination.reworded import find_reworded
@@ -76,7 +76,7 @@ class SearchConfig(KeyedConfig):
         return found.model_copy(update={"encoder_digest": digest})
 
 
-@stage(version=6, reads=("texts", "indices"), measures="data")
+@stage(version=7, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -134,17 +134,13 @@ class _Table:
         offsets = np.arange(len(hashes)) - np.repeat(np.cumsum(counts) - counts, counts)
         chosen = np.flatnonzero(which[owners] & (offsets == 0) if firsts else which[owners])
         order = chosen[np.argsort(hashes[chosen], kind="stable")]
-        self._hashes, self._owners, self._offsets = hashes[order], owners[order], offsets[order]
-        self._size, self._last = size, np.uint64((8 << len(order).bit_length()) - 1)
-        self._may = np.zeros(int(self._last) + 1, bool)
-        self._may[self._hashes & self._last] = True
+        self._size, self._known = size, SortedHashes(hashes[order])
+        self._owners, self._offsets = owners[order], offsets[order]
 
     def find(self, words: Words) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Of each run in common with texts: its form, the first word of it in the form, and that in the texts."""
-        hashes = hash_windows(words, self._size)[0]
-        may = np.flatnonzero(self._may[hashes & self._last])  # most are none, which a search takes longer to tell
-        rows, hits = look_up(self._hashes, hashes[may])
-        return self._owners[rows], self._offsets[rows], _places(words.counts, self._size)[may[hits]]
+        rows, hits = self._known.look_up(hash_windows(words, self._size)[0])
+        return self._owners[rows], self._offsets[rows], _places(words.counts, self._size)[hits]
 
 
 class Sought:

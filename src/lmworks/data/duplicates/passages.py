@@ -95,7 +95,7 @@ def _hash_shard(size: int, shard: Path) -> Iterator[tuple[str, bytes]]:
             windows.append(hashes)
             counts.append(np.stack((block.counts, number), axis=1))
     found = np.concatenate(windows)
-    order = np.argsort(found, kind="stable")
+    order = np.argsort(found)
     found = found[order]
     limits = np.arange(1, _RANGES, dtype=np.uint64) << np.uint64(56)
     edges = np.concatenate(([0], np.searchsorted(found, limits), [len(found)]))
@@ -338,12 +338,15 @@ def cut_words(text: str, cut: NDArray[np.bool_]) -> tuple[str, list[str]]:
     """A text without some of its words, as paragraphs, and the passages that were cut."""
     spans = [(0, 0), *word_spans(text), (len(text), len(text))]
     edges = np.flatnonzero(np.diff(cut, prepend=False, append=False)).reshape(-1, 2)
-    apart = [any(map(str.isspace, text[one[1] : other[0]])) for one, other in pairwise(spans)]
     pieces, passages, end = [], [], 0
+
+    def apart(word: int) -> bool:
+        return any(map(str.isspace, text[spans[word][1] : spans[word + 1][0]]))
+
     for first, last in edges.tolist():
-        while 0 < first < last and not apart[first]:  # half of an address or a date is kept whole with its other half
+        while 0 < first < last and not apart(first):  # half of an address or a date is kept whole with its other half
             first += 1
-        while first < last < len(cut) and not apart[last]:
+        while first < last < len(cut) and not apart(last):
             last -= 1
         if first == last:
             continue

@@ -17,7 +17,7 @@ from lmworks.lazy import NDArray, np
 
 _MOST_CHARACTERS = 1_000_000
 """What lies beyond is not looked at."""
-_GLANCE, _STRETCH = 600, 1_600
+_GLANCE, _STRETCH = 400, 1_600
 """Characters that are looked at of a long text at its beginning, its middle and its end: first, and if in doubt."""
 _DAMAGED_SHARE = 0.004
 _LEAST_DAMAGED = 3

@@ -211,7 +211,7 @@ class _Words:
                 (strong if strength > 1 else weak).append(match.span())
         for match in () if self.text.isascii() else FAR_EASTERN.finditer(self.text):
             (strong if match["strong"] else weak).append(match.span())
-        return strong, weak
+        return sorted(strong), sorted(weak)
 
     @functools.cached_property
     def _sentences(self) -> list[int]:
@@ -230,7 +230,10 @@ class _Words:
         number = bisect.bisect_left(self._sentences, end)
         last = min(self._sentences[number] if number < len(self._sentences) else len(self.text), end + WORDS_AFTER)
         strong, weak = (
-            any((first <= left and right <= start) or (end <= left and right <= last) for left, right in places)
+            any(
+                right <= start or (end <= left and right <= last)
+                for left, right in places[bisect.bisect_left(places, (first,)) : bisect.bisect_left(places, (last,))]
+            )
             for places in self._places
         )
         return strong, weak
