@@ -153,6 +153,25 @@ def test_a_speaker_that_nobody_is_and_a_path_that_leads_nowhere_stop_the_step(tm
             ConversationsConfig.model_validate({"from": "raw", "fields": wrong})
 
 
+def test_a_text_of_a_turn_that_another_takes_the_name_of_is_not_lost_unseen(tmp_path: Path) -> None:
+    rows = [{"ticket": {"fil": [turn | {"content": "in two words"} for turn in each["ticket"]["fil"]]}} for each in NESTED]
+    with pytest.raises(UsageError, match=r"'messages\.\*\.content' \(text, not only a code, in 4 of 4 records"):
+        converse(tmp_path / "told", rows, fields=WAYS, roles=SPEAKERS)
+    _, found = converse(tmp_path / "left", rows, fields=WAYS, roles=SPEAKERS, ignore=["messages.*.content"])
+    assert sorted(each["messages"][1]["content"] for each in found) == [f"Oui {n}" for n in range(4)]
+
+
+def test_speakers_may_be_numbers_and_what_is_none_costs_its_record(tmp_path: Path) -> None:
+    def row(number: int, first: Any) -> dict[str, Any]:
+        turns = [{"role": first, "content": f"Rain {number}?"}, {"role": 1, "content": f"Water {number}."}]
+        return {"messages": turns, "mails": [{"from": ["x"]}]}
+
+    rows = [row(0, 0), row(1, 0), row(2, {"name": "x"}), row(3, ["x"]), *(row(number, 0) for number in range(4, 9))]
+    roles, ignore = {"0": "user", "1": "assistant"}, ["mails"]
+    result, found = converse(tmp_path, rows, roles=roles, ignore=ignore, largest_bad_share=0.5)
+    assert (len(found), result.counts["quarantined: unknown role"]) == (7, 2)
+
+
 def test_templates_take_paths(tmp_path: Path) -> None:
     wording = {"prompt": "{ticket.fil.0.texte} ({ticket[nr]})", "completion": "{ticket.fil[1].texte}"}
     _, found = converse(tmp_path, NESTED[:1], templates=[wording])

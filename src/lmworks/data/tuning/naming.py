@@ -98,12 +98,15 @@ class Naming:
         names = self.inside.get(column)
         if names is None or not isinstance(value, list):
             return value
-        turns = []
+        turns, taken = [], set[str]()
         for turn in value:
             if isinstance(turn, Mapping):
                 rest = {name: inner for name, inner in turn.items() if name not in names.values()}
-                turn = rest | {ours: turn[theirs] for ours, theirs in names.items() if theirs in turn}
+                called = {ours: turn[theirs] for ours, theirs in names.items() if theirs in turn}
+                taken |= {f"{column}{INSIDE}{name}" for name in called if says_something(rest.get(name))}
+                turn = rest | called
             turns.append(turn)
+        self.replaced.update(taken.difference(self.ignore))
         return turns
 
     def _with_roles(self, value: Any) -> Any:
@@ -112,10 +115,10 @@ class Naming:
             return value
         turns = []
         for turn in value:
-            place = next((name for name in ROLE if isinstance(turn, Mapping) and turn.get(name) in self.roles), None)
-            if place is not None:
-                self.speakers.add(turn[place])
-                turn = {**turn, place: self.roles[turn[place]]}
+            known = {name: str(turn.get(name)) for name in ROLE} if isinstance(turn, Mapping) else {}
+            if place := next((name for name, speaker in known.items() if speaker in self.roles), None):
+                self.speakers.add(known[place])
+                turn = {**turn, place: self.roles[known[place]]}
             turns.append(turn)
         return turns
 
