@@ -42,6 +42,10 @@ PHONES = [
     ("04921 887766", "0049 (0) 4921 – 887766"),
     ("+49 4921 887766", "04921 \u2014 887766"),
     ("04921 – 887766", "4921/887766 and 04921887766"),
+    ("0049 176 12345678", "0176 12345678"),
+    ("123-4567", "call +1 123-4567"),
+    ("123-4567", "order 491234567, call +49 1234567"),
+    ("AB-1234", "plate AB-1234, grey"),
 ]
 
 
@@ -58,6 +62,8 @@ def test_a_value_is_found_in_any_case_order_and_with_any_dash(value: str, text: 
         ("Philippa M. Quillfeather", "P. M. Quillfeather and Philippa Quillfeather"),
         ("Jörg Müller", "JORG MULLER"),
         ("2 rooms", "rooms 2"),
+        ("Copies of it go to all", "go to all copies of it"),
+        ("4911111111111", "011111111111"),
     ],
 )
 def test_another_name_is_not_taken_for_it(value: str, text: str) -> None:
@@ -76,6 +82,20 @@ def test_a_field_names_an_erased_subject_in_any_case(value: str, text: str) -> N
 def test_spellings_of_one_name_are_one_value() -> None:
     values = ["Işıl Yıldırımoğlu", "YILDIRIMOĞLU, IŞIL", "Jane Roe"]
     assert one_values(values, [lines_of(KEY, value) for value in values]) == [0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        (["+49 30 1234567", "+44 30 1234567"], [0, 1]),
+        (["+49 30 1234567", "030 1234567"], [0, 0]),
+        (["+49 30 1234567", "+44 30 1234567", "030 1234567"], [0, 0, 0]),
+    ],
+)
+def test_telephones_of_two_countries_are_two_values_unless_one_may_be_both(
+    values: list[str], places: list[int]
+) -> None:
+    assert one_values(values, [lines_of(KEY, value) for value in values]) == places
 
 
 @given(st.lists(st.text(st.sampled_from("aIıİiΏώσςßẞé"), min_size=2, max_size=6), min_size=2, max_size=3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -17,12 +18,15 @@ from lmworks.data.erasure.values import (
     Erased,
     Line,
     add_values,
+    known_values,
     lines_of,
     person_lines,
     read_values,
     strangers_of,
     subject_line,
+    text_line,
 )
+from lmworks.data.identity import ID_KEY
 from lmworks.data.records import Document
 from lmworks.errors import UsageError
 
@@ -174,6 +178,14 @@ def test_the_list_holds_no_value_and_another_key_is_told_apart(tmp_path: Path) -
         read_values(tmp_path)
 
 
+def test_of_the_list_those_of_the_recipe_s_key_are_sought_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
+    add_values(tmp_path, lines_of(KEY, MAIL), ID_KEY.digest(tmp_path) or "")
+    add_values(tmp_path, lines_of(KEY, NAME), "another")
+    path = tmp_path / "erased-values.txt"
+    path.write_text(f"\n{path.read_text()}\n")
+    assert sorted(known_values(tmp_path)) == sorted(map(str, lines_of(KEY, MAIL)))
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -216,7 +228,45 @@ def test_a_later_record_that_names_the_subject_in_a_field_is_known() -> None:
     assert named("Jane Roe", ["writer"], writer="Roe, Jane")
     assert named("Jane Roe", [], author=["John Doe", "JANE ROE"])
     assert named("jane@example.org", [], sender="Jane@Example.org")
+    assert named("jane@example.org", [], sender="Jane+Shop@Example.org")
     assert named("7", ["customer"], customer="7")
+    assert named("7", ["customer.nr"], customer={"nr": "7"})
+
+
+FACTS: dict[str, Any] = {"id": "0" * 32, "source": "letters", "licence": "CC0-1.0"}
+PLACES = {
+    "text": Document(**FACTS, text=f"to {MAIL}"),
+    "subject": Document(**FACTS, text="x", subject=f"Jane <{MAIL}>"),
+    "meta": Document(**FACTS, text="x", meta={"a": [{"b": MAIL}]}),
+    "licence": Document(**{**FACTS, "licence": f"of {MAIL}"}, text="x"),
+    "language": Document(**FACTS, text="x", language=MAIL),
+    "created": Document(**FACTS, text="x", created=MAIL),
+    "name of a field": Document.of_row({MAIL: "x"}, **FACTS),
+    "name of an object": Document.of_row({MAIL: {"said": "x"}}, **FACTS),
+    "number": Document.of_row({"said": "x", "n": 491701234567}, **FACTS),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_value_is_found_wherever_in_a_record_it_stands(place: str) -> None:
+    erased = Erased(KEY, [line for value in (MAIL, PHONE) for line in lines_of(KEY, value)])
+    nothing = Document(**FACTS, text="x", meta={"a": "nothing"})
+    assert list(map(bool, erased.in_documents([nothing, PLACES[place], nothing]))) == [False, True, False]
+
+
+def test_a_subject_of_any_length_is_known() -> None:
+    assert Erased(KEY, [subject_line(KEY, "Jane Roe " * 40)]).of_subject("Jane Roe " * 40)
+
+
+def test_a_name_is_found_in_its_own_text_among_many() -> None:
+    texts = ["word " * 60_000, "by Jane Roe", "word " * 60_000, "nothing", "by Jane Roe"]
+    assert list(map(bool, Erased(KEY, lines_of(KEY, NAME)).find(texts))) == [False, True, False, False, True]
+
+
+def test_a_text_is_found_by_its_digest_alone() -> None:
+    document = Document(**FACTS, text="A letter.")
+    erased = Erased(KEY, [text_line(KEY, document.text_digest)])
+    assert list(map(bool, erased.in_documents([Document(**FACTS, text="A letter"), document]))) == [False, True]
 
 
 def test_a_number_of_things_is_no_person() -> None:

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lmworks.data.erasure import search
+from lmworks.data.erasure.passages import Collector
 from lmworks.data.erasure.search import Sought, Unsearched, search_file
-from lmworks.data.erasure.values import Erased, lines_of, subject_line
+from lmworks.data.erasure.values import Erased, lines_of, person_lines, subject_line
 
 KEY = b"a key for tests only"
 VALUE = "jane.roe@example.org"
@@ -109,6 +110,47 @@ def test_a_subject_is_found_in_its_column_and_nowhere_else(tmp_path: Path) -> No
     (tmp_path / "two.jsonl").write_text('{"subject": "C18", "text": "C17"}')
     found = {path.name for path in tmp_path.iterdir() if search_file(path, sought).values}
     assert found == {"one.parquet", "one.jsonl"}
+
+
+TEXT = f"to {VALUE}"
+NESTED: dict[str, pa.Array] = {
+    "dictionary": pa.array(["no", TEXT]).dictionary_encode(),
+    "struct": pa.array([{"a": {"b": TEXT}}]),
+    "list": pa.array([[], ["no", TEXT]]),
+    "large list": pa.array([[TEXT]], pa.large_list(pa.large_string())),
+    "fixed list": pa.array([[TEXT, "no"]], pa.list_(pa.string(), 2)),
+    "numbers": pa.StructArray.from_arrays(
+        [pa.array([[1.5, 2.5]], pa.list_(pa.float32(), 2)), pa.array([TEXT])], ["vector", "text"]
+    ),
+    "name in a map": pa.array([[(TEXT, "no")]], pa.map_(pa.string(), pa.string())),
+    "map": pa.array([[("no", TEXT)], [], None], pa.map_(pa.string(), pa.string())),
+    "binary": pa.array([b"\xff\xfe no", TEXT.encode("utf-16-le"), None]),
+    "large binary": pa.array([TEXT.encode()], pa.large_binary()),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_a_value_is_found_in_columns_of_every_type(kind: str, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"column": NESTED[kind]}), tmp_path / "a.parquet")
+    assert search_file(tmp_path / "a.parquet", SOUGHT).values
+
+
+def test_a_subject_is_found_in_fields_of_a_record_and_in_escaped_json_of_a_column(tmp_path: Path) -> None:
+    sought = Sought(Erased(KEY, person_lines(KEY, "C17", ["customer"])))
+    fields = pa.table({"field_names": [["x", "customer"]], "field_texts": [["C17", "C18"]]})
+    pq.write_table(fields, tmp_path / "no.parquet")
+    assert not search_file(tmp_path / "no.parquet", sought).values
+    pq.write_table(fields.set_column(1, "field_texts", pa.array([["C18", "C17"]])), tmp_path / "fields.parquet")
+    pq.write_table(pa.table({"meta": ['{"customer": "\\u004317"}']}), tmp_path / "meta.parquet")
+    assert all(search_file(tmp_path / f"{name}.parquet", sought).values for name in ("fields", "meta"))
+
+
+def test_runs_of_words_are_sought_in_files(tmp_path: Path) -> None:
+    text = "the ladder stands in the shed behind the garden"
+    collector = Collector()
+    collector.take("a", text)
+    (tmp_path / "log.txt").write_text(f"read: {text.title()}.")
+    assert search_file(tmp_path / "log.txt", Sought(Erased(KEY, []), collector.passages(["a"]))).passages
 
 
 @pytest.mark.parametrize(

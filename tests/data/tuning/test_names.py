@@ -154,7 +154,9 @@ def test_a_speaker_that_nobody_is_and_a_path_that_leads_nowhere_stop_the_step(tm
 
 
 def test_a_text_of_a_turn_that_another_takes_the_name_of_is_not_lost_unseen(tmp_path: Path) -> None:
-    rows = [{"ticket": {"fil": [turn | {"content": "in two words"} for turn in each["ticket"]["fil"]]}} for each in NESTED]
+    rows = [
+        {"ticket": {"fil": [turn | {"content": "in two words"} for turn in each["ticket"]["fil"]]}} for each in NESTED
+    ]
     with pytest.raises(UsageError, match=r"'messages\.\*\.content' \(text, not only a code, in 4 of 4 records"):
         converse(tmp_path / "told", rows, fields=WAYS, roles=SPEAKERS)
     _, found = converse(tmp_path / "left", rows, fields=WAYS, roles=SPEAKERS, ignore=["messages.*.content"])

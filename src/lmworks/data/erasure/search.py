@@ -108,10 +108,10 @@ def _texts_in(column: Any) -> Iterator[list[str]]:
         elif pa.types.is_struct(kind):
             for place in range(kind.num_fields):
                 yield from _texts_in(values.field(place))
+        elif pa.types.is_map(kind):
+            yield from (*_texts_in(values.keys), *_texts_in(values.items))
         elif pa.types.is_nested(kind):
-            yield from _texts_in(
-                values.flatten() if pa.types.is_list(kind) or pa.types.is_large_list(kind) else values.items
-            )
+            yield from _texts_in(values.flatten())
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
             yield [value or "" for value in values.to_pylist()]
         elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
