@@ -258,9 +258,14 @@ def test_a_subject_of_any_length_is_known() -> None:
     assert Erased(KEY, [subject_line(KEY, "Jane Roe " * 40)]).of_subject("Jane Roe " * 40)
 
 
-def test_a_name_is_found_in_its_own_text_among_many() -> None:
-    texts = ["word " * 60_000, "by Jane Roe", "word " * 60_000, "nothing", "by Jane Roe"]
-    assert list(map(bool, Erased(KEY, lines_of(KEY, NAME)).find(texts))) == [False, True, False, False, True]
+def test_a_value_is_found_in_its_own_text_among_many_and_behind_others() -> None:
+    for value, text in (
+        (NAME, "by Jane Roe"),
+        (MAIL, f"{'of it ' * 60} jane (at) example (dot) com"),
+        (MAIL, f"a@b.org {MAIL}"),
+    ):
+        texts = ["word " * 60_000, text, "word " * 60_000, "nothing", text]
+        assert list(map(bool, Erased(KEY, lines_of(KEY, value)).find(texts))) == [False, True, False, False, True]
 
 
 def test_a_text_is_found_by_its_digest_alone() -> None:
