@@ -134,3 +134,14 @@ def test_only_what_differs_inside_of_a_field_is_told() -> None:
     assert stale_reason(now, before) == (
         "sources.1.records changed from tickets to tickets.*; sources.1.skip changed from its default to null"
     )
+
+
+def test_why_a_step_is_stale_names_lists_of_other_lengths_sources_and_inputs() -> None:
+    parts = KeyParts(stage="ingest", version=1, inputs={}, config={"keep": ["a", "b"], "fingerprints": [1]})
+    now = parts.model_copy(update={"config": {"keep": ["a"], "fingerprints": [2]}})
+    assert stale_reason(now, parts) == (
+        'source files came, went, or have another size or time; keep changed from ["a","b"] to ["a"]'
+    )
+    long = parts.model_copy(update={"config": {**parts.config, "keep": "x" * 41}, "inputs": {"raw": ["0" * 64]}})
+    assert stale_reason(parts, long) == f'keep changed from {"x" * 37}… to ["a","b"]; input raw changed'
+    assert (stale_reason(parts, parts), stale_reason(parts, None)) == ("its artifact is gone", "not built before")

@@ -15,7 +15,7 @@ import pytest
 
 from lmworks.data.erasure import readings as module
 from lmworks.data.erasure.candidates import joined_pieces
-from lmworks.data.erasure.readings import readings
+from lmworks.data.erasure.readings import read_together, readings
 from lmworks.data.erasure.values import Erased, lines_of
 
 HEAD = b"PK\x03\x04" + bytes(26)
@@ -84,6 +84,29 @@ def test_texts_that_are_searched_together_share_the_room(monkeypatch: pytest.Mon
     monkeypatch.setattr(Erased, "_candidates", lambda _, text: looked_at.append(len(text)) or ())
     Erased(b"key", lines_of(b"key", MAIL)).find([packed(b"1 " * 2**19)] * 8)
     assert sum(looked_at) < 2 * 2**18
+
+
+@pytest.mark.parametrize(("unpacked", "streams"), [(2**14, 2**12), (2**22, 8)])
+def test_what_a_bomb_took_of_the_room_is_not_missing_for_other_texts(
+    unpacked: int, streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_UNPACKED", unpacked)
+    monkeypatch.setattr(module, "MOST_STREAMS", streams)
+    plain = "x " + base64.b64encode(f"write to {MAIL} now".encode()).decode()
+    bombs = [packed(bytes(2**21)), *[packed(HEAD * 400)] * 3]
+    texts = [*bombs, plain, packed(f"write to {MAIL}".encode())]
+    found = Erased(b"key", lines_of(b"key", MAIL)).find(texts)
+    assert list(map(bool, found)) == [False] * len(bombs) + [True, True]
+
+
+def test_texts_that_are_searched_together_share_what_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_STREAMS", 64)
+    tried = []
+    inflated = module._inflated
+    monkeypatch.setattr(module, "_inflated", lambda *args: tried.append(args) or inflated(*args))
+    texts = [packed(HEAD * 400)] * 20
+    read_together(texts)
+    assert len(tried) <= module.MOST_STREAMS + 1 + sum(len(text) // module.LEAST_ENTRY + 1 for text in texts)
 
 
 def test_a_row_of_single_digits_gives_few_candidates_and_one_of_a_number_all() -> None:

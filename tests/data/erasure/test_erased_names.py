@@ -43,9 +43,13 @@ PHONES = [
     ("+49 4921 887766", "04921 \u2014 887766"),
     ("04921 – 887766", "4921/887766 and 04921887766"),
     ("0049 176 12345678", "0176 12345678"),
-    ("123-4567", "call +1 123-4567"),
-    ("123-4567", "order 491234567, call +49 1234567"),
-    ("AB-1234", "plate AB-1234, grey"),
+    ("123-4567", "call +11234567"),
+    ("123-4567", "call +3541234567"),
+    ("123-4567", "call + 491234567"),
+    ("KUNDE123456", "of KUNDE123456,"),
+    ("12345", "of 12345."),
+    ("123-4567", "order 491234567, call +491234567"),
+    ("AB 1234", "plate AB 1234, grey"),
 ]
 
 
@@ -64,6 +68,7 @@ def test_a_value_is_found_in_any_case_order_and_with_any_dash(value: str, text: 
         ("2 rooms", "rooms 2"),
         ("Copies of it go to all", "go to all copies of it"),
         ("4911111111111", "011111111111"),
+        ("123-4567", "call +491761234567, order 491234567"),
     ],
 )
 def test_another_name_is_not_taken_for_it(value: str, text: str) -> None:

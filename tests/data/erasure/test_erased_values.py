@@ -106,6 +106,8 @@ def test_cells_of_a_table_and_words_between_brackets_are_no_value(value: str, te
 
 def test_an_address_of_any_letters_is_found_behind_a_mark() -> None:
     assert holds("jürgen@example.org", "Roe|jürgen@example.org")
+    assert holds("jürgen@example.org", "by _jürgen@example.org_")
+    assert holds("jane=shop@example.org", "Roe|jane=shop@example.org")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,8 @@ def test_an_address_of_any_letters_is_found_behind_a_mark() -> None:
         "https://x.de/u/jane@example.org",
         "name#jane@example.org",
         "Write to jane@example.org.Thanks",
+        "an jane@example.org.联系",
+        "by jane@example.org- and",
     ],
 )
 def test_an_address_is_found_beside_other_letters_and_marks(text: str) -> None:

@@ -14,6 +14,7 @@ from test_samples import converse, judge
 from lmworks.data.forms.forms import FORMS, USUAL, form_of
 from lmworks.data.forms.row import Fault, LeftOut, Read
 from lmworks.data.forms.sample import samples_of
+from lmworks.data.tuning.naming import Naming
 from lmworks.data.tuning.samples import ConversationsConfig, PreferencesConfig
 from lmworks.errors import UsageError
 
@@ -172,6 +173,53 @@ def test_speakers_may_be_numbers_and_what_is_none_costs_its_record(tmp_path: Pat
     roles, ignore = {"0": "user", "1": "assistant"}, ["mails"]
     result, found = converse(tmp_path, rows, roles=roles, ignore=ignore, largest_bad_share=0.5)
     assert (len(found), result.counts["quarantined: unknown role"]) == (7, 2)
+
+
+INNER = {"messages.*.content": "fil.*.texte"}
+
+
+@pytest.mark.parametrize(
+    ("row", "fields", "expected"),
+    [
+        ({"fil": [{"texte": "Oui", "n": 1}]}, INNER, {"messages": [{"n": 1, "content": "Oui"}]}),
+        ({"fil": ["lone", {"texte": "Oui"}]}, INNER, {"messages": ["lone", {"content": "Oui"}]}),
+        ({"fil": {"texte": "Oui"}}, INNER, {"messages": {"texte": "Oui"}}),
+        ({"a": {"b": 1, "c": 2}}, {"x": "a.b"}, {"a": {"c": 2}, "x": 1}),
+        ({"a": {"b": 1}}, {"x": "a.b"}, {"x": 1}),
+        ({"a.b": {"c": 1}}, {"x": "a.b.c"}, {"x": 1}),
+    ],
+)
+def test_a_record_under_usual_names_keeps_all_that_stands_beside(
+    row: dict[str, Any], fields: dict[str, str], expected: dict[str, Any]
+) -> None:
+    assert Naming(fields, [], {}).named(row) == expected
+
+
+def test_turns_of_one_conversation_do_not_come_from_two_lists() -> None:
+    with pytest.raises(ValidationError, match=r"expected a path such as 'a\.\*\.y'"):
+        fields = {"messages.*.role": "a.*.x", "messages.*.content": "b.*.y"}
+        ConversationsConfig.model_validate({"from": "raw", "fields": fields})
+
+
+def test_what_no_record_has_is_told_under_its_own_key_and_where_some_have_it_not() -> None:
+    naming = Naming({}, ["notes.*.by"], {"client": "user"})
+    naming.require_columns("raw")  # of no records nothing is known
+    naming.named({"notes": [{}, {"by": "x"}], "messages": [{"role": "client"}]})
+    naming.require_columns("raw")
+    assert naming.counts() == {}
+    naming = Naming({}, ["note"], {})
+    naming.named({str(number): number for number in range(31)})
+    with pytest.raises(UsageError, match=r"`ignore` names 'note'.* and 1 more"):
+        naming.require_columns("raw")
+
+
+def test_a_template_takes_a_name_with_dots_and_refuses_what_lies_inside_of_a_text(tmp_path: Path) -> None:
+    wording = {"prompt": "{a.b}", "completion": "{c.d}"}
+    _, (found,) = converse(tmp_path / "a", [{"a.b": "Rain?", "c": {"d": "Water."}}], templates=[wording])
+    assert [turn["content"] for turn in found["messages"]] == ["Rain?", "Water."]
+    rows = [{"a.b": "Rain?", "c": inner} for inner in ({"d": "Water."}, "Water.", None)]
+    result, _ = converse(tmp_path / "b", rows, templates=[wording], largest_bad_share=1)
+    assert result.counts["quarantined: field missing"] == 2
 
 
 def test_templates_take_paths(tmp_path: Path) -> None:

@@ -162,12 +162,11 @@ def _without(row: Mapping[str, Any], path: str) -> dict[str, Any]:
     """A record without what stands at a path; with what stands beside it."""
     if path in row:
         return {name: value for name, value in row.items() if name != path}
-    head, _, rest = path.partition(".")
-    inner = row.get(head)
-    if not rest or not isinstance(inner, Mapping):
-        return dict(row)
-    left = _without(inner, rest)
-    return {name: value for name, value in row.items() if name != head} | ({head: left} if left else {})
+    for head, inner in row.items():
+        if path.startswith(f"{head}.") and isinstance(inner, Mapping) and _is_in(inner, rest := path[len(head) + 1 :]):
+            left = _without(inner, rest)
+            return {name: left if name == head else value for name, value in row.items() if name != head or left}
+    return dict(row)
 
 
 def _is_in(value: Any, path: str) -> bool:
