@@ -14,6 +14,7 @@ from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.findings import scan, worth_running
 from lmworks.data.privacy.hidden import hide_all
+from lmworks.data.privacy.own import OwnDetector
 from lmworks.data.records import Document
 from lmworks.data.structure import keys_of, put_together, renamed, take_apart
 
@@ -81,6 +82,30 @@ def test_names_that_are_personal_are_treated_in_rows_and_meta_and_none_falls_tog
     assert document.meta == {"by": {"[EMAIL]": 3, "[EMAIL] 2": 4}}
     assert [field.name for field in document.fields] == ["[EMAIL].said", "[EMAIL] 2.said", "[EMAIL] 3"]
     assert "example.com" not in str(hide_all([row]))
+
+
+def test_what_is_kept_of_documents_is_hidden_at_every_depth_but_for_its_id_and_reason() -> None:
+    mail, own = "jane@example.com", OwnDetector(name="member", pattern="X77|77").detector()
+    row = {
+        "id": mail,
+        "reason": mail,
+        "of": [{"id": mail, "reason": [mail], "X77": ["X77", 77, True]}],
+        "on": "3 May 2024",
+    }
+    assert hide_all([row], [own]) == [
+        {
+            "id": mail,
+            "reason": mail,
+            "of": [
+                {
+                    "id": "‹email hidden›",
+                    "reason": ["‹email hidden›"],
+                    "‹member hidden›": ["‹member hidden›", "‹member hidden›", True],
+                }
+            ],
+            "on": "3 May 2024",
+        }
+    ]
 
 
 def test_personal_names_are_counted_and_indexed() -> None:

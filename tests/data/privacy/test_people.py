@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lmworks.data.folding import fold, places
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise_documents
 from lmworks.data.privacy.findings import scan, substitute
-from lmworks.data.privacy.people import is_named_by, people_detector
+from lmworks.data.privacy.people import is_named_by, people_detector, people_of, subject_of
 from lmworks.data.privacy.surrogates import value_digest
 from lmworks.data.records import Document
 
@@ -53,6 +53,14 @@ def anonymised(row: dict[str, Any], people: list[str], **config: Any) -> Documen
         ("Philippa M. Quillfeather", "Quillfeather, Philippa M., left. Ms Quillfeather", "P, left. Ms P"),
         ("Anna de la Cruz", "La casa de Anna. CRUZ, ANNA DE LA", "La casa de P. P"),
         ("M/0/77", "has M/0/77 and", "has P and"),
+        ("欧阳娜娜", "娜娜说,欧阳说", "P说,P说"),
+        ("Jörg Quell", "Jo\u0308rg\u0301.", "P."),
+        ("jorge", "so jorge said", "so P said"),
+        ("jane roeders", "roeders came", "P came"),
+        ("Ada Quell", "with Quell. Ada left", "with P. P left"),
+        ("Ada Quell", "Ada\nQuell", "P\nP"),
+        ("Anna de la Cruz", "by de la Cruz.", "by P."),
+        ("Philippa M. Quillfeather", "Philippa M left", "P left"),
     ],
 )
 def test_a_name_is_found_however_it_is_written(name: str, text: str, expected: str) -> None:
@@ -72,6 +80,9 @@ def test_a_name_is_found_however_it_is_written(name: str, text: str, expected: s
         ("Grace Long", "Graceful, gracefully, longer, long grace period"),
         ("Frau Anna Berger", "Frau Schulz, die Frauen, eine Frau"),
         ("Dr. Ada Quell", "Dr. Schulz sah Dr. Meier"),
+        ("Kim 민수가", "수가 있다"),
+        ("Petra Summer", "in summer and winter"),
+        ("Rose Long", "the long rose"),
     ],
 )
 def test_words_that_only_look_like_a_part_stay(name: str, text: str) -> None:
@@ -128,6 +139,16 @@ def test_a_field_that_holds_a_whole_text_is_found_part_by_part() -> None:
 def test_a_field_of_the_same_beginning_names_nobody() -> None:
     assert not is_named_by("patients", ["patient"]) and not is_named_by("by.patient", ["patient"])
     assert is_named_by("patient.0.name", ["patient"]) and is_named_by("a.b.c", ["a.b"])
+    assert is_named_by("akte.person", ["akte.person.*"]) and is_named_by("team.name", ["team.*.name"])
+
+
+def test_a_subject_is_as_stated_else_the_first_name_but_no_object() -> None:
+    facts: dict[str, Any] = {"id": "a", "text": "x", "source": "s", "licence": "MIT"}
+    meta = {"by": {"given": "Ada", "family": "Quell"}, "for": ["Roe, Jane", "John Doe"]}
+    assert subject_of(Document(**facts, subject="S", meta=meta), ["for"]) == "S"
+    assert subject_of(Document(**facts, meta=meta), ["by", "for"]) == "Jane Roe"
+    assert subject_of(Document(**facts, meta=meta), ["by"]) is None
+    assert people_of(Document(**facts, meta=meta), ["by", "for"]) == ["Ada", "Quell", "Jane Roe", "John Doe"]
 
 
 def test_parts_in_another_order_and_case_get_the_same_person_s_surrogate() -> None:

@@ -19,7 +19,8 @@ from lmworks.release.inspect.data_report import render
 from lmworks.release.inspect.hidden import make_show, outputs
 from lmworks.release.inspect.show import describe
 
-WHO, TEAM, MAIL = "of the Quastenflosser", "such as Ottilie", "ottilie@example.org"
+WHO, LONE, MAIL = "of the Quastenflosser", "Balthasar Trockenfuss", "ottilie@example.org"
+TEAM = "of"  # which nothing would find by itself
 RECIPE: dict[str, dict[str, Any]] = {
     "raw": {
         "kind": "ingest",
@@ -30,6 +31,7 @@ RECIPE: dict[str, dict[str, Any]] = {
     "few": {"kind": "curate", "from": "clean", "filters": ["length"]},
     "private": {"kind": "anonymise", "from": "few", "people": ["patient", "team.*.name"], "action": "redact"},
     "after": {"kind": "curate", "from": "private", "filters": ["length"]},
+    "both": {"kind": "mix", "parts": {"one": {"from": "few"}, "two": {"from": "after"}}},
 }
 
 
@@ -38,9 +40,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("rows")
     rows = [
         {
-            "patient": WHO,
-            "team": [{"name": TEAM, "role": "nurse"}],
+            "patient": WHO if number else LONE,
+            "team": [{"name": TEAM, "role": "nurse", "rooms": 3}],
             "n": 491701234567,
+            "passport": "C01X00T47",
             "note": f"Ottilie Quastenflosser, {MAIL}.  \n\n\n\n{sentence(number)}" if number else "Too short.",
         }
         for number in range(5)
@@ -64,9 +67,9 @@ def test_a_field_that_names_people_is_hidden_whole(built: Built, step: str, tmp_
     write_sample(built, step, 9, tmp_path / "g.md", tmp_path / step, ["good"])
     shown = "".join(path.read_text() for path in (tmp_path / step).iterdir())
     shown += changes_of(built, step, 9).as_text() + describe(built.artifacts[step], built) + render(built)
-    for said in (WHO, TEAM, MAIL, "Quastenflosser", "Ottilie", "491701234567"):
+    for said in (WHO, LONE, MAIL, "Quastenflosser", "Trockenfuss", "491701234567", "C01X00T47", f"name: {TEAM}"):
         assert said not in shown, said
-    for said in ("patient: ‹person hidden›", "team.0.name: ‹person hidden›", "team.0.role: nurse"):
+    for said in ("patient: ‹person hidden›", "team.0.name: ‹person hidden›", "role: nurse", "rooms: 3", "n: ‹phone"):
         assert said in shown, said
 
 
@@ -76,3 +79,8 @@ def test_what_was_anonymised_and_what_is_asked_for_is_shown_as_it_is(built: Buil
     assert f"patient: {WHO}" in make_show(built, artifact, personal=True)(document)
     (document, *_) = documents(built, "after")
     assert "patient: [PERSON]" in make_show(built, built.artifacts["after"])(document)
+
+
+def test_a_mix_of_what_was_anonymised_and_what_was_not_is_hidden(built: Built) -> None:
+    shown = [make_show(built, built.artifacts["both"])(document) for document in documents(built, "both")]
+    assert {text.split("\n")[0] for text in shown} == {"patient: ‹person hidden›"}

@@ -60,7 +60,7 @@ def _hidden(value: Any, name: str, more: Sequence[Detector]) -> Any:
         return value
     if isinstance(value, str):
         return value if is_id(value) else hide(value, name, more)
-    if is_long_number(value) or (more and isinstance(value, int | float) and not isinstance(value, bool)):
+    if is_long_number(value) or (more and isinstance(value, int | float)):
         written = json.dumps(value)
         return value if (shown := hide(written, name, more)) == written else shown
     if isinstance(value, Mapping):

@@ -35,7 +35,7 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
     detectors: list[Detector] = [
         own.detector() for config in configs for own in config.own if own not in (passed or ())
     ]
-    if personal or (passed is not None and not detectors):
+    if personal:
         return lambda document: _shown(document, lambda name, text: text)
     fields: list[str] = []
     if passed is None:
