@@ -18,6 +18,7 @@ from data.parsers.test_parsers import good, read
 from lmworks.data.parsers import rows
 from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Piece
+from lmworks.data.parsers.quotes import has_quotes
 from lmworks.data.sources.source import Record
 from lmworks.errors import LmworksError
 
@@ -96,6 +97,34 @@ def test_quotes_of_texts_stay_where_they_are(tmp_path: Path, lines: list[str]) -
     found = read(tmp_path, {"a.tsv": "\n".join(["id\ttext", *lines, ""]).encode()})
     assert [record.text for record in good(found)] == [line.split("\t")[1] for line in lines]
     assert len(found) == len(lines)
+
+
+DOUBLED, PLAIN, OTHER = '1\t"a ""b"""\n', "1\ta\n", '1\tthe "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_all", "wanted"),
+    [
+        ([DOUBLED], True, True),
+        ([DOUBLED] * 2 + [OTHER], True, False),
+        ([DOUBLED] * 5 + [OTHER], True, True),
+        (['1\t"a\tb"\n', '2\t"cut\n'], False, True),
+        (['1\t"a\tb"\n', '2\t"lone\n'], True, False),
+        (['1\t"a\tb"\n', '2\tx "lone\n'], False, False),
+        (['1\t"a\tb"\tc\td\te\n'], True, False),
+        (['1\t"Hello\n', '2\tworld"\n'], True, False),
+        ([PLAIN], True, False),
+    ],
+)
+def test_quotes_around_fields_are_told_by_rows_that_only_they_explain(
+    rows: list[str], is_all: bool, wanted: bool
+) -> None:
+    assert has_quotes([*spans("".join(["id\ttext\n", *rows]).encode())], 0, is_all=is_all) == wanted
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_all_in_quotes_tells_of_them(mark: str) -> None:
+    assert has_quotes([*spans(f'{mark}"id"\t"text"\n{PLAIN}'.encode())], 0, is_all=True)
 
 
 def test_a_lone_quote_in_a_table_in_quotes_costs_its_row(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from docx.oxml import parse_xml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lmworks.data.parsers import docx as parser
 from lmworks.data.sources.files import Files
 from lmworks.data.sources.source import Record, Skipped, Unreadable
 
@@ -189,6 +190,37 @@ def test_what_a_word_document_only_shows_is_counted(tmp_path: Path) -> None:
         "a placeholder of a Word document",
         "a sign of a typeface of a Word document",
     ]
+
+
+def test_words_in_every_element_that_only_stands_around_them_are_read(tmp_path: Path) -> None:
+    around = ("bdo", "dir", "smartTag", "customXml", "hyperlink", "ins", "moveTo", "fldSimple")
+    body = paragraph(*(f"<w:{name}>{run(name + ' ')}</w:{name}>" for name in around))
+    ruby = f"<w:r><w:ruby><w:rt>{run('kan')}</w:rt><w:rubyBase>{run('ji')}</w:rubyBase></w:ruby></w:r>"
+    body += paragraph(ruby, "<w:r><w:t>a<!-- no -->b</w:t><w:ptab/><w:t>c</w:t><w:cr/><w:t>d</w:t></w:r>")
+    assert read(tmp_path, word(body))[0] == f"{' '.join(around)} \n\nkanjiab\tc\nd"
+
+
+def test_of_alternatives_the_one_with_words_is_read(tmp_path: Path) -> None:
+    box = f"<w:pict><v:textbox><w:txbxContent>{BOX}</w:txbxContent></v:textbox></w:pict>"
+    choice = "<mc:Choice Requires='wps'><w:drawing><wps:txbx/></w:drawing></mc:Choice>"
+    either = f"<w:r><mc:AlternateContent>{choice}<mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r>"
+    assert read(tmp_path, word(paragraph(run("beside"), either)))[0] == "beside\n\na box"
+
+
+def test_what_says_nothing_is_not_counted_and_a_sign_that_is_none_costs_itself(tmp_path: Path) -> None:
+    deleted = "<w:del><w:r><w:delText> </w:delText></w:r></w:del>"
+    signs = "".join(f"<w:r><w:sym w:font='S' w:char='{code}'/></w:r>" for code in ("zz", "F" * 16, "D800"))
+    comments = f"<w:comment w:id='1'>{paragraph()}</w:comment>"
+    text, left_out = read(tmp_path, word(paragraph(run("on"), deleted, signs), " ", comments=comments))
+    assert (text, left_out) == ("on", ["a sign of a typeface of a Word document"] * 3)
+
+
+def test_a_document_of_more_tags_than_memory_takes_is_kept_apart(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(parser, "MOST_TAGS", 500)
+    (tmp_path / "a.docx").write_bytes(word(paragraph(run("a") * 200)))
+    source = Files(kind="files", path=".", licence="MIT", folder=tmp_path)
+    (bad,) = (item for piece in source.pieces("a.docx", 10**9) for item in source.read(piece))
+    assert isinstance(bad, Unreadable) and bad.reason.startswith("more tags than are read: ")
 
 
 def test_damaged_notes_cost_themselves_alone(tmp_path: Path) -> None:

@@ -113,6 +113,49 @@ def test_all_fields_of_a_record_are_its_attributes_and_elements_by_name(tmp_path
     ]
 
 
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ("<m>\n <a>x</a>\n</m>", {"m": {"a": "x"}}),
+        ("<m>so <b ref='1'>x</b></m>", {"m": {"#text": "so x", "b": {"@ref": "1"}}}),
+        ("<m>so <b><i ref='1'>x</i></b></m>", {"m": {"#text": "so x", "b": {"i": {"@ref": "1"}}}}),
+        ("<m at='1'/>", {"m": {"@at": "1"}}),
+        ("<id>2</id><id>3</id>", {"id": ["1", "2", "3"]}),
+        ("own<a>x</a>", {"#text": "own", "a": "x"}),
+        ("<m xmlns='http://y' xmlnsid='7'/>", {"m": {"@xmlnsid": "7"}}),
+    ],
+)
+def test_all_that_stands_in_a_record_has_a_name(inside: str, expected: dict[str, Any]) -> None:
+    row = row_of(f"<r xmlns='http://x' xmlns:d='http://z' id='1'>{inside}</r>".encode())
+    assert row.inside() == {"id": "1"} | expected
+
+
+@pytest.mark.parametrize(
+    ("inside", "path", "expected"),
+    [
+        ("<m>\n\n  <a>x</a>\n\n\n  <b>y</b></m>", "m", "x\ny"),
+        ("<m>so<q>x</q>and<p>z</p>more</m>", "m", "soxandzmore"),
+        ("said<p>x</p>more", "r", "said\nx\nmore"),
+        ("<m>\n\n  one\n  two\n</m>", "m", "  one\n  two"),
+        ("<m>  x </m>", "m", "x"),
+        ("<id>2</id>", "id", "1\n\n2"),
+        ("<r>in</r>out", "r", "in"),
+        ("<a/><a>x</a><a/><a>y</a>", "a", "x\n\n\n\ny"),
+        ("<a.b>x</a.b><a><b>y</b></a>", "a.b", "x"),
+        ("<a><b>x</b></a><a><b>y</b></a>", "a.b", "x\n\ny"),
+        ("<a x='1'/>", "a.@x", "1"),
+    ],
+)
+def test_a_path_leads_to_the_text_of_all_elements_of_its_name(inside: str, path: str, expected: str) -> None:
+    row = row_of(f"<r id='1'>{inside}</r>".encode())
+    assert path in row and row[path] == expected
+
+
+def test_so_many_paths_are_listed_and_all_can_be_asked_for() -> None:
+    row = row_of(f"<r>own{''.join(f'<a{n}>x</a{n}>' for n in range(300))}</r>".encode())
+    assert ([*row][:2], len(row), row["a299"]) == (["#text", "a0"], xml_rows.MOST_PATHS, "x")
+
+
 def test_words_marked_in_a_line_stay_in_it(tmp_path: Path) -> None:
     content = "<a><p>H<sub>2</sub>O and <name ref='x'>Paul </name>says<b>so</b>.</p><p><b>C</b><i>O</i></p></a>"
     assert good(read(tmp_path, content, records="p", text_field="p")) == ["H2O and Paul\nsaysso.", "C\nO"]
