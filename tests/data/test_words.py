@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lmworks.data.words import count_words, hash_words, letters_a_word, word_spans
+from lmworks.data.words import borders, count_words, hash_words, letters_a_word, word_spans
 
 TEXTS = st.lists(st.text(st.sampled_from("abAB_1 ,.\n\x00éÉß’—字假ทİʼnΣσ\u0e31\u0301कि😀"), max_size=40), max_size=8)
 
@@ -84,6 +86,26 @@ def test_vowel_signs_tell_words_apart() -> None:
 )
 def test_so_many_letters_without_spaces_are_a_word(text: str, words: int, times: int) -> None:
     assert (count_words(text), letters_a_word(text)) == (words, times)
+
+
+@pytest.mark.parametrize(
+    ("term", "text", "is_found"),
+    [
+        ("and", "this, and that", True),
+        ("and", "band", False),
+        ("an", "and", False),
+        ("世界", "新世界A", True),
+        ("世界", "A世界", True),
+        ("क", "कि", False),
+        ("क", "क ख", True),
+    ],
+)
+def test_a_term_stands_by_itself_but_in_scripts_without_spaces(term: str, text: str, is_found: bool) -> None:
+    assert bool(re.search(borders(term), text)) is is_found
+
+
+def test_a_sign_that_nobody_sees_is_of_no_word() -> None:
+    assert len(word_spans("a\ufe0fb")) == len(words_of("a\ufe0fb")[0]) == 2
 
 
 def test_texts_of_several_blocks() -> None:

@@ -256,6 +256,31 @@ def test_nothing_told_is_lost_and_nothing_stays_in_vain(told: list[frozenset[str
         assert not any(some[place].told <= some[other].held for other in stay - {place} if some[place].told)
 
 
+def stay(*texts: str) -> int:
+    some = [facts_of(text) for text in texts]
+    return len(set(choose(some, range(len(some))).values()))
+
+
+def test_values_that_stand_in_different_others_are_not_held_by_one() -> None:
+    form = NOTE.format("Allergy: {}\n\nVisit: {}")
+    assert stay(*(form.format(one, other) for one in ("pollen", "latex") for other in ("early", "late"))) == 4
+    assert Facts(frozenset("a"), frozenset("a")).beside(frozenset("x")).holds(Facts(frozenset("x"), frozenset("x")))
+
+
+def test_a_word_that_begins_a_sentence_is_held_in_any_case_and_a_function_word_is_none() -> None:
+    assert stay("Tables are here. We like chairs", "Chairs are here. We like tables") == 1
+    assert stay("All is well. The house holds", "Well all is. Is the house one that holds") == 1
+    assert (
+        stay("Signed. Miller was here", "Signed. Schmidt was here"),
+        stay("Miller was here", "miller was here"),
+    ) == (2, 1)
+
+
+def test_a_short_name_beside_longer_clauses_without_spaces_is_kept() -> None:
+    assert stay("王伟。租客搬入公寓", "李娜。租客搬入公寓") == 2
+    assert stay("租客，房5号6楼", "租客，房6号5楼") == 2
+
+
 def test_of_a_pair_one_goes_if_the_other_holds_it_whole() -> None:
     longer, shorter = Facts(frozenset("ab"), frozenset("ab")), Facts(frozenset("c"), frozenset("abc"))
     assert choose([longer, shorter], [0, 1]) == {0: 1, 1: 1}
