@@ -12,7 +12,7 @@ class _Folds(dict[int, str]):
     """By code what a character is in the one form, made when first asked for."""
 
     def __missing__(self, code: int) -> str:
-        small = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", chr(code)).casefold()).lower()
+        small = unicodedata.normalize("NFKD", chr(code)).casefold().lower()
         plain = "".join(each for each in small if not "\u0300" <= each <= "\u036f").replace("ı", "i")
         self[code] = unicodedata.normalize("NFC", plain)
         return self[code]
