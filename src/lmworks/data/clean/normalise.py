@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -50,7 +49,8 @@ def normalise_shard(config: NormaliseConfig, documents: list[Document]) -> tuple
 
     def clean_text(text: str) -> str:
         text, shaped = _normalised(text)
-        tally.counts += Counter({SHAPED: shaped})
+        if shaped:
+            tally.counts[SHAPED] += shaped
         return text
 
     for document in documents:
