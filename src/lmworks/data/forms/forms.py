@@ -6,7 +6,6 @@ beside. The first row that fits a record is its form: those of single sets come 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 from lmworks.data.forms import choices, general, judgements, published, threads
@@ -17,106 +16,92 @@ from lmworks.data.forms.threads import message_threads, tree
 from lmworks.data.forms.turns import LISTS
 from lmworks.registry import Kinds, instance_of
 
+judging = partial(layout, judges=True)
+
 FORMS: Kinds[SampleForm] = Kinds(
     "forms",
     "form",
     {
         # judgements
-        "openai-preference": layout(
+        "openai-preference": judging(
             "input preferred_output non_preferred_output",
             judgements.openai_preference,
             "input.messages behind input.tools → preferred_output over non_preferred_output",
-            judges=True,
         ),
-        "shp": layout(
+        "shp": judging(
             "history human_ref_A human_ref_B labels",
             judgements.shp,
             "history → of human_ref_A and human_ref_B what `labels` says",
-            judges=True,
         ),
-        "pku-saferlhf": layout(
+        "pku-saferlhf": judging(
             "prompt response_0 response_1 better_response_id",
             judgements.saferlhf,
             "prompt → of response_0 and response_1 the more helpful one",
             left="prompt_source response_0_source response_1_source response_0_harm_category response_1_harm_category",
-            judges=True,
         ),
-        "nectar": layout(
+        "nectar": judging(
             "prompt answers num_responses",
             judgements.nectar,
             "prompt → every pair of `answers` of unlike rank",
             left="source",
-            judges=True,
         ),
-        "helpsteer-preference": layout(
+        "helpsteer-preference": judging(
             "prompt response_1 response_2 preference_strength",
             judgements.helpsteer,
             "prompt → of response_1 and response_2 the preferred one, by how much",
             left="preference_statement preference_elaboration three_most_similar_preferences "
             "all_preferences_unprocessed",
-            judges=True,
         ),
-        "arena": layout(
+        "arena": judging(
             "conversation_a conversation_b winner",
             judgements.arena,
             "the common turns → the winner's last",
             left="language judge",
-            judges=True,
         ),
-        "arena-pairs": layout(
+        "arena-pairs": judging(
             "prompt response_a response_b winner_model_a winner_model_b",
             judgements.arena_lists,
             "prompt → the winner of response_a and response_b",
-            judges=True,
         ),
-        "webgpt": layout(
+        "webgpt": judging(
             "question answer_0 answer_1 score_0 score_1",
             judgements.webgpt,
             "question.full_text → of two answers the higher score",
             left="dataset quotes_0 quotes_1",
-            judges=True,
         ),
-        "summarize-from-feedback": layout(
+        "summarize-from-feedback": judging(
             "info summaries choice",
             judgements.summaries,
             "title and post → of two summaries the chosen one",
             left="extra",
-            judges=True,
         ),
-        "ultrafeedback": layout(
+        "ultrafeedback": judging(
             "instruction completions correct_answers",
             judgements.ultrafeedback,
             "instruction → every pair of completions of unlike overall_score",
             left="source models correct_answers incorrect_answers",
-            judges=True,
         ),
-        "stack-exchange-paired": layout(
+        "stack-exchange-paired": judging(
             "question response_j response_k",
             partial(judgements.two_answers, "question", "response_j", "response_k"),
             "question → response_j over response_k",
             left="date metadata",
-            judges=True,
         ),
         "oasst-trees": SampleForm(
-            partial(told, "message_tree_id prompt"),
+            told("message_tree_id prompt"),
             tree,
             True,
             "Every path to an assistant's reply → a conversation of the best; replies of unlike rank → judgements.",
         ),
         "oasst-messages": SampleForm(
-            partial(told, "message_id parent_id text role"),
+            told("message_id parent_id text role"),
             tree,
             True,
             "As oasst-trees, whose messages stand in rows of their own.",
             threads=message_threads,
         ),
         # conversations
-        "ultrachat-200k": layout(
-            "prompt prompt_id messages",
-            published.ultrachat,
-            "messages",
-            left="prompt",
-        ),
+        "ultrachat-200k": layout("prompt prompt_id messages", published.ultrachat, "messages", left="prompt"),
         "numina": layout(
             "problem solution messages",
             published.numina,
@@ -125,18 +110,13 @@ FORMS: Kinds[SampleForm] = Kinds(
         ),
         "ultrachat": layout("id data", partial(published.texts, "data"), "data: texts by turns"),
         "capybara": layout(
-            "source conversation",
-            published.capybara,
-            "conversation: input → output",
-            left="source",
-            fits=lambda row: published.holds(row["conversation"], "input", "output"),
+            "source conversation:exchanges", published.capybara, "conversation: input → output", left="source"
         ),
         "lima": layout(
-            "conversations",
+            "conversations:texts",
             partial(published.texts, "conversations"),
             "conversations: texts by turns",
             left="source",
-            fits=lambda row: published.holds_texts(row["conversations"]),
         ),
         "glaive-function-calling": layout(
             "system chat", published.glaive, "system, and the turns of chat with calls and results"
@@ -150,28 +130,21 @@ FORMS: Kinds[SampleForm] = Kinds(
         "math": flat("problem solution level type", "problem", "solution", check="solution", left="level type"),
         "magicoder": flat("problem solution seed lang", "problem", "solution", left="seed lang"),
         "squad": layout(
-            "context question answers",
+            "context question answers:object",
             published.squad,
             "context + question → the first answer; others are right, too",
             left="title",
-            fits=lambda row: isinstance(row["answers"], Mapping),
         ),
         "squad-paragraphs": layout(
             "context qas", published.squad_paragraph, "context + each question → its first answer"
         ),
         "trivia-qa": layout(
-            "question answer question_id",
+            "question answer:object question_id",
             published.trivia,
             "question → answer.value; its aliases are right, too",
             left="question_source entity_pages search_results",
-            fits=lambda row: isinstance(row["answer"], Mapping),
         ),
-        "translation": layout(
-            "translation",
-            published.translation,
-            "the first language → the second",
-            fits=lambda row: isinstance(row["translation"], Mapping),
-        ),
+        "translation": layout("translation:object", published.translation, "the first language → the second"),
         "boolq": layout(
             "question passage answer/label", published.boolq, "passage + question → yes or no", left="title"
         ),
@@ -179,31 +152,21 @@ FORMS: Kinds[SampleForm] = Kinds(
             "query choices gold", choices.listed(["query"], "choices", "gold"), "query, choices, gold from 0"
         ),
         "mmlu": choosing(
-            "question choices answer",
+            "question choices:list answer",
             choices.listed(["question"], "choices", "answer", ["subject"]),
             "question, choices, answer from 0",
-            fits=lambda row: isinstance(row["choices"], list),
         ),
         "mmlu-csv": choosing(
             "question A B C D answer",
             choices.named(["question"], ["A", "B", "C", "D", "E"], "answer"),
             "question, A to D, the letter of the answer",
         ),
-        "arc": choosing(
-            "question choices answerKey",
-            choices.arc,
-            "question, choices with labels, answerKey",
-        ),
+        "arc": choosing("question choices answerKey", choices.arc, "question, choices with labels, answerKey"),
         "commonsense-qa": choosing(
-            "question answerKey",
-            choices.commonsense,
-            "question.stem, question.choices, answerKey",
-            fits=lambda row: isinstance(row["question"], Mapping),
+            "question:object answerKey", choices.commonsense, "question.stem, question.choices, answerKey"
         ),
         "openbook-qa": choosing(
-            "question_stem choices answerKey",
-            choices.openbook,
-            "question_stem, choices with labels, answerKey",
+            "question_stem choices answerKey", choices.openbook, "question_stem, choices with labels, answerKey"
         ),
         "hellaswag": choosing("ctx endings label", choices.hellaswag, "ctx, endings, label from 0"),
         "piqa": choosing(

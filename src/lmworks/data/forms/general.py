@@ -6,19 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from lmworks.data.forms.row import Fault, Read, Row, as_label, as_list, as_number, as_row, as_text, first, has
+from lmworks.data.forms.row import Fault, Read, Row, as_label, as_list, as_number, as_text, first, has
 from lmworks.data.forms.sample import Sample, conversation, judged, verified
-from lmworks.data.forms.turns import (
-    HUMAN,
-    LISTS,
-    Turns,
-    ask,
-    framed,
-    read_turns,
-    say,
-    transcript,
-    turns_of_row,
-)
+from lmworks.data.forms.turns import HUMAN, LISTS, Turns, ask, framed, read_turns, say, transcript
 
 PROMPT = ("prompt", "question", "problem", "instruction", "query", "input", "source")
 COMPLETION = ("completion", "response", "output", "target")
@@ -38,26 +28,26 @@ GOOD, BAD = (True, "true", "True", "good", 1), (False, "false", "False", "bad", 
 
 
 def messages(row: Read) -> Iterator[Sample]:
-    yield conversation(turns_of_row(row))
+    name = next(name for name in LISTS if name in row)
+    yield conversation(framed(row, read_turns(row[name], name)))
 
 
 def alpaca(row: Read) -> Iterator[Sample]:
     """Instruction, input and output, behind earlier exchanges; of Self-Instruct, several instances of both."""
-    instruction = as_text(row["instruction"], "instruction")
+    instruction = row.text("instruction")
     before: Turns = []
-    for pair in as_list(row["history"], "history") if row.get("history") else ():
+    for pair in row.listed("history") if row.get("history") else ():
         asked, answered = [as_text(each, "history") for each in as_list(pair, "history")][:2]
         before += ask(asked) + say(answered)
     several = "instances" in row and isinstance(row["instances"], list)
-    for instance in row["instances"] if several else [row]:
-        inner = as_row(instance, "instances")
-        given, output = (as_text(inner.get(name) or "", name) for name in ("input", "output"))
+    for instance in row.rows("instances") if several else [row]:
+        given, output = (as_text(instance.get(name) or "", instance.place(name)) for name in ("input", "output"))
         asked = f"{instruction}\n\n{given}" if given.strip() else instruction
         yield conversation(framed(row, before + ask(asked) + say(output)))
 
 
 def flan(row: Read) -> Iterator[Sample]:
-    yield conversation(ask(as_text(row["inputs"], "inputs")) + say(as_text(row["targets"], "targets")))
+    yield conversation(ask(row.text("inputs")) + say(row.text("targets")))
 
 
 def prompt_completion(row: Read) -> Iterator[Sample]:
@@ -66,15 +56,14 @@ def prompt_completion(row: Read) -> Iterator[Sample]:
 
 
 def question_answer(row: Read) -> Iterator[Sample]:
-    name = first(row, ANSWER)
-    text = as_text(row[name], name)
+    text = row.text(first(row, ANSWER))
     yield conversation(_prompt(row) + say(text), verified(text))
 
 
 def labels(row: Read) -> Iterator[Sample]:
     text, label = (first(row, names) for names in (TEXT, LABEL))
     answer = as_label(row[label], label)
-    yield conversation(ask(as_text(row[text], text)) + say(answer), answer.strip())
+    yield conversation(ask(row.text(text)) + say(answer), answer)
 
 
 def pair(row: Read) -> Iterator[Sample]:
@@ -112,7 +101,7 @@ def ranking(row: Read) -> Iterator[Sample]:
 def _judged_answers(row: Read) -> tuple[list[str], list[float], bool]:
     """Answers, with a score each that is higher for the better, and whether it was stated as a score."""
     name = first(row, ANSWERS)
-    items = as_list(row[name], name)
+    items = row.listed(name)
     inside = bool(items) and all(isinstance(item, Read) for item in items)
     keys = (*COMPLETION, *TEXT)
     texts = [as_text(item[first(item, keys)] if inside else item, name) for item in items]
@@ -133,7 +122,7 @@ def alone(row: Read) -> Iterator[Sample]:
 def _prompt(row: Read) -> Turns:
     name = first(row, PROMPT)
     turns = read_turns(row[name], name) if isinstance(row[name], list) else transcript(row[name], HUMAN)
-    return framed(row, turns or ask(as_text(row[name], name)))
+    return framed(row, turns or ask(row.text(name)))
 
 
 def _turns_or_text(value: Any, name: str) -> Turns:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_label, as_text, first, has, short
-from lmworks.data.forms.sample import (
-    Choice,
-    Convert,
-    Sample,
-    SampleForm,
-    conversation,
-    verified,
-)
-from lmworks.data.forms.turns import (
-    ask,
-    framed,
-    say,
-)
+from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_label, first, has, short
+from lmworks.data.forms.sample import Choice, Convert, Sample, SampleForm, conversation, verified
+from lmworks.data.forms.turns import ask, framed, say
 
 
-def told(needs: str, row: Row) -> bool:
-    """Whether a row has all of these fields; of two that a `/` parts one is enough."""
-    return has(row, *(name.split("/") for name in needs.split()))
+def _is_exchange(value: Any) -> bool:
+    return isinstance(value, Mapping) and {"input", "output"} <= value.keys()
+
+
+KINDS: Mapping[str, Callable[[Any], bool]] = {
+    "object": lambda value: isinstance(value, Mapping),
+    "list": lambda value: isinstance(value, list),
+    "texts": lambda value: isinstance(value, list) and value != [] and all(isinstance(each, str) for each in value),
+    "exchanges": lambda value: isinstance(value, list) and any(map(_is_exchange, value[:1])),
+}
+"""What may be asked of a field beside that it is there."""
+
+
+def told(needs: str) -> Callable[[Row], bool]:
+    """Whether a row has all of these fields; of two that a `/` parts one is enough, and `:list` says what it holds."""
+    parts = [name.partition(":") for name in needs.split()]
+    groups, kinds = [name.split("/") for name, _, _ in parts], [(name, KINDS[kind]) for name, _, kind in parts if kind]
+    return lambda row: has(row, *groups) and all(is_one(row[name]) for name, is_one in kinds)
 
 
 def flat(needs: str, prompt: str, answer: str, *, left: str = "", check: str = "") -> SampleForm:
@@ -36,50 +41,38 @@ def flat(needs: str, prompt: str, answer: str, *, left: str = "", check: str = "
 
     def convert(row: Read) -> Iterator[Sample]:
         row.leave(*left.split())
-        parts = [as_text(row[name], name) for name in prompt.split() if name in row and row[name] not in (None, "")]
-        if not parts:
+        if not (asked := row.joined(prompt.split())):
             raise Fault(f"field missing: none of {prompt.replace(' ', ', ')} is there or has a value")
         name = first(row, answer.split())
-        text = as_label(row[name], name) if check == "label" else as_text(row[name], name)
+        text = as_label(row[name], name) if check == "label" else row.text(name)
         compared = {"": None, "solution": verified(text), "label": text.strip()}[check]
-        yield conversation(framed(row, ask("\n\n".join(parts)) + say(text)), compared)
+        yield conversation(framed(row, ask(asked) + say(text)), compared)
 
     shown = f"{' + '.join(prompt.split())} → {answer.replace(' ', ' or ')}"
     return SampleForm(
-        partial(told, needs), convert, about=f"{shown}{_left_words(left)}.", names=_names(needs, prompt, answer, left)
+        told(needs), convert, about=f"{shown}{_left_words(left)}.", names=_names(needs, prompt, answer, left)
     )
 
 
 def _names(*words: str) -> frozenset[str]:
-    return frozenset(name for some in words for name in some.replace("/", " ").split())
+    return frozenset(re.findall(r"(?<!:)\b[^\s/:]+", " ".join(words)))
 
 
 def _left_words(left: str) -> str:
     return f"; left out: {', '.join(left.split())}" if left else ""
 
 
-def layout(
-    needs: str,
-    convert: Convert,
-    about: str,
-    *,
-    left: str = "",
-    judges: bool = False,
-    fits: Callable[[Row], bool] = lambda row: True,
-) -> SampleForm:
-    """A layout that has the fields `needs`, and that `fits`; what is `left` of it is left out."""
+def layout(needs: str, convert: Convert, about: str, *, left: str = "", judges: bool = False) -> SampleForm:
+    """A layout that has the fields `needs`; what is `left` of it is left out."""
 
     def leaving(row: Read) -> Iterator[Sample | LeftOut]:
         row.leave(*left.split())
         yield from convert(row)
 
-    told_all = f"{about}{_left_words(left)}."
-    return SampleForm(lambda row: told(needs, row) and fits(row), leaving, judges, told_all, names=_names(needs, left))
+    return SampleForm(told(needs), leaving, judges, f"{about}{_left_words(left)}.", names=_names(needs, left))
 
 
-def choosing(
-    needs: str, read: Callable[[Read], Choice], about: str, *, fits: Callable[[Row], bool] = lambda row: True
-) -> SampleForm:
+def choosing(needs: str, read: Callable[[Read], Choice], about: str) -> SampleForm:
     """A question with choices, which becomes one with lettered choices, whose letter is compared."""
 
     def convert(row: Read) -> Iterator[Sample]:
@@ -91,13 +84,7 @@ def choosing(
         yield conversation(ask(asked) + say(f"{right}. {found.choices[found.gold]}"), right)
 
     shown = f"{about}: the question with lettered choices → the right letter and choice."
-    return SampleForm(
-        lambda row: told(needs, row) and fits(row),
-        convert,
-        about=shown,
-        choice=lambda row: checked(read(row)),
-        names=_names(needs),
-    )
+    return SampleForm(told(needs), convert, about=shown, choice=lambda row: checked(read(row)), names=_names(needs))
 
 
 def checked(found: Choice) -> Choice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lmworks.data.structure import CODE
@@ -34,8 +34,9 @@ class LeftOut(ValueError):
 class Read(Mapping[str, Any]):
     """A row that knows which of its fields were read. To ask whether a field is there does not read it."""
 
-    def __init__(self, values: Row, ignored: Sequence[str] = ()) -> None:
+    def __init__(self, values: Row, ignored: Sequence[str] = (), place: str = "") -> None:
         self._values = values
+        self._place = place
         self._read: dict[str, Any] = dict.fromkeys(ignored)
         self.asked: set[str] = set()
         """Names that were asked for, whether they are there or not."""
@@ -45,7 +46,7 @@ class Read(Mapping[str, Any]):
         if name not in self._values:
             raise Missing(name)
         if self._read.get(name) is None:
-            self._read[name] = _wrapped(self._values[name])
+            self._read[name] = _wrapped(self._values[name], self.place(name))
         return self._read[name]
 
     def __contains__(self, name: object) -> bool:
@@ -57,6 +58,33 @@ class Read(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def place(self, name: str) -> str:
+        """The way to a field from the record: `question.stem`."""
+        return f"{self._place}.{name}" if self._place else name
+
+    def text(self, name: str) -> str:
+        """A field's text. This and the next raise Fault for a value of another kind."""
+        return as_text(self[name], self.place(name))
+
+    def number(self, name: str) -> float:
+        return as_number(self[name], self.place(name))
+
+    def listed(self, name: str) -> list[Any]:
+        return as_list(self[name], self.place(name))
+
+    def texts(self, name: str) -> list[str]:
+        return [as_text(each, f"{self.place(name)}[{number}]") for number, each in enumerate(self.listed(name))]
+
+    def row(self, name: str) -> Read:
+        return as_row(self[name], self.place(name))
+
+    def rows(self, name: str) -> list[Read]:
+        return [as_row(each, f"{self.place(name)}[{number}]") for number, each in enumerate(self.listed(name))]
+
+    def joined(self, names: Iterable[str]) -> str:
+        """The texts of those fields that are there and not empty, parted by empty lines."""
+        return "\n\n".join(self.text(name) for name in names if name in self and self[name] not in (None, ""))
 
     def leave(self, *names: str) -> None:
         """Take fields as read that are left out knowingly."""
@@ -78,10 +106,12 @@ class Read(Mapping[str, Any]):
         return {name: whole(self[name]) for name in self}
 
 
-def _wrapped(value: Any) -> Any:
+def _wrapped(value: Any, place: str) -> Any:
     if isinstance(value, Mapping):
-        return Read(value)
-    return [_wrapped(item) for item in value] if isinstance(value, list) else value
+        return Read(value, place=place)
+    if isinstance(value, list):
+        return [_wrapped(item, f"{place}[{number}]") for number, item in enumerate(value)]
+    return value
 
 
 def _unread(value: Any, place: str) -> Iterator[str]:
@@ -139,7 +169,7 @@ def as_list(value: Any, field: str) -> list[Any]:
     """A list, or one as JSON. Raises Fault."""
     if isinstance(value, str):
         try:
-            value = _wrapped(json.loads(value))
+            value = _wrapped(json.loads(value), field)
         except (ValueError, RecursionError):
             raise Fault(f"not a list: field {field!r} is {short(value)}") from None
     if not isinstance(value, list):

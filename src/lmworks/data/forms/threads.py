@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, combinations
 from typing import Any
 
-from lmworks.data.forms.row import Fault, LeftOut, Read, Row, as_list, as_number, as_row, as_text
+from lmworks.data.forms.row import Fault, LeftOut, Read, Row
 from lmworks.data.forms.sample import Sample, conversation, judged
 from lmworks.data.forms.turns import ROLES, Turns, say
 
@@ -23,18 +23,18 @@ MESSAGE = frozenset(
 def tree(row: Read) -> Iterator[Sample]:
     """A conversation for each path along the best replies that ends with the assistant's, and a judgement for every
     two replies of the assistant with unlike ranks, of which 0 is the best."""
-    if not (found := list(_below(as_row(row["prompt"], "prompt"), []))):
+    if not (found := list(_below(row.row("prompt"), []))):
         raise LeftOut("no reply: a question that nobody answered")
     yield from found
 
 
 def _below(node: Read, path: Turns) -> Iterator[Sample]:
     node.leave(*_LEFT)
-    role = as_text(node["role"], "role")
+    role = node.text("role")
     if role not in ROLES:
         raise Fault(f"unknown role: a message has {role!r}")
-    path = [*path, {"role": ROLES[role], "content": as_text(node["text"], "text")}]
-    replies = [as_row(each, "replies") for each in as_list(node.get("replies") or [], "replies")]
+    path = [*path, {"role": ROLES[role], "content": node.text("text")}]
+    replies = node.rows("replies") if node.get("replies") else []
     ranked = [reply for reply in replies if not (reply.get("deleted") and reply.whole())]
     ranked.sort(key=lambda reply: math.inf if (rank := _rank(reply)) is None else rank)
     below = [list(_below(reply, path)) for reply in ranked]
@@ -48,7 +48,7 @@ def _below(node: Read, path: Turns) -> Iterator[Sample]:
 
 def _rank(reply: Read) -> float | None:
     """The least is the best; None if nobody ranked it."""
-    return None if reply.get("rank") is None else as_number(reply["rank"], "rank")
+    return None if reply.get("rank") is None else reply.number("rank")
 
 
 def _judgements(path: Turns, replies: Sequence[Read]) -> Iterator[Sample]:
@@ -56,7 +56,7 @@ def _judgements(path: Turns, replies: Sequence[Read]) -> Iterator[Sample]:
     for better, worse in combinations(replies, 2):
         ranks = _rank(better), _rank(worse)
         if None not in ranks and ranks[0] != ranks[1] and better["text"] != worse["text"]:
-            chosen, rejected = (say(as_text(each["text"], "text")) for each in (better, worse))
+            chosen, rejected = (say(each.text("text")) for each in (better, worse))
             yield judged(path, chosen, rejected)
 
 

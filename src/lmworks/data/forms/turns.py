@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmworks.data.forms.row import Fault, Read, Row, as_list, as_text, short, whole
+from lmworks.data.forms.row import Fault, Read, as_list, as_text, short, whole
 
 Turn = dict[str, Any]
 """`role` and `content`; `weight` 0 of an assistant's turn that is not learned from."""
@@ -92,15 +92,9 @@ def trimmed(turns: Sequence[Turn]) -> Turns:
     return made
 
 
-def turns_of_row(row: Row) -> Turns:
-    """The turns of a row, with its system's turn and the functions that it offers before them."""
-    name = next(name for name in LISTS if name in row)
-    return framed(row, read_turns(row[name], name))
-
-
-def framed(row: Row, turns: Turns) -> Turns:
+def framed(row: Read, turns: Turns) -> Turns:
     """Turns behind the system's words of a row, and the functions that may be called."""
-    before = [as_text(row[name], name) for name in ("system", "system_prompt") if row.get(name)]
+    before = [row.text(name) for name in ("system", "system_prompt") if row.get(name)]
     if turns and turns[0]["role"] == "system":
         before.append(turns[0]["content"])
         turns = turns[1:]
@@ -228,20 +222,3 @@ def transcript(text: Any, marks: Mapping[str, str]) -> Turns:
 
 HUMAN: Mapping[str, str] = {"Human:": "user", "Assistant:": "assistant"}
 """The marks of Anthropic's HH-RLHF."""
-
-
-def alternating(texts: Any, field: str) -> Turns:
-    """Turns of texts alone: a user begins."""
-    return [
-        {"role": ("user", "assistant")[number % 2], "content": as_text(text, f"{field}[{number}]")}
-        for number, text in enumerate(as_list(texts, field))
-    ]
-
-
-def exchanges(value: Any, field: str, asked: str, answered: str) -> Iterator[Turn]:
-    """Turns of objects with a question and an answer each."""
-    for number, pair in enumerate(as_list(value, field)):
-        if not isinstance(pair, Read):
-            raise Fault(f"not an exchange: {field}[{number}] is {short(pair)}")
-        yield from ask(as_text(pair.get(asked, ""), f"{field}.{asked}"))
-        yield from say(as_text(pair.get(answered, ""), f"{field}.{answered}"))
