@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import os
 import stat
 import sys
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import IO, Self, cast
 
-from lmworks.data.sources.unpack import Forward, plain_name, unpack
+from lmworks.data.sources.unpack import forward, plain_name, read_on, unpack
 
 ZIP, TAR = ".zip", ".tar"
 LINK, NO_FILE = "a link in an archive", "a device or a file with holes in an archive"
@@ -83,7 +82,7 @@ def walk_tar(path: str, stream: IO[bytes], size: int) -> Iterator[tuple[Entry, I
             if not fault and (header.issparse() or not header.isreg()):
                 fault = NO_FILE
             content = None if fault else archive.extractfile(header)
-            yield Entry(name, header.size, fault), io.BufferedReader(_Member(content), 2**17)
+            yield Entry(name, header.size, fault), forward(read_on(content) if content else iter(()))
 
 
 def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
@@ -152,12 +151,3 @@ class _ToTheEnd:
         if self._empty > 2:
             raise EOFError("the archive ends inside a file")
         return raw
-
-
-class _Member(Forward):
-    def __init__(self, content: IO[bytes] | None) -> None:
-        super().__init__()
-        self._content = content
-
-    def _more(self) -> bytes:
-        return self._content.read(2**16) if self._content else b""

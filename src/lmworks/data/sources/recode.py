@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import io
 import re
+from collections.abc import Iterator
 from typing import IO
 
 from lmworks.data.parsers.encodings import encoding_name, looks_like_utf16, marked
-from lmworks.data.sources.unpack import Forward
+from lmworks.data.sources.unpack import forward
 
 UTF_8 = "utf-8"
 BAD_BYTE = "lmworks-bad-byte"
@@ -40,7 +40,14 @@ def encoding_of(stream: IO[bytes], named: str | None, is_xml: bool) -> str:
 
 def recoded(stream: IO[bytes], encoding: str) -> IO[bytes]:
     """The bytes of a text as UTF-8; they can be read and sought forward in bounded memory."""
-    return stream if encoding in (UTF_8, "") else io.BufferedReader(_Recoded(stream, encoding), 2**17)
+    return stream if encoding in (UTF_8, "") else forward(_recoded(stream, encoding))
+
+
+def _recoded(stream: IO[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)(BAD_BYTE)
+    while chunk := stream.read(2**16):
+        yield decoder.decode(chunk).encode(errors=BAD_BYTE)
+    yield decoder.decode(b"", final=True).encode(errors=BAD_BYTE)
 
 
 def _mark_bad(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -52,16 +59,3 @@ def _mark_bad(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 codecs.register_error(BAD_BYTE, _mark_bad)
-
-
-class _Recoded(Forward):
-    def __init__(self, stream: IO[bytes], encoding: str) -> None:
-        super().__init__()
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)(BAD_BYTE)
-
-    def _more(self) -> bytes:
-        while chunk := self._stream.read(2**16):
-            if text := self._decoder.decode(chunk):
-                return text.encode(errors=BAD_BYTE)
-        return self._decoder.decode(b"", final=True).encode(errors=BAD_BYTE)

@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
@@ -64,16 +65,16 @@ def unpack(path: str, stream: IO[bytes], size: int) -> IO[bytes]:
     most = max(LEAST_UNPACKED, MOST_UNPACKED_TIMES * size)
     match _packing(path):
         case ".gz":
-            plain: Forward = _Opened(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), most)
+            plain = read_on(cast(IO[bytes], gzip.GzipFile(fileobj=stream)))
         case ".bz2":
-            plain = _Opened(cast(IO[bytes], bz2.BZ2File(stream)), most)
+            plain = read_on(cast(IO[bytes], bz2.BZ2File(stream)))
         case ".xz":
-            plain = _Xz(stream, most)
+            plain = _xz(stream)
         case ".zst":
-            plain = _Zstandard(stream, most)
+            plain = _zstandard(stream)
         case _:
             return stream
-    return io.BufferedReader(plain, 2**17)
+    return forward(plain, most)
 
 
 def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
@@ -91,21 +92,20 @@ def on_disk(stream: IO[bytes], limit: int) -> IO[bytes]:
     return copy
 
 
-class Forward(io.RawIOBase):
-    """A stream of what `_more` gives, which can be read and sought forward, and back from near its beginning.
+def forward(chunks: Iterator[bytes], most: int | None = None) -> IO[bytes]:
+    """A stream of chunks, which can be read and sought forward, and back from near its beginning.
 
     Reading more than `most` bytes raises RuntimeError.
     """
+    return io.BufferedReader(_Forward(chunks, most), 2**17)
 
-    def __init__(self, most: int | None = None) -> None:
-        self._most = most
+
+class _Forward(io.RawIOBase):
+    def __init__(self, chunks: Iterator[bytes], most: int | None) -> None:
+        self._chunks, self._most = chunks, most
         self._plain = memoryview(b"")
         self._position = 0
         self._begin = bytearray()
-
-    def _more(self) -> bytes:
-        """The next bytes, as many as come at once; b"" at the end."""
-        raise NotImplementedError
 
     def readable(self) -> bool:
         return True
@@ -115,7 +115,7 @@ class Forward(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._plain:
-            self._plain = memoryview(self._more())
+            self._plain = memoryview(next(filter(None, self._chunks), b""))
         count = min(len(buffer), len(self._plain))
         buffer[:count] = self._plain[:count]
         if len(self._begin) == self._position < BEGIN_BYTES:
@@ -139,79 +139,49 @@ class Forward(io.RawIOBase):
         return self._position
 
 
-class _Opened(Forward):
-    """What the library reads a file by."""
-
-    def __init__(self, stream: IO[bytes], most: int) -> None:
-        super().__init__(most)
-        self._stream = stream
-
-    def _more(self) -> bytes:
-        return self._stream.read(2**17)
+def read_on(stream: IO[bytes], size: int = 2**17) -> Iterator[bytes]:
+    """The bytes of a stream to its end, so many at a time."""
+    while chunk := stream.read(size):
+        yield chunk
 
 
-class _Zstandard(Forward):
+def _zstandard(stream: IO[bytes]) -> Iterator[bytes]:
     """A zstd file, all frames of it. One that ends inside a frame is an error.
 
     The library's own reader ends quietly there, so that what is lost would never be noticed.
     """
+    import zstandard
 
-    def __init__(self, stream: IO[bytes], most: int) -> None:
-        import zstandard
-
-        super().__init__(most)
-        # Long-range windows, as `zstd --long=31` writes them, are common in published corpora.
-        self._frames = zstandard.ZstdDecompressor(max_window_size=2**31)
-        self._fault = zstandard.ZstdError
-        self._stream = stream
-        self._frame = self._frames.decompressobj()
-        self._packed = b""
-        self._inside = False  # whether a frame has begun and not ended
-
-    def _more(self) -> bytes:
-        plain = b""
-        while not plain:
-            # A small step: half a KiB of zeros packed tightly is 16 MiB.
-            self._packed = self._packed or self._stream.read(2**9)
-            if not self._packed:
-                if self._inside:
-                    raise EOFError("the file ends inside a zstd frame")
-                return b""
+    # Long-range windows, as `zstd --long=31` writes them, are common in published corpora.
+    frames = zstandard.ZstdDecompressor(max_window_size=2**31)
+    frame, is_inside = frames.decompressobj(), False
+    for packed in read_on(stream, 2**9):  # a small step: half a KiB of zeros packed tightly is 16 MiB
+        while packed:
             try:
-                plain = self._frame.decompress(self._packed)
-            except self._fault as error:
+                yield frame.decompress(packed)
+            except zstandard.ZstdError as error:
                 raise EOFError(str(error)) from error
-            self._packed, self._inside = self._frame.unused_data, not self._frame.eof
-            if self._frame.eof:
-                self._frame = self._frames.decompressobj()
-        return plain
+            packed, is_inside = frame.unused_data, not frame.eof
+            if frame.eof:
+                frame = frames.decompressobj()
+    if is_inside:
+        raise EOFError("the file ends inside a zstd frame")
 
 
-class _Xz(Forward):
+def _xz(stream: IO[bytes]) -> Iterator[bytes]:
     """An xz file, all streams of it. The library's own reader takes whatever memory a file asks for."""
-
-    def __init__(self, stream: IO[bytes], most: int) -> None:
-        super().__init__(most)
-        self._stream = stream
-        self._part: lzma.LZMADecompressor | None = None
-        self._packed = b""
-        self._has_begun = False
-
-    def _more(self) -> bytes:
-        plain = b""
-        while not plain:
-            if self._part is None or self._part.needs_input:
-                self._packed = self._packed or self._stream.read(2**14)
-                if not self._packed and self._part:
-                    raise EOFError("the file ends inside an xz stream")
-                if not self._packed:
-                    return b""
-            if self._part is None:
-                self._packed = self._packed.lstrip(b"\0") if self._has_begun else self._packed  # between streams
-                if not self._packed:
-                    continue
-                self._part, self._has_begun = lzma.LZMADecompressor(memlimit=XZ_MEMORY), True
-            plain, self._packed = self._part.decompress(self._packed, 2**20), b""
-            if self._part.eof:
-                self._packed, self._part = self._part.unused_data, None
-        return plain
+    part: lzma.LZMADecompressor | None = None
+    has_begun = False
+    for packed in read_on(stream, 2**14):
+        while packed or (part and not part.needs_input):
+            if part is None:
+                packed = packed.lstrip(b"\0") if has_begun else packed  # between streams
+                if not packed:
+                    break
+                part, has_begun = lzma.LZMADecompressor(memlimit=XZ_MEMORY), True
+            yield part.decompress(packed, 2**20)
+            packed = b""
+            if part.eof:
+                packed, part = part.unused_data, None
+    if part:
+        raise EOFError("the file ends inside an xz stream")
