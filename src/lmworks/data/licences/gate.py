@@ -207,7 +207,7 @@ def known_ids() -> frozenset[str]:
 @functools.cache
 def known_terms() -> dict[str, LicenceTerms]:
     """Terms by SPDX id, from `licence_terms.json`, which names its sources."""
-    classes = _table()["classes"]
+    classes = licence_table()["classes"]
     return {
         name: LicenceTerms.model_validate({key: value for key, value in terms.items() if key != "licences"})
         for terms in classes
@@ -217,11 +217,12 @@ def known_terms() -> dict[str, LicenceTerms]:
 
 def may_become(name: str) -> frozenset[str]:
     """The licences that share-alike work under this one may be passed on under."""
-    return frozenset([name, *_table()["compatible"].get(name, ())])
+    return frozenset([name, *licence_table()["compatible"].get(name, ())])
 
 
 @functools.cache
-def _table() -> Any:
+def licence_table() -> Any:
+    """`licence_terms.json`: terms by class, what share-alike works may become, and ids by names of others."""
     return json.loads((resources.files("lmworks.data.licences") / "licence_terms.json").read_text(encoding="utf-8"))
 
 

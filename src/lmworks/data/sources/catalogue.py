@@ -12,11 +12,10 @@ from typing import Any
 
 from lmworks.data.licences.gate import NO_LICENCE, LicenceGate, Purpose
 from lmworks.data.sources.dataset import adapters
-from lmworks.data.sources.provenance import licence_of
+from lmworks.data.sources.provenance import licence_of, read_records
 from lmworks.errors import UsageError
 
 UNKNOWN = "terms that nobody has stated: read them, and state them in `licences.terms`"
-MOST_BYTES = 50_000_000
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DATED = ("PwC Date", "S2 Date", "Github Date", "HF Date")
 
@@ -94,21 +93,8 @@ def recorded_sets(folder: Path) -> Iterator[PublishedSet]:
             "https://github.com/Data-Provenance-Initiative/Data-Provenance-Collection, with its JSON files"
         )
     for path in files:
-        found = _read(path)
-        if not isinstance(found, dict) or not all(isinstance(record, dict) for record in found.values()):
-            raise UsageError(f"--records: {path} holds no records by data set, as files of `data_summaries` do")
-        for name, record in found.items():
+        for name, record in read_records(path, "--records", "fetch it again").items():
             yield _recorded(path, name, record)
-
-
-def _read(path: Path) -> Any:
-    """The JSON of a file of their checkout, which is a plain one of a megabyte or two."""
-    try:
-        if not path.is_file() or path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"expected a plain file of at most {MOST_BYTES:,} bytes")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"--records: {path} cannot be read as JSON ({error}); fetch it again") from None
 
 
 def _recorded(path: Path, name: str, record: Mapping[str, Any]) -> PublishedSet:

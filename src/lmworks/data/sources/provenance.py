@@ -8,18 +8,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from lmworks.data.licences.gate import licence_table
 from lmworks.errors import UsageError
 from lmworks.recipe.schema import StepConfig
 
 KEPT = ("Dataset Name", "Licenses", "License Notes", "License Verified By", "Model Generated", "Derived from Datasets")
 """What of a record is kept beside the files that were read under it."""
+MOST_BYTES = 50_000_000
 
 
 class ProvenanceRecord(StepConfig):
@@ -33,16 +33,24 @@ class ProvenanceRecord(StepConfig):
     def read(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Data set → its record, with the fields that are `KEPT`. Raises UsageError."""
         path = folder / self.file
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"provenance: {path} cannot be read as JSON ({error}); mend `file`") from None
-        if not isinstance(found, dict) or not all(isinstance(record, dict) for record in found.values()):
-            raise UsageError(f"provenance: {path} holds no records by data set, as files of `data_summaries` do")
+        found = read_records(path, "provenance", "mend `file`")
         if self.dataset is not None and self.dataset not in found:
             raise UsageError(f"provenance: {path} has no data set {self.dataset!r}; it has {', '.join(sorted(found))}")
         names = sorted(found) if self.dataset is None else [self.dataset]
         return {name: {key: found[name][key] for key in KEPT if key in found[name]} for name in names}
+
+
+def read_records(path: Path, where: str, mend: str) -> dict[str, dict[str, Any]]:
+    """The records of one file of theirs, which is a plain one of a megabyte or two. Raises UsageError."""
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"expected a plain file of at most {MOST_BYTES:,} bytes")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: {path} cannot be read as JSON ({error}); {mend}") from None
+    if not isinstance(found, dict) or not all(isinstance(record, dict) for record in found.values()):
+        raise UsageError(f"{where}: {path} holds no records by data set, as files of `data_summaries` do")
+    return found
 
 
 def licence_of(records: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -57,14 +65,6 @@ def licence_of(records: Mapping[str, Mapping[str, Any]]) -> str | None:
         names = [str(entry.get("License", "")) for entry in entries if isinstance(entry, dict)]
         if not names or {"", "None", "Unspecified"} & set(names):
             return None
-        found.update(_spdx().get(name) or f"LicenseRef-DPI-{re.sub('[^A-Za-z0-9.]+', '-', name)}" for name in names)
+        spdx = licence_table()["provenance_initiative"]  # ids by those of their names that mean exactly one
+        found.update(spdx.get(name) or f"LicenseRef-DPI-{re.sub('[^A-Za-z0-9.]+', '-', name)}" for name in names)
     return " AND ".join(sorted(found)) or None
-
-
-@cache
-def _spdx() -> dict[str, str]:
-    """SPDX ids by the names of their `constants/license_classes.json` that mean exactly one."""
-    table: dict[str, dict[str, str]] = json.loads(
-        (files("lmworks.data.licences") / "licence_terms.json").read_text("utf-8")
-    )
-    return table["provenance_initiative"]
