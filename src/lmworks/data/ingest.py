@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,7 +34,7 @@ from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_d
 from lmworks.pipeline.files import write_atomically
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Unit
-from lmworks.recipe.schema import Effect, StepConfig
+from lmworks.recipe.schema import BesideRecipe
 
 NO_REASONS = {"documents", "bytes", "files"}
 """Counts that say how much was read, and not why something was not."""
@@ -46,7 +46,7 @@ FEW_BAD = 10
 """Records that could not be read and refuse nothing, whatever their share: of so few each is told."""
 
 
-class IngestConfig(StepConfig):
+class IngestConfig(BesideRecipe):
     """Read sources into documents."""
 
     makes: ClassVar[str] = "documents"
@@ -72,9 +72,6 @@ class IngestConfig(StepConfig):
     erased_values: list[str] = Field(
         default=[], description="Keyed digests of what no document may hold; set by `resolve`."
     )
-    folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
-    )
 
     @model_validator(mode="after")
     def _labels_differ(self) -> IngestConfig:
@@ -87,16 +84,19 @@ class IngestConfig(StepConfig):
     def resolve(self, folder: Path) -> Self:
         """This config with everything that its output depends on: where paths start, files as they are, the id key."""
         sources = [source.located(folder) for source in self.sources]
-        return self.model_copy(
-            update={
-                "sources": sources,
-                "licences": self.licences.resolve(folder),
-                "folder": folder,
-                "fingerprints": [source.fingerprint() for source in sources],
-                "id_key_digest": ID_KEY.digest(folder),
-                "erased": erased_documents(folder),
-                "erased_values": known_values(folder),
-            }
+        return (
+            super()
+            .resolve(folder)
+            .model_copy(
+                update={
+                    "sources": sources,
+                    "licences": self.licences.resolve(folder),
+                    "fingerprints": [source.fingerprint() for source in sources],
+                    "id_key_digest": ID_KEY.digest(folder),
+                    "erased": erased_documents(folder),
+                    "erased_values": known_values(folder),
+                }
+            )
         )
 
     def prepare(self, folder: Path) -> bool:

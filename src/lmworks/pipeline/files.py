@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 
 
 def canonical_json(value: Any) -> str:
@@ -33,6 +33,14 @@ def digest_file(path: Path) -> str:
     """sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprints(paths: Iterable[Path], step: str, field: str) -> list[str]:
+    """sha256 of files that a field of a step names. Raises UsageError for one that cannot be read."""
+    try:
+        return [digest_file(path) for path in paths]
+    except OSError as error:
+        raise UsageError(f"{step}: {error.filename} cannot be read ({error.strerror}); mend `{field}`") from None
 
 
 _digests: dict[tuple[int, int, int, int], str] = {}

@@ -130,6 +130,17 @@ class StepConfig(BaseModel):
         return None
 
 
+class BesideRecipe(StepConfig):
+    """Base of configs whose steps read what lies beside the recipe."""
+
+    folder: Annotated[Path, Effect.NOTHING] = Field(
+        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
+    )
+
+    def resolve(self, folder: Path) -> Self:
+        return self.model_copy(update={"folder": folder})
+
+
 @cache
 def effects(config: type[StepConfig]) -> Mapping[str, Effect]:
     """What another value of each field of a config changes.

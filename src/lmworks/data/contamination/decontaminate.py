@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,16 +20,16 @@ from lmworks.data.records import Document, Documents, as_array, read_shard, writ
 from lmworks.data.steps import Parts, Tally, counted, map_units, origins_of
 from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.data.words import count_words
-from lmworks.errors import LmworksError, UsageError, format_counts
-from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
+from lmworks.errors import LmworksError, format_counts
+from lmworks.pipeline.files import canonical_json, digest_text, fingerprints, write_atomically
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
-from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.recipe.schema import BesideRecipe, Reference
 
 DOCUMENTS_LISTED = 10
 
 
-class DecontaminateConfig(StepConfig):
+class DecontaminateConfig(BesideRecipe):
     """Drop or cut documents that hold items of evaluation sets."""
 
     makes: ClassVar[str] = "documents"
@@ -55,9 +55,6 @@ class DecontaminateConfig(StepConfig):
         default="drop", description="`cut` keeps the other lines of a document: for long ones, of which little is lost."
     )
     fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
-    folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
-    )
 
     @model_validator(mode="after")
     def _has_a_set(self) -> Self:
@@ -67,13 +64,8 @@ class DecontaminateConfig(StepConfig):
 
     def resolve(self, folder: Path) -> Self:
         """This config with the content of its files."""
-        try:
-            prints = [digest_file(folder / path) for path in self.files]
-        except OSError as error:
-            raise UsageError(
-                f"decontaminate: {error.filename} cannot be read ({error.strerror}); mend `files`"
-            ) from None
-        return self.model_copy(update={"fingerprints": prints, "folder": folder})
+        prints = fingerprints(map(folder.joinpath, self.files), "decontaminate", "files")
+        return super().resolve(folder).model_copy(update={"fingerprints": prints})
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ from lmworks.data.records import Documents, read_columns, write_json_lines
 from lmworks.data.steps import keep_beside
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.recipe.schema import BesideRecipe, Reference
 
 CELL_DOCUMENTS = 1_000
 """Documents of a cell on average: a cell's similarities are then computed in milliseconds."""
@@ -34,7 +34,7 @@ _BLOCK_ROWS = 1_024
 """Rows compared in one go with all of their cell."""
 
 
-class SemanticConfig(StepConfig):
+class SemanticConfig(BesideRecipe):
     """Drop documents that say what another says, by the embeddings of a model that the user supplies."""
 
     packages: ClassVar[tuple[str, ...]] = ("sklearn", "transformers")
@@ -56,14 +56,11 @@ class SemanticConfig(StepConfig):
         default=256, ge=8, description="Tokens embedded from a text's start: what all-MiniLM-L6-v2 was trained to read."
     )
     encoder_digest: str = Field(default="", description="Digest of the encoder's files; set by `resolve`.")
-    folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
-    )
 
     def resolve(self, folder: Path) -> Self:
         """This config with the digest of the encoder: other weights give other duplicates."""
         digest = model_digest(folder / self.encoder, "encoder")
-        return self.model_copy(update={"folder": folder, "encoder_digest": digest})
+        return super().resolve(folder).model_copy(update={"encoder_digest": digest})
 
 
 @stage(version=3, reads="documents")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -16,12 +16,12 @@ from lmworks.data.records import Document, Documents, shard_ids, write_json_line
 from lmworks.data.steps import Parts, Tally, counted, map_shards
 from lmworks.data.tuning.agreement import agreement
 from lmworks.errors import LmworksError, UsageError
-from lmworks.pipeline.files import canonical_json, digest_file, digest_text
+from lmworks.pipeline.files import canonical_json, digest_text, fingerprints
 from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.recipe.schema import BesideRecipe, Reference
 
 
-class VerdictsConfig(StepConfig):
+class VerdictsConfig(BesideRecipe):
     """Read experts' verdicts on a sample back."""
 
     makes: ClassVar[str] = "documents"
@@ -37,18 +37,11 @@ class VerdictsConfig(StepConfig):
         default=["reject"], min_length=1, description="Labels that reject; the annotation page offers this one."
     )
     fingerprints: list[str] = Field(default=[], description="sha256 of each file; set by `resolve`.")
-    folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
-    )
 
     def resolve(self, folder: Path) -> Self:
         """This config with the content of its files."""
-        found = self.model_copy(update={"folder": folder})
-        try:
-            prints = [digest_file(path) for path in found.files()]
-        except OSError as error:
-            raise UsageError(f"verdicts: {error.filename} cannot be read ({error.strerror}); mend `verdicts`") from None
-        if not prints:
+        found = super().resolve(folder)
+        if not (prints := fingerprints(found.files(), "verdicts", "verdicts")):
             raise UsageError(f"verdicts: {folder / self.verdicts} holds no .jsonl file; mend `verdicts`")
         return found.model_copy(update={"fingerprints": prints})
 
