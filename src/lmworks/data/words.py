@@ -27,10 +27,10 @@ _A_WORD = {"\u3400-\u4dbf\u4e00-\u9fff": 2, "\u1000-\u109f\u1780-\u17ff": 3, "\u
 """Of scripts without spaces the letters that say as much as a word of English: 2 of Chinese, 3 of Burmese and Khmer, 4
 of Thai, Lao and Japanese kana. Translations of GTK's and the GNU tools' messages have 1.7 letters for a word in
 Chinese, 2.6 in Burmese, 3.1 in Khmer and Japanese (with Chinese letters among the kana), 4.0 in Thai."""
-_UNSPACED = "".join(_A_WORD)
+UNSPACED = "".join(_A_WORD)
 _ASCII_WORD = re.compile("[0-9A-Z_a-z]+")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
-_LETTER = re.compile(rf"[{_UNSPACED}](?<=\w)")
+_LETTER = re.compile(rf"[{UNSPACED}](?<=\w)")
 _LETTERS = {size: re.compile(rf"(?=\w)[{letters}]") for letters, size in _A_WORD.items()}
 _LOWER = bytes(
     byte if byte > 127 or chr(byte) == "_" else ord(chr(byte).lower()) if chr(byte).isalnum() else 0
@@ -64,8 +64,8 @@ def combining_marks() -> str:
 
 @functools.cache
 def _word() -> re.Pattern[str]:
-    letters, marks = rf"[^\W{_UNSPACED}]", f"[{combining_marks()}]"
-    return re.compile(rf"(?=\w)[{_UNSPACED}]{marks}*|{letters}+(?:{marks}+{letters}*)*")
+    letters, marks = rf"[^\W{UNSPACED}]", f"[{combining_marks()}]"
+    return re.compile(rf"(?=\w)[{UNSPACED}]{marks}*|{letters}+(?:{marks}+{letters}*)*")
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
@@ -81,8 +81,8 @@ def words_in(text: str) -> list[str]:
 
 def borders(term: str) -> str:
     """A pattern of a term as it stands by itself; in a script without spaces, wherever it stands."""
-    before = "" if re.match(f"[{_UNSPACED}]", term) else rf"(?<![^\W{_UNSPACED}])"
-    after = "" if re.search(rf"[{_UNSPACED}]\Z", term) else rf"(?![^\W{_UNSPACED}])"
+    before = "" if re.match(f"[{UNSPACED}]", term) else rf"(?<![^\W{UNSPACED}])"
+    after = "" if re.search(rf"[{UNSPACED}]\Z", term) else rf"(?![^\W{UNSPACED}])"
     return rf"{before}{re.escape(term)}{after}(?![{combining_marks()}])"
 
 
@@ -151,7 +151,7 @@ def _folded(found: re.Match[str]) -> str:
 
 @functools.cache
 def _not_in_words() -> re.Pattern[str]:
-    return re.compile(rf"(?=\w)[{_UNSPACED}][{combining_marks()}]*|[^\w{combining_marks()}][{combining_marks()}]*")
+    return re.compile(rf"(?=\w)[{UNSPACED}][{combining_marks()}]*|[^\w{combining_marks()}][{combining_marks()}]*")
 
 
 @functools.lru_cache(maxsize=100_000)  # quotes, dashes and the words of other scripts come again and again

@@ -39,7 +39,7 @@ from lmworks.data.contamination.training import (
     run_keys,
     texts_in,
 )
-from lmworks.data.duplicates.minhash import hash_windows
+from lmworks.data.duplicates.minhash import begins, hash_windows
 from lmworks.data.pretrained import model_digest
 from lmworks.data.records import write_json_lines
 from lmworks.data.words import Words, combining_marks, letters_a_word
@@ -140,7 +140,7 @@ class _Table:
     def find(self, words: Words) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Of each run in common with texts: its form, the first word of it in the form, and that in the texts."""
         rows, hits = self._known.look_up(hash_windows(words, self._size)[0])
-        return self._owners[rows], self._offsets[rows], _places(words.counts, self._size)[hits]
+        return self._owners[rows], self._offsets[rows], np.flatnonzero(begins(words.counts, self._size))[hits]
 
 
 class Sought:
@@ -292,14 +292,6 @@ def _joined(text: str, words: NDArray[np.uint64]) -> list[NDArray[np.uint64]]:
 @functools.cache
 def _signs_inside() -> re.Pattern[str]:
     return re.compile(rf"(?<=[\w{combining_marks()}])[^\w\s{combining_marks()}]+(?=\w)")
-
-
-def _places(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """The first word of each run of `size` words of one text."""
-    inside, ends = np.ones(int(counts.sum()), bool), np.cumsum(counts)
-    for back in range(1, size):
-        inside[ends[counts >= back] - back] = False
-    return np.flatnonzero(inside)
 
 
 def _powers(count: int) -> NDArray[np.uint64]:

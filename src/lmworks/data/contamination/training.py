@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field
 
 from lmworks.data.contamination.index import save_column
 from lmworks.data.contamination.plain import compared_words
-from lmworks.data.duplicates.minhash import hash_windows
+from lmworks.data.duplicates.minhash import begins, hash_windows
 from lmworks.data.identity import ID_KEY, derived_key, load_id_key
 from lmworks.data.records import Documents, read_columns, write_ids
 from lmworks.data.steps import Parts, Tally, map_units
@@ -31,7 +31,7 @@ from lmworks.pipeline.files import canonical_json, digest_once, write_atomically
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.pipeline.units import Origin
-from lmworks.recipe.schema import Effect, Reference, StepConfig
+from lmworks.recipe.schema import BesideRecipe, Reference
 
 RUN_WORDS, RUNS = 6, 3
 SHORTEST = RUN_WORDS + RUNS - 1
@@ -41,16 +41,13 @@ RECORDS_AT_ONCE = 2000
 TEXTS = "texts.json"
 
 
-class KeyedConfig(StepConfig):
+class KeyedConfig(BesideRecipe):
     """What is made with the key that document ids are made with."""
 
     id_key_digest: str = Field(default="", description="Digest of the key; set by `resolve`.")
-    folder: Annotated[Path, Effect.NOTHING] = Field(
-        default=Path(), exclude=True, description="The recipe's folder; set by `resolve`."
-    )
 
     def resolve(self, folder: Path) -> Self:
-        return self.model_copy(update={"folder": folder, "id_key_digest": ID_KEY.digest(folder)})
+        return super().resolve(folder).model_copy(update={"id_key_digest": ID_KEY.digest(folder)})
 
     def prepare(self, folder: Path) -> bool:
         load_id_key(folder)
@@ -160,10 +157,7 @@ def marks(words: Words, keys: tuple[int, int]) -> tuple[NDArray[np.uint32], NDAr
     if number <= 0:
         return np.zeros(0, np.uint32), np.zeros(len(counts), np.int64)
     least = np.minimum.reduce([numbers[start : start + number] for start in range(RUNS)])
-    inside, ends = np.ones(len(numbers), bool), np.cumsum(counts)
-    for back in range(1, RUNS):  # the last runs of a text
-        inside[ends[counts >= back] - back] = False
-    return least[inside[:number]], np.maximum(counts - RUNS + 1, 0)
+    return least[begins(counts, RUNS)[:number]], np.maximum(counts - RUNS + 1, 0)
 
 
 def open_index(index: Handle, text: Handle) -> Iterator[tuple[Path, NDArray[np.uint32]]]:

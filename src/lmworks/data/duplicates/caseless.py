@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 
-_UNSPACED = (
-    "\u0e01-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # as pages of Unicode
-    "\U00020000-\U0003ffff"
-)
-"""Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han."""
+from lmworks.data.words import UNSPACED
+
+_UNSPACED = rf"{UNSPACED}\u0f00-\u0fff\u3005-\u3007\uf900-\ufaff\U00020000-\U0003ffff"
+"""Beside Han, kana, Thai, Lao, Myanmar and Khmer: Tibetan, and what of Han is rare."""
 _WORDS = (
     "\u0590-\u08ff\u0900-\u0dff\u10a0-\u11ff\u1200-\u139f\u1800-\u18af\u1a00-\u1c4f\u3130-\u318f\ua840-\uabff\uac00-\ud7af"
     "\ufb1d-\ufdff\ufe70-\ufeff"

@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lmworks.data.records import read_columns
+from lmworks.data.duplicates.hashed import rows_by_shard
+from lmworks.data.records import as_array, read_columns
 from lmworks.data.structure import Field, codes_of
 from lmworks.lazy import NDArray, np
 
@@ -29,13 +30,9 @@ _LEAST_RECORDS, _MOST_DIFFERENT = 20, 0.9
 def read_codes(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[int, frozenset[str]]:
     """The codes and the label of each of some ascending rows, with the names of their fields."""
     found: dict[int, Mapping[str, str]] = {}
-    places = np.searchsorted(edges, rows, "right") - 1
-    for shard in np.unique(places).tolist():
+    for shard, some, places in rows_by_shard(edges, rows):
         table = read_columns(shards[shard], ["meta", "field_names", "field_texts", "structure"])
-        columns = {name: table.column(name) for name in table.column_names}
-        for row in rows[places == shard].tolist():
-            record = {name: column[row - int(edges[shard])].as_py() for name, column in columns.items()}
-            found[row] = _codes(record)
+        found |= dict(zip(some.tolist(), map(_codes, table.take(as_array(places)).to_pylist()), strict=True))
     values: defaultdict[str, set[str]] = defaultdict(set)
     times: defaultdict[str, int] = defaultdict(int)
     for codes in found.values():

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from lmworks.data.duplicates.codes import read_codes
 from lmworks.data.duplicates.facts import Facts, choose, facts_of
-from lmworks.data.duplicates.hashed import Hashed
+from lmworks.data.duplicates.hashed import Hashed, rows_by_shard
 from lmworks.data.duplicates.minhash import jaccard, least_agreement
 from lmworks.data.records import (
     CLUSTER,
@@ -312,20 +312,16 @@ def _keepers(
 
 def _read_facts(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[Facts]:
     """The facts of ascending rows."""
-    places = np.searchsorted(edges, rows, "right") - 1
-    for shard in np.unique(places).tolist():
+    for shard, _, places in rows_by_shard(edges, rows):
         texts = read_columns(shards[shard], ["text"]).column("text")
-        for row in (rows[places == shard] - edges[shard]).tolist():
+        for row in places.tolist():
             yield facts_of(texts[row].as_py())
 
 
 def read_ids(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """The ids of ascending rows."""
-    places = np.searchsorted(edges, rows, "right") - 1
-    found = [np.zeros(0, "S1")]
-    for shard in np.unique(places).tolist():
-        found.append(ids_of(shards[shard])[rows[places == shard] - edges[shard]])
-    return np.concatenate(found)
+    found = [ids_of(shards[shard])[places] for shard, _, places in rows_by_shard(edges, rows)]
+    return np.concatenate([np.zeros(0, "S1"), *found])
 
 
 def drop_units(

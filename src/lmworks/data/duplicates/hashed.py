@@ -19,6 +19,15 @@ _FIXED_BYTES = 16 + 4 + SKETCH
 """A document's digest, count and sketch in the file of its shard."""
 
 
+def rows_by_shard(
+    edges: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """Each shard with some of ascending rows, these rows, and their places in it; `edges` are the shards' first."""
+    for shard in np.unique(np.searchsorted(edges, rows, "right") - 1).tolist():
+        some = rows[slice(*np.searchsorted(rows, edges[shard : shard + 2]))]
+        yield shard, some, some - edges[shard]
+
+
 def hash_shard(threshold: float | None, shard: Path) -> Iterator[tuple[str, bytes]]:
     """Text digests, sketches, band hashes and shingles of one shard."""
     table = read_columns(shard, ["text", "text_digest"])
@@ -81,12 +90,10 @@ class Hashed:
 
     def read_shingles(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint32]]:
         """The set of shingles of each of some ascending rows."""
-        shards = np.searchsorted(self.edges, rows, "right") - 1
-        for shard in np.unique(shards).tolist():
+        for shard, some, _ in rows_by_shard(self.edges, rows):
             size = int(self.edges[shard + 1] - self.edges[shard])
-            low, high = np.searchsorted(shards, (shard, shard + 1))
             with self._paths[shard].open("rb", buffering=0) as stream:
-                for row in rows[low:high].tolist():
+                for row in some.tolist():
                     stream.seek(16 + (_FIXED_BYTES + 4 * self.bands) * size + 4 * int(self._starts[row]))
                     found = np.fromfile(stream, np.uint32, int(self.counts[row]))
                     found.sort()  # several times as fast as numpy's unique

@@ -29,6 +29,14 @@ _BLOCK_SHINGLES = 2**15
 """MinHash reads its input once a hash function: as much as stays in a core's cache."""
 
 
+def begins(counts: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Which items of texts with so many each [N] begin `size` of one text [W]: the last ones of a text do not."""
+    found, ends = np.ones(int(counts.sum()), bool), np.cumsum(counts)
+    for back in range(1, size):
+        found[ends[counts >= back] - back] = False
+    return found
+
+
 def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Hashes of every `size` consecutive words of one text, and how many windows each text has [N]."""
     if len(words.hashes) < size:
@@ -38,12 +46,7 @@ def hash_windows(words: Words, size: int) -> tuple[NDArray[np.uint64], NDArray[n
     for start in range(1, size):
         mixed *= np.uint64(0x9E3779B97F4A7C15)
         mixed += words.hashes[start : start + count]
-    ends = np.cumsum(words.counts)
-    whole = np.ones(len(words.hashes), bool)  # the last words of a text begin no window
-    for back in range(1, size):
-        places = ends - back
-        whole[places[words.counts >= back]] = False
-    return mixed_bits(mixed[whole[:count]]), np.maximum(words.counts - size + 1, 0)
+    return mixed_bits(mixed[begins(words.counts, size)[:count]]), np.maximum(words.counts - size + 1, 0)
 
 
 def shingles(texts: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
