@@ -44,7 +44,7 @@ class Meter:
         self.total, self.unit, self.done = total, unit, 0.0
         self._first, self._started = 0.0, time.monotonic()
 
-    def move(self, done: float) -> None:
+    def _move(self, done: float) -> None:
         """`done` units so far. The first report sets the base, so that continued work does not look fast."""
         if self.done == 0.0 and done > 0.05 * self.total:
             self._first, self._started = done, time.monotonic()
@@ -76,44 +76,35 @@ class PlainDisplay:
         self._stream = stream
 
     def say(self, line: str) -> None:
-        """Print one line."""
         print(line, file=self._stream, flush=True)
 
     def step(self, node: str, index: int, total: int, reason: str) -> Progress:
-        """Begin a step."""
         self.say(f"[{index}/{total}] {node}: {reason}")
         return PlainProgress(self.say, node)
 
     def reused(self, node: str, index: int, total: int) -> None:
-        """Say that a step need not be made."""
         self.say(f"[{index}/{total}] {node}: reused")
 
     def finished(self, manifest: Manifest) -> None:
-        """Say what a finished step found."""
         self.say(f"{manifest.step}: done in {_clock_text(manifest.run.seconds)}{_outcome(manifest)}")
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-class PlainProgress:
+class PlainProgress(Meter):
     """Progress as a line each ten seconds."""
 
     def __init__(self, say: Callable[[str], None], node: str) -> None:
+        super().__init__()
         self._say, self._node = say, node
-        self._meter = Meter()
         self._last = time.monotonic()
 
-    def start(self, total: float, unit: str) -> None:
-        """Begin to count."""
-        self._meter.start(total, unit)
-
     def update(self, done: float, **values: float | str) -> None:
-        """Note progress."""
-        self._meter.move(done)
+        self._move(done)
         if time.monotonic() - self._last >= PLAIN_INTERVAL_SECONDS:
             self._last = time.monotonic()
-            self._say(f"{self._node}: {self._meter.words()}{_values(values)}")
+            self._say(f"{self._node}: {self.words()}{_values(values)}")
 
     def sample(self, title: str, text: str) -> None:
         """Show a sample in one line."""
@@ -134,22 +125,18 @@ class LiveDisplay:
         self._live.start()
 
     def say(self, line: str) -> None:
-        """Print one line above the live part."""
         self.console.print(plain(line), markup=False)
 
     def step(self, node: str, index: int, total: int, reason: str) -> Progress:
-        """Begin a step."""
         self._progress = LiveProgress(f"[{index}/{total}] {node}", reason)
         return self._progress
 
     def reused(self, node: str, index: int, total: int) -> None:
-        """Say that a step need not be made."""
         from rich.markup import escape
 
         self.console.print(f"[dim]✓ {escape(plain(node))}  reused[/dim]")
 
     def finished(self, manifest: Manifest) -> None:
-        """Say what a finished step found."""
         from rich.markup import escape
 
         self._progress = None
@@ -165,26 +152,20 @@ class LiveDisplay:
         return self._progress.render() if self._progress else ""
 
 
-class LiveProgress:
-    """The running step."""
+class LiveProgress(Meter):
+    """The running step; what it notes is drawn at the next refresh."""
 
     def __init__(self, title: str, reason: str) -> None:
+        super().__init__()
         self._title, self._reason = plain(title), plain(reason)
-        self._meter = Meter()
         self._values: Mapping[str, float | str] = {}
         self._sample: tuple[str, str] | None = None
 
-    def start(self, total: float, unit: str) -> None:
-        """Begin to count."""
-        self._meter.start(total, unit)
-
     def update(self, done: float, **values: float | str) -> None:
-        """Note progress; it is drawn at the next refresh."""
-        self._meter.move(done)
+        self._move(done)
         self._values = values
 
     def sample(self, title: str, text: str) -> None:
-        """Show a text that is being rewritten."""
         self._sample = (title, text)
 
     def render(self) -> RenderableType:
@@ -200,12 +181,12 @@ class LiveProgress:
                 ("● ", "cyan"), (self._title, "bold"), (f"  {self._reason}", "dim"), overflow="ellipsis", no_wrap=True
             )
         ]
-        if self._meter.total:
+        if self.total:
             # Padding ends the line, which a bar of fixed width does not.
-            lines.append(Padding(ProgressBar(total=self._meter.total, completed=self._meter.done, width=60), 0))
-            lines.append(Text(plain(f"{self._meter.words()}{_values(self._values)}")))
+            lines.append(Padding(ProgressBar(total=self.total, completed=self.done, width=60), 0))
+            lines.append(Text(plain(f"{self.words()}{_values(self._values)}")))
         else:
-            lines.append(Text(f"{_clock_text(self._meter.elapsed)}", style="dim"))
+            lines.append(Text(f"{_clock_text(self.elapsed)}", style="dim"))
         if self._sample:
             title, text = map(plain, self._sample)
             shown = Text("\n".join([line for line in text.split("\n") if line.strip()][:SAMPLE_LINES]))
