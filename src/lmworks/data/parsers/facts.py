@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
@@ -72,9 +72,7 @@ def _created(value: Any, order: str | None) -> str:
 
 
 def _of_seconds(value: float) -> str:
-    if not FIRST_SECOND <= value < 1000 * LAST_SECOND:  # before it is divided: a number may have any length
-        raise ValueError("holds no date: a number that is neither seconds nor milliseconds since 1970")
-    seconds = value / 1000 if value >= LAST_SECOND else value
+    seconds = value / 1000 if LAST_SECOND <= value < 1000 * LAST_SECOND else value  # a number may have any length
     if not FIRST_SECOND <= seconds < LAST_SECOND:
         raise ValueError("holds no date: a number that is neither seconds nor milliseconds since 1970")
     return datetime.fromtimestamp(seconds, UTC).isoformat()
@@ -98,12 +96,8 @@ def _language(value: Any) -> str:
     return "-".join([first.lower(), *more])
 
 
-def _subject(value: Any) -> str:
-    return str(value).strip()
-
-
-def _label(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
-
-
-_READ = {"subject": _subject, "language": _language, "label": _label}
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "subject": lambda value: str(value).strip(),
+    "language": _language,
+    "label": lambda value: value.strip() if isinstance(value, str) else value,
+}

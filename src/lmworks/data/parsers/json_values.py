@@ -10,7 +10,17 @@ from typing import IO
 
 from lmworks.data.parsers.fields import crowded, row_record
 from lmworks.data.parsers.jsonl import parse_line
-from lmworks.data.parsers.parser import RAW_BYTES_KEPT, Form, Found, Piece, Reading, Span, cut_between, whole_file
+from lmworks.data.parsers.parser import (
+    RAW_BYTES_KEPT,
+    Form,
+    Found,
+    Piece,
+    Reading,
+    Span,
+    cut_between,
+    drained,
+    whole_file,
+)
 from lmworks.data.structure import values_at
 
 CHUNK = 2**20
@@ -86,18 +96,11 @@ def _items(piece: Piece, stream: IO[bytes], limit: int) -> Iterator[tuple[Span, 
             continue
         raw, size = text[at:end].encode("latin-1"), end - at
         if fault:
-            size += _drain(stream)
+            size += drained(stream)
         yield Span(base + at, raw if size <= limit else raw[:RAW_BYTES_KEPT], size), fault
         if fault:
             return
         at = end
-
-
-def _drain(stream: IO[bytes]) -> int:
-    size = 0
-    while chunk := stream.read(CHUNK):
-        size += len(chunk)
-    return size
 
 
 @whole_file

@@ -216,6 +216,14 @@ MOST_NUL = 0.5
 """Of a text's characters; of a file that was lost on a disk nearly all are NUL."""
 
 
+def drained(stream: IO[bytes]) -> int:
+    """How many bytes are left, which are read in bounded memory."""
+    size = 0
+    while chunk := stream.read(2**20):
+        size += len(chunk)
+    return size
+
+
 def whole_file(parse: Callable[[Piece, Span, Reading], Iterator[Found]]) -> Parse:
     """Parse a file that is read whole; what is longer than the limit, or is to be UTF-8 and is not, is kept apart."""
 
@@ -224,8 +232,7 @@ def whole_file(parse: Callable[[Piece, Span, Reading], Iterator[Found]]) -> Pars
         size = len(raw)
         if size > reading.limit:
             raw = raw[:RAW_BYTES_KEPT]
-            while chunk := stream.read(2**20):
-                size += len(chunk)
+            size += drained(stream)
         span = Span(0, raw, size)
         if too_long := span.too_long(piece.name, "", reading.limit):
             yield too_long

@@ -77,12 +77,7 @@ def element_form(
 
 
 def parse_element(
-    span: Span,
-    name: str,
-    key: str,
-    reading: Reading,
-    to_record: ToRecord,
-    parsed: Callable[[bytes], Any] = _tree,
+    span: Span, name: str, key: str, reading: Reading, to_record: ToRecord, parsed: Callable[[bytes], Any] = _tree
 ) -> Found:
     """One element's record."""
     if too_long := span.too_long(name, key, reading.limit):

@@ -153,11 +153,15 @@ class ParsedSource(SourceConfig):
         return value
 
     @model_validator(mode="after")
-    def _one_label(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.label_field not in (None, "label") and "label" in self.keep:
             raise ValueError(
                 "`keep` and `label_field` name two fields that would both be kept as `label`; leave one out"
             )
+        if self.fields and self.text_field != type(self).model_fields["text_field"].default:
+            raise ValueError("`text_field` and `fields` are two ways to read a record: leave one out")
+        if self.format == "xml" and not self.records:
+            raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
         return self
 
     @model_validator(mode="before")
@@ -166,18 +170,6 @@ class ParsedSource(SourceConfig):
         if isinstance(given, dict) and given.get("text_field") in (".", ["."]):
             raise ValueError("`text_field: .` is now `fields: all`, which keeps each text of a record by itself")
         return given
-
-    @model_validator(mode="after")
-    def _reads_one_way(self) -> Self:
-        if self.fields and self.text_field != type(self).model_fields["text_field"].default:
-            raise ValueError("`text_field` and `fields` are two ways to read a record: leave one out")
-        return self
-
-    @model_validator(mode="after")
-    def _xml_names_its_records(self) -> Self:
-        if self.format == "xml" and not self.records:
-            raise ValueError("format `xml` needs `records`, the name of the elements that are records, such as `pair`")
-        return self
 
     def located(self, folder: Path) -> Self:
         """Takes the licence and the facts of each file from its record of provenance, if it has one."""
