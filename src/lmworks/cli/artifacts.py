@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lmworks.cli.options import ARTIFACT_HELP, JsonOption, LastStoreOption, print_json, tell
 from lmworks.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 def show(

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 RecipeArgument = Annotated[
-    Path | None,
-    typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder."),
+    Path | None, typer.Argument(metavar="RECIPE", help="A recipe file; by default the one last built in this folder.")
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a field: --set pretrain.steps=60.")
@@ -19,12 +18,10 @@ StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of artifacts; by default .lmworks beside the recipe.")
 ]
 LastStoreOption = Annotated[
-    Path | None,
-    typer.Option("--store", help="Folder of artifacts; by default the one last built in from this folder."),
+    Path | None, typer.Option("--store", help="Folder of artifacts; by default the one last built in from this folder.")
 ]
 DeviceOption = Annotated[
-    str | None,
-    typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 … (a recipe's budget.device)."),
+    str | None, typer.Option("--device", help="Where to compute: auto, cpu, cuda, cuda:1 … (a recipe's budget.device).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 ShowPersonalOption = Annotated[

@@ -188,13 +188,7 @@ class Build:
         return artifact
 
     def _make(
-        self,
-        node: Node,
-        parts: KeyParts,
-        work: Path,
-        progress: Progress,
-        display: Display,
-        environment: Environment,
+        self, node: Node, parts: KeyParts, work: Path, progress: Progress, display: Display, environment: Environment
     ) -> Artifact:
         finished, key = work / "result.json", parts.key
         out = work / "out"

@@ -83,10 +83,7 @@ def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "") -> None:
 
 
 def holders(
-    store: Store,
-    ids: Iterable[str],
-    follows: Follows = lambda record, parent: True,
-    also: Collection[Artifact] = (),
+    store: Store, ids: Iterable[str], follows: Follows = lambda record, parent: True, also: Collection[Artifact] = ()
 ) -> dict[Artifact, str]:
     """Every artifact that erased text can have reached; with the reason where only something unknown speaks for it.
 
