@@ -42,12 +42,13 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     import docx
 
     try:
-        unpacked = sum(entry.file_size for entry in zipfile.ZipFile(io.BytesIO(span.raw)).infolist())
+        archive = zipfile.ZipFile(io.BytesIO(span.raw))
+        unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > 10 * reading.limit:
             reason = f"longer than record_bytes: {unpacked} bytes when unpacked, ten times record_bytes is allowed"
             yield span.unreadable(piece.name, "", reason)
             return
-        if (tags := _tags(span.raw)) > MOST_TAGS:
+        if (tags := sum(_tags(archive))) > MOST_TAGS:
             yield span.unreadable(piece.name, "", f"more tags than are read: {tags:,}, and {MOST_TAGS:,} are")
             return
         document = docx.Document(io.BytesIO(span.raw))
@@ -66,14 +67,11 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
     yield Record(piece.name, "", text, "text", reading.licence)
 
 
-def _tags(raw: bytes) -> int:
-    archive = zipfile.ZipFile(io.BytesIO(raw))
-    found = 0
+def _tags(archive: zipfile.ZipFile) -> Iterator[int]:
     for entry in archive.infolist():
         with archive.open(entry) as member:
             while chunk := member.read(2**20):
-                found += chunk.count(b"<")
-    return found
+                yield chunk.count(b"<")
 
 
 class _Words:
