@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import Any
 
 from lmworks.data.forms.row import Fault, Read, Row, as_label, as_list, as_number, as_text, first, has
-from lmworks.data.forms.sample import Sample, conversation, judged, verified
+from lmworks.data.forms.sample import Sample, conversation, judged, ranked, verified
 from lmworks.data.forms.turns import HUMAN, LISTS, Turns, ask, framed, read_turns, say, transcript
 
 PROMPT = ("prompt", "question", "problem", "instruction", "query", "input", "source")
@@ -87,15 +86,10 @@ def pair(row: Read) -> Iterator[Sample]:
 
 
 def ranking(row: Read) -> Iterator[Sample]:
-    """Every pair of answers of different rank (Ouyang et al. 2022, section 3.5); scores give margins."""
     prompt, (texts, scores, scored) = _prompt(row), _judged_answers(row)
     if len(texts) != len(scores) or len(texts) < 2:
         raise Fault(f"no ranking: {len(texts)} answers and {len(scores)} ranks or scores")
-    for one, other in combinations(range(len(texts)), 2):
-        if scores[one] != scores[other]:
-            better, worse = (one, other) if scores[one] > scores[other] else (other, one)
-            margin = scores[better] - scores[worse] if scored else None
-            yield judged(prompt, say(texts[better]), say(texts[worse]), margin)
+    yield from ranked(prompt, zip(texts, scores, strict=True), scored=scored)
 
 
 def _judged_answers(row: Read) -> tuple[list[str], list[float], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lmworks.data.forms.row import Fault, LeftOut, Read, as_text, first
-from lmworks.data.forms.sample import Sample, judged
+from lmworks.data.forms.sample import Sample, judged, ranked
 from lmworks.data.forms.turns import HUMAN, Turns, ask, framed, read_turns, say, transcript
 
 
@@ -57,11 +57,7 @@ def _ranked(
     found = [(item.text(text), sign * item.number(by)) for item in items]
     if len(found) < 2:
         raise LeftOut("one answer alone: nothing to compare it with")
-    for place, (one, score) in enumerate(found):
-        for other, against in found[place + 1 :]:
-            if score != against and one != other:
-                better, worse = (one, other) if score > against else (other, one)
-                yield judged(prompt, say(better), say(worse), abs(score - against) if scored else None)
+    yield from (each for each in ranked(prompt, found, scored=scored) if each.chosen != each.rejected)
 
 
 def helpsteer(row: Read) -> Iterator[Sample]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 from lmworks.data.forms.row import Fault, LeftOut, Read, Row
-from lmworks.data.forms.turns import Turns, check_turns, joined, trimmed
+from lmworks.data.forms.turns import Turns, check_turns, joined, say, trimmed
 
 Mend = Literal["join", "trim"]
 JOINED, TRIMMED = "turns joined to the one before", "turns trimmed"
@@ -52,6 +53,17 @@ def judged(prompt: Turns, chosen: Turns | None, rejected: Turns | None, margin: 
     if margin == 0:
         raise LeftOut("a tie: both answers have the same score")
     return Sample(prompt=prompt, chosen=chosen, rejected=rejected, margin=margin, is_judgement=True)
+
+
+def ranked(prompt: Turns, answers: Iterable[tuple[str, float]], *, scored: bool = False) -> Iterator[Sample]:
+    """A judgement for every two answers of unlike rank (Ouyang et al. 2022, section 3.5), of which a higher is better.
+
+    Ranks that are scores give margins.
+    """
+    for (one, score), (other, against) in combinations(answers, 2):
+        if score != against:
+            better, worse = (one, other) if score > against else (other, one)
+            yield judged(prompt, say(better), say(worse), abs(score - against) if scored else None)
 
 
 def mended(sample: Sample, how: Collection[Mend], told: Counter[str]) -> Sample:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, combinations
+from itertools import chain
 from typing import Any
 
 from lmworks.data.forms.row import Fault, LeftOut, Read, Row
-from lmworks.data.forms.sample import Sample, conversation, judged
-from lmworks.data.forms.turns import ROLES, Turns, say
+from lmworks.data.forms.sample import Sample, conversation, ranked
+from lmworks.data.forms.turns import ROLES, Turns
 
 DEEPEST_THREAD = 100
 """Messages of a thread, which is read by recursion; of published ones few have ten."""
@@ -53,11 +53,8 @@ def _rank(reply: Read) -> float | None:
 
 def _judgements(path: Turns, replies: Sequence[Read]) -> Iterator[Sample]:
     """Of replies in the order of their ranks."""
-    for better, worse in combinations(replies, 2):
-        ranks = _rank(better), _rank(worse)
-        if None not in ranks and ranks[0] != ranks[1] and better["text"] != worse["text"]:
-            chosen, rejected = (say(each.text("text")) for each in (better, worse))
-            yield judged(path, chosen, rejected)
+    found = [(each.text("text"), -rank) for each in replies if (rank := _rank(each)) is not None]
+    yield from (each for each in ranked(path, found) if each.chosen != each.rejected)
 
 
 def message_threads(rows: Iterator[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
