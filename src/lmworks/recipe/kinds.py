@@ -22,25 +22,15 @@ from lmworks.registry import Kinds, Plugin, PluginError, UnknownKind, plugins_be
 ConfigClass = type[StepConfig]
 
 
-def itself(kind: Any) -> ConfigClass:
-    """The config class of groups of config classes."""
-    found: ConfigClass = kind
-    return found
-
-
-def any_class(config: ConfigClass) -> str | None:
-    """No class is refused."""
-    return None
-
-
 @dataclass(frozen=True, eq=False)
 class Chosen:
     """Marks a config whose class is chosen by its field `key` among the kinds of a group."""
 
     kinds: Kinds[Any]
     key: str = "kind"
-    config_of: Callable[[Any], ConfigClass] = itself
-    refuse: Callable[[ConfigClass], str | None] = any_class
+    config_of: Callable[[Any], ConfigClass] = lambda kind: kind
+    """The config class of a kind; itself, of groups of config classes."""
+    refuse: Callable[[ConfigClass], str | None] = lambda config: None
     """Why a class of the group does not belong here, in words; None if it does."""
     more: Mapping[str, ConfigClass] = field(default_factory=dict)
     """Classes that stand here beside those of the group."""
