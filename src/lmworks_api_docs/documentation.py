@@ -9,23 +9,23 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.contamination import Contamination
-from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, Scored, evidence
+from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, Scored
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
     Prompt,
     Question,
     answered,
+    ask,
     chat_prompt,
     draw,
     shots,
 )
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.tokens.tokenizer import Tokenizer
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 FORM = "document"
@@ -57,25 +57,18 @@ def evaluate_documentation(
 
     As a document, the title line is continued up to the end of the first paragraph; parameters stand below that.
     """
-    engine = open_engine(model.path, config.data_type, config.device)
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
-    before = shots(config, train, FORM)
+    before, (questions, drawn) = shots(config, train, FORM), _questions(config, data)
 
-    def prompt(question: Question) -> Prompt:
+    def prompts(tokenizer: Tokenizer) -> list[Prompt]:
         if config.prompt == "document":
-            return document_prompt(question["service"], question["operation"], engine.tokenizer)
-        return chat_prompt(question, engine.tokenizer, before)
+            return [document_prompt(question["service"], question["operation"], tokenizer) for question in questions]
+        return [chat_prompt(question, tokenizer, before) for question in questions]
 
-    def answer(questions: Sequence[Question]) -> list[Item]:
-        answers = engine.generate([prompt(question).ids for question in questions], sampling)
-        pairs = zip(questions, answers, strict=True)
-        return [_item(question, each.text, each.finish_reason == "length") for question, each in pairs]
-
-    questions, drawn = _questions(config, data)
-    items = in_chunks(context, questions, QUESTIONS_AT_ONCE, answer)
+    said, known = ask(config, model, prompts, sampling, QUESTIONS_AT_ONCE, context)
+    items = [_item(question, **each) for question, each in zip(questions, said, strict=True)]
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
-    prompts = [prompt(question).text for question in questions]
-    return _result(items, method, contamination, out, **evidence(engine, prompts))
+    return _result(items, method, contamination, out, **known)
 
 
 @stage(version=4, trains_on="train", reads="contamination", measures="data")

@@ -20,7 +20,7 @@ from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.metrics import bleu_counts, bleu_of, chrf_counts, chrf_of, sacrebleu_signatures
 from lmworks.evaluate.statistics import bootstrap_of_sums, compare_of_sums, compare_paired
 from lmworks.evaluate.tasks import TASKS
-from lmworks.evaluate.tasks.writing import TextToTextTaskConfig, evaluate_text_to_text
+from lmworks.evaluate.tasks.writing import TEXT_TO_TEXT, TextToTextTaskConfig
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import save_published
 from lmworks.pipeline.files import canonical_json, write_atomically
@@ -125,7 +125,7 @@ def test_a_t5_a_decoder_and_the_baselines_are_compared_on_the_same_pairs(model: 
         out = tmp_path / f"of-{name}"
         out.mkdir()
         context = make_context(out / "work")
-        result = evaluate_text_to_text(config, ModelFolder(folder, ""), data, data, out=out, context=context)
+        result = TEXT_TO_TEXT.stage(config, ModelFolder(folder, ""), data, data, out=out, context=context)
         evaluated[name] = keep(result, out)
         assert 0 < result.measured["median_seconds"] <= result.measured["p95_seconds"]
         assert result.measured["median_processor_seconds"] > 0 and result.measured["timed_texts"] == 3

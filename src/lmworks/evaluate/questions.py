@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from lmworks.data.tuning.conversations import Conversations, last_answer, question_of, turns_before
+from lmworks.engines.open import open_engine
+from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import Item, TaskConfig
+from lmworks.evaluate.items import Item, TaskConfig, evidence
+from lmworks.model.folder import ModelFolder
+from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
+from lmworks.pipeline.stage import Context
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
@@ -97,6 +102,28 @@ def chat_prompt(question: Question, tokenizer: Tokenizer, before: Sequence[Mappi
     first = [turn for turn in turns if turn["role"] == "system"] if before else []
     asked = [*first, *before, *[turn for turn in turns if turn not in first]]
     return Prompt(tokenizer.encode_chat(asked, True)[0], tokenizer.render_chat(asked, True))
+
+
+def ask(
+    config: TaskConfig,
+    model: ModelFolder,
+    prompts: Callable[[Tokenizer], Sequence[Prompt]],
+    sampling: Sampling,
+    at_once: int,
+    context: Context,
+) -> tuple[list[Item], dict[str, Any]]:
+    """What a model says: of each prompt the `answer`, and whether it was cut, `truncated`; and what figures hold under.
+
+    A kill costs the answers to `at_once` prompts.
+    """
+    engine = open_engine(model.path, config.data_type, config.device)
+    asked = prompts(engine.tokenizer)
+
+    def answer(some: Sequence[Prompt]) -> list[Item]:
+        found = engine.generate([prompt.ids for prompt in some], sampling)
+        return [{"answer": each.text, "truncated": each.finish_reason == "length"} for each in found]
+
+    return in_chunks(context, asked, at_once, answer), evidence(engine, [prompt.text for prompt in asked])
 
 
 def answered(question: Question, answer: str, score: float) -> Item:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
 from lmworks.evaluate.tasks import (
     checked,
@@ -14,10 +12,7 @@ from lmworks.evaluate.tasks import (
     writing,
 )
 from lmworks.evaluate.tasks.task import Task, task_of
-from lmworks.model.config import Family
 from lmworks.registry import Kinds
-
-WRITERS: Sequence[Family] = ("decoder", "encoder-decoder")
 
 TASKS: Kinds[Task] = Kinds(
     "tasks",
@@ -74,34 +69,9 @@ TASKS: Kinds[Task] = Kinds(
         ),
         "exact-answer": Task(checked.ExactAnswerConfig, checked.evaluate_exact_answer, metrics=[EXACT]),
         "rules": Task(checked.RulesConfig, checked.evaluate_rules, metrics=[FOLLOWED]),
-        "text-to-text": Task(
-            writing.TextToTextTaskConfig,
-            writing.evaluate_text_to_text,
-            {
-                "copy-source": writing.evaluate_text_to_text_copy,
-                "word-table": writing.evaluate_text_to_text_words,
-            },
-            of=WRITERS,
-        ),
-        "facts-to-text": Task(
-            writing.FactsToTextConfig,
-            writing.evaluate_facts_to_text,
-            {
-                "template": writing.evaluate_facts_to_text_template,
-                "nearest-facts": writing.evaluate_facts_to_text_nearest,
-            },
-            of=WRITERS,
-        ),
-        "summary": Task(
-            writing.SummaryConfig,
-            writing.evaluate_summary,
-            {
-                "lead-sentence": writing.evaluate_summary_lead,
-                "central-sentence": writing.evaluate_summary_central,
-                "learned-sentence": writing.evaluate_summary_learned,
-            },
-            of=WRITERS,
-        ),
+        "text-to-text": writing.TEXT_TO_TEXT,
+        "facts-to-text": writing.FACTS_TO_TEXT,
+        "summary": writing.SUMMARY,
     },
     task_of,
 )

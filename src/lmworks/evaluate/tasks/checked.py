@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
@@ -10,17 +9,16 @@ from typing import Literal, Self
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, last_answer, turns_before, wanted_answer
-from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.contamination import Contamination
-from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, Item, Metric, Scored, evidence, with_distinct
-from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, chat_prompt, draw, shots
+from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, Item, Metric, Scored, with_distinct
+from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, ask, chat_prompt, draw, shots
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.recipe.patterns import PatternText
 from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
 from lmworks.rewards.rules import ExactAnswerReward
+from lmworks.tokens.tokenizer import Tokenizer
 
 EXACT_AT_ONCE = 256
 
@@ -49,22 +47,15 @@ def evaluate_exact_answer(
     contamination: Contamination | None = None,
 ) -> Result:
     """Let a model answer greedily, and compare with the answer of the data, to the letter."""
-    engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
     questions, drawn = draw(list(data.iterate()), config)
     before, rule = shots(config, train), ExactAnswerReward(kind="exact-answer", pattern=config.pattern)
 
-    def prompt(question: Question) -> Prompt:
-        return chat_prompt(question, engine.tokenizer, before)
+    def prompts(tokenizer: Tokenizer) -> list[Prompt]:
+        return [chat_prompt(question, tokenizer, before) for question in questions]
 
-    def answer(some: Sequence[Question]) -> list[Item]:
-        found = engine.generate([prompt(question).ids for question in some], sampling)
-        return [
-            _item(rule, question, each.text.strip(), each.end_id is None)
-            for question, each in zip(some, found, strict=True)
-        ]
-
-    items = with_distinct(in_chunks(context, questions, EXACT_AT_ONCE, answer))
-    known = evidence(engine, [prompt(question).text for question in questions])
+    said, known = ask(config, model, prompts, Sampling(config.max_tokens), EXACT_AT_ONCE, context)
+    pairs = zip(questions, said, strict=True)
+    items = with_distinct([_item(rule, one, each["answer"].strip(), each["truncated"]) for one, each in pairs])
     found = Scored.written(items, out, contamination, **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
@@ -112,22 +103,20 @@ def evaluate_rules(
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [wanted_answer(question) for question in questions])
-    engine, sampling = open_engine(model.path, config.data_type, config.device), Sampling(config.max_tokens)
 
-    def answer(some: Sequence[Question]) -> list[Item]:
-        found = engine.generate([chat_prompt(question, engine.tokenizer).ids for question in some], sampling)
-        said = [
-            Answer(each.text.strip(), wanted_answer(question), each.end_id is not None, turns_before(question))
-            for question, each in zip(some, found, strict=True)
-        ]
-        followed = zip(*([score == 1 for score in rule.scores(said)] for rule in config.rules), strict=True)
-        return [
-            {**answered(question, each.text, float(all(by_rule))), "followed": [float(one) for one in by_rule]}
-            for question, each, by_rule in zip(some, said, followed, strict=True)
-        ]
+    def prompts(tokenizer: Tokenizer) -> list[Prompt]:
+        return [chat_prompt(question, tokenizer) for question in questions]
 
-    items = in_chunks(context, questions, RULED_AT_ONCE, answer)
-    known = evidence(engine, [chat_prompt(question, engine.tokenizer).text for question in questions])
+    found, known = ask(config, model, prompts, Sampling(config.max_tokens), RULED_AT_ONCE, context)
+    said = [
+        Answer(each["answer"].strip(), wanted_answer(question), not each["truncated"], turns_before(question))
+        for question, each in zip(questions, found, strict=True)
+    ]
+    followed = zip(*([score == 1 for score in rule.scores(said)] for rule in config.rules), strict=True)
+    items = [
+        {**answered(question, each.text, float(all(by_rule))), "followed": [float(one) for one in by_rule]}
+        for question, each, by_rule in zip(questions, said, followed, strict=True)
+    ]
     judged = Scored.written(items, out, contamination, **known)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
     method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"

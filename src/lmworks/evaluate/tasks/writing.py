@@ -5,9 +5,11 @@ Tasks of this family differ in their baselines and in the metrics that they take
 
 from __future__ import annotations
 
+import inspect
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ from lmworks.evaluate.baselines.nearest_facts import NearestFacts
 from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw
+from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
 from lmworks.model.device import find_device
@@ -29,12 +32,16 @@ from lmworks.model.folder import ModelFolder, family_of
 from lmworks.model.published import load_published
 from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import canonical_json, digest_text
-from lmworks.pipeline.stage import Context, Handle, Result, stage
+from lmworks.pipeline.stage import Context, Handle, Names, Result, Stage, stage
 from lmworks.recipe.schema import Reference
 
 SOURCES_AT_ONCE = 256
 """Enough that those of like length can be computed together."""
 Write = Callable[[Sequence[Question]], list[str]]
+Copy = Callable[[str], str]
+"""What a baseline writes for a source."""
+Learn = Callable[[Conversations], Copy]
+"""A baseline, of the pairs that it learns from."""
 
 
 class WritingConfig(QuestionsConfig):
@@ -70,103 +77,67 @@ class TextToTextTaskConfig(WritingConfig):
     kind: Literal["text-to-text"] = "text-to-text"
 
 
-@stage(version=4, reads=("train", "contamination"), measures=("model", "data"))
-def evaluate_text_to_text(
-    config: TextToTextTaskConfig,
-    model: ModelFolder,
-    data: Conversations,
-    train: Conversations | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """Let a model write, and compare with the targets."""
-    return judge_model(config, model, data, train, contamination, out, context)
+def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
+    """The stage of a task in which a model writes for the sources."""
 
-
-@stage(version=4, trains_on="train", reads="contamination", measures="data")
-def evaluate_text_to_text_copy(
-    config: TextToTextTaskConfig,
-    data: Conversations,
-    train: Conversations,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """The same figures for the source as it is."""
-    return judge_baseline(config, data, train, contamination, out, str, "the source copied")
-
-
-@stage(version=4, trains_on="train", reads="contamination", measures="data")
-def evaluate_text_to_text_words(
-    config: TextToTextTaskConfig,
-    data: Conversations,
-    train: Conversations,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """The same figures for a word table learned from the training pairs."""
-    from lmworks.evaluate.baselines.word_table import WordTable
-
-    table = WordTable.fit(learned_from(train))
-    how = "word by word as IBM model 1 learned from the training pairs"
-    return judge_baseline(config, data, train, contamination, out, table.translate, how)
-
-
-def judge_model(
-    config: WritingConfig,
-    model: ModelFolder,
-    data: Conversations,
-    train: Conversations | None,
-    contamination: Contamination | None,
-    out: Path,
-    context: Context,
-    **more: Any,
-) -> Result:
-    """The figures of a model. `more` goes to `Known`."""
-    pairs, drawn = draw(list(data.iterate()), config)
-    write, how, known = _writer(config, model.path, [said_before(pair) for pair in pairs])
-    texts = in_chunks(
-        context,
-        pairs,
-        SOURCES_AT_ONCE,
-        lambda some: [{"answer": text.strip()} for text in write(some)],
-    )
-    measured = _timed(write, pairs[: config.timed])
-    if measured:
-        context.log(
-            "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
+    def evaluate(
+        config: WritingConfig,
+        model: ModelFolder,
+        data: Conversations,
+        train: Conversations | None,
+        out: Path,
+        context: Context,
+        contamination: Contamination | None = None,
+        style: Handle | None = None,
+    ) -> Result:
+        pairs, drawn = draw(list(data.iterate()), config)
+        write, how, known = _writer(config, model.path, [said_before(pair) for pair in pairs])
+        texts = in_chunks(
+            context, pairs, SOURCES_AT_ONCE, lambda some: [{"answer": text.strip()} for text in write(some)]
         )
-    method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
-    return _judged(
-        config,
-        pairs,
-        [text["answer"] for text in texts],
-        method,
-        train,
-        contamination,
-        out,
-        more,
-        conditions=known,
-        measured=measured,
-    )
+        measured = _timed(write, pairs[: config.timed])
+        if measured:
+            context.log(
+                "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
+            )
+        written = partial(Scored.written, out=out, contamination=contamination, **known)
+        method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
+        answers = [text["answer"] for text in texts]
+        return _judged(config, pairs, answers, (train, style), written, method, measured)
+
+    return _declared(evaluate, task, config, version, reads=("train", "contamination"), measures=("model", "data"))
 
 
-def judge_baseline(
-    config: WritingConfig,
-    data: Conversations,
-    train: Conversations,
-    contamination: Contamination | None,
-    out: Path,
-    write: Callable[[str], str],
-    how: str,
-    **more: Any,
-) -> Result:
-    """The figures of a function from source to text."""
-    pairs, drawn = draw(list(data.iterate()), config)
-    texts = [write(source_of(pair)).strip() for pair in pairs]
-    return _judged(config, pairs, texts, f"{drawn}, {how}", train, contamination, out, more)
+def baseline_stage(task: str, config: type[WritingConfig], version: int, how: str, learn: Learn) -> Stage:
+    """The stage of a task in which a function that was learned from the training pairs writes for the sources."""
+
+    def evaluate(
+        config: WritingConfig,
+        data: Conversations,
+        train: Conversations,
+        out: Path,
+        context: Context,
+        contamination: Contamination | None = None,
+        style: Handle | None = None,
+    ) -> Result:
+        pairs, drawn = draw(list(data.iterate()), config)
+        write, written = learn(train), partial(Scored.written, out=out, contamination=contamination)
+        texts = [write(source_of(pair)).strip() for pair in pairs]
+        return _judged(config, pairs, texts, (train, style), written, f"{drawn}, {how}")
+
+    return _declared(evaluate, task, config, version, trains_on="train", reads="contamination", measures="data")
+
+
+def _declared(
+    evaluate: Callable[..., Result], task: str, config: type[WritingConfig], version: int, **roles: Names
+) -> Stage:
+    """The stage of a function for one task; where the task's config names no `style`, it reads none."""
+    evaluate.__name__ = f"evaluate_{task}"
+    evaluate.__annotations__["config"] = config
+    signature, styled = inspect.signature(evaluate), "style" in config.model_fields
+    taken = [each for name, each in signature.parameters.items() if styled or name != "style"]
+    evaluate.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
+    return stage(version=version, judges="style" if styled else (), **roles)(evaluate)
 
 
 def learned_from(train: Conversations) -> list[tuple[str, str]]:
@@ -223,25 +194,28 @@ def _judged(
     config: WritingConfig,
     pairs: Sequence[Question],
     texts: Sequence[str],
+    read: tuple[Conversations | None, Handle | None],
+    written: Callable[[Sequence[Item]], Scored],
     method: str,
-    train: Handle | None,
-    contamination: Contamination | None,
-    out: Path,
-    more: dict[str, Any],
-    conditions: dict[str, Any] | None = None,
-    measured: dict[str, float] | None = None,
+    measured: Mapping[str, float] | None = None,
 ) -> Result:
-    learned = list(Conversations(train.path, "").iterate()) if train else []
-    known = Known(asked=pairs, train=learned, **more)
+    """The figures of texts, by metrics that may look at what was `read`: pairs to train on, and a classifier."""
+    train, style = read
+    known = Known(
+        asked=pairs,
+        train=list(train.iterate()) if train else [],
+        style=style,
+        style_label=getattr(config, "style_label", ""),
+    )
     judges = [(TEXT_METRICS[name].figures, TEXT_METRICS[name].judge(known)) for name in config.metrics]
     items: list[Item] = []
     for pair, text in zip(pairs, texts, strict=True):
-        written = Written(source_of(pair), references_of(pair), text)
-        item = answered(pair, text, float(text in written.references))
+        told = Written(source_of(pair), references_of(pair), text)
+        item = answered(pair, text, float(text in told.references))
         for _, judge in judges:
-            item |= judge.fields(written)
+            item |= judge.fields(told)
         items.append(item)
-    found = Scored.written(items, out, contamination, **(conditions or {}))
+    found = written(items)
     figures = [
         found.figure(metric, f"{how}; {method}")
         for metrics, judge in judges
@@ -265,64 +239,6 @@ class FactsToTextConfig(WritingConfig):
     style_label: str = Field(default="written", description="Its label of those; as the data step `styles` has it.")
 
 
-@stage(version=3, reads=("train", "contamination"), judges="style", measures=("model", "data"))
-def evaluate_facts_to_text(
-    config: FactsToTextConfig,
-    model: ModelFolder,
-    data: Conversations,
-    train: Conversations | None,
-    style: Handle | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """Let a model write about facts."""
-    return judge_model(
-        config, model, data, train, contamination, out, context, style=style, style_label=config.style_label
-    )
-
-
-@stage(version=3, trains_on="train", reads="contamination", judges="style", measures="data")
-def evaluate_facts_to_text_template(
-    config: FactsToTextConfig,
-    data: Conversations,
-    train: Conversations,
-    style: Handle | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """The same figures for a template: one plain sentence a fact."""
-    more = {"style": style, "style_label": config.style_label}
-    return judge_baseline(
-        config,
-        data,
-        train,
-        contamination,
-        out,
-        lambda source: verbalise(parse_facts(source)),
-        "a sentence a fact",
-        **more,
-    )
-
-
-@stage(version=3, trains_on="train", reads="contamination", judges="style", measures="data")
-def evaluate_facts_to_text_nearest(
-    config: FactsToTextConfig,
-    data: Conversations,
-    train: Conversations,
-    style: Handle | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """The same figures for the training text whose facts are most alike, with the values exchanged."""
-    nearest = NearestFacts(learned_from(train))
-    how = "the training text about the facts most alike, values exchanged"
-    more = {"style": style, "style_label": config.style_label}
-    return judge_baseline(config, data, train, contamination, out, nearest.write, how, **more)
-
-
 class SummaryConfig(WritingConfig):
     """ROUGE of summaries."""
 
@@ -332,56 +248,60 @@ class SummaryConfig(WritingConfig):
     )
 
 
-@stage(version=3, reads=("train", "contamination"), measures=("model", "data"))
-def evaluate_summary(
-    config: SummaryConfig,
-    model: ModelFolder,
-    data: Conversations,
-    train: Conversations | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """Let a model summarise."""
-    return judge_model(config, model, data, train, contamination, out, context)
+def _writing_task(
+    name: str, config: type[WritingConfig], version: int, baselines: Mapping[str, tuple[str, str, Learn]]
+) -> Task:
+    """By the label of each baseline: how its stage's name ends, how it writes, in words, and what learns to."""
+    stages = {
+        label: baseline_stage(f"{name}_{ending}", config, version, how, learn)
+        for label, (ending, how, learn) in baselines.items()
+    }
+    return Task(config, model_stage(name, config, version), stages, of=("decoder", "encoder-decoder"))
 
 
-@stage(version=3, trains_on="train", reads="contamination", measures="data")
-def evaluate_summary_lead(
-    config: SummaryConfig,
-    data: Conversations,
-    train: Conversations,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """The same figures for the first sentence."""
-    return judge_baseline(config, data, train, contamination, out, one_sentence.lead, "the first sentence")
+def _word_table(train: Conversations) -> Copy:
+    from lmworks.evaluate.baselines.word_table import WordTable
+
+    return WordTable.fit(learned_from(train)).translate
 
 
-@stage(version=3, trains_on="train", reads="contamination", measures="data")
-def evaluate_summary_central(
-    config: SummaryConfig,
-    data: Conversations,
-    train: Conversations,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """The same figures for the sentence that shares most words with the others."""
-    how = "the sentence that shares most words with the others"
-    return judge_baseline(config, data, train, contamination, out, one_sentence.central, how)
-
-
-@stage(version=3, trains_on="train", reads="contamination", measures="data")
-def evaluate_summary_learned(
-    config: SummaryConfig,
-    data: Conversations,
-    train: Conversations,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
-    """The same figures for the sentence that a classifier, trained on the training pairs, would take."""
-    how = "the sentence that a linear classifier takes, which learned from the training pairs"
-    return judge_baseline(config, data, train, contamination, out, one_sentence.learned(learned_from(train)), how)
+TEXT_TO_TEXT = _writing_task(
+    "text_to_text",
+    TextToTextTaskConfig,
+    4,
+    {
+        "copy-source": ("copy", "the source copied", lambda train: str),
+        "word-table": ("words", "word by word as IBM model 1 learned from the training pairs", _word_table),
+    },
+)
+FACTS_TO_TEXT = _writing_task(
+    "facts_to_text",
+    FactsToTextConfig,
+    3,
+    {
+        "template": ("template", "a sentence a fact", lambda train: lambda source: verbalise(parse_facts(source))),
+        "nearest-facts": (
+            "nearest",
+            "the training text about the facts most alike, values exchanged",
+            lambda train: NearestFacts(learned_from(train)).write,
+        ),
+    },
+)
+SUMMARY = _writing_task(
+    "summary",
+    SummaryConfig,
+    3,
+    {
+        "lead-sentence": ("lead", "the first sentence", lambda train: one_sentence.lead),
+        "central-sentence": (
+            "central",
+            "the sentence that shares most words with the others",
+            lambda train: one_sentence.central,
+        ),
+        "learned-sentence": (
+            "learned",
+            "the sentence that a linear classifier takes, which learned from the training pairs",
+            lambda train: one_sentence.learned(learned_from(train)),
+        ),
+    },
+)
