@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.request import Sampling
-from lmworks.evaluate.contamination import Contamination
-from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric, Scored
+from lmworks.evaluate.items import ROUGE_L, TRUNCATED, Item, Metric
 from lmworks.evaluate.metrics import ROUGE_L_SIGNATURE, rouge_l, words_of
 from lmworks.evaluate.questions import (
     Prompt,
@@ -22,9 +20,10 @@ from lmworks.evaluate.questions import (
     draw,
     shots,
 )
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Result
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
@@ -43,15 +42,9 @@ class DocumentationConfig(OperationQuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@stage(version=4, reads=("train", "contamination"), measures=("model", "data"))
+@scoring_stage(version=4, reads=["train"], measures=("model", "data"))
 def evaluate_documentation(
-    config: DocumentationConfig,
-    model: ModelFolder,
-    data: Conversations,
-    train: Conversations | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: DocumentationConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
     """Let a model write greedily, and compare with the references.
 
@@ -65,20 +58,15 @@ def evaluate_documentation(
             return [document_prompt(question["service"], question["operation"], tokenizer) for question in questions]
         return [chat_prompt(question, tokenizer, before) for question in questions]
 
-    said, known = ask(config, model, prompts, sampling, QUESTIONS_AT_ONCE, context)
+    said, known = ask(config, model, prompts, sampling, QUESTIONS_AT_ONCE, scoring.context)
     items = [_item(question, **each) for question, each in zip(questions, said, strict=True)]
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
-    return _result(items, method, contamination, out, **known)
+    return _result(items, method, scoring, **known)
 
 
-@stage(version=4, trains_on="train", reads="contamination", measures="data")
+@scoring_stage(version=4, trains_on="train", measures="data")
 def evaluate_documentation_nearest(
-    config: DocumentationConfig,
-    data: Conversations,
-    train: Conversations,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: DocumentationConfig, data: Conversations, train: Conversations, scoring: Scoring
 ) -> Result:
     """The same figures for copying the answer of the training operation whose name and parameters are most alike."""
     from lmworks_api_docs.nearest import nearest
@@ -90,7 +78,7 @@ def evaluate_documentation_nearest(
         {**_item(question, source["messages"][1]["content"], False), "copied_from": source["id"]}
         for question, source in zip(questions, copied, strict=True)
     ]
-    return _result(items, f"{drawn}, the answer of the most similar training operation", contamination, out)
+    return _result(items, f"{drawn}, the answer of the most similar training operation", scoring)
 
 
 def _questions(config: DocumentationConfig, data: Conversations) -> tuple[list[Question], str]:
@@ -105,10 +93,8 @@ def _item(question: Question, answer: str, truncated: bool) -> Item:
     return {**answered(question, answer, score), **counts, **found}
 
 
-def _result(
-    items: Sequence[Item], method: str, contamination: Contamination | None, out: Path, **evidence_: Any
-) -> Result:
-    found = Scored.written(items, out, contamination, **evidence_)
+def _result(items: Sequence[Item], method: str, scoring: Scoring, **evidence_: Any) -> Result:
+    found = scoring.written(items, **evidence_)
     ranked = sorted(items, key=lambda item: (item["score"], item["id"]))
     return found.result(
         found.figure(ROUGE_L, f"mean {ROUGE_L_SIGNATURE}; {method}"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -14,7 +13,6 @@ from lmworks.data.tuning.conversations import Conversations
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
-from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
 from lmworks.evaluate.questions import (
     Question,
@@ -23,11 +21,11 @@ from lmworks.evaluate.questions import (
     draw,
     shots,
 )
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Result
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 if TYPE_CHECKING:
@@ -54,15 +52,13 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@stage(version=2, reads=("train", "contamination"), measures=("model", "data"))
+@scoring_stage(version=2, reads=["train"], measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
     data: Conversations,
     train: Conversations | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    scoring: Scoring,
 ) -> Result:
     """Choose the likeliest candidate.
 
@@ -92,21 +88,16 @@ def evaluate_reverse_question(
             items.append({**item, **{f"correct by {by}": name == question["operation"] for by, name in best.items()}})
         return items
 
-    items = in_chunks(context, questions, QUESTIONS_AT_ONCE, choose)
-    found = _found(items, contamination, out, **evidence(engine, prompts))
+    items = scoring.in_chunks(questions, QUESTIONS_AT_ONCE, choose)
+    found = _found(items, scoring, **evidence(engine, prompts))
     method = f"{method}, {config.prompt_name} prompt, {how}"
     other, metric = beside(config.score)
     return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
+@scoring_stage(version=2, trains_on="train", measures="data")
 def evaluate_reverse_question_nearest(
-    config: ReverseQuestionConfig,
-    data: Conversations,
-    train: Conversations | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
     """The same figure for the candidate whose name shares most word pieces with the question."""
     from lmworks_api_docs.nearest import shares_most
@@ -117,7 +108,7 @@ def evaluate_reverse_question_nearest(
         candidates = _candidates(config, question, names)
         chosen = candidates[shares_most(question["messages"][0]["content"], candidates)]
         items.append(_item(question, candidates, chosen))
-    found = _found(items, contamination, out)
+    found = _found(items, scoring)
     return found.result(found.figure(ACCURACY, f"{method}, the name that shares most word pieces with the question"))
 
 
@@ -185,9 +176,9 @@ def _item(question: Question, candidates: Sequence[str], chosen: str) -> Item:
     return {**answered(question, chosen, float(chosen == question["operation"])), "candidates": len(candidates)}
 
 
-def _found(items: Sequence[Item], contamination: Contamination | None, out: Path, **known: Any) -> Scored:
+def _found(items: Sequence[Item], scoring: Scoring, **known: Any) -> Scored:
     chance = sum(1 / item["candidates"] for item in items) / len(items)
-    return Scored.written(items, out, contamination, chance=chance, **known)
+    return scoring.written(items, chance=chance, **known)
 
 
 TASK = Task(

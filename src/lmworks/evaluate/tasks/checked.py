@@ -10,11 +10,11 @@ from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations, last_answer, turns_before, wanted_answer
 from lmworks.engines.request import Sampling
-from lmworks.evaluate.contamination import Contamination
-from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, Item, Metric, Scored, with_distinct
+from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, Item, Metric, with_distinct
 from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, ask, chat_prompt, draw, shots
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Result
 from lmworks.recipe.patterns import PatternText
 from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
 from lmworks.rewards.rules import ExactAnswerReward
@@ -36,15 +36,9 @@ class ExactAnswerConfig(QuestionsConfig):
     )
 
 
-@stage(version=3, reads=("train", "contamination"), measures=("model", "data"))
+@scoring_stage(version=3, reads=["train"], measures=("model", "data"))
 def evaluate_exact_answer(
-    config: ExactAnswerConfig,
-    model: ModelFolder,
-    data: Conversations,
-    train: Conversations | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
     """Let a model answer greedily, and compare with the answer of the data, to the letter."""
     questions, drawn = draw(list(data.iterate()), config)
@@ -53,10 +47,10 @@ def evaluate_exact_answer(
     def prompts(tokenizer: Tokenizer) -> list[Prompt]:
         return [chat_prompt(question, tokenizer, before) for question in questions]
 
-    said, known = ask(config, model, prompts, Sampling(config.max_tokens), EXACT_AT_ONCE, context)
+    said, known = ask(config, model, prompts, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring.context)
     pairs = zip(questions, said, strict=True)
     items = with_distinct([_item(rule, one, each["answer"].strip(), each["truncated"]) for one, each in pairs])
-    found = Scored.written(items, out, contamination, **known)
+    found = scoring.written(items, **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
     method = f"{drawn}, greedy {asked}, at most {config.max_tokens} tokens{where}"
@@ -91,15 +85,8 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@stage(version=2, reads="contamination", measures=("model", "data"))
-def evaluate_rules(
-    config: RulesConfig,
-    model: ModelFolder,
-    data: Conversations,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
+@scoring_stage(version=2, measures=("model", "data"))
+def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations, scoring: Scoring) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [wanted_answer(question) for question in questions])
@@ -107,7 +94,7 @@ def evaluate_rules(
     def prompts(tokenizer: Tokenizer) -> list[Prompt]:
         return [chat_prompt(question, tokenizer) for question in questions]
 
-    found, known = ask(config, model, prompts, Sampling(config.max_tokens), RULED_AT_ONCE, context)
+    found, known = ask(config, model, prompts, Sampling(config.max_tokens), RULED_AT_ONCE, scoring.context)
     said = [
         Answer(each["answer"].strip(), wanted_answer(question), not each["truncated"], turns_before(question))
         for question, each in zip(questions, found, strict=True)
@@ -117,7 +104,7 @@ def evaluate_rules(
         {**answered(question, each.text, float(all(by_rule))), "followed": [float(one) for one in by_rule]}
         for question, each, by_rule in zip(questions, said, followed, strict=True)
     ]
-    judged = Scored.written(items, out, contamination, **known)
+    judged = scoring.written(items, **known)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())
     method = f"{drawn}{known_to_fail}, greedy in a chat, at most {config.max_tokens} tokens"
     figures = [judged.figure(FOLLOWED, f"answers that follow all rules; {method}")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,7 +12,6 @@ from lmworks.data.tuning.preferences import Preference, Preferences
 from lmworks.engines.open import open_engine, open_reward_model
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
-from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import (
     ACCURACY,
     DISTINCT,
@@ -21,18 +19,17 @@ from lmworks.evaluate.items import (
     TRUNCATED,
     Item,
     Metric,
-    Scored,
     TaskConfig,
     evidence,
     with_distinct,
 )
 from lmworks.evaluate.questions import QuestionsConfig, draw
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_native, read_config
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Result
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, Segment, segment
 from lmworks.tokens.tokenizer import Tokenizer
@@ -64,15 +61,13 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=2, reads="contamination", measures=("model", "data", "reference"))
+@scoring_stage(version=2, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
     data: Preferences,
     reference: ModelFolder | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    scoring: Scoring,
 ) -> Result:
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
     ranks = is_native(model.path) and bool(read_config(model.path).labels)
@@ -91,14 +86,14 @@ def evaluate_preference_accuracy(
         found = leads([both for _, both in chunk])
         return [_item(each, lead) for (each, _), lead in zip(chunk, found, strict=True)]
 
-    items = in_chunks(context, fitting, PAIRS_AT_ONCE, score)
+    items = scoring.in_chunks(fitting, PAIRS_AT_ONCE, score)
     known = {
         "context_length": engine.context_length,
         "data_type": config.data_type,
         "device": engine.model.output_weight.device.type,
     }
     method = f"{how} above zero; {len(pairs) - len(fitting)} pairs longer than the context left out"
-    found = Scored.written(items, out, contamination, **known)
+    found = scoring.written(items, **known)
     figures, examples = [found.figure(ACCURACY, method, chance=0.5)], []
     if ranks:
         calibration, table = calibrate(items, **found.conditions)
@@ -107,19 +102,17 @@ def evaluate_preference_accuracy(
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures=("data", "reference"))
+@scoring_stage(version=2, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
     train: Preferences,
     reference: ModelFolder | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    scoring: Scoring,
 ) -> Result:
     """Prefer the longer answer, or the shorter one, whichever was chosen oftener in the training pairs."""
     items, side = items_by_length(_some_pairs(config, data), _some_pairs(config, train))
-    found = Scored.written(items, out, contamination)
+    found = scoring.written(items)
     method = f"the {side} answer in characters, as was chosen oftener in training"
     return found.result(found.figure(ACCURACY, method, chance=0.5), examples=())
 
@@ -275,16 +268,14 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@stage(version=3, reads="contamination", judges="judge", measures=("model", "data", "judged"))
+@scoring_stage(version=3, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
     data: Preferences,
     judge: ModelFolder,
     judged: Preferences | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    scoring: Scoring,
 ) -> Result:
     """Let a model answer greedily, and the judge score each answer as the end of its chat."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -297,9 +288,9 @@ def evaluate_judged_answers(
         found = [(each.text.strip(), each.end_id is None) for each in engine.generate(prompts, sampling)]
         return _items(some, found, judging)
 
-    items = with_distinct(in_chunks(context, asked, PROMPTS_AT_ONCE, answer))
+    items = with_distinct(scoring.in_chunks(asked, PROMPTS_AT_ONCE, answer))
     known = evidence(engine, [engine.tokenizer.render_chat(each.prompt, True) for each in asked])
-    found = Scored.written(items, out, contamination, **known)
+    found = scoring.written(items, **known)
     method = f"{drawn}, greedy in a chat, at most {config.max_tokens} tokens"
     return found.result(
         found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),
@@ -309,16 +300,14 @@ def evaluate_judged_answers(
     )
 
 
-@stage(version=2, trains_on="train", reads="contamination", judges="judge", measures=("data", "judged"))
+@scoring_stage(version=2, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,
     train: Preferences,
     judge: ModelFolder,
     judged: Preferences | None,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    scoring: Scoring,
 ) -> Result:
     """Score the answers that people chose, and hold the judge against length on pairs of answers."""
     judging = open_reward_model(judge.path, config.data_type, config.device)
@@ -327,8 +316,8 @@ def evaluate_judged_answers_chosen(
     def score(some: Sequence[Preference]) -> list[Item]:
         return _items(some, [(str(each.chosen[-1]["content"]), False) for each in some if each.chosen], judging)
 
-    items = in_chunks(context, asked, PROMPTS_AT_ONCE, score)
-    found = Scored.written(items, out, contamination)
+    items = scoring.in_chunks(asked, PROMPTS_AT_ONCE, score)
+    found = scoring.written(items)
     method = f"the answers that people chose; {drawn}"
     return found.result(
         found.figure(JUDGE_SCORE, f"score by {config.judge}; {method}"),

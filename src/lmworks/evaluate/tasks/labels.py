@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -19,25 +18,23 @@ from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
-from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import (
     ACCURACY,
     SPAN_F1,
     SPAN_PRECISION,
     SPAN_RECALL,
     Item,
-    Scored,
     TaskConfig,
     beside_clean,
 )
 from lmworks.evaluate.metrics import span_counts
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.lazy import np, torch
 from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Result
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -74,14 +71,9 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=4, reads="contamination", measures=("model", "data"))
+@scoring_stage(version=4, measures=("model", "data"))
 def evaluate_classification(
-    config: ClassificationConfig,
-    model: ModelFolder,
-    data: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
     """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
     classifier, tokenizer, known = _opened(config, model, "AutoModelForSequenceClassification")
@@ -90,7 +82,8 @@ def evaluate_classification(
     cut = sum(len(encoding) > room for encoding in tokenizer.encode_batch([each.text for each in data.iterate()]))
     is_split = config.long_samples == "split"
     if cut and not is_split:
-        context.log(f"{cut} texts are longer than the {room} tokens that the model reads: their ends are not read")
+        told = f"{cut} texts are longer than the {room} tokens that the model reads: their ends are not read"
+        scoring.context.log(told)
     tokenizer.enable_truncation(room)
 
     def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
@@ -107,17 +100,12 @@ def evaluate_classification(
     method = f"the likeliest label; {cut} texts {how}"
     if cut and not is_split:  # else all texts were read whole, and models of any length may be compared
         known["context_length"] = room
-    return _scored(config, data, contamination, out, context, guess, method, **known)
+    return _scored(config, data, scoring, guess, method, **known)
 
 
-@stage(version=3, trains_on="train", reads="contamination", measures="data")
+@scoring_stage(version=3, trains_on="train", measures="data")
 def evaluate_classification_majority(
-    config: ClassificationConfig,
-    data: Documents,
-    train: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """The commonest label of the training texts, whatever the text."""
     known = _labelled(config, train)
@@ -126,17 +114,12 @@ def evaluate_classification_majority(
     def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
         return [(str(best), count / len(known))] * len(texts)
 
-    return _scored(config, data, contamination, out, context, guess, "the commonest label")
+    return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=3, trains_on="train", reads="contamination", measures="data")
+@scoring_stage(version=3, trains_on="train", measures="data")
 def evaluate_classification_words(
-    config: ClassificationConfig,
-    data: Documents,
-    train: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """Logistic regression on a bag of words, as scikit-learn has it: what an encoder must beat to be worth its cost."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -155,7 +138,7 @@ def evaluate_classification_words(
         return [(str(bag.classes_[best]), float(row[best])) for row, best in zip(likely, likely.argmax(1), strict=True)]
 
     method = "logistic regression (C 10) on TF-IDF of words and pairs of words in at least two texts"
-    return _scored(config, data, contamination, out, context, guess, method)
+    return _scored(config, data, scoring, guess, method)
 
 
 def _opened(config: TaskConfig, model: ModelFolder, auto_class: str) -> tuple[Any, Tokenizer, dict[str, Any]]:
@@ -188,9 +171,7 @@ def _labelled(config: ClassificationConfig, documents: Documents) -> list[Docume
 def _scored(
     config: ClassificationConfig,
     data: Documents,
-    contamination: Contamination | None,
-    out: Path,
-    context: Context,
+    scoring: Scoring,
     guess: Guess,
     method: str,
     **conditions: Any,
@@ -209,8 +190,8 @@ def _scored(
             for document, (answer, likely) in zip(documents, guess([each.text for each in documents]), strict=True)
         ]
 
-    items = in_chunks(context, asked, TEXTS_AT_ONCE, score)
-    found = Scored.written(items, out, contamination, **conditions)
+    items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
+    found = scoring.written(items, **conditions)
     labels = {item["reference"] for item in items}
     figures = [
         found.figure(ACCURACY, method, chance=1 / len(labels)),
@@ -289,15 +270,8 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=2, reads="contamination", measures=("model", "data"))
-def evaluate_extraction(
-    config: ExtractionConfig,
-    model: ModelFolder,
-    data: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
+@scoring_stage(version=2, measures=("model", "data"))
+def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
     tagger, tokenizer, known = _opened(config, model, "AutoModelForTokenClassification")
     names = {number: parts_of_label(label) for number, label in tagger.config.id2label.items()}
@@ -306,19 +280,12 @@ def evaluate_extraction(
     def find(texts: Sequence[str]) -> list[list[Span]]:
         return find_spans(tokenizer, tagger, meaning, texts)
 
-    return _spans_scored(
-        config, data, contamination, out, context, find, "the likeliest label of each word's first token", **known
-    )
+    return _spans_scored(config, data, scoring, find, "the likeliest label of each word's first token", **known)
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
+@scoring_stage(version=2, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
-    config: ExtractionConfig,
-    data: Documents,
-    train: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """Phrases that were labelled in training, and always alike; the longest first: the baseline of CoNLL-2003."""
     labels: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -330,23 +297,14 @@ def evaluate_extraction_dictionary(
     return _spans_scored(
         config,
         data,
-        contamination,
-        out,
-        context,
+        scoring,
         lambda texts: [list(_look_up(text, phrases)) for text in texts],
         method,
     )
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
-def evaluate_extraction_rules(
-    config: ExtractionConfig,
-    data: Documents,
-    train: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
+@scoring_stage(version=2, trains_on="train", measures="data")
+def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in _with_spans(config, train) for label, _, _ in spans)
     named: dict[str, str] = {}
@@ -360,7 +318,7 @@ def evaluate_extraction_rules(
         return [[(named[each.kind], each.start, each.end) for each in scan(text, detectors)] for text in texts]
 
     method = f"patterns and check digits for {', '.join(named[kind] for kind in kinds) or 'none of these labels'}"
-    return _spans_scored(config, data, contamination, out, context, find, method)
+    return _spans_scored(config, data, scoring, find, method)
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
@@ -396,9 +354,7 @@ def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Do
 def _spans_scored(
     config: ExtractionConfig,
     data: Documents,
-    contamination: Contamination | None,
-    out: Path,
-    context: Context,
+    scoring: Scoring,
     find: Find,
     method: str,
     **conditions: Any,
@@ -420,8 +376,8 @@ def _spans_scored(
             for (document, spans), found in zip(some, find([document.text for document, _ in some]), strict=True)
         ]
 
-    items = in_chunks(context, asked, TEXTS_AT_ONCE, score)
-    found = Scored.written(items, out, contamination, **conditions)
+    items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
+    found = scoring.written(items, **conditions)
     figures = [found.figure(metric, method) for metric in (SPAN_F1, SPAN_PRECISION, SPAN_RECALL)]
     counts: dict[str, int] = {}
     for label in sorted({label for _, spans in asked for label, _, _ in spans}):

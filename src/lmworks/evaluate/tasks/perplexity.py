@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -14,12 +13,11 @@ from lmworks.data.records import Document, Documents
 from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import compressed_bits
-from lmworks.evaluate.contamination import Contamination
-from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, Scored, TaskConfig, evidence
+from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.figure import Figure, Interval
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Result
 
 if TYPE_CHECKING:
     from lmworks.engines.engine import Engine
@@ -49,15 +47,8 @@ class PerplexityConfig(TaskConfig):
     )
 
 
-@stage(version=2, reads="contamination", measures=("model", "data"))
-def evaluate_perplexity(
-    config: PerplexityConfig,
-    model: ModelFolder,
-    data: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
+@scoring_stage(version=2, measures=("model", "data"))
+def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
     engine = open_engine(model.path, config.data_type, config.device)
     if (asked := config.context_length or engine.context_length) > engine.context_length:
@@ -67,9 +58,9 @@ def evaluate_perplexity(
     if stride >= engine.context_length:
         raise UsageError(f"stride: {stride} is not below the model's context of {engine.context_length} tokens")
     documents = list(data.iterate())
-    items = in_chunks(context, documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
+    items = scoring.in_chunks(documents, DOCUMENTS_AT_ONCE, lambda chunk: _score(engine, chunk, stride))
     known = evidence(engine, [document.text for document in documents])
-    found = Scored.written(items, out, contamination, stride=stride, **known)
+    found = scoring.written(items, stride=stride, **known)
     method = "every byte of each document, given what stands before it there and <|endoftext|>"
     tokens = found.figure(BITS_PER_TOKEN, f"{method}; tokens of tokenizer {engine.tokenizer.digest[:12]}")
     perplexity = replace(
@@ -82,15 +73,8 @@ def evaluate_perplexity(
     return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
-def evaluate_perplexity_ngram(
-    config: PerplexityConfig,
-    data: Documents,
-    train: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
+@scoring_stage(version=2, trains_on="train", measures="data")
+def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
     from lmworks.evaluate.baselines.ngram import NgramModel
 
@@ -98,25 +82,18 @@ def evaluate_perplexity_ngram(
     texts = [document.text.encode() for document in documents]
     ngrams = NgramModel.fit([document.text.encode() for document in train.iterate()], ORDER)
     items = [_item(document, bits) for document, bits in zip(documents, ngrams.bits(texts), strict=True)]
-    found = Scored.written(items, out, contamination)
+    found = scoring.written(items)
     method = f"every byte of each document, given the {ORDER - 1} before it there: interpolated modified Kneser-Ney"
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@stage(version=2, trains_on="train", reads="contamination", measures="data")
-def evaluate_perplexity_xz(
-    config: PerplexityConfig,
-    data: Documents,
-    train: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
+@scoring_stage(version=2, trains_on="train", measures="data")
+def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What `xz -9` needs for all documents as one text. It has no items: repeats between documents cost it little."""
     documents = list(data.iterate())
     text = "".join(document.text for document in documents).encode()
     alone, more = compressed_bits(text, "".join(document.text for document in train.iterate()).encode())
-    found = Scored.written([], out, contamination)
+    found = scoring.written([])
     figures = [
         Figure(
             name=name,

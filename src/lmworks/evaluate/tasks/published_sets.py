@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -16,12 +15,11 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
-from lmworks.evaluate.contamination import Contamination
-from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
+from lmworks.evaluate.items import ACCURACY, Item, evidence
 from lmworks.evaluate.questions import DrawnConfig, Question, draw
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
-from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.pipeline.stage import Context, Result
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
@@ -59,15 +57,8 @@ class LastWordConfig(DrawnConfig):
     )
 
 
-@stage(version=2, reads="contamination", measures=("model", "data"))
-def evaluate_last_word(
-    config: LastWordConfig,
-    model: ModelFolder,
-    data: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
-) -> Result:
+@scoring_stage(version=2, measures=("model", "data"))
+def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
     engine = open_engine(model.path, config.data_type, config.device)
     records, drawn = draw(records_of(data, {"context": (str,), "continuation": (str,)}), config)
@@ -90,8 +81,8 @@ def evaluate_last_word(
             for record, passage, word, given in zip(some, passages, words, answers, strict=True)
         ]
 
-    items = in_chunks(context, records, QUESTIONS_AT_ONCE, answer)
-    found = Scored.written(items, out, contamination, **evidence(engine, [item["prompt"] for item in items]))
+    items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, answer)
+    found = scoring.written(items, **evidence(engine, [item["prompt"] for item in items]))
     method = f"{drawn}; the last word of a passage, greedily, after <|endoftext|> and the words before it"
     return found.result(found.figure(ACCURACY, method))
 
@@ -147,18 +138,13 @@ class MultipleChoiceConfig(DrawnConfig):
     )
 
 
-@stage(version=2, reads="contamination", measures=("model", "data"))
+@scoring_stage(version=2, measures=("model", "data"))
 def evaluate_multiple_choice(
-    config: MultipleChoiceConfig,
-    model: ModelFolder,
-    data: Documents,
-    out: Path,
-    context: Context,
-    contamination: Contamination | None = None,
+    config: MultipleChoiceConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
     """Choose the likeliest text to go on with."""
     engine = open_engine(model.path, config.data_type, config.device)
-    records, drawn = draw(choices_of(data, context), config)
+    records, drawn = draw(choices_of(data, scoring.context), config)
 
     def choose(some: Sequence[Question]) -> list[Item]:
         items = []
@@ -179,10 +165,10 @@ def evaluate_multiple_choice(
             )
         return items
 
-    items = in_chunks(context, records, QUESTIONS_AT_ONCE, choose)
+    items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, choose)
     chance = sum(1 / item["candidates"] for item in items) / len(items)
     known = evidence(engine, [item["prompt"] for item in items])
-    found = Scored.written(items, out, contamination, chance=chance, **known)
+    found = scoring.written(items, chance=chance, **known)
     method = f"{drawn}, each choice's log-likelihood after <|endoftext|>, the question and {config.between!r}"
     other, metric = beside(config.score)
     return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))

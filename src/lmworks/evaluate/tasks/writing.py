@@ -21,18 +21,17 @@ from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
-from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw
+from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
 from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder, family_of
 from lmworks.model.published import load_published
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import canonical_json, digest_text
-from lmworks.pipeline.stage import Context, Handle, Names, Result, Stage, stage
+from lmworks.pipeline.stage import Handle, Result, Stage
 from lmworks.recipe.schema import Reference
 
 SOURCES_AT_ONCE = 256
@@ -85,27 +84,25 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
         model: ModelFolder,
         data: Conversations,
         train: Conversations | None,
-        out: Path,
-        context: Context,
-        contamination: Contamination | None = None,
+        scoring: Scoring,
         style: Handle | None = None,
     ) -> Result:
         pairs, drawn = draw(list(data.iterate()), config)
         write, how, known = _writer(config, model.path, [said_before(pair) for pair in pairs])
-        texts = in_chunks(
-            context, pairs, SOURCES_AT_ONCE, lambda some: [{"answer": text.strip()} for text in write(some)]
+        texts = scoring.in_chunks(
+            pairs, SOURCES_AT_ONCE, lambda some: [{"answer": text.strip()} for text in write(some)]
         )
         measured = _timed(write, pairs[: config.timed])
         if measured:
-            context.log(
+            scoring.context.log(
                 "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
             )
-        written = partial(Scored.written, out=out, contamination=contamination, **known)
+        written = partial(scoring.written, **known)
         method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
         answers = [text["answer"] for text in texts]
         return _judged(config, pairs, answers, (train, style), written, method, measured)
 
-    return _declared(evaluate, task, config, version, reads=("train", "contamination"), measures=("model", "data"))
+    return _declared(evaluate, task, config, version, reads=["train"], measures=("model", "data"))
 
 
 def baseline_stage(task: str, config: type[WritingConfig], version: int, how: str, learn: Learn) -> Stage:
@@ -115,21 +112,19 @@ def baseline_stage(task: str, config: type[WritingConfig], version: int, how: st
         config: WritingConfig,
         data: Conversations,
         train: Conversations,
-        out: Path,
-        context: Context,
-        contamination: Contamination | None = None,
+        scoring: Scoring,
         style: Handle | None = None,
     ) -> Result:
         pairs, drawn = draw(list(data.iterate()), config)
-        write, written = learn(train), partial(Scored.written, out=out, contamination=contamination)
+        write = learn(train)
         texts = [write(source_of(pair)).strip() for pair in pairs]
-        return _judged(config, pairs, texts, (train, style), written, f"{drawn}, {how}")
+        return _judged(config, pairs, texts, (train, style), scoring.written, f"{drawn}, {how}")
 
-    return _declared(evaluate, task, config, version, trains_on="train", reads="contamination", measures="data")
+    return _declared(evaluate, task, config, version, trains_on="train", measures="data")
 
 
 def _declared(
-    evaluate: Callable[..., Result], task: str, config: type[WritingConfig], version: int, **roles: Names
+    evaluate: Callable[..., Result], task: str, config: type[WritingConfig], version: int, **roles: Any
 ) -> Stage:
     """The stage of a function for one task; where the task's config names no `style`, it reads none."""
     evaluate.__name__ = f"evaluate_{task}"
@@ -137,7 +132,7 @@ def _declared(
     signature, styled = inspect.signature(evaluate), "style" in config.model_fields
     taken = [each for name, each in signature.parameters.items() if styled or name != "style"]
     evaluate.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
-    return stage(version=version, judges="style" if styled else (), **roles)(evaluate)
+    return scoring_stage(version=version, judges="style" if styled else (), **roles)(evaluate)
 
 
 def learned_from(train: Conversations) -> list[tuple[str, str]]:
