@@ -11,7 +11,7 @@ import pytest
 from evaluate.evaluated import items_of
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.contamination import CLEAN_AT_LEAST, NOT_SEARCHED, Contamination
-from lmworks.evaluate.items import ACCURACY, Evaluation, Item, Scored
+from lmworks.evaluate.items import ACCURACY, Evaluation, Item, Scored, beside_clean
 from lmworks.evaluate.tasks.labels import macro_f1
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
@@ -61,7 +61,7 @@ def test_a_verdict_says_what_was_found_of_how_many_and_the_score_of_the_others(t
     items = items_of(tmp_path / "out")
     assert [item["contamination"] for item in items] == ["known"] * 10 + ["clean"] * 25 + ["unknown"] * 5
     assert (items[1]["question_found"], items[1]["answer_found"]) == ("whole", "near")
-    of_labels = found.beside_clean(lambda some: macro_f1(some, "as asked"))
+    of_labels = beside_clean(found.items, lambda some: macro_f1(some, "as asked"))
     assert of_labels.clean_n == 25 and of_labels.clean_value == macro_f1(found.items[10:35], "x").value
 
 

@@ -61,15 +61,7 @@ def _check(name: str, found: Any) -> Open:
     return opens
 
 
-ENGINES: Kinds[Open] = Kinds(
-    "engines",
-    "engine",
-    {
-        "torch": _ours,
-        "transformers": _published,
-    },
-    _check,
-)
+ENGINES: Kinds[Open] = Kinds("engines", "engine", {"torch": _ours, "transformers": _published}, _check)
 
 
 def engine_named(folder: Path) -> str:

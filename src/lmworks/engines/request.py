@@ -76,12 +76,7 @@ class Request:
     """One prompt on its way through a batch."""
 
     def __init__(
-        self,
-        prompt: Sequence[int],
-        sampling: Sampling,
-        tokenizer: Tokenizer,
-        context_length: int,
-        model: str = "",
+        self, prompt: Sequence[int], sampling: Sampling, tokenizer: Tokenizer, context_length: int, model: str = ""
     ) -> None:
         self.prompt = prompt
         self.sampling = sampling

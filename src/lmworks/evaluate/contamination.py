@@ -31,7 +31,6 @@ class Contamination(Handle):
 
     @cached_property
     def verdicts(self) -> dict[str, dict[str, Any]]:
-        """By the id of an item."""
         return {line["id"]: line for line in read_records(self.path / "verdicts.jsonl")}
 
     @cached_property
@@ -41,7 +40,6 @@ class Contamination(Handle):
 
     @property
     def texts(self) -> int:
-        """How many training texts were searched."""
         return int(self._searched["texts"])
 
     @property

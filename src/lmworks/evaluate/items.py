@@ -208,11 +208,7 @@ class Scored:
 
     def figure(self, metric: Metric, method: str, **more: Any) -> Figure:
         """A figure of all items, and beside it that of the clean ones."""
-        return self.beside_clean(lambda items: metric.figure(items, method, **{**self.conditions, **more}))
-
-    def beside_clean(self, figure: Callable[[Sequence[Item]], Figure]) -> Figure:
-        """A figure of all items, with its value of the clean ones where some are known and enough are clean."""
-        return beside_clean(self.items, figure)
+        return beside_clean(self.items, lambda items: metric.figure(items, method, **{**self.conditions, **more}))
 
     def result(self, *figures: Figure, examples: Sequence[Item] | None = None, **more: Any) -> Result:
         """What the stage found: the first figure leads. `more` are further parts of the result."""

@@ -75,7 +75,6 @@ class Shape(ABC):
 
     @property
     def parameters(self) -> int:
-        """The sum of the parts."""
         return sum(self.parts.values())
 
     @abstractmethod

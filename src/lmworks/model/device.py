@@ -185,7 +185,6 @@ def _facts(asked: str) -> dict[str, Any] | None:
 
 
 def main(asked: str) -> None:
-    """Print the facts."""
     try:
         print(json.dumps(_facts(asked)))
     except LmworksError as error:

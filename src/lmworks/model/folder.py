@@ -57,7 +57,6 @@ class ModelFolder(Handle):
     """A model artifact: a Hugging Face folder with the tokenizer that it was trained with."""
 
     def open(self, data_type: str = "float32") -> Decoder:
-        """Load it."""
         return load_model(self.path, data_type)
 
 
@@ -358,5 +357,4 @@ def _window(path: Path, found: dict[str, Any]) -> int | None:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """The inverse of `read_json`."""
     path.write_text(json.dumps(value, indent=2) + "\n")

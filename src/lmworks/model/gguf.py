@@ -46,10 +46,7 @@ CONTROL, USER_DEFINED, UNUSED = 3, 4, 5
 
 _LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-SPLITS: Mapping[str, str] = {
-    "llama-bpe": _LETTERS + r"\p{N}{1,3}" + _REST,
-    "qwen2": _LETTERS + r"\p{N}" + _REST,
-}
+SPLITS: Mapping[str, str] = {"llama-bpe": _LETTERS + r"\p{N}{1,3}" + _REST, "qwen2": _LETTERS + r"\p{N}" + _REST}
 """llama.cpp's names for what splits a text before merging, and the expression; also `gpt-2` and `smollm`."""
 
 

@@ -47,7 +47,6 @@ class LowRank:
     """[O]"""
 
     def to(self, device: torch.device) -> LowRank:
-        """The same on another device."""
         lengths = None if self.lengths is None else self.lengths.to(device)
         return replace(self, a=self.a.to(device), b=self.b.to(device), lengths=lengths)
 

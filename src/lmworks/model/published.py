@@ -5,7 +5,6 @@ Axes: B batch, T time, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from lmworks.errors import LmworksError
 from lmworks.lazy import torch
 from lmworks.model.files import check_extent, read_json
 from lmworks.model.folder import ARCHITECTURES, approximate_config, copy_tokenizer, special_ids
-from lmworks.tokens.tokenizer import FILES
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,11 +23,7 @@ EXPECTED_TO_MISS = ("pooler", "classifier", "score", "head", "drop")
 
 
 def load_published(
-    folder: Path,
-    auto_class: str,
-    data_type: str = "float32",
-    may_miss: Sequence[str] = EXPECTED_TO_MISS,
-    **config: Any,
+    folder: Path, auto_class: str, data_type: str = "float32", may_miss: Sequence[str] = EXPECTED_TO_MISS, **config: Any
 ) -> Any:
     """The model of a folder by one of `transformers`' automatic classes, such as "AutoModelForMaskedLM".
 
@@ -67,8 +61,7 @@ def save_published(model: Any, folder: Path, tokenizer_folder: Path) -> None:
     """Write config, weights and tokenizer. Equal weights give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
-    for name in FILES:
-        shutil.copyfile(tokenizer_folder / name, folder / name)
+    copy_tokenizer(tokenizer_folder, folder)
 
 
 def require_known(folder: Path) -> None:
@@ -94,14 +87,9 @@ class PublishedDecoder:
 
     def __init__(self, network: Any, folder: Path) -> None:
         self.network = network
+        self.module: nn.Module = network
         self.config = approximate_config(folder / "config.json")
         self.compute_type: torch.dtype = network.dtype
-
-    @property
-    def module(self) -> nn.Module:
-        """The network of `transformers`."""
-        module: nn.Module = self.network
-        return module
 
     @property
     def output_weight(self) -> Tensor:

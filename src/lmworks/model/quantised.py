@@ -101,10 +101,7 @@ def unpack_nf4(codes: Tensor, found: Tensor, largest: Tensor, mean: Tensor) -> T
     return numbers.view(len(codes), -1, NF4_BLOCK).mul_(scales.view(len(codes), -1, 1)).flatten(1)
 
 
-FORMS = {
-    "q4_1": Form(Q4_1_BLOCK, pack_q4_1, unpack_q4_1),
-    "nf4": Form(NF4_BLOCK, pack_nf4, unpack_nf4),
-}
+FORMS = {"q4_1": Form(Q4_1_BLOCK, pack_q4_1, unpack_q4_1), "nf4": Form(NF4_BLOCK, pack_nf4, unpack_nf4)}
 
 
 class QuantisedLinear(nn.Module):

@@ -48,7 +48,6 @@ class EncoderConfig(Shape):
 
     @property
     def block_parameters(self) -> int:
-        """Parameters of one block."""
         wide, inner = self.hidden_size, self.intermediate_size
         if self.architecture == "modernbert":  # no biases; two matrices into a gated middle
             return 4 * wide * wide + 3 * wide * inner + 2 * wide
@@ -75,7 +74,6 @@ class EncoderConfig(Shape):
 
     @property
     def parts(self) -> dict[str, int]:
-        """Parameters by part."""
         wide, beside = self.hidden_size, self.block_parameters - self.block_matrices
         if self._is_gated:  # the first block needs no norm, the last has one behind it
             embeddings, norms = self.vocab_size * wide, wide
@@ -217,7 +215,6 @@ class EncoderDecoderConfig(Shape):
         return blocks + self.vocab_size * self.hidden_size + attention
 
     def training_flops_per_token(self, sequence_length: int) -> int:
-        """Forward and backward."""
         return 3 * self.forward_flops_per_token(sequence_length)
 
     def activation_bytes(self, rows: int, sequence_length: int, how: Forward) -> dict[str, int]:

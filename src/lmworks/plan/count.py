@@ -36,7 +36,6 @@ class PublishedShape:
 
     @property
     def parameters(self) -> int:
-        """All of them."""
         return self.config.parameters
 
     @property
@@ -91,7 +90,6 @@ class Layout:
 
     @property
     def devices(self) -> int:
-        """All of them."""
         return self.data_parallel * self.tensor_parallel
 
     def __str__(self) -> str:

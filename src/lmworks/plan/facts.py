@@ -83,7 +83,6 @@ class Facts(BaseModel):
     constants: dict[str, Constant]
 
     def value(self, name: str) -> Range:
-        """A constant's bounds."""
         return Range(self.constants[name].low, self.constants[name].high)
 
     def price(self, device: str, *, spot: bool) -> Range | None:

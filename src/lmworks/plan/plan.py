@@ -106,12 +106,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Plan:
-        """The inverse of `as_json`."""
         fields = {name: value for name, value in record.items() if name != "device"}
         return TypeAdapter(cls).validate_python(fields)
 
     def as_text(self) -> str:
-        """The plan for a terminal."""
         how = "measured" if self.speed.measured else "estimated by counting"
         lines = [
             f"plan {self.key[:8]} for {self.machine.as_text()}",
@@ -389,8 +387,7 @@ def _bits_per_byte(flops: float) -> tuple[float, float] | None:
     points = [(math.log(operations), bits) for operations, bits in RUNS]
     at = math.log(flops)
     (x0, y0), (x1, y1) = next(
-        ((left, right) for left, right in pairwise(points) if at <= right[0]),
-        (points[-2], points[-1]),
+        ((left, right) for left, right in pairwise(points) if at <= right[0]), (points[-2], points[-1])
     )
     middle = y0 + (y1 - y0) * (at - x0) / (x1 - x0)
     return (round(0.92 * middle, 2), round(1.1 * middle, 2))

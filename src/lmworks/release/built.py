@@ -44,7 +44,6 @@ class Built:
 
     @property
     def recipe(self) -> Path:
-        """The recipe's file."""
         return self.store.builds.recipe_of(self.record)
 
     @property
@@ -58,13 +57,18 @@ class Built:
         return self.record.plan or {}
 
     @cached_property
-    def use_case(self) -> str:
-        """What the recipe says the model is for; empty if the recipe is gone."""
+    def fields(self) -> dict[str, Any]:
+        """What the recipe's file says by now; empty if it is gone or cannot be read."""
         try:
             fields = read_yaml(self.recipe.read_text(encoding="utf-8"), str(self.recipe)).value
         except (OSError, ValueError, LmworksError):
-            return ""
-        return str(fields.get("use_case", "")) if isinstance(fields, dict) else ""
+            return {}
+        return fields if isinstance(fields, dict) else {}
+
+    @property
+    def use_case(self) -> str:
+        """What the recipe says the model is for; empty if the recipe is gone."""
+        return str(self.fields.get("use_case", ""))
 
     @cached_property
     def artifacts(self) -> dict[str, Artifact]:
@@ -105,7 +109,6 @@ class Built:
 
     @property
     def models(self) -> dict[str, Artifact]:
-        """Steps whose output is a model."""
         return {name: artifact for name, artifact in self.artifacts.items() if is_model(artifact)}
 
     def evaluations(self) -> dict[str, dict[str, Artifact]]:

@@ -59,13 +59,11 @@ class Sweep:
         return min(self.trials, key=self.excess)
 
     def as_json(self) -> dict[str, object]:
-        """All of it, for programs."""
         trials = [asdict(each) | {"excess": self.excess(each)} for each in self.trials]
         about = {"mix": self.mix, "part": self.part, "model": self.model}
         return {**about, "recommended": self.recommended.ratio, "rule": RULE, "trials": trials}
 
     def as_text(self) -> str:
-        """A table for a terminal."""
         names = self.trials[0].bits_per_byte
         lines = [
             f"bits per byte of {self.model} on each part's validation text, with 95 % interval",

@@ -165,7 +165,6 @@ class Quiet:
         """Nothing is shown: a trial tells only what it makes."""
 
     def step(self, node: str, index: int, total: int, reason: str) -> Progress:
-        """Begin a step."""
         self.progress, self.heard = (
             self.show.step(node, index, total, reason),
             self.seen if node == self.model else None,
@@ -173,12 +172,10 @@ class Quiet:
         return self
 
     def start(self, total: float, unit: str) -> None:
-        """Begin to count."""
         self.total = total
         self.progress.start(total, unit)
 
     def update(self, done: float, **values: float | str) -> None:
-        """Note progress."""
         self.progress.update(done, **values)
         if self.heard and "validation_loss" in values:
             self.heard(done / self.total, float(values["validation_loss"]))

@@ -108,7 +108,6 @@ class Access:
         """Differs by key, since browsers share cookies between the ports of a machine."""
 
     def has_key(self, key: str) -> bool:
-        """Whether this is the key."""
         return hmac.compare_digest(hashlib.sha256(key.encode()).digest(), self._digest)
 
     def admits(self, request: Request) -> bool:

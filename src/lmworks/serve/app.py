@@ -97,11 +97,9 @@ class Routes:
         self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} for model, page in shown])
 
     async def live(self, request: Request) -> Response:
-        """The process answers."""
         return PlainTextResponse("ok\n")
 
     async def ready(self, request: Request) -> Response:
-        """The model answers."""
         ready = self._service.ready
         return PlainTextResponse("ok\n" if ready else "stopping\n", 200 if ready else 503)
 
@@ -119,24 +117,20 @@ class Routes:
         return response
 
     async def page_file(self, request: Request) -> Response:
-        """A file of the chat page."""
         found = self._files.get(request.path_params["name"])
         if found is None:
             raise ApiError(404, "the page has no such file")
         return found
 
     async def models(self, request: Request) -> Response:
-        """All models."""
         return JSONResponse({"object": "list", "data": [self._model(name) for name in self._service.models]})
 
     async def model(self, request: Request) -> Response:
-        """One model, by name."""
         name = request.path_params["model"]
         self._check_model(request, name)
         return JSONResponse(self._model(name))
 
     async def chat_completions(self, request: Request) -> Response:
-        """Answer a chat."""
         wanted = read(ChatRequest, await _json_body(request))
         self._check_model(request, wanted.model)
         self._check_number(1, wanted)
@@ -150,7 +144,6 @@ class Routes:
         return await self._answer(request, wanted, [prompt], wanted.limit(), ChatShape)
 
     async def completions(self, request: Request) -> Response:
-        """Go on with a text."""
         wanted = read(CompletionRequest, await _json_body(request))
         self._check_model(request, wanted.model)
         if not (given := wanted.prompts()):
@@ -218,14 +211,9 @@ class Writer:
     include_usage: bool
 
     def __post_init__(self) -> None:
-        self._head = {
-            "id": self.shape.prefix + secrets.token_hex(12),
-            "created": int(time.time()),
-            "model": self.model,
-        }
+        self._head = {"id": self.shape.prefix + secrets.token_hex(12), "created": int(time.time()), "model": self.model}
 
     async def whole(self, answer: Reply) -> Response:
-        """One JSON object."""
         texts = [""] * len(answer.requests)
         reasons: list[str | None] = [None] * len(answer.requests)
         tokens = 0

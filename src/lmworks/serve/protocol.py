@@ -161,7 +161,6 @@ class ChatShape:
 
     @staticmethod
     def choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
-        """A whole answer."""
         message = {"role": "assistant", "content": text, "refusal": None}
         return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason}
 
@@ -181,12 +180,10 @@ class CompletionShape:
 
     @staticmethod
     def choice(index: int, text: str, finish_reason: str | None) -> dict[str, Any]:
-        """A whole answer."""
         return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}
 
     @classmethod
     def delta(cls, index: int, text: str, finish_reason: str | None, first: bool) -> dict[str, Any]:
-        """A further part of an answer."""
         return cls.choice(index, text, finish_reason)
 
 

@@ -70,7 +70,6 @@ class Service:
         self.ready = False
 
     def start(self) -> None:
-        """Begin to work."""
         self._worker.start()
         self.ready = True
 

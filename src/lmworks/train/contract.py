@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Context, Handle
-from lmworks.tokens.rows.shards import PackedRows, write_rows
+from lmworks.tokens.rows.shards import PackedRows, write_filled
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks.train.arithmetic.losses import (
     OutputGradient,
@@ -59,11 +59,9 @@ class PackedBatch:
         return segments(self.inputs, begin)
 
     def to(self, device: torch.device) -> Self:
-        """The same on another device."""
         return self._each(lambda tensor: tensor.to(device))
 
     def split(self, rows: int) -> Iterator[Self]:
-        """Micro-batches of so many rows."""
         for start in range(0, len(self.tokens), rows):
             yield self._each(itemgetter(slice(start, start + rows)))
 
@@ -261,17 +259,4 @@ def write_synthetic_rows(
     margins: np.ndarray[Any, np.dtype[np.float32]] | None = None,
 ) -> None:
     """Write tokens, weights and numbers of labels, each [rows,T+1], and margins [rows,groups], as packing does."""
-    write_rows(
-        out,
-        [tokens],
-        [weights],
-        [],
-        labels=labels,
-        margins=margins,
-        rows=len(tokens),
-        sequence_length=tokens.shape[1] - 1,
-        trained_tokens=int(weights[:, 1:].sum()),
-        vocab_size=tokenizer.vocab_size,
-        tokenizer_digest=tokenizer.digest,
-        bytes_of_text=0,
-    )
+    write_filled(out, tokenizer, tokens, weights, [], labels=labels, margins=margins, bytes_of_text=0)

@@ -115,7 +115,6 @@ def flops_per_token(config: TrainConfig, shape: Shape) -> int:
 
 
 def size_in_words(count: float) -> str:
-    """Bytes for a person."""
     return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
 
 

@@ -35,17 +35,14 @@ class Standing:
         return [(line["step"], line[name]) for line in self.lines if name in line]
 
     def last(self, name: str) -> float | None:
-        """The newest value."""
         return next((line[name] for line in reversed(self.lines) if name in line), None)
 
     @property
     def steps(self) -> int:
-        """Planned."""
         return int(self.config["steps"])
 
     @property
     def done(self) -> int:
-        """Steps that are behind."""
         return int(self.lines[-1]["step"]) if self.lines else 0
 
     @property

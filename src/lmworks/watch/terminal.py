@@ -46,7 +46,6 @@ def follow(path: Path) -> None:
 
 
 def render(standing: Standing) -> Group:
-    """The whole screen."""
     table = Table(box=None, padding=(0, 1), show_header=False)
     for title, name, form in ROWS:
         if points := standing.series(name):

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from lmworks.evaluate.items import ACCURACY, BITS_PER_BYTE, EXACT, FOLLOWED, JUDGE_SCORE, SPAN_F1
-from lmworks.evaluate.tasks import (
-    checked,
-    judgements,
-    labels,
-    perplexity,
-    published_sets,
-    writing,
-)
+from lmworks.evaluate.tasks import checked, judgements, labels, perplexity, published_sets, writing
 from lmworks.evaluate.tasks.task import Task, task_of
 from lmworks.registry import Kinds
 
@@ -27,20 +20,14 @@ TASKS: Kinds[Task] = Kinds(
         "classification": Task(
             labels.ClassificationConfig,
             labels.evaluate_classification,
-            {
-                "majority": labels.evaluate_classification_majority,
-                "bag-of-words": labels.evaluate_classification_words,
-            },
+            {"majority": labels.evaluate_classification_majority, "bag-of-words": labels.evaluate_classification_words},
             of=("sequence classifier",),
             metrics=[ACCURACY],
         ),
         "extraction": Task(
             labels.ExtractionConfig,
             labels.evaluate_extraction,
-            {
-                "rules": labels.evaluate_extraction_rules,
-                "dictionary": labels.evaluate_extraction_dictionary,
-            },
+            {"rules": labels.evaluate_extraction_rules, "dictionary": labels.evaluate_extraction_dictionary},
             of=("token classifier",),
             metrics=[SPAN_F1],
         ),

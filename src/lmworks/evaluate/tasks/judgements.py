@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -44,8 +45,7 @@ SHOWN_CHARACTERS = 400
 BINS, RESAMPLES = 10, 1000
 PREFERENCE_LOSS = Metric(name="preference_loss", label="loss a pair", value="loss", unit="nats", higher_is_better=False)
 
-Leads = Callable[[Sequence[tuple[Segment, Segment]]], list[float]]
-"""By how much the first answer of each pair is preferred to the second."""
+Pairs = Sequence[tuple[Segment, Segment]]
 
 
 class PreferenceAccuracyConfig(TaskConfig):
@@ -73,12 +73,12 @@ def evaluate_preference_accuracy(
     ranks = is_native(model.path) and bool(read_config(model.path).labels)
     engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type, config.device)
     if ranks:
-        leads, how = _by_scores(engine), "difference of a reward model's scores"
+        leads, how = partial(_by_scores, engine), "difference of a reward model's scores"
     elif reference:
-        leads = _by_ratios(engine, open_engine(reference.path, config.data_type, config.device))
+        leads = partial(_by_ratios, engine, open_engine(reference.path, config.data_type, config.device))
         how = "difference of log-probabilities over those of the reference"
     else:
-        leads, how = _by_means(engine), "difference of log-probabilities a token"
+        leads, how = partial(_by_means, engine), "difference of log-probabilities a token"
     pairs = [(each, _segments(each, engine.tokenizer)) for each in _some_pairs(config, data)]
     fitting = [pair for pair in pairs if _fits(pair[1], engine)]
 
@@ -120,7 +120,7 @@ def evaluate_preference_accuracy_length(
 def items_by_scores(pairs: Sequence[Preference], engine: Engine) -> list[Item]:
     """Pairs within the context, judged by a reward model."""
     fitting = [(each, both) for each in pairs if _fits(both := _segments(each, engine.tokenizer), engine)]
-    leads = _by_scores(engine)([both for _, both in fitting])
+    leads = _by_scores(engine, [both for _, both in fitting])
     return [_item(each, lead) for (each, _), lead in zip(fitting, leads, strict=True)]
 
 
@@ -160,31 +160,25 @@ def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
     return figure, "; ".join(words)
 
 
-def _by_scores(engine: Any) -> Leads:
-    def leads(pairs: Sequence[tuple[Segment, Segment]]) -> list[float]:
-        found = engine.scores([one.ids for pair in pairs for one in pair])
-        return [chosen - rejected for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
-
-    return leads
+def _by_scores(engine: Engine, pairs: Pairs) -> list[float]:
+    """By how much the first answer of each pair is preferred to the second, by a reward model."""
+    found = engine.scores([one.ids for pair in pairs for one in pair])
+    return [chosen - rejected for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
 
 
-def _by_means(engine: Any) -> Leads:
-    def leads(pairs: Sequence[tuple[Segment, Segment]]) -> list[float]:
-        sums = _log_p(engine, pairs)
-        return [a / sum(one.trained) - b / sum(two.trained) for (a, b), (one, two) in zip(sums, pairs, strict=True)]
-
-    return leads
+def _by_means(engine: Engine, pairs: Pairs) -> list[float]:
+    """The same by ln p a token."""
+    sums = _log_p(engine, pairs)
+    return [a / sum(one.trained) - b / sum(two.trained) for (a, b), (one, two) in zip(sums, pairs, strict=True)]
 
 
-def _by_ratios(engine: Any, reference: Any) -> Leads:
-    def leads(pairs: Sequence[tuple[Segment, Segment]]) -> list[float]:
-        now, before = _log_p(engine, pairs), _log_p(reference, pairs)
-        return [a - b - (c - d) for (a, b), (c, d) in zip(now, before, strict=True)]
-
-    return leads
+def _by_ratios(engine: Engine, reference: Engine, pairs: Pairs) -> list[float]:
+    """The same by ln p over what it was."""
+    now, before = _log_p(engine, pairs), _log_p(reference, pairs)
+    return [a - b - (c - d) for (a, b), (c, d) in zip(now, before, strict=True)]
 
 
-def _log_p(engine: Any, pairs: Sequence[tuple[Segment, Segment]]) -> list[tuple[float, float]]:
+def _log_p(engine: Engine, pairs: Pairs) -> list[tuple[float, float]]:
     """Σ ln p of the trained tokens of both answers of each pair."""
     every = [one for pair in pairs for one in pair]
     firsts = [one.trained.index(True) for one in every]

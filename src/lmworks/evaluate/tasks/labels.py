@@ -18,15 +18,7 @@ from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
-from lmworks.evaluate.items import (
-    ACCURACY,
-    SPAN_F1,
-    SPAN_PRECISION,
-    SPAN_RECALL,
-    Item,
-    TaskConfig,
-    beside_clean,
-)
+from lmworks.evaluate.items import ACCURACY, SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig, beside_clean
 from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring, scoring_stage
 from lmworks.lazy import np, torch
@@ -169,12 +161,7 @@ def _labelled(config: ClassificationConfig, documents: Documents) -> list[Docume
 
 
 def _scored(
-    config: ClassificationConfig,
-    data: Documents,
-    scoring: Scoring,
-    guess: Guess,
-    method: str,
-    **conditions: Any,
+    config: ClassificationConfig, data: Documents, scoring: Scoring, guess: Guess, method: str, **conditions: Any
 ) -> Result:
     asked = _labelled(config, data)
 
@@ -195,7 +182,7 @@ def _scored(
     labels = {item["reference"] for item in items}
     figures = [
         found.figure(ACCURACY, method, chance=1 / len(labels)),
-        found.beside_clean(lambda some: macro_f1(some, method, **found.conditions)),
+        beside_clean(found.items, lambda some: macro_f1(some, method, **found.conditions)),
         *when_unsure_ones_are_handed_on(found.items, method, **found.conditions),
     ]
     wrong = [item for item in items if not item["score"]]
@@ -294,13 +281,7 @@ def evaluate_extraction_dictionary(
             labels[tuple(word for word, _, _ in _words(document.text[start:end]))].add(label)
     phrases = {phrase: next(iter(each)) for phrase, each in labels.items() if len(each) == 1 and phrase}
     method = f"{len(phrases):,} phrases that training texts label, and always alike; the longest first, in equal case"
-    return _spans_scored(
-        config,
-        data,
-        scoring,
-        lambda texts: [list(_look_up(text, phrases)) for text in texts],
-        method,
-    )
+    return _spans_scored(config, data, scoring, lambda texts: [list(_look_up(text, phrases)) for text in texts], method)
 
 
 @scoring_stage(version=2, trains_on="train", measures="data")
@@ -352,12 +333,7 @@ def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Do
 
 
 def _spans_scored(
-    config: ExtractionConfig,
-    data: Documents,
-    scoring: Scoring,
-    find: Find,
-    method: str,
-    **conditions: Any,
+    config: ExtractionConfig, data: Documents, scoring: Scoring, find: Find, method: str, **conditions: Any
 ) -> Result:
     asked = _with_spans(config, data)
 

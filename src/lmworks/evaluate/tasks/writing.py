@@ -109,11 +109,7 @@ def baseline_stage(task: str, config: type[WritingConfig], version: int, how: st
     """The stage of a task in which a function that was learned from the training pairs writes for the sources."""
 
     def evaluate(
-        config: WritingConfig,
-        data: Conversations,
-        train: Conversations,
-        scoring: Scoring,
-        style: Handle | None = None,
+        config: WritingConfig, data: Conversations, train: Conversations, scoring: Scoring, style: Handle | None = None
     ) -> Result:
         pairs, drawn = draw(list(data.iterate()), config)
         write = learn(train)

@@ -49,7 +49,6 @@ class Change:
     """What else the step noted of it."""
 
     def as_text(self) -> Iterator[str]:
-        """Lines for a terminal."""
         head = f"{self.id} {self.outcome}" + (f"; {self.about}" if self.about else "")
         yield from textwrap.wrap(printable(head), WIDTH, initial_indent="  ", subsequent_indent="    ")
         signs = {"out": "[-{}-]", "in": "{{+{}+}}"}
@@ -136,7 +135,6 @@ def number_of(digest: str) -> int:
 
 
 def column(shard: Path, name: str) -> list[str]:
-    """One column of a shard."""
     values: list[str] = read_columns(shard, [name]).column(name).to_pylist()
     return values
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from lmworks.data.privacy.anonymise import AnonymiseConfig, anonymise
@@ -16,7 +15,6 @@ from lmworks.data.records import Document, Documents, read_columns, read_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.stage import Role
 from lmworks.pipeline.store import Artifact
-from lmworks.recipe.yaml import read_yaml
 from lmworks.release.built import Built
 
 Show = Callable[[Document], str]
@@ -59,22 +57,17 @@ def make_show(built: Built, artifact: Artifact, *, personal: bool = False) -> Sh
 def anonymising(built: Built) -> list[AnonymiseConfig]:
     """The build's `anonymise` steps, as they were built and as the recipe has them now."""
     steps = [found.manifest.config for found in built.artifacts.values() if found.stage == anonymise.name]
-    return [*map(AnonymiseConfig.model_validate, steps), *_in_recipe(built.recipe)]
+    return [*map(AnonymiseConfig.model_validate, steps), *_in_recipe(built.fields)]
 
 
-def _in_recipe(recipe: Path) -> list[AnonymiseConfig]:
-    """The `anonymise` steps of a recipe's file; none of one that is gone or cannot be read."""
+def _in_recipe(fields: Mapping[str, Any]) -> list[AnonymiseConfig]:
+    """The `anonymise` steps of a recipe; none of one in which such a step is not sound."""
+    groups = [group for group in fields.values() if isinstance(group, dict)]
+    steps = [step for group in groups for step in group.values() if isinstance(step, dict)]
     try:
-        groups = [group for group in _fields(recipe).values() if isinstance(group, dict)]
-        steps = [step for group in groups for step in group.values() if isinstance(step, dict)]
         return [AnonymiseConfig.model_validate(step) for step in steps if step.get("kind") == anonymise.name]
-    except (OSError, ValueError, LmworksError):
+    except (ValueError, LmworksError):
         return []
-
-
-def _fields(recipe: Path) -> dict[str, Any]:
-    value = read_yaml(recipe.read_text(encoding="utf-8"), str(recipe)).value
-    return value if isinstance(value, dict) else {}
 
 
 def hiding(built: Built, artifact: Artifact | None = None, ids: Collection[str] = ()) -> list[Detector]:

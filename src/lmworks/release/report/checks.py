@@ -117,8 +117,5 @@ def as_text(
     told = "\n".join(f"  {name:11} {text}" for name, text in lines(artifact, predicted).items())
     words = f"{model}: what is {'green' if colour else 'in ⟦ ⟧'} is learned\n{told}"
     return "\n\n".join(
-        [
-            *(sample_in_words(sample, colour=colour) for sample in visible),
-            shown(words) if colour else words,
-        ]
+        [*(sample_in_words(sample, colour=colour) for sample in visible), shown(words) if colour else words]
     )

@@ -89,7 +89,6 @@ class Traced:
         return [f"{link} of {item.step}" for item in self.steps for link in item.links if link.is_stand_in]
 
     def as_json(self) -> dict[str, Any]:
-        """Every step and every file."""
         steps = [
             {
                 "step": item.step,
@@ -279,7 +278,6 @@ class TracedAnswer:
     """Training data that is no longer in the store."""
 
     def as_json(self) -> dict[str, Any]:
-        """All fields."""
         return asdict(self)
 
     def as_text(self) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
 from lmworks.lazy import tokenizers
-from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 
@@ -26,7 +23,7 @@ class Bpe(Vocabulary):
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """By the trainer of `tokenizers`."""
+        """By the trainer of `tokenizers`; any text can be encoded, since all 256 bytes are in the vocabulary."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         backend = Tokenizer(models.BPE())
@@ -48,7 +45,4 @@ class BpeConfig(FromDocuments, Bpe):
     kind: Literal["bpe"] = "bpe"
 
 
-@stage(version=1, trains_on="documents")
-def bpe(config: BpeConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Learn merges after GPT-2's pre-tokenizer; any text can be encoded, since all 256 bytes are in the vocabulary."""
-    return learn_tokenizer(config, documents, out, context)
+bpe = learning_stage(BpeConfig)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
 from lmworks.lazy import tokenizers
-from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
 
@@ -27,7 +24,7 @@ class Character(Vocabulary):
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """Bytes first, then characters, the most frequent first."""
+        """Bytes first, so that any text can be encoded, then characters, the most frequent first."""
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
         counts = count_characters(texts)
@@ -46,10 +43,7 @@ class CharacterConfig(FromDocuments, Character):
     kind: Literal["character"] = "character"
 
 
-@stage(version=1, trains_on="documents")
-def character(config: CharacterConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Count characters; any text can be encoded, since all 256 bytes are in the vocabulary."""
-    return learn_tokenizer(config, documents, out, context)
+character = learning_stage(CharacterConfig)
 
 
 def count_characters(texts: Texts) -> list[str]:

@@ -14,7 +14,7 @@ from lmworks.data.records import Documents
 from lmworks.errors import LmworksError
 from lmworks.lazy import tokenizers
 from lmworks.pipeline.files import write_atomically
-from lmworks.pipeline.stage import Context, Result
+from lmworks.pipeline.stage import Context, Result, Stage, stage
 from lmworks.recipe.schema import Reference, StepConfig
 from lmworks.tokens.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, open_tokenizer, unknown_token
 
@@ -56,16 +56,22 @@ class FromDocuments(StepConfig):
     )
 
 
-def learn_tokenizer(config: Vocabulary, documents: Documents, out: Path, context: Context) -> Result:
-    """Learn a vocabulary from documents and write it with what `transformers` needs beside it."""
-    count = documents.count()
-    if not count:
-        raise LmworksError(f"{documents.path}: no documents to learn a tokenizer from; see the step that made them")
-    context.progress.start(count, "documents")
-    backend = config.learn(lambda: (document.text for document in documents.iterate()))
-    context.progress.update(count)
-    write_tokenizer(backend, out)
-    return Result(counts={"documents": count, "ids": backend.get_vocab_size()} | _compression(documents, out))
+def learning_stage(config: type[Vocabulary]) -> Stage:
+    """The stage, called as the kind, that learns a vocabulary and writes it as `transformers` reads it."""
+
+    def learn(config: Vocabulary, documents: Documents, out: Path, context: Context) -> Result:
+        count = documents.count()
+        if not count:
+            raise LmworksError(f"{documents.path}: no documents to learn a tokenizer from; see the step that made them")
+        context.progress.start(count, "documents")
+        backend = config.learn(lambda: (document.text for document in documents.iterate()))
+        context.progress.update(count)
+        write_tokenizer(backend, out)
+        return Result(counts={"documents": count, "ids": backend.get_vocab_size()} | _compression(documents, out))
+
+    learn.__name__ = config.model_fields["kind"].default
+    learn.__annotations__["config"] = config
+    return stage(version=1, trains_on="documents")(learn)
 
 
 def write_tokenizer(backend: tokenizers.Tokenizer, out: Path) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from io import BytesIO
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
 from lmworks.lazy import tokenizers
-from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
 from lmworks.tokens.kinds.sentencepiece_model import NORMAL, read_model
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS
 
@@ -83,7 +80,4 @@ class UnigramConfig(FromDocuments, Unigram):
     kind: Literal["unigram"] = "unigram"
 
 
-@stage(version=1, trains_on="documents")
-def unigram(config: UnigramConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Learn likelihoods of pieces; any text can be encoded, since all 256 bytes are in the vocabulary."""
-    return learn_tokenizer(config, documents, out, context)
+unigram = learning_stage(UnigramConfig)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
 from lmworks.lazy import tokenizers
-from lmworks.pipeline.stage import Context, Result, stage
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN
 
 
@@ -23,7 +20,7 @@ class Word(Vocabulary):
     )
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """By the trainer of `tokenizers`."""
+        """By the trainer of `tokenizers`. White space of texts whose words are all known comes back exactly."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         backend = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
@@ -41,7 +38,4 @@ class WordConfig(FromDocuments, Word):
     kind: Literal["word"] = "word"
 
 
-@stage(version=1, trains_on="documents")
-def word(config: WordConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Count words, with the space before them; white space of texts whose words are all known comes back exactly."""
-    return learn_tokenizer(config, documents, out, context)
+word = learning_stage(WordConfig)

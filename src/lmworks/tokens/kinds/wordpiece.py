@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from lmworks.data.records import Documents
 from lmworks.lazy import tokenizers
-from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.tokens.kinds.character import count_characters
-from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learn_tokenizer
+from lmworks.tokens.kinds.learn import FromDocuments, Texts, Vocabulary, learning_stage
 from lmworks.tokens.tokenizer import SPECIAL_TOKENS, UNKNOWN
 
 ALPHABET = 1_000
@@ -26,7 +23,7 @@ class WordPiece(Vocabulary):
     vocab_size: int = Field(default=4096, ge=64, description="Ids; as many as for BPE, so that both compare.")
 
     def learn(self, texts: Texts) -> tokenizers.Tokenizer:
-        """By the trainer of `tokenizers`, made to give the same ids in every run."""
+        """By the trainer of `tokenizers`, made to give the same ids in every run; case is kept."""
         from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
         alphabet = [each for each in count_characters(texts) if not each.isspace()]
@@ -57,7 +54,4 @@ class WordPieceConfig(FromDocuments, WordPiece):
     kind: Literal["wordpiece"] = "wordpiece"
 
 
-@stage(version=1, trains_on="documents")
-def wordpiece(config: WordPieceConfig, documents: Documents, out: Path, context: Context) -> Result:
-    """Learn pieces of words, upper and lower case kept apart. Words with characters unseen in training are <unk>."""
-    return learn_tokenizer(config, documents, out, context)
+wordpiece = learning_stage(WordPieceConfig)

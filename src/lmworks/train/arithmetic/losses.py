@@ -139,10 +139,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def token_log_probabilities(
-    hidden: Tensor,
-    output_weight: Tensor,
-    targets: Tensor,
-    output_gradient: OutputGradient = softmax_gradient_in_slices,
+    hidden: Tensor, output_weight: Tensor, targets: Tensor, output_gradient: OutputGradient = softmax_gradient_in_slices
 ) -> Tensor:
     """ln p(target) of each position, float32 [N]: hidden [N,D], output_weight [V,D], targets [N].
 

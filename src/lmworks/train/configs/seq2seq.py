@@ -34,9 +34,7 @@ class Seq2SeqConfig(TrainConfig):
 
     learning_rate: float = Field(default=0.02, gt=0, description="Muon's, for matrices inside blocks.")
     adamw_learning_rate: float = Field(
-        default=0.03,
-        gt=0,
-        description="Near the decoder's: on pairs, 0.005 was slower than 0.02.",
+        default=0.03, gt=0, description="Near the decoder's: on pairs, 0.005 was slower than 0.02."
     )
     hidden_size: Annotated[int, STEP] = Field(
         default=256, ge=8, description="With three layers, what two cores train in minutes; half of it for few pairs."

@@ -313,7 +313,6 @@ class TrainConfig(StepConfig):
 
     @property
     def rows_per_step(self) -> int:
-        """Rows in one optimizer step."""
         return max(1, self.global_batch_tokens // self.sequence_length)
 
     def shape(self, vocab_size: int) -> Shape:
@@ -378,7 +377,6 @@ def as_record(config: TrainConfig, without: Collection[str] = ()) -> dict[str, A
 
 
 def from_record(record: Mapping[str, Any]) -> TrainConfig:
-    """The inverse of `as_record`."""
     module, name = record["class"]
     found: TrainConfig = getattr(importlib.import_module(module), name).model_validate(record["fields"])
     return found

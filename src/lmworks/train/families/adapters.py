@@ -126,13 +126,10 @@ class Adapters:
 
     def save(self, folder: Path) -> None:
         """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
-        from safetensors.torch import save
-
         tensors = {
             f"base_model.model.{name.replace('/', '.')}{'.weight' if weight.ndim > 1 else ''}": weight.detach()
             for name, weight in self.trained.items()
         }
-        write_atomically(folder / ADAPTER_WEIGHTS, save(tensors))
         config = {
             "peft_type": "LORA",
             "task_type": "SEQ_CLS" if "score" in self.trained else "CAUSAL_LM",
@@ -146,7 +143,7 @@ class Adapters:
             **({"use_dora": True} if self.config.kind == "dora" else {}),
             "inference_mode": True,
         }
-        write_atomically(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        _write(folder, tensors, config)
 
     @torch.no_grad()
     def merge(self) -> None:
@@ -172,6 +169,13 @@ def save_adapters(adapters: Adapters | Prefix | None, folder: Path) -> None:
     if adapters:
         adapters.save(folder / ADAPTER)
         adapters.merge()
+
+
+def _write(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
+    from safetensors.torch import save
+
+    write_atomically(folder / ADAPTER_WEIGHTS, save(tensors))
+    write_atomically(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
 
 def _linear(network: nn.Module, blocks: nn.ModuleList) -> dict[str, Any]:
@@ -220,12 +224,8 @@ class Prefix:
 
     def save(self, folder: Path) -> None:
         """Write a PEFT folder, which `PeftModel.from_pretrained(base, folder)` loads."""
-        from safetensors.torch import save
-
         tensors = {name: weight.detach() for name, weight in self.trained.items()}
-        write_atomically(folder / ADAPTER_WEIGHTS, save(tensors))
-        config = peft_config(self.config.kind, self.config.tokens, self.decoder.config)
-        write_atomically(folder / ADAPTER_CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        _write(folder, tensors, peft_config(self.config.kind, self.config.tokens, self.decoder.config))
 
     def merge(self) -> None:
         """Nothing: no weights say the same."""

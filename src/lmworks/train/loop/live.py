@@ -63,12 +63,10 @@ class Live:
             self._tell(partial(sink.values, line["step"], values))
 
     def sample(self, step: int, title: str, text: str) -> None:
-        """A watched prompt was answered."""
         for sink in self._sinks:
             self._tell(partial(sink.text, step, title, text))
 
     def close(self) -> None:
-        """The run has ended, or stopped."""
         for sink in self._sinks:
             self._tell(sink.close)
 

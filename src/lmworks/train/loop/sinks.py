@@ -42,7 +42,6 @@ class JsonLines:
         self._write({"step": step, "prompt": title, "text": text})
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def _write(self, record: Mapping[str, object]) -> None:
@@ -68,7 +67,6 @@ class MLflow:
             self._client.log_param(self._run, key, value)
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
-        """One metric each."""
         for name, value in values.items():
             self._client.log_metric(self._run, name, value, step=step)
 
@@ -77,7 +75,6 @@ class MLflow:
         self._client.log_text(self._run, f"{title}\n\n{text}\n", f"samples/{step:06d}.txt")
 
     def close(self) -> None:
-        """Say that the run has ended."""
         self._client.set_terminated(self._run)
 
 
@@ -90,16 +87,13 @@ class TensorBoard:
         self._writer = SummaryWriter(str(Path(place) / name))
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
-        """One scalar each."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def text(self, step: int, title: str, text: str) -> None:
-        """A text, as it is."""
         self._writer.add_text(title, text, step)
 
     def close(self) -> None:
-        """Write what is left."""
         self._writer.close()
 
 
@@ -112,7 +106,6 @@ class WeightsAndBiases:
         self._run = wandb.init(project=place, name=name, config=dict(config), save_code=False)
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
-        """One metric each."""
         self._run.log(dict(values), step=step)
 
     def text(self, step: int, title: str, text: str) -> None:
@@ -120,7 +113,6 @@ class WeightsAndBiases:
         self._run.summary[title] = text
 
     def close(self) -> None:
-        """Send what is left."""
         self._run.finish()
 
 

@@ -35,19 +35,15 @@ class Told:
         self._heard = heard
 
     def start(self, total: float, unit: str) -> None:
-        """Begin to count."""
         self._say("start", total, unit)
 
     def update(self, done: float, **values: float | str) -> None:
-        """Note progress."""
         self._say("update", done, values)
 
     def sample(self, title: str, text: str) -> None:
-        """Show a sample."""
         self._say("sample", title, text)
 
     def log(self, line: str) -> None:
-        """Say a line."""
         self._say("log", line)
 
     def _say(self, *record: object) -> None:
@@ -62,7 +58,6 @@ class Following:
         self._path = path
 
     def records(self) -> list[dict[str, Any]]:
-        """All records so far."""
         return [json.loads(line) for line in self._path.read_text().splitlines()] if self._path.exists() else []
 
     def append(self, record: Mapping[str, Any]) -> None:

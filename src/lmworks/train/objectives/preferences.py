@@ -62,7 +62,6 @@ class Answers:
         return self.log_p / self.tokens
 
     def where(self, chosen: Tensor) -> Answers:
-        """Some of them."""
         return Answers(self.log_p[chosen], self.tokens[chosen], self.reference[chosen])
 
 
