@@ -158,7 +158,7 @@ def facts_of(text: str) -> Facts:
         elif number and raw in _UNITS:
             told.add(number + raw)
         number = ""
-        if not (is_bare and word[1:].islower()) and _is_identifier(raw, word):
+        if not (word.isalpha() and word[1:].islower()) and _is_identifier(raw, word):
             number = word.lower() if not sign and len(raw) == len(word) else _signed(sign + raw, word)
             told.add(number)
         elif not is_bare and len(word) <= 2 and (grade := _GRADE.fullmatch(raw)):
