@@ -14,10 +14,12 @@ from types import FrameType
 from typing import Any
 
 from lmworks import graph
+from lmworks.data.erasure.lists import held_again, lost_entries
 from lmworks.data.erasure.values import known_values
+from lmworks.data.identity import ID_KEY
 from lmworks.data.ingest import IngestConfig
 from lmworks.data.privacy.anonymise import AnonymiseConfig
-from lmworks.errors import Stopped, UsageError
+from lmworks.errors import GateRefused, Stopped, UsageError
 from lmworks.extras import MissingPackage, absent, remedy
 from lmworks.pipeline.build import Build, Display, Environment, Node, foresee
 from lmworks.pipeline.erasure import erased_documents, may_come_back, unfinished
@@ -222,6 +224,10 @@ def run(
         forget_digests()
         if said := unfinished(workspace.store):
             display.say(said)
+        if said := lost_entries(workspace.store, workspace.folder):
+            raise GateRefused(said)
+        if said := held_again(workspace.store, workspace.folder):
+            display.say(said)
         erased = erased_documents(workspace.folder), known_values(workspace.folder)  # which may be more by now
         configs = [node.config for node in workspace.build.nodes if isinstance(node.config, IngestConfig)]
         if any((config.erased, config.erased_values) != erased for config in configs):
@@ -252,7 +258,7 @@ def _to_tell(workspace: Workspace, remember: bool) -> Iterator[str]:
             f"{other} was built in this store under the name {name!r}, too: its work is kept, but reports are of the "
             "file built last; give one of them another `name`"
         )
-    if said := may_come_back(workspace.store, workspace.folder):
+    if said := may_come_back(workspace.store, workspace.folder, ID_KEY.digest(workspace.folder)):
         yield said
     needs = workspace.recipe.needs
     for node in workspace.build.nodes if needs else ():

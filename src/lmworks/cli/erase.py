@@ -201,9 +201,10 @@ def _apply(listing: _Listing, documents: Collection[str], folders: Collection[Pa
     for folder in folders:  # first of all, since only ids are kept of an erasure that is cut off
         if ID_KEY.digest(folder) and (lines := listing.taken.lines(key := ID_KEY.load(folder, make=False))):
             add_values(folder, lines, key_digest(key))
+            add_values(listing.store.root, lines, key_digest(key))  # to be told of where the list is lost
     keys = {config.get("id_key_digest", "") for config in configs}
-    begin(listing.store, documents)
     made_with = keys.pop() if len(keys) == 1 else ""
+    begin(listing.store, documents, made_with)
     for folder in folders:
         add_erased(folder, documents, made_with)
         forget_rows(configs, folder)

@@ -185,6 +185,7 @@ def status(
 
     Example: lmworks status
     """
+    from lmworks.data.erasure.lists import lost_entries
     from lmworks.pipeline.erasure import unfinished
     from lmworks.train.configs.train import LIVE
     from lmworks.watch.follow import read_standing
@@ -200,7 +201,7 @@ def status(
             state, live = found[0], found[1] / "scratch" / LIVE
             reason = as_text(read_standing(live)) if live.exists() else reason
         rows.append({"step": node.name, "built": artifact is not None, "state": state, "reason": reason})
-    if said := unfinished(workspace.store):
+    for said in filter(None, (unfinished(workspace.store), lost_entries(workspace.store, workspace.folder))):
         print(said, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print_json(rows)

@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from functools import cache
 from pathlib import Path
 
@@ -34,7 +34,7 @@ ID_FILE = "ids.txt"
 ERASING = "erasing.txt"
 """In a store: ids of documents whose erasure was begun and not ended, one a line."""
 ERASED_HERE = "erased.txt"
-"""In a store: ids of all documents that were ever erased from it, one a line."""
+"""In a store: ids of all documents that were ever erased from it, as in `ERASED_FILE`."""
 SEARCHING = "searching.json"
 """In a store: erasures that a search was to follow that has not ended: digests of what was named, and ids."""
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -56,12 +56,19 @@ def erased_by_other_keys(folder: Path, key_digest: str) -> list[str]:
     return [name for name, key in _listed(folder).items() if key and key != key_digest]
 
 
-def _listed(folder: Path) -> dict[str, str]:
+def _listed(folder: Path, name: str = ERASED_FILE) -> dict[str, str]:
     """Ids with the digests of their keys, "" where none is told."""
-    path = folder / ERASED_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    parts = [line.partition("#") for line in lines]
+    parts = [line.partition("#") for line in _lines_of(folder / name)]
     return {name: key.strip() for names, _, key in parts for name in names.split()}
+
+
+def _lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def remarks_in(path: Path) -> list[str]:
+    """The lines of a list that are no entries: of what was taken back on purpose."""
+    return [line for line in _lines_of(path) if line.lstrip().startswith("#")]
 
 
 def is_id(text: str) -> bool:
@@ -78,8 +85,13 @@ def _checked(ids: Iterable[str], where: str) -> list[str]:
 
 def add_erased(folder: Path, ids: Iterable[str], key_digest: str = "") -> None:
     """Add ids, which were made with the key of this digest, to the list."""
-    known = sorted((dict.fromkeys(ids, key_digest) | _listed(folder)).items())
-    write_atomically(folder / ERASED_FILE, "".join(f"{name}  # {key}\n" if key else f"{name}\n" for name, key in known))
+    _add(folder, ERASED_FILE, ids, key_digest)
+
+
+def _add(folder: Path, name: str, ids: Iterable[str], key_digest: str) -> None:
+    known = sorted((dict.fromkeys(ids, key_digest) | _listed(folder, name)).items())
+    lines = [*remarks_in(folder / name), *(f"{name}  # {key}" if key else name for name, key in known)]
+    write_atomically(folder / name, "".join(f"{line}\n" for line in lines))
 
 
 def holders(
@@ -128,6 +140,11 @@ def _id_files(artifact: Artifact, part: str = "") -> list[Path]:
     return [file for file in files if file.is_relative_to(artifact.path(part)) and file.exists()]
 
 
+def holds_one(artifact: Artifact, ids: Set[bytes]) -> bool:
+    """Whether an artifact lists one of some ids."""
+    return any(not ids.isdisjoint(file.read_bytes().split()) for file in _id_files(artifact))
+
+
 def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None:
     """How many of the documents an artifact lists, and how many it lists in all; None where it lists none."""
     files = _id_files(artifact)
@@ -135,9 +152,9 @@ def count_in(artifact: Artifact, ids: Collection[str]) -> tuple[int, int] | None
     return (len(listed.intersection(ids)), len(listed)) if files else None
 
 
-def begin(store: Store, ids: Iterable[str]) -> None:
+def begin(store: Store, ids: Collection[str], key_digest: str = "") -> None:
     """Note in the store which documents are being erased, until `delete` has ended: see `unfinished`."""
-    write_atomically(store.root / ERASED_HERE, _lines(_noted(store.root / ERASED_HERE) | set(ids)))
+    note_ids(store, ids, key_digest)
     write_atomically(store.root / ERASING, _lines(begun(store) | set(ids)))
 
 
@@ -146,14 +163,27 @@ def begun(store: Store) -> set[str]:
     return _noted(store.root / ERASING)
 
 
-def may_come_back(store: Store, folder: Path) -> str:
-    """What to say of documents that were erased from a store and that the list beside a recipe does not name."""
-    if not (unlisted := _noted(store.root / ERASED_HERE) - _listed(folder).keys()):
+def note_ids(store: Store, ids: Collection[str], key_digest: str = "") -> None:
+    """Note in the store what was erased from it, or what it was built without."""
+    if ids:
+        _add(store.root, ERASED_HERE, ids, key_digest)
+
+
+def erased_here(store: Store) -> dict[str, str]:
+    """The documents that were erased from a store, with the digests of the keys of their ids, "" where none is told."""
+    return _listed(store.root, ERASED_HERE)
+
+
+def may_come_back(store: Store, folder: Path, key_digest: str) -> str:
+    """What to say of documents that were erased from a store, with another key of ids than a recipe's folder has."""
+    listed, erased = _listed(folder), erased_here(store).items()
+    if not (unlisted := [name for name, key in erased if key not in ("", key_digest) and name not in listed]):
         return ""
     return (
-        f"WARNING: {len(unlisted)} documents were erased from this store that {folder / ERASED_FILE} does not name: a "
-        "recipe here reads them again where its sources hold them. Put the lists of what was erased and the key of ids "
-        "that lie beside the recipe they were erased for beside this one, or erase them here, too (docs/erase.md)"
+        f"WARNING: {len(unlisted)} documents were erased from this store, with another key of ids, that "
+        f"{folder / ERASED_FILE} does not name: a recipe here reads them again where its sources hold them. Put the "
+        "lists of what was erased and the key of ids that lie beside the recipe they were erased for beside this one, "
+        "or erase them here, too (docs/erase.md)"
     )
 
 

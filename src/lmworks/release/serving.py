@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from lmworks.data.erasure.lists import refusal_to_serve
 from lmworks.data.tuning.conversations import Conversations, question_of
 from lmworks.engines.open import open_adapted, open_engine
-from lmworks.errors import UsageError
+from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER
 from lmworks.pipeline.lineage import Lineage
@@ -28,13 +30,17 @@ def serve_artifacts(
 ) -> None:
     """Serve a model on this machine until a signal to stop, or several that are adapters on one base.
 
-    Raises `UsageError` when an artifact is no model, and when several are more than that.
+    Raises `UsageError` when an artifact is no model, and when several are more than that; GateRefused when one learned
+    from what was erased, or nobody can tell, since a list of it lost entries.
     """
     for artifact in artifacts:
         if not is_model(artifact):
             raise UsageError(
                 f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and cannot be served"
             )
+    if said := refusal_to_serve(store, _folder(store, artifacts[0]), artifacts):
+        raise GateRefused(said)
+    for artifact in artifacts:
         artifact.require_sound()
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
@@ -65,6 +71,14 @@ def serve_artifacts(
             )
 
     run(Service(engine, names), key, list(pages.values()), port=port, started=started)
+
+
+def _folder(store: Store, artifact: Artifact) -> Path | None:
+    """Of the recipe that an artifact was built by, if it is there."""
+    try:
+        return Built.holding(store, artifact).folder
+    except LmworksError:
+        return None
 
 
 def base_of(store: Store, models: Sequence[Artifact]) -> Artifact:

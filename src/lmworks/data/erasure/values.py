@@ -38,6 +38,7 @@ from lmworks.data.structure import take_apart
 from lmworks.data.words import combining_marks, hash_words, mixed_bits
 from lmworks.errors import UsageError
 from lmworks.lazy import NDArray, np, pa
+from lmworks.pipeline.erasure import remarks_in
 from lmworks.pipeline.files import write_atomically
 
 VALUES_FILE = "erased-values.txt"
@@ -359,7 +360,7 @@ def read_values(folder: Path) -> list[tuple[Line, str]]:
 def known_values(folder: Path) -> list[str]:
     """The erased values of a recipe's folder that were made with its key of ids."""
     key = ID_KEY.digest(folder)
-    return [str(line) for line, made_with in read_values(folder) if made_with == key]
+    return [*dict.fromkeys(str(line) for line, made_with in read_values(folder) if made_with == key)]
 
 
 def strangers_of(folder: Path, key_digest: str) -> list[Line]:
@@ -371,4 +372,5 @@ def add_values(folder: Path, lines: Iterable[Line], key_digest: str) -> None:
     """Add values, digested with the key of this digest, to the list."""
     known = {(str(line), made_with) for line, made_with in read_values(folder)}
     known |= {(str(line), key_digest) for line in lines}
-    write_atomically(folder / VALUES_FILE, "".join(f"{line}  # {made_with}\n" for line, made_with in sorted(known)))
+    written = [*remarks_in(folder / VALUES_FILE), *(f"{line}  # {made_with}" for line, made_with in sorted(known))]
+    write_atomically(folder / VALUES_FILE, "".join(f"{line}\n" for line in written))

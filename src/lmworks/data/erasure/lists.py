@@ -1,0 +1,109 @@
+"""Lists of what was erased that lost entries, and stores that hold again what was erased: backups made before."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lmworks.data.erasure.values import VALUES_FILE, Line, add_values, read_values
+from lmworks.data.identity import ID_KEY
+from lmworks.errors import LmworksError
+from lmworks.pipeline.erasure import (
+    ERASED_FILE,
+    ERASED_HERE,
+    begun,
+    erased_documents,
+    erased_here,
+    holders,
+    holds_one,
+    note_ids,
+)
+from lmworks.pipeline.manifest import Manifest, read_manifest
+from lmworks.pipeline.store import ERASED, Artifact, Store
+
+
+def lost_entries(store: Store, folder: Path) -> str:
+    """What to do where lists beside a recipe lack what was erased with its key; "" if they lack nothing.
+
+    That is told by the store, which keeps what was erased from it, and by what its first steps were built without. An
+    entry behind a `#` was taken back on purpose. What is missing is noted in the store, from where it can be put back.
+    """
+    key = ID_KEY.digest(folder)
+    ids = {name for name, made_with in erased_here(store).items() if made_with in ("", key)}
+    values = {str(line) for line, made_with in read_values(store.root) if made_with == key}
+    for manifest in _first_steps(store):
+        if manifest.config.get("id_key_digest") == key:
+            ids.update(manifest.config.get("erased", ()))
+            values.update(manifest.config.get("erased_values", ()))
+    if begun(store):  # `unfinished` tells of an erasure that was cut off before all lists were written
+        return ""
+    lost_ids, lost_values = _lost(folder / ERASED_FILE, ids), _lost(folder / VALUES_FILE, values)
+    note_ids(store, lost_ids, key)
+    if lost_values:
+        add_values(store.root, map(Line.read, lost_values), key)
+    lacking = {ERASED_FILE: (len(lost_ids), ERASED_HERE), VALUES_FILE: (len(lost_values), VALUES_FILE)}
+    return _in_words(store, folder, {name: told for name, told in lacking.items() if told[0]})
+
+
+def _first_steps(store: Store) -> Iterable[Manifest]:
+    """The manifests of steps that read sources, those too that an erasure has deleted."""
+    for folder in sorted((store.root / "artifacts" / "ingest").glob("*")):
+        for name in ("manifest.json", ERASED):
+            if (folder / name).exists():
+                try:
+                    yield read_manifest(folder / name)
+                except LmworksError:  # of another version: it is told where it is needed
+                    continue
+
+
+def _lost(path: Path, entries: Iterable[str]) -> list[str]:
+    listed = {*re.findall("[0-9a-f]{32}", path.read_text(encoding="utf-8"))} if path.exists() else set[str]()
+    return sorted(entry for entry in entries if entry.split()[0] not in listed)
+
+
+def _in_words(store: Store, folder: Path, lacking: Mapping[str, tuple[int, str]]) -> str:
+    if not lacking:
+        return ""
+    said = " and ".join(f"{folder / name} lacks {count:,} entries" for name, (count, _) in lacking.items())
+    mend = "\n".join(
+        f"  cat {shlex.quote(str(store.root / kept))} >> {shlex.quote(str(folder / name))}"
+        for name, (_, kept) in lacking.items()
+    )
+    return (
+        f"{said} of what was erased from {store.root}, as after a restore from an older backup, or in another folder: "
+        "a build would read it again. Put the newer lists back, or what the store keeps of them:\n"
+        f"{mend}\nWhat is to be read again on purpose keeps its line, with a `#` in front (docs/erase.md)"
+    )
+
+
+def held_again(store: Store, folder: Path) -> str:
+    """What to say of outputs in a store in which documents stand that the list beside a recipe names; "" if none."""
+    wanted = {name.encode() for name in erased_documents(folder)} - {name.encode() for name in begun(store)}
+    holding = [artifact for artifact in store.all() if holds_one(artifact, wanted)] if wanted else []
+    if not holding:
+        return ""
+    return (
+        f"WARNING: {len(holding):,} outputs in {store.root} hold documents that {folder / ERASED_FILE} names, as after "
+        "a restore from a backup made before they were erased. This build takes nothing of them. Delete them: "
+        f"`lmworks erase $(grep -o '^[0-9a-f]*' {shlex.quote(str(folder / ERASED_FILE))}) --apply`"
+    )
+
+
+def refusal_to_serve(store: Store, folder: Path | None, artifacts: Iterable[Artifact]) -> str:
+    """Why models may not be served: a list lost entries, or one learned from what was erased; "" if nothing is known.
+
+    Without the recipe's `folder` the store alone tells what was erased.
+    """
+    if folder and (said := lost_entries(store, folder)):
+        return said
+    ids = {*erased_here(store), *(erased_documents(folder) if folder else ())}
+    reached = holders(store, ids) if ids else {}
+    learned = [artifact for artifact in artifacts if reached.get(artifact) == ""]
+    if not learned:
+        return ""
+    return (
+        f"{', '.join(artifact.label for artifact in learned)}: made from documents that were erased, as after a "
+        "restore from a backup made before: build it again with `lmworks build`, and serve what that makes"
+    )
