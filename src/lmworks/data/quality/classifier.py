@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lmworks.data.named import require_fields
 from lmworks.data.quality.hashed_linear import EPOCHS, learn
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Tally
@@ -45,6 +46,7 @@ class ClassifierConfig(StepConfig):
 def classifier(config: ClassifierConfig, documents: list[Documents], out: Path, context: Context) -> Result:
     """Train on most examples, measure on the others. Equal texts are on one side. Raises `LmworksError` for too few."""
     tally = Tally()
+    require_fields(label_fields(config.label), (each for some in documents for each in some.iterate()), "classifier")
     examples = heapq.nsmallest(MOST_EXAMPLES, labelled(documents, config.label, tally))
     labels = checked_labels("classifier", Counter(label for _, _, label, _ in examples), tally)
     targets = np.array([labels.index(label) for _, _, label, _ in examples])
@@ -78,6 +80,11 @@ def labelled(steps: Sequence[Documents], field: str, tally: Tally) -> Iterator[t
                 tally.lose("without a label", id=document.id, text=document.text[:200])
             else:
                 yield document.text_digest, document.id, label, document.text[:MOST_CHARACTERS]
+
+
+def label_fields(label: str) -> dict[str, str]:
+    """The field that `label` names, if it is one of the user's."""
+    return {} if label in ("source", "folder") else {"label": label}
 
 
 def label_of(document: Document, field: str) -> str | None:

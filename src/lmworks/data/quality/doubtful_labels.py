@@ -20,8 +20,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.named import require_fields
 from lmworks.data.privacy.hidden import hide_all
-from lmworks.data.quality.classifier import MOST_CHARACTERS, MOST_EXAMPLES, checked_labels, label_of, labelled
+from lmworks.data.quality.classifier import (
+    MOST_CHARACTERS,
+    MOST_EXAMPLES,
+    checked_labels,
+    label_fields,
+    label_of,
+    labelled,
+)
 from lmworks.data.quality.hashed_linear import EPOCHS, LinearClassifier, learn
 from lmworks.data.records import Document, Documents, write_json_lines
 from lmworks.data.steps import Parts, Tally, counted, map_shards, quarantined
@@ -57,6 +65,7 @@ def doubtful_labels(config: DoubtfulLabelsConfig, documents: Documents, out: Pat
     Raises `LmworksError` where a label has too few examples.
     """
     tally = Tally()
+    require_fields(label_fields(config.label), documents.iterate(), "doubtful-labels")
     examples = heapq.nsmallest(MOST_EXAMPLES, labelled([documents], config.label, tally))
     labels = checked_labels("doubtful-labels", Counter(label for _, _, label, _ in examples), tally)
     targets = np.array([labels.index(label) for _, _, label, _ in examples])

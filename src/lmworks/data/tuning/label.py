@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lmworks.data.named import require_fields
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, map_shards
 from lmworks.errors import LmworksError
@@ -37,6 +38,7 @@ class LabelConfig(StepConfig):
 @stage(version=2, reads="documents")
 def label(config: LabelConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Label documents; those whose value stands in no list are dropped and counted. Raises if a label has none."""
+    require_fields({"by": config.by}, documents.iterate(), "label")
     label_of = {value: name for name, values in config.labels.items() for value in values}
     tally = map_shards(documents, partial(_label_shard, label_of), config, out, context)
     if empty := [name for name in config.labels if not tally.counts[f"label {name}"]]:

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from lmworks.data.named import require_fields
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.records import Document, Documents, write_ids
 from lmworks.data.tuning.conversations import Record, write_conversations
@@ -60,6 +61,7 @@ def pairs(config: PairsConfig, documents: Documents, out: Path, context: Context
     With `references` a source is asked about once, under the id of its first document, and its targets are all in the
     field `references`. Raises UsageError if no document has both.
     """
+    require_fields({"source": config.source, "target": config.target}, documents.iterate(), "pairs")
     counts: Counter[str] = Counter()
     found: list[tuple[Document, str, list[str]]] = []
     for document in documents.iterate():

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.named import require_fields
 from lmworks.data.records import Document, Documents, read_shard
 from lmworks.data.steps import Parts, Tally, map_units, origins_of
 from lmworks.data.tuning.facts import parse_facts, verbalise
@@ -36,6 +37,7 @@ def styles(config: StylesConfig, documents: Documents, out: Path, context: Conte
 
     Raises UsageError if no document has both.
     """
+    require_fields({"facts": config.facts, "text": config.text}, documents.iterate(), "styles")
     shards = documents.shards()
     origins = origins_of(shards, key_config(config))
     tally = map_units(shards, partial(_part_shard, config), out, context, config.parts, origins=origins)

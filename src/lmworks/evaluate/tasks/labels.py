@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lmworks.data.named import require_fields
 from lmworks.data.pretrained import batches, most_tokens
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
@@ -150,6 +151,12 @@ def _head(config: ClassificationConfig | ExtractionConfig, document: Document) -
     return {"id": document.id, "cluster": cluster, "prompt": document.text[:SHOWN_CHARACTERS]}
 
 
+def _require_cluster(config: ClassificationConfig | ExtractionConfig, data: Documents) -> None:
+    """Raise UsageError for a field that no document has: all of them would be one cluster."""
+    if config.cluster != "id":
+        require_fields({"cluster": config.cluster}, data.iterate(), config.kind)
+
+
 def _labelled(config: ClassificationConfig, documents: Documents) -> list[Document]:
     found = [each for each in documents.iterate() if each.meta.get(config.label) is not None]
     if not found:
@@ -163,6 +170,7 @@ def _labelled(config: ClassificationConfig, documents: Documents) -> list[Docume
 def _scored(
     config: ClassificationConfig, data: Documents, scoring: Scoring, guess: Guess, method: str, **conditions: Any
 ) -> Result:
+    _require_cluster(config, data)
     asked = _labelled(config, data)
 
     def score(documents: Sequence[Document]) -> list[Item]:
@@ -335,6 +343,7 @@ def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Do
 def _spans_scored(
     config: ExtractionConfig, data: Documents, scoring: Scoring, find: Find, method: str, **conditions: Any
 ) -> Result:
+    _require_cluster(config, data)
     asked = _with_spans(config, data)
 
     def score(some: Sequence[tuple[Document, list[Span]]]) -> list[Item]:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lmworks.data.named import require_fields
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span as LabelledSpan
 from lmworks.data.tuning.spans import spans_of
@@ -165,6 +166,7 @@ def _pack_labelled(
     say: Callable[[Document, Sequence[Span]], Said | None],
 ) -> Result:
     """Each text as far as a row has place, or in parts, with what `say` says of it and of its tokens."""
+    require_fields({"label": config.label}, documents.iterate(), "the model")
     texts = _Texts(encoder, config.sequence_length)
     numbers: dict[str, int] = {}
     counts, room = texts.counts, texts.room
