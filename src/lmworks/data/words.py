@@ -98,6 +98,12 @@ def count_words(text: str) -> int:
     return int(_weighed(text)[1])
 
 
+def judged_words(text: str) -> tuple[list[str], int]:
+    """The words of a text between white space, and 1; where scripts put none, its letters, and how many say as much."""
+    times = letters_a_word(text)
+    return (text.split(), 1) if times == 1 else (words_in(text), times)
+
+
 def letters_a_word(text: str) -> int:
     """By how many times a text has more words here than by `count_words`: 1, of Chinese 2, Japanese 3, Thai 4."""
     if text.isascii() or not _LETTER.search(text):

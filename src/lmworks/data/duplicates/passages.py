@@ -25,7 +25,7 @@ from pydantic import Field
 from lmworks.data.duplicates.minhash import hash_windows
 from lmworks.data.records import Document, Documents, ids_of, read_columns, read_shard
 from lmworks.data.steps import Parts, Tally, counted, keep_beside, map_units, origins_of
-from lmworks.data.words import has_words, hash_words, word_spans
+from lmworks.data.words import count_words, has_words, hash_words, letters_a_word, word_spans
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.files import digest_file, write_atomically
@@ -55,7 +55,7 @@ class PassagesConfig(StepConfig):
     )
 
 
-@stage(version=5, reads="documents")
+@stage(version=6, reads="documents")
 def repeated_passages(config: PassagesConfig, documents: Documents, out: Path, context: Context) -> Result:
     """Of documents that share a passage, the one with the smallest id keeps it.
 
@@ -256,6 +256,7 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
     repeated = np.unpackbits(np.fromfile(_marked(marks, index), np.uint8), count=edges[-1]).astype(bool)
     tally, kept = Tally(), []
     for document, (start, stop) in zip(read_shard(shard), pairwise(edges), strict=True):
+        _spare_few_words(document.text, repeated[start:stop], config.words)
         if not repeated[start:stop].any():
             kept.append(document)
             continue
@@ -270,6 +271,17 @@ def _cut_shard(config: PassagesConfig, folder: Path, marks: Path, unit: tuple[in
         elif config.action == "cut":
             tally.lose("nothing but passages of other documents", id=document.id, text=document.text[:200])
     return counted(kept, tally)
+
+
+def _spare_few_words(text: str, repeated: NDArray[np.bool_], least: int) -> None:
+    """Unmark passages of scripts without spaces that say less than so many words: windows are of as many letters."""
+    if not repeated.any() or letters_a_word(text) == 1:
+        return
+    spans = word_spans(text)
+    for first, last in np.flatnonzero(np.diff(repeated, prepend=False, append=False)).reshape(-1, 2).tolist():
+        passage = text[spans[first][0] : spans[last - 1][1]]
+        if letters_a_word(passage) > 1 and count_words(passage) < least:
+            repeated[first:last] = False
 
 
 def _cut(document: Document, repeated: NDArray[np.bool_]) -> tuple[Document, list[str]]:

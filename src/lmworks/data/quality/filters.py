@@ -26,6 +26,7 @@ from lmworks.data.quality.published_rules import (
     repeats,
 )
 from lmworks.data.quality.word_list import share_listed
+from lmworks.data.words import judged_words
 from lmworks.lazy import NDArray, np
 
 MIN_WORDS = 8
@@ -127,8 +128,8 @@ def measure_repetition(texts: Sequence[str], settings: FilterSettings) -> Scores
 
 
 def _repetition(text: str) -> tuple[float, float, float]:
-    words = text.split()
-    if len(words) < _REPETITION_MIN_WORDS:
+    words, times = judged_words(text)
+    if len(words) < _REPETITION_MIN_WORDS * times:
         return 0, 0, 0
     characters = sum(map(len, words))
     lines = [line for line in map(str.strip, text.split("\n")) if line]
@@ -140,11 +141,11 @@ def _repetition(text: str) -> tuple[float, float, float]:
     # A phrase comes no more often than each of its words, and each word of one that came before came before.
     counts, top, repeated = Counter(words), 0.0, 0.0
     most = max(map(mul, counts.values(), map(len, counts)))
-    if _TOP_PHRASE_WORDS * most / characters > _TOP_PHRASE:
-        phrase, times = Counter(phrases(words, _TOP_PHRASE_WORDS)).most_common(1)[0]
-        top = times * sum(map(len, phrase)) / characters if times > 1 else 0
+    if _TOP_PHRASE_WORDS * times * most / characters > _TOP_PHRASE:
+        phrase, often = Counter(phrases(words, _TOP_PHRASE_WORDS * times)).most_common(1)[0]
+        top = often * sum(map(len, phrase)) / characters if often > 1 else 0
     if (characters - sum(map(len, counts))) / characters > _REPEATED_PHRASES:
-        repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS) / characters
+        repeated = repeated_characters(words, _REPEATED_PHRASE_WORDS * times) / characters
     return repeated_lines, top, repeated
 
 

@@ -1,9 +1,10 @@
 """The rules that published corpora were filtered by, each a reason of its own, with the published limits.
 
 Gopher: Rae et al. 2021 (arXiv 2112.11446), section A.1.1 and table A1. C4: Raffel et al. 2020 (JMLR 21, 140),
-section 2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages; those of
-C4 and FineWeb know the ends of sentences, and the words, of other scripts too.
-Words stand between white space, paragraphs between empty lines; empty lines do not count.
+section 2.2. FineWeb: Penedo et al. 2024 (arXiv 2406.17557), section 3.6. They were made for English web pages, and
+know the words of scripts without spaces too, those of C4 and FineWeb the ends of sentences in others.
+Words stand between white space, or are as many letters as say as much; paragraphs stand between empty lines, which do
+not count.
 """
 
 from __future__ import annotations
@@ -13,32 +14,44 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from operator import mul
 
-from lmworks.data.words import count_words, letters_a_word
+from lmworks.data.words import count_words, judged_words, letters_a_word
 
 JUDGED_CHARACTERS = 1_000_000
 """Repetition is judged by this beginning: Gopher lets no longer text pass, and memory is bounded."""
 
 _STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
+_UNSPACED_STOP_WORDS = (
+    *("的", "是", "在", "和", "不", "了", "の", "は", "を", "に", "て", "が", "ที่", "และ", "ของ", "ใน", "เป็น", "ให้"),
+    *("ທີ່", "ແລະ", "ຂອງ", "ໃນ", "និង", "ជា", "នៃ", "ដែល", "သည်", "ကို", "နှင့်", "မှာ"),
+)
+"""As common in Chinese, Japanese, Thai, Lao, Khmer and Burmese as Gopher's are in English."""
 _PARAGRAPHS = re.compile("\n{2,}")
 
 
 def gopher_quality(text: str) -> str | None:
     """Section A.1.1: too few or too many words, words of unlikely length, symbols, bullets, too little language."""
-    words, lines = text.split(), _lines(text)
-    size = len(words)
+    (words, times), lines = judged_words(text), _lines(text)
+    size = count_words(text)
     with_letters = sum(word[0].isalpha() or any(map(str.isalpha, word)) for word in words)
     broken = {
         "fewer than 50 words": size < 50,
         "more than 100,000 words": size > 100_000,
-        "mean length of words outside 3 to 10": not 3 * size <= sum(map(len, words)) <= 10 * size,
+        "mean length of words outside 3 to 10": times == 1 and not 3 * size <= sum(map(len, words)) <= 10 * size,
         "more than 0.1 hash signs a word": text.count("#") > 0.1 * size,
         "more than 0.1 ellipses a word": text.count("...") + text.count("…") > 0.1 * size,
         "more than 90 % of lines are bullets": _count(lines, ("•", "-", "*"), at_end=False) > 0.9 * len(lines),
         "more than 30 % of lines end in an ellipsis": _count(lines, ("...", "…")) > 0.3 * len(lines),
-        "fewer than 80 % of words have a letter": with_letters < 0.8 * size,
-        "fewer than 2 stop words": len(_STOP_WORDS.intersection(text.lower().split())) < 2,
+        "fewer than 80 % of words have a letter": with_letters < 0.8 * len(words),
+        "fewer than 2 stop words": _stop_words(text, times) < 2,
     }
     return _first("gopher", broken)
+
+
+def _stop_words(text: str, times: int) -> int:
+    """How many words stand in a text that stand in any of its language; `times` as of `judged_words`."""
+    if times == 1:
+        return len(_STOP_WORDS.intersection(text.lower().split()))
+    return sum(word in text for word in _UNSPACED_STOP_WORDS)
 
 
 def gopher_repetition(text: str) -> str | None:
@@ -50,11 +63,11 @@ def gopher_repetition(text: str) -> str | None:
             return f"gopher: more than 30 % of {unit} are repeated"
         if characters > 0.20 * len(text):
             return f"gopher: more than 20 % of characters in repeated {unit}"
-    words = text.split()
-    if size := _frequent_phrase(words, len(text)):
+    words, times = judged_words(text)
+    if size := _frequent_phrase(words, times, len(text)):
         return f"gopher: more than {24 - 2 * size if size > 2 else 20} % of characters in one {size}-gram"
     for size in range(5, 11):
-        characters = repeated_characters(words, size)
+        characters = repeated_characters(words, size * times)
         if characters > (20 - size) / 100 * len(text):
             return f"gopher: more than {20 - size} % of characters in repeated {size}-grams"
         if characters <= 0.10 * len(text):  # a longer phrase repeats no word that this one does not
@@ -146,15 +159,16 @@ def repeats(parts: Sequence[str]) -> tuple[int, int]:
     return len(parts) - len(unique), sum(map(len, parts)) - sum(map(len, unique))
 
 
-def _frequent_phrase(words: Sequence[str], characters: int) -> int | None:
+def _frequent_phrase(words: Sequence[str], times: int, characters: int) -> int | None:
     """The least size, of 2 to 4 words, of which one phrase holds more than its share of the text."""
-    counts = Counter(words)
-    highest = 2 * max(map(mul, counts.values(), map(len, counts)), default=0) + max(counts.values(), default=0)
+    counts, space = Counter(words), " " * (times == 1)
+    highest = 2 * times * max(map(mul, counts.values(), map(len, counts)), default=0)
+    highest += max(counts.values(), default=0)
     for size, most in ((2, 0.20), (3, 0.18), (4, 0.16)):
         if highest <= 0.068 * characters:  # two such and a space between them hold less than 16 %
             return None
-        found = Counter(phrases(words, size))
-        highest = max((times * len(" ".join(each)) for each, times in found.items() if times > 1), default=0)
+        found = Counter(phrases(words, size * times))
+        highest = max((often * len(space.join(each)) for each, often in found.items() if often > 1), default=0)
         if highest > most * characters:
             return size
     return None
