@@ -185,6 +185,24 @@ def test_damage_costs_itself_alone(tmp_path: Path, damage: str, after: str) -> N
     assert found == ["good"] * 3
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "<thread><body><![CDATA[x]]]]><![CDATA[></body></thread>",
+        "<thread>one</thread> and <thread a='1'><body><![CDATA[x]]]]><![CDATA[></body></thread>",
+        "write <![CDATA[ and <thread><![CDATA[ before it",
+    ],
+)
+@pytest.mark.parametrize("chunk", [7, 2**20])
+def test_a_section_that_quotes_records_and_sections_is_whole(
+    tmp_path: Path, quoted: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xml, "CHUNK", chunk)
+    thread = f"<thread><body>see <![CDATA[{quoted}]]> end</body></thread>"
+    found = read(tmp_path, f"<forum>{thread}\n{THREAD.replace('a>', 'body>')}</forum>", text_field="body")
+    assert good(found) == [f"see {quoted.replace(']]]]><![CDATA[>', ']]>')} end", "ok"] and len(found) == 2
+
+
 def test_elements_in_each_other_without_end_are_kept_apart(tmp_path: Path) -> None:
     deep = "<a>" * 5_000 + "</a>" * 5_000
     found = read(tmp_path, f"<f><thread>{deep}</thread><thread><a>good</a></thread></f>", text_field="a")

@@ -38,7 +38,8 @@ _NO_MARKUP = {
     b"<?": re.compile(rb"\?>|<\?"),
     b"<!ENTITY": re.compile(rb"[\"'][^\"'<>]{0,500}>|<!ENTITY"),
 }
-"""What begins a stretch in which no tag is one, and what ends it. One in which another begins was never closed."""
+"""What begins a stretch in which no tag is one, and what ends it. One in which another begins was never closed, but a
+CDATA section of a record, which may quote another, unless a record ends in it that does not begin there."""
 
 
 def _tree(raw: bytes) -> Element:
@@ -101,6 +102,7 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
     name = re.escape(tag).encode()
     edges = re.compile(rb"<(?:" + name + rb"(?=[\s>])|/" + name + rb"\s*>|!--|!\[CDATA\[|\?|!ENTITY)")
     empty = re.compile(rb"<" + name + rb"\s[^<>]*/>")
+    tags = re.compile(rb"<(/?)" + name + rb"[\s>]")
     stream.seek(piece.start)
     buffer, base, searched = bytearray(), piece.start, 0  # base: offset in the file of the buffer's first byte
     begin: int | None = None
@@ -116,7 +118,8 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
             continue
         if behind := _NO_MARKUP.get(edge[0]):
             room = limit - (0 if begin is None else base + edge.start() - begin)
-            searched = _behind(buffer, edge, behind, stream, room)
+            may_quote = tags if begin is not None and edge[0] == b"<![CDATA[" else None
+            searched = _behind(buffer, edge, behind, stream, room, may_quote)
             continue
         opens = edge[0][1:2] != b"/"
         if begin is not None:
@@ -137,10 +140,28 @@ def read_elements(tag: str, piece: Piece, stream: IO[bytes], limit: int) -> Iter
         yield _span(bytes(buffer), begin, base + len(buffer), limit, empty)
 
 
-def _behind(buffer: bytearray, edge: re.Match[bytes], ends: re.Pattern[bytes], stream: IO[bytes], room: int) -> int:
-    """Where a stretch without markup ends; where its first sign does, if it has no end in as many bytes."""
-    at = edge.end()
-    while (found := ends.search(buffer, at)) is None:
+def _behind(
+    buffer: bytearray,
+    edge: re.Match[bytes],
+    ends: re.Pattern[bytes],
+    stream: IO[bytes],
+    room: int,
+    tags: re.Pattern[bytes] | None,
+) -> int:
+    """Where a stretch without markup ends; where its first sign does, if it has no end in as many bytes.
+
+    With the `tags` of records, it may hold its first sign again.
+    """
+    at = told = edge.end()
+    depth = 0
+    while (found := ends.search(buffer, at)) is None or (tags and found[0] == edge[0]):
+        if found and tags:
+            for tag in tags.finditer(buffer, told, found.start()):
+                depth += -1 if tag[1] else 1
+                if depth < 0:
+                    return edge.end()
+            at = told = found.end()
+            continue
         at = max(at, len(buffer) - 2**10)  # which may hold half of an end
         if len(buffer) - edge.start() > room or not (chunk := stream.read(CHUNK)):
             return edge.end()
