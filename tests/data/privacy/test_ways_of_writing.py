@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.findings import scan
+from lmworks.data.privacy.hidden import hide
+from lmworks.data.privacy.kinds.emails import plain_email
 
 WAYS = {
     "birth_date": (
@@ -357,3 +361,11 @@ def test_digits_of_any_script_make_a_number(zero: str) -> None:
     card = "4111 1111 1111 1111"
     text = "card: " + "".join(chr(ord(zero) + int(sign)) if sign.isdigit() else sign for sign in card)
     assert [each.kind for each in scan(text, DETECTORS)] == ["card"]
+
+
+@pytest.mark.parametrize("value", ["jane.roe%40example.org", "jane%2Broe%40mail.example.co.uk", "j%2Eroe%40example.de"])
+def test_addresses_in_addresses_of_pages_are_found_whole(value: str) -> None:
+    text = f"see https://shop.example/?mail={value}&page=2, or mailto:{value}"
+    assert [text[each.start : each.end] for each in scan(text, DETECTORS)] == [value, value]
+    assert value not in hide(text) and "40" not in hide(text)
+    assert plain_email(value) == unquote(value)

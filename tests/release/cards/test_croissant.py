@@ -11,8 +11,11 @@ import mlcroissant
 import pytest
 from small_store import build_store, make_nodes, write_sources
 
+from lmworks.data.licences.mixture import CombinedLicence, attribution_text
 from lmworks.data.records import Documents
 from lmworks.pipeline.store import Store
+from lmworks.release.built import Built
+from lmworks.release.cards import croissant
 from lmworks.release.report.report import write_report
 
 
@@ -64,3 +67,17 @@ def test_lineage_leads_from_the_files_read_to_the_documents(card: dict[str, Any]
     read = {each["@id"] for each in card["prov:wasDerivedFrom"]}
     assert read
     assert read <= digests
+
+
+def test_no_name_turns_the_direction_of_writing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "invoice-\u202egpj.exe\u2066\x1b[2J"
+    record = {"source": "s\u202e", "path": name, "sha256": "0" * 64}
+    monkeypatch.setattr(croissant, "files_read", lambda artifact: [record])
+    told = croissant.croissant(Built.open(store), store.named("corpus"), "corpus", "")
+    assert not set(told) & {"\u202e", "\u2066", "\x1b"}
+    assert "invoice-\\u202egpj.exe\\u2066\\u001b[2J" in json.dumps(json.loads(told)).replace("\\\\", "\\")
+
+
+def test_no_source_turns_the_direction_of_an_attribution() -> None:
+    mixture = CombinedLicence(use="commercial", licences=[], attribution=[], share_alike=None)
+    assert "\u202e" not in attribution_text(mixture, {("s\u202e", "MIT"): 1})

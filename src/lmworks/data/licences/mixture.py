@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lmworks.data.licences.gate import USES, Alternative, LicenceGate, LicenceTerms, may_become
 from lmworks.errors import GateRefused
+from lmworks.terminal import shown
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def attribution_text(mixture: CombinedLicence, counts: Mapping[tuple[str, str], 
     """What must be published with a model: whose texts, under which licences. `counts` is by (source, licence)."""
     lines = ["This model was made from texts of the following sources.", ""]
     for (source, licence), documents in sorted(counts.items()):
-        lines.append(f"- {source}: {documents} documents under {licence}")
+        lines.append(f"- {shown(source)}: {documents} documents under {shown(licence)}")
     if mixture.attribution:
         lines += ["", "Texts of the licences that ask for attribution:", ""]
         lines += [f"- {name}: {_address(name)}" for name in mixture.attribution]

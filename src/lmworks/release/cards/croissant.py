@@ -22,6 +22,7 @@ from lmworks.pipeline.manifest import FileRecord
 from lmworks.pipeline.store import Artifact
 from lmworks.release.built import Built, files_read
 from lmworks.release.trace.provenance import provenances
+from lmworks.terminal import shown
 
 CONTEXT: Mapping[str, Any] = json.loads(Path(__file__).with_name("croissant-context.json").read_text(encoding="utf-8"))
 """As the specification gives it, with PROV added."""
@@ -100,7 +101,16 @@ def croissant(built: Built, artifact: Artifact, name: str, part: str) -> str:
         ],
         **_provenance(built, artifact),
     }
-    return json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(_shown(card), indent=1, ensure_ascii=False) + "\n"
+
+
+def _shown(value: Any) -> Any:
+    """A value of the card, in which no name turns the direction of writing or holds control characters."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, Mapping):
+        return {key: _shown(inner) for key, inner in value.items()}
+    return [_shown(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _files(artifact: Artifact, files: Mapping[str, FileRecord], form: Form, folder: Path) -> Iterator[dict[str, Any]]:

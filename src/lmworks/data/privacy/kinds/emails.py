@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from lmworks.data.privacy.findings import CONTEXT_BEFORE, Finding, Trigger, named
 
@@ -18,13 +19,14 @@ _LETTER_AT = r" ?[\[({]a[\])}] ?"
 """As Germans and Poles write it: jane(a)example.org."""
 _OPEN, _CLOSE = r"[\[({<|*~]{1,2}", r"[\])}>|*~]{1,2}"
 _BRACKETED_AT = (
-    rf"(?: {{0,2}}{_OPEN} ?(?i:{_WORDS}|@) ?{_CLOSE} {{0,2}}| [-_](?i:{_WORDS})[-_] |&#0*64;|&commat;|\\u0040)"
+    rf"(?: {{0,2}}{_OPEN} ?(?i:{_WORDS}|@) ?{_CLOSE} {{0,2}}| [-_](?i:{_WORDS})[-_] |&#0*64;|&commat;|\\u0040|%40)"
 )
 _SPOKEN_AT = rf" (?i:{_WORDS}) "
 _BRACKETED_DOT = rf"(?: {{0,2}}{_OPEN} ?(?i:{_DOTS}|\.) ?{_CLOSE} {{0,2}}| [-_](?i:{_DOTS})[-_] |&#46;)"
 _SPOKEN_DOT = rf" (?:(?i:{_DOTS})|\.) "
 _ANY_DOT = rf"(?:{_BRACKETED_DOT}|{_SPOKEN_DOT}|\.)"
-_NAME = rf"(?<![\w.+-])[\w+-]{{1,64}}(?:{_ANY_DOT}[\w+-]{{1,64}}){{0,3}}"
+_NAME = rf"(?<![\w.+-])[\w+-]{{1,64}}(?:(?:{_ANY_DOT}|%2[BbEe])[\w+-]{{1,64}}){{0,3}}"
+"""Percent-encoded, as in addresses of pages, a dot is %2E and a plus sign %2B (RFC 3986)."""
 _HOST = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _LAST = r"[A-Za-z]{2,12}(?!\w)"
 _COMMON_ENDS = "(?:com|org|net|edu|gov|info|eu|io|co|de|fr|es|it|pl|nl|uk|ch|at|be|pt|br|in|cn|us|ca|au|mx|se|dk)"
@@ -59,7 +61,7 @@ OBFUSCATED = Trigger(
     re.compile(
         rf"(?i)[\[({{<|*~ ][ _-]?(?:{_WORDS}|@)[ _-]?[\])}}>|*~ ] ?[^ \n]{{1,64}}(?: ?[\[({{<|*~]|"
         rf" [_-]?(?:{_DOTS}|\.)[_-]? |\.{_COMMON_ENDS})"
-        rf"|&#0*64;|&commat;|\\u0040|[a-z0-9]@ [a-z0-9-]+\.[a-z]|@[a-z0-9.-]+(?: ?[\[({{<|*~] ?|"
+        rf"|&#0*64;|&commat;|\\u0040|%40|[a-z0-9]@ [a-z0-9-]+\.[a-z]|@[a-z0-9.-]+(?: ?[\[({{<|*~] ?|"
         rf" [_-]?)(?:{_DOTS}|\.)(?: ?[\])}}>|*~]|[_-]? )"
         rf"|[_-]at[_-][a-z0-9-]+(?:\.{_COMMON_ENDS}|[_-]dot[_-])|[\[({{]a[\])}}] ?[a-z0-9-]+\.[a-z]"
         rf"| (?:{_WORDS}) (?:{_PROVIDERS})"
@@ -84,7 +86,8 @@ _PLAIN_DOT = re.compile(rf"{_BRACKETED_DOT}|{_SPOKEN_DOT}|[_-](?i:dot)[_-]")
 
 def plain_email(value: str) -> str:
     """The address itself: `jane [at] example [dot] org` is jane@example.org."""
-    return _PLAIN_DOT.sub(".", _PLAIN_AT.sub("@", value, count=1))
+    plain = _PLAIN_DOT.sub(".", _PLAIN_AT.sub("@", value, count=1))
+    return unquote(plain) if plain != value and "%" in plain else plain
 
 
 def obfuscated_emails(text: str) -> Iterator[Finding]:
