@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from typing import IO
 
@@ -14,6 +14,7 @@ from lmworks.data.parsers.lines import read_lines
 from lmworks.data.parsers.parser import Form, Found, Piece, Reading, Record, Span, cut_between
 from lmworks.data.parsers.quotes import has_quotes
 from lmworks.data.parsers.rows import Row, read_rows
+from lmworks.errors import UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
 """Looked for where the user names none."""
@@ -22,6 +23,9 @@ FIRST_BYTES, FIRST_LINES = 2**16, 200
 BYTES_TO_QUOTE, LINES_BEHIND = 2**18, 50
 """Of a file without quotes so far that are looked at for one, and of lines behind it."""
 UNQUOTED = "rows with quotes doubled in quotes, kept as they stand: if a csv writer put them, set `quotes: true`"
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?")
+_DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?")
+_TWO_DIGITS = re.compile(r"\d.*\d")
 _DOUBLED = re.compile(r'"(?:[^"]*+"")+[^"]*+"')
 
 
@@ -48,6 +52,7 @@ class _Table:
 def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) -> Iterator[Found]:
     """A record a row. The first row names the columns, unless the user did."""
     table = _open(stream, reading, delimiter)
+    _require_header(table, reading, piece.name)
     if table.header and table.header.fault:
         yield table.header.span.unreadable(piece.name, "", f"not a header: {table.header.fault}")
     elif table.header and table.names is None:
@@ -63,12 +68,15 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
         else:
             found = row_record(dict(zip(table.names, fields, strict=True)), piece, number, row.span, reading)
             is_odd = reading.quotes is None and not table.quoted and any(map(_DOUBLED.fullmatch, fields))
-            yield replace(found, counts={UNQUOTED: 1}) if is_odd and isinstance(found, Record) else found
+            if is_odd and isinstance(found, Record):
+                found = replace(found, counts={**found.counts, UNQUOTED: 1})
+            yield found
 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
     """Cut between rows; a line break inside quotes is part of its row. What has no header stays whole."""
     table = _open(stream, reading, delimiter)
+    _require_header(table, reading, whole.name)
     rows = table.rows(whole, stream, reading.limit) if table.names else iter(())
     return cut_between(whole, (row.span for row in rows), size)
 
@@ -81,6 +89,31 @@ def tell(stream: IO[bytes], reading: Reading, *, delimiter: str) -> str:
     said = [] if found == (reading.delimiter or delimiter) else [f"{shown} between columns"]
     said += ["quotes around fields"] if found == "\t" and table.quoted and reading.quotes is None else []
     return f"files with {' and '.join(said)}" if said else ""
+
+
+def _require_header(table: _Table, reading: Reading, name: str) -> None:
+    """Raise UsageError for a first row that looks like data, whose values would become names of fields."""
+    wanted = reading.text_fields if reading.fields in (None, "all") else reading.fields
+    cells = [cell.strip() for cell in (table.names or ()) if cell.strip()] if table.header else []
+    if reading.header or not cells or not {*wanted}.isdisjoint(cells) or not (what := _as_data(tuple(cells))):
+        return
+    raise UsageError(
+        f"{name}: the first row, which is to name the columns, looks like data: it holds {what}. Where the table has "
+        "no header, name its columns in order (`columns: [text, …]` of the source); where it is one, say `header: true`"
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _as_data(cells: tuple[str, ...]) -> str:
+    """What shows that a row is no header; "" if nothing does."""
+    if all(map(_NUMBER.fullmatch, cells)):
+        return "numbers alone"
+    if all(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell) for cell in cells):
+        return "numbers and dates alone"
+    from lmworks.data.privacy.hidden import hide
+
+    personal = any(("@" in cell or _TWO_DIGITS.search(cell)) and hide(cell) != cell for cell in cells)
+    return "personal data, such as an e-mail address or a telephone number" if personal else ""
 
 
 def _open(stream: IO[bytes], reading: Reading, usual: str) -> _Table:

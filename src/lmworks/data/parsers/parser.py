@@ -115,6 +115,8 @@ class Reading:
     """Which of two numbers of a date is the day; None where only a day above 12 says it."""
     keep: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    header: bool | None = None
+    """Whether the first row of a table names its columns though it looks like data."""
     delimiter: str | None = None
     quotes: bool | None = None
     """Whether fields of a table may stand in quotes; None for what the first rows show."""

@@ -45,12 +45,13 @@ def hide_all(examples: Iterable[Mapping[str, Any]], more: Sequence[Detector] = (
 
 
 @functools.lru_cache(maxsize=1_000)
-def _hidden_name(name: str) -> str:
+def hide_name(name: str) -> str:
+    """A field's name or a label without personal data, for messages and counts: a table may have no header."""
     return hide(name)
 
 
 def _hidden_row(row: Mapping[Any, Any], name: str, more: Sequence[Detector]) -> dict[str, Any]:
-    keys = told_apart(map(str, row), functools.partial(hide, more=more) if more else _hidden_name)
+    keys = told_apart(map(str, row), functools.partial(hide, more=more) if more else hide_name)
     inner = (_hidden(value, f"{name}.{key}" if name else key, more) for key, value in row.items())
     return dict(zip(keys, inner, strict=True))
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.named import require_fields
+from lmworks.data.privacy.hidden import hide
 from lmworks.data.quality.hashed_linear import EPOCHS, learn
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Tally
@@ -103,9 +104,9 @@ def checked_labels(step: str, counts: Counter[str], tally: Tally) -> list[str]:
     few = {label: count for label, count in counts.items() if count < LEAST_EXAMPLES}
     if len(counts) < 2 or few:
         raise LmworksError(
-            f"{step}: found {format_counts(counts) or 'no label'} and {tally.counts['without a label']} documents "
-            f"without a label; expected two or more with {LEAST_EXAMPLES} examples each. Mend `label`, or give more "
-            "examples."
+            f"{step}: found {hide(format_counts(counts)) or 'no label'} and {tally.counts['without a label']} "
+            f"documents without a label; expected two or more with {LEAST_EXAMPLES} examples each. Mend `label`, or "
+            "give more examples."
         )
     return sorted(counts)
 

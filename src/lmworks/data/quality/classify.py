@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmworks.data.privacy.hidden import hide_name
 from lmworks.data.quality.hashed_linear import LinearClassifier
 from lmworks.data.records import Document, Documents
 from lmworks.data.steps import Parts, Tally, counted, map_shards
@@ -74,7 +75,7 @@ def _classify_shard(path: Path, config: ClassifyConfig, documents: list[Document
                 tally.lose(reason, id=document.id, probability=found, text=document.text[:200])
                 continue
         else:
-            tally.counts[f"label {found}"] += 1
+            tally.counts[f"label {hide_name(str(found))}"] += 1
         kept.append(replace(document, meta={**document.meta, config.field: found}))
     return counted(kept, tally)
 

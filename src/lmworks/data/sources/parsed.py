@@ -69,8 +69,9 @@ class ParsedSource(SourceConfig):
     )
     dates: Literal["day-first", "month-first"] | None = Field(
         default=None,
-        description="How `created_field` writes dates such as 05/01/2024; unset, those that can be read in two ways "
-        "are quarantined.",
+        description="How `created_field` writes dates such as 05/01/2024; unset, a day above 12 in any date of the "
+        "source says it for all. Where none does, those that can be read in two ways are quarantined, and where dates "
+        "say both, the step stops.",
     )
     subject_field: str | None = Field(
         default=None, description="Field of a record that says whom it is about or from, by which an erasure finds it."
@@ -109,6 +110,11 @@ class ParsedSource(SourceConfig):
     )
     columns: list[str] = Field(
         default=[], description="Names of the columns of csv and tsv files that have no header; empty, they have one."
+    )
+    header: Literal[True] | None = Field(
+        default=None,
+        description="Says that the first row of a csv or tsv file names its columns. Unset, it does; one that looks "
+        "like data (numbers alone, an e-mail address, …) stops the step: its values would become names of fields.",
     )
     delimiter: str | None = Field(
         default=None,
@@ -218,6 +224,7 @@ class ParsedSource(SourceConfig):
             facts={fact: path for fact in FACTS if (path := getattr(self, f"{fact}_field"))},
             keep=tuple(self.keep),
             columns=tuple(self.columns),
+            header=self.header,
             delimiter=self.delimiter,
             quotes=self.quotes,
             dates=self.dates,

@@ -10,6 +10,7 @@ from typing import Any
 
 from lmworks.data.forms.forms import FORMS, USUAL
 from lmworks.data.forms.row import Row, says_something
+from lmworks.data.privacy.hidden import hide_name
 from lmworks.data.structure import value_at
 from lmworks.errors import UsageError
 from lmworks.registry import nearest
@@ -128,7 +129,7 @@ class Naming:
             if self.records and count == self.records:
                 key = "fields" if name in self.fields.values() else "ignore"
                 close = difflib.get_close_matches(name, self.columns, n=1)
-                meant = f"; did you mean {close[0]!r}?" if close else ""
+                meant = f"; did you mean {hide_name(close[0])!r}?" if close else ""
                 raise UsageError(
                     f"{where}: `{key}` names {name!r}, which none has of {count} records: {self.told()}{meant}"
                 )
@@ -142,7 +143,8 @@ class Naming:
     def told(self) -> str:
         """The columns that there are, for a message."""
         more = len(self.columns) - COLUMNS_SHOWN
-        return f"their fields are {', '.join([*self.columns][:COLUMNS_SHOWN])}{f' and {more} more' if more > 0 else ''}"
+        shown = ", ".join(map(hide_name, [*self.columns][:COLUMNS_SHOWN]))
+        return f"their fields are {shown}{f' and {more} more' if more > 0 else ''}"
 
     def require_read(self, where: str, form: str) -> None:
         """Raise UsageError for a usual name under which a form reads nothing."""

@@ -21,7 +21,7 @@ from lmworks.data.forms.row import Fault, LeftOut, Read, Row, short
 from lmworks.data.forms.sample import TRIMMED, Mend, Sample, check, conversation, samples_of
 from lmworks.data.forms.turns import ask, say
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
-from lmworks.data.privacy.hidden import hide_all
+from lmworks.data.privacy.hidden import hide_all, hide_name
 from lmworks.data.records import OWN_FIELDS, Document, Documents, write_json_lines, write_shard_ids
 from lmworks.data.steps import Tally
 from lmworks.data.tuning.conversations import write_conversations
@@ -295,12 +295,12 @@ class _Reading:
     def _unused(self) -> str:
         most = self.unused.most_common(5)
         found = ", ".join(
-            f"{name!r} (text, not only a code, in {count} of {self.records} records)" for name, count in most
+            f"{hide_name(name)!r} (text, not only a code, in {count} of {self.records} records)" for name, count in most
         )
         return (
             f"{self.config.documents}: texts stand in fields that the form {self.form} does not use: {found}. Nothing "
             "of them would be learned: say in `fields` which usual field each is, name another `form`, put them into "
-            f"`templates`, or leave them out with `ignore: [{', '.join(dict(most))}]`"
+            f"`templates`, or leave them out with `ignore: [{', '.join(hide_name(name) for name, _ in most)}]`"
         )
 
     def _without_duplicates(self, made: Iterator[_Made]) -> Iterator[_Made]:

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from lmworks.data.named import require_fields
+from lmworks.data.privacy.hidden import hide_name
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span as LabelledSpan
 from lmworks.data.tuning.spans import spans_of
@@ -175,7 +176,7 @@ def _pack_labelled(
             counts[f"no field {config.label!r}"] += 1
             continue
         whole, each = found
-        counts.update([f"label {name}" for name in ([whole] if whole else each)])
+        counts.update([f"label {hide_name(name)}" for name in ([whole] if whole else each)])
         if len(ids) > room and config.long_samples == "split":
             counts["texts split"] += 1
         elif len(ids) > room:
