@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -22,13 +22,14 @@ from lmworks.data.licences.mixture import attribution_text, combined_licence
 from lmworks.data.listing import FILES, NOT_READ, cut_into_units, group_files, look_at_files
 from lmworks.data.named import refuse_unmet
 from lmworks.data.parsers import hints
-from lmworks.data.privacy.hidden import hide_all
+from lmworks.data.parsers.facts import TWO_WAYS
+from lmworks.data.privacy.hidden import hide, hide_all
 from lmworks.data.reader import HOLDS_ERASED, QUARANTINED, PieceUnit, Reader, read_unit
 from lmworks.data.records import Documents, read_columns, read_shard, write_json_lines
 from lmworks.data.sources import AnySource
 from lmworks.data.sources.source import SourceConfig
 from lmworks.data.steps import Parts, Tally, do_again, map_units, quarantined, unit_records
-from lmworks.errors import GateRefused, LmworksError, format_counts
+from lmworks.errors import GateRefused, LmworksError, UsageError, format_counts
 from lmworks.lazy import pc
 from lmworks.pipeline.erasure import ERASED_FILE, erased_by_other_keys, erased_documents
 from lmworks.pipeline.files import write_atomically
@@ -112,7 +113,7 @@ class IngestConfig(BesideRecipe):
         return total
 
 
-@stage(version=14)
+@stage(version=15)
 def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     """Read every source. The gate comes first: no text of a refused licence is kept, nor looked at.
 
@@ -151,6 +152,15 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     read = partial(read_unit, reader)
     accept = partial(_is_untouched, reader)
     tally = map_units(units, read, out, context, origins=origins, accept=accept)
+    if orders := _orders_of_dates(config, [record["facts"]["dates"] for record in unit_records(len(units), context)]):
+        read = partial(read_unit, _with_orders(reader, orders))
+        if again := _with_two_ways(orders, len(units), context):
+            for index in again:
+                context.check_stop()
+                context.journal.append({"step": "dates", "begun": index})  # its record is written before its shard
+                do_again(read, out, context, (index, units[index]))
+                context.journal.append({"step": "dates", "ended": index})
+            tally = map_units(units, read, out, context, origins=origins)  # all are finished: it sums up again
     if repeated := _repeated(out):
         _keep_the_first(repeated, units, read, out, context)
         tally = map_units(units, read, out, context, origins=origins)  # all are finished: it sums up again
@@ -173,6 +183,44 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     _settle_licences(config.licences, tally.counts, out)
     _judge_each_source(config, [record["facts"] for record in unit_records(len(units), context)], out)
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
+
+
+def _orders_of_dates(config: IngestConfig, units: Sequence[Mapping[str, Mapping[str, str]]]) -> dict[str, str]:
+    """Which number is the day, of sources that do not say it and in which a day above 12 does, by label.
+
+    Raises UsageError for a source whose dates say both.
+    """
+    found: dict[str, str] = {}
+    for label in [each.label for each in config.sources if not getattr(each, "dates", "")]:
+        told = dict(chain.from_iterable(reversed(each.get(label, {}).items()) for each in reversed(units)))
+        told.pop(TWO_WAYS, None)
+        if len(told) > 1:
+            (one, first), (other, second) = sorted((order, hide(place)) for order, place in told.items())
+            raise UsageError(
+                f"Source {label}: the dates of `created_field` are written in two ways: {one} in {first}, {other} in "
+                f"{second}. Mend the dates, read the files as two sources, or set `dates`: those that do not fit are "
+                "then quarantined"
+            )
+        if told:
+            (found[label],) = told
+    return found
+
+
+def _with_orders(reader: Reader, orders: Mapping[str, str]) -> Reader:
+    sources = [
+        each.model_copy(update={"dates": orders[each.label]}) if each.label in orders else each
+        for each in reader.sources
+    ]
+    return replace(reader, sources=sources)
+
+
+def _with_two_ways(orders: Mapping[str, str], units: int, context: Context) -> list[int]:
+    """The units in which dates can be read in two ways, of sources whose order is known."""
+    dates = (record["facts"]["dates"] for record in unit_records(units, context))
+    found = {number for number, each in enumerate(dates) if any(TWO_WAYS in each.get(label, ()) for label in orders)}
+    noted = [record for record in context.journal.records() if record.get("step") == "dates"]
+    cut_off = {record["begun"] for record in noted if "begun" in record} - {record.get("ended") for record in noted}
+    return sorted(found | cut_off)
 
 
 def _nothing_read(tally: Tally) -> str:

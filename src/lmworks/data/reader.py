@@ -7,12 +7,14 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 from lmworks.data.erasure.readings import said_by
 from lmworks.data.erasure.values import Erased, Line
 from lmworks.data.identity import document_id
 from lmworks.data.licences.gate import LicenceGate
 from lmworks.data.named import Seen
+from lmworks.data.parsers.facts import TWO_WAYS, WRITTEN
 from lmworks.data.parsers.parser import RAW_BYTES_KEPT
 from lmworks.data.records import Document
 from lmworks.data.sources.source import Found, Piece, Record, Skipped, SourceConfig, Unreadable
@@ -47,7 +49,7 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
     """The documents of a unit. `taken` says of ids that are known to repeat whether a record has that id already."""
     tally, taken = Tally(), taken or {}
     documents: list[Document] = []
-    facts: dict[str, list[str]] = {"erased": [], "left_out": []}
+    facts: dict[str, Any] = {"erased": [], "left_out": [], "dates": {}}
     values = reader.values()
     seen = {number: Seen(reader.sources[number].named()) for number, _ in unit}
     of_sources: dict[str, Counter[str]] = {}
@@ -61,6 +63,8 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
                 seen[number].look(record.row, seen[number].wanted)
             elif isinstance(record, Unreadable):
                 seen[number].unread += 1
+            if isinstance(record, Record | Unreadable):
+                _note_dates(facts["dates"], source, record)
             identity = _id(reader.key, source.label, record)
             if identity in reader.erased:
                 tally.counts["erased"] += 1
@@ -89,6 +93,16 @@ def read_unit(reader: Reader, unit: PieceUnit, taken: dict[str, bool] | None = N
     tally.counts["documents"] += len(documents)
     tally.facts |= {**facts, "named": {reader.sources[number].label: each.facts() for number, each in seen.items()}}
     return {"": documents}, tally
+
+
+def _note_dates(dates: dict[str, dict[str, str]], source: SourceConfig, record: Record | Unreadable) -> None:
+    """Note where a date tells its order, or can be read in two ways, first, by label and order."""
+    if isinstance(record, Unreadable):
+        orders = [TWO_WAYS] * (TWO_WAYS in record.reason)
+    else:
+        orders = [words.removeprefix(WRITTEN) for words in record.counts if words.startswith(WRITTEN)]
+    for order in orders:
+        dates.setdefault(source.label, {}).setdefault(order, f"{record.path}, record {record.key}")
 
 
 def _without_values(values: Erased, documents: list[Document], tally: Tally, left_out: list[str]) -> list[Document]:

@@ -22,6 +22,9 @@ FORMS = (
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _PART = re.compile(r"\d{4}(-\d\d)?")
 _SLASHES = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})(?:$|[ T].*)")
+TWO_WAYS = "holds a date that can be read in two ways"
+WRITTEN = "dates written "
+"""How the words begin that records are counted under whose date can be read in one way only, by a number above 12."""
 FIRST_SECOND, LAST_SECOND = 10**8, 10**11
 """Seconds since 1970 that are taken for a date: 1973 to 5138. A thousand times as many are milliseconds."""
 
@@ -42,6 +45,13 @@ def facts_of(row: Mapping[str, Any], reading: Reading) -> tuple[dict[str, Any], 
         except ValueError as error:
             return {}, (), f"field {path!r} {error}"
     return found, tuple(empty), ""
+
+
+def order_of(value: Any) -> str:
+    """`day-first` or `month-first` where a date says it, by a number above 12; "" where none does."""
+    slashes = _SLASHES.fullmatch(value.strip()) if isinstance(value, str) else None
+    first, second = map(int, slashes.group(1, 3)) if slashes else (0, 0)
+    return "day-first" if first > 12 >= second else "month-first" if second > 12 >= first else ""
 
 
 def _created(value: Any, order: str | None) -> str:
@@ -81,7 +91,8 @@ def _of_seconds(value: float) -> str:
 def _of_slashes(first: int, second: int, year: int, order: str | None) -> str:
     if order is None and first <= 12 and second <= 12 and first != second:
         raise ValueError(
-            "holds a date that can be read in two ways: set `dates: day-first` or `dates: month-first` of the source"
+            f"{TWO_WAYS}: no date of this source has a day above 12 that tells; set `dates: day-first` or `dates: "
+            "month-first` of the source"
         )
     if (first if order == "month-first" else second if order else 0) > 12:
         raise ValueError(f"holds a date that is not {order}, as `dates` says")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime, time
 from typing import Any, Literal, NamedTuple
 
-from lmworks.data.parsers.facts import facts_of
+from lmworks.data.parsers.facts import WRITTEN, facts_of, order_of
 from lmworks.data.parsers.parser import Piece, Reading, Record, Span, Unreadable
 from lmworks.data.structure import Field, as_one, take_apart, value_at, values_at, words_of
 
@@ -35,6 +36,9 @@ class Stated(NamedTuple):
     facts: dict[str, Any]
     empty: tuple[str, ...]
     """The settings that found no value."""
+    counted: tuple[str, ...]
+    """The order of its date, where that tells it; fields to keep whose values JSON lacks, such as dates: they are kept
+    as text."""
     fault: str
 
 
@@ -75,9 +79,12 @@ def stated(row: Mapping[str, Any], reading: Reading) -> Stated:
     empty += [f"keep: {name}" for name in reading.keep if meta.get(name, "") == ""]
     if "label" in facts:
         meta["label"] = facts.pop("label")
+    written: tuple[str, ...] = ()
     if not fault and (meta or key):
-        meta, fault = _storable(meta, key)
-    return Stated(key, licence, meta, facts, tuple(empty), fault)
+        meta, written, fault = _storable(meta, key)
+    order = "created" in facts and order_of(value_at(row, reading.facts["created"]))
+    counted = (f"{WRITTEN}{order}", *written) if order else written
+    return Stated(key, licence, meta, facts, tuple(empty), counted, fault)
 
 
 def row_record(
@@ -122,6 +129,7 @@ def row_record(
         structure=structure,
         row=row,
         empty=(*lacking, *said.empty),
+        counts=dict.fromkeys(said.counted, 1),
         **said.facts,
     )
 
@@ -152,7 +160,11 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
             parts.append(value)
     if not parts:
         verb = "is" if len(names) == 1 else "are"
-        found = ", ".join(f"{name!r:.40}" for name in [*row][:COLUMNS_SHOWN]) + ", …" * (len(row) > COLUMNS_SHOWN)
+        from lmworks.data.privacy.hidden import hide_name
+
+        found = ", ".join(f"{hide_name(name)!r:.40}" for name in [*row][:COLUMNS_SHOWN]) + ", …" * (
+            len(row) > COLUMNS_SHOWN
+        )
         is_there = any(name in row or name.split(".")[0] in row for name in names)  # without a value
         said = f"field{'s' * (len(names) > 1)} {', '.join(map(repr, names))} {verb} missing"
         return "", said if is_there else f"{said}: found {found or 'none'}"
@@ -161,20 +173,35 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
 
 def _written(value: Any) -> str:
     """What JSON lacks, written out. Raises TypeError for bytes that are no text."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
     words = words_of(value) if isinstance(value, bytes | bytearray) else str(value)
     if words is None:
         raise TypeError(f"{len(value)} bytes that are no text; take its column out of `keep`")
     return words
 
 
-def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
-    """Fields to keep as plain JSON, or why they cannot be stored."""
+def _kinds_written(value: Any) -> Iterator[str]:
+    """The types of what JSON lacks in a value."""
+    if isinstance(value, Mapping | list | tuple):
+        yield from ["pairs of a map"] * isinstance(value, tuple)
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _kinds_written(inner)
+    elif value is not None and not isinstance(value, str | int | float):
+        yield type(value).__name__
+
+
+def _storable(meta: dict[str, Any], key: str) -> tuple[dict[str, Any], tuple[str, ...], str]:
+    """Fields to keep as plain JSON, what is said of those whose type it lacks, or why they cannot be stored."""
     try:
         stored = json.dumps(meta, ensure_ascii=False, default=_written)
         f"{stored}{key}".encode()
         take_apart(meta)  # which says whether it is nested too deeply
-        return json.loads(stored), ""
+        plain = json.loads(stored)
+        odd = [name for name in meta if plain != meta and plain[name] != meta[name]]  # seldom any
+        said = [f"`keep: {name}` as text: {kind}" for name in odd for kind in sorted({*_kinds_written(meta[name])})]
+        return plain, tuple(said), ""
     except UnicodeEncodeError:
-        return {}, "half of a surrogate pair in a field to keep, or in the key"
+        return {}, (), "half of a surrogate pair in a field to keep, or in the key"
     except (ValueError, RecursionError, TypeError) as error:
-        return {}, f"a field to keep cannot be stored: {error}"
+        return {}, (), f"a field to keep cannot be stored: {error}"
