@@ -192,7 +192,7 @@ def _orders_of_dates(config: IngestConfig, units: Sequence[Mapping[str, Mapping[
     """
     found: dict[str, str] = {}
     for label in [each.label for each in config.sources if not getattr(each, "dates", "")]:
-        told = dict(chain.from_iterable(reversed(each.get(label, {}).items()) for each in reversed(units)))
+        told = dict(chain.from_iterable(reversed([*each.get(label, {}).items()]) for each in reversed(units)))
         told.pop(TWO_WAYS, None)
         if len(told) > 1:
             (one, first), (other, second) = sorted((order, hide(place)) for order, place in told.items())
