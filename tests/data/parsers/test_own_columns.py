@@ -102,6 +102,12 @@ def test_a_setting_says_whether_the_day_stands_first(order: Any, value: str, wan
     assert found.get("created") == wanted or wanted in fault
 
 
+@pytest.mark.parametrize(("order", "wanted"), [("day-first", "2024-01-05"), ("month-first", "2024-05-01")])
+def test_the_setting_of_a_source_reaches_its_records(ingest_files: Ingest, order: str, wanted: str) -> None:
+    _, out = ingest_files({"a.jsonl": rows({**ROW, "at": "05/01/2024"})}, **FIELDS, dates=order)
+    assert [document.created for document in Documents(out, "").iterate()] == [wanted]
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

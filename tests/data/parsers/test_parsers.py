@@ -310,6 +310,19 @@ def test_the_main_text_of_a_page_leaves_menus_out(tmp_path: Path) -> None:
     assert record.format == "text"
 
 
+def test_a_page_of_a_warc_file_that_states_no_encoding_is_read_in_the_one_of_the_source(tmp_path: Path) -> None:
+    bodies = (
+        "<p>caf\xe9</p>".encode("cp1252"),
+        '<meta charset="cp1251"><p>caf\xe9</p>'.encode("cp1252"),
+        "<p>café</p>".encode(),
+    )
+    pages = [warc_record("response", body, number, "text/html") for number, body in enumerate(bodies, 1)]
+    stated = warc_record("response", "<p>\u0439</p>".encode("cp1251"), 4, "text/html; charset=cp1251")
+    found = read(tmp_path, {"a.warc": b"".join([*pages, stated])}, encoding="cp1252")
+    assert [item.text[-10:].strip("<>p/") for item in good(found)] == ["café", "cafй", "café", "й"]
+    assert len(good(read(tmp_path, {"a.warc": b"".join([*pages, stated])}))) == 3
+
+
 def test_a_page_in_the_encoding_that_it_declares(tmp_path: Path) -> None:
     page = b'<html><head><meta charset="iso-8859-1"></head><body>caf\xe9</body></html>'
     (record,) = good(read(tmp_path, {"a.html": page}))

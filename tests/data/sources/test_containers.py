@@ -165,6 +165,32 @@ def test_a_file_of_rows_that_unpacks_without_end_is_given_up(
     assert good(found) and len(found) < 2**18
 
 
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz"])
+def test_a_packed_file_in_an_archive_is_given_up_as_one_beside_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(unpack, "LEAST_UNPACKED", 2**19)
+    monkeypatch.setattr(unpack, "MOST_UNPACKED_TIMES", 10)
+    files = {"a.jsonl.gz": gzip.compress(LINES + b"{}\n" * 2**19), "b.jsonl.gz": gzip.compress(LINES)}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    whole = packed.getvalue() if ending == "zip" else tarred(files)
+    found = read(tmp_path, {f"a.{ending}": gzip.compress(whole) if ending == "tar.gz" else whole})
+    assert [text for text in reasons(found) if "which no sound file is" in text]
+    assert len(good(found)) == 2 * 3000 and len(found) < 2**18
+
+
+def test_a_sound_file_may_unpack_to_many_times_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = LINES + b'{"text": "same"}\n' * 2**14
+    monkeypatch.setattr(unpack, "LEAST_UNPACKED", 2**10)
+    assert len(good(read(tmp_path, {"a.jsonl.gz": gzip.compress(content)}))) == 3000 + 2**14
+    monkeypatch.setattr(unpack, "LEAST_UNPACKED", len(content))
+    monkeypatch.setattr(unpack, "MOST_UNPACKED_TIMES", 1)
+    assert len(good(read(tmp_path, {}))) == 3000 + 2**14
+
+
 def test_an_xz_file_may_have_several_streams_with_padding_and_must_not_end_inside_one(tmp_path: Path) -> None:
     one = lzma.compress(b'{"text": "one"}\n') + b"\0" * 8 + lzma.compress(b'{"text": "two"}\n')
     assert [item.text for item in read(tmp_path, {"a.jsonl.xz": one})] == ["one", "two"]

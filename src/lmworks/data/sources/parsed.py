@@ -361,12 +361,15 @@ class ParsedSource(SourceConfig):
         try:
             with ExitStack() as stack:
                 for inner, stream, stored in self._streams(piece, stack):
-                    yield from self._parse(inner, stream, stored)
-        except OSError as error:
-            if error.errno is not None:
+                    try:
+                        yield from self._parse(inner, stream, stored)
+                    except (OSError, *unpack.ERRORS) as error:
+                        if inner is piece or not unpack.is_packed(inner.member) or getattr(error, "errno", None):
+                            raise
+                        yield self._damaged(inner, error)  # what lies behind it in the archive may be sound
+        except (OSError, *unpack.ERRORS) as error:
+            if getattr(error, "errno", None) is not None:
                 raise
-            yield self._damaged(piece, error)
-        except unpack.ERRORS as error:
             yield self._damaged(piece, error)
 
     def _streams(self, piece: Piece, stack: ExitStack) -> Iterator[tuple[Piece, IO[bytes], IO[bytes]]]:
