@@ -10,7 +10,7 @@ from itertools import chain, groupby
 SHAPED = "ligatures and presentation forms, now letters"
 """What `as_letters` changes is counted under these words."""
 
-_SHAPED = re.compile(
+FORMS = re.compile(
     "[\ufb00-\ufb06\ufb13-\ufb17\ufb20-\ufb28\ufb4f\ufb50-\ufbb1\ufbd3-\ufbff\ufc00-\ufd3d\ufd50-\ufdf9\ufe70-\ufefc]"
 )
 """Latin and Armenian ligatures, Hebrew and Arabic letters as they are drawn: no keyboard has them, fonts do. The signs
@@ -23,11 +23,11 @@ _LEFT = "™℠№℡"
 
 def as_letters(text: str) -> tuple[str, int]:
     """A text in the letters that a font joined or shaped, and how many of its characters were changed."""
-    return (text, 0) if text.isascii() else _SHAPED.subn(_letters, text)
+    return (text, 0) if text.isascii() else FORMS.subn(_letters, text)
 
 
 def _letters(shaped: re.Match[str]) -> str:
-    return _letter(shaped[0])
+    return letter(shaped[0])
 
 
 def compatible(text: str) -> str:
@@ -65,11 +65,12 @@ def _runs() -> re.Pattern[str]:
 
 def _plain(found: re.Match[str]) -> str:
     return "".join(
-        f" {unicodedata.normalize('NFKC', ''.join(signs))} " if is_number else "".join(map(_letter, signs))
+        f" {unicodedata.normalize('NFKC', ''.join(signs))} " if is_number else "".join(map(letter, signs))
         for is_number, signs in groupby(found[0], lambda sign: unicodedata.category(sign) == "No")
     )
 
 
 @lru_cache(maxsize=10_000)
-def _letter(sign: str) -> str:
+def letter(sign: str) -> str:
+    """What a joined or shaped letter, or another compatible one, is made of: one letter or more."""
     return unicodedata.normalize("NFKC", sign).lstrip(" ")  # a vowel sign stands above the letter before it

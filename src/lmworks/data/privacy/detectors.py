@@ -12,12 +12,12 @@ from functools import partial
 from lmworks.data.privacy.findings import DIGITS, Detector, Finding, Function, Pattern, Trigger, sharing
 from lmworks.data.privacy.kinds import checksums, credentials
 from lmworks.data.privacy.kinds.addresses import ADDRESSES
-from lmworks.data.privacy.kinds.births import BIRTH, birth_dates
+from lmworks.data.privacy.kinds.births import BIRTH, BIRTHDAY, PARTIAL, SPELLED, birth_dates, worded_birth_dates
 from lmworks.data.privacy.kinds.dates import DATE, read_date
-from lmworks.data.privacy.kinds.emails import AT, EMAIL, OBFUSCATED, obfuscated_emails
+from lmworks.data.privacy.kinds.emails import AT, BACKWARDS, EMAIL, OBFUSCATED, obfuscated_emails
 from lmworks.data.privacy.kinds.identities import CODES, MANY_DIGITS, NATIONAL_IDS, number
 from lmworks.data.privacy.kinds.papers import PAPERS, RECORDS
-from lmworks.data.privacy.kinds.phones import phones
+from lmworks.data.privacy.kinds.phones import ODD, ODD_WORDS, ODDLY_PARTED, phones
 from lmworks.data.privacy.kinds.vehicles import THINGS
 
 DOTTED = Trigger(re.compile(r"\.[0-9]{1,3}\.[0-9]"))
@@ -82,6 +82,7 @@ DETECTORS: tuple[Detector, ...] = (
     Function("secret", credentials.SECRETS, credentials.assigned_secret),
     Function("secret", credentials.AWS, credentials.aws_secret),
     Pattern("email", AT, EMAIL),
+    Pattern("email", AT, BACKWARDS),
     Function("email", OBFUSCATED, obfuscated_emails),
     Pattern("iban", CODES, IBAN, checksums.iban),
     Pattern("iban", CODES, ODD_IBAN, checksums.any_iban),
@@ -96,7 +97,10 @@ DETECTORS: tuple[Detector, ...] = (
     Function("ip", DOTTED, partial(ip_addresses, pattern=IPV4)),
     Function("ip", COLONS, partial(ip_addresses, pattern=IPV6)),
     Function("birth_date", BIRTH, birth_dates),
+    Function("birth_date", SPELLED, worded_birth_dates),
+    Pattern("birth_date", BIRTHDAY, PARTIAL),
     Function("phone", DIGITS, phones),
+    Pattern("phone", ODD, ODDLY_PARTED, context=ODD_WORDS),
     *ADDRESSES,
     Function("date", YEAR, dates),
 )
@@ -110,5 +114,5 @@ RARE = tuple(
 """Whose triggers few texts have, wherever digits are."""
 RARE_ANYWHERE = tuple(each for each in DETECTORS if each.trigger.needs and not each.trigger.words)
 """Whose triggers few texts with a digit have."""
-_SHARED = dict(zip(RARE + RARE_ANYWHERE, (*sharing(RARE), *sharing(RARE_ANYWHERE)), strict=True))
+_SHARED = dict(zip(RARE + RARE_ANYWHERE, (*sharing(RARE), *sharing(RARE_ANYWHERE, 3)), strict=True))
 DETECTORS = tuple(_SHARED.get(each, each) for each in DETECTORS)

@@ -281,12 +281,12 @@ SHARED = 7
 """Triggers that are sought at once: with more the automaton grows faster than reading the text again costs."""
 
 
-def sharing(detectors: Sequence[Detector]) -> Iterator[Detector]:
+def sharing(detectors: Sequence[Detector], at_once: int = SHARED) -> Iterator[Detector]:
     """The same detectors, for whose triggers, which few texts have, a text is searched at once, some at a time."""
     probes = list(dict.fromkeys(detector.trigger.probes()[-1] for detector in detectors))
     unions: dict[tuple[str, bool], str] = {}
-    for start in range(0, len(probes), SHARED):
-        some = probes[start : start + SHARED]
+    for start in range(0, len(probes), at_once):
+        some = probes[start : start + at_once]
         unions |= dict.fromkeys(some, "|".join(f"(?:{'(?i)' if case else ''}{probe})" for probe, case in some))
     for each in detectors:
         needs = (*each.trigger.needs, unions[each.trigger.probes()[-1]])

@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lmworks.data.clean.letters import FORMS, letter
+
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _ANY_DASH = re.compile("[\u2010-\u2014\u2212\ufe58\ufe63\uff0d]")
 _DASHES = re.compile(  # the dash comes first, since nothing else is looked for as fast
@@ -19,8 +21,12 @@ _DASHES = re.compile(  # the dash comes first, since nothing else is looked for 
     "|(?<=[A-Z][\u2010-\u2013\u2212])(?=[0-9])|(?<=[0-9]\u2014)(?=[0-9]))"
 )
 """Those inside of numbers: between words a dash parts them."""
-_WIDE = re.compile(r"[\ufe52\ufe6b\uff0b\uff0e\uff20-\uff3a\uff3f\uff41-\uff5a]|[^\D0-9]")
+_WIDE = re.compile(r"[\ufe52\ufe6b\uff08\uff09\uff0b\uff0e\uff0f\uff1a\uff20-\uff3a\uff3f\uff41-\uff5a]|[^\D0-9]")
 """Wide letters and marks of addresses, and decimal digits of every script."""
+_OTHER_FORMS = re.compile(
+    f"{FORMS.pattern}|[\u210a-\u2113\u2115\u2119-\u211d\u2124\u2128\u212c-\u2134\u2145-\u2149\U0001d400-\U0001d7cb]"
+)
+"""Letters that fonts join or shape, and those of mathematics, in which posts are written to stand out."""
 _USUAL = bytes((9, 10, 12, 13, *range(32, 127)))
 """What texts are mostly made of, and none of it odd."""
 _SIGNS = (
@@ -105,11 +111,27 @@ def _plain(text: str, unusual: str) -> tuple[str, Sequence[int] | None]:
             text = "".join(pieces)
         else:
             places = None
+    if _OTHER_FORMS.search(unusual):
+        text, places = _in_letters(text, places)
     for space in _SPACES.findall(unusual):
         text = text.replace(space, " ")
     for wide in _WIDE.findall(unusual):
         text = text.replace(wide, unicodedata.normalize("NFKC", _digit(wide)))
     return _DASHES.sub("-", text) if _ANY_DASH.search(unusual) else text, places
+
+
+def _in_letters(text: str, places: list[int] | None) -> tuple[str, list[int]]:
+    """The text in plain letters, several for one that joins them, and where each stands."""
+    pieces: list[str] = []
+    where: list[int] = []
+    position = 0
+    for match in _OTHER_FORMS.finditer(text):
+        plain = letter(match[0])
+        pieces += text[position : match.start()], plain
+        where += (*range(position, match.start()), *[match.start()] * len(plain))
+        position = match.end()
+    where += range(position, len(text))
+    return "".join([*pieces, text[position:]]), where if places is None else [places[each] for each in where]
 
 
 def _digit(character: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from lmworks.data.privacy.findings import Detector, Pattern, Trigger
+from lmworks.data.privacy.kinds.french_addresses import FRENCH
+from lmworks.data.privacy.kinds.german_addresses import GERMAN
 
 _BREAK = r"(?:,? ?\n ?| ?[,;|·] ?| )"
 """Between the lines of an address, or where they were joined."""
@@ -35,9 +37,10 @@ _US_SUFFIX = (
     "Pkwy|Circle|Cir|Highway|Hwy|Way|Loop|Alley|Aly|Plaza|Plz|Path|Pike|Row|Run|Crossing|Xing|Walk|Cove|"
     "Cv|Broadway|Point|Pt"
 )
-_US_UNIT = rf"(?:{_BREAK}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Bldg|Building|Rm|Room|Lot|Trlr|Trailer|Spc|Space|#)\.? ?#?[A-Za-z0-9-]{{1,6}})?"  # noqa: E501
+_US_UNIT = rf"(?:{_BREAK}(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Bldg|Building|Rm|Room|Lot|Trlr|Trailer|Spc|Space|#)\.? ?#?[A-Za-z0-9-]{{1,6}}|{_BREAK}[0-9]{{1,2}}(?:st|nd|rd|th) (?:Floor|Fl)\.?)?"  # noqa: E501
+_US_NUMBER = r"(?:[0-9]{1,6}[A-Z½]?(?:-[0-9]{1,4})?|One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten)"
 _US_STREET = (
-    rf"[0-9]{{1,6}}[A-Z]?(?:-[0-9]{{1,4}})? (?:[NSEW]{{1,2}}\.? |(?:North|South|East|West) )?"
+    rf"{_US_NUMBER} (?:[NSEW]{{1,2}}\.? |(?:North|South|East|West) )?"
     rf"(?:(?:{_WORD}|[0-9]{{1,3}}(?:st|nd|rd|th)) ){{0,4}}?(?:(?:County Road|State Route|Route|Highway|Hwy|"
     rf"FM|CR) [0-9]{{1,4}}|(?:{_US_SUFFIX})\.?(?: [NSEW]{{1,2}}\.?)?(?![{_LETTERS}]))"
 )
@@ -49,10 +52,18 @@ _US_ROUTE = (
 _US_TOWN = (
     rf"{_WORD}(?: {_WORD}){{0,3}} ?[,;|]? ?(?:{_STATES}|{_STATE_NAMES})\.?(?:,? | ?[,;|] ?)[0-9]{{5}}(?:-[0-9]{{4}})?"
 )
+_LOWER_US = (
+    rf"[0-9]{{1,5}} (?:[nsew] )?(?:[a-z0-9'-]{{2,20}} ){{1,3}}(?:{_US_SUFFIX.lower()})\.?(?:,? (?:apt|unit"
+    rf"|#) ?[0-9a-z]{{1,4}})?"
+    rf",? (?:[a-z'-]{{2,20}} ){{0,2}}[a-z'-]{{2,20}},? (?:{_STATES.lower()}) [0-9]{{5}}(?:-[0-9]{{4}})?"
+)
+"""As people type it to each other."""
 US = re.compile(
     rf"(?<![\w./-])(?<![0-9],){_CARE_OF}(?:(?:(?:{_US_ROUTE}, )?{_US_STREET}{_US_UNIT}|{_US_ROUTE}|"
     rf"[0-9]{{1,6}} (?:{_WORD} ){{0,3}}{_WORD}{_US_UNIT})"
-    rf"{_BREAK}{_US_TOWN}|{_US_STREET}{_US_UNIT}{_BREAK}{_WORD}(?: {_WORD}){{0,2}},? [0-9]{{5}}(?:-[0-9]{{4}})?"
+    rf"{_BREAK}{_US_TOWN}|(?:Bldg|Building)\.? [0-9A-Z]{{1,5}},? (?:(?:{_WORD}|[0-9]{{1,3}}(?:st|nd|rd"
+    rf"|th)) ){{1,4}}(?:{_US_SUFFIX})\.?{_BREAK}{_US_TOWN}"
+    rf"|{_LOWER_US}|{_US_STREET}{_US_UNIT}{_BREAK}{_WORD}(?: {_WORD}){{0,2}},? [0-9]{{5}}(?:-[0-9]{{4}})?"
     rf"|{_US_STREET}{_US_UNIT},? {_WORD}(?: {_WORD}){{0,2}}(?:,? (?:{_STATES})(?!\w)|{_STOP})"
     rf"|(?:{_WORD} ){{1,3}}(?:{_US_SUFFIX}),? (?:[Nn]umber|[Nn]o\.|#) ?[0-9]{{1,5}}"
     rf"|{_US_STREET}{_US_UNIT}(?=[\s.,;:!?)\"'|<`]|"
@@ -84,72 +95,6 @@ GB = re.compile(
     rf"|{_GB_FLAT}(?:{_GB_HOUSE}?[0-9]{{1,4}}[A-Za-z]? |"
     rf"{_GB_HOUSE})(?:{_WORD} ){{1,3}}(?:{_GB_STREET})(?:, {_WORD}(?:[ -]{_WORD}){{0,2}})?(?![\w-]))"
 )
-_DE_ENDS = (
-    "[Bb]erg|[Gg]rund|[Bb]ach|[Hh]ang|[Ww]ald|[Ss]ee|[Tt]al|[Ff]eld|[Aa]nger|[Hh]of|[Tt]or|[Gg]raben|"
-    "[Rr]ain|[Ww]inkel|[Bb]runnen|[Mm]ühle|[Pp]ark|"
-    "[Bb]ühl|[Aa]cker|[Ww]iesen?|[Bb]rink|[Hh]olz|[Bb]usch|[Ee]ck|[Ss]tein|[Hh]orst|[Ww]erder|[Gg]arten|"
-    "[Gg]ärten|[Mm]arkt|[Pp]latz|[Uu]fer|[Bb]ahnhof|"
-    "[Kk]irche|[Ll]inden|[Ww]eiher|[Bb]rücke|[Dd]orf|[Dd]amm|[Ww]all|[Kk]amp|[Hh]eide"
-)
-_DE_STREET = (
-    rf"(?:(?:[{_UP}][{_LETTERS}.ß-]{{0,30}} ){{0,3}}(?!Stellplatz|Parkplatz|Sitzplatz|Arbeitsplatz|"
-    rf"Bahnhof [0-9]|Vorhof)[{_UP}][{_LETTERS}ß-]{{0,40}}(?:straße|strasse|str\.?|weg|platz|allee|gasse|"
-    rf"ring|damm|ufer|"
-    r"hof|steig|graben|markt|chaussee|berg|park|stieg|twiete|kamp|feld|pfad|wall|tor|brücke|garten|bogen|"
-    r"zeile|straße|Straße|Str\.|Weg|Platz|Allee|Ring)"
-    rf"|(?:Am|An|Auf|Im|In|Zum|Zur|Unter|Bei|Beim|Vor|Hinter)(?: (?:der|den|"
-    rf"dem))? (?:[{_UP}][a-zäöüß]{{2,20}} )?[{_UP}][a-zäöüß]{{0,20}}(?:{_DE_ENDS})"
-    r"|[A-Z][0-9]{1,2},)"
-)
-_DE_NUMBER = (
-    r" ?(?:Nr\. ?)?[0-9]{1,4}(?: ?[a-zA-Z](?![a-zA-Z]))?(?: ?[-–/] ?[0-9]{1,4} ?[a-z]?)?(?:, (?:EG|"
-    r"[0-9]{1,2}\. (?:OG|Stock|Etage)))?(?:,? c/o [^,;|\n]{2,40}(?=, [0-9D]))?"
-)
-_DE_TOWN = (
-    rf"(?:D-)?[0-9]{{5}} [{_UP}][{_LETTERS}ß.-]{{1,30}}(?:(?:[ /-]| (?:am|an der|im|in|ob der|vor der|"
-    rf"bei) )\(?[{_UP}][{_LETTERS}ß.-]{{1,25}}\)?){{0,2}}"
-)
-DE = re.compile(
-    rf"(?<![\w/-])(?:{_CARE_OF}{_DE_STREET}{_DE_NUMBER}(?:(?:{_BREAK}|,? in ){_DE_TOWN}"
-    rf"|,? (?:in )?[{_UP}][a-zäöüß]{{2,20}}{_STOP})?|"
-    rf"(?:Postfach [0-9 ]{{2,10}}|(?:{_WORD}[ß{_LETTERS}]{{0,30}} ){{1,3}}[0-9]{{1,4}} ?[a-z]?)"
-    rf"(?:,? ?\n ?| ?[,;|] ?){_DE_TOWN}"
-    rf"|{_DE_TOWN}(?:,? ?\n ?| ?[,;|] ?){_DE_STREET}{_DE_NUMBER}"
-    rf"|[a-zäöüß]{{2,25}}(?:straße|strasse"
-    rf"|str\.?) ?[0-9]{{1,4}}[a-z]?(?:,? (?:in )?[0-9]{{5}} [{_LETTERS}ß]{{3,25}})?)(?![\w-])"
-)
-_FR_WAY = (
-    "rue|r\\.|avenue|av\\.?|ave|boulevard|bd\\.?|bld|blvd|place|pl\\.?|chemin|ch\\.|allée|allee|all\\.|"
-    "impasse|imp\\.?|quai|route|rte|cours|"
-    "square|passage|sentier|faubourg|fbg|villa|cité|résidence|lotissement|hameau|rond-point|esplanade|"
-    "promenade|ruelle|voie|montée|venelle"
-)
-_FR_WORD = (
-    rf"(?:(?:de la|de l['’]|de|du|des|d['’]|la|le|les|l['’]|à|en|sur|sous|et|aux|au|St|Ste) ?|"
-    rf"[{_UP}0-9][{_LETTERS}0-9'’.-]{{0,30}} ?)"
-)
-_FR_TOWN = (
-    rf"(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}"
-    rf"(?: (?:CEDEX|Cedex)(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?"
-)
-FR = re.compile(
-    rf"(?<![\w./-])(?:(?:c/o|chez) [^,;|\n]{{2,40}}(?:, ?| ?\n ?))?(?:{_FR_TOWN}(?:,? ?\n ?| ?[,;"
-    rf"|] ?))?(?:(?:Appt?|Apt|Bât|Bat|Esc|Étage|Résidence|Rés|Immeuble|Bâtiment|Entrée|"
-    rf"Lot)\.? [{_LETTERS}0-9 '’-]{{1,25}},? ?\n? ?){{0,3}}[0-9]{{1,4}}(?: ?(?:bis|ter|quater|"
-    rf"[A-D])(?![{_LETTERS}]))?,? (?i:{_FR_WAY}) "
-    rf"{_FR_WORD}{{1,8}}(?:,? ?(?i:bât|bat|bâtiment|esc|escalier|appt?|apt|étage|"
-    rf"rés)\.? [A-Z0-9]{{1,4}}(?![\w]))?(?:(?:{_BREAK}|(?<= ))(?:F-)?[0-9]{{5}} {_WORD}(?:(?:[ -]| (?:sur|"
-    rf"sous|en|de|la|le|les|du) | d['’]){_WORD}){{0,3}}(?: CEDEX(?: [0-9]{{1,2}})?|"
-    rf" Cedex(?: [0-9]{{1,2}})?| [0-9]{{1,2}}(?:er?|ème)?)?|(?:,|,? à) {_WORD}{_STOP})?(?<! )(?<!,)(?![\w-])"
-)
-FR_PLACE = re.compile(
-    rf"(?<![\w./-])(?:[0-9]{{1,4}}(?: ?(?:bis|ter))?,? )?(?:(?i:lieu-?dit|hameau|ferme|domaine|château|"
-    rf"rue|avenue|boulevard|place|chemin|route|allée|impasse|quai|résidence|immeuble|mas|clos|quartier|moulin|"
-    rf"zone (?:artisanale|"
-    rf"industrielle|d['’]activités?))|Z\.?[AI]\.?C?\.?|B\.?P\.?|C\.?S\.?|TSA)(?::|"
-    rf" ?:)? {_FR_WORD}{{1,6}}?{_BREAK}{_FR_TOWN}(?![\w-])"
-)
-"""Hamlets, business parks and boxes, which have no street."""
 _ES_WAY = (
     r"Calle|C/|C\.|Cl\.?|Avenida|Avda\.?|Av\.?|Plaza|Pza\.?|Pl\.|Plz\.|Paseo|P\.?º|Pso\.|Camino|Cno\.|"
     r"Ronda|Rda\.|Travesía|Trav\.|Carrer|Carretera|Ctra\.|Glorieta|Callejón|Rambla|"
@@ -171,7 +116,8 @@ ES = re.compile(
 NEEDS = ("[0-9]",)
 US_TRIGGER = Trigger(
     re.compile(
-        rf"[ ,;|](?:{_STATES}|{_STATE_NAMES})\.?(?:,? | ?[,;|] ?)[0-9]{{5}}|[a-z], (?:[Nn]umber|[Nn]o\."
+        rf"[ ,;|](?:{_STATES}|{_STATE_NAMES})\.?(?:,? | ?[,;|] ?)[0-9]{{5}}|[a-z],? (?:{_STATES.lower()}) [0-9]{{5}}"
+        rf"|[a-z], (?:[Nn]umber|[Nn]o\."
         rf"|#) ?[0-9]|[0-9] [A-Z0-9][^\n,]{{0,50}} (?:{_US_SUFFIX})"
     ),
     reach=120,
@@ -185,22 +131,6 @@ GB_TRIGGER = Trigger(
     reach=130,
     needs=NEEDS,
 )
-DE_TRIGGER = Trigger(
-    re.compile(
-        r"[0-9][a-zA-Z]?(?:,? ?\n ?| ?[,;|] ?|,? | in )(?:D-)?[0-9]{5} [A-ZÄÖÜ]"
-        r"|(?:straße|strasse|str\.?|weg|platz|allee|gasse|ring|damm|ufer|Straße|Str\.?) ?(?:Nr\. ?)?[0-9]"
-        r"|(?:A[mn]|Auf|I[mn]|Zu[mr]|Unter)(?: de[rnm])? [A-ZÄÖÜ][^ \n]{2,30} [0-9]"
-    ),
-    reach=110,
-    needs=NEEDS,
-)
-FR_PLACE_TRIGGER = Trigger(re.compile("(?:,? ?\n ?| ?[,;|] ?| )(?:F-)?[0-9]{5} [A-ZÀ-Ý]"), reach=110, near_digits=True, words=(  # noqa: E501
-        "lieu", "hameau", "ferme ", "domaine", "château", "zone ", "z.", "za ", "zi ", "zac ", "bp ", "b.p",
-        "cs ", "tsa ", "rue ", "avenue ", "boulevard ", "place ", "chemin ", "route ", "allée ", "impasse ",
-        "quai ", "résid",
-        "immeuble", "mas ", "clos ", "quartier", "moulin",
-    ))  # fmt: skip
-FR_TRIGGER = Trigger(re.compile(rf"(?i)[0-9](?: ?(?:bis|ter|quater|[a-d]))?,? (?:{_FR_WAY}) "), reach=130, needs=NEEDS)
 ES_TRIGGER = Trigger(
     re.compile(rf"(?:{_ES_WAY}|c/) ?[A-Za-zÀ-ÿ]"),
     words=(
@@ -215,8 +145,7 @@ ES_TRIGGER = Trigger(
 ADDRESSES: tuple[Detector, ...] = (
     Pattern("address", US_TRIGGER, US),
     Pattern("address", GB_TRIGGER, GB),
-    Pattern("address", DE_TRIGGER, DE),
-    Pattern("address", FR_TRIGGER, FR),
-    Pattern("address", FR_PLACE_TRIGGER, FR_PLACE),
+    *GERMAN,
+    *FRENCH,
     Pattern("address", ES_TRIGGER, ES),
 )

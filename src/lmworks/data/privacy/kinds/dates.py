@@ -29,7 +29,7 @@ _MONTHS = (
 _NUMBER_OF = {name: number for names in reversed(_MONTHS) for number, name in enumerate(names.split(), 1)}
 _NUMBER_OF |= {"sept": 9, "mrz": 3, "sep": 9, "febr": 2, "fevrier": 2, "marco": 3, "wrzesnia": 9, "pazdziernika": 10}
 _ROMAN = set(_MONTHS[-1].split())
-_NAMES = "|".join(sorted(_NUMBER_OF.keys() - _ROMAN, key=len, reverse=True))
+MONTHS = "|".join(sorted(_NUMBER_OF.keys() - _ROMAN, key=len, reverse=True))
 _NUMERALS = "|".join(sorted(_ROMAN, key=len, reverse=True))
 _YEAR = r"(?:1[89]|20)[0-9][0-9]"
 
@@ -37,16 +37,19 @@ DATE = (
     rf"(?:{_YEAR}(?P<first>[-/.])[01]?[0-9](?P=first)[0-3]?[0-9]"
     rf"|{_YEAR} ?[年년] ?[01]?[0-9] ?[月월] ?[0-3]?[0-9] ?[日일]"
     rf"|[0-3]?[0-9](?P<last>[-/.] ?)[0-3]?[0-9](?P=last)(?:{_YEAR}|(?<! )[0-9][0-9])"
-    rf"|[0-3]?[0-9](?:st|nd|rd|th|ère|er|ro|º|°|\.)?(?: of| de| d')?[ /.-]?(?:{_NAMES})\.?(?: del?|,)?[ /.-]?"
+    rf"|[0-3]?[0-9](?:st|nd|rd|th|ère|er|ro|º|°|\.)?(?: day of| of| de| d')?[ /.-]?(?:{MONTHS})\.?(?: del?|,)?[ /.-]?"
     rf"(?:{_YEAR}|(?<=[/.-])[0-9][0-9])"
     rf"|[0-3]?[0-9]\.? (?-i:{_NUMERALS.upper()})\.? {_YEAR}"
-    rf"|(?:{_NAMES})\.?[ -][0-3]?[0-9](?:st|nd|rd|th)?,?[ -]{_YEAR})(?![0-9])"
+    rf"|(?:{MONTHS})\.?[ -](?:the )?[0-3]?[0-9](?:st|nd|rd|th)?,?[ -]{_YEAR})(?![0-9])"
 )
 """A pattern for a whole date, to be used with `re.IGNORECASE`; it names the groups `first` and `last`."""
 
 SHORT = (
-    rf"[0-3][0-9] [01][0-9] (?:{_YEAR}|[0-9][0-9])(?![0-9 ])|[0-3]?[0-9]\.(?-i:{_NUMERALS.upper()})\.{_YEAR}"
-    rf"|[0-3]?[0-9](?:st|nd|rd|th|\.)?[ .-]?(?:{_NAMES})\.?,?[ -]?(?:['’]?[0-9][0-9]|{_YEAR})(?![0-9])"
+    rf"[0-3][0-9] [01][0-9] (?:{_YEAR}|[0-9][0-9])(?![0-9 ])|[0-3]?[0-9] [01]?[0-9] {_YEAR}(?![0-9 ])"
+    rf"|[0-3]?[0-9]\. [01]?[0-9]\. [0-9][0-9](?![0-9])"
+    rf"|[0-3]?[0-9](?P<wide> ?[·/.-] ?|·)[0-3]?[0-9](?P=wide){_YEAR}(?![0-9])|[0-9][0-9]-[01][0-9]-[0-3][0-9](?![0-9-])"
+    rf"|[0-3]?[0-9]\.(?-i:{_NUMERALS.upper()})\.{_YEAR}"
+    rf"|[0-3]?[0-9](?:st|nd|rd|th|\.)?[ .-]?(?:{MONTHS})\.?,?[ -]?(?:['’]?[0-9][0-9]|{_YEAR})(?![0-9])"
 )
 """A date in spaced groups, with a short year, or as tickets write it: a date only where words say so."""
 _DAYS_DE = (
@@ -59,22 +62,41 @@ _DAYS_EN = (
     "(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth|thirty[ -]first|"
     "twenty[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
 )
+_NUMBERS_EN = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|"
+    "twenty(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|thirty(?:[ -]one)?"
+)
 _DAYS_FR = (
-    "premier|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|dix-(?:sept|huit|neuf)|"
-    "vingt(?:[ -]et[ -]un|-(?:deux|trois|quatre|cinq|six|sept|huit|neuf))?|trente(?:[ -]et[ -]un)?"
+    "premier|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|dix-(?:sept|huit"
+    "|neuf)|"
+    "vingt(?:[ -]et[ -]une?|[ -](?:deux|trois|quatre|cinq|six|sept|huit|neuf))?|trente(?:[ -]et[ -]un)?"
+)
+_DAYS_ES = (
+    "primero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieci(?:séis|siete"
+    "|ocho|nueve)|"
+    "veinte|veinti(?:uno|dós|trés|cuatro|cinco|séis|siete|ocho|nueve)|treinta(?: y uno)?"
+)
+_DAYS_IT = (
+    "primo|due|tre|quattro|cinque|sei|sette|otto|nove|dieci|undici|dodici|tredici|quattordici|quindici|sedici|"
+    "dicia(?:ssette|nnove)|diciotto|vent(?:i|uno|otto|i(?:due|tré|quattro|cinque|sei|sette|nove))|trent(?:a|uno)"
 )
 _WORDED_YEAR = (
-    rf"(?:{_YEAR}|(?:mil(?:le)?[ -]neuf[ -]cents?|deux[ -]mille)(?:[ -][a-zé]{{2,8}}){{0,4}}"
+    rf"(?:{_YEAR}|(?:mil(?:le)?[ -]neuf[ -]cents?|dix-neuf[ -]cents?|deux[ -]mille)(?:[ -](?!à\b|au\b"
+    rf"|et\b(?! un))[a-zé]{{2,8}}(?:-[a-z]{{2,8}}){{0,3}}){{0,4}}"
+    r"|mil novecientos(?: [a-zé]{3,9}){0,3}|dos mil(?: [a-zé]{3,9}){0,3}|mil(?:le)?novecento[a-zé]{0,20}"
+    r"|duemila[a-zé]{0,15}"
     r"|(?:neunzehnhundert|zweitausend)[a-zäöüß]{0,25}|nineteen[ -][a-z]{3,9}(?:[ -][a-z]{3,5})?"
     r"|two thousand(?: and)?(?: [a-z]{3,9})?|twenty[ -](?:ten|eleven|twelve|[a-z]{3,6}teen|twenty)(?:[ -][a-z]{3,5})?)"
 )
 WORDED = (
-    rf"(?:(?:{_DAYS_DE}|{_DAYS_EN}|{_DAYS_FR})(?: of)? (?:{_NAMES})(?: of)?,? {_WORDED_YEAR}"
-    rf"|(?:{_NAMES}) (?:the )?(?:{_DAYS_EN}),? {_WORDED_YEAR}|[0-3]?[0-9](?:er|st|nd|rd|th"
-    rf"|\.)? (?:{_NAMES}),? (?!{_YEAR}){_WORDED_YEAR})"
+    rf"(?:(?:{_DAYS_DE}|{_DAYS_EN}|{_NUMBERS_EN}|{_DAYS_FR}|{_DAYS_ES}|{_DAYS_IT})(?: day)?(?: of"
+    rf"| de)? (?:{MONTHS})(?: of| del?)?,? {_WORDED_YEAR}"
+    rf"|(?:{MONTHS}) (?:the )?(?:{_DAYS_EN}|{_NUMBERS_EN}|[0-3]?[0-9](?:st|nd|rd|th)?),? (?!{_YEAR}){_WORDED_YEAR}"
+    rf"|(?:{MONTHS}) (?:the )?(?:{_DAYS_EN}),? {_YEAR}|[0-3]?[0-9](?:er|st|nd|rd|th"
+    rf"|\.)? (?:{MONTHS}),? (?!{_YEAR}){_WORDED_YEAR})"
 )
 """A date whose day or year is written in words, to be used with `re.IGNORECASE`."""
-COMPACT = r"(?:1[89]|20)[0-9]{2}[01][0-9][0-3][0-9](?![0-9])"
+COMPACT = r"(?:(?:1[89]|20)[0-9]{2}[01][0-9][0-3][0-9]|[0-3][0-9][01][0-9](?:19|20)[0-9]{2})(?![0-9])"
 """A date as eight digits: a date only where words say so."""
 
 _PARTS = re.compile(

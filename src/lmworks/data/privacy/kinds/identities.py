@@ -267,7 +267,10 @@ class Labelled:
                     yield Finding(self.kind, *before.span(), before[0])
 
 
-AND_ANOTHER = re.compile(r"(?:[,;/]|,? (?:and|und|et|y|e|i|or|&))? (?:[A-ZÀ-Þ][^\W\d_]{1,15}:? )?")
+AND_ANOTHER = re.compile(
+    r"(?:[,;/]|,? (?:and|und|et|y|e|i|or|&))? (?:(?:the |my |der |die )?(?:new|old|other|neuer?|alter?)(?: one)?:? "
+    r"|[A-ZÀ-Þ][^\W\d_]{1,15}:? )?"
+)
 """Between the numbers of a list, where each may have its owner's first name."""
 
 NATIONAL_IDS: tuple[Detector, ...] = (

@@ -16,32 +16,50 @@ from lmworks.data.privacy.kinds.identities import Labelled, form, number
 PASSPORT = Trigger(
     needs=("[0-9]",),
     words=(
-        "passport", "ausweis", "dokument", "pass,", "pass.", "pass=", "pass\"", "pass<", "pass#", "pass;",
+        "passport", "pass port", "pass-port", "ausweis", "dokument", "pass,", "pass.", "pass=", "pass\"", "pass<",
+        "pass#", "pass;",
         "reisepa", "ersatzpa",
         "kinderpa", " pp ", "pp:", "pp#", "pp #", "document n", "d'identité", "passnummer", "passnr",
         "pass-nr", "pass ",
-        "pass:", "pass-", "paß", "perso ", "cni", "carte nationale", "titre de voyage", "pp n", "travel doc",
+        "pass:", "pass-", "paß", "perso ", "perso:", "perso-", "em pass", "im pass", "vom pass", "my pass",
+        "des passes", "passkopie",
+        "passkontr", "aufenthaltst", "dok.", "dok-nr", "identitäts", "id-dok", "legitimation", "seriennummer",
+        "passprt", "pasport", "p/p", "cni", "carte nationale", "titre de voyage", "pp n", "travel doc",
         "doc n", "pässe", "passeport", "pasaporte", "passaporto", "passaporte", "paszport", "paspoort", "ppt no",
         "ppt_no", "reisedokument", "护照", "여권", "パスポート",
     )
 )  # fmt: skip
 PASSPORT_WORDS = named(
-    r"passports?\w*|\w*ausweis\w*|dokument\w*nummer|doc(?:ument)?\.? ?(?:no|number|num|nr|#)|pp(?= ?(?:no|"
+    r"passports?\w*|pass[ -]ports?|pas?sprt|p/p|pasport|\w*ausweis\w*|dok(?:ument\w*)?\.?[ -]?(?:nummer|nr\.?)"
+    r"|aufenthaltstitel|id-dokument|identitätsnachweis|"
+    r"legitimation\w*|seriennummer (?:\w{2,4} ){1,2}(?:pass|ausweis)\w*|doc(?:ument)?\.? ?(?:no|number|num|nr|#)"
+    r"|pp(?= ?(?:no|"
     r"num|number|nr|#|:)| [A-Z]?[0-9]{8,9}(?![0-9])| [0-9]{3} [0-9]{3} [0-9]{3}(?![0-9]))|"
-    r"(?:carte (?:nationale )?|pièce )d'identité|cni(?:e|s)?|titre de voyage|perso|paß|"
-    r"(?:reise|ersatz|kinder|dienst|diplomaten)p[aä]ss\w*|p[aä]ss(?:es?|en)?(?:nummern?|nr)?|pass-nr|passeports?\w*|pasaportes?|"
+    r"(?:carte (?:nationale )?|pièce )d'identité|cni(?:e|s)?|titre de voyage|perso|paß\w*|"
+    r"\w*(?:reise|ersatz|kinder|dienst|diplomaten)p[aä]ss\w*|p[aä]ss(?:es?|en)?(?:nummern?|nr|kopien?|kontrollen?)?"
+    r"|pass-nr|passeports?\w*|pasaportes?|"
     r"passaport[oei]\w*|paszport\w*|"
     r"paspoort\w*|ppt|travel doc(?:ument)?s?|reisedokument",
     anywhere="护照|여권|パスポート",
 )
-_GERMAN_FIRST, _GERMAN = "[CFGHJKLTX]", "[CFGHJKLMNPRTVWXYZ0-9]"
+DATELESS = r"(?!(?:1[89]|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][/.][0-3]?[0-9][/.][12][0-9]{3})"
+_GERMAN_FIRST, _GERMAN = "[CFGHJKLMNPRTVWXYZ]", "[CFGHJKLMNPRTVWXYZ0-9]"
 """Germany leaves out vowels, and letters that look like digits."""
+_GERMAN_NUMBER = rf"(?=[A-Z]{{0,9}}[0-9]){_GERMAN_FIRST}{_GERMAN}{{8}}[0-9]?D?"
+_GERMAN_SPACED = rf"(?=(?:(?:[A-Z][ -]?){{0,4}}[0-9][ -]?){{3}}){_GERMAN_FIRST}(?:[ -]?{_GERMAN}){{8}}(?:[ -]?[0-9]D?)?"
+_AMERICAN = (
+    DATELESS
+    + r"(?:(?:[A-Z][ -]?)?(?:[0-9][ -]?){8}[0-9]|[0-9]{3}\.[0-9]{3}\.[0-9]{3}|[A-Z][ -]?[0-9](?:[ -]?[0-9]){7})"
+)
 PASSPORT_NUMBER = (
+    rf"(?:USA?|DE?U?|GBR?|FR?A?)-?(?:[A-Z]?[0-9]{{8,9}}|{_GERMAN_NUMBER})|"
     r"[A-Z]{1,3}[ -]?[0-9]{6,8}[A-Z]?|[0-9]{9}[A-Z]?|[0-9]{2}[ ]?[A-Z]{2}[ ]?[0-9]{5}|[0-9]{8}|[0-9]{12}"
-    r"|(?=[A-Z]{0,9}[0-9])[CFGHJKLTX][CFGHJKLMNPRTVWXYZ0-9]{8}[0-9]?D?|[0-9]{3} [0-9]{3} [0-9]{3}|"
+    rf"|{_GERMAN_NUMBER}(?:[ -][0-9](?![0-9]))?|[0-9]{{3}} [0-9]{{3}} [0-9]{{3}}|"
     r"[A-Z] ?[0-9]{4} ?[0-9]{4}"
-    r"|(?=[a-z]{0,4}[0-9])(?=(?:[a-z]{0,4}[0-9]){3})[cfghjklt][cfghjklmnprtvwxyz0-9]{8}[0-9]?|[0-9]{2}[a-z]{2}[0-9]{5}|[a-z][0-9]{8}"
+    r"|(?=[a-z]{0,4}[0-9])(?=(?:[a-z]{0,4}[0-9]){3})[cfghjklt][cfghjklmnprtvwxyz0-9]{8}[0-9]?"
+    r"|[0-9]{2}[a-z]{2}[0-9]{5}|[a-z][0-9]{8}"
     rf"|(?=[A-Z ]{{0,10}}[0-9]){_GERMAN_FIRST}{_GERMAN}{{2}}(?P<part>[ -]){_GERMAN}{{3}}(?P=part){_GERMAN}{{3}}(?: ?[0-9])?"  # noqa: E501
+    rf"|{_GERMAN_SPACED}|{_AMERICAN}"
     rf"|(?=(?:[a-z ]{{0,8}}[0-9]){{2}}){_GERMAN_FIRST.lower()}{_GERMAN.lower()}{{2}} {_GERMAN.lower()}{{3}} {_GERMAN.lower()}{{3}}"  # noqa: E501
 )
 MACHINE_READ = Trigger(re.compile("[0-9<][A-Z<]{3}[0-9]{7}[MFX<]"), reach=100, near_digits=True)
@@ -59,6 +77,32 @@ ROW_PASSPORT = re.compile(
     "(?:20[0-9]{2}-[01][0-9]-[0-3][0-9]|[0-3]?[0-9][./][0-3]?[0-9][./](?:20)?[0-9]{2})(?![0-9])"
 )
 """A row of travellers: nationality, number, expiry."""
+SHORTENED = Trigger(
+    re.compile(
+        r"(?i)(?:pp|ppt|pspt|psprt|rp|pa|npa|bpa|eat|dok)\.?(?:[ -]?(?:no|nr|num|nbr|number|nummer"
+        r"|#))?[ .:#=-]{1,4}[A-Z]?[0-9][A-Z0-9]{7}"
+    ),
+    near_digits=True,
+)
+SHORTENED_PASSPORT = re.compile(
+    r"(?<![^\W_])(?:(?:PP|pp|PPT|[Pp]pt|[Pp]spt|[Pp]sprt)\.?(?:[ -]?(?i:no|nr|num|nbr|number"
+    r"|#))?[ .:#=-]{1,4}(?=[A-Z]?[0-9]{8,9}(?![0-9A-Za-z-]))"
+    rf"|(?:RP|PA|n?PA|BPA|eAT|EAT|Dok)\.?(?:[ -]?(?i:nr|nummer"
+    rf"|no))?[ .:#=-]{{1,4}}(?=(?:[A-Z]{{0,6}}[0-9]){{2}})(?={_GERMAN_NUMBER}(?![0-9A-Za-z-])))"
+    "(?P<value>[A-Z0-9]{8,11})"
+)
+"""Behind what officials and airlines shorten the word to: PP, RP (Reisepass), PA (Personalausweis)."""
+AIRLINE = Trigger(re.compile(rf"P[/-](?:{_NATIONS})[/-][A-Z0-9]{{7,10}}[/-]?"), near_digits=True)
+AIRLINE_PASSPORT = re.compile(
+    rf"(?<![A-Za-z0-9])P[/-](?:{_NATIONS})[/-](?P<value>(?=[A-Z]{{0,5}}[0-9])[A-Z0-9]{{7,10}})(?![A-Za-z0-9])"
+)
+"""What airlines tell of a traveller (SSR DOCS of IATA): P/USA/number/nationality/birth."""
+CARD_READ = Trigger(re.compile("(?:ID|I<|AR|IR|AC|A<)[A-Z<]{3}[A-Z0-9<]{9}[0-9<][A-Z0-9<]{8}"), near_digits=True)
+CARD_READ_LINE = re.compile(
+    "(?<![A-Z0-9])(?:ID|I<|AR|IR|AC|A<)(?:D<<"
+    "|[A-Z]{3})(?P<value>(?=[A-Z0-9]{0,8}[0-9]{2})[A-Z0-9<]{9}[0-9<])[A-Z0-9<]{15}(?![A-Z0-9<])"
+)
+"""The upper line of an identity card's machine-readable zone (ICAO 9303, part 5)."""
 LICENCE = Trigger(
     near_digits=True,
     words=(
@@ -85,7 +129,6 @@ GB_LICENCE = number(
 )
 """Five letters of the name, the day of birth, initials, and digits of a computer (DVLA)."""
 
-DATELESS = r"(?!(?:1[89]|20)[0-9]{2}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][/.][0-3]?[0-9][/.][12][0-9]{3})"
 RECORD = Trigger(
     near_digits=True,
     words=(
@@ -133,9 +176,12 @@ SEGMENT_RECORD = re.compile(
 """The list of a patient's identifiers in a message of HL7, version 2 (PID-3)."""
 
 PAPERS: tuple[Detector, ...] = (
-    Function("passport", PASSPORT, Labelled("passport", PASSPORT_WORDS, PASSPORT_NUMBER, 60)),
+    Function("passport", PASSPORT, Labelled("passport", PASSPORT_WORDS, PASSPORT_NUMBER, 60, 26)),
     Pattern("passport", MACHINE_READ, MACHINE_READ_LINE),
     Pattern("passport", ROW, ROW_PASSPORT),
+    Pattern("passport", SHORTENED, SHORTENED_PASSPORT),
+    Pattern("passport", AIRLINE, AIRLINE_PASSPORT),
+    Pattern("passport", CARD_READ, CARD_READ_LINE),
     Pattern(
         "driving_licence",
         form("[A-Za-z9]{3}[ -]?[0-9]{6}[ -]?[A-Za-z9]{2}|[A-Z9]{3} [A-Z9][0-9]{3} [0-9]{3}[A-Z9] "),

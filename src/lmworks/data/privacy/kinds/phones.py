@@ -8,12 +8,17 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lmworks.data.privacy.findings import CONTEXT_BEFORE, LATIN, Finding
+from lmworks.data.privacy.findings import CONTEXT_BEFORE, LATIN, Finding, Trigger, named
 
+EXTENSION = (
+    r"(?: ?(?:x|[Ee]xt\.?)|,? (?:int(?:erno|\.)|poste|wew(?:nętrzny|\.)|DW|Durchwahl|App(?:arat|\.)|anexo|ramal"
+    r"|extensi[oó]n))"
+)
+"""What leads to one telephone of a house."""
 PHONE = re.compile(  # the first character comes first, since what is looked at before it is slow to look at everywhere
     rf"[+(0-9](?<![{LATIN}.+@#$€£-][+(0-9])(?<![0-9],[0-9])(?<![0-9],\+)(?<![{LATIN}]_[+(0-9])(?<![{LATIN}]__[+(0-9])(?<![0-9:]:[+(0-9])"
     r"(?<!(?<!wa\.me)/[+(0-9])(?:(?<=0)xx[+(]{0,2}[0-9]|(?<=[+(])[+(]?[0-9]|(?<=[0-9]))"
-    r"(?:[ .()/–-]{0,3}[0-9]|\t[0-9]){6,16}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?"
+    rf"(?:[ .()/–-]{{0,3}}[0-9]|\t[0-9]){{6,16}}(?:{EXTENSION} ?[0-9]{{1,6}})?"
     rf"(?![{LATIN}@%-]|_{{1,2}}[{LATIN}]| ?[=<>](?!/)|\*{{1,3}}[{LATIN}]| \*)"
 )
 PHONE_WORDS = frozenset(
@@ -69,6 +74,8 @@ BARE_MOBILE = re.compile(
     r"(?: ?[0-9]){8}"
 )
 """A mobile number behind its country's code without a sign of abroad, as messengers write it."""
+_POLISH_AREAS = "1[2-8]|2[2-59]|3[2-4]|4[1-468]|5[24-689]|6[1-3578]|7[14-7]|8[1-79]|9[145]"
+_POLISH_MOBILE = "(?:45|5[0137]|6[069]|7[2389]|88)[0-9]"
 UNMISTAKABLE = re.compile(
     rf"{BARE_MOBILE.pattern}|"
     r"0[67][0-9]{8}|07[0-9]{9}|01[567][0-9]{8,9}"  # mobiles of France, Great Britain and Germany, written in one
@@ -79,6 +86,10 @@ UNMISTAKABLE = re.compile(
     r"|[67][0-9]{2}(?: [0-9]{2}){3}|[5-8][0-9]{2}-[0-9]{3}-[0-9]{3}|3[0-9]{2}[ ./-][0-9]{3}[ .]?[0-9]{4}"  # Spain
     r"|3[2-9][0-9][ .-](?:[0-9]{3}[ .-][0-9]{2}[ .-][0-9]{2}|[0-9]{2}[ .-][0-9]{2}[ .-][0-9]{3})"  # Italy
     r"|\([1-9][0-9]\) [0-9]{3}[ -][0-9]{2}[ -][0-9]{2}"  # Poland's fixed lines
+    rf"|(?:0[ -]?)?\(?(?:{_POLISH_AREAS})\)? [0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}|\(0?(?:{_POLISH_AREAS})\) ?[0-9]{{7}}"
+    rf"|0[ -]\(?(?:{_POLISH_AREAS})\)?[ -][0-9]{{3}}[ -][0-9]{{2}}[ -][0-9]{{2}}"
+    rf"|{_POLISH_MOBILE}-[0-9]{{2}}-[0-9]{{2}}-[0-9]{{2}}"
+    r"|\(0\) ?[1-9](?:[ .-]?[0-9]{2}){4}|0 8[0-9]{2} (?:[0-9]{3} [0-9]{3}|[0-9]{2} [0-9]{2} [0-9]{2})"  # France
 )
 """Forms of countries that hardly any other number has."""
 GROUPED = re.compile(
@@ -87,17 +98,19 @@ GROUPED = re.compile(
     r"|\([0-9]{2,4}\) [0-9]{3,4}-[0-9]{3,4}"
 )
 """Groups of a telephone number, but not thousands (12 345 678), nor what might be a social security number."""
-_POLISH_AREAS = "1[2-8]|2[2-59]|3[2-4]|4[1-468]|5[24-689]|6[1-3578]|7[14-7]|8[1-79]|9[145]"
 LOCAL = (
     (re.compile("[\u4e00-\u9fff]"), re.compile("(?:86[ -]?)?1[3-9][0-9]{9}")),
     (
         re.compile(
-            r"[ąęłńśźżĄĘŁŃŚŹŻ]|\b(?:jest|nie|pod|czy|mam|jak|przy|lub|oraz|pani|tylko|tel|kom|na|dla|proszę|rano|bez)\b|(?i:sprzedam|kontakt|klient)|"
+            r"[ąęłńśźżĄĘŁŃŚŹŻ]|\b(?:jest|nie|pod|czy|mam|jak|przy|lub|oraz|tylko|tel|kom|na|dla|proszę|rano|bez)\b"
+            r"|(?i:sprzedam|kontakt|klient|infolini|numer|pacjent|\bpan[aiu]?\b)|"
             r"\b[A-Z][a-z]{1,15}(?:ski|ska|cki|cka|wicz|czyk|czak)\b"
         ),
         re.compile(
-            "(?:45|5[0137]|6[069]|7[2389]|88)[0-9][ -]?[0-9]{3}[ -]?[0-9]{3}"
-            rf"|(?:{_POLISH_AREAS}) ?[0-9]{{7}}"
+            rf"(?:48 ?)?(?:{_POLISH_MOBILE}|80[0-8])(?:(?P<by>[ ./-]?)[0-9]{{3}}(?P=by)[0-9]{{3}}|[ -][0-9]{{6}}"
+            rf"|[ .-][0-9]{{2}}[ .-][0-9]{{2}}[ .-][0-9]{{2}})"
+            rf"|\(?(?:{_POLISH_AREAS})\)?[ /-]?[0-9]{{7}}|(?:{_POLISH_AREAS})/[0-9]{{3}}[ -][0-9]{{2}}[ -][0-9]{{2}}"
+            rf"|{_POLISH_MOBILE}[ -][0-9]{{2}}[ -][0-9]{{4}}"
             r"|\(?[1-9][0-9]\)?[ -][0-9]{3}[ -][0-9]{2}[ -][0-9]{2}|"
             r"\(?[1-9][0-9]\)?[ -][0-9]{2}[ -][0-9]{3}[ -][0-9]{2}"
         ),
@@ -114,10 +127,22 @@ LOCAL = (
     ),
     (
         re.compile(
-            r"\b(?:il|della|del|dei|delle|al|dal|alle|per|con|che|un|una|sono|è|mi|di|ha|ho|nel|mio|mia|suo|sua|ci|non|oppure)\b"
+            r"\b(?:il|della|del|dei|delle|al|dal|alle|per|con|che|un|una|sono|è|mi|di|ha|ho|nel|mio|mia|suo|sua|ci"
+            r"|non|oppure|dalle|dopo|ore|allo|sul|sulla|nella|questo|anche)\b"
+            r"|(?i:\b(?:paziente|sig\.|sig\.?(?:ra|na)|signora?|dott\w*|studio|ufficio|assistenza|verde|grazie|ciao"
+            r"|nonn[ao]|mamma|casa)\b)"
+            r"|\b(?:Rossi|Russo|Ferrari|Esposito|Bianchi|Romano|Colombo|Ricci|Marino|Greco|Gallo|Conti|Giordano"
+            r"|Rizzo|Moretti|Marco|"
+            r"Giulia|Luca|Francesca|Giovanni|Paolo|Chiara|Alessandr[oa]|Matteo|Andrea|Giuseppe|Elena|Federic[oa]"
+            r"|Lorenzo|Davide|Stefano|"
+            r"Roma|Milano|Torino|Napoli|Firenze|Bologna|Genova|Bari|Palermo|Verona|Padova|Trieste|Venezia)\b"
             r"|\b[A-Z][a-z]{2,12}(?:etti|etto|elli|ucci|acci|ini|ino|oni|ardi|aldi)\b"
         ),
-        re.compile("3[2-9][0-9]{8}"),
+        re.compile(
+            "3[2-9][0-9](?:[ ./-]?[0-9]{7}|(?:[ .-][0-9]{2}){3}[ .-]?[0-9]|[ .-][0-9]{2}[ .-][0-9]{2}[ .-][0-9]{3}"
+            "|[ .-][0-9]{4}[ .-][0-9]{3})|0[1-9][0-9]{0,3}(?:[./]| [./-] )[0-9]{5,8}"
+            "|(?:80[03]|84[0-8]|199|89[0-9])[ .-]?[0-9]{3}[ .-]?[0-9]{3}|800(?:[ .-][0-9]{2}){3}"
+        ),
     ),
     (re.compile(r"[ãõç]|\b(?:não|para|com|uma|seu|meu|do|da)\b"), re.compile("[1-9][0-9]9[0-9]{8}")),
 )
@@ -161,6 +186,7 @@ def phones(text: str) -> Iterator[Finding]:
         if date := DATE_AFTER.search(text, start, end):
             end = date.start()
         spoken, hinted = words.beside(start, match.end())
+        hinted = hinted or words.headed(start, end)
         local = bool(LOCAL_FORMS.match(text, start, end)) and not UNIT.match(text, match.end())
         if not (spoken or hinted or local or FORMS.match(text, start, end)):
             continue
@@ -189,6 +215,9 @@ def _strength(word: str) -> int:
     if word in PHONE_WORDS or word.startswith(PHONE_STEMS):
         return 2
     return int(word in WEAK_WORDS or word.startswith(WEAK_STEMS))
+
+
+TABBED_OR_DECIMAL = re.compile(r"\t|\b[0-9]{1,4}\.[0-9]+$")
 
 
 class _Words:
@@ -238,16 +267,28 @@ class _Words:
         )
         return strong, weak
 
+    def headed(self, start: int, end: int) -> bool:
+        """Whether a number has a line, or a cell of a table, to itself below a word that tells of it."""
+        if TABBED_OR_DECIMAL.search(self.text, start, end):
+            return False
+        line = self.text.rfind("\n", 0, start) + 1
+        before, after = self.text[line:start].rstrip(" \"'"), self.text[end : end + 3].lstrip(" \"'")
+        if not line or (before and before[-1] not in ",;|\t") or (after and after[0] not in ",;|\t\n\r"):
+            return False
+        first = self.text.rfind("\n", 0, line - 1) + 1 if not before else 0
+        return any(first <= left < line for places in self._places for left, _ in places)
+
 
 def is_phone(number: str, spoken: bool, alone: bool) -> bool:
     """Whether a number is one to call; `spoken` if words beside it say so, `alone` if no other number is beside it."""
-    main = re.split(r" ?(?:x|ext)", number.removeprefix("0xx"))[0].replace("(0)", "")
+    main = re.split(EXTENSION, number.removeprefix("0xx"))[0].replace("(0)", "")
     digits = "".join(filter(str.isdigit, main))
     if not number[-1].isdigit() or DATE_LIKE.match(main):
         return False
-    if main.lstrip("(").startswith("+") or (main.startswith("00") and (spoken or " " in main)):
+    abroad = main.lstrip("(").startswith("00") and (spoken or " " in main or BARE_MOBILE.fullmatch(main, 2))
+    if main.lstrip("(").startswith("+") or abroad:
         return valid_phone("+" + digits.removeprefix("00"))
-    if NORTH_AMERICAN.fullmatch(number) or UNMISTAKABLE.fullmatch(main):
+    if NORTH_AMERICAN.fullmatch(number) or UNMISTAKABLE.fullmatch(main) or UNMISTAKABLE.fullmatch(number):
         return True
     if ZERO_LED.fullmatch(main) and 9 <= len(digits) <= 12:
         return True
@@ -269,6 +310,19 @@ def _check(number: str) -> Callable[[str], bool]:
     if number.lstrip("(").startswith("+"):
         return international
     return north_american if north_american(digits) else bool if digits.startswith("00") else national
+
+
+ODD = Trigger(re.compile(r"[0-9]{2,4}[_·•:,*|~][0-9]{2,4}[_·•:,*|~][0-9]{2,4}[_·•:,*|~][0-9]{2}"), near_digits=True)
+ODDLY_PARTED = re.compile(
+    rf"(?<![{LATIN}.,:_])(?=\+|0[1-9])\+?(?=(?:[0-9][_·•:,*|~]?){{9,13}}(?![0-9]))[0-9]{{2,4}}(?P<by>[_·•:,*"
+    rf"|~])[0-9]{{2,4}}(?:(?P=by)[0-9]{{2,4}}){{2,4}}"
+    rf"(?![{LATIN}]|[.,:_·•*|~][{LATIN}])"
+)
+"""Groups parted by signs that part other numbers, too: a telephone's only where a word says so."""
+ODD_WORDS = named(
+    r"call|phone|tel|mobile|cell|t[ée]l[ée]?\w*|telefon\w*|portable|mobil|handy|cellulare|móvil|kom|appel\w*"
+    r"|rappel\w*|joindre|anruf\w*|sms|whatsapp"
+)
 
 
 def international(digits: str) -> bool:

@@ -18,7 +18,8 @@ from lmworks.data.privacy.kinds import checksums
 from lmworks.data.privacy.kinds.identities import MANY_DIGITS, form, number
 
 EUROPEAN_VIN = number(
-    "(?:S[A-MU-Z]|T[A-HJ-VX]|U[5-7]|V[A-W]|W[A-Z0-9]|X[A-Z4-9]|Y[A-KS-W]|Z[A-R])[A-HJ-NPR-Z0-9](?=[A-HJ-NPR-Z0-9]{0,9}[A-HJ-NPR-Z])"
+    "(?:S[A-MU-Z]|T[A-HJ-VX]|U[5-7]|V[A-W]|W[A-Z0-9]|X[A-Z4-9]|Y[A-KS-W]"
+    "|Z[A-R])[A-HJ-NPR-Z0-9](?=[A-HJ-NPR-Z0-9]{0,9}[A-HJ-NPR-Z])"
     "[A-HJ-NPR-Z0-9]{10}[0-9]{4}"
 )
 """Without a check digit: Europe's codes of makers (ISO 3780), and four digits at the end (ISO 3779)."""
@@ -39,7 +40,7 @@ VIN_WORDS = named(
 PLATE_WORDS = named(
     r"plates?|number[ _-]?plate|licen[cs]e[ _-]?plate|regist\w*|reg|vrm|vrn|vehicle\w*|car|van|"
     r"kennzeichen\w*|kfz\w*|kz|"
-    r"(?:eu-)?kennz|nummernschild\w*|fahrzeug\w*|pkw|lkw|auto|wagen|halter\w*|parke\w*|immat\w*|"
+    r"(?:eu-)?kennz|nummernschild\w*|fahrzeug\w*|pkw|lkw|auto|wagen|halter\w*|parke\w*|parkausweis\w*|immat\w*|"
     r"plaques?\w*|véhicule\w*|voiture|"
     r"mot|dashcam|anpr|parking|garage|fahrerflucht|stellplatz|motorrad|bmw|vw|golf|polo|audi|renault|"
     r"twingo|clio|peugeot|citroën|fiat|ford|opel|astra|toyota|tesla|skoda|seat|"
@@ -47,20 +48,23 @@ PLATE_WORDS = named(
     r"corsa|focus|fiesta|yaris|mégane|kangoo|carte grise|contravention|amende|péage|stationn\w*|moto|"
     r"scooter|camion|fourgon|conducteur|radar|towed|toll|speeding|parked|taxi|lorry|truck|driver|"
     r"strafzettel|bußgeld\w*|blitzer|unfall\w*|tüv|mietwagen|zugelassen|angemeldet|fahrer\w*|fahren|fährt|"
-    r"\w*parken|parkt|drove|driving|dvla|v5c?|pcn|index|ulez|clamp\w*|driveway|drive|blocking|hatchback|saloon|estate|lorr\w+|trailer|courier|transit|tow(?:ed|ing)?|"
+    r"\w*parken|parkt|drove|driving|dvla|v5c?|pcn|index|ulez|clamp\w*|driveway|drive|blocking|hatchback|saloon"
+    r"|estate|lorr\w+|trailer|courier|transit|tow(?:ed|ing)?|"
     r"hit and run|penalty charge|log ?book|hire|fleet|abgeschlepp\w*|geparkt|\w*parker\w*|einfahrt|"
     r"zulassung\w*|wunschkenn\w*|"
     r"werkstatt\w*|inspektion|km(?=[ -]?(?:stand|[0-9]))|kilometerstand|suv|am steuer|gefahren|reifen\w*"
     r"|ölwechsel|leasing|tour|"
     r"tankkarte|parkplatz|parkhaus|tiefgarage|schaden\w*|dienstwagen|firmenwagen|blechschaden|carsharing|maut|"
-    r"transporter|anhänger|kombi|lieferwagen|abschlepp\w*|fuhrpark\w*|amtl|fourrière|accident|constat|utilitaire|remorque|flash\w*|"
+    r"transporter|anhänger|kombi|lieferwagen|abschlepp\w*|fuhrpark\w*|amtl|fourrière|accident|constat|utilitaire"
+    r"|remorque|flash\w*|"
     r"crit'?air|contrôle technique|camionnette|bagnole|loueur|location|assurance auto|pv|jeep|jaguar|lexus|"
     r"smart|mitsubishi|subaru|"
-    r"suzuki|cupra|sprinter|tiguan|touran|caddy|insignia|qashqai|juke|kuga|puma|zoe|duster|sandero|scenic|espace|berlingo|partner"
+    r"suzuki|cupra|sprinter|tiguan|touran|caddy|insignia|qashqai|juke|kuga|puma|zoe|duster|sandero|scenic|espace"
+    r"|berlingo|partner"
 )
 GB_PLATE = r"[A-HJ-PR-Y][A-HJ-PR-Y](?:0[1-9]|[1-2][0-9]|5[1-9]|[67][0-9])[ -]?[A-HJ-PR-Z]{3}"
 DE_PLATE = (
-    r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [1-9][0-9]{0,3}[EH]?"
+    r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [1-9][0-9]{0,3}(?: ?[EH](?!\w))?"
     r"|(?:AÖ|BÖ|BÜD|BÜR|BÜS|BÜZ|DÜW|FLÖ|FÜ|FÜS|GÖ|HÖS|JÜL|KÖN|KÖT|KÖZ|KÜN|LÖ|LÖB|LÜN|MÜ|MÜB|MÜL|MÜN|MÜR|NÖ|PLÖ|RÜD|RÜG|"
     r"SÄK|SLÜ|SÖM|SÜW|TÖL|TÜ|ÜB|WÜ|WÜM|ZÜ)(?: ?[:·–-] ?| )[A-Z]{1,2}[ -]?[1-9][0-9]{1,3}[EH]?"
 )
@@ -72,7 +76,8 @@ ANY_PLATE = (
     r"we) )[a-z]{2}(?:[ -]?(?:[0-2][0-9]|[5-7][0-9])[ -]?[a-z]{3}"
     r"|[ -]?[0-9]{3}[ -]?[a-z]{2})|(?i:"
     r"[A-Z][0-9]{2,3}[ -]?[A-Z]{3}|[A-Z]{3}[ -]?[0-9]{2,3}[ -]?[A-Z])"
-    r"|[0-9]{1,4} ?[A-Z]{2,3} ?[0-9]{2}|[A-ZÄÖÜ]{1,3}(?: [:·–-] |[ :·–-]{1,2})[A-Z]{1,2}[ ·-]?[1-9][0-9]{1,3}[EH]?"
+    r"|[0-9]{1,4} ?[A-Z]{2,3} ?[0-9]{2}|[A-ZÄÖÜ]{1,3}(?: [:·–-] "
+    r"|[ :·–-]{1,2})[A-Z]{1,2}[ ·-]?[1-9][0-9]{1,3}(?: ?[EH](?!\w))?"
     r"|[a-zäöü]{1,3} ?- ?[a-z]{1,2}[ -]?[1-9][0-9]{1,3}[eh]?"
 )
 PLATES = form(
@@ -80,7 +85,8 @@ PLATES = form(
     r"(?<=[a-z][ -][0-9])[0-9]{1,2}[ -]?[a-z]{2,3}(?![a-z])|(?<=-[a-z][ -][0-9])[0-9]|(?<=-[a-z]{2}[ -][0-9])[0-9])",
     (
         "plate", "caisse", "regist", "reg ", "reg:", "vrm", "vrn", "vehicle", "kennz", "kfz", "kz", "nummernschild",
-        "fahrzeug", "pkw", "lkw", "auto ", "auto,", "wagen", "halter", "parke", "parking", "garé", "immat",
+        "fahrzeug", "pkw", "lkw", "auto ", "auto,", "wagen", "halter", "parke", "parkausweis", "parking", "garé",
+        "immat",
         "plaque", "véhicule", "voiture", "dashcam", "anpr", "fahrerflucht", "stellplatz", "motorrad", "van ",
         "car ", "golf", "polo", "audi", "bmw", "renault", "twingo", "clio", "peugeot", "citroën", "fahren", "fährt",
         "parkt", "drove", "fiat", "ford", "opel", "astra", "toyota", "tesla", "skoda", "seat ", "mercedes",
