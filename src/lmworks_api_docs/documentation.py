@@ -20,10 +20,10 @@ from lmworks.evaluate.questions import (
     draw,
     shots,
 )
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Result
+from lmworks.pipeline.stage import Result, stage
 from lmworks.tokens.tokenizer import Tokenizer
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
@@ -42,7 +42,7 @@ class DocumentationConfig(OperationQuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: longer than nearly all references.")
 
 
-@scoring_stage(version=4, reads=["train"], measures=("model", "data"))
+@stage(version=4, reads=["train"], measures=("model", "data"))
 def evaluate_documentation(
     config: DocumentationConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -64,7 +64,7 @@ def evaluate_documentation(
     return _result(items, method, scoring, **known)
 
 
-@scoring_stage(version=4, trains_on="train", measures="data")
+@stage(version=4, trains_on="train", measures="data")
 def evaluate_documentation_nearest(
     config: DocumentationConfig, data: Conversations, train: Conversations, scoring: Scoring
 ) -> Result:

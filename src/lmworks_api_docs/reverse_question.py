@@ -21,11 +21,11 @@ from lmworks.evaluate.questions import (
     draw,
     shots,
 )
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.files import digest_text
-from lmworks.pipeline.stage import Result
+from lmworks.pipeline.stage import Result, stage
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ Scorer = Callable[[Question, Sequence[str]], list[float]]
 """The natural log-likelihood that speaks for each candidate."""
 
 
-@scoring_stage(version=2, reads=["train"], measures=("model", "data"))
+@stage(version=2, reads=["train"], measures=("model", "data"))
 def evaluate_reverse_question(
     config: ReverseQuestionConfig,
     model: ModelFolder,
@@ -95,7 +95,7 @@ def evaluate_reverse_question(
     return found.result(found.figure(ACCURACY, f"{method}, {config.score}"), found.figure(metric, f"{method}, {other}"))
 
 
-@scoring_stage(version=2, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_reverse_question_nearest(
     config: ReverseQuestionConfig, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:

@@ -130,6 +130,20 @@ class Input:
     optional: bool = False
 
 
+class Together:
+    """Base of a dataclass that is one parameter of a stage's function in place of those its fields are named after."""
+
+    roles: ClassVar[Mapping[str, Role]] = {}
+    """Of those that are inputs."""
+
+
+def _parameters(function: Callable[..., Any], together: Mapping[str, type[Together]]) -> list[inspect.Parameter]:
+    """What a stage is called with: the function's parameters and those that one of them takes together."""
+    every = [each for name, each in inspect.signature(function).parameters.items() if name not in together]
+    every += [each for kind in together.values() for each in inspect.signature(kind).parameters.values()]
+    return sorted(every, key=lambda each: each.default is not each.empty)
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage function with what its signature says."""
@@ -140,9 +154,17 @@ class Stage:
     function: Callable[..., Result]
     config: type[StepConfig]
     inputs: Mapping[str, Input]
+    together: Mapping[str, type[Together]] = field(default_factory=dict)
+    """The function's parameters that take several in one."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        return self.function(*args, **kwargs)
+        if not self.together:
+            return self.function(*args, **kwargs)
+        given = inspect.Signature(_parameters(self.function, self.together)).bind(*args, **kwargs).arguments
+        for name, kind in self.together.items():
+            own = inspect.signature(kind).parameters
+            given[name] = kind(**{each: given.pop(each) for each in own if each in given})
+        return self.function(**given)
 
 
 F = TypeVar("F", bound=Callable[..., Result])
@@ -150,6 +172,10 @@ Names = str | Sequence[str]
 """The name of a parameter, or several."""
 
 _declared: dict[str, Stage] = {}
+
+
+def _each(names: Names) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def stage(
@@ -160,9 +186,14 @@ def stage(
     begins_with: Names = (),
     judges: Names = (),
     measures: Names = (),
+    name: str = "",
+    config: type[StepConfig] | None = None,
+    never_given: Names = (),
 ) -> Callable[[F], Stage]:
     """Make a stage of a function, and tell the role of each of its inputs.
 
+    A function that several stages share is told the `name` and the `config` of this one, and which of its inputs it
+    is `never_given`.
     Raise `version` whenever the function's output changes for equal inputs, so that stored artifacts are rebuilt.
     Raises TypeError for an input whose role is not told, or told twice, for a role of what is no input, and for a
     function that would have the keys of another.
@@ -174,12 +205,17 @@ def stage(
         Role.JUDGES: judges,
         Role.MEASURES: measures,
     }
-    roles = [(name, role) for role, names in told.items() for name in ([names] if isinstance(names, str) else names)]
+    roles = [(each, role) for role, names in told.items() for each in _each(names)]
 
     def wrap(function: F) -> Stage:
         hints = typing.get_type_hints(function)
-        config, inputs = hints.get("config", StepConfig), dict(_inputs(function, hints, roles))
-        return _declare(Stage(_name(function), version, function, config, inputs))
+        kinds = {each: kind for each, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Together)}
+        own = [each.name for each in _parameters(function, kinds) if each.name not in _each(never_given)]
+        hints |= {name: hint for kind in kinds.values() for name, hint in typing.get_type_hints(kind).items()}
+        inside = [each for kind in kinds.values() for each in kind.roles.items()]
+        inputs = dict(_inputs(function, own, hints, [*roles, *inside]))
+        made = config or hints.get("config", StepConfig)
+        return _declare(Stage(name or _name(function), version, function, made, inputs, kinds))
 
     return wrap
 
@@ -213,9 +249,9 @@ def _declare(made: Stage) -> Stage:
 
 
 def _inputs(
-    function: Callable[..., Result], hints: Mapping[str, Any], roles: Sequence[tuple[str, Role]]
+    function: Callable[..., Result], own: Sequence[str], hints: Mapping[str, Any], roles: Sequence[tuple[str, Role]]
 ) -> Iterator[tuple[str, Input]]:
-    names = [name for name in inspect.signature(function).parameters if name not in ("config", "out", "context")]
+    names = [name for name in own if name not in ("config", "out", "context")]
     if sorted(names) != sorted(name for name, _ in roles):
         raise TypeError(
             f"{function.__qualname__}: its inputs are {', '.join(names) or 'none'}, and roles are told of "

@@ -12,9 +12,9 @@ from lmworks.data.tuning.conversations import Conversations, last_answer, turns_
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.items import DISTINCT, EXACT, FOLLOWED, TRUNCATED, Item, Metric, with_distinct
 from lmworks.evaluate.questions import Prompt, Question, QuestionsConfig, answered, ask, chat_prompt, draw, shots
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Result
+from lmworks.pipeline.stage import Result, stage
 from lmworks.recipe.patterns import PatternText
 from lmworks.rewards import Answer, AnyAnswerReward, count_unjudged
 from lmworks.rewards.rules import ExactAnswerReward
@@ -36,7 +36,7 @@ class ExactAnswerConfig(QuestionsConfig):
     )
 
 
-@scoring_stage(version=3, reads=["train"], measures=("model", "data"))
+@stage(version=3, reads=["train"], measures=("model", "data"))
 def evaluate_exact_answer(
     config: ExactAnswerConfig, model: ModelFolder, data: Conversations, train: Conversations | None, scoring: Scoring
 ) -> Result:
@@ -85,7 +85,7 @@ class RulesConfig(QuestionsConfig):
         return self.model_copy(update={"rules": [rule.resolve(folder) for rule in self.rules]})
 
 
-@scoring_stage(version=2, measures=("model", "data"))
+@stage(version=2, measures=("model", "data"))
 def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations, scoring: Scoring) -> Result:
     """Let a model answer greedily, and look at each answer by every rule."""
     questions, drawn = draw(list(data.iterate()), config)

@@ -25,12 +25,12 @@ from lmworks.evaluate.items import (
     with_distinct,
 )
 from lmworks.evaluate.questions import QuestionsConfig, draw
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.lazy import np
 from lmworks.model.folder import ModelFolder, is_native, read_config
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.files import canonical_json
-from lmworks.pipeline.stage import Result
+from lmworks.pipeline.stage import Result, stage
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, Segment, segment
 from lmworks.tokens.tokenizer import Tokenizer
@@ -61,7 +61,7 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@scoring_stage(version=2, measures=("model", "data", "reference"))
+@stage(version=2, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -102,7 +102,7 @@ def evaluate_preference_accuracy(
     return found.result(*figures, examples=[*examples, *(item for item in items if item["score"] < 1)][:7])
 
 
-@scoring_stage(version=2, trains_on="train", measures=("data", "reference"))
+@stage(version=2, trains_on="train", measures=("data", "reference"))
 def evaluate_preference_accuracy_length(
     config: PreferenceAccuracyConfig,
     data: Preferences,
@@ -262,7 +262,7 @@ class JudgedAnswersConfig(QuestionsConfig):
     max_tokens: int = Field(128, ge=1, description="Where an answer is cut: a paragraph, as people judged them.")
 
 
-@scoring_stage(version=3, judges="judge", measures=("model", "data", "judged"))
+@stage(version=3, judges="judge", measures=("model", "data", "judged"))
 def evaluate_judged_answers(
     config: JudgedAnswersConfig,
     model: ModelFolder,
@@ -294,7 +294,7 @@ def evaluate_judged_answers(
     )
 
 
-@scoring_stage(version=2, trains_on="train", judges="judge", measures=("data", "judged"))
+@stage(version=2, trains_on="train", judges="judge", measures=("data", "judged"))
 def evaluate_judged_answers_chosen(
     config: JudgedAnswersConfig,
     data: Preferences,

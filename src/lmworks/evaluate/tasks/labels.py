@@ -21,13 +21,13 @@ from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig, beside_clean
 from lmworks.evaluate.metrics import span_counts
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.lazy import np, torch
 from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import load_published
 from lmworks.pipeline.figure import Figure
-from lmworks.pipeline.stage import Result
+from lmworks.pipeline.stage import Result, stage
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -64,7 +64,7 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@scoring_stage(version=4, measures=("model", "data"))
+@stage(version=4, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
@@ -96,7 +96,7 @@ def evaluate_classification(
     return _scored(config, data, scoring, guess, method, **known)
 
 
-@scoring_stage(version=3, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -110,7 +110,7 @@ def evaluate_classification_majority(
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@scoring_stage(version=3, trains_on="train", measures="data")
+@stage(version=3, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -265,7 +265,7 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@scoring_stage(version=2, measures=("model", "data"))
+@stage(version=2, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
     tagger, tokenizer, known = _opened(config, model, "AutoModelForTokenClassification")
@@ -278,7 +278,7 @@ def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Docu
     return _spans_scored(config, data, scoring, find, "the likeliest label of each word's first token", **known)
 
 
-@scoring_stage(version=2, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -292,7 +292,7 @@ def evaluate_extraction_dictionary(
     return _spans_scored(config, data, scoring, lambda texts: [list(_look_up(text, phrases)) for text in texts], method)
 
 
-@scoring_stage(version=2, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
     counts = Counter(label for _, spans in _with_spans(config, train) for label, _, _ in spans)

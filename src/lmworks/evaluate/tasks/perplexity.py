@@ -14,10 +14,10 @@ from lmworks.engines.open import open_engine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import compressed_bits
 from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure, Interval
-from lmworks.pipeline.stage import Result
+from lmworks.pipeline.stage import Result, stage
 
 if TYPE_CHECKING:
     from lmworks.engines.engine import Engine
@@ -47,7 +47,7 @@ class PerplexityConfig(TaskConfig):
     )
 
 
-@scoring_stage(version=2, measures=("model", "data"))
+@stage(version=2, measures=("model", "data"))
 def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -73,7 +73,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
     return found.result(found.figure(BITS_PER_BYTE, method), perplexity, examples=())
 
 
-@scoring_stage(version=2, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
     from lmworks.evaluate.baselines.ngram import NgramModel
@@ -87,7 +87,7 @@ def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: 
     return found.result(found.figure(BITS_PER_BYTE, method), examples=())
 
 
-@scoring_stage(version=2, trains_on="train", measures="data")
+@stage(version=2, trains_on="train", measures="data")
 def evaluate_perplexity_xz(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What `xz -9` needs for all documents as one text. It has no items: repeats between documents cost it little."""
     documents = list(data.iterate())

@@ -17,9 +17,9 @@ from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, evidence
 from lmworks.evaluate.questions import DrawnConfig, Question, draw
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.stage import Context, Result
+from lmworks.pipeline.stage import Context, Result, stage
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
@@ -57,7 +57,7 @@ class LastWordConfig(DrawnConfig):
     )
 
 
-@scoring_stage(version=2, measures=("model", "data"))
+@stage(version=2, measures=("model", "data"))
 def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
     engine = open_engine(model.path, config.data_type, config.device)
@@ -138,7 +138,7 @@ class MultipleChoiceConfig(DrawnConfig):
     )
 
 
-@scoring_stage(version=2, measures=("model", "data"))
+@stage(version=2, measures=("model", "data"))
 def evaluate_multiple_choice(
     config: MultipleChoiceConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:

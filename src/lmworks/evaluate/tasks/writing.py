@@ -5,7 +5,6 @@ Tasks of this family differ in their baselines and in the metrics that they take
 
 from __future__ import annotations
 
-import inspect
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
 from lmworks.evaluate.items import Item, Scored, evidence
 from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw
-from lmworks.evaluate.scoring import Scoring, scoring_stage
+from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
@@ -31,7 +30,7 @@ from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder, family_of
 from lmworks.model.published import load_published
 from lmworks.pipeline.files import canonical_json, digest_text
-from lmworks.pipeline.stage import Handle, Result, Stage
+from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
 
 SOURCES_AT_ONCE = 256
@@ -123,12 +122,9 @@ def _declared(
     evaluate: Callable[..., Result], task: str, config: type[WritingConfig], version: int, **roles: Any
 ) -> Stage:
     """The stage of a function for one task; where the task's config names no `style`, it reads none."""
-    evaluate.__name__ = f"evaluate_{task}"
-    evaluate.__annotations__["config"] = config
-    signature, styled = inspect.signature(evaluate), "style" in config.model_fields
-    taken = [each for name, each in signature.parameters.items() if styled or name != "style"]
-    evaluate.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
-    return scoring_stage(version=version, judges="style" if styled else (), **roles)(evaluate)
+    given = {"judges": "style"} if "style" in config.model_fields else {"never_given": "style"}
+    name = f"evaluate-{task}".replace("_", "-")
+    return stage(version=version, name=name, config=config, **given, **roles)(evaluate)
 
 
 def learned_from(train: Conversations) -> list[tuple[str, str]]:
