@@ -18,6 +18,7 @@ import pytest
 
 from lmworks.data.erasure import search
 from lmworks.data.erasure.passages import Collector
+from lmworks.data.erasure.readings import readings, said_by
 from lmworks.data.erasure.search import Sought, Unsearched, search_file
 from lmworks.data.erasure.values import Erased, lines_of, person_lines, subject_line
 
@@ -171,3 +172,37 @@ def test_a_word_file_that_was_cut_is_read_though_word_has_cut_the_address(tmp_pa
     record = {"raw": base64.b64encode(stream.getvalue()[:-30]).decode()}
     (tmp_path / "quarantine.jsonl").write_text(json.dumps(record))
     assert search_file(tmp_path / "quarantine.jsonl", SOUGHT).values
+
+
+def encoded_word(raw: bytes, form: str = "B", charset: str = "utf-8") -> bytes:
+    said = base64.b64encode(raw) if form in "bB" else b"".join(b"=%02X" % byte for byte in raw)
+    return b"=?%s?%s?%s?=" % (charset.encode(), form.encode(), said)
+
+
+MAILED = "Brief an Jürgen Roé"
+HEADERS = {
+    "split": encoded_word(MAILED[:13].encode()) + b"\n " + encoded_word(MAILED[13:].encode()),
+    "within a letter": encoded_word(MAILED.encode()[:11]) + b"\r\n\t" + encoded_word(MAILED.encode()[11:], "b"),
+    "quoted within a letter": encoded_word(MAILED.encode()[:11], "Q") + b" " + encoded_word(MAILED.encode()[11:], "q"),
+    "Latin": encoded_word(MAILED.encode("latin-1"), charset="iso-8859-1"),
+    "with a language": encoded_word(MAILED[:13].encode(), charset="utf-8*de") + b" " + encoded_word(b"en Ro\xc3\xa9"),
+    "two forms": encoded_word(MAILED[:13].encode(), "q") + b" " + encoded_word(MAILED[13:].encode()),
+    "folded inside": encoded_word(MAILED.encode())[:26] + b"\n " + encoded_word(MAILED.encode())[26:],
+    "of an unknown charset": encoded_word(MAILED[:13].encode(), charset="idna")
+    + b" "
+    + encoded_word(MAILED[13:].encode(), charset="x-unknown"),
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS.keys())
+def test_names_in_encoded_words_of_a_mail_that_could_not_be_read(header: bytes) -> None:
+    erased = Erased(KEY, lines_of(KEY, "Jürgen Roé"))
+    raw = b"From: x@mill.example\nSubject: " + header + b"\nContent-Type: text/plain\n\n"
+    for body in (b"in Ulm\n", b"Gr\xfc\xdfe \xff\xfe aus =FClm\n"):
+        said = said_by({"raw": base64.b64encode(raw + body), "source": "", "path": "", "record": 0, "reason": ""})
+        assert any(erased.find(said)), header
+
+
+@pytest.mark.parametrize("text", ["=?", "=?utf-8?B?A?=", "=?a?q?=?=", "=?utf-8?B??=", "=?x?b?====?= =?undefined?q?a?="])
+def test_what_is_hardly_an_encoded_word_is_read(text: str) -> None:
+    assert readings(text)[0] == text

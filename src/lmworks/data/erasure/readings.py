@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import codecs
 import html
 import quopri
 import re
@@ -42,7 +44,11 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _PERCENT = re.compile("%[0-9a-fA-F]{2}")
 _OF_LETTER = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}|[ \t]*\r?\n)")
-_ENCODED_WORD = re.compile(r"=\?[\w-]+\?[qQ]\?([^?\s]*)\?=")
+_ENCODED_WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]{1,40})?\?([qQbB])\?([^?]{0,2000})\?=")
+_ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD.pattern}(?:\s{{0,80}}{_ENCODED_WORD.pattern})*")
+_FOLD = re.compile(r"\r?\n[ \t]*")
+_NO_CHARSET = ("idna", "punycode")
+"""Encodings of Python that no mail has, and whose decoders take quadratic time."""
 _OF_BASE64, _BREAK = "[0-9A-Za-z+/_-]", r"(?:\r?\n|\\r\\n|\\n)"
 _BASE64 = re.compile(
     f"(?<!{_OF_BASE64})(?=[a-z]*+{_OF_BASE64}){_OF_BASE64}{{12,}}+"
@@ -95,9 +101,9 @@ def readings(text: str, depth: int = DEPTH, room: Room | None = None, shared: Ro
     found = [text]
     if any(map(text.__contains__, "&\\<%=")):
         decoded = _decoded(text)
-        mailed = _without_quotes(decoded)
-        found += [decoded, mailed]
-        for said in dict.fromkeys((decoded, mailed)) if "<" in decoded else ():
+        mailed = _as_mail(decoded)
+        found += [decoded, *mailed]
+        for said in dict.fromkeys((decoded, *mailed)) if "<" in decoded else ():
             found.append(_TAG.sub(" ", said))
             found += [_TAG.sub(" ", _GLUED.sub("", said))] if _GLUED.search(said) else []
     if depth:
@@ -173,14 +179,43 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(int(found[1], 16)) if found[1] else _OF_LETTER.get(found[2], found[2])
 
 
-def _without_quotes(text: str) -> str:
-    """A text as mail means it: without quoted-printable (RFC 2045) and encoded words of headers (RFC 2047)."""
-    if not _QUOTED.search(text):
-        return text
-    text = _ENCODED_WORD.sub(lambda word: word[1].replace("_", " "), text)
-    raw = quopri.decodestring(text.encode("utf-8", "replace"))
-    said = raw.decode(errors="replace")
-    return raw.decode("cp1252", "replace") if said.count("\ufffd") > text.count("\ufffd") else said
+def _as_mail(text: str) -> list[str]:
+    """A text as mail means it: with the encoded words of headers (RFC 2047), then quoted-printable (RFC 2045)."""
+    found = []
+    if "=?" in text:
+        text = _ENCODED_WORDS.sub(_of_words, text)
+        found.append(text)
+    if _QUOTED.search(text):
+        raw = quopri.decodestring(text.encode("utf-8", "replace"))
+        said = raw.decode(errors="replace")
+        is_strange = said.count("\ufffd") > text.count("\ufffd")
+        found.append(raw.decode("cp1252", "replace") if is_strange else said)
+    return found
+
+
+def _of_words(run: re.Match[str]) -> str:
+    """What encoded words say that follow one another: a letter may be split over two (RFC 2047, 6.2)."""
+    said: list[tuple[str, bytes]] = []
+    for charset, form, letters in _ENCODED_WORD.findall(run[0]):
+        letters = _FOLD.sub("", letters)
+        if form in "qQ":
+            raw = binascii.a2b_qp(letters.encode(), header=True)
+        else:
+            letters = "".join(re.findall("[0-9A-Za-z+/]", letters))
+            letters = letters[: len(letters) - (len(letters) % 4 == 1)]
+            raw = base64.b64decode(letters + "=" * (-len(letters) % 4))
+        if said and said[-1][0] == charset.lower():
+            raw = said.pop()[1] + raw
+        said.append((charset.lower(), raw))
+    return "".join(_in_charset(raw, charset) for charset, raw in said)
+
+
+def _in_charset(raw: bytes, charset: str) -> str:
+    """Bytes in an encoding that a header names, or in UTF-8 if there is none of that name."""
+    try:
+        return raw.decode("utf-8" if codecs.lookup(charset).name in _NO_CHARSET else charset, "replace")
+    except (LookupError, ValueError):
+        return raw.decode(errors="replace")
 
 
 def _letters(runs: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
