@@ -18,6 +18,7 @@ from typing import Any
 from lmworks.data.clean.letters import compatible
 from lmworks.data.clean.normalise import is_plain, parted_marks, repair
 from lmworks.data.folding import fold
+from lmworks.data.parsers.encodings import looks_like
 from lmworks.data.privacy.reading import read
 from lmworks.extras import absent
 
@@ -67,6 +68,8 @@ _MAY_BE_REPAIRED = re.compile(
 """What is in every text that was decoded wrongly: letters of a table of 256 that stand for the bytes of another."""
 _OF_ONE_CASE = re.compile("[İı]|i\u0307|[\u0386-\u0390\u03aa-\u03b0\u03ca-\u03ce\u1f00-\u1fff]")
 _ASCII_ALONE = bytes(byte if byte in b"\t\n\r\x1b" or 32 <= byte < 127 else 32 for byte in range(256))
+_ALIKE = "cp1252", "cp1250", "cp1254"
+"""Encodings of Latin letters, of which one is often taken for another."""
 _OF_NO_TEXT = re.compile("[\ufffd\ue000-\uf8ff]")
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\x1b"})
 _OF_URLS = str.maketrans("-_", "+/")
@@ -248,18 +251,21 @@ def _may_be_text(raw: bytes) -> bool:
         return True
     if len(raw) - len(raw.translate(None, _CONTROLS)) > len(raw) // 32:
         return False
-    return raw.isascii() or raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
+    few = raw.isascii() or raw.decode(errors="replace").count("\ufffd") <= 1 + len(raw) // 5
+    return few or looks_like(raw) != ""
 
 
 def texts_of(raw: bytes, depth: int = DEPTH, room: Room | None = None) -> list[str]:
-    """What bytes may say: in UTF-8, else in Windows-1252 or UTF-16, and what is left of a gzip file or zip archive."""
+    """What bytes may say: in UTF-8, else in Windows-1252, UTF-16 or what they look like, and what is left of a gzip
+    file or zip archive."""
     room = room or Room.of(len(raw))
     found = [raw.decode(errors="replace")]
     strange = found[0].count("\ufffd")
-    if strange > len(found[0]) // 8:  # packed, or a picture: neither encoding makes text of what is beyond ASCII
+    likely = looks_like(raw) if strange else ""
+    if strange > len(found[0]) // 8 and not likely:  # packed, or a picture: text in no encoding beyond ASCII
         found = [raw.translate(_ASCII_ALONE).decode()]
     elif strange:
-        found.append(raw.decode("cp1252", "replace"))
+        found += [raw.decode(name, "replace") for name in dict.fromkeys((likely, *_ALIKE)) if name]
     if b"\0" in raw:
         found += [said for form in ("utf-16-le", "utf-16-be") if _is_text(said := raw.decode(form, "replace"))]
     if depth and raw.startswith(b"\x1f\x8b") and (unpacked := _unpacked(raw, room)):
