@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from lmworks import graph
-from lmworks.data.erasure.lists import held_again, lost_entries
+from lmworks.data.erasure.lists import held_again, lost_entries, unmet
 from lmworks.data.erasure.values import known_values
 from lmworks.data.identity import ID_KEY
 from lmworks.data.ingest import IngestConfig
@@ -245,6 +245,9 @@ def run(
                 build.run(node, display, (index, len(nodes)), environment, again=node.name in rebuild)
             if remember:
                 workspace.store.builds.save(workspace.recipe.name, _record(workspace))
+        sources = [build.artifacts.get(node.name) for node in build.nodes if isinstance(node.config, IngestConfig)]
+        if None not in sources and (said := unmet(workspace.folder, filter(None, sources))):
+            display.say(said)
     return build.artifacts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -164,8 +164,6 @@ def ingest(config: IngestConfig, out: Path, context: Context) -> Result:
     if repeated := _repeated(out):
         _keep_the_first(repeated, units, read, out, context)
         tally = map_units(units, read, out, context, origins=origins)  # all are finished: it sums up again
-    met = chain.from_iterable(record["facts"]["erased"] for record in unit_records(len(units), context))
-    _tell_unmet({*config.erased} - {*strangers}, met, context)
     tally.add(unreadable)
     if left_out := tally.counts[HOLDS_ERASED]:
         context.log(f"{left_out} records hold what was erased ({VALUES_FILE}), and are left out")
@@ -281,16 +279,6 @@ def _refuse_many_bad(
         f"them stand in {out / 'quarantine.jsonl'}. Mend the source or how it is read (docs/sources.md), or raise "
         "largest_bad_share"
     )
-
-
-def _tell_unmet(erased: Set[str], met: Iterable[str], context: Context) -> None:
-    """Say how many erased documents no source holds any more: where a file was renamed, their texts have other ids."""
-    if unmet := erased - {*met}:
-        context.log(
-            f"{len(unmet)} of {len(erased)} erased documents stand in no source of this step any more: right if they "
-            "were deleted there, or are another step's; if a source or file was renamed or moved, erase them anew "
-            "(docs/erase.md)"
-        )
 
 
 def _settle_licences(gate: LicenceGate, reasons: Mapping[str, int], out: Path) -> None:

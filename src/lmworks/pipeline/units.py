@@ -111,6 +111,12 @@ def record_path(beside: Path, step: str, number: int) -> Path:
     return beside / UNITS / step / f"{number:05d}.json"
 
 
+def unit_facts(beside: Path, step: str = "shards") -> Iterator[dict[str, Any]]:
+    """What is kept of the facts of each unit of a pass."""
+    for path in sorted((beside / UNITS / step).glob("[0-9]*.json")):
+        yield json.loads(path.read_text(encoding="utf-8"))["facts"]
+
+
 def index_path(beside: Path, step: str) -> Path:
     """Where a pass keeps the keys and files of its units."""
     return beside / UNITS / step / INDEX

@@ -441,24 +441,3 @@ def test_erased_ids_of_another_key_are_told_loudly(tmp_path: Path, monkeypatch: 
         ingest(config, out=tmp_path / f"again-out-{number}", context=context)
         assert ("text a" in ids(tmp_path / f"again-out-{number}")) == bool(number)
         assert bool([line for line in said if "1 of 1 ids in" in line and "another key" in line]) == bool(number)
-
-
-def test_erased_ids_that_no_source_holds_any_more_are_told(tmp_path: Path) -> None:
-    (tmp_path / "texts").mkdir()
-    for name in ("a", "b", "c"):
-        (tmp_path / "texts" / f"{name}.txt").write_text(f"text {name}")
-    source = {"kind": "files", "path": "texts", "licence": "MIT"}
-    first = ids(run(tmp_path, source)[1])
-    add_erased(tmp_path, [first["text a"], first["text b"]], ID_KEY.digest(tmp_path))
-
-    def told(place: str) -> list[str]:
-        said: list[str] = []
-        config = IngestConfig.model_validate({"sources": [source], "licences": {"allow": ["MIT"]}}).resolve(tmp_path)
-        ingest(config, out=tmp_path / f"{place}-out", context=replace(make_context(tmp_path / place), log=said.append))
-        return [line for line in said if "erased documents" in line]
-
-    assert told("as-they-were") == []
-    (tmp_path / "texts" / "a.txt").rename(tmp_path / "texts" / "renamed.txt")
-    (line,) = told("renamed")
-    assert line.startswith("1 of 2 erased documents stand in no source of this step any more")
-    assert "text a" in ids(tmp_path / "renamed-out")

@@ -23,6 +23,8 @@ from lmworks.pipeline.stage import Context, Result, stage
 OWN = ("id", "source", "subject", "language", "licence", "created")
 """Fields of every document."""
 FIELDS_SHOWN = 30
+NAMED_GROUPS = 8
+"""Of a held-out part, in the lines of a build."""
 
 
 @stage(version=6, reads="documents")
@@ -56,7 +58,8 @@ def split(config: SplitConfig, documents: Documents, out: Path, context: Context
     for part, members in held_out.items():
         tally.counts[f"{part} groups"] = len(members)
         if config.by != "id":  # digests tell a reader nothing
-            context.log(f"{part} groups ({len(members)}): {', '.join(members[:100])}")
+            more = f" and {len(members) - NAMED_GROUPS:,} more (groups.json)" if len(members) > NAMED_GROUPS else ""
+            context.log(f"{part} groups ({len(members):,}): {', '.join(members[:NAMED_GROUPS])}{more}")
         tally.examples.append({"reason": f"{part} groups", "groups": members[:100]})
     return Result(figures=figures, counts=tally.counts, losses=tally.losses, examples=tally.examples)
 
