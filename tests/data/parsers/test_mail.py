@@ -146,3 +146,15 @@ def test_any_bytes_are_a_message_or_quarantined(tmp_path: Path, parts: list[byte
     for item in read(tmp_path, {"a.eml": b"".join(parts)}):
         assert isinstance(item, Record | Unreadable | Skipped)
         assert not isinstance(item, Record) or item.text.encode() is not None
+
+
+def test_a_message_that_was_forwarded_whole_is_told_by_what_it_is(tmp_path: Path) -> None:
+    inner = EmailMessage()
+    inner["Subject"] = "The first letter"
+    inner.set_content("what was written first")
+    outer = EmailMessage()
+    outer["Subject"] = "Fwd: the first letter"
+    outer.set_content("see below")
+    outer.add_attachment(inner)
+    told = [found for found in read(tmp_path, {"a.eml": outer.as_bytes()}) if isinstance(found, Skipped)]
+    assert [each.reason for each in told] == ["a message inside of a message: export it as EML of its own"]

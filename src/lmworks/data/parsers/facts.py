@@ -78,7 +78,7 @@ def _created(value: Any, order: str | None) -> str:
             return read.isoformat() if "%H" in form else read.date().isoformat()
     with suppress(ValueError, TypeError, IndexError, OverflowError):
         return parsedate_to_datetime(text).isoformat()
-    raise ValueError("holds no date: expected ISO 8601, such as 2024-05-01 or 2024-05-01T10:00:00Z")
+    raise ValueError("holds no date: expected one such as 2024-05-01, 2024-05-01T10:00:00Z, 31.12.2024 or 31 Dec 2024")
 
 
 def _of_seconds(value: float) -> str:

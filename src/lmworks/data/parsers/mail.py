@@ -24,6 +24,7 @@ OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", 
 MOST_PARTS, MOST_LEVELS = 2**16, 200
 """Of a message: each part takes memory, and each line is looked at for every level."""
 _CONTENT_TYPE = re.compile(rb"^content-type:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
+ATTACHMENT = "an attachment of a message"
 
 
 @whole_file
@@ -52,8 +53,8 @@ def parse(piece: Piece, span: Span, reading: Reading) -> Iterator[Found]:
         return
     facts = {"created": _date(message), **said.facts, **({"subject": addresses[0]} if addresses else {})}
     text_settings = [name for name in settings_of(reading) if name.startswith(("text_field", "fields"))]  # never act
-    for number in range(1, attachments + 1):
-        yield Skipped(piece.name, f"attachment {number}", "an attachment of a message")
+    for number, kind in enumerate(attachments, 1):
+        yield Skipped(piece.name, f"attachment {number}", kind)
     if any(is_page for _, is_page in texts):
         title = f"<h1>{html.escape(subject)}</h1>\n" if subject else ""
         pages = [text if is_page else f"<pre>{html.escape(text)}</pre>\n" for text, is_page in texts if text.strip()]
@@ -98,8 +99,8 @@ def _too_much(raw: bytes) -> str:
     return f"a header longer than is read: {longest:,} bytes" if longest > HEADER_BYTES else ""
 
 
-def _parts(part: Message, encoding: str) -> tuple[list[Message], int]:
-    """The parts that hold the message's own text, in order, and how many there are beside them."""
+def _parts(part: Message, encoding: str) -> tuple[list[Message], list[str]]:
+    """The parts that hold the message's own text, in order, and what each is that stands beside them."""
     is_attached = part.get_content_disposition() == "attachment" or part.get_filename() is not None
     if part.is_multipart() and part.get_content_maintype() == "multipart" and not is_attached:
         inner = [_parts(each, encoding) for each in part.get_payload()]  # type: ignore[arg-type]
@@ -107,10 +108,11 @@ def _parts(part: Message, encoding: str) -> tuple[list[Message], int]:
         if part.get_content_type() == "multipart/alternative" and texts:
             # The last is the richest (RFC 2046, 5.1.4); plain text needs no markup taken out of it.
             texts = [next((found for found in texts if _is_plain(found, encoding)), texts[-1])]
-        return [each for found in texts for each in found], sum(others for _, others in inner)
+        return [each for found in texts for each in found], [each for _, others in inner for each in others]
     if is_attached or not (part.get_content_type() == "text/plain" or _is_page(part)):
-        return [], 1
-    return [part], 0
+        is_message = part.get_content_type() == "message/rfc822"
+        return [], ["a message inside of a message: export it as EML of its own" if is_message else ATTACHMENT]
+    return [part], []
 
 
 def _is_plain(parts: list[Message], encoding: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from lmworks.data.privacy.hidden import hide_all
@@ -50,9 +51,12 @@ def describe(artifact: Artifact, built: Built | None) -> str:
         if counts:
             parts.append(f"{title}\n" + _table({name: f"{count:>12,}" for name, count in counts.items()}))
     if figures := artifact.manifest.figures:
-        parts.append(
-            "figures\n" + "\n".join(f"{figure.name}: {sentence_of(figure)}\n{figure.method}" for figure in figures)
-        )
+        lines = [
+            line
+            for method, alike in groupby(figures, lambda figure: figure.method)
+            for line in (*(f"{figure.name}: {sentence_of(figure)}" for figure in alike), method)
+        ]
+        parts.append("\n".join(["figures", *lines]))
     if said := read_json(artifact.payload / "comparison.json").get("verdicts"):
         parts.append("\n".join(["verdicts", *said]))
     if examples := "\n".join(_examples(artifact, built)):
