@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from lmworks.data.privacy.detectors import DETECTORS
-from lmworks.data.privacy.findings import scan
+from lmworks.data.privacy.findings import scan, worth_running
 from lmworks.data.privacy.hidden import hide
 from lmworks.data.privacy.kinds.emails import plain_email
 
@@ -369,3 +369,70 @@ def test_addresses_in_addresses_of_pages_are_found_whole(value: str) -> None:
     assert [text[each.start : each.end] for each in scan(text, DETECTORS)] == [value, value]
     assert value not in hide(text) and "40" not in hide(text)
     assert plain_email(value) == unquote(value)
+
+
+def references(text: str, form: str = "&#{};") -> str:
+    return "".join(form.format(ord(sign)) for sign in text)
+
+
+ADDRESS, NUMBER, ACCOUNT = "jane.roe@example.org", "+49 176 55443322", "DE89370400440532013000"
+IN_CIRCLES = str.maketrans({chr(97 + place): chr(0x24D0 + place) for place in range(26)})
+IN_KEYS = "".join(sign + "\ufe0f\u20e3" if sign.isdigit() else sign for sign in NUMBER[1:])
+DISGUISES = {
+    "address in references": f"write to «{references(ADDRESS)}», please",
+    "address in hexadecimal": f"write to «{references(ADDRESS, '&#x{:04X};')}», please",
+    "address in references of references": f"write to «{references(ADDRESS, '&amp;#{};')}», please",
+    "telephone in references": f"call +«{references(NUMBER[1:])}», thanks",
+    "period": "write to «jane.roe@example&period;org»",
+    "sign": "write to «jane.roe&commat;example.org» or not",
+    "tag at the sign": "write to «jane.roe<b>@</b>example.org» or not",
+    "tags in the sign": 'write to «jane.roe<span class="x"><b>@</b></span>example.org» or not',
+    "tag between digits": "call «+49 176 5544<i>3322»</i> or not",
+    "sign of music": "write to «jane.roe\U0001d173@example.org» or not",
+    "filler of Hangul": "write to «jane.roe\u3164@example.org» or not",
+    "underlined": "write to «jane.roe\u0332@example.org» or not",
+    "in circles": f"write to «{ADDRESS.translate(IN_CIRCLES)}» or not",
+    "account glued to a label": f"Pay IBAN:«{ACCOUNT}»BIC:COBADEFF of the mill",
+    "account behind its label": f"Pay IBAN«{ACCOUNT}»BIC COBADEFF of the mill",
+    "account glued to its label alone": f"Pay IBAN«{ACCOUNT}» of the mill",
+    "account glued to a code": f"Pay «{ACCOUNT}»BICCOBADEFF of the mill",
+    "account with strokes": "iban «DE89/3704/0044/0532/0130/00» of the mill",
+    "card with colons": "card «4111:1111:1111:1111» of the mill",
+    "card in cells": "| card | «4111 | 1111 | 1111 | 1111» |",
+    "social security in cells": "| SSN | «212 | 09 | 5678» |",
+    "telephone in keys": f"call +«{IN_KEYS[:-2]}»{IN_KEYS[-2:]} now",
+    "telephone in circles": "call +«④⑨ ①⑦⑥ ⑤⑤④④③③②②» now",
+    "telephone raised": "call +«⁴⁹ ¹⁷⁶ ⁵⁵⁴⁴³³²²» now",
+    "telephone raised beside accents": "tél. de l'été +«⁴⁹ ¹⁷⁶ ⁵⁵⁴⁴³³²²» à Ulm",
+    "telephone with lines": "call «+49_176_55443322» now",
+}
+
+
+@pytest.mark.parametrize("way", DISGUISES.values(), ids=DISGUISES.keys())
+def test_a_disguised_value_is_covered_whole_and_little_beside_it(way: str) -> None:
+    before, rest = way.split("«")
+    value, after = rest.split("»")
+    text = before + value + after
+    (found,) = scan(text, worth_running([text], DETECTORS)[0])
+    start, end = len(before), len(before) + len(value)
+    assert found.start in (start, start - 1) and found.end == end
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time 2019:2020:2021:2022 of the log",
+        "| row | 212 | 09 | 5678 |",
+        "address 4111:1111:1111:1111:0:0:0:1",
+        "&lt;b&gt; and &amp; of R&amp;D &#8212; &copy; 2020",
+        "an area of 12 m², see notes ¹ ² ³ and x⁴",
+        "a<b>c</b> and 12<b>th</b>",
+    ],
+)
+def test_what_is_disguised_as_it_is_left(text: str) -> None:
+    assert [each for each in scan(text, DETECTORS) if each.kind not in ("date", "ip")] == []
+
+
+def test_a_note_behind_a_number_is_no_part_of_it() -> None:
+    text = "call +49 176 55443322² or +49 176 55443322<sup>3</sup>"
+    assert {each.value for each in scan(text, DETECTORS)} == {NUMBER}

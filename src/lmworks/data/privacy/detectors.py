@@ -29,6 +29,10 @@ CARD = number(
     r"|[0-9](?:([ \t.-])[0-9])(?:\3[0-9]){13,14}"
 )
 LONG_CARD = number(r"[0-9]{4}([ .-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}\1[0-9]{3}")
+PARTED_CARD = re.compile(
+    r"(?<![\w:.|-])[0-9]{4}(?P<by>:| ?\| ?)[0-9]{4}(?P=by)[0-9]{4}(?P=by)[0-9]{4}(?![\w:-]|\.[0-9])"
+)
+PARTED = Trigger(re.compile(r"[0-9]{4}(?::| ?\| ?)[0-9]{4}(?::| ?\| ?)[0-9]{4}"), near_digits=True)
 SHORT_CARD = number(r"[0-9]{12,13}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}")
 CARD_WORDS = re.compile(
     r"(?i)\b(?:cards?\b|credit|debit|visa\b|master ?card|maestro|amex|cc\b|cvv|karten?|carte|tarjeta|carta\b)"
@@ -45,7 +49,17 @@ IBAN = re.compile(
 )
 ODD_IBAN = re.compile(
     rf"[A-Z](?<![A-Za-z0-9].)(?=[A-Z][0-9]{{2}})(?<=(?=(?:{'|'.join(checksums.IBAN_LENGTHS)})).).[0-9]{{2}}"
-    r"(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)(?![A-Za-z0-9])"
+    r"(?:[A-Z0-9]{11,30}|(?:(?P<by>[ /])[A-Z0-9]{4})(?:(?P=by)[A-Z0-9]{4}){1,6}(?:(?P=by)[A-Z0-9]{1,3})?)"
+    r"(?![A-Za-z0-9])"
+)
+GLUED_IBAN = re.compile(
+    r"(?<![A-Za-z0-9])(?i:IBAN)?(?P<value>[A-Z]{2}[0-9]{2}[ A-Z0-9]{11,38}?)"
+    r"(?=(?i:BIC|SWIFT|KONTO|BANK|BLZ)(?:[^A-Za-z0-9]|[A-Z]{6})|(?![A-Za-z0-9]))"
+)
+"""An account number with the label of the next value, or its own, glued to it, as text of tables and PDF has it."""
+GLUED = Trigger(
+    re.compile("[0-9A-Z](?:BIC|Bic|SWIFT|Swift|KONTO|Konto|BANK|Bank|BLZ|Blz)|(?:IBAN|Iban)[A-Z]{2}[0-9]"),
+    near_digits=True,
 )
 ANY_DATE = re.compile(rf"(?<![\w./-])(?P<value>{DATE})", re.IGNORECASE)
 IPV4 = re.compile(
@@ -86,7 +100,9 @@ DETECTORS: tuple[Detector, ...] = (
     Function("email", OBFUSCATED, obfuscated_emails),
     Pattern("iban", CODES, IBAN, checksums.iban),
     Pattern("iban", CODES, ODD_IBAN, checksums.any_iban),
+    Pattern("iban", GLUED, GLUED_IBAN, checksums.iban),
     Pattern("card", MANY_DIGITS, CARD, checksums.card),
+    Pattern("card", PARTED, PARTED_CARD, checksums.card),
     Pattern("card", MANY_DIGITS, LONG_CARD, checksums.card),
     Pattern("card", MANY_DIGITS, SHORT_CARD, checksums.card, CARD_WORDS),
     *NATIONAL_IDS,

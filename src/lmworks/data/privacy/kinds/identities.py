@@ -74,6 +74,12 @@ US_WORDS = named(
 NATIONAL: tuple[Pattern, ...] = (
     national(form("-[0-9]{2}-[0-9]{4}"), "[0-9]{3}-[0-9]{2}-[0-9]{4}", checksums.us_ssn),
     national(
+        form(r"\| ?[0-9]{2} ?\| ?[0-9]{4}"),
+        r"[0-9]{3} ?\| ?[0-9]{2} ?\| ?[0-9]{4}",
+        checksums.us_ssn,
+        US_WORDS,
+    ),
+    national(
         beside(("ssn", "soc", "ss no", "ss#", "ss ", "tin", "tax", "w-2", "1099")),
         "[0-9]{3}[ .–]?[0-9]{2}[ .–]?[0-9]{4}",
         checksums.us_ssn,

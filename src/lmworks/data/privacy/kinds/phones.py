@@ -312,11 +312,17 @@ def _check(number: str) -> Callable[[str], bool]:
     return north_american if north_american(digits) else bool if digits.startswith("00") else national
 
 
-ODD = Trigger(re.compile(r"[0-9]{2,4}[_·•:,*|~][0-9]{2,4}[_·•:,*|~][0-9]{2,4}[_·•:,*|~][0-9]{2}"), near_digits=True)
+ODD = Trigger(
+    re.compile(
+        r"[0-9]{2,4}[_·•:,*|~][0-9]{2,4}[_·•:,*|~][0-9]{2,4}[_·•:,*|~][0-9]{2}|\+[0-9]{1,3}_[0-9]{2,4}_[0-9]{5}"
+    ),
+    near_digits=True,
+)
 ODDLY_PARTED = re.compile(
     rf"(?<![{LATIN}.,:_])(?=\+|0[1-9])\+?(?=(?:[0-9][_·•:,*|~]?){{9,13}}(?![0-9]))[0-9]{{2,4}}(?P<by>[_·•:,*"
     rf"|~])[0-9]{{2,4}}(?:(?P=by)[0-9]{{2,4}}){{2,4}}"
     rf"(?![{LATIN}]|[.,:_·•*|~][{LATIN}])"
+    rf"|(?<![{LATIN}_])\+[0-9]{{1,3}}_[0-9]{{2,4}}_[0-9]{{5,9}}(?![{LATIN}_])"
 )
 """Groups parted by signs that part other numbers, too: a telephone's only where a word says so."""
 ODD_WORDS = named(
