@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from lmworks.data.clean.attributes import with_few_attributes
+
 _BLOCK_NAMES = """address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption
 figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html important legend li main menu nav note ol p pre section
 summary table tbody td tfoot th thead title tr ul"""
@@ -31,7 +33,7 @@ def html_to_text(markup: str) -> str:
     if not markup.strip():
         return ""
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
-    root = etree.fromstring(_CONTROL.sub("", markup).encode(), parser)
+    root = etree.fromstring(with_few_attributes(_CONTROL.sub("", markup)).encode(), parser)
     if root is None:
         return ""
     text = _Text()
