@@ -171,10 +171,10 @@ def test_what_a_killed_run_left_of_a_snapshot_is_removed(tmp_path: Path) -> None
 
 
 def test_markup_that_opens_without_end_is_not_parsed() -> None:
-    for opening in ("{{a|", "[http://a ", "<ref>"):
+    for opening in ("{{a|", "[http://a ", "<ref>", "<li a=b ", "<br a=", "<a b=c </a>", "<a b='</a>", '<a b="}}</b'):
         with pytest.raises(ValueError, match="without closing"):
             plain_text("hello " + opening * 2_000)
-    assert "hello" in plain_text("hello {{a}} [http://a b] <ref>c</ref>" * 2_000)
+    assert "hello" in plain_text("hello {{a}} [http://a b] <ref>c</ref> <li> <br/> <td a=b> 1 < 2 a<3" * 2_000)
 
 
 SENTENCES = [f"sentence {number:04} of a sound file, longer than what stands in a view itself" for number in range(500)]

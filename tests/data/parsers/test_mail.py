@@ -115,6 +115,10 @@ def test_a_message_without_a_subject_or_a_sound_date_is_read(tmp_path: Path) -> 
         b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" * 300,
         b"Content-Type: text/plain" + b';"' * 100_000 + b"\n\nx",
         b"Content-Type: text/plain\n" + b'  ;a="\n' * 10_000 + b"\n\nx",
+        b"Subject: a\rContent-Type: text/plain" + b';"' * 5_000 + b"\r\rx",
+        b"Content-Type: text/plain\r" + b'  ;a="\r' * 2_000 + b"\r\rx",
+        b'Content-Disposition: inline; a="' + b";" * 10_000 + b"\n\nx",
+        b"content-disposition: inline" + b"; filename*1*=a" * 1_000 + b"\n\nx",
     ],
 )
 def test_messages_that_would_take_without_end_are_quarantined(tmp_path: Path, raw: bytes) -> None:

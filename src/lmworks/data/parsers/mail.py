@@ -23,8 +23,11 @@ OF_ADDRESSES = {"from", "to", "cc", "bcc", "sender", "reply-to", "return-path", 
 """Headers that say who (RFC 5322, 3.6.2 and 3.6.3), and two that servers add."""
 MOST_PARTS, MOST_LEVELS = 2**16, 200
 """Of a message: each part takes memory, and each line is looked at for every level."""
-_CONTENT_TYPE = re.compile(rb"^content-type:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 ATTACHMENT = "an attachment of a message"
+_WITH_PARAMETERS = re.compile(
+    rb"(?:^|\r)content-(?:type|disposition):[^\r\n]*(?:(?:\r\n?|\n)[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE
+)
+"""Headers whose parameters the library takes apart, in quadratic time; a line may end in any way that it takes."""
 
 
 @whole_file
@@ -95,7 +98,7 @@ def _too_much(raw: bytes) -> str:
     parts, levels = raw.count(b"\n--"), raw.lower().count(b"boundary=")
     if parts > MOST_PARTS or levels > MOST_LEVELS:
         return f"more parts than are read: {parts:,} in {levels:,} levels, and {MOST_PARTS:,} in {MOST_LEVELS} are"
-    longest = max((len(header[0]) for header in _CONTENT_TYPE.finditer(raw)), default=0)
+    longest = max((len(header[0]) for header in _WITH_PARAMETERS.finditer(raw)), default=0)
     return f"a header longer than is read: {longest:,} bytes" if longest > HEADER_BYTES else ""
 
 

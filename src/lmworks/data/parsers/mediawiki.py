@@ -22,9 +22,10 @@ _PAIRS = [
         r"(?P<opens>\[(?=\w+:|//))|\]",
         rf"(?P<opens><(?!(?:{_SINGLE})\b)[a-z]+\b[^<>]*+(?<!/)>?)|</[a-z]",
         r"(?P<opens>\{\|)|\|\}",
+        r"(?P<opens><[a-z]+\b[^<>]*+(?!>))",
     )
 ]
-"""What opens and what closes templates, links, external links, tags and tables."""
+"""What opens and what closes templates, links, external links, tags and tables. A tag without end never closes."""
 
 
 def _record(page: Element, path: str, number: str, reading: Reading) -> Found:
