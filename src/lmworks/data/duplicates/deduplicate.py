@@ -65,9 +65,11 @@ def drop_duplicates(
     context: Context,
     *,
     compare_facts: bool = False,
+    prefer: Sequence[str] = (),
 ) -> Tally:
     """Write to `out` all but the document with the smallest id of each cluster of duplicates.
 
+    Documents of a source that is preferred come before those with smaller ids of later ones and of those not named.
     A cluster holds what is connected by pairs of equal texts and, given a threshold, of near duplicates. Where facts
     are compared, a document goes only for one that holds all that it tells, in its text and beside it. A cluster with
     one of `avoid` keeps none. `clusters.jsonl` lists what was dropped, and for which document. Of a cluster of which
@@ -77,7 +79,7 @@ def drop_duplicates(
     everything = shards + [shard for held_out in avoid for shard in held_out.shards()]
     hashed = Hashed(everything, threshold, context, threads=True)
     clusters = find_clusters(hashed, threshold, context)
-    reasons, records, different = settle(clusters, hashed, everything, len(shards), compare_facts)
+    reasons, records, different = settle(clusters, hashed, everything, len(shards), compare_facts, prefer)
     edges = hashed.edges.tolist()
     together = kept_together(clusters, reasons[: edges[len(shards)]], hashed, shards)
     tally = drop_units(shards, reasons, edges, out, context, together)
@@ -221,7 +223,12 @@ def join_alike(
 
 
 def settle(
-    clusters: Clusters, hashed: Hashed, shards: Sequence[Path], held_out_from: int, compare_facts: bool
+    clusters: Clusters,
+    hashed: Hashed,
+    shards: Sequence[Path],
+    held_out_from: int,
+    compare_facts: bool,
+    prefer: Sequence[str] = (),
 ) -> tuple[NDArray[np.uint8], list[dict[str, list[str]]], int]:
     """Decide what of each cluster stays.
 
@@ -231,13 +238,14 @@ def settle(
     reasons = np.zeros(len(hashed), np.uint8)
     rows = np.flatnonzero(np.bincount(clusters.roots)[clusters.roots] > 1)
     ids = read_ids(shards, hashed.edges, rows)
-    order = np.lexsort((ids, clusters.roots[rows]))
-    rows, ids = rows[order], ids[order]
+    ranks = _ranks(shards, hashed.edges, rows, prefer)
+    order = np.lexsort((ids, ranks, clusters.roots[rows]))
+    rows, ids, ranks = rows[order], ids[order], ranks[order]
     if not len(rows):
         return reasons, [], 0
     groups = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(clusters.roots[rows])) + 1)
     first_held_out = int(hashed.edges[held_out_from])
-    keepers = _keepers(groups, rows, hashed, shards, first_held_out) if compare_facts else {}
+    keepers = _keepers(groups, rows, ranks, hashed, shards, first_held_out) if compare_facts else {}
     records, different = [], 0
     for members in groups:
         is_avoided = rows[members] >= first_held_out
@@ -286,6 +294,7 @@ def kept_together(
 def _keepers(
     groups: Sequence[NDArray[np.int64]],
     rows: NDArray[np.int64],
+    ranks: NDArray[np.int64],
     hashed: Hashed,
     shards: Sequence[Path],
     first_held_out: int,
@@ -305,9 +314,21 @@ def _keepers(
         some = [facts.get(row, nothing).beside(codes[row]) for row in rows[members].tolist()]
         if len(set(some)) == 1 and len(members) > 1 and rows[members[0]] not in facts:
             continue
-        chosen = choose(some, range(len(members)))
+        chosen = choose(some, range(len(members)), ranks[members].tolist())
         found |= {int(members[place]): int(members[kept]) for place, kept in chosen.items()}
     return found
+
+
+def _ranks(
+    shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64], prefer: Sequence[str]
+) -> NDArray[np.int64]:
+    """The place of the source of each of some ascending rows among those preferred; behind them if it is none."""
+    ranks = np.zeros(len(rows), np.int64)
+    known = {name: place for place, name in enumerate(prefer)}
+    for shard, some, places in rows_by_shard(edges, rows) if known else ():
+        sources = read_columns(shards[shard], ["source"]).column("source").take(as_array(places)).to_pylist()
+        ranks[np.searchsorted(rows, some)] = [known.get(name, len(known)) for name in sources]
+    return ranks
 
 
 def _read_facts(shards: Sequence[Path], edges: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[Facts]:

@@ -194,13 +194,15 @@ def facts_of(text: str) -> Facts:
     return Facts(known[0], known[1], known[2], " ".join(words), shouts, is_caseless)
 
 
-def choose(texts: Sequence[Facts], order: Iterable[int]) -> dict[int, int]:
+def choose(texts: Sequence[Facts], order: Iterable[int], ranks: Sequence[int] = ()) -> dict[int, int]:
     """Of like texts those that stay, and for each other one that holds all that it tells: {text: one that stays}.
 
     `order` breaks ties: of texts that tell as much the first stays. Texts that tell more are asked first, so that what
-    is left of a text, or a blank form, goes for the whole one; those in capitals last.
+    is left of a text, or a blank form, goes for the whole one; those in capitals last. With `ranks` those of the least
+    rank are asked before all others, and no text goes for one of a greater rank.
     """
-    ranked = sorted(order, key=lambda place: (texts[place].shouts, -len(texts[place].told)))
+    ranks = ranks or [0] * len(texts)
+    ranked = sorted(order, key=lambda place: (ranks[place], texts[place].shouts, -len(texts[place].told)))
     frequency: dict[str, int] = {}
     for place in ranked:
         for fact in texts[place].told | texts[place].doubtful():
@@ -226,7 +228,7 @@ def choose(texts: Sequence[Facts], order: Iterable[int]) -> dict[int, int]:
     needed = {keeper for place, keeper in found.items() if keeper != place}
     for place in stay:
         asked = holders[rarest[place]] if place in rarest and place not in needed else []
-        held = (other for other in asked if other != place and found[other] == other)
+        held = (other for other in asked if other != place and found[other] == other and ranks[other] <= ranks[place])
         keeper = next((other for other in held if texts[other].holds(texts[place])), None)
         if keeper is not None:
             found[place] = keeper

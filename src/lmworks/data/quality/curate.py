@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.duplicates.deduplicate import drop_duplicates
 from lmworks.data.quality.filters import FILTERS, Filter, FilterSettings, reasons_to_drop
@@ -23,13 +23,14 @@ from lmworks.data.records import (
     write_table,
 )
 from lmworks.data.steps import Parts, Tally, keep_beside, map_units
-from lmworks.errors import LmworksError, format_counts
+from lmworks.errors import LmworksError, UsageError, format_counts
 from lmworks.lazy import NDArray, np, pa
 from lmworks.pipeline.files import digest_once
 from lmworks.pipeline.keys import key_config
 from lmworks.pipeline.stage import Context, Result, stage
 from lmworks.pipeline.units import Origin
 from lmworks.recipe.schema import Reference, StepConfig
+from lmworks.registry import nearest
 
 SCORE = "score_"
 """Begins the name of each column that holds what a filter measured."""
@@ -52,6 +53,18 @@ class NearCopies(NearDuplicates):
         "that contracts from one template stay, and each label, answer of one word and number beside it. `ignore`: "
         "whatever they say, as for pages that differ in a date alone. What is like a held-out text goes in any case.",
     )
+    prefer: list[str] = Field(
+        default=[],
+        description="Names of sources, the most trusted first: a document of one goes only for another of it, or of "
+        "one before it. Empty: of texts that count as one the smallest id stays, and an outsider's copy may be that.",
+    )
+
+    @field_validator("prefer")
+    @classmethod
+    def _named_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("a source is named twice, and has one place in the order")
+        return value
 
 
 class CurateConfig(StepConfig):
@@ -120,8 +133,11 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
 
     What the filters measure of a text is kept: a step whose limits were changed measures nothing again. It stands in
     columns beside the text, `score_…`. A cluster holds what is connected by duplicate pairs; where facts are compared,
-    a document goes only for one that holds all of its own. A cluster with a document of `avoid` keeps none.
+    a document goes only for one that holds all of its own. A cluster with a document of `avoid` keeps none. Those of
+    sources that are preferred come before smaller ids.
     """
+    prefer = config.near_duplicates.prefer if config.near_duplicates else []
+    _require_sources(prefer, documents)
     shards, names = documents.shards(), config.measured()
     words = list(config.word_list) if "word-list" in names else []
     scores = keep_beside(shards, partial(measure_shard, names, words), context, "scores", names, words)
@@ -133,8 +149,22 @@ def curate(config: CurateConfig, documents: Documents, avoid: list[Documents], o
     near = config.near_duplicates
     compare = near is None or near.facts == "compare"
     threshold = near.jaccard if near else None
-    tally.add(drop_duplicates(filtered, avoid, threshold, out, context, compare_facts=compare))
+    tally.add(drop_duplicates(filtered, avoid, threshold, out, context, compare_facts=compare, prefer=prefer))
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
+
+
+def _require_sources(names: Sequence[str], documents: Documents) -> None:
+    """Raise UsageError for a source that no document is of, before any work."""
+    if not names:
+        return
+    there = {
+        name for shard in documents.shards() for name in read_columns(shard, ["source"]).column(0).unique().to_pylist()
+    }
+    if missing := [name for name in names if name not in there]:
+        raise UsageError(
+            f"curate: `near_duplicates.prefer` names {missing[0]!r}, and no document is of that source"
+            f"{nearest(missing[0], sorted(there))}"
+        )
 
 
 def _tell_languages(config: CurateConfig, tally: Tally, context: Context) -> None:
