@@ -43,9 +43,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def erased(project: Path, *, code: int) -> tuple[dict[str, object], str]:
-    done = lmworks(
-        project, "erase", "jane@example.org", "--apply", "--certificate", str(project / "told.json"), code=code
-    )
+    wanted = ("jane@example.org", "C17", "--apply", "--certificate", str(project / "told.json"))
+    done = lmworks(project, "erase", *wanted, code=code)
     return json.loads((project / "told.json").read_text()), done.stdout + done.stderr
 
 
@@ -148,8 +147,10 @@ def test_counts_come_first_and_fit_a_terminal(project: Path) -> None:
         "taken": 4,
         "searched": 7,
         "by_reason": {"value": 4},
+        "by_source": [{"reason": "value", "source": "letters", "records": 4}],
         "by_value": {"1": 1, "2": 4},
         "not_taken": {"near": 1},
+        "not_taken_by_source": [{"reason": "near", "source": "letters", "records": 1}],
     }
 
 

@@ -39,7 +39,7 @@ def test_a_certificate_is_had_again(folder: Path, apply: bool) -> None:
     path = folder / "told.json"
     with pytest.raises(UsageError, match="give it with --apply"):
         said(MAIL, certificate=path)
-    said(MAIL, apply=True)
+    said(MAIL, "der Garten", apply=True)
     (folder / ".lmworks" / "reports").mkdir()
     (folder / ".lmworks" / "reports" / "mine.json").write_text("{}")
     lines = said(MAIL.upper(), apply=apply, certificate=path)
@@ -47,7 +47,7 @@ def test_a_certificate_is_had_again(folder: Path, apply: bool) -> None:
     assert told["holding"] == 0 and told["again"] and told["files"] > 3 and told["values"]
     assert "it was erased before" in lines and "searched afterwards: nothing was found" in lines
     assert (folder / ".lmworks" / "reports" / "mine.json").exists(), "nothing more is deleted"
-    (folder / ".lmworks" / "left.jsonl").write_text('{"subject": "F1"}\n')
+    (folder / ".lmworks" / "left.jsonl").write_text('{"said": "Im Garten steht der Garten"}\n')
     with pytest.raises(LmworksError, match="files that still hold what was erased: 1"):
         said(MAIL, apply=apply, certificate=path)
 

@@ -46,15 +46,21 @@ def test_people_of_one_surname_stay(folder: Path) -> None:
     assert " person" not in lines and len((folder / "erased-documents.txt").read_text().splitlines()) == 1
 
 
-def test_a_subject_goes_on_and_each_step_is_counted(folder: Path) -> None:
+def test_what_each_step_offers_is_counted(folder: Path) -> None:
     rows = hoffmanns()
     rows[0]["case"] = rows[1]["case"] = "F17"
     rows[1]["Vorname"] = "Ayşe"
     rows.append(patient(9, "Ayşe", rows[1]["text"].removesuffix(" of day 1")) | {"text": rows[1]["text"], "case": ""})
     build(folder, rows, people=PEOPLE, subject_field="case")
-    assert listed("+49 151 83960310")["counts"]["by_reason"] == {"value": 1, "same": 1, "copy": 1}
+    counts = listed("+49 151 83960310")["counts"]
+    assert counts["by_reason"] == {"value": 1} and counts["not_taken"] == {"subject": 1}
     lines = said("+49 151 83960310").splitlines()
-    assert "       1  added: of the same subject" in lines and "       1  added: exact copies" in lines
+    assert "       1  NOT taken: of the subject of records with a value (below)" in lines
+    assert "           1  in source rows" in lines
+    (other,) = listed("+49 151 83960310")["not_taken"]
+    counts = listed("+49 151 83960310", also=[other])["counts"]
+    assert counts["by_reason"] == {"value": 1, "confirmed": 1} and counts["not_taken"] == {"copy": 1}
+    assert listed("+49 151 83960310", "F17")["counts"]["taken"] == 2, "who names the subject means all that are of it"
 
 
 def test_a_subject_of_several_people_is_offered(folder: Path) -> None:
@@ -62,7 +68,7 @@ def test_a_subject_of_several_people_is_offered(folder: Path) -> None:
     rows[0]["case"] = rows[1]["case"] = "Room 17"
     build(folder, rows, people=PEOPLE, subject_field="case")
     counts = listed("+49 151 83960310")["counts"]
-    assert counts["taken"] == 1 and counts["not_taken"] == {"shared": 1}
+    assert counts["taken"] == 1 and counts["not_taken"] == {"subject": 1}
 
 
 def test_a_subject_that_some_holders_lack_is_offered(folder: Path) -> None:
@@ -76,12 +82,14 @@ def test_a_subject_that_some_holders_lack_is_offered(folder: Path) -> None:
     assert counts["taken"] == 2 and counts["not_taken"] == {"subject": 5}, "who quotes an address chooses the subject"
 
 
-def test_a_subject_most_of_whose_records_hold_a_value_goes_though_another_holder_has_none(folder: Path) -> None:
+def test_a_subject_most_of_whose_records_hold_a_value_is_offered_with_the_share(folder: Path) -> None:
     rows = [{"text": f"{MAIL} wrote on day {number} of it", "patient": "C17"} for number in range(2)]
     rows += [{"text": "Sie schrieb uns gestern noch einmal", "patient": "C17"}]
     rows += [{"text": f"A note of nobody quotes {MAIL} once", "patient": ""}]
     build(folder, rows, subject_field="patient")
-    assert listed(MAIL)["counts"]["by_reason"] == {"value": 3, "same": 1}
+    told = listed(MAIL)
+    assert told["counts"]["by_reason"] == {"value": 3}
+    assert [*told["not_taken"].values()] == ["of the subject of which 2 of 3 records hold a value (67%)"]
 
 
 def test_who_repeats_what_others_wrote_does_not_erase_it(folder: Path) -> None:
@@ -91,7 +99,7 @@ def test_who_repeats_what_others_wrote_does_not_erase_it(folder: Path) -> None:
     rows += [row | {"patient": MAIL} for row in rows]
     build(folder, rows, subject_field="patient")
     told = listed(MAIL, apply=True)
-    assert told["counts"]["taken"] == 3 and told["counts"]["not_taken"] == {"other": 3}
+    assert told["counts"]["taken"] == 3 and told["counts"]["not_taken"] == {"copy": 3}
     assert " text" not in (folder / "erased-values.txt").read_text(), "later builds keep what others wrote"
     build(folder, rows, subject_field="patient")
     assert listed("m1@x.org")["counts"]["taken"] == 1
@@ -109,7 +117,7 @@ def test_a_subject_of_one_word_is_offered(folder: Path) -> None:
     rows = hoffmanns()
     build(folder, rows, people=["Vorname"], subject_field="patient")
     counts = listed("+49 151 83960310")["counts"]
-    assert counts["taken"] == 1 and counts["not_taken"] == {"word": 6}
+    assert counts["taken"] == 1 and counts["not_taken"] == {"subject": 6}
     assert listed("Hoffmann")["counts"]["taken"] == 7, "who types a name means it"
 
 

@@ -23,19 +23,13 @@ LEFT = "shards that an earlier erasure left"
 KINDS = {
     "value": "with a value",
     "subject": "of the subject",
-    "same": "added: of the same subject",
-    "person": "added: a field names that subject",
-    "copy": "added: exact copies",
-    "near": "near copies",
     "named": "named by id",
     "confirmed": "confirmed by --with",
 }
 OFFERED = {
     "near": "near copies that hold no value",
-    "subject": "of the subject of some records with a value, not of all",
-    "other": "exact copies of another subject",
-    "shared": "of a subject under which several people stand",
-    "word": "of a subject whose name is one word",
+    "subject": "of the subject of records with a value",
+    "copy": "exact copies that hold no value",
 }
 LISTED = 20
 """Records that are named one by one; the others are counted."""
@@ -51,7 +45,8 @@ def erase(
     ],
     apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only list.")] = False,
     also: Annotated[
-        list[str] | None, typer.Option("--with", metavar="ID", help="A record that is listed as like, to take, too.")
+        list[str] | None,
+        typer.Option("--with", metavar="ID", help="A record that is listed as NOT TAKEN, to take, too."),
     ] = None,
     certificate: Annotated[
         Path | None,
@@ -237,7 +232,9 @@ class _Listing:
             "searched": self.taken.of or None,
             "by_reason": {kind: taken[kind] for kind in KINDS if taken[kind]},
             "by_value": {place + 1: count for place, count in self.taken.held.items()},
+            "by_source": self.taken.by_source(self.taken.records),
             "not_taken": {kind: offered[kind] for kind in OFFERED if offered[kind]},
+            "not_taken_by_source": self.taken.by_source(self.taken.offered),
         }
 
     def open_end(self) -> str:
@@ -295,6 +292,8 @@ class _Listing:
             print(said)
         for kind, count in counts["not_taken"].items():
             print(f"{count:8,}  NOT taken: {OFFERED[kind]} (below)")
+            for each in (each for each in counts["not_taken_by_source"] if each["reason"] == kind):
+                print(f"{each['records']:12,}  in source {each['source']}")
         _tell_records(self.taken.records)
         for item, why in self.found.items():
             seen = f"  {counted[0]:,} of {counted[1]:,} records" if (counted := self.in_steps.get(item)) else ""

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data.data_support import person_line
 from lmworks.data.erasure import search
 from lmworks.data.erasure.passages import Collector
 from lmworks.data.erasure.readings import readings, said_by
 from lmworks.data.erasure.search import Sought, Unsearched, search_file
-from lmworks.data.erasure.values import Erased, lines_of, person_lines, subject_line
+from lmworks.data.erasure.values import Erased, lines_of, subject_line
 
 KEY = b"a key for tests only"
 VALUE = "jane.roe@example.org"
@@ -137,7 +138,7 @@ def test_a_value_is_found_in_columns_of_every_type(kind: str, tmp_path: Path) ->
 
 
 def test_a_subject_is_found_in_fields_of_a_record_and_in_escaped_json_of_a_column(tmp_path: Path) -> None:
-    sought = Sought(Erased(KEY, person_lines(KEY, "C17", ["customer"])))
+    sought = Sought(Erased(KEY, [person_line(KEY, "c17", "customer")]))
     fields = pa.table({"field_names": [["x", "customer"]], "field_texts": [["C17", "C18"]]})
     pq.write_table(fields, tmp_path / "no.parquet")
     assert not search_file(tmp_path / "no.parquet", sought).values

@@ -35,7 +35,8 @@ LIMITS = (
     "translation or where only a description tells of whom a text is. Of what is compressed in a record, the first "
     "16 bytes for each character are read and 4 MB more for the records that are searched together, and a "
     "beginning of a compressed part for each 32 characters and 4,096 more.",
-    "A subject is found where a field tells whom a record is of, not where a text speaks of it, unless it was named.",
+    "Records of a subject are sought where the subject itself was named, or holds a value; copies where they hold a "
+    "value or were named: what was only offered (not_taken) is still there.",
     "A text is found by runs of eight words of it that stand in no record that is kept, in any case: not where it was "
     "reworded, translated, or cut to fewer words.",
 )
@@ -76,6 +77,8 @@ def write_certificate(
         "key": key_digest(key) if key else None,
         "values": [line.digest for line in lines],
         "records": sorted(ids),
+        "taken": _without_values(taken.by_source(taken.records), sought),
+        "not_taken": _without_values(taken.by_source(taken.offered), sought),
         "sought_by_text": {
             "records": len(taken.passages.sought),
             "passages": sum(map(len, taken.passages.by_size.values())),
@@ -94,6 +97,15 @@ def write_certificate(
     }
     write_atomically(path, json.dumps(told, indent=1) + "\n")
     return told
+
+
+def _without_values(counts: list[dict[str, Any]], sought: Sought) -> list[dict[str, Any]]:
+    """How many records are of which source, by a digest where a source's name holds a value."""
+    found = sought.erased.find([each["source"] for each in counts])
+    return [
+        each | {"source": digest_text(each["source"])} if held else each
+        for each, held in zip(counts, found, strict=True)
+    ]
 
 
 def beside_records(store: Store, erased: Erased) -> dict[str, set[str]]:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from lmworks.data.erasure.readings import said_by
 from lmworks.data.identity import document_id
-from lmworks.data.privacy.people import people_of
 from lmworks.data.records import Document, read_columns, read_shard
 from lmworks.errors import LmworksError
 from lmworks.pipeline.erasure import ID_FILE
@@ -25,6 +24,7 @@ class Row(NamedTuple):
     """Empty for one that could not be read."""
     subject: str
     text: str
+    source: str = ""
 
 
 class Sources:
@@ -40,7 +40,6 @@ class Sources:
                 status = path.stat()
                 self.shards.setdefault((status.st_dev, status.st_ino), []).append(path)
         self.size = sum(paths[0].stat().st_size for paths in self.shards.values())
-        self.people = _people(store)
 
     def folders_of(self, path: Path) -> Iterator[Path]:
         """The artifacts that hold a shard."""
@@ -66,20 +65,16 @@ class Sources:
 
     def rows(self, wanted: Callable[[Row], bool]) -> Iterator[tuple[Path, Row]]:
         """The records that are wanted, without their texts."""
-        for path, table in self.tables(["id", "text_digest", "subject"]):
-            columns = (table.column(name).to_pylist() for name in ("id", "text_digest", "subject"))
-            for name, digest, subject in zip(*columns, strict=True):
-                if wanted(row := Row(name, digest, subject or "", "")):
+        names = ["id", "text_digest", "subject", "source"]
+        for path, table in self.tables(names):
+            for name, digest, subject, source in zip(*(table.column(each).to_pylist() for each in names), strict=True):
+                if wanted(row := Row(name, digest, subject or "", "", source)):
                     yield path, row
 
-    def shared(self, subjects: Collection[str]) -> set[str]:
-        """The subjects under which several people stand: the fields that hold persons name others in each record."""
-        people: dict[str, set[tuple[str, ...]]] = {}
-        for _, document in self.documents() if self.people and subjects else ():
-            subject = document.subject
-            if subject and subject in subjects and (names := people_of(document, self.people)):
-                people.setdefault(subject, set()).add(tuple(name.casefold() for name in names))
-        return {subject for subject, named in people.items() if len(named) > 1}
+    def labels(self, ids: Collection[str]) -> dict[str, str]:
+        """The sources of some records, read or not."""
+        found = {row.id: row.source for _, row in self.rows(lambda row: row.id in ids)}
+        return found | {name: source for _, name, source, _ in self.quarantined() if name in ids}
 
     def texts(self, ids: Collection[str]) -> Iterator[Row]:
         """Some records with their texts."""
@@ -98,14 +93,14 @@ class Sources:
         lists = (path.read_text(encoding="utf-8").split() for each in folders for path in each.rglob(ID_FILE))
         return set[str]().union(*lists) - read
 
-    def quarantined(self) -> Iterator[tuple[Path, str, list[str]]]:
-        """Each record that could not be read: its artifact, its id, and what its bytes may say."""
+    def quarantined(self) -> Iterator[tuple[Path, str, str, list[str]]]:
+        """Each record that could not be read: its artifact, its id, its source, and what its bytes may say."""
         for folder in self.folders:
             for path in _quarantines(folder):
                 try:
                     for bad in _quarantined(path):
                         place = bad["source"], bad["path"], str(bad["record"])
-                        yield folder, bad.get("id") or document_id(self._key, *place), said_by(bad)
+                        yield folder, bad.get("id") or document_id(self._key, *place), bad["source"], said_by(bad)
                 except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                     self.damaged[path] = f"{_reason(error)}, in a record that could not be read"
 
@@ -119,12 +114,6 @@ def _is_first(folder: Path) -> bool:
     if (folder / "manifest.json").exists() and artifact.is_readable:
         return not artifact.manifest.inputs
     return artifact.stage == "ingest"
-
-
-def _people(store: Store) -> list[str]:
-    """The fields that `anonymise` steps were told to hold persons."""
-    configs = [each.manifest.config for each in store.all() if each.stage == "anonymise" and each.is_readable]
-    return sorted({name for config in configs for name in config.get("people", ())})
 
 
 def _quarantines(folder: Path) -> list[Path]:

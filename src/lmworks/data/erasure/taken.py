@@ -1,7 +1,8 @@
-"""What an erasure takes: the records of a store's sources that hold a value, are of a subject, or are copies of these.
+"""What an erasure takes: the records of a store's sources that hold a value or whose subject it is, and what is named.
 
-Every shard that a first stage wrote is read once and decoded, and every record that could not be read with it; copies
-are found in further passes over what is short, and near copies in a last one over the texts.
+Whoever asks can have written under another's name or repeated what others wrote: other records of a subject, copies
+and near copies are offered. Every shard that a first stage wrote is read once and decoded, and every record that could
+not be read with it; copies are found in further passes over what is short, near copies in a last one over the texts.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ from lmworks.data.erasure.values import (
     lines_of,
     named_facts,
     one_values,
-    person_lines,
-    subject_line,
     text_line,
 )
 from lmworks.data.words import word_spans
@@ -31,11 +30,6 @@ from lmworks.pipeline.store import Store
 
 NEAR = 0.8
 """Jaccard similarity of the shingles of near copies."""
-OWN_SHARE = 0.5
-"""Of the records of a subject, those that hold a value, from where on the value is the subject's though records of no
-subject hold it, too."""
-SMALL_SHARE = 0.25
-"""Of the records of a subject, those that hold a value, below which the others are offered: one forged or quoted."""
 KEPT_AT_ONCE = 10_000
 """Texts of records that are kept whose passages are taken away together."""
 NOT_SEARCHED = ("id", "text_digest", "source")
@@ -46,8 +40,7 @@ class Why(NamedTuple):
     """Why a record is taken, or offered."""
 
     kind: str
-    """`value`, `subject`, `same`, `person`, `copy`, `named` or `confirmed`; of one that is offered, `subject`,
-    `shared`, `word`, `other` or `near`."""
+    """`value`, `subject`, `named` or `confirmed`; of one that is offered, `subject`, `copy` or `near`."""
     said: str
 
 
@@ -65,12 +58,13 @@ class Taken:
     """Id of a record that is taken only when confirmed → what it is like."""
     of: int = 0
     """Records that were searched, with those that could not be read."""
-    subjects: set[str] = field(default_factory=set)
-    """Of records that hold a value: their other records are taken."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Id of a record that is taken or offered → the source that it is of."""
     digests: set[str] = field(default_factory=set)
     """Of the texts that are long enough to be told from others."""
-    of_others: set[str] = field(default_factory=set)
-    """Digests of these that records of another subject have, which are offered: no later build looks for them."""
+    noted: set[str] = field(default_factory=set)
+    """Digests of these that later builds look for: of records that were named, in which no value would be found, and
+    of which no copy is kept."""
     folders: set[Path] = field(default_factory=set)
     """Of artifacts that hold a record, those too that could not be read."""
     held: dict[int, int] = field(default_factory=dict)
@@ -83,8 +77,6 @@ class Taken:
     """Shards, and lists of what could not be read, that could not be searched → why."""
     unread: set[str] = field(default_factory=set)
     """Ids of the records in damaged shards: what was made of them counts as reached, though they are not erased."""
-    people: Sequence[str] = ()
-    """Fields that hold persons, as `anonymise` steps were told."""
     passages: Passages = field(default_factory=Passages)
     size: int = 0
     """Bytes of the files that were searched."""
@@ -92,9 +84,12 @@ class Taken:
     def lines(self, key: bytes) -> list[Line]:
         """What finds all of it again, digested with a key."""
         values = [line for value in self.values for line in lines_of(key, value)]
-        subjects = [subject_line(key, subject) for subject in sorted(self.subjects)]
-        subjects += [line for each in sorted(self.subjects) for line in person_lines(key, each, self.people)]
-        return [*values, *subjects, *(text_line(key, digest) for digest in sorted(self.digests - self.of_others))]
+        return [*values, *(text_line(key, digest) for digest in sorted(self.noted))]
+
+    def by_source(self, records: Mapping[str, Why]) -> list[dict[str, Any]]:
+        """How many of what is taken, or offered, are of a source for a reason."""
+        counts = Counter((why.kind, self.sources.get(name, "")) for name, why in records.items())
+        return [{"reason": kind, "source": label, "records": counts[kind, label]} for kind, label in sorted(counts)]
 
 
 def find_taken(
@@ -109,15 +104,14 @@ def find_taken(
     """What is taken of a store for some values and ids, each with why; nothing of it is changed.
 
     `indexed` are ids of documents in which an index says that values stand, by their places. Taken are records that
-    hold a value or whose subject it is; where all that hold one are of a single subject, its other records; and what
-    has the very text of a record that is taken. Near copies, and records of several subjects, or of one that may be
-    of several people, are offered. Passages are what a certificate seeks.
+    hold a value or whose subject it is, and what was named. Other records of the subjects of these, and copies, exact
+    or near, are offered. Passages are what a certificate seeks.
     """
     lines = [lines_of(key, value) for value in values]
     first = one_values(values, lines)
     by_line = [(line, first[place]) for place, some in enumerate(lines) for line in some]
     taken, sources = Taken(values, values, first=first), Sources(store, key)
-    taken.size, taken.people = sources.size, sources.people
+    taken.size = sources.size
     taken.records |= ids
     search = _Search(sources, taken, Erased(key, dict(by_line)))
     for line, place in by_line:
@@ -126,8 +120,9 @@ def find_taken(
         search.take(name, {first[place] for place in places}, "as anonymise found")
     search.hold()
     search.follow_subjects()
-    search.follow_copies()
+    search.offer_copies()
     _offer_near(sources, taken)
+    taken.sources = sources.labels({*taken.records, *taken.offered})
     if with_passages:
         taken.passages = _passages(sources, taken)
     taken.damaged, taken.unread = sources.damaged, sources.unread() - taken.records.keys()
@@ -150,7 +145,7 @@ def _passages(sources: Sources, taken: Taken) -> Passages:
             if len(kept) > KEPT_AT_ONCE:
                 collector.keep(kept)
                 kept.clear()
-        for _, name, said in sources.quarantined():
+        for _, name, _, said in sources.quarantined():
             if (name not in taken.records) is is_kept:
                 texts = said[:-1]  # the last is why it was not read, in our words
                 kept += texts if is_kept else ()
@@ -171,6 +166,8 @@ class _Search:
     """Digest → the places of the values that it stands for."""
     holders: dict[int, set[str]] = field(default_factory=dict)
     """Place of a value → ids of records that hold it."""
+    found_again: set[str] = field(default_factory=set)
+    """Ids of records in which a later build finds a value or the subject by itself."""
 
     def take(self, name: str, places: set[int], why: str = "") -> None:
         """Take a record that holds some of the values."""
@@ -195,9 +192,10 @@ class _Search:
                 if digests:
                     found.setdefault(owner, set()).update(digests)
             for owner, digests in found.items():
-                self.take(table.column("id")[owner].as_py(), self._places_of(digests))
+                self.found_again.add(name := table.column("id")[owner].as_py())
+                self.take(name, self._places_of(digests))
             self._note(path, bool(found))
-        for folder, name, said in self.sources.quarantined():
+        for folder, name, _, said in self.sources.quarantined():
             self.taken.of += 1
             if digests := set[str]().union(*erased.find(said)) if erased else set[str]():
                 self.take(name, self._places_of(digests), "it could not be read")
@@ -209,81 +207,38 @@ class _Search:
             self.taken.folders.update(self.sources.folders_of(path))
 
     def follow_subjects(self) -> None:
-        """Take the records of a subject that a value names, or that all are of that hold the value."""
-        subjects, named, total = dict[str, str](), set[int](), Counter[str]()
+        """Take the records of a subject that a value names; offer the others of one whose records hold a value."""
+        held, holding = set[str]().union(*self.holders.values()), dict[str, set[str]]()
         for path, row in self.sources.rows(lambda row: row.id in self.taken.records or row.subject != ""):
-            total[row.subject] += 1
             if found := self.erased.of_subject(row.subject):
-                named |= (places := self._places_of(found))
-                for place in places:
+                for place in self._places_of(found):
                     self.holders.setdefault(place, set()).add(row.id)
+                self.found_again.add(row.id)
                 self.taken.records.setdefault(row.id, Why("subject", "its subject is erased"))
             if row.id in self.taken.records:
-                subjects[row.id] = row.subject
                 self._note(path, True)
-        single, several = set[str](), set[str]()
-        for place in self.holders.keys() - named:
-            own = Counter(
-                subjects[name] for name in self.holders[place] if name in subjects
-            )  # but of what was not read
-            # Whoever quotes the value in one record under a subject of others must not have those taken.
-            least = OWN_SHARE if own[""] else SMALL_SHARE
-            lacking = {subject for subject in own if own[subject] < least * total[subject]}
-            only = own.keys() - {""}
-            # Who names a subject names all that are meant.
-            (several if named or len(only) > 1 or lacking & only else single).update(only)
-        reasons = dict.fromkeys(
-            several - single, Why("subject", "of the subject of some records with a value, not of all")
-        )
-        shared = self.sources.shared(single)
-        reasons |= dict.fromkeys(shared, Why("shared", "of the subject, under which several people stand"))
-        reasons |= dict.fromkeys(
-            filter(_may_be_shared, single | several), Why("word", "of the subject, whose name is one word")
-        )
-        single -= reasons.keys()
-        self.taken.subjects |= single
-        for path, row in self.sources.rows(lambda row: row.subject in single or row.subject in reasons):
-            if row.id not in self.taken.records and row.subject in single:
-                self.taken.records[row.id] = Why("same", "of the same subject")
-                self._note(path, True)
-            elif row.id not in self.taken.records:
-                self.taken.offered[row.id] = reasons[row.subject]
-        self._follow_persons(single)
+                if row.subject and row.id in held:
+                    holding.setdefault(row.subject, set()).add(row.id)
+        every = dict[str, set[str]]()
+        for _, row in self.sources.rows(lambda row: row.subject in holding):
+            every.setdefault(row.subject, set()).add(row.id)
+        for subject, names in every.items():
+            count = len(holding[subject])
+            said = (
+                f"of the subject of which {count:,} of {len(names):,} records hold a value ({count / len(names):.0%})"
+            )
+            self.taken.offered |= dict.fromkeys(names - self.taken.records.keys(), Why("subject", said))
 
-    def _follow_persons(self, subjects: Collection[str]) -> None:
-        """Take the records in which a field names a subject, as later builds will leave them out."""
-        lines = (line for subject in subjects for line in person_lines(b"", subject, self.sources.people))
-        persons = Erased(b"", lines)
-        for path, document in self.sources.documents() if persons else ():
-            if document.id not in self.taken.records and persons.named_by(document):
-                self.taken.records[document.id] = Why("person", "a field names the subject")
-                self.taken.offered.pop(document.id, None)
-                self._note(path, True)
-
-    def follow_copies(self) -> None:
-        """Take the exact copies of all that is taken, but of texts that are too short to be told from others."""
-        rows = self.sources.texts(self.taken.records)
-        long = {row.text_digest: row.id for row in rows if len(word_spans(row.text)) >= SHINGLE_WORDS}
-        self.taken.digests |= long.keys()
-        owners: dict[str, set[str]] = {}
-        for _, row in self.sources.rows(lambda row: row.id in self.taken.records and row.subject != ""):
-            owners.setdefault(row.text_digest, set()).add(row.subject)
-        for path, row in self.sources.rows(lambda row: row.text_digest in long):
-            if row.id in self.taken.records:
-                continue
-            if row.subject and row.subject not in owners.get(row.text_digest, {row.subject}):
-                said = f"an exact copy of {long[row.text_digest][:12]}, of another subject"
-                self.taken.offered[row.id] = Why("other", said)
-                self.taken.of_others.add(row.text_digest)
-            else:
-                self.taken.records[row.id] = Why("copy", f"an exact copy of {long[row.text_digest][:12]}")
-                self.taken.offered.pop(row.id, None)
-                self._note(path, True)
-
-
-def _may_be_shared(subject: str) -> bool:
-    """Whether a subject is a single word without a digit, such as a surname, which many bear."""
-    return all(letter.isalpha() or letter in "-.'’" for letter in subject.strip())
+    def offer_copies(self) -> None:
+        """Offer the exact copies of all that is taken, but of texts that are too short to be told from others."""
+        rows = [row for row in self.sources.texts(self.taken.records) if len(word_spans(row.text)) >= SHINGLE_WORDS]
+        of = {row.text_digest: row.id for row in rows}
+        self.taken.digests |= of.keys()
+        self.taken.noted |= {row.text_digest for row in rows if row.id not in self.found_again}
+        for _, row in self.sources.rows(lambda row: row.text_digest in of and row.id not in self.taken.records):
+            said = f"an exact copy of {of[row.text_digest][:12]}, in source {row.source}"
+            self.taken.offered[row.id] = Why("copy", said)
+            self.taken.noted.discard(row.text_digest)
 
 
 def cells(table: Any) -> tuple[list[int], list[str]]:
@@ -320,7 +275,7 @@ def _offer_near(sources: Sources, taken: Taken) -> None:
     every = np.unique(np.concatenate([*known.values()]))
 
     def offer(name: str, found: NDArray[np.uint32]) -> None:
-        is_listed = name in taken.records or (name in taken.offered and taken.offered[name].kind == "other")
+        is_listed = name in taken.records or (name in taken.offered and taken.offered[name].kind == "copy")
         if is_listed or np.isin(found, every, assume_unique=True).sum() < NEAR * len(found):
             return
         alike = {digest: jaccard(found, of) for digest, of in known.items() if _may_be_near(found, of)}
@@ -333,7 +288,7 @@ def _offer_near(sources: Sources, taken: Taken) -> None:
         for name, found in zip(table.column("id").to_pylist(), _shingles(texts, every), strict=True):
             if len(found):
                 offer(name, found)
-    for _, name, said in sources.quarantined():
+    for _, name, _, said in sources.quarantined():
         offer(name, _shingles([said[0]])[0])
 
 

@@ -129,16 +129,6 @@ def subject_line(key: bytes, subject: str) -> Line:
     return Line(digest(key, "subject", _folded(given_name_first(spellings(subject)[-1]))), Form("subject"))
 
 
-def person_lines(key: bytes, subject: str, fields: Iterable[str]) -> list[Line]:
-    """What finds the records in which a field names a subject, as a whole.
-
-    It may be any field if it is an address or of several words; else one of `fields`: "7" is also a number of things.
-    """
-    normal = _folded(given_name_first(spellings(subject)[-1]))
-    names = [""] if " " in normal or "@" in normal else sorted({name.split(".")[0] for name in fields})
-    return [Line(digest(key, "person", f"{name}\0{normal}"), Form("person")) for name in names]
-
-
 def text_line(key: bytes, text_digest: str) -> Line:
     """What finds the copies of a text."""
     return Line(digest(key, "text", text_digest), Form("text"))
