@@ -119,7 +119,7 @@ def test_planted_texts_are_told_and_the_others_are_clean(exam: Path) -> None:
 def test_what_a_model_learned_is_sought_back_to_its_first_training(exam: Path) -> None:
     before, after = (figure_of(exam, f"evaluate/exact-answer-questions/{name}") for name in ("pretrain", "finetune"))
     assert before["contamination"].startswith("4 of 30 items"), before
-    said = "10 of 30 items stand in the 151 texts learned from (questions: 6 whole, 1 in part; answers: 3"
+    said = "10 of 30 items stand in the 115 texts learned from (questions: 6 whole, 1 in part; answers: 3"
     assert after["contamination"].startswith(said), after
     assert (before["clean_n"], after["clean_n"], after["n"]) == (26, 20, 30)
     by_part = [
@@ -130,7 +130,7 @@ def test_what_a_model_learned_is_sought_back_to_its_first_training(exam: Path) -
 
 
 def test_of_published_weights_nothing_is_said_to_be_clean(exam: Path) -> None:
-    for name, known in (("base", ""), ("tuned", "of what is known here, 6 of 30 items stand in the 72 texts")):
+    for name, known in (("base", ""), ("tuned", "of what is known here, 6 of 30 items stand in the 36 texts")):
         figure = figure_of(exam, f"evaluate/exact-answer-questions/{name}")
         assert figure["contamination"].startswith("unknown: others trained base"), figure
         assert known in figure["contamination"]
@@ -140,7 +140,7 @@ def test_of_published_weights_nothing_is_said_to_be_clean(exam: Path) -> None:
 def test_the_verdict_stands_in_report_cards_and_comparison(exam: Path) -> None:
     reports = exam / ".lmworks" / "reports"
     for page in ("exam.html", "exam-finetune-card.md"):
-        assert "10 of 30 items stand in the 151 texts" in (reports / page).read_text(), page
+        assert "10 of 30 items stand in the 115 texts" in (reports / page).read_text(), page
     record = json.loads((payload(exam, "evaluate/exact-answer-questions") / "comparison.json").read_text())
     assert any(line.startswith("known to finetune: 10 of 30 items") for line in record["verdicts"]), record["verdicts"]
 

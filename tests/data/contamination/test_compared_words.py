@@ -13,6 +13,11 @@ def hashes(*texts: str) -> list[list[int]]:
     return [some.tolist() for some in compared_in_turn(texts)]
 
 
+def number_of_words(text: str) -> int:
+    """Those that markup says, too."""
+    return len(next(compared_in_turn([text], behind=True)))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -30,7 +35,8 @@ def hashes(*texts: str) -> list[list[int]]:
 )
 def test_words_are_compared_without_markup(text: str, words: str) -> None:
     assert hashes(text) == hashes(words) == hashes(plain(text))
-    assert len(hashes(text)[0]) == len(words.split()) == len(word_places(text))
+    assert len(hashes(text)[0]) == len(words.split())
+    assert len(word_places(text)) == number_of_words(text)
 
 
 def test_a_word_is_where_it_stands_in_the_text_with_its_markup() -> None:
@@ -41,4 +47,4 @@ def test_a_word_is_where_it_stands_in_the_text_with_its_markup() -> None:
 
 @given(st.lists(st.text(st.sampled_from("ab_ <>/&;#\u200bé世!-="), max_size=25), max_size=4))
 def test_every_text_has_as_many_compared_words_as_places(texts: list[str]) -> None:
-    assert list(map(len, hashes(*texts))) == [len(word_places(text)) for text in texts]
+    assert list(map(number_of_words, texts)) == [len(word_places(text)) for text in texts]

@@ -97,7 +97,7 @@ def files_of(text: Handle) -> list[Path]:
 
 
 def texts_in(file: Path) -> Iterator[Texts]:
-    """The texts of one file: each document, each turn of a conversation, each turn of a prompt and its answers."""
+    """The texts of one file: each document, each conversation, each prompt with an answer; their turns on end."""
     if file.suffix == ".parquet":
         table = read_columns(file, ["id", "text"])
         texts = table.column("text").combine_chunks()
@@ -105,14 +105,15 @@ def texts_in(file: Path) -> Iterator[Texts]:
         return
     with file.open(encoding="utf-8") as lines:
         while some := list(islice(lines, RECORDS_AT_ONCE)):
-            pairs = [(str(record["id"]), text) for record in map(json.loads, some) for text in _turns(record)]
+            pairs = [(str(record["id"]), text) for record in map(json.loads, some) for text in _in_turn(record)]
             yield Texts([owner for owner, _ in pairs], pa.array([text for _, text in pairs], pa.string()))
 
 
-def _turns(record: dict[str, Any]) -> Iterator[str]:
-    for field in ("messages", "prompt", "chosen", "rejected"):
-        for turn in record.get(field) or ():
-            yield str(turn["content"])
+def _in_turn(record: dict[str, Any]) -> Iterator[str]:
+    """Turns one after the other, so that nothing hides by being spread over them."""
+    for field in ("messages", "chosen", "rejected"):
+        if turns := record.get(field):
+            yield "\n".join(str(turn["content"]) for turn in [*record.get("prompt", ()), *turns])
 
 
 def run_keys(folder: Path) -> tuple[int, int]:
