@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.contamination.index import METHODS, Match, Method, open_index, spans, write_index
+from lmworks.data.contamination.index import LONG_RUN_WORDS, METHODS, Match, Method, open_index, spans, write_index
 from lmworks.data.contamination.items import of_document, own_lines
 from lmworks.data.contamination.plain import compared_in_turn
 from lmworks.data.quality.filters import MIN_WORDS
@@ -27,6 +27,10 @@ from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import BesideRecipe, Reference
 
 DOCUMENTS_LISTED = 10
+_MOST_CUTS = 3
+"""Times that lines are cut from a document: cutting may join the rest to an item anew."""
+_OFTEN = 0.05
+"""Share of the documents from where on a short item that they hold is told by name."""
 
 
 class DecontaminateConfig(BesideRecipe):
@@ -95,22 +99,34 @@ def decontaminate(
     if not items:
         raise LmworksError(f"decontaminate: the evaluation sets hold no text: {format_counts(tally.counts)}.")
     index, found = context.scratch / "index", context.beside / "found"
-    write_index(index, [item.text for item in items])
+    write_index(index, [item.text for item in items], [(item.set, item.document or item.record) for item in items])
     open_index.cache_clear()
     _labels.cache_clear()
     write_atomically(index / "labels.json", json.dumps([(item.set, item.record) for item in items]).encode())
     work = partial(_clean_shard, config, index, found)
     shards = documents.shards()
-    sought = digest_text(canonical_json([(item.set, item.record, item.text) for item in items]))
+    sought = digest_text(canonical_json([(item.set, item.record, item.document, item.text) for item in items]))
     origins = origins_of(shards, key_config(config), sought)
     tally.add(map_units(list(enumerate(shards)), work, out, context, origins=origins))
     listing = _verdicts(items, found)
     write_json_lines(out / "items.jsonl", listing)
+    _tell_what_stands_everywhere(items, listing, tally)
     tally.counts["items"] = len(items)
     tally.counts["contaminated items"] = sum(record["method"] is not None for record in listing)
     if not tally.counts["documents"]:
         raise LmworksError(f"decontaminate: no document is left: {format_counts(tally.counts)}.")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
+
+
+def _tell_what_stands_everywhere(items: Sequence[Item], listing: Sequence[dict[str, Any]], tally: Tally) -> None:
+    """Name a short item that a large share of the documents holds: it may be a phrase that no set should have."""
+    number = sum(count for name, count in tally.counts.items() if name == "documents" or name in tally.losses)
+    for item, record in zip(items, listing, strict=True):
+        words = count_words(item.text)
+        if words < LONG_RUN_WORDS and record["documents"] > _OFTEN * number:
+            name = f"documents with one item of {words} words ({item.set}, record {item.record})"
+            tally.losses.add(name)
+            tally.counts[name] = record["documents"]
 
 
 def _items_of_steps(config: DecontaminateConfig, against: Sequence[Handle]) -> Iterator[Item]:
@@ -208,14 +224,16 @@ def _marked(text: str, start: int, stop: int) -> str:
 
 
 def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Document | None:
-    """A document without the lines that hold items; None if too little is left.
+    """A document without the lines that hold items; None if too little is left, or still an item after some cuts.
 
     Of a row of several texts nothing is left: half an answer teaches what is wrong.
     """
     if document.structure is not None:
         return None
     text = document.text
-    while matches := _matches(config, index, text):
+    for _ in range(_MOST_CUTS):
+        if not (matches := _matches(config, index, text)):
+            break
         lines, kept, end = text.splitlines(keepends=True), [], 0
         found = spans(text, [passage for match in matches for passage in match.passages])
         for line in lines:
@@ -223,6 +241,9 @@ def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Docume
             if not any(first < end and last > start for first, last in found):
                 kept.append(line)
         text = "".join(kept)
+    else:
+        if _matches(config, index, text):
+            return None
     return replace(document, text=text.strip("\n")) if count_words(text) >= MIN_WORDS else None
 
 

@@ -6,7 +6,7 @@ index holds the hash of every run of 8 words of every item; where a text has the
 to a passage in common. From the passages follow the field's tests: a 13-gram in common (Brown et al. 2020, appendix C),
 70 % of an item's 8-grams (Chowdhery et al. 2022, section 8), the whole item, and a text, or a passage as long as the
 item, that is a near-duplicate of it. All of them need a common 8-gram, but for items of fewer words, which are sought
-whole.
+whole. What 3 records of one set share, such as an instruction, tells of none of them, but where an item stands whole.
 
 Axes: W words of a text, E runs of all items.
 """
@@ -40,6 +40,12 @@ BEGINNINGS = 3
 SHORTEST_INSIDE = 5
 """Words: a shorter item is found only where it is the whole text, since it stands everywhere by chance."""
 
+MOST_ALIKE = 64
+"""Equal runs of an item that are kept, and of a text where all pairs would be too many: more say nothing more."""
+_MOST_PAIRS = 2**23
+LEAST_SHARING = 3
+"""Records of a set that have a run of words in common from where on it tells of none."""
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -67,8 +73,51 @@ def runs(words: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
     return hash_windows(Words(words, np.array([len(words)])), size)[0]
 
 
-def write_index(folder: Path, texts: Sequence[str]) -> None:
-    """Store the runs of every item, sorted by hash."""
+def first_alike(hashes: NDArray[np.uint64], owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The order in which hashes are sorted; of those of one owner that are equal the first alone, `MOST_ALIKE`."""
+    order = np.argsort(hashes, kind="stable")
+    is_new = (np.diff(hashes[order]) != 0) | (np.diff(owners[order]) != 0)
+    begins = np.flatnonzero(np.concatenate(([True], is_new)))[: len(order)]
+    rank = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+    return order[rank < MOST_ALIKE]
+
+
+def shared_runs(
+    items: Sequence[NDArray[np.uint64]], sizes: NDArray[np.int64], records: Sequence[tuple[str, str]]
+) -> NDArray[np.bool_]:
+    """Of the words [W] of all items those at which a run begins that several records of a set share.
+
+    `sizes` are the words of a run of each item, `records` the set and the record that each is of. Records whose longest
+    items are equal are one.
+    """
+    longest: dict[tuple[str, str], bytes] = {}
+    for record, words in zip(records, items, strict=True):
+        longest[record] = max(longest.get(record, b""), words.tobytes(), key=len)
+    distinct = sorted({(name, content) for (name, _), content in longest.items()})
+    known = {each: number for number, each in enumerate(distinct)}
+    sets = {name: number for number, name in enumerate(sorted({name for name, _ in distinct}))}
+    lengths = np.array([len(words) for words in items], np.int64)
+    starts, found = np.cumsum(lengths) - lengths, np.zeros(int(lengths.sum()), bool)
+    for size in set(sizes.tolist()):
+        chosen = np.flatnonzero((sizes == size) & (lengths >= size)).tolist()
+        hashes = np.concatenate([np.zeros(0, np.uint64), *(runs(items[number], size) for number in chosen)])
+        counts = lengths[chosen] - size + 1
+        owners = np.repeat([known[records[n][0], longest[records[n]]] for n in chosen], counts).astype(np.int64)
+        named = np.repeat([sets[records[number][0]] for number in chosen], counts).astype(np.int64)
+        at = np.repeat(starts[chosen] - np.cumsum(counts) + counts, counts) + np.arange(len(hashes))
+        order = np.lexsort((owners, named, hashes))
+        is_new = np.diff(hashes[order], prepend=0) != 0
+        is_new |= np.diff(named[order], prepend=-1) != 0
+        is_other = is_new | (np.diff(owners[order], prepend=-1) != 0)
+        begins = np.flatnonzero(is_new)
+        sharing = np.add.reduceat(is_other.astype(np.int64), begins) if len(begins) else begins
+        common = hashes[order][begins[sharing >= LEAST_SHARING]]
+        found[at] = np.isin(hashes, common)
+    return found
+
+
+def write_index(folder: Path, texts: Sequence[str], records: Sequence[tuple[str, str]] | None = None) -> None:
+    """Store the runs of every item, sorted by hash; `records` are the set and the record that each item is of."""
     items = list(compared_in_turn(texts))
     times = np.array([letters_a_word(plain(text)) for text in texts], np.int64)
     lengths = np.array([len(words) for words in items], np.int64)
@@ -80,9 +129,12 @@ def write_index(folder: Path, texts: Sequence[str]) -> None:
         hashes = np.concatenate([np.zeros(0, np.uint64), *found])
         owners = np.repeat(chosen, [len(each) for each in found])
         offsets = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(each)) for each in found)])
-        order = np.argsort(hashes, kind="stable")
+        order = first_alike(hashes, owners)
         for name, column in (("hashes", hashes), ("owners", owners), ("offsets", offsets)):
             save_column(folder / f"{size}-{name}.npy", column[order])
+    records = records or [("", str(number)) for number in range(len(texts))]
+    for name, size in (("shared", RUN_WORDS), ("shared-long", LONG_RUN_WORDS)):
+        save_column(folder / f"{name}.npy", shared_runs(items, size * times, records))
     wholes = [[number, _whole(items[number])] for number in np.flatnonzero(short).tolist()]
     save_column(folder / "short.npy", np.array(wholes, np.uint64))
     save_column(folder / "times.npy", times)
@@ -123,6 +175,7 @@ class Index:
         self.lengths: NDArray[np.int64] = load("lengths")
         self.ends: NDArray[np.int64] = np.cumsum(self.lengths)
         self.words: NDArray[np.uint64] = load("words")
+        self._shared = {RUN_WORDS: load("shared"), LONG_RUN_WORDS: load("shared-long")}
         self.short: dict[int, list[int]] = defaultdict(list)
         self.times: NDArray[np.int64] = load("times")
         """By which the numbers of words are taken for each item."""
@@ -146,7 +199,7 @@ class Index:
             ends = np.cumsum(block.counts)
             may = block.counts <= self._longest_short
             for size, known in self._known.items():
-                places = known.look_up(runs(block.hashes, size))[1]
+                places = known.places(runs(block.hashes, size))
                 may[np.searchsorted(ends, places, "right")] = True
             found.append(may)
         return np.concatenate(found)
@@ -157,6 +210,8 @@ class Index:
         by_item: dict[int, list[Passage]] = defaultdict(list)
         for passage in self._passages(words):
             by_item[passage.item].append(passage)
+        if "exact" in methods:
+            by_item |= {item: self._with_whole(item, passages, words) for item, passages in by_item.items()}
         found = []
         for item, passages in sorted(by_item.items()):
             method = next((each for each in methods if self._applies(each, item, passages, words, threshold)), None)
@@ -177,6 +232,22 @@ class Index:
             if len(rows):
                 yield from _join(owners[rows], starts, offsets[rows], size)
 
+    def _with_whole(self, item: int, passages: list[Passage], words: NDArray[np.uint64]) -> list[Passage]:
+        """Passages of an item, with that of all of it where it stands whole: of equal runs not all are kept."""
+        wanted = self.item(item)
+        if any(each.words == len(wanted) for each in passages):
+            return passages
+        for start in {each.start - each.offset for each in passages}:
+            if start >= 0 and np.array_equal(words[start : start + len(wanted)], wanted):
+                return [*passages, Passage(item, start, 0, len(wanted))]
+        return passages
+
+    def _own(self, passage: Passage, words: int) -> NDArray[np.bool_]:
+        """Which runs of a passage few records share: of 8 or 13 words, in scripts without spaces more letters."""
+        size = words * int(self.times[passage.item])
+        first = int(self.ends[passage.item] - self.lengths[passage.item]) + passage.offset
+        return ~self._shared[words][first : first + max(passage.words - size + 1, 0)]
+
     def _near(
         self, item: int, passages: Sequence[Passage], words: NDArray[np.uint64], threshold: float
     ) -> tuple[float, int, int]:
@@ -191,12 +262,18 @@ class Index:
             case "exact":
                 return any(passage.words == length for passage in passages)
             case "13-gram":
-                return any(passage.words >= self._least(method, item) for passage in passages)
+                return any(self._own(passage, LONG_RUN_WORDS).any() for passage in passages)
             case "8-gram":
                 size = self._least(method, item)
-                offsets = {at for each in passages for at in range(each.offset, each.offset + each.words - size + 1)}
-                return length >= size and len(offsets) >= SHARE_OF_RUNS * (length - size + 1)
+                own = self._own(Passage(item, 0, 0, length), RUN_WORDS)
+                held = np.zeros(len(own), bool)
+                for each in passages:
+                    held[each.offset : max(each.offset + each.words - size + 1, each.offset)] = True
+                return bool(own.any()) and int((held & own).sum()) >= SHARE_OF_RUNS * int(own.sum())
             case "near-duplicate":
+                least = self._least("8-gram", item)
+                if all(each.words >= least and not self._own(each, RUN_WORDS).any() for each in passages):
+                    return False
                 return self._near(item, passages, words, threshold)[0] >= threshold
 
     def _least(self, method: Method, item: int) -> int:
@@ -249,13 +326,24 @@ class SortedHashes:
         rows, places = look_up(self._hashes, wanted[may])
         return rows, may[places]
 
+    def places(self, wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Where one of them stands in `wanted`."""
+        may = np.flatnonzero(self._may[wanted & self._mask])
+        return may[place_in(self._hashes, wanted[may])[1]]
+
 
 def look_up(hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every pair of places, in sorted hashes and in `wanted`, where the same stands; in the order of `wanted`."""
+    """Every pair of places, in sorted hashes and in `wanted`, where the same stands; in the order of `wanted`.
+
+    Where there would be millions, of equal ones in `wanted` the first alone.
+    """
     first, known = place_in(hashes, wanted)
     places = np.flatnonzero(known)
-    low, high = first[places], np.searchsorted(hashes, wanted[places], side="right")
-    counts = high - low
+    counts = np.searchsorted(hashes, wanted[places], side="right") - first[places]
+    if counts.sum() > _MOST_PAIRS:
+        kept = np.sort(first_alike(wanted[places], np.zeros(len(places), np.int64)))
+        places, counts = places[kept], counts[kept]
+    low = first[places]
     rows = np.repeat(low, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return rows, np.repeat(places, counts)
 

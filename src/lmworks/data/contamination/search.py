@@ -7,7 +7,7 @@ stand in one, or one of its lines of 8 to 12 words does, whole. An item of fewer
 such a line, or not at all; one of fewer than 8, or laid out in labelled lines all shorter than that, is not sought.
 In scripts that put no space between words as many letters count for each as say as much (`letters_a_word`).
 Words are compared as `plain` has it; signs inside a word, as in "don't", may stand, be spaces or be missing in the
-training text.
+training text. What 3 items share, such as an instruction, tells of none of them, but where an item stands whole.
 
 Axes: W words of some texts, I items, F marks of all items.
 """
@@ -24,7 +24,15 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
-from lmworks.data.contamination.index import BEGINNINGS, LONG_RUN_WORDS, NEAR, SortedHashes, likeness
+from lmworks.data.contamination.index import (
+    BEGINNINGS,
+    LONG_RUN_WORDS,
+    NEAR,
+    SortedHashes,
+    first_alike,
+    likeness,
+    shared_runs,
+)
 from lmworks.data.contamination.items import Item, is_short_layout, items_of, own_lines
 from lmworks.data.contamination.plain import compared_in_turn, compared_words, plain
 from lmworks.data.contamination.reworded import find_reworded
@@ -133,7 +141,7 @@ class _Table:
         owners = np.repeat(np.arange(len(counts)), counts)
         offsets = np.arange(len(hashes)) - np.repeat(np.cumsum(counts) - counts, counts)
         chosen = np.flatnonzero(which[owners] & (offsets == 0) if firsts else which[owners])
-        order = chosen[np.argsort(hashes[chosen], kind="stable")]
+        order = chosen[first_alike(hashes[chosen], owners[chosen])]
         self._size, self._known = size, SortedHashes(hashes[order])
         self._owners, self._offsets = owners[order], offsets[order]
 
@@ -186,6 +194,12 @@ class Sought:
         }
         # In 13 words on end, 8 begin at 6 places; a near text of 13 or 14 words may have 12 alone in common.
         self._on_end = np.where(~long, self._marked, np.where(sizes < LONG_RUN_WORDS + 2, 5, 6))
+        self._starts = np.cumsum(sizes) - sizes
+        of_text_or_line = [("", str(owner)) for owner in owners]
+        self._shared = {
+            size: shared_runs(self._forms, np.full(len(owners), size), of_text_or_line) for size in self._long
+        }
+        """At which words of all forms runs begin that tell of none, by their size."""
         self._sums = np.array([_polynomial(words)[-1] for words in self._forms], np.uint64)
 
     def verdict(self, number: int) -> Verdict:
@@ -220,10 +234,11 @@ class Sought:
             self._note("verbatim", forms[is_line], at[is_line], ends, owners)
             for size, table in self._long.items():
                 forms, offsets, at = table.find(words)
-                enough = size == self._runs[forms]
+                own = ~self._shared[size][self._starts[forms] + offsets]
+                enough = own & (size == self._runs[forms])
                 self._note("verbatim", forms[enough], at[enough], ends, owners)
                 if size <= LONG_RUN_WORDS:
-                    self._note("near", *self._near(forms, at, offsets, size, words, ends), ends, owners)
+                    self._note("near", *self._near(forms, at, offsets, own, size, words, ends), ends, owners)
 
     def _whole(self, words: Words, ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Forms that stand in the texts from their first word to their last, and where: by sums of their words."""
@@ -241,13 +256,14 @@ class Sought:
         forms: NDArray[np.int64],
         at: NDArray[np.int64],
         offsets: NDArray[np.int64],
+        own: NDArray[np.bool_],
         size: int,
         words: Words,
         ends: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Of forms with runs in common with texts those that are near, and where."""
         better = self._best[self._owners[forms]] > FOUND.index("near")
-        forms, at, offsets = forms[better], at[better], offsets[better]
+        forms, at, offsets, own = forms[better], at[better], offsets[better], own[better]
         texts = np.searchsorted(ends, at, "right")
         pairs = forms * (len(ends) + 1) + texts
         order = np.argsort(pairs, kind="stable")
@@ -256,7 +272,7 @@ class Sought:
         for first, after in pairwise(edges.tolist()):
             hits = order[first:after]
             text, form = int(texts[hits[0]]), int(forms[hits[0]])
-            if len(hits) < _LEAST_HITS * (self._sizes[form] - size + 1):
+            if not own[hits].any() or len(hits) < _LEAST_HITS * (self._sizes[form] - size + 1):
                 continue
             start = int(ends[text] - words.counts[text])
             inside = words.hashes[start : int(ends[text])]

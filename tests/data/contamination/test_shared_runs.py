@@ -1,0 +1,123 @@
+"""What several items of a set share tells of none of them; what repeats costs no more time or memory than it says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from data_support import documents_of, texts
+
+from lmworks.data.contamination.decontaminate import DecontaminateConfig, decontaminate
+from lmworks.data.contamination.index import METHODS, Index, Match, Method, look_up, write_index
+from lmworks.data.contamination.search import Sought
+from lmworks.data.contamination.training import Texts
+from lmworks.pipeline.stage import Result
+from support import make_context
+
+KEYS = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
+SHARED = (
+    "Read the passage below with care and answer the question that follows it in one short sentence of your own words."
+)
+
+
+def story(seed: object, length: int) -> str:
+    return " ".join(f"word{number}" for number in random.Random(str(seed)).choices(range(2000), k=length))
+
+
+def verdicts(items: list[str], text: str) -> list[str]:
+    sought = Sought(items, KEYS)
+    sought.seek(Texts(["a"], pa.array([text], pa.string())))
+    return [sought.verdict(number) for number in range(len(items))]
+
+
+def clean(tmp_path: Path, items: list[str], learned: list[str], action: str = "drop") -> tuple[Result, list[str]]:
+    config = DecontaminateConfig.model_validate({"from": "clean", "against": ["set"], "action": action})
+    (tmp_path / "out").mkdir()
+    documents, against = documents_of(tmp_path / "in", *learned), documents_of(tmp_path / "set", *items)
+    result = decontaminate(config, documents, [against], out=tmp_path / "out", context=make_context(tmp_path))
+    return result, texts(tmp_path / "out")
+
+
+def under_one_instruction(own: int) -> list[str]:
+    return [f"{SHARED}\n\n{story(number, own)}" for number in range(40)]
+
+
+@pytest.mark.parametrize("own", [4, 9, 30])
+def test_an_instruction_that_items_share_accuses_none(own: int) -> None:
+    alone = f"How exams are worded here: {SHARED} {story('other', 30)}"
+    assert set(verdicts(under_one_instruction(own), alone)) == {"not found"}
+    assert set(verdicts(under_one_instruction(own), SHARED)) == {"not found"}
+
+
+@pytest.mark.parametrize("own", [4, 9, 30])
+def test_documents_with_a_shared_instruction_alone_stay(tmp_path: Path, own: int) -> None:
+    innocent = [f"{SHARED}\n\n{story(('innocent', number), 30)}" for number in range(20)]
+    guilty = [f"Notes of the day. {under_one_instruction(own)[number]} {story('end', 20)}" for number in (3, 7)]
+    result, kept = clean(tmp_path, under_one_instruction(own), [*innocent, SHARED, *guilty])
+    assert kept == sorted([*innocent, SHARED])
+    assert result.counts["contaminated items"] == 2
+
+
+def test_an_item_s_own_part_still_tells_of_it(tmp_path: Path) -> None:
+    items = under_one_instruction(30)
+    part = " ".join(items[3].split()[-13:])
+    assert verdicts(items, f"{story('x', 30)} {part}")[3] == "verbatim"
+    assert verdicts(items, f"{story('x', 30)} {items[5]} and more")[5] == "whole"
+    changed = items[7].split()
+    changed[-5] = "other"
+    assert verdicts(items, " ".join(changed))[7] == "near"
+    _, kept = clean(tmp_path, items, [f"{story('x', 30)} {part}", " ".join(changed), story("y", 30)])
+    assert kept == [story("y", 30)]
+
+
+def test_an_item_that_stands_in_a_set_several_times_is_still_one(tmp_path: Path) -> None:
+    item = story("item", 30)
+    held = f"{story('x', 30)} {' '.join(item.split()[:15])}"
+    assert verdicts([item] * 4, held) == ["verbatim"] * 4
+    _, kept = clean(tmp_path, [item] * 4, [held, story("y", 30)])
+    assert kept == [story("y", 30)]
+
+
+def test_a_short_item_that_drops_many_documents_is_told_by_name(tmp_path: Path) -> None:
+    learned = [f"{'Thank you for your message. ' if number % 10 else ''}{story(number, 40)}" for number in range(200)]
+    items = ["thank you for your message", *(story(("item", number), 30) for number in range(30))]
+    result, kept = clean(tmp_path, items, learned)
+    told = f"documents with one item of 5 words (set, record {0:032x})"
+    assert len(kept) == 20 and result.counts[told] == 180 and told in result.losses
+    (tmp_path / "few").mkdir()
+    few, _ = clean(
+        tmp_path / "few", items, [*learned[:200:10], *(story(number, 40) for number in range(30)), learned[1]]
+    )
+    assert few.losses == {"dropped: exact of an evaluation item"}
+
+
+def test_cutting_does_not_go_on_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[str] = []
+    matches = Index.matches
+
+    def counted(self: Index, text: str, methods: Sequence[Method], threshold: float) -> list[Match]:
+        searches.append(text)
+        return matches(self, text, methods, threshold)
+
+    monkeypatch.setattr(Index, "matches", counted)
+    first, second = "amber ferry gate holds nine old\n", "rusty copper kettles of tea today\n"
+    learned = [first * 400 + second * 400, f"{story('x', 20)}\n{first}{second}{story('y', 20)}"]
+    result, kept = clean(tmp_path, [first + second], learned, action="cut")
+    assert kept == [f"{story('x', 20)}\n{story('y', 20)}"]
+    assert result.counts["dropped: exact of an evaluation item"] == 1
+    assert len(searches) < 12
+
+
+def test_equal_runs_are_not_paired_without_bound(tmp_path: Path) -> None:
+    same = np.full(5000, 7, np.uint64)
+    rows, places = look_up(same, np.full(50_000, 7, np.uint64))
+    assert 0 < len(rows) == len(places) < 10_000_000
+    item = "la " * 600
+    write_index(tmp_path, [f"so {item}", item])
+    found = Index(tmp_path).matches(f"and so {'la ' * 6000}", METHODS, 0.8)
+    assert [(match.item, match.method) for match in found] == [(0, "exact"), (1, "exact")]
+    assert verdicts([f"so {item}", item], f"and so {'la ' * 6000}") == ["whole", "whole"]
