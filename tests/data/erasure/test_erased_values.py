@@ -376,3 +376,41 @@ def test_what_was_erased_when_vowel_signs_parted_words_is_still_found(line: str,
 def test_a_name_is_not_found_in_one_with_other_vowel_signs() -> None:
     assert holds("कमल", "श्री कमल ने कहा") and not holds("कमल", "श्रीमती कमला ने कहा")
     assert holds("मोदी जी", "वह मोदी जी हैं") and not holds("मोदी जी", "वह मादा जू हैं")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((MAIL, f"mail jane@example.com{glued} 030") for glued in ("Tel", "Phone:", "2024", "Tel.Nr")),
+        *(
+            (MAIL, f"mail {said} now")
+            for said in ("jane@\nexample.com", "jane\r\n  @example.com", "jane@example.\ncom")
+        ),
+        (MAIL, "mail jane@example\n  .com now"),
+        *((IBAN, f"to IBAN{mark}GB29NWBK60161331926819BIC:NWBKGB2L") for mark in (":", " ", "")),
+        *((PHONE, f"call 0170{parted}1234567 now") for parted in (" (mobil) ", "(mob.)", " [work] ", " " * 20)),
+        (PHONE, "Tel01701234567Fax"),
+        *((NAME, f"by {said}, in the valley") for said in ("Jane Roe1", "Jane Roe2024", "7Jane Roe", "Jane1 Roe2")),
+        *((NAME, f"by {said}, in the valley") for said in ("Ja**ne** Roe", "*Ja*ne R***oe***", "\\x4aane R\\x6fe")),
+        (NAME, "by Ja<x-y>ne</x-y> Roe"),
+        *((NAME, f"by Ja{mark}ne Roe{mark} there") for mark in ("\u0332", "\u0336", "\u20dd", "\U0001d173", "\ufff0")),
+    ],
+)
+def test_a_value_is_found_though_something_is_glued_to_it_or_put_into_it(value: str, text: str) -> None:
+    assert holds(value, text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("jane@example.co", "jane@example.com, jane@example.community"),
+        (MAIL, "jane@example.comic and jane@example.com-pany.org, jane1@example.com, JaneJane@example.com"),
+        (MAIL, "jane@\n\nother.example.com"),
+        ("12345", "order AB12345CD, X12345 and 12345Y"),
+        (PHONE, "0170 (of 3) 1234567 and 0170 (one two) 1234567"),
+        (NAME, "JaneRoe1, Jane 1 Roe, Jane2Roe"),
+        (NAME, "Jane\u0301 Roe"),
+    ],
+)
+def test_what_is_of_others_is_not_taken_for_it(value: str, text: str) -> None:
+    assert not holds(value, text)

@@ -22,15 +22,23 @@ _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _MARKS = ".!#$%&'*+/=?^`{|}~-"
 _PARTING = frozenset("!#$%&'*/=?^`{|}~")
 """That part an address from what stands before it more often than they are in one."""
-_AROUND = " \t\\()[]{}<>"
-"""What may stand around an `@` that is kept from machines."""
+_AROUND = " \t\r\n\\()[]{}<>"
+"""What may stand around an `@` that is kept from machines, or at which a line ends."""
+_BROKEN = re.compile(r"(?<=[.-])[ \t]*\r?\n[ \t]{0,8}(?=\w)|(?<=\w)[ \t]*\r?\n[ \t]{0,8}(?=\.\w)")
+"""A line end beside a dot or hyphen of a domain."""
+_CAPITAL, _DIGIT = re.compile("(?<=[a-z])(?=[A-Z])"), re.compile("(?<=[a-z]{2})[0-9]", re.IGNORECASE)
 _ASCII_LOCAL, _ASCII_DOMAIN = re.compile(r"[0-9A-Za-z_.+-]+"), re.compile("[0-9A-Za-z.-]+")
 _PIECE = "[0-9A-Za-z]{0,34}"
 _LINE_END = r"\r?\n[ (+]{0,2}"
+_WORD = r" {0,2}[(\[](?:[A-Za-z]{1,11}[a-z]|[A-Z]{5,12})\.?[)\]] {0,2}"
+"""In brackets between the groups of a number: "0170 (mobile) 1234567"; capitals may be a group of their own."""
 _SIGNS = r" .()/+\u00a0\t\u00b7\u2022:;'\u2019*|\[\]\u2010-\u2015\u2212-"
-_BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?|[,_][(+]?|{_LINE_END})"
+_BETWEEN = rf"(?:[{_SIGNS}]{{1,6}}(?:{_LINE_END})?| {{7,60}}|[,_][(+]?|{_LINE_END}|{_WORD})"
 _REST = rf"{_PIECE}(?:{_BETWEEN}(?:{_PIECE}[0-9]{_PIECE}|[A-Z]{{1,4}}(?![0-9A-Za-z])))*"
+_BRACKETED = re.compile(_WORD)
 _NUMBER = re.compile(f"[0-9]{_REST}")
+LONGEST_NUMBER = 80
+"""Characters of a value that is asked whether it is a number: the pattern tries every way to part it."""
 WHOLE_NUMBER = re.compile(f"(?:[A-Za-z]{{1,10}} ?)?[0-9]{_REST}")
 _BEFORE = re.compile(
     rf"(?:(?<![0-9A-Za-z])(?:[A-Z][{_SIGNS}]{{1,3}})?[A-Z]{{1,4}}[{_SIGNS}]{{1,3}}|[A-Za-z]{{1,34}}|\+[(\[ ]*|)\Z"
@@ -40,6 +48,8 @@ _PREFIX = re.compile(r"(?:00[0-9]{1,3}0?|0)?\Z")
 """What may stand before a telephone number of a country: its code, a zero, or both."""
 _PARTS, _PARTED = re.compile("([^0-9A-Za-z]*)([0-9A-Za-z]+)"), re.compile(r"[,_\n\t\u00b7\u2022:;'\u2019*|\[\]]| {3}")
 """Pieces of a number, each with what stands before it; and what parts numbers of a table, too."""
+_LABELLED = re.compile("(?<=[0-9]{5})(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9]{5})|(?<=IBAN)(?=[A-Z]{2}[0-9]{2})")
+"""Where a word is glued to a number."""
 LONGEST_PREFIX = 6
 """Digits of `_PREFIX`."""
 COUNTRY = re.compile(
@@ -65,12 +75,16 @@ def addresses(text: str) -> Iterator[str]:
     place = text.find("@")
     while place >= 0:
         before = _end_of(_LOCAL, text[max(0, place - LONGEST_LOCAL - 4) : place].rstrip(_AROUND)[-LONGEST_LOCAL:])
-        after = _DOMAIN.match(text[place + 1 : place + 6 + LONGEST_DOMAIN].lstrip(_AROUND)[: LONGEST_DOMAIN + 1])
+        behind = text[place + 1 : place + 6 + LONGEST_DOMAIN].lstrip(_AROUND)[: LONGEST_DOMAIN + 1]
+        after = _DOMAIN.match(behind)
         if before and after:
             starts = dict.fromkeys(
                 form.casefold() for start in _locals(before) for form in (start, start.partition("+")[0]) if form
             )  # what stands behind a plus sign is a tag of the same mailbox (RFC 5233)
-            for end in dict.fromkeys(end.casefold().rstrip("-_") for end in _domains(after[0])):
+            ends = [*_domains(after[0])]
+            if "\n" in behind[after.end() : after.end() + 10]:
+                ends += [whole[0] for whole in [_DOMAIN.match(_BROKEN.sub("", behind, count=3))] if whole]
+            for end in dict.fromkeys(end.casefold().rstrip("-_") for end in ends):
                 yield from (f"{start}@{end}" for start in starts)
         place = text.find("@", place + 1)
 
@@ -92,8 +106,8 @@ def _end_of(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _domains(text: str) -> Iterator[str]:
-    """What stands behind an `@`, and its beginning before letters of another script and before a sentence's first
-    word that follows without a space."""
+    """What stands behind an `@`, and its beginning before letters of another script, before a sentence's first word
+    that follows without a space, and before a capital or digit that is glued to its last part."""
     yield text[:LONGEST_DOMAIN]
     plain = _ASCII_DOMAIN.match(text)
     if plain and "." in plain[0]:
@@ -101,6 +115,10 @@ def _domains(text: str) -> Iterator[str]:
     labels = text.split(".")
     ends = [number for number in range(2, len(labels)) if labels[number][:1].isupper()]
     yield from (".".join(labels[:number]) for number in ends[:MOST_PARTS])
+    for number in dict.fromkeys((*ends[:1], len(labels))):
+        *first, last = labels[:number]
+        if first and (cut := _CAPITAL.search(last) or _DIGIT.search(last)):
+            yield ".".join([*first, last[: cut.start()]])[:LONGEST_DOMAIN]
 
 
 def numbers(text: str) -> Iterator[str]:
@@ -108,15 +126,23 @@ def numbers(text: str) -> Iterator[str]:
     for match in _NUMBER.finditer(text):
         if len(match[0]) >= LEAST_DIGITS and sum(map(str.isdigit, match[0])) >= LEAST_DIGITS:
             before = _BEFORE.search(text[max(0, match.start() - 35) : match.start()])
-            yield (before[0] if before else "") + match[0]
+            run = (before[0] if before else "") + match[0]
+            yield run
+            if "(" in run or "[" in run:
+                yield _BRACKETED.sub(" ", run)
 
 
 def joined_pieces(run: str, lengths: Sequence[int]) -> Iterator[tuple[str, bool]]:
     """Pieces of a run that follow one another, of these lengths together, and whether a sign of abroad is before them.
 
-    A row of single characters that is far longer than any number is none.
+    A row of single characters that is far longer than any number is none. A word that is glued to a long number is a
+    piece of its own.
     """
-    pieces = _PARTS.findall(run)
+    pieces, glued = list[tuple[str, str]](), [False]
+    for between, piece in _PARTS.findall(run):
+        some = _LABELLED.split(piece)
+        pieces += zip([between, *[""] * (len(some) - 1)], some, strict=True)
+        glued += [True] * (len(some) - 1) + [False]
     whole = "".join(piece for _, piece in pieces)
     ends, parted, row, end = dict[int, int](), [0], [0], 0
     for number, (between, piece) in enumerate(pieces):
@@ -131,7 +157,9 @@ def joined_pieces(run: str, lengths: Sequence[int]) -> Iterator[tuple[str, bool]
         is_row = row[first + 1] >= most or (len(piece) == 1 and row[min(first + most, len(pieces))] >= most)
         for length in () if is_row else lengths:
             last = ends.get(start + length)
-            if last is not None and (length >= LEAST_ALONE or parted[last + 1] == parted[first + 1]):
+            if last is None:
+                continue
+            if length >= LEAST_ALONE or not (parted[last + 1] != parted[first + 1] or glued[first] or glued[last + 1]):
                 yield whole[start : start + length], is_abroad
         start += len(piece)
 

@@ -37,11 +37,11 @@ DEPTH = 3
 
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,2000}>")
 _GLUED = re.compile(
-    r"(?<=[\w.@+-])(?:</?(?:a|abbr|b|bdi|em|font|i|mark|small|span|strong|sub|sup|u|wbr|w:\w+)\b[^<>]{0,2000}>"
+    r"(?<=[\w.@+-])(?:</?(?:a|abbr|b|bdi|em|font|i|mark|small|span|strong|sub|sup|u|wbr|w:\w+|[a-z]+-[\w-]+)\b[^<>]{0,2000}>"
     r"|<(\w+)\b[^<>]{0,200}></\1>|<!--(?s:.{0,2000}?)-->)+(?=[\w.@+-])"
 )
 """Tags inside of a word: an address that Word cut where it was corrected, or of which a part is bold; what is empty."""
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _PERCENT = re.compile("%[0-9a-fA-F]{2}")
 _OF_LETTER = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _QUOTED = re.compile(r"=(?:[0-9A-Fa-f]{2}|[ \t]*\r?\n)")
@@ -179,7 +179,8 @@ def _decoded(text: str) -> str:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16)) if found[1] else _OF_LETTER.get(found[2], found[2])
+    code = found[1] or found[2]
+    return chr(int(code, 16)) if code else _OF_LETTER.get(found[3], found[3])
 
 
 def _as_mail(text: str) -> list[str]:

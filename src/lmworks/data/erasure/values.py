@@ -23,6 +23,7 @@ from lmworks.data.erasure.candidates import (
     LEAST_ALONE,
     LEAST_DIGITS,
     LONGEST_PREFIX,
+    LONGEST_NUMBER,
     WHOLE_NUMBER,
     addresses,
     as_phones,
@@ -54,6 +55,10 @@ FILTER_BITS = 12
 _IN_NAMES = re.compile(r"[\s.'’ʼ‘`´·‐‑-]+")
 """Between the words of a name, and in them: "O'Neill", "Groß-Hübener", "M."."""
 _TAGGED = re.compile(r"\+[^@\s]*@")
+_IN_WORDS = re.compile(
+    r"[0-9](?:(?<=[^\W\d_].)[0-9]{0,3}(?!\w)|(?<!\w.)[0-9]{0,3}(?=[^\W\d_]))|(?<=[^\W\d_])\*{1,3}(?=[^\W\d_])"
+)
+"""The number of a note that is glued to a word, and Markdown's marks inside of one."""
 MOST_WORDS = 5
 """Of what may be a name."""
 
@@ -142,7 +147,7 @@ def _lines_of(key: bytes, value: str) -> Iterator[Line]:
     if re.fullmatch(r"[^\s@]+@[^\s@]+", value):
         yield Line(digest(key, "email", value.casefold()), Form("email"))
         return
-    found = WHOLE_NUMBER.fullmatch(value.lstrip("+( "))
+    found = WHOLE_NUMBER.fullmatch(value.lstrip("+( ")) if len(value) <= LONGEST_NUMBER else None
     plain = "".join(filter(str.isalnum, value)).upper()
     if found and sum(map(str.isdigit, plain)) >= LEAST_DIGITS:
         yield Line(digest(key, "number", plain), Form("number", len(plain)))
@@ -311,13 +316,17 @@ class Erased:
         """Texts with what may be erased words in them."""
         if kind == "words":
             texts = [text if text.isascii() else _a_mark().sub(" ", text) for text in texts]
+        plain = [] if kind == "words" else [_IN_WORDS.sub("", text) for text in texts]
+        owners = [*range(len(texts)), *(place for place, text in enumerate(plain) if text != texts[place])]
+        texts = [*texts, *(plain[place] for place in owners[len(texts) :])]
         done = 0
         for words in hash_words(_array(texts)):
             for size, wanted in self._filters[kind].items():
                 grams, counts = hash_windows(words, size)
                 ends = np.cumsum(counts)
                 for place in np.flatnonzero(wanted[_filter(self._key, grams)]).tolist():
-                    yield done + int(np.searchsorted(ends, place, "right")), f"{grams[place]:016x}"
+                    owner = owners[done + int(np.searchsorted(ends, place, "right"))]
+                    yield owner, f"{grams[place]:016x}"
             done += len(words.counts)
 
 
