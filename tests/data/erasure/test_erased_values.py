@@ -414,3 +414,7 @@ def test_a_value_is_found_though_something_is_glued_to_it_or_put_into_it(value: 
 )
 def test_what_is_of_others_is_not_taken_for_it(value: str, text: str) -> None:
     assert not holds(value, text)
+
+
+def test_a_long_value_of_many_groups_takes_no_time_that_doubles_with_each() -> None:
+    assert lines_of(KEY, "12" + " (AB) 12" * 400 + "!")
