@@ -96,7 +96,7 @@ _MAY_HOLD = (
 def _levelled(text: str) -> str:
     """A text of the same length, without what is written between words or inside them and is none."""
     text = _WRITTEN.sub(lambda found: (" " if found[0][0] in "\\[" else _JOINED) * len(found[0]), text)
-    if "--" in text:
+    if "-->" in text or "--&gt;" in text:
         text = _CUE.sub(lambda found: " " * len(found[0]), text)
     return text.replace("_", " ")
 
