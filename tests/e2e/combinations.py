@@ -150,8 +150,8 @@ MIXED = "is a mix"
 REFUSED: Mapping[tuple[str, str], str] = {
     **{("mixed", objective): MIXED for objective in ("masked-lm", "sequence-classification", "token-classification")},
     **{("talks", objective): MIXED for objective in ("text-to-text", "grpo", "rloo", "rejection-sampling", "ppo")},
-    ("sums.corpus", "sequence-classification"): "0 labels in the field 'label'",
-    ("sums.corpus", "token-classification"): "0 labels in the field 'spans'",
+    ("sums.corpus", "sequence-classification"): "`label` names 'label', which none of its 800 documents has",
+    ("sums.corpus", "token-classification"): "`label` names 'spans', which none of its 800 documents has",
 }
 """Pairs of data and objective that fit by their form and are refused all the same, with what the refusal says."""
 NO_CHATS = "no assistant turn in any row"

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import zstandard
 from data_support import quarantined, texts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -198,11 +198,13 @@ def test_any_table_in_any_encoding_and_with_any_delimiter_is_read_whole(tmp_path
 @given(
     st.binary(max_size=200), st.sampled_from(["a.txt", "a.jsonl", "a.csv", "a.tsv", "a.html", "a.tex"]), st.booleans()
 )
+@example(b"`\x06", "a.csv", False)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 def test_any_bytes_are_records_or_quarantined(tmp_path: Path, content: bytes, name: str, marked: bool) -> None:
     for old in tmp_path.iterdir():
         old.unlink()
     content = codecs.BOM_UTF16_LE * marked + content
     for encoding in (None, "utf-16", "cp1252", "cp932", "gb18030"):
-        for item in read(tmp_path, {name: content}, encoding=encoding):
+        header = {"header": True} if name.endswith("sv") else {}
+        for item in read(tmp_path, {name: content}, encoding=encoding, **header):
             assert not isinstance(item, Record) or item.text.encode() is not None

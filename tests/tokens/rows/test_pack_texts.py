@@ -104,5 +104,5 @@ def test_documents_without_labels_are_refused(tmp_path: Path, tokenizer: Tokeniz
     documents = [Document(id=f"{n}", text=f"text {n}", source="t", licence="MIT", meta={}) for n in range(4)]
     write_shard(tmp_path / "d" / "part-00000.parquet", documents)
     write_ids(tmp_path / "d", [each.id for each in documents])
-    with pytest.raises(LmworksError, match="0 labels in the field 'label' of 0 documents"):
+    with pytest.raises(LmworksError, match="`label` names 'label', which none of its 4 documents has: they have text"):
         pack(tmp_path / "rows", "sequence-classification", Documents(tmp_path / "d", "d"), tokenizer)
