@@ -49,7 +49,7 @@ def count(event, given):
         if left <= 0 and how == "full" and (writes or event == "os.mkdir"):
             raise OSError(28, "No space left on device", str(given[0]))
 from lmworks.cli import main
-sys.argv = ["lmworks", "erase", "jane@example.org", "--apply"]
+sys.argv = ["lmworks", "erase", "jane@example.org", "C17", "--apply"]
 sys.addaudithook(count)
 try:
     main()
@@ -103,7 +103,7 @@ def test_the_same_command_ends_it(built: tuple[Path, int], how: str, part: float
         said = lmworks(project, "build", "recipe.yaml").stderr
         is_begun = (project / "erased-values.txt").exists()
         assert "an erasure was cut off" in said or held(project) == [] or not is_begun
-    again = lmworks(project, "erase", "jane@example.org", "--apply", "--certificate", "told.json", code=None)
+    again = lmworks(project, "erase", "jane@example.org", "C17", "--apply", "--certificate", "told.json", code=None)
     if again.returncode:
         assert "it was erased before" in again.stderr, again.stderr
     else:
