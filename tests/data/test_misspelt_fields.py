@@ -77,3 +77,5 @@ def test_no_more_is_read_than_until_each_was_seen() -> None:
 def test_what_is_empty_everywhere_is_no_misspelling(tmp_path: Path) -> None:
     documents = documents_of(tmp_path / "in", "one text", meta={"region": ""})
     require_fields({"by": "region"}, documents.iterate(), "label")
+    with pytest.raises(UsageError, match="regoin"):  # and a misspelt one is told of the same documents
+        require_fields({"by": "regoin"}, documents.iterate(), "label")

@@ -50,13 +50,16 @@ def lost_entries(store: Store, folder: Path) -> str:
 
 
 def unmet(folder: Path, read: Iterable[Artifact]) -> str:
-    """How many erased documents the steps that read a recipe's sources met in none of them; "" if they met all.
+    """What to say of erased documents that no step that read a recipe's sources met; "" if each was met by one.
 
     Where a file was renamed, its texts have other ids, and are read again.
     """
     erased = {*erased_documents(folder)} - {*erased_by_other_keys(folder, ID_KEY.digest(folder))}
-    met = {name for artifact in read for record in unit_facts(artifact.folder / BESIDE) for name in record["erased"]}
-    if not (missing := erased - met):
+    missing = set(erased)
+    for artifact in read if erased else ():
+        for facts in unit_facts(artifact.folder / BESIDE):
+            missing.difference_update(facts["erased"])
+    if not missing:
         return ""
     return (
         f"{len(missing)} of {len(erased)} erased documents stand in no source any more: right if they were deleted "
