@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.model.gguf import FILE_TYPES, write_gguf
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
@@ -66,7 +66,7 @@ def measure(model: Path, text: str, python: str | None, folder: Path) -> dict[st
     began = time.process_time()
     import_model(config, out=folder / "model", context=context)
     seconds = time.process_time() - began
-    engine = open_engine(folder / "model")
+    engine = open_decoder(folder / "model")
     ids, _ = engine.tokenizer.encode_chat([{"role": "user", "content": QUESTION}], add_generation_prompt=True)
     (scores,) = engine.log_likelihoods([engine.tokenizer.encode(text[:20000])[:1024]], [1])
     prompts = [" ".join(line.split()[:12]) for line in text.splitlines() if len(line.split()) > 40][:PROMPTS]

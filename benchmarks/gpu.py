@@ -42,8 +42,8 @@ TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
 from engine_bench import CALLS, DRAWS, MODELS, make_folders, open_for  # noqa: E402
-from lmworks.engines.engine import Sampling  # noqa: E402
-from lmworks.engines.open import open_engine  # noqa: E402
+from lmworks.engines.decoder import Sampling  # noqa: E402
+from lmworks.engines.open import open_decoder  # noqa: E402
 from lmworks.errors import LmworksError  # noqa: E402
 from lmworks.model.device import CPU, device_count, device_name, find_device, free_bytes, product_rate  # noqa: E402
 from lmworks.plan.machine import this_machine  # noqa: E402
@@ -261,7 +261,7 @@ def generation(found: Findings, device: str, folder: Path, size: Size) -> None:
     model = folder / "float32" / "model"
 
     def answered(data_type: str, requests: int) -> dict[str, Any]:
-        engine = open_engine(model, data_type, device)
+        engine = open_decoder(model, data_type, device)
         prompts = [[5 + number, *range(5, 4 + size.written)] for number in range(requests)]
         sampling = [Sampling(size.written, temperature=1.0, seed=number) for number in range(requests)]
         for _ in range(2):  # the first loads kernels

@@ -17,8 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmworks.engines.engine import Engine
-from lmworks.engines.open import open_adapted, open_engine
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_adapted, open_decoder
 from lmworks.engines.request import Sampling
 
 
@@ -31,9 +31,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     found = parser.parse_args()
     names = [f"model-{number}" for number in range(found.models)]
-    alone = open_engine(found.model)
+    alone = open_decoder(found.model)
     together = open_adapted(found.base, {"base": None} | dict.fromkeys(names, found.model / "adapter"))
-    ways: dict[str, tuple[Engine, Sequence[str]]] = {
+    ways: dict[str, tuple[DecoderEngine, Sequence[str]]] = {
         "alone": (alone, [""]),
         "base beside adapters": (together, ["base"]),
         "one adapter": (together, names[:1]),
@@ -60,7 +60,7 @@ def main() -> None:
     )
 
 
-def answer(engine: Engine, names: Sequence[str], rows: int, tokens: int) -> float:
+def answer(engine: DecoderEngine, names: Sequence[str], rows: int, tokens: int) -> float:
     """Processor seconds a written token, with prompts of 64, asked of the models in turn."""
     batch = engine.batch(rows)
     asked = [

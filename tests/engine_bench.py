@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lmworks.engines.engine import Engine
-from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_decoder, open_reward_model
+from lmworks.engines.protocol import Writing
 from lmworks.engines.request import Sampling
 from lmworks.model.config import REWARD
 from lmworks.model.folder import load_model, save_model
@@ -19,36 +20,37 @@ SHARED = [[*range(20, 60), number] for number in (3, 4, 5)]
 DRAWN = [Sampling(6, 1.0, 0.9, 40, seed=number, log_probabilities=True) for number in range(3)]
 
 
-def written(engine: Engine, prompts: Sequence[Sequence[int]], sampling: Any) -> Any:
+def written(engine: DecoderEngine, prompts: Sequence[Sequence[int]], sampling: Any) -> Any:
     found = engine.generate(prompts, sampling)
     return [[each.ids, each.text, each.finish_reason, list(each.log_probabilities)] for each in found]
 
 
-def stepped(engine: Engine) -> Any:
+def stepped(engine: DecoderEngine) -> Any:
     """Two requests, of which one is taken back, and a third that comes later."""
     batch = engine.batch(2, 40)
-    first, second = (batch.add(prompt, Sampling(6)) for prompt in PROMPTS[:2])
+    first, second = (batch.add(Writing(prompt, Sampling(6))) for prompt in PROMPTS[:2])
     batch.step()
     batch.remove(first)
-    third = batch.add(PROMPTS[2], Sampling(3))
+    third = batch.add(Writing(PROMPTS[2], Sampling(3)))
     while batch.busy:
         batch.step()
     return second.ids, third.ids
 
 
-CALLS: dict[str, Callable[[Engine], Any]] = {
+CALLS: dict[str, Callable[[DecoderEngine], Any]] = {
     "generate": lambda engine: [
         written(engine, PROMPTS, Sampling(6)),
         written(engine, SHARED, Sampling(4, log_probabilities=True)),
         written(engine, PROMPTS, Sampling(6, stop=("e",))),
     ],
     "batch": stepped,
-    "stream": lambda engine: [piece.ids for piece in engine.stream(PROMPTS[0], Sampling(5), lambda: False)],
+    "encode": lambda engine: engine.encode([{"role": "user", "content": "Hello"}]),
+    "encode_text": lambda engine: engine.encode_text("Hello"),
     "log_likelihoods": lambda engine: engine.log_likelihoods([[5, 6, 7, 8], [9, 10, 11]], [1, 2]),
     "score_choices": lambda engine: engine.score_choices([5, 6, 7], [[8, 9], [10], [11, 12, 13]]),
     "scores": lambda engine: engine.scores([[5, 6, 7], [8, 9]]),
 }
-DRAWS: dict[str, Callable[[Engine], Any]] = {"drawn": lambda engine: written(engine, PROMPTS, DRAWN)}
+DRAWS: dict[str, Callable[[DecoderEngine], Any]] = {"drawn": lambda engine: written(engine, PROMPTS, DRAWN)}
 """Of our own engine, whose noise is the same on every device."""
 
 
@@ -79,10 +81,10 @@ def make_prefixed(base: Path, folder: Path, kind: str) -> None:
     Prefix(model, PrefixConfig.model_validate({"kind": kind, "tokens": 3}), seed=0).save(folder / "adapter")
 
 
-def open_for(call: str, model: str, folders: dict[str, Path], device: str) -> Engine:
+def open_for(call: str, model: str, folders: dict[str, Path], device: str) -> DecoderEngine:
     """The engine that a call is made of."""
     return (
         open_reward_model(folders["judge"], device=device)
         if call == "scores"
-        else open_engine(folders[model], device=device)
+        else open_decoder(folders[model], device=device)
     )

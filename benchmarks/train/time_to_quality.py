@@ -294,7 +294,7 @@ def document_side(options: argparse.Namespace) -> dict[str, float]:
     from quality_peers import nanochat, trainer, with_tokenizer
 
     from lmworks.data.records import Documents
-    from lmworks.engines.open import open_engine
+    from lmworks.engines.open import open_decoder
     from lmworks.evaluate.items import BITS_PER_BYTE
     from lmworks.evaluate.tasks.perplexity import _score
     from lmworks.tokens.rows.shards import Shards
@@ -330,7 +330,7 @@ def document_side(options: argparse.Namespace) -> dict[str, float]:
             found = trainer(settings, options.seed, rows.open().tokens, model, opened.vocab_size, progress)
             with_tokenizer(model, tokenizer.path)
         used, wall = clock(options.threads) - began, time.perf_counter() - wall
-        engine = engine or open_engine(model, "bfloat16")
+        engine = engine or open_decoder(model, "bfloat16")
         documents = list(Documents(options.data / "split" / options.part, "").iterate())[: options.documents]
         items = _score(engine, documents, DOCUMENT_WINDOW * 3 // 4)
     bits = BITS_PER_BYTE.figure(items, "whole documents").value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
 from lmworks.evaluate.items import ACCURACY, Item, Scored, evidence
@@ -29,7 +29,7 @@ from lmworks.pipeline.stage import Result, stage
 from lmworks_api_docs.questions import OperationQuestionsConfig, document_prompt
 
 if TYPE_CHECKING:
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.decoder import DecoderEngine
 
 FORM = "find"
 QUESTIONS_AT_ONCE = 32
@@ -65,7 +65,7 @@ def evaluate_reverse_question(
     In a chat the names are scored as answers, with the token that ends them. As documents they are scored as titles,
     by how likely each makes the sentence that the question was made from.
     """
-    engine = open_engine(model.path, config.data_type, config.device)
+    engine = open_decoder(model.path, config.data_type, config.device)
     questions, names, method = _questions(config, data, train)
     sentences: Mapping[str, str] = {}
     if config.prompt != "document":
@@ -132,7 +132,7 @@ def _candidates(config: ReverseQuestionConfig, question: Question, names: Mappin
     return sorted([question["operation"], *ranked[: config.candidates - 1]])
 
 
-def _as_answers(engine: Engine, before: Sequence[Mapping[str, str]]) -> Scorer:
+def _as_answers(engine: DecoderEngine, before: Sequence[Mapping[str, str]]) -> Scorer:
     def score(question: Question, candidates: Sequence[str]) -> list[float]:
         prompt = chat_prompt(question, engine.tokenizer, before).ids
         choices = []
@@ -149,7 +149,7 @@ def _as_answers(engine: Engine, before: Sequence[Mapping[str, str]]) -> Scorer:
     return score
 
 
-def _as_titles(engine: Engine, sentences: Mapping[str, str]) -> Scorer:
+def _as_titles(engine: DecoderEngine, sentences: Mapping[str, str]) -> Scorer:
     def score(question: Question, candidates: Sequence[str]) -> list[float]:
         titles = [document_prompt(question["service"], name, engine.tokenizer).ids for name in candidates]
         sentence = engine.tokenizer.encode(sentences[question["id"]])

@@ -8,7 +8,7 @@ import pytest
 
 from evaluate.evaluated import OPERATIONS, items_of, make_conversations
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.metrics import rouge_l, words_of
@@ -35,7 +35,7 @@ def test_the_models_own_greedy_answers_are_scored(
     model: ModelFolder, conversations: Conversations, tmp_path: Path, prompt: str
 ) -> None:
     result = run(model, conversations, tmp_path / "out", conversations, prompt=prompt)
-    engine = open_engine(model.path)
+    engine = open_decoder(model.path)
     asked = {record["id"]: record for record in conversations.iterate() if record["form"] == "document"}
     items = items_of(tmp_path / "out")
     assert {item["id"] for item in items} == asked.keys()

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from evaluate.evaluated import items_of, make_conversations
-from lmworks.engines.engine import Engine
-from lmworks.engines.open import open_engine
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.tasks.checked import ExactAnswerConfig, evaluate_exact_answer
@@ -32,7 +32,7 @@ def test_the_prompt_is_answered_questions_and_a_question_byte_for_byte(model: Mo
     data, train = make_conversations(tmp_path / "data"), make_conversations(tmp_path / "train", TRAIN)
     config = DocumentationConfig(data="test", train="train", prompt="few-shot", shots=2, max_tokens=8)
     result = evaluate_documentation(config, model, data, train, out=tmp_path, context=make_context(tmp_path))
-    engine, items = open_engine(model.path), items_of(tmp_path)
+    engine, items = open_decoder(model.path), items_of(tmp_path)
     (order,) = {
         (first, second)
         for first in TRAIN["Glacier"] + TRAIN["MQ"]
@@ -90,13 +90,13 @@ def test_names_are_scored_behind_answered_questions(
     model: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[list[int]] = []
-    score = Engine.score_choices
+    score = DecoderEngine.score_choices
 
-    def watching(self: Engine, prompt: list[int], choices: list[list[int]]) -> list[float]:
+    def watching(self: DecoderEngine, prompt: list[int], choices: list[list[int]]) -> list[float]:
         scored.extend(choices)
         return score(self, prompt, choices)
 
-    monkeypatch.setattr(Engine, "score_choices", watching)
+    monkeypatch.setattr(DecoderEngine, "score_choices", watching)
     names = (
         "Add",
         "Get",
@@ -114,7 +114,7 @@ def test_names_are_scored_behind_answered_questions(
     data, train = make_conversations(tmp_path / "data", {"S3": names}), make_conversations(tmp_path / "train", TRAIN)
     config = ReverseQuestionConfig(data="test", train="train", prompt="few-shot", shots=4)
     evaluate_reverse_question(config, model, data, train, out=tmp_path, context=make_context(tmp_path))
-    engine = open_engine(model.path)
+    engine = open_decoder(model.path)
     assert {engine.tokenizer.spell(ids) for ids in scored} == {f"{name}<|im_end|>" for name in names}
     shown = [record for record in train.iterate() if record["form"] == "find"]  # all four: their order is the seed's
     ranked = sorted(shown, key=lambda record: digest_text(f"0 {record['id']}"))

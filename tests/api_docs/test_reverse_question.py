@@ -9,8 +9,8 @@ import pytest
 
 from evaluate.evaluated import OPERATIONS, action, items_of, make_conversations
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Engine
-from lmworks.engines.open import open_engine
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_decoder
 from lmworks.errors import UsageError
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Result
@@ -46,7 +46,7 @@ NAMES = (
 """Names so alike that the end of an answer decides, and one that only a score per byte favours."""
 
 
-def by_hand(engine: Engine, record: dict[str, Any], prompt: str, per_byte: bool) -> str:
+def by_hand(engine: DecoderEngine, record: dict[str, Any], prompt: str, per_byte: bool) -> str:
     """The likeliest name of the question's service, from whole sequences encoded at once."""
     scores = {}
     for name in NAMES:
@@ -68,7 +68,7 @@ def by_hand(engine: Engine, record: dict[str, Any], prompt: str, per_byte: bool)
 def test_the_likeliest_name_is_the_answer(model: ModelFolder, tmp_path: Path, prompt: str, score: str) -> None:
     conversations = make_conversations(tmp_path / "questions", {"S3": NAMES})
     result = run(model, conversations, tmp_path / "out", prompt=prompt, score=score)
-    engine = open_engine(model.path)
+    engine = open_decoder(model.path)
     asked = {record["id"]: record for record in conversations.iterate() if record["form"] == "find"}
     items = items_of(tmp_path / "out")
     for item in items:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from live_server import KEY, MODEL, PAGE, Live, serving
-from lmworks.engines.open import open_adapted, open_engine
+from lmworks.engines.open import open_adapted, open_decoder
 from tiny import make_adapted, make_tiny_model
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder = make_tiny_model(tmp_path_factory.mktemp("served") / "model", context_length=1024)
-    with serving(open_engine(folder)) as server:
+    with serving(open_decoder(folder)) as server:
         yield server
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from e2e.small_recipe import lmworks
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from tiny import make_tiny_model
 
@@ -111,7 +111,7 @@ def test_what_was_learned_before_is_read_again_beside_it(project: Path) -> None:
 def test_a_student_is_tuned_on_what_its_teacher_says(project: Path) -> None:
     (taught, *_) = lines(payload(project, "taught") / "conversations.jsonl")
     assert len((payload(project, "student/data/new") / "ids.txt").read_text().split()) == 30, "documents of the prompts"
-    engine = open_engine(payload(project, "aligned"))
+    engine = open_decoder(payload(project, "aligned"))
     prompt, _ = engine.tokenizer.encode_chat(taught["messages"][:-1], True)
     (said,) = engine.generate([prompt], Sampling(12))
     assert taught["messages"][-1]["content"] == said.text.strip()

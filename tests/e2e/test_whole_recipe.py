@@ -134,7 +134,7 @@ def test_the_model_folder_loads_in_transformers_with_the_same_logits(built: Path
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from lmworks.engines.open import open_engine
+    from lmworks.engines.open import open_decoder
     from lmworks.tokens.tokenizer import open_tokenizer
 
     folder = Path(lmworks(built, "show", "finetune", "--path").stdout.strip())
@@ -146,7 +146,7 @@ def test_the_model_folder_loads_in_transformers_with_the_same_logits(built: Path
     with torch.inference_mode():
         logits = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(torch.tensor([ids])).logits[0]
     expected = torch.log_softmax(logits, -1)[range(len(ids) - 1), ids[1:]]
-    (found,) = open_engine(folder, "float32").log_likelihoods([ids], [1])
+    (found,) = open_decoder(folder, "float32").log_likelihoods([ids], [1])
     assert torch.allclose(expected, torch.tensor(found), atol=1e-4)
 
 

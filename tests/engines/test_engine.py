@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines import batch as batch_module
-from lmworks.engines import engine as engine_module
+from lmworks.engines import decoder as decoder_module
 from lmworks.engines import request as request_module
 from lmworks.engines.batch import RunningBatch
-from lmworks.engines.engine import Engine
-from lmworks.engines.open import open_engine
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_decoder
+from lmworks.engines.protocol import Writing
 from lmworks.engines.request import Request, Sampling
 from lmworks.engines.sampling import choose
 from lmworks.errors import LmworksError
@@ -28,12 +29,12 @@ SAMPLED = Sampling(24, temperature=1.0, seed=5)
 
 
 @pytest.fixture(scope="module", params=[None, 9], ids=["full attention", "sliding window"])
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DecoderEngine:
     folder: Path = tmp_path_factory.mktemp("models") / "tiny"
-    return open_engine(make_tiny_model(folder, window=request.param))
+    return open_decoder(make_tiny_model(folder, window=request.param))
 
 
-def logits_of(engine: Engine, ids: list[int]) -> Tensor:
+def logits_of(engine: DecoderEngine, ids: list[int]) -> Tensor:
     """[T,V] by the plainest route: whole sequence, no cache, no padding, attention written out."""
     window = engine.model.config.sliding_window
 
@@ -51,7 +52,7 @@ def logits_of(engine: Engine, ids: list[int]) -> Tensor:
 
 @pytest.mark.parametrize("shared", [0, 40], ids=["nothing shared", "a beginning shared"])
 def test_cached_and_batched_decoding_equals_the_whole_forward_pass(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, shared: int
+    engine: DecoderEngine, monkeypatch: pytest.MonkeyPatch, shared: int
 ) -> None:
     """Rows of different lengths, which end at different steps and are moved when another ends."""
     samplings = [Sampling(4 + 3 * index, temperature=1.0, seed=index) for index in range(len(PROMPTS))]
@@ -70,7 +71,9 @@ def test_cached_and_batched_decoding_equals_the_whole_forward_pass(
         torch.testing.assert_close(torch.stack(rows), expected, atol=1e-5, rtol=0)
 
 
-def test_a_beginning_that_all_prompts_share_is_read_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_beginning_that_all_prompts_share_is_read_once(
+    engine: DecoderEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[int] = []
     hidden = engine.model.hidden
 
@@ -86,21 +89,21 @@ def test_a_beginning_that_all_prompts_share_is_read_once(engine: Engine, monkeyp
     assert sum(read) == 18 * 8  # too short to be worth a pass of its own
 
 
-def test_a_batch_of_eight_answers_as_eight_batches_of_one(engine: Engine) -> None:
+def test_a_batch_of_eight_answers_as_eight_batches_of_one(engine: DecoderEngine) -> None:
     samplings = [Sampling(9 + index, temperature=index % 3 / 2, top_k=index, seed=index) for index in range(8)]
     alone = [engine.generate([prompt], sampling)[0] for prompt, sampling in zip(PROMPTS, samplings, strict=True)]
     assert engine.generate(PROMPTS, samplings) == alone
 
 
-def test_requests_that_join_and_leave_do_not_change_each_other(engine: Engine) -> None:
+def test_requests_that_join_and_leave_do_not_change_each_other(engine: DecoderEngine) -> None:
     alone = engine.generate([PROMPTS[3]], SAMPLED)[0]
     batch = engine.batch(rows=3)
     watched = None
-    others = [batch.add(prompt, Sampling(50)) for prompt in PROMPTS[:2]]
+    others = [batch.add(Writing(prompt, Sampling(50))) for prompt in PROMPTS[:2]]
     for step in range(40):
         if step == 2:
-            watched = batch.add(PROMPTS[3], SAMPLED)
-            batch.add(PROMPTS[5], Sampling(2))  # waits for a row
+            watched = batch.add(Writing(PROMPTS[3], SAMPLED))
+            batch.add(Writing(PROMPTS[5], Sampling(2)))  # waits for a row
         if step == 7:
             batch.remove(others[0])
         batch.step()
@@ -108,7 +111,7 @@ def test_requests_that_join_and_leave_do_not_change_each_other(engine: Engine) -
     assert (watched.ids, watched.text, watched.finish_reason) == (alone.ids, alone.text, alone.finish_reason)
 
 
-def test_a_prompt_that_several_ask_is_read_once_and_each_is_answered_as_if_alone(engine: Engine) -> None:
+def test_a_prompt_that_several_ask_is_read_once_and_each_is_answered_as_if_alone(engine: DecoderEngine) -> None:
     asked = [PROMPTS[0]] * 5 + [PROMPTS[2]] + [PROMPTS[1]] * 3
     samplings = [replace(SAMPLED, seed=seed, log_probabilities=True) for seed in range(len(asked))]
     read: list[tuple[int, ...]] = []
@@ -123,9 +126,9 @@ def test_a_prompt_that_several_ask_is_read_once_and_each_is_answered_as_if_alone
         assert one.log_probabilities == pytest.approx(other.log_probabilities, abs=1e-5)
 
 
-def test_a_removed_request_gets_nothing_more(engine: Engine) -> None:
+def test_a_removed_request_gets_nothing_more(engine: DecoderEngine) -> None:
     batch = engine.batch(rows=1)
-    running, waiting = batch.add(PROMPTS[0], SAMPLED), batch.add(PROMPTS[1], SAMPLED)
+    running, waiting = batch.add(Writing(PROMPTS[0], SAMPLED)), batch.add(Writing(PROMPTS[1], SAMPLED))
     batch.step()
     batch.remove(running)
     batch.remove(waiting)
@@ -134,26 +137,26 @@ def test_a_removed_request_gets_nothing_more(engine: Engine) -> None:
     assert (len(running.ids), len(waiting.ids)) == (1, 0)
 
 
-def test_streamed_pieces_make_up_the_generated_text(engine: Engine) -> None:
-    pieces = list(engine.stream(PROMPTS[2], SAMPLED, lambda: False))
+def test_streamed_pieces_make_up_the_generated_text(engine: DecoderEngine) -> None:
+    pieces = [piece for _, piece in engine.submit([Writing(PROMPTS[2], SAMPLED)])]
     whole = engine.generate([PROMPTS[2]], SAMPLED)[0]
     assert "".join(piece.text for piece in pieces) == whole.text == engine.tokenizer.decode(whole.ids)
     assert [token for piece in pieces for token in piece.ids] == whole.ids
     assert [piece.finish_reason for piece in pieces] == [None] * (len(pieces) - 1) + ["length"]
 
 
-def test_a_cancelled_stream_ends_at_once(engine: Engine) -> None:
+def test_a_cancelled_stream_ends_at_once(engine: DecoderEngine) -> None:
     answers = iter([False, False, True])
-    assert len(list(engine.stream(PROMPTS[2], SAMPLED, lambda: next(answers)))) == 2
+    assert len(list(engine.submit([Writing(PROMPTS[2], SAMPLED)], cancelled=lambda: next(answers)))) == 2
 
 
-def test_the_seed_decides_the_answer(engine: Engine) -> None:
+def test_the_seed_decides_the_answer(engine: DecoderEngine) -> None:
     first, again, other = engine.generate([PROMPTS[2]] * 3, [SAMPLED, SAMPLED, Sampling(24, temperature=1.0, seed=6)])
     assert first == again
     assert first.ids != other.ids
 
 
-def test_a_stop_string_over_several_tokens_ends_the_text_before_it(engine: Engine) -> None:
+def test_a_stop_string_over_several_tokens_ends_the_text_before_it(engine: DecoderEngine) -> None:
     free = engine.generate([PROMPTS[2]], SAMPLED)[0]
     ascii_ends = [i for i, pair in enumerate(pairwise(free.text)) if i > 8 and "\ufffd" not in pair]
     stop = free.text[ascii_ends[0] : ascii_ends[0] + 2]
@@ -163,7 +166,7 @@ def test_a_stop_string_over_several_tokens_ends_the_text_before_it(engine: Engin
     assert cut.ids == free.ids[: len(cut.ids)]
 
 
-def test_text_held_back_is_given_out_when_the_answer_ends(engine: Engine) -> None:
+def test_text_held_back_is_given_out_when_the_answer_ends(engine: DecoderEngine) -> None:
     """What may become a stop, and then what may become a character; by the limit and by an end token."""
     tokenizer = engine.tokenizer
     for text, sampling in (("a日", Sampling(9, stop=("日本",))), ("a日", Sampling(4, stop=("日本",)))):
@@ -180,7 +183,7 @@ def test_text_held_back_is_given_out_when_the_answer_ends(engine: Engine) -> Non
 
 @pytest.mark.parametrize("end", ["end_of_turn_id", "end_of_text_id"])
 def test_an_end_token_ends_the_answer_and_is_not_in_it(
-    engine: Engine, end: str, monkeypatch: pytest.MonkeyPatch
+    engine: DecoderEngine, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = engine.generate([PROMPTS[2]], SAMPLED)[0]
     token = next(token for index, token in enumerate(free.ids) if index > 3 and token not in free.ids[:index])
@@ -191,25 +194,25 @@ def test_an_end_token_ends_the_answer_and_is_not_in_it(
     assert ended.finish_reason == "stop"
 
 
-def test_an_answer_ends_with_the_context(engine: Engine) -> None:
+def test_an_answer_ends_with_the_context(engine: DecoderEngine) -> None:
     prompt = [0] * 120
     generation = engine.generate([prompt], Sampling(500, temperature=1.0))[0]
     assert (len(generation.ids), generation.finish_reason) == (engine.context_length - 120, "length")
 
 
 @pytest.mark.parametrize("length", [0, 128, 300])
-def test_a_prompt_without_room_for_an_answer_is_refused(engine: Engine, length: int) -> None:
+def test_a_prompt_without_room_for_an_answer_is_refused(engine: DecoderEngine, length: int) -> None:
     with pytest.raises(LmworksError, match=rf"the prompt has {length} tokens; a context of 128"):
         engine.generate([PROMPTS[0], [0] * length], Sampling(5))
 
 
-def test_no_prompts_no_answers(engine: Engine) -> None:
+def test_no_prompts_no_answers(engine: DecoderEngine) -> None:
     assert engine.generate([], Sampling(5)) == []
 
 
-def test_log_likelihoods_equal_the_plain_softmax(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "BATCH_TOKENS", 64)  # several groups
-    monkeypatch.setattr(engine_module, "LOGIT_ROWS", 10)
+def test_log_likelihoods_equal_the_plain_softmax(engine: DecoderEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_module, "BATCH_TOKENS", 64)  # several groups
+    monkeypatch.setattr(decoder_module, "LOGIT_ROWS", 10)
     sequences = [*PROMPTS, [0, 5], [0]]
     first = [1, 5, 7, 2, 1, 30, 12, 1, 2, 1]
     results = engine.log_likelihoods(sequences, first)
@@ -219,7 +222,7 @@ def test_log_likelihoods_equal_the_plain_softmax(engine: Engine, monkeypatch: py
         assert result == pytest.approx(expected, abs=1e-5)
 
 
-def test_sequences_beyond_the_context_are_refused(engine: Engine) -> None:
+def test_sequences_beyond_the_context_are_refused(engine: DecoderEngine) -> None:
     assert len(engine.log_likelihoods([[0] * 128], [1])[0]) == 127
     with pytest.raises(LmworksError, match="sequence 1: 129 tokens"):
         engine.log_likelihoods([[0], [0] * 129], [1, 1])
@@ -229,26 +232,26 @@ def test_sequences_beyond_the_context_are_refused(engine: Engine) -> None:
 
 @pytest.mark.parametrize("prompt", [PROMPTS[5], [0]], ids=["long prompt", "one token"])
 def test_choices_score_what_their_tokens_score(
-    engine: Engine, prompt: list[int], monkeypatch: pytest.MonkeyPatch
+    engine: DecoderEngine, prompt: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "BATCH_TOKENS", 200)
+    monkeypatch.setattr(decoder_module, "BATCH_TOKENS", 200)
     choices = [[7, 8, 9], [4], [], [9] * 30, [5, 6], [5, 7]]
     whole = engine.log_likelihoods([prompt + choice for choice in choices], [len(prompt)] * len(choices))
     assert engine.score_choices(prompt, choices) == pytest.approx([sum(scores) for scores in whole], abs=1e-4)
 
 
-def test_choices_beyond_the_context_are_refused(engine: Engine) -> None:
+def test_choices_beyond_the_context_are_refused(engine: DecoderEngine) -> None:
     with pytest.raises(LmworksError, match="a prompt of 120 tokens and a choice of 9"):
         engine.score_choices([0] * 120, [[5] * 9])
     with pytest.raises(LmworksError, match="a prompt of 0 tokens"):
         engine.score_choices([], [[5]])
 
 
-def test_a_cache_takes_no_more_memory_than_allowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_takes_no_more_memory_than_allowed(engine: DecoderEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_module, "CACHE_BYTES", 1)
     batch: RunningBatch = engine.batch(rows=8)
     alone = [engine.generate([prompt], SAMPLED)[0] for prompt in PROMPTS[:3]]
-    requests = [batch.add(prompt, SAMPLED) for prompt in PROMPTS[:3]]
+    requests = [batch.add(Writing(prompt, SAMPLED)) for prompt in PROMPTS[:3]]
     while batch.busy:
         assert len(batch.step()) == 1  # one row: the others wait for it
     assert [request.ids for request in requests] == [generation.ids for generation in alone]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lmworks.engines.open import engine_named, open_engine
+from lmworks.engines.open import engine_named, open_decoder
 from lmworks.model.folder import name_engine
 from lmworks.registry import UnknownKind
 from tiny import make_tiny_model
@@ -17,4 +17,4 @@ def test_an_engine_of_a_package_that_is_not_installed_is_named(tmp_path: Path) -
     assert engine_named(folder) == "torch"
     name_engine(folder, "torhc")
     with pytest.raises(UnknownKind, match="no engine 'torhc'; did you mean 'torch'"):
-        open_engine(folder)
+        open_decoder(folder)

@@ -13,7 +13,7 @@ import torch
 from corpora import make_preferences, make_tokenizer
 from evaluate.evaluated import items_of
 from lmworks.data.tuning.preferences import Preferences, write_preferences
-from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.open import open_decoder, open_reward_model
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
@@ -82,7 +82,7 @@ def test_models_are_compared_by_what_a_judge_says_of_their_answers(
 ) -> None:
     held, train = unlike_in_length(tmp_path / "held"), make_preferences(tmp_path / "train")
     base, aligned, chosen = judged(models, tmp_path, held, train)
-    engine, judge = open_engine(models["aligned"].path), open_reward_model(models["judge"].path)
+    engine, judge = open_decoder(models["aligned"].path), open_reward_model(models["judge"].path)
     items = items_of(tmp_path / "aligned")
     assert [item["id"] for item in items] == [each.id for each in held.iterate()]
     for each, item in zip(held.iterate(), items, strict=True):

@@ -14,7 +14,7 @@ from evaluated import items_of, make_documents, make_rows
 from tokenizers import Tokenizer, pre_tokenizers
 
 from lmworks.data.records import Documents, write_shard
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.contamination import NOT_SEARCHED
@@ -42,7 +42,7 @@ def records(folder: Path, *found: Any) -> Documents:
 
 
 def test_a_last_word_is_right_when_the_model_writes_it_and_no_other(model: ModelFolder, tmp_path: Path) -> None:
-    engine = open_engine(model.path)
+    engine = open_decoder(model.path)
     asked: list[tuple[str, str, bool]] = []
     for passage in (text[:length] for text in TEXT for length in range(8, 90)):
         prompt = [0, *engine.tokenizer.encode(passage)]
@@ -69,7 +69,7 @@ def test_a_last_word_is_right_when_the_model_writes_it_and_no_other(model: Model
 
 @pytest.mark.parametrize("score", ["sum", "per-byte"])
 def test_the_likeliest_choice_is_the_answer(model: ModelFolder, tmp_path: Path, score: str) -> None:
-    engine = open_engine(model.path)
+    engine = open_decoder(model.path)
     data = records(
         tmp_path / "data", *({"query": query, "choices": choices, "gold": 1} for query, choices in QUESTIONS)
     )
@@ -151,7 +151,7 @@ def test_tokens_that_span_question_and_choice_are_scored_whole(model: ModelFolde
     vocab[":Ġ"] = vocab.pop(max(vocab, key=vocab.__getitem__))  # the last, of which no other is made
     told["model"]["merges"] = [pair for pair in told["model"]["merges"] if "".join(pair) in vocab]
     (folder / "tokenizer.json").write_text(json.dumps(told))
-    engine = open_engine(folder)
+    engine = open_decoder(folder)
     asked, choices = "What?\nAnswer:", ["a new bucket", "naïve", "role"]
     whole = [[0, *engine.tokenizer.encode(f"{asked} {choice}")] for choice in choices]
     prompt, behind = encoded(engine.tokenizer, asked, choices)

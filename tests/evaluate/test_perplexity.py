@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, normalizers
 
 from lmworks.data.records import Documents
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, Stopped, UsageError
 from lmworks.evaluate.contamination import NOT_SEARCHED
 from lmworks.evaluate.tasks import perplexity
@@ -57,7 +57,7 @@ def test_nothing_to_measure_is_told(model: ModelFolder, tmp_path: Path) -> None:
 
 def test_bits_are_those_of_the_models_probabilities(model: ModelFolder, documents: Documents, tmp_path: Path) -> None:
     result = run(model, documents, tmp_path / "out", stride=100)
-    engine = open_engine(model.path)
+    engine = open_decoder(model.path)
     for document, item in zip(documents.iterate(), items_of(tmp_path / "out"), strict=True):
         ids = [0, *engine.tokenizer.encode(document.text)]
         bits = 0.0

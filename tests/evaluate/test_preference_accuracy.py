@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 from corpora import make_preferences, make_tokenizer
 from evaluate.evaluated import items_of
 from lmworks.data.tuning.preferences import Preference, Preferences, write_preferences
-from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.open import open_decoder, open_reward_model
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.tasks.judgements import (
     PreferenceAccuracyConfig,
@@ -68,7 +68,7 @@ def test_a_reward_model_is_scored_by_what_transformers_computes(base: ModelFolde
     assert loss.value == pytest.approx(sum(item["loss"] for item in items) / 20)
     assert 0 <= calibration.value < 0.5
     with pytest.raises(LmworksError, match="tells 1 scores of a text and writes none"):
-        open_engine(model.path)
+        open_decoder(model.path)
     with pytest.raises(LmworksError, match="more than 128 tokens"):
         open_reward_model(model.path).scores([[5] * 129])
 
@@ -81,7 +81,7 @@ def test_a_policy_is_scored_by_its_implicit_reward(base: ModelFolder, tmp_path: 
     assert same.value == 0.5 and {item["lead"] for item in items_of(tmp_path / "b" / "out")} == {0}
     (alone,) = scored(policy, data, tmp_path / "c").figures
     assert "a token" in alone.method
-    engine, (first, *_) = open_engine(policy.path), data.iterate()
+    engine, (first, *_) = open_decoder(policy.path), data.iterate()
     means = []
     for turns in (first.chosen, first.rejected):
         ids, trained = engine.tokenizer.encode_chat([*first.prompt, *(turns or ())])

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from lmworks.data.tuning.conversations import Conversations, conversation, write_conversations
-from lmworks.evaluate.baselines.word_table import WordTable
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import Evaluation
 from lmworks.evaluate.metrics import bleu_counts, bleu_of, chrf_counts, chrf_of, sacrebleu_signatures
 from lmworks.evaluate.statistics import bootstrap_of_sums, compare_of_sums, compare_paired
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.writing import TEXT_TO_TEXT, TextToTextTaskConfig
+from lmworks.model.baselines.word_table import WordTable
 from lmworks.model.folder import ModelFolder
 from lmworks.model.published import save_published
 from lmworks.pipeline.files import canonical_json, write_atomically

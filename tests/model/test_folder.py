@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from corpora import make_tokenizer
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
@@ -82,7 +82,7 @@ def test_transformers_computes_the_same_logits_both_ways(
     assert back.config == ours.config
     assert float((logits(back) - expected).abs().max()) < 1e-4
 
-    engine = open_engine(tmp_path / "ours")
+    engine = open_decoder(tmp_path / "ours")
     prompts = [TOKENS[0, :30].tolist(), TOKENS[1, :9].tolist()]
     for prompt, answer in zip(prompts, engine.generate(prompts, Sampling(max_tokens=24)), strict=True):
         greedy = theirs.generate(torch.tensor([prompt]), max_new_tokens=24, do_sample=False)[0, len(prompt) :].tolist()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM
 
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError
 from lmworks.model.folder import load_model, read_config, shape_of, stored_parameters
 from lmworks.model.gguf import read_gguf, read_shape, stated_licence, write_gguf
@@ -114,7 +114,7 @@ def test_no_value_of_a_config_raises_anything_else(name: str, value: Any, model:
     path = model / "config.json"
     found = {**json.loads(path.read_text()), name: value}
     path.write_text(json.dumps({key: each for key, each in found.items() if (key, each) != (name, "absent")}))
-    for attempt in (load_model, open_engine, shape_of, read_config):
+    for attempt in (load_model, open_decoder, shape_of, read_config):
         only_ours(lambda attempt=attempt: attempt(model), model)
 
 
@@ -144,13 +144,13 @@ FILES: dict[str, Callable[[bytes], bytes]] = {
 def test_a_damaged_description_is_refused_by_name(name: str, kind: str, model: Path) -> None:
     path = model / name
     path.write_bytes(FILES[kind](path.read_bytes()))
-    refused(lambda: open_engine(model), model)
+    refused(lambda: open_decoder(model), model)
 
 
 def test_a_missing_file_is_named(model: Path) -> None:
     for name in ("tokenizer_config.json", "tokenizer.json", "model.safetensors", "config.json"):
         (model / name).unlink()
-        refused(lambda: open_engine(model), model)
+        refused(lambda: open_decoder(model), model)
 
 
 def test_a_tokenizer_with_ids_beyond_the_weights_is_refused(model: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_tokenizer_with_ids_beyond_the_weights_is_refused(model: Path) -> None
     found = json.loads(path.read_text())
     found["model"]["vocab"]["beyond"] = 10**9
     path.write_text(json.dumps(found))
-    refused(lambda: open_engine(model), model)
+    refused(lambda: open_decoder(model), model)
 
 
 def test_a_tokenizer_whose_pattern_cannot_be_matched_fails_as_an_error_of_ours(model: Path) -> None:
@@ -191,7 +191,7 @@ def test_no_byte_of_a_model_folder_raises_anything_else(
     place = int(share * (min(len(raw), 2500) if name == "model.safetensors" else len(raw)))
     damage(raw, place, how, byte)
     (model / name).write_bytes(raw)
-    only_ours(lambda: open_engine(model).tokenizer.encode("some text"), model)
+    only_ours(lambda: open_decoder(model).tokenizer.encode("some text"), model)
     only_ours(lambda: stored_parameters(model), model)
 
 
@@ -304,7 +304,7 @@ def test_no_adapter_raises_anything_else(field: str, value: Any, model: Path, tm
 
     def attempt() -> None:
         put_on(model, adapter)
-        open_engine(model)
+        open_decoder(model)
 
     only_ours(attempt, tmp_path)
 

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from corpora import make_tokenizer
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import save_model
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
@@ -61,9 +61,9 @@ def test_a_published_adapter_and_its_base_are_the_model_that_peft_has(kind: str,
     with torch.no_grad():
         logits = theirs(TOKENS, attention_mask=torch.ones_like(TOKENS)).logits[:, -TOKENS.shape[1] :]
     expected = logits.log_softmax(-1)[:, :-1].gather(-1, TOKENS[:, 1:, None])[..., 0]
-    found = open_engine(tmp_path / "out").log_likelihoods(TOKENS.tolist(), [1, 1])
+    found = open_decoder(tmp_path / "out").log_likelihoods(TOKENS.tolist(), [1, 1])
     assert torch.allclose(torch.tensor(found), expected, atol=1e-3)
-    plain = open_engine(base).log_likelihoods(TOKENS.tolist(), [1, 1])
+    plain = open_decoder(base).log_likelihoods(TOKENS.tolist(), [1, 1])
     assert float((torch.tensor(plain) - expected).abs().max()) > 0.05
 
 

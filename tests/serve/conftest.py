@@ -7,8 +7,8 @@ import openai
 import pytest
 
 from live_server import Live, serving
-from lmworks.engines.engine import Engine
-from lmworks.engines.open import open_engine
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_decoder
 from tiny import make_tiny_model
 
 
@@ -18,12 +18,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(model_folder: Path) -> Engine:
-    return open_engine(model_folder)
+def engine(model_folder: Path) -> DecoderEngine:
+    return open_decoder(model_folder)
 
 
 @pytest.fixture(scope="session")
-def live(engine: Engine) -> Iterator[Live]:
+def live(engine: DecoderEngine) -> Iterator[Live]:
     with serving(engine) as server:
         yield server
 

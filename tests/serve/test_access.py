@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from live_server import CHAT, KEY, PAGE, Live
-from lmworks.engines.engine import Engine
+from lmworks.engines.decoder import DecoderEngine
 from lmworks.errors import LmworksError, UsageError
 from lmworks.serve.access import Access, load_or_make_key
 from lmworks.serve.app import create_app
@@ -30,7 +30,7 @@ def raw(live: Live, method: str, target: str, headers: dict[str, str] | None = N
     return status
 
 
-def test_every_route_but_two_asks_for_the_key(live: Live, engine: Engine) -> None:
+def test_every_route_but_two_asks_for_the_key(live: Live, engine: DecoderEngine) -> None:
     app = create_app(Service(engine, ["any"]), KEY, [PAGE])
     routes = [(route.path, method) for route in app.routes for method in [*route.methods, "OPTIONS"]]  # type: ignore[attr-defined]
     assert len(routes) > 12

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from live_server import ASK, CHAT, KEY, MODEL, Live, serving
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.serve.app import Routes
 
 
@@ -189,7 +189,7 @@ def test_a_model_whose_template_goes_on_for_ever_fails_on_its_request_alone(
     config["chat_template"] += "{% if messages|length > 4 %}" + loops + "{% endif %}"
     path.write_text(json.dumps(config))
     turn = {"role": "user", "content": "Hello"}
-    with serving(open_engine(tmp_path / "model")) as live, live.http() as http:
+    with serving(open_decoder(tmp_path / "model")) as live, live.http() as http:
         long = http.post("/v1/chat/completions", json={"model": MODEL, "messages": [turn] * 5, "max_tokens": 2})
         assert (long.status_code, long.json()["error"]["type"]) == (500, "server_error")
         assert str(tmp_path) not in long.text

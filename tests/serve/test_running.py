@@ -21,7 +21,7 @@ import pytest
 
 from live_server import ASK, CHAT, KEY, Live, serving
 from lmworks.engines.batch import RunningBatch
-from lmworks.engines.engine import Engine
+from lmworks.engines.decoder import DecoderEngine
 from lmworks.errors import LmworksError
 from lmworks.serve.run import listen
 
@@ -32,7 +32,7 @@ PATH = "/v1/chat/completions"
 
 
 @pytest.fixture
-def small(engine: Engine) -> Iterator[Live]:
+def small(engine: DecoderEngine) -> Iterator[Live]:
     """A server with one place to work and one to wait."""
     with serving(engine, rows=1, waiting=1) as server:
         yield server
@@ -152,10 +152,10 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from live_server import KEY, PAGE
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.serve.run import run
 from lmworks.serve.service import Service
-run(Service(open_engine(Path(sys.argv[1])), ["m"]), KEY, [PAGE], port=0, started=lambda url: print(url, flush=True))
+run(Service(open_decoder(Path(sys.argv[1])), ["m"]), KEY, [PAGE], port=0, started=lambda url: print(url, flush=True))
 """
 
 

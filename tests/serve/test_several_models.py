@@ -18,8 +18,9 @@ import torch
 from safetensors.torch import load_file
 
 from live_server import KEY, MODEL, Live, serving
-from lmworks.engines.engine import Engine
-from lmworks.engines.open import open_adapted, open_engine
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_adapted, open_decoder
+from lmworks.engines.protocol import Writing
 from lmworks.engines.request import Generation, Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import save_model
@@ -42,7 +43,7 @@ def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return {MODEL: base} | {name: make_adapted(base, root / name, **each) for name, each in ADAPTERS.items()}
 
 
-def together(folders: Mapping[str, Path]) -> Engine:
+def together(folders: Mapping[str, Path]) -> DecoderEngine:
     adapters = {name: None if name == MODEL else folder / "adapter" for name, folder in folders.items()}
     return open_adapted(folders[MODEL], adapters)
 
@@ -54,7 +55,7 @@ def live(folders: dict[str, Path]) -> Iterator[Live]:
 
 
 def alone(folder: Path, question: str, sampling: Sampling) -> Generation:
-    engine = open_engine(folder)
+    engine = open_decoder(folder)
     prompt, _ = engine.tokenizer.encode_chat([{"role": "user", "content": question}], add_generation_prompt=True)
     return engine.generate([prompt], sampling)[0]
 
@@ -103,10 +104,12 @@ def test_requests_that_join_and_leave_do_not_change_those_of_other_models(folder
     batch = engine.batch(rows=3)
     asked = [(name, prompt) for prompt in prompts for name in folders]
     samplings = [Sampling(4 + 3 * (index % 5), temperature=1.0, seed=index) for index in range(len(asked))]
-    requests = [batch.add(prompt, sampling, name) for (name, prompt), sampling in zip(asked, samplings, strict=True)]
+    requests = [
+        batch.add(Writing(prompt, sampling), name) for (name, prompt), sampling in zip(asked, samplings, strict=True)
+    ]
     while batch.busy:
         batch.step()
-    whole = {name: open_engine(folder) for name, folder in folders.items()}
+    whole = {name: open_decoder(folder) for name, folder in folders.items()}
     for (name, prompt), sampling, request in zip(asked, samplings, requests, strict=True):
         assert request.ids == whole[name].generate([prompt], sampling)[0].ids, name
 
@@ -114,9 +117,9 @@ def test_requests_that_join_and_leave_do_not_change_those_of_other_models(folder
 def test_likelihoods_are_those_of_the_base_while_adapters_are_beside_it(folders: dict[str, Path]) -> None:
     engine = together(folders)
     batch = engine.batch(rows=2)
-    batch.add([0, 5, 9], Sampling(4), "legal")
+    batch.add(Writing([0, 5, 9], Sampling(4)), "legal")
     batch.step()
-    base = open_engine(folders[MODEL])
+    base = open_decoder(folders[MODEL])
     assert engine.log_likelihoods([[0, 5, 9, 7]], [1]) == base.log_likelihoods([[0, 5, 9, 7]], [1])
 
 

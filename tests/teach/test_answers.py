@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from lmworks.data.records import write_json_lines
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError, UsageError
 from lmworks.model.folder import ModelFolder
@@ -61,7 +61,7 @@ def test_an_answer_follows_from_its_prompt_and_number_alone(model: ModelFolder, 
 
 def test_the_likeliest_answer_is_taken_where_one_is_asked_for(model: ModelFolder, tmp_path: Path) -> None:
     _, (record, *_) = said(model, asked(tmp_path / "data", QUESTIONS), tmp_path / "out", max_tokens=8, cut="keep")
-    engine = open_engine(model.path)
+    engine = open_decoder(model.path)
     (expected,) = engine.generate(
         [engine.tokenizer.encode_chat(record["messages"][:-1], True)[0]], Sampling(max_tokens=8)
     )
@@ -74,7 +74,7 @@ def test_who_learns_from_a_cut_answer_is_not_told_that_it_ended(model: ModelFold
     _, records = said(
         model, asked(tmp_path / "data", QUESTIONS), tmp_path / "out", samples=8, max_tokens=30, cut="keep"
     )
-    tokenizer = open_engine(model.path).tokenizer
+    tokenizer = open_decoder(model.path).tokenizer
     last = {"length": set[bool](), "": set[bool]()}
     for *before, answer in (record["messages"] for record in records):
         ids, trained = tokenizer.encode_chat([*before, answer])

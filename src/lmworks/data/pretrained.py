@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lmworks.errors import LmworksError, UsageError
 from lmworks.extras import told_if_missing
+from lmworks.lazy import np
 from lmworks.pipeline.files import digest_file, digest_files
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 BATCH, TOKENS_AT_ONCE = 32, 2**14
@@ -86,3 +88,13 @@ def batches(model: Any, windows: Sequence[Any]) -> Iterator[tuple[list[int], Any
         with torch.inference_mode():
             padded = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=model.device)
             yield places, model(input_ids=padded, attention_mask=mask), mask
+
+
+def mean_of_tokens(model: Any, windows: Sequence[Any]) -> NDArray[np.float32]:
+    """Vectors [N, D] of length 1: the mean over the tokens of each encoding of what an encoder puts out."""
+    found = np.zeros((len(windows), model.config.hidden_size), np.float32)
+    for places, output, mask in batches(model, windows):
+        weights = mask[:, :, None]
+        mean = (output.last_hidden_state.float() * weights).sum(dim=1) / weights.sum(dim=1)
+        found[places] = (mean / mean.norm(dim=1, keepdim=True)).cpu().numpy()
+    return found

@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
-from lmworks.model.folder import engine_of, is_native, require_whole
+from lmworks.model.folder import engine_of, family_of, is_native, require_whole
 from lmworks.model.published import load_published_decoder
 from lmworks.registry import Kinds
 
 if TYPE_CHECKING:
     import torch
 
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.decoder import DecoderEngine
+    from lmworks.engines.protocol import Engine
 
 Open = Callable[[Path, str, "torch.device"], "Engine"]
 """Opens a model folder to compute in a data type, on a device."""
@@ -28,27 +30,34 @@ def _ours(
     *,
     labels: Sequence[str] = (),
     beside: Mapping[str, Path | None] | None = None,
-) -> Engine:
+) -> DecoderEngine:
     """Decoders of lmworks's own architectures, on PyTorch: the reference.
 
     With `labels`, one that scores them. What is `beside` its weights are adapters, of models that are all on this base.
     """
     from lmworks.engines.adapters import Adapters
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.decoder import DecoderEngine
     from lmworks.model.folder import load_model
     from lmworks.model.prefix import load_prefix
     from lmworks.tokens.tokenizer import open_tokenizer
 
     model = load_model(folder, data_type, labels=labels).to(device)
     adapters = Adapters(model, beside) if beside else None
-    return Engine(model, open_tokenizer(folder), load_prefix(folder, model), adapters)
+    return DecoderEngine(model, open_tokenizer(folder), load_prefix(folder, model), adapters)
 
 
 def _published(folder: Path, data_type: str, device: torch.device) -> Engine:
-    """Decoders of other architectures, by `transformers`: tuned and measured, not served."""
+    """Models of other architectures, by `transformers`: decoders, encoder-decoders, classifiers, encoders."""
+    from lmworks.engines.encoder import AUTO_CLASSES, ReadingEngine
     from lmworks.engines.published import PublishedEngine
+    from lmworks.engines.seq2seq import EncoderDecoderEngine
     from lmworks.tokens.tokenizer import open_tokenizer
 
+    family = family_of(folder)
+    if family in AUTO_CLASSES:
+        return ReadingEngine(folder, family, data_type, device)
+    if family == "encoder-decoder":
+        return EncoderDecoderEngine(folder, data_type, device)
     model = load_published_decoder(folder, data_type)
     model.module.to(device)
     return PublishedEngine(model, open_tokenizer(folder))
@@ -66,7 +75,9 @@ ENGINES: Kinds[Open] = Kinds("engines", "engine", {"torch": _ours, "transformers
 
 def engine_named(folder: Path) -> str:
     """The name of the engine for a model folder: what its config.json says, or one of ours that knows it."""
-    return engine_of(folder) or ("torch" if is_native(folder) else "transformers")
+    if named := engine_of(folder):
+        return named
+    return "torch" if is_native(folder) and family_of(folder) != "sequence classifier" else "transformers"
 
 
 def open_engine(folder: Path, data_type: str = "auto", device: str = AUTO) -> Engine:
@@ -79,7 +90,17 @@ def open_engine(folder: Path, data_type: str = "auto", device: str = AUTO) -> En
     return ENGINES.require(engine_named(folder))(folder, "float32" if data_type == "auto" else data_type, place)
 
 
-def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = AUTO) -> Engine:
+def open_decoder(folder: Path, data_type: str = "auto", device: str = AUTO) -> DecoderEngine:
+    """The engine for a folder, to be asked for likelihoods too. Raises LmworksError for a model of another family."""
+    from lmworks.engines.decoder import DecoderEngine
+
+    engine = open_engine(folder, data_type, device)
+    if not isinstance(engine, DecoderEngine):
+        raise LmworksError(f"{folder}: {engine.refused('generate')}, token by token")
+    return engine
+
+
+def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = AUTO) -> DecoderEngine:
     """The engine for several models on one base, whose weights are held once: model → PEFT folder, None for the base.
 
     Raises `LmworksError` for adapters of another base, and for a base that is more than the weights of our decoder.
@@ -88,6 +109,6 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = 
     return _ours(base, "float32", find_device(device), beside=adapters)
 
 
-def open_reward_model(folder: Path, data_type: str = "float32", device: str = AUTO) -> Engine:
+def open_reward_model(folder: Path, data_type: str = "float32", device: str = AUTO) -> DecoderEngine:
     """The engine for a reward model, to ask for `scores`."""
     return _ours(folder, data_type, find_device(device), labels=REWARD)

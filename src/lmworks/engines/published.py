@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
-from lmworks.engines.batch import RunningBatch
-from lmworks.engines.engine import Engine
-from lmworks.engines.request import Generation, Request, Sampling
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.protocol import Asked, Writing, require_room
+from lmworks.engines.request import Generation, Piece, Request, Sampling
+from lmworks.engines.sampling import choose
 from lmworks.errors import LmworksError
 from lmworks.model.published import PublishedDecoder
 from lmworks.tokens.tokenizer import Tokenizer
@@ -17,19 +20,65 @@ ROWS = 32
 """Prompts answered together."""
 
 
-class PublishedEngine(Engine):
-    """Judges and writes; it does not serve, where requests come and go."""
+class PublishedBatch:
+    """Requests decoded in turn, each with the cache that its architecture has; they come and go between steps."""
+
+    def __init__(self, engine: PublishedEngine, rows: int) -> None:
+        self._engine, self._rows = engine, rows
+        self._caches: dict[Request, Any] = {}  # of those that run
+        self._waiting: deque[Request] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._caches or self._waiting)
+
+    def add(self, asked: Asked, model: str = "") -> Request:
+        """Put a request in line. Raises LmworksError for what cannot be answered."""
+        if not isinstance(asked, Writing):
+            raise self._engine.refused(asked.ability)
+        require_room(asked.prompt, self._engine.context_length)
+        request = Request(asked.prompt, asked.sampling, self._engine.tokenizer, self._engine.context_length, model)
+        self._waiting.append(request)
+        return request
+
+    def remove(self, request: Request) -> None:
+        """Forget a request, wherever it stands."""
+        self._caches.pop(request, None)
+        if request in self._waiting:
+            self._waiting.remove(request)
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[Request, Piece]]:
+        """One more token for each running request; one that waits begins."""
+        if self._waiting and len(self._caches) < self._rows:
+            self._caches[self._waiting.popleft()] = None
+        pieces = []
+        for request, cache in list(self._caches.items()):
+            tokens = request.ids[-1:] if cache else list(request.prompt)
+            ids = torch.tensor([tokens], device=self._engine.model.output_weight.device)
+            found = self._engine.network(input_ids=ids, past_key_values=cache, use_cache=True)
+            self._caches[request] = found.past_key_values
+            logits = found.logits[:, -1].float()
+            (token,) = choose(logits, [request.sampling], [request.noise.random()])
+            if request.sampling.log_probabilities:
+                request.log_probabilities.append(float(logits[0, token] - logits[0].logsumexp(-1)))
+            piece = request.accept(token)
+            if piece.finish_reason:
+                self.remove(request)
+            pieces.append((request, piece))
+        return pieces
+
+
+class PublishedEngine(DecoderEngine):
+    """Judges and writes: many prompts together by `generate`, those that come and go in turn."""
 
     def __init__(self, model: PublishedDecoder, tokenizer: Tokenizer) -> None:
         super().__init__(model, tokenizer)  # type: ignore[arg-type]  # it offers what likelihoods need
         self.network = model.network
 
-    def batch(self, rows: int, slots: int | None = None) -> RunningBatch:
-        """Raises LmworksError: the batch of requests has a cache of our decoder's form."""
-        raise LmworksError(
-            "a decoder of another architecture can be tuned and measured, not served; serve one that lmworks "
-            "pretrained, or one of Llama, Mistral, Qwen2 or Qwen3"
-        )
+    def batch(self, rows: int, slots: int | None = None) -> PublishedBatch:
+        return PublishedBatch(self, rows)
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:

@@ -39,6 +39,8 @@ class Sampling:
     seed: int = 0
     stop: tuple[str, ...] = ()
     """The answer ends before the first of these; several tokens may make up one."""
+    beams: int | None = None
+    """Texts that a model which rewrites follows at once; unset, as many as it takes itself. Others follow one."""
     log_probabilities: bool = False
     """Whether to keep ln p of each token under the model's own distribution, at temperature 1 and without cuts."""
 

@@ -36,7 +36,7 @@ from lmworks.pipeline.stage import Handle, Result
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 
 if TYPE_CHECKING:
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.protocol import Engine
     from lmworks.evaluate.statistics import Floats
 Item = dict[str, Any]
 SHOWN = 6
@@ -235,6 +235,5 @@ def evidence(engine: Engine, prompts: Sequence[str]) -> dict[str, Any]:
     return {
         "context_length": engine.context_length,
         "prompt_digest": digest_text(canonical_json(list(prompts))),
-        "data_type": str(engine.model.compute_type).removeprefix("torch."),
-        "device": engine.model.output_weight.device.type,
+        **engine.conditions(),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from lmworks.data.tuning.conversations import Conversations, last_answer, question_of, turns_before
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Item, TaskConfig, evidence
@@ -116,7 +116,7 @@ def ask(
 
     A kill costs the answers to `at_once` prompts.
     """
-    engine = open_engine(model.path, config.data_type, config.device)
+    engine = open_decoder(model.path, config.data_type, config.device)
     asked = prompts(engine.tokenizer)
 
     def answer(some: Sequence[Prompt]) -> list[Item]:

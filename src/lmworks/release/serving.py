@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lmworks.data.erasure.lists import refusal_to_serve
 from lmworks.data.tuning.conversations import Conversations, question_of
-from lmworks.engines.open import open_adapted, open_engine
+from lmworks.engines.open import open_adapted, open_decoder
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER
@@ -53,7 +53,7 @@ def serve_artifacts(
         raise UsageError(f"a model is named twice; found {len(artifacts)} models called {', '.join(pages)}")
     names = list(pages)
     if len(names) == 1:
-        engine = open_engine(artifacts[0].payload, device=device)
+        engine = open_decoder(artifacts[0].payload, device=device)
     else:
         base = base_of(store, artifacts)
         base.require_sound()

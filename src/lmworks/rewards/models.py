@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.open import open_decoder, open_reward_model
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
 from lmworks.recipe.schema import Expected, Reference
 from lmworks.rewards.reward import Answer, Reward, Scorer
 
 if TYPE_CHECKING:
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.decoder import DecoderEngine
 
 
 class ModelReward(Reward):
@@ -41,7 +41,7 @@ class ModelReward(Reward):
 class Judge:
     """A frozen reward model."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: DecoderEngine) -> None:
         self.engine = engine
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
@@ -89,14 +89,14 @@ class PrincipleReward(Reward):
 
     def opened(self, judges: Mapping[str, ModelFolder], device: str) -> Scorer:
 
-        engine = open_engine(judges[self.model].path, device=device)
+        engine = open_decoder(judges[self.model].path, device=device)
         return Asked(engine, self.rule)
 
 
 class Asked:
     """A model that compares answers two by two, each pair in both orders: what it owes to the order cancels."""
 
-    def __init__(self, engine: Engine, rule: str) -> None:
+    def __init__(self, engine: DecoderEngine, rule: str) -> None:
         self.engine, self.rule = engine, rule
         self.choices = [engine.tokenizer.encode(letter) for letter in "AB"]
 

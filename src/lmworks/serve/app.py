@@ -7,7 +7,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from lmworks.engines.protocol import Ability, Read, ReadAbility, Reading, Writing, WrongTurns
 from lmworks.errors import LmworksError
 from lmworks.serve.access import MODEL_ASKED, Access, Gate
 from lmworks.serve.content import PageContent, page_files, sign_in_page
@@ -28,8 +29,10 @@ from lmworks.serve.protocol import (
     ChatShape,
     CompletionRequest,
     CompletionShape,
+    EmbeddingsRequest,
     Parameters,
     Shape,
+    TextsRequest,
     read,
     usage,
 )
@@ -43,6 +46,13 @@ SIGN_IN_LIMIT = 1 << 12
 """Bytes of a key with its name, which anybody may send."""
 BODY_SECONDS = 30.0
 """A body that takes longer to arrive is not waited for."""
+PLACES: Mapping[Ability, str] = {
+    "generate": "/v1/chat/completions or /v1/completions",
+    "classify": "/v1/classify",
+    "tag": "/v1/extract",
+    "embed": "/v1/embeddings",
+}
+"""Where a model is asked for what it can do."""
 
 
 def create_app(service: Service, key: str, pages: Sequence[PageContent]) -> FastAPI:
@@ -70,6 +80,9 @@ def create_app(service: Service, key: str, pages: Sequence[PageContent]) -> Fast
         ("/v1/models/{model:path}", routes.model, "GET"),
         ("/v1/chat/completions", routes.chat_completions, "POST"),
         ("/v1/completions", routes.completions, "POST"),
+        ("/v1/classify", routes.classify, "POST"),
+        ("/v1/extract", routes.extract, "POST"),
+        ("/v1/embeddings", routes.embeddings, "POST"),
     ):
         app.add_route(path, endpoint, methods=[method])
     return app
@@ -134,10 +147,12 @@ class Routes:
         wanted = read(ChatRequest, await _json_body(request))
         self._check_model(request, wanted.model)
         self._check_number(1, wanted)
+        self._check_ability("generate")
         messages = [message.plain() for message in wanted.messages]
-        tokenizer = self._service.engine.tokenizer
         try:
-            prompt, _ = await asyncio.to_thread(tokenizer.encode_chat, messages, add_generation_prompt=True)
+            prompt = await asyncio.to_thread(self._service.engine.encode, messages)
+        except WrongTurns as error:
+            raise ApiError(400, str(error), param="messages") from error
         except LmworksError as error:  # the model's template; the client cannot mend it
             logger.error("%s", error)
             raise failed() from error
@@ -148,6 +163,7 @@ class Routes:
         self._check_model(request, wanted.model)
         if not (given := wanted.prompts()):
             raise ApiError(400, "prompt: the list is empty", param="prompt")
+        self._check_ability("generate")
         self._check_number(len(given), wanted)  # before they take time
         prompts = [await asyncio.to_thread(self._encode, prompt) for prompt in given]
         return await self._answer(request, wanted, prompts, wanted.max_tokens or 16, CompletionShape)
@@ -155,10 +171,11 @@ class Routes:
     async def _answer(
         self, request: Request, wanted: Parameters, prompts: Sequence[list[int]], limit: int | None, shape: Shape
     ) -> Response:
-        context = self._service.engine.context_length
+        engine = self._service.engine
+        context = engine.context_length
         requests = []
         for prompt in prompts:
-            room = context - len(prompt)
+            room = engine.room(prompt)
             if room < (limit or 1):
                 raise ApiError(
                     400,
@@ -167,24 +184,59 @@ class Routes:
                     param="messages" if shape is ChatShape else "prompt",
                     code="context_length_exceeded",
                 )
-            requests += [(prompt, sampling) for sampling in wanted.samplings(limit or room)]
+            requests += [Writing(prompt, sampling) for sampling in wanted.samplings(limit or room)]
         include_usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
         writer = Writer(wanted.model, shape, sum(map(len, prompts)), include_usage)
         answer = self._service.submit(requests, wanted.model)
         if wanted.stream:
             return EventStream(answer, writer)
-        return await _unless_gone(request, answer, writer)
+        return await _unless_gone(request, answer, writer.whole(answer))
+
+    async def classify(self, request: Request) -> Response:
+        return await self._read(request, "classify", read(TextsRequest, await _json_body(request)))
+
+    async def extract(self, request: Request) -> Response:
+        return await self._read(request, "tag", read(TextsRequest, await _json_body(request)))
+
+    async def embeddings(self, request: Request) -> Response:
+        return await self._read(request, "embed", read(EmbeddingsRequest, await _json_body(request)))
+
+    async def _read(self, request: Request, ability: ReadAbility, wanted: TextsRequest) -> Response:
+        """Answer texts that are read: one object a text, in their order."""
+        self._check_model(request, wanted.model)
+        self._check_ability(ability)
+        texts = wanted.texts()
+        if not texts:
+            raise ApiError(400, "input: the list is empty", param="input")
+        if len(texts) > self._service.capacity:
+            raise ApiError(400, f"at most {self._service.capacity} texts in one request", param="input")
+        answer = self._service.submit([Reading(ability, text) for text in texts], wanted.model)
+
+        async def whole() -> Response:
+            found = [each async for each in answer.answers()]
+            data = [wanted.described(index, each) for index, each in sorted(found, key=lambda pair: pair[0])]
+            tokens = sum(each.tokens for _, each in found if isinstance(each, Read))
+            body = {"object": "list", "model": wanted.model, "data": data}
+            return JSONResponse(body | {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+
+        return await _unless_gone(request, answer, whole())
+
+    def _check_ability(self, ability: Ability) -> None:
+        engine = self._service.engine
+        if ability not in engine.can:
+            places = ", ".join(PLACES[each] for each in PLACES if each in engine.can)
+            raise ApiError(400, f"{engine.refused(ability)}: ask {places}", param="model", code="wrong_endpoint")
 
     def _check_number(self, prompts: int, wanted: Parameters) -> None:
         if prompts * (wanted.n or 1) > self._service.capacity:
             raise ApiError(400, f"at most {self._service.capacity} answers in one request", param="n")
 
     def _encode(self, prompt: str | list[int]) -> list[int]:
-        tokenizer = self._service.engine.tokenizer
+        engine = self._service.engine
         if isinstance(prompt, str):
-            return [tokenizer.end_of_text_id, *tokenizer.encode(prompt)]
-        if not prompt or not all(0 <= token < tokenizer.vocab_size for token in prompt):
-            raise ApiError(400, f"prompt: expected token ids from 0 to {tokenizer.vocab_size - 1}", param="prompt")
+            return engine.encode_text(prompt)
+        if not prompt or not all(0 <= token < engine.vocab_size for token in prompt):
+            raise ApiError(400, f"prompt: expected token ids from 0 to {engine.vocab_size - 1}", param="prompt")
         return prompt
 
     def _model(self, name: str) -> dict[str, Any]:
@@ -266,14 +318,14 @@ class EventStream(StreamingResponse):
             self._answer.close()
 
 
-async def _unless_gone(request: Request, answer: Reply, writer: Writer) -> Response:
+async def _unless_gone(request: Request, answer: Reply, whole: Coroutine[Any, Any, Response]) -> Response:
     """The whole answer, or nothing as soon as the client has left: frameworks do not look while a handler works."""
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
-    writing, leaving = asyncio.create_task(writer.whole(answer)), asyncio.create_task(gone())
+    writing, leaving = asyncio.create_task(whole), asyncio.create_task(gone())
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
         return await writing if writing.done() else Response(status_code=499)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
+import struct
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from lmworks.engines.protocol import Answer, Classified, Embedded, Tagged
 from lmworks.engines.request import Sampling
 from lmworks.serve.errors import ApiError
 
@@ -120,10 +123,52 @@ class CompletionRequest(Parameters):
         return cast("list[str | list[int]]", [self.prompt] if one else self.prompt)
 
 
-Read = TypeVar("Read", bound=Parameters)
+class TextsRequest(_Strict):
+    """POST /v1/classify, /v1/extract"""
+
+    model: str
+    input: Annotated[str | list[str], _either("a string or a list of strings")]
+    user: str | None = Field(None, description="taken, since many clients send it; not used and not logged")
+
+    def texts(self) -> list[str]:
+        """Each text."""
+        return [self.input] if isinstance(self.input, str) else self.input
+
+    def described(self, index: int, answer: Answer) -> dict[str, Any]:
+        """The JSON of one answer. Where the end of a text was not read, `truncated` says so."""
+        if isinstance(answer, Classified):
+            found: dict[str, Any] = {"object": "classification", "label": answer.label}
+            found |= {"probability": answer.probability, "probabilities": dict(answer.probabilities)}
+        elif isinstance(answer, Tagged):
+            text = self.texts()[index]
+            spans = [
+                {"label": label, "start": start, "end": end, "text": text[start:end]}
+                for label, start, end in answer.spans
+            ]
+            found = {"object": "extraction", "spans": spans}
+        else:
+            raise TypeError(f"{type(answer).__name__} is no answer to a text")
+        return {"index": index, "truncated": answer.is_cut, **found}
 
 
-def read(kind: type[Read], body: bytes) -> Read:
+class EmbeddingsRequest(TextsRequest):
+    """POST /v1/embeddings"""
+
+    encoding_format: Literal["float", "base64"] = "float"
+
+    def described(self, index: int, answer: Answer) -> dict[str, Any]:
+        """The JSON of one answer; in base64, the numbers are float32, the low byte first."""
+        assert isinstance(answer, Embedded)  # noqa: S101 - asked for them alone
+        vector: Any = list(answer.vector)
+        if self.encoding_format == "base64":
+            vector = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+        return {"index": index, "truncated": answer.is_cut, "object": "embedding", "embedding": vector}
+
+
+Body = TypeVar("Body", bound=_Strict)
+
+
+def read(kind: type[Body], body: bytes) -> Body:
     """Check a body. Raises `ApiError` 400, which names the parameter, for whatever is wrong with it."""
     try:
         return kind.model_validate_json(body)

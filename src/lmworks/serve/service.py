@@ -12,9 +12,10 @@ import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
-from lmworks.engines.engine import Engine
-from lmworks.engines.request import Piece, Request, Sampling
+from lmworks.engines.protocol import Answer, Asked, Engine, is_last
+from lmworks.engines.request import Piece
 from lmworks.serve.errors import ApiError, failed, overloaded, stopping
 
 logger = logging.getLogger("lmworks.serve")
@@ -23,27 +24,31 @@ logger = logging.getLogger("lmworks.serve")
 class Reply:
     """The pieces of one or several requests as they come. Whoever submitted them must `close` it."""
 
-    def __init__(
-        self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str, close: Callable[[Reply], None]
-    ) -> None:
+    def __init__(self, requests: Sequence[Asked], model: str, close: Callable[[Reply], None]) -> None:
         self.requests = requests
         self.model = model
         self._close = close
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[tuple[int, Piece] | ApiError] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[int, Answer] | ApiError] = asyncio.Queue()
 
-    def put(self, item: tuple[int, Piece] | ApiError) -> None:
+    def put(self, item: tuple[int, Answer] | ApiError) -> None:
         """Hand over a request's index and its next piece, or the error that ends them all; from any thread."""
         self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
 
     async def pieces(self) -> AsyncIterator[tuple[int, Piece]]:
-        """(index of the request, piece), until every request is answered. Raises the `ApiError` that ended it."""
+        """`answers` of what was asked to be written."""
+        async for index, piece in self.answers():
+            assert isinstance(piece, Piece)  # noqa: S101 - asked for them alone
+            yield index, piece
+
+    async def answers(self) -> AsyncIterator[tuple[int, Answer]]:
+        """(index of the request, answer), until every request is answered. Raises the `ApiError` that ended it."""
         open_requests = len(self.requests)
         while open_requests:
             item = await self._queue.get()
             if isinstance(item, ApiError):
                 raise item
-            open_requests -= item[1].finish_reason is not None
+            open_requests -= is_last(item[1])
             yield item
 
     def close(self) -> None:
@@ -64,7 +69,7 @@ class Service:
         self._answers: set[Reply] = set()  # touched by the event loop only
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._batch = engine.batch(rows)  # this and the next two: touched by the worker only
-        self._owners: dict[Request, tuple[Reply, int]] = {}
+        self._owners: dict[Any, tuple[Reply, int]] = {}
         self._stopped = False
         self._worker = threading.Thread(target=self._work, name="lmworks-engine", daemon=True)
         self.ready = False
@@ -73,8 +78,8 @@ class Service:
         self._worker.start()
         self.ready = True
 
-    def submit(self, requests: Sequence[tuple[Sequence[int], Sampling]], model: str) -> Reply:
-        """Take (prompt, sampling) pairs for a model, all or none. Raises `ApiError` 503 when there is no place."""
+    def submit(self, requests: Sequence[Asked], model: str) -> Reply:
+        """Take requests for a model, all or none. Raises `ApiError` 503 when there is no place."""
         if not self.ready:
             raise stopping()
         if sum(len(answer.requests) for answer in self._answers) + len(requests) > self.capacity:
@@ -117,8 +122,8 @@ class Service:
         self._stopped = True
 
     def _begin(self, answer: Reply) -> None:
-        for index, (prompt, sampling) in enumerate(answer.requests):
-            self._owners[self._batch.add(prompt, sampling, answer.model)] = (answer, index)
+        for index, asked in enumerate(answer.requests):
+            self._owners[self._batch.add(asked, answer.model)] = (answer, index)
 
     def _end(self, answer: Reply) -> None:
         for request in [request for request, (owner, _) in self._owners.items() if owner is answer]:
@@ -134,7 +139,7 @@ class Service:
             self._batch = self.engine.batch(self._rows)
             return
         for request, piece in pieces:
-            answer, index = self._owners.pop(request) if piece.finish_reason else self._owners[request]
+            answer, index = self._owners.pop(request) if is_last(piece) else self._owners[request]
             answer.put((index, piece))
 
     def _fail(self) -> None:

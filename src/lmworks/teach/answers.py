@@ -14,7 +14,7 @@ from pydantic import Field
 
 from lmworks.data.privacy.hidden import hide_all
 from lmworks.data.tuning.conversations import Conversations, wanted_answer, write_conversations
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
@@ -25,7 +25,7 @@ from lmworks.recipe.schema import Device, Effect, Expected, Reference, StepConfi
 from lmworks.tokens.tokenizer import was_cut
 
 if TYPE_CHECKING:
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.decoder import DecoderEngine
     from lmworks.engines.request import Generation
 
 PROMPTS_AT_ONCE = 32
@@ -78,7 +78,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
     Answers follow from (weights, prompt, seed, number of the sample), not from what is asked beside them. Raises
     `LmworksError` if none is left.
     """
-    engine = open_engine(model.path, config.data_type, config.device)
+    engine = open_decoder(model.path, config.data_type, config.device)
     ranked = sorted(data.iterate(), key=lambda record: digest_text(f"{config.seed} {record['id']}"))[: config.limit]
     prompts = {record["id"]: engine.tokenizer.encode_chat(record["messages"][:-1], True)[0] for record in ranked}
     room = engine.context_length - config.max_tokens
@@ -116,7 +116,7 @@ def answers(config: AnswersConfig, model: ModelFolder, data: Conversations, out:
 
 
 def _generate(
-    engine: Engine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
+    engine: DecoderEngine, prompts: Sequence[list[int]], ids: Sequence[str], config: AnswersConfig
 ) -> list[list[Generation]]:
     """Samples of each prompt."""
     temperature = float(config.samples > 1) if config.temperature is None else config.temperature

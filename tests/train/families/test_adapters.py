@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from corpora import pack_chats
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.config import DecoderConfig
 from lmworks.model.decoder import Decoder
@@ -105,7 +105,7 @@ def test_the_merged_model_is_the_base_and_the_adapter(base: ModelFolder, rows: S
     for name in changed:
         a, b = (adapter[f"base_model.model.{name.removesuffix('weight')}lora_{part}.weight"] for part in "AB")
         assert torch.allclose(merged[name], before[name] + 2 * b @ a, atol=1e-6)
-    assert open_engine(tmp_path / "out").log_likelihoods([[5, 6, 7]], [1])
+    assert open_decoder(tmp_path / "out").log_likelihoods([[5, 6, 7]], [1])
 
 
 @pytest.mark.parametrize("kind", ["lora", "dora"])

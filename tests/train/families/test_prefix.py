@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from corpora import pack_chats
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError, Stopped
 from lmworks.model.folder import ModelFolder, save_model
@@ -84,14 +84,14 @@ def test_peft_and_the_engine_compute_what_was_learned(
     assert counts["parameters"] == SHAPE.parameters
     training_memory(SHAPE, config, 400, 0)
 
-    engine, tokens = open_engine(tmp_path / "out"), SOME_TOKENS
+    engine, tokens = open_decoder(tmp_path / "out"), SOME_TOKENS
     assert engine.context_length == SHAPE.context_length - PLACES
     found = engine.log_likelihoods(tokens.tolist(), [1, 1])
     with torch.no_grad():
         expected = their_logits(theirs(base, tmp_path / "out" / "adapter"), tokens).log_softmax(-1)
     shares = expected[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0]
     assert torch.allclose(torch.tensor(found), shares, atol=1e-4)
-    plain = open_engine(base.path).log_likelihoods(tokens.tolist(), [1, 1])
+    plain = open_decoder(base.path).log_likelihoods(tokens.tolist(), [1, 1])
     assert float((torch.tensor(plain) - shares).abs().max()) > 1e-2
 
 
@@ -101,11 +101,11 @@ def test_answers_and_choices_stand_behind_it(
 ) -> None:
     """Prompts of several lengths, which end one after another, so that rows move."""
     tune(base, short, make_context(tmp_path), tmp_path / "out", **how(kind))
-    engine = open_engine(tmp_path / "out")
+    engine = open_decoder(tmp_path / "out")
     prompts = [SOME_TOKENS[0, :length].tolist() for length in (3, 9, 17, 5)]
     samplings = [Sampling(max_tokens=count, log_probabilities=True) for count in (12, 4, 9, 2)]
     for least in (32, 2):  # what prompts share is read once, behind it, too
-        monkeypatch.setattr("lmworks.engines.engine.SHARED_TOKENS", least)
+        monkeypatch.setattr("lmworks.engines.decoder.SHARED_TOKENS", least)
         for prompt, answer in zip(prompts, engine.generate(prompts, samplings), strict=True):
             whole = [*prompt, *answer.ids, *([] if answer.end_id is None else [answer.end_id])]
             (judged,) = engine.log_likelihoods([whole], [len(prompt)])
@@ -143,7 +143,7 @@ def test_each_segment_of_a_row_learns_as_it_does_alone_in_peft(
     gradient = peft.prompt_encoder["default"].embedding.weight.grad
     assert torch.allclose(learned.grad, gradient, atol=1e-5) and float(gradient.abs().max()) > 1e-4
     with model.reference():
-        plain = open_engine(base.path).log_likelihoods([parts[0].tolist()], [1])[0]
+        plain = open_decoder(base.path).log_likelihoods([parts[0].tolist()], [1])[0]
         off = (model.hidden(Batch(row, torch.ones_like(row).float())) @ model.output_weight.T).log_softmax(-1)
         assert off[0, : len(plain)].gather(-1, parts[0][1:, None])[:, 0].tolist() == pytest.approx(plain, abs=1e-4)
 

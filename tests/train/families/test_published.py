@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from corpora import pack_chats, pack_texts, texts
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import LmworksError
 from lmworks.model.folder import ModelFolder
@@ -51,7 +51,7 @@ def test_a_gpt2_is_tuned_on_chats_and_loads_in_transformers_again(tmp_path: Path
 
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
     theirs = AutoTokenizer.from_pretrained(tmp_path / "out")
-    engine = open_engine(tmp_path / "out")
+    engine = open_decoder(tmp_path / "out")
     question = [{"role": "user", "content": "What does CreateBucket do?"}]
     ids, _ = engine.tokenizer.encode_chat(question, True)
     asked = theirs.apply_chat_template(question, add_generation_prompt=True, tokenize=False)
@@ -105,7 +105,7 @@ def test_documents_in_a_packed_row_do_not_see_each_other(family: str, tmp_path: 
 @pytest.mark.parametrize("family", OTHERS)
 def test_likelihoods_and_answers_are_those_of_transformers(family: str, tmp_path: Path) -> None:
     base, tokenizer = base_of(family, tmp_path)
-    engine, model = open_engine(base.path), AutoModelForCausalLM.from_pretrained(base.path).eval()
+    engine, model = open_decoder(base.path), AutoModelForCausalLM.from_pretrained(base.path).eval()
     encoded = [
         tokenizer.open().encode(text) for text in ("Lists the monitors", "What does it do? This operation", "S3")
     ]
@@ -132,7 +132,7 @@ def test_what_such_a_model_cannot_do_is_said(tmp_path: Path) -> None:
     config = SftConfig.model_validate({**SMALL, "sequence_length": 128, "steps": 1})
     with pytest.raises(LmworksError, match="reads 64 tokens"):
         train(config, base, rows, tokenizer, None, None, out=tmp_path / "out", context=make_context(tmp_path))
-    engine = open_engine(base.path)
+    engine = open_decoder(base.path)
     with pytest.raises(LmworksError, match="not served"):
         engine.batch(1)
     with pytest.raises(LmworksError, match="a context of 64"):

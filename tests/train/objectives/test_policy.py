@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from corpora import make_conversations, make_tokenizer, pack_asked
-from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.open import open_decoder, open_reward_model
 from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
 from lmworks.model.decoder import Decoder
@@ -348,7 +348,7 @@ def test_old_rollouts_make_room(base: ModelFolder, asked: Shards, tokenizer: Tok
 
 
 def test_the_cache_of_answers_is_counted_as_the_engine_makes_it(base: ModelFolder, tokenizer: TokenizerFolder) -> None:
-    engine = open_engine(base.path)
+    engine = open_decoder(base.path)
     config = settings("grpo", global_batch_tokens=48 * 40, sequence_length=48)
     batch = engine.batch(config.rows_per_step, config.sequence_length)
     made = sum(tensor.nbytes for tensor in (batch._keys, batch._values))

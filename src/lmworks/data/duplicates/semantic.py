@@ -19,7 +19,7 @@ from pydantic import Field
 
 from lmworks.data.duplicates.codes import read_codes
 from lmworks.data.duplicates.deduplicate import REASONS, drop_units, read_ids
-from lmworks.data.pretrained import batches, load, model_digest, most_tokens
+from lmworks.data.pretrained import load, mean_of_tokens, model_digest, most_tokens
 from lmworks.data.records import Documents, read_columns, write_json_lines
 from lmworks.data.steps import keep_beside
 from lmworks.lazy import NDArray, np
@@ -117,12 +117,7 @@ def embed(folder: Path, texts: Sequence[str], tokens: int) -> NDArray[np.float32
     """Embeddings [N, D] of length 1: the mean over a text's first tokens of what the encoder in a folder puts out."""
     tokenizer, model = load(folder, "AutoModel")
     tokenizer.enable_truncation(min(tokens, most_tokens(model)))
-    found = np.zeros((len(texts), model.config.hidden_size), np.float32)
-    for places, output, mask in batches(model, tokenizer.encode_batch(texts)):
-        weights = mask[:, :, None]
-        mean = (output.last_hidden_state * weights).sum(dim=1) / weights.sum(dim=1)
-        found[places] = (mean / mean.norm(dim=1, keepdim=True)).numpy()
-    return found
+    return mean_of_tokens(model, tokenizer.encode_batch(texts))
 
 
 def find_cells(embedded: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from lmworks.data.tuning.preferences import Preference, Preferences
-from lmworks.engines.open import open_engine, open_reward_model
+from lmworks.engines.open import open_decoder, open_reward_model
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import (
@@ -36,7 +36,7 @@ from lmworks.tokens.rows.pack_preferences import CHOSEN, REJECTED, Segment, segm
 from lmworks.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.decoder import DecoderEngine
 
 
 PAIRS_AT_ONCE = 32
@@ -71,11 +71,11 @@ def evaluate_preference_accuracy(
 ) -> Result:
     """Score both answers of each pair. Pairs with an answer beyond the context are left out, and counted."""
     ranks = is_native(model.path) and bool(read_config(model.path).labels)
-    engine = (open_reward_model if ranks else open_engine)(model.path, config.data_type, config.device)
+    engine = (open_reward_model if ranks else open_decoder)(model.path, config.data_type, config.device)
     if ranks:
         leads, how = partial(_by_scores, engine), "difference of a reward model's scores"
     elif reference:
-        leads = partial(_by_ratios, engine, open_engine(reference.path, config.data_type, config.device))
+        leads = partial(_by_ratios, engine, open_decoder(reference.path, config.data_type, config.device))
         how = "difference of log-probabilities over those of the reference"
     else:
         leads, how = partial(_by_means, engine), "difference of log-probabilities a token"
@@ -89,8 +89,7 @@ def evaluate_preference_accuracy(
     items = scoring.in_chunks(fitting, PAIRS_AT_ONCE, score)
     known = {
         "context_length": engine.context_length,
-        "data_type": config.data_type,
-        "device": engine.model.output_weight.device.type,
+        **engine.conditions(),
     }
     method = f"{how} above zero; {len(pairs) - len(fitting)} pairs longer than the context left out"
     found = scoring.written(items, **known)
@@ -117,7 +116,7 @@ def evaluate_preference_accuracy_length(
     return found.result(found.figure(ACCURACY, method, chance=0.5), examples=())
 
 
-def items_by_scores(pairs: Sequence[Preference], engine: Engine) -> list[Item]:
+def items_by_scores(pairs: Sequence[Preference], engine: DecoderEngine) -> list[Item]:
     """Pairs within the context, judged by a reward model."""
     fitting = [(each, both) for each in pairs if _fits(both := _segments(each, engine.tokenizer), engine)]
     leads = _by_scores(engine, [both for _, both in fitting])
@@ -160,25 +159,25 @@ def calibrate(items: Sequence[Item], **evidence: Any) -> tuple[Figure, str]:
     return figure, "; ".join(words)
 
 
-def _by_scores(engine: Engine, pairs: Pairs) -> list[float]:
+def _by_scores(engine: DecoderEngine, pairs: Pairs) -> list[float]:
     """By how much the first answer of each pair is preferred to the second, by a reward model."""
     found = engine.scores([one.ids for pair in pairs for one in pair])
     return [chosen - rejected for chosen, rejected in zip(found[::2], found[1::2], strict=True)]
 
 
-def _by_means(engine: Engine, pairs: Pairs) -> list[float]:
+def _by_means(engine: DecoderEngine, pairs: Pairs) -> list[float]:
     """The same by ln p a token."""
     sums = _log_p(engine, pairs)
     return [a / sum(one.trained) - b / sum(two.trained) for (a, b), (one, two) in zip(sums, pairs, strict=True)]
 
 
-def _by_ratios(engine: Engine, reference: Engine, pairs: Pairs) -> list[float]:
+def _by_ratios(engine: DecoderEngine, reference: DecoderEngine, pairs: Pairs) -> list[float]:
     """The same by ln p over what it was."""
     now, before = _log_p(engine, pairs), _log_p(reference, pairs)
     return [a - b - (c - d) for (a, b), (c, d) in zip(now, before, strict=True)]
 
 
-def _log_p(engine: Engine, pairs: Pairs) -> list[tuple[float, float]]:
+def _log_p(engine: DecoderEngine, pairs: Pairs) -> list[tuple[float, float]]:
     """Σ ln p of the trained tokens of both answers of each pair."""
     every = [one for pair in pairs for one in pair]
     firsts = [one.trained.index(True) for one in every]
@@ -224,7 +223,7 @@ def _longer(each: Preference) -> int:
     return chosen - rejected
 
 
-def _fits(both: tuple[Segment, Segment], engine: Engine) -> bool:
+def _fits(both: tuple[Segment, Segment], engine: DecoderEngine) -> bool:
     return max(len(one.ids) for one in both) <= engine.context_length
 
 
@@ -272,7 +271,7 @@ def evaluate_judged_answers(
     scoring: Scoring,
 ) -> Result:
     """Let a model answer greedily, and the judge score each answer as the end of its chat."""
-    engine = open_engine(model.path, config.data_type, config.device)
+    engine = open_decoder(model.path, config.data_type, config.device)
     judging = open_reward_model(judge.path, config.data_type, config.device)
     asked, drawn = _asked(config, data)
     sampling = Sampling(config.max_tokens)
@@ -330,7 +329,7 @@ def _asked(config: JudgedAnswersConfig, data: Preferences) -> tuple[list[Prefere
     return [each for each in once.values() if each.id in ids], how
 
 
-def _items(asked: Sequence[Preference], answers: Sequence[tuple[str, bool]], judging: Engine) -> list[Item]:
+def _items(asked: Sequence[Preference], answers: Sequence[tuple[str, bool]], judging: DecoderEngine) -> list[Item]:
     """Of answers, and whether they were cut."""
     chats = [
         judging.tokenizer.encode_chat([*each.prompt, {"role": "assistant", "content": text}])[0]
@@ -351,7 +350,7 @@ def _items(asked: Sequence[Preference], answers: Sequence[tuple[str, bool]], jud
     ]
 
 
-def _trust(config: JudgedAnswersConfig, pairs: Preferences, train: Preferences, judging: Engine) -> list[Figure]:
+def _trust(config: JudgedAnswersConfig, pairs: Preferences, train: Preferences, judging: DecoderEngine) -> list[Figure]:
     """The judge's accuracy on pairs, and how far it lies above that of length."""
     by_judge = items_by_scores(_pairs(pairs), judging)
     if not by_judge:

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from lmworks.data.named import require_fields
-from lmworks.data.pretrained import batches, most_tokens
 from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
 from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
-from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
+from lmworks.data.tuning.spans import Span, spans_of
+from lmworks.engines.open import open_engine
+from lmworks.engines.protocol import Classified, Engine, Tagged
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig, beside_clean
 from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring
-from lmworks.lazy import np, torch
-from lmworks.model.device import find_device
+from lmworks.lazy import np
+from lmworks.model.baselines.bag_of_words import HOW, BagOfWords
+from lmworks.model.baselines.dictionary import Dictionary
 from lmworks.model.folder import ModelFolder
-from lmworks.model.published import load_published
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Result, stage
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
 
 TEXTS_AT_ONCE = 256
 """A chunk takes a small model some seconds: what a kill costs."""
@@ -42,8 +38,7 @@ SURE_SHARES = (0.9, 0.8, 0.7)
 CONFUSIONS = 10
 """Pairs of labels told: those to look at first."""
 
-Guess = Callable[[Sequence[str]], list[tuple[str, float]]]
-"""A label for each text, and how likely it is held to be."""
+Guess = Callable[[Sequence[str]], Sequence[Classified]]
 
 
 class ClassificationConfig(TaskConfig):
@@ -64,39 +59,17 @@ class ClassificationConfig(TaskConfig):
     )
 
 
-@stage(version=4, measures=("model", "data"))
+@stage(version=5, measures=("model", "data"))
 def evaluate_classification(
     config: ClassificationConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
     """The likeliest label of each text. A longer text than the model reads is cut at its end or split, and counted."""
-    classifier, tokenizer, known = _opened(config, model, "AutoModelForSequenceClassification")
-    names: dict[int, str] = classifier.config.id2label
-    room = most_tokens(classifier)
-    cut = sum(len(encoding) > room for encoding in tokenizer.encode_batch([each.text for each in data.iterate()]))
-    is_split = config.long_samples == "split"
-    if cut and not is_split:
-        told = f"{cut} texts are longer than the {room} tokens that the model reads: their ends are not read"
-        scoring.context.log(told)
-    tokenizer.enable_truncation(room)
-
-    def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
-        encoded = tokenizer.encode_batch(list(texts))
-        parts = [[whole, *(whole.overflowing if is_split else ())] for whole in encoded]
-        owners = torch.tensor([text for text, some in enumerate(parts) for _ in some])
-        likely = torch.zeros(len(texts), len(names))
-        for places, output, _ in batches(classifier, [part for some in parts for part in some]):
-            likely.index_add_(0, owners[places], output.logits.float().softmax(-1).cpu())
-        sure, best = (likely / owners.bincount()[:, None]).max(-1)
-        return [(names[label], share) for label, share in zip(best.tolist(), sure.tolist(), strict=True)]
-
-    how = f"read in parts of {room} tokens, whose means are taken" if is_split else f"cut to {room} tokens"
-    method = f"the likeliest label; {cut} texts {how}"
-    if cut and not is_split:  # else all texts were read whole, and models of any length may be compared
-        known["context_length"] = room
-    return _scored(config, data, scoring, guess, method, **known)
+    engine = open_engine(model.path, config.data_type, config.device)
+    guess = partial(engine.classify, long_samples=config.long_samples)
+    return _scored(config, data, scoring, guess, "the likeliest label", engine)
 
 
-@stage(version=3, trains_on="train", measures="data")
+@stage(version=4, trains_on="train", measures="data")
 def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
@@ -104,45 +77,24 @@ def evaluate_classification_majority(
     known = _labelled(config, train)
     ((best, count),) = Counter(each.meta[config.label] for each in known).most_common(1)
 
-    def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
-        return [(str(best), count / len(known))] * len(texts)
+    def guess(texts: Sequence[str]) -> list[Classified]:
+        return [Classified(0, False, {str(best): count / len(known)})] * len(texts)
 
     return _scored(config, data, scoring, guess, "the commonest label")
 
 
-@stage(version=3, trains_on="train", measures="data")
+@stage(version=4, trains_on="train", measures="data")
 def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """Logistic regression on a bag of words, as scikit-learn has it: what an encoder must beat to be worth its cost."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
     known = _labelled(config, train)
-    # Words and pairs that occur twice, their counts damped: the usual settings for texts of a sentence to a page.
-    bag = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
-    )
-    bag.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
+    bag = BagOfWords.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
 
-    def guess(texts: Sequence[str]) -> list[tuple[str, float]]:
-        likely = bag.predict_proba(texts)
-        return [(str(bag.classes_[best]), float(row[best])) for row, best in zip(likely, likely.argmax(1), strict=True)]
+    def guess(texts: Sequence[str]) -> list[Classified]:
+        return [Classified(0, False, likely) for likely in bag.probabilities(texts)]
 
-    method = "logistic regression (C 10) on TF-IDF of words and pairs of words in at least two texts"
-    return _scored(config, data, scoring, guess, method)
-
-
-def _opened(config: TaskConfig, model: ModelFolder, auto_class: str) -> tuple[Any, Tokenizer, dict[str, Any]]:
-    """A model of labels, its tokenizer, which takes special tokens for text, and what its figures hold under."""
-    from tokenizers import Tokenizer
-
-    device = find_device(config.device)
-    module = load_published(model.path, auto_class, config.data_type).eval().to(device)
-    tokenizer = Tokenizer.from_file(str(model.path / "tokenizer.json"))
-    tokenizer.encode_special_tokens = True
-    return module, tokenizer, {"data_type": config.data_type, "device": device.type}
+    return _scored(config, data, scoring, guess, HOW)
 
 
 def _head(config: ClassificationConfig | ExtractionConfig, document: Document) -> Item:
@@ -168,24 +120,40 @@ def _labelled(config: ClassificationConfig, documents: Documents) -> list[Docume
 
 
 def _scored(
-    config: ClassificationConfig, data: Documents, scoring: Scoring, guess: Guess, method: str, **conditions: Any
+    config: ClassificationConfig,
+    data: Documents,
+    scoring: Scoring,
+    guess: Guess,
+    method: str,
+    engine: Engine | None = None,
 ) -> Result:
     _require_cluster(config, data)
     asked = _labelled(config, data)
+    room = engine.context_length if engine else 0
 
     def score(documents: Sequence[Document]) -> list[Item]:
         return [
             {
                 **_head(config, document),
-                "answer": answer,
-                "likely": round(likely, 6),
+                "answer": each.label,
+                "likely": round(each.probability, 6),
+                "is_long": each.is_cut or each.tokens > room,
                 "reference": str(document.meta[config.label]),
-                "score": float(answer == str(document.meta[config.label])),
+                "score": float(each.label == str(document.meta[config.label])),
             }
-            for document, (answer, likely) in zip(documents, guess([each.text for each in documents]), strict=True)
+            for document, each in zip(documents, guess([each.text for each in documents]), strict=True)
         ]
 
     items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
+    conditions = engine.conditions() if engine else {}
+    if engine:
+        long, is_split = sum(item["is_long"] for item in items), config.long_samples == "split"
+        how = f"read in parts of {room} tokens, whose means are taken" if is_split else f"cut to {room} tokens"
+        method = f"{method}; {long} texts {how}"
+        if long and not is_split:  # else all texts were read whole, and models of any length may be compared
+            conditions["context_length"] = room
+            told = f"{long} texts are longer than the {room} tokens that the model reads: their ends were not read"
+            scoring.context.log(told)
     found = scoring.written(items, **conditions)
     labels = {item["reference"] for item in items}
     figures = [
@@ -249,8 +217,7 @@ def macro_f1(items: Sequence[Item], method: str, **evidence: Any) -> Figure:
     )
 
 
-Find = Callable[[Sequence[str]], Sequence[Sequence[Span]]]
-"""The spans of each text."""
+Find = Callable[[Sequence[str]], Sequence[Tagged]]
 
 
 class ExtractionConfig(TaskConfig):
@@ -268,14 +235,9 @@ class ExtractionConfig(TaskConfig):
 @stage(version=2, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
-    tagger, tokenizer, known = _opened(config, model, "AutoModelForTokenClassification")
-    names = {number: parts_of_label(label) for number, label in tagger.config.id2label.items()}
-    meaning = {number: (None if name == "O" else name, begins) for number, (name, begins) in names.items()}
-
-    def find(texts: Sequence[str]) -> list[list[Span]]:
-        return find_spans(tokenizer, tagger, meaning, texts)
-
-    return _spans_scored(config, data, scoring, find, "the likeliest label of each word's first token", **known)
+    engine = open_engine(model.path, config.data_type, config.device)
+    method = "the likeliest label of each word's first token"
+    return _spans_scored(config, data, scoring, engine.tag, method, **engine.conditions())
 
 
 @stage(version=2, trains_on="train", measures="data")
@@ -283,13 +245,15 @@ def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """Phrases that were labelled in training, and always alike; the longest first: the baseline of CoNLL-2003."""
-    labels: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    for document, spans in _with_spans(config, train):
-        for label, start, end in spans:
-            labels[tuple(word for word, _, _ in _words(document.text[start:end]))].add(label)
-    phrases = {phrase: next(iter(each)) for phrase, each in labels.items() if len(each) == 1 and phrase}
-    method = f"{len(phrases):,} phrases that training texts label, and always alike; the longest first, in equal case"
-    return _spans_scored(config, data, scoring, lambda texts: [list(_look_up(text, phrases)) for text in texts], method)
+    known = Dictionary.fit((document.text, spans) for document, spans in _with_spans(config, train))
+    method = (
+        f"{len(known.phrases):,} phrases that training texts label, and always alike; the longest first, in equal case"
+    )
+
+    def find(texts: Sequence[str]) -> list[Tagged]:
+        return [Tagged(0, False, known.spans(text)) for text in texts]
+
+    return _spans_scored(config, data, scoring, find, method)
 
 
 @stage(version=2, trains_on="train", measures="data")
@@ -303,30 +267,12 @@ def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: 
     detectors = [detector for detector in DETECTORS if detector.kind in named]
     kinds = sorted({detector.kind for detector in detectors})
 
-    def find(texts: Sequence[str]) -> list[list[Span]]:
-        return [[(named[each.kind], each.start, each.end) for each in scan(text, detectors)] for text in texts]
+    def find(texts: Sequence[str]) -> list[Tagged]:
+        found = ([(named[each.kind], each.start, each.end) for each in scan(text, detectors)] for text in texts)
+        return [Tagged(0, False, spans) for spans in found]
 
     method = f"patterns and check digits for {', '.join(named[kind] for kind in kinds) or 'none of these labels'}"
     return _spans_scored(config, data, scoring, find, method)
-
-
-def _words(text: str) -> Iterator[tuple[str, int, int]]:
-    """Words and single signs, with their characters."""
-    return ((match[0], *match.span()) for match in re.finditer(r"\w+|[^\w\s]", text))
-
-
-def _look_up(text: str, phrases: Mapping[tuple[str, ...], str]) -> Iterator[Span]:
-    """The longest phrase at each word, and on after it."""
-    words, longest, place = list(_words(text)), max(map(len, phrases), default=0), 0
-    while place < len(words):
-        for length in range(min(longest, len(words) - place), 0, -1):
-            some = words[place : place + length]
-            if label := phrases.get(tuple(word for word, _, _ in some)):
-                yield label, some[0][1], some[-1][2]
-                break
-        else:
-            length = 1
-        place += length
 
 
 def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Document, list[Span]]]:
@@ -346,6 +292,9 @@ def _spans_scored(
     _require_cluster(config, data)
     asked = _with_spans(config, data)
 
+    def read(some: Sequence[tuple[Document, list[Span]]]) -> list[Sequence[Span]]:
+        return [each.spans for each in find([document.text for document, _ in some])]
+
     def score(some: Sequence[tuple[Document, list[Span]]]) -> list[Item]:
         return [
             {
@@ -358,7 +307,7 @@ def _spans_scored(
                     for label in sorted({label for label, _, _ in (*spans, *found)})
                 },
             }
-            for (document, spans), found in zip(some, find([document.text for document, _ in some]), strict=True)
+            for (document, spans), found in zip(some, read(some), strict=True)
         ]
 
     items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)

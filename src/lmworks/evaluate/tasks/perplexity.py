@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.errors import LmworksError, UsageError
 from lmworks.evaluate.baselines.xz import compressed_bits
 from lmworks.evaluate.items import BITS_PER_BYTE, Item, Metric, TaskConfig, evidence
@@ -20,7 +20,7 @@ from lmworks.pipeline.figure import Figure, Interval
 from lmworks.pipeline.stage import Result, stage
 
 if TYPE_CHECKING:
-    from lmworks.engines.engine import Engine
+    from lmworks.engines.decoder import DecoderEngine
 
 DOCUMENTS_AT_ONCE = 128
 """A chunk takes a small model about two seconds on two cores: what a kill costs."""
@@ -50,7 +50,7 @@ class PerplexityConfig(TaskConfig):
 @stage(version=2, measures=("model", "data"))
 def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Score every token of every document once."""
-    engine = open_engine(model.path, config.data_type, config.device)
+    engine = open_decoder(model.path, config.data_type, config.device)
     if (asked := config.context_length or engine.context_length) > engine.context_length:
         raise UsageError(f"context_length: {asked} is above the model's context of {engine.context_length} tokens")
     engine.context_length = asked
@@ -76,7 +76,7 @@ def evaluate_perplexity(config: PerplexityConfig, model: ModelFolder, data: Docu
 @stage(version=2, trains_on="train", measures="data")
 def evaluate_perplexity_ngram(config: PerplexityConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """The same figure for a byte n-gram model of the training text."""
-    from lmworks.evaluate.baselines.ngram import NgramModel
+    from lmworks.model.baselines.ngram import NgramModel
 
     documents = list(data.iterate())
     texts = [document.text.encode() for document in documents]
@@ -127,7 +127,7 @@ def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, 
         yield max(0, end - context), end, scored
 
 
-def _score(engine: Engine, documents: Sequence[Document], stride: int) -> list[Item]:
+def _score(engine: DecoderEngine, documents: Sequence[Document], stride: int) -> list[Item]:
     texts = [document.text for document in documents]
     sequences: list[list[int]] = []
     first: list[int] = []

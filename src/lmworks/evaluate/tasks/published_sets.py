@@ -11,7 +11,7 @@ from pydantic import Field
 from lmworks.data.forms.forms import FORMS, choice_of
 from lmworks.data.forms.row import Fault, LeftOut
 from lmworks.data.records import Document, Documents
-from lmworks.engines.open import open_engine
+from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.choices import By, beside, likeliest
@@ -60,7 +60,7 @@ class LastWordConfig(DrawnConfig):
 @stage(version=2, measures=("model", "data"))
 def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """Let a model go on greedily for as many tokens as the word has; the word must be all that it writes."""
-    engine = open_engine(model.path, config.data_type, config.device)
+    engine = open_decoder(model.path, config.data_type, config.device)
     records, drawn = draw(records_of(data, {"context": (str,), "continuation": (str,)}), config)
 
     def answer(some: Sequence[Question]) -> list[Item]:
@@ -143,7 +143,7 @@ def evaluate_multiple_choice(
     config: MultipleChoiceConfig, model: ModelFolder, data: Documents, scoring: Scoring
 ) -> Result:
     """Choose the likeliest text to go on with."""
-    engine = open_engine(model.path, config.data_type, config.device)
+    engine = open_decoder(model.path, config.data_type, config.device)
     records, drawn = draw(choices_of(data, scoring.context), config)
 
     def choose(some: Sequence[Question]) -> list[Item]:

@@ -14,22 +14,19 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.tuning.conversations import Conversations, question_of, said_before
+from lmworks.data.tuning.conversations import Conversations, question_of, said_before, turns_before
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
 from lmworks.evaluate.baselines import one_sentence
 from lmworks.evaluate.baselines.nearest_facts import NearestFacts
 from lmworks.evaluate.items import Item, Scored, evidence
-from lmworks.evaluate.questions import Question, QuestionsConfig, answered, chat_prompt, draw
+from lmworks.evaluate.questions import Question, QuestionsConfig, answered, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
-from lmworks.model.device import find_device
 from lmworks.model.folder import ModelFolder, family_of
-from lmworks.model.published import load_published
-from lmworks.pipeline.files import canonical_json, digest_text
 from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
 
@@ -134,27 +131,18 @@ def learned_from(train: Conversations) -> list[tuple[str, str]]:
 
 def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[Write, str, dict[str, Any]]:
     """How a model writes, in words too, and the conditions under which its figures hold."""
-    if family_of(folder) != "encoder-decoder":
-        engine, sampling = open_engine(folder, config.data_type, config.device), Sampling(config.max_tokens)
+    engine = open_engine(folder, config.data_type, config.device)
+    sampling = Sampling(config.max_tokens, beams=config.beams)
+    rewrites = family_of(folder) == "encoder-decoder"
 
-        def answer(pairs: Sequence[Question]) -> list[str]:
-            prompts = [chat_prompt(pair, engine.tokenizer).ids for pair in pairs]
-            return [each.text for each in engine.generate(prompts, sampling)]
+    def write(pairs: Sequence[Question]) -> list[str]:
+        turns = [[{"role": "user", "content": question_of(pair)}] if rewrites else turns_before(pair) for pair in pairs]
+        return [each.text for each in engine.generate([engine.encode(some) for some in turns], sampling)]
 
-        return answer, "greedy in a chat", evidence(engine, asked)
-    from lmworks.engines.seq2seq import rewrite
-    from lmworks.tokens.tokenizer import open_tokenizer
-
-    device, tokenizer = find_device(config.device), open_tokenizer(folder)
-    module = load_published(folder, "AutoModelForSeq2SeqLM", config.data_type).to(device)
-
-    def translate(pairs: Sequence[Question]) -> list[str]:
-        ids = tokenizer.encode_batch([question_of(pair) for pair in pairs])
-        return [tokenizer.decode(row) for row in rewrite(module, ids, config.max_tokens, config.beams)]
-
-    digest = digest_text(canonical_json(list(asked)))
-    known = {"prompt_digest": digest, "data_type": config.data_type, "device": device.type}
-    return translate, f"likeliest of {config.beams} beams", known
+    known = evidence(engine, asked)
+    if rewrites:
+        del known["context_length"]  # sources are read whole
+    return write, f"likeliest of {config.beams} beams" if rewrites else "greedy in a chat", known
 
 
 def _timed(write: Write, pairs: Sequence[Question]) -> dict[str, float]:
@@ -247,7 +235,7 @@ def _writing_task(
 
 
 def _word_table(train: Conversations) -> Copy:
-    from lmworks.evaluate.baselines.word_table import WordTable
+    from lmworks.model.baselines.word_table import WordTable
 
     return WordTable.fit(learned_from(train)).translate
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
 from lmworks.data.tuning.conversations import Conversations
-from lmworks.engines.engine import Engine
+from lmworks.engines.decoder import DecoderEngine
 from lmworks.engines.published import PublishedEngine
 from lmworks.errors import LmworksError
 from lmworks.model.config import DecoderConfig
@@ -85,9 +85,9 @@ class TrainableDecoder(WithReference[Decoder]):
         """What stands before every text, as it is now."""
         return self.adapters.keys_and_values() if isinstance(self.adapters, Prefix) else ()
 
-    def engine(self, tokenizer: Tokenizer) -> Engine:
+    def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
         with torch.no_grad():
-            return Engine(self.decoder, tokenizer, self.prefix())
+            return DecoderEngine(self.decoder, tokenizer, self.prefix())
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:
         """Write it as a model folder; with adapters merged, and beside it alone."""
@@ -139,7 +139,7 @@ class TrainablePublished(WithReference[PublishedDecoder]):
         with narrow_products(tokens.device, self.data_type):
             return self.decoder.hidden(alone)[row, position].to(self.data_type)
 
-    def engine(self, tokenizer: Tokenizer) -> Engine:
+    def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
         return PublishedEngine(self.decoder, tokenizer)
 
     def save(self, folder: Path, tokenizer_folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lmworks.engines.engine import Engine
+from lmworks.engines.decoder import DecoderEngine
 from lmworks.engines.request import Sampling
 from lmworks.model.decoder import Decoder
 from lmworks.tokens.tokenizer import Tokenizer
@@ -45,7 +45,7 @@ class WithReference(Trainable, Generic[AnyDecoder]):
         self.adapters: Adapters | Prefix | None = None
 
     @abstractmethod
-    def engine(self, tokenizer: Tokenizer) -> Engine:
+    def engine(self, tokenizer: Tokenizer) -> DecoderEngine:
         """What writes with the weights as they are, without a copy of them."""
 
     def answer(self, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lmworks.engines.engine import Engine
+from lmworks.engines.protocol import Engine
 from lmworks.engines.request import Generation, Sampling
 from lmworks.model.folder import ModelFolder
 from lmworks.model.sealed import check_tensors, load_tensors, with_digests

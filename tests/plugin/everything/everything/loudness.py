@@ -41,10 +41,10 @@ def evaluate_loudness(
     contamination: Contamination | None = None,
 ) -> Result:
     """Let a model answer greedily, and count capitals."""
-    from lmworks.engines.open import open_engine
+    from lmworks.engines.open import open_decoder
     from lmworks.engines.request import Sampling
 
-    engine, (questions, drawn) = open_engine(model.path, config.data_type), draw(list(data.iterate()), config)
+    engine, (questions, drawn) = open_decoder(model.path, config.data_type), draw(list(data.iterate()), config)
 
     def answer(some: object) -> list[Item]:
         asked: list[Question] = list(some)  # type: ignore[call-overload]

@@ -5,7 +5,8 @@ Axes: B batch (rows), T time, D hidden size, V vocabulary, N tokens that are jud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,8 @@ from torch import Tensor
 from lmworks.engines.adapters import Adapters
 from lmworks.engines.attention import attention_after, causal_attention, joined, visible_slots
 from lmworks.engines.batch import BATCH_TOKENS, RunningBatch, logits_of, padded
-from lmworks.engines.request import Generation, Piece, Sampling, rows_at_once
+from lmworks.engines.protocol import Ability, Engine, Messages, Running, Writing
+from lmworks.engines.request import Generation, Sampling, rows_at_once
 from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
@@ -25,11 +27,13 @@ LOGIT_ROWS = 1024
 """Rows of logits that exist at once when likelihoods are computed."""
 
 
-class Engine:
+class DecoderEngine(Engine):
     """A model and its tokenizer, ready to write and to judge text; with what was learned to stand before every text.
 
     Adapters are other models on it, which a batch can ask; all else is asked of the base.
     """
+
+    can: frozenset[Ability] = frozenset({"generate"})
 
     def __init__(
         self, model: Decoder, tokenizer: Tokenizer, prefix: KeysAndValues = (), adapters: Adapters | None = None
@@ -41,12 +45,26 @@ class Engine:
             )
         self.model = model.eval()
         self.tokenizer = tokenizer
+        self.vocab_size = tokenizer.vocab_size
         self.prefix = prefix
         self.adapters = adapters
         self.context_length = model.config.context_length - length_of(prefix)
 
-    def batch(self, rows: int, slots: int | None = None) -> RunningBatch:
+    def conditions(self) -> dict[str, Any]:
+        data_type = str(self.model.compute_type).removeprefix("torch.")
+        return {"data_type": data_type, "device": self.model.output_weight.device.type}
+
+    def encode(self, messages: Messages) -> list[int]:
+        return self.tokenizer.encode_chat(messages, add_generation_prompt=True)[0]
+
+    def encode_text(self, text: str) -> list[int]:
+        return [self.tokenizer.end_of_text_id, *self.tokenizer.encode(text)]
+
+    def batch(self, rows: int, slots: int | None = None) -> Running:
         """A batch for at most `rows` requests at once (fewer if memory says so) of at most `slots` tokens each."""
+        return self._batch(rows, slots)
+
+    def _batch(self, rows: int, slots: int | None = None) -> RunningBatch:
         config = self.model.config
         slots = min(slots or self.context_length, self.context_length)
         rows = rows_at_once(rows, config.cache_bytes(slots))
@@ -58,23 +76,15 @@ class Engine:
         if not prompts:
             return []
         slots = max(len(prompt) + one.max_tokens for prompt, one in zip(prompts, each, strict=True))
-        batch = self.batch(len(prompts), slots)
+        batch = self._batch(len(prompts), slots)
         if SHARED_TOKENS <= len(shared := _shared(prompts)) < self.context_length:
             batch.share(shared)
         # Neighbours of like length waste the least padding.
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-        requests = {index: batch.add(prompts[index], each[index]) for index in order}
+        requests = {index: batch.add(Writing(prompts[index], each[index])) for index in order}
         while batch.busy:
             batch.step()
         return [requests[index].generation() for index in range(len(prompts))]
-
-    def stream(self, prompt: Sequence[int], sampling: Sampling, cancelled: Callable[[], bool]) -> Iterator[Piece]:
-        """Answer one prompt piece by piece; `cancelled` is asked before each token and ends the answer at once."""
-        batch = self.batch(1, len(prompt) + sampling.max_tokens)
-        batch.add(prompt, sampling)
-        while batch.busy and not cancelled():
-            for _, piece in batch.step():
-                yield piece
 
     @torch.inference_mode()
     def log_likelihoods(self, sequences: Sequence[Sequence[int]], first: Sequence[int]) -> list[list[float]]:

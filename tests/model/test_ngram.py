@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmworks.evaluate.baselines import ngram
-from lmworks.evaluate.baselines.ngram import NgramModel
+from lmworks.model.baselines import ngram
+from lmworks.model.baselines.ngram import NgramModel
 
 TEXTS = st.lists(st.text("ab c\n", max_size=40).map(str.encode), min_size=1, max_size=5).filter(any)
 

@@ -1,0 +1,93 @@
+"""The engine for models that read: labels of texts, spans in texts, vectors of texts. They write nothing.
+
+Axes: B texts, L labels, D hidden size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Encoding, Tokenizer
+
+from lmworks.data.pretrained import batches, mean_of_tokens, most_tokens
+from lmworks.data.tuning.spans import find_spans, parts_of_label
+from lmworks.engines.protocol import Ability, Classified, Embedded, Engine, LongSamples, Tagged, WholeBatch
+from lmworks.model.config import Family
+from lmworks.model.published import load_published
+
+AUTO_CLASSES: dict[Family, tuple[str, Ability]] = {
+    "sequence classifier": ("AutoModelForSequenceClassification", "classify"),
+    "token classifier": ("AutoModelForTokenClassification", "tag"),
+    "encoder": ("AutoModel", "embed"),
+}
+"""By which of `transformers`' classes a family is read, and what it can do then."""
+
+
+class ReadingEngine(Engine):
+    """A classifier, a model of spans or an encoder, by `transformers`; special tokens in a text are read as text."""
+
+    def __init__(self, folder: Path, family: Family, data_type: str, device: torch.device) -> None:
+        auto_class, ability = AUTO_CLASSES[family]
+        self.can = frozenset({ability})
+        may_miss = ("pooler",) if ability == "embed" else ()  # nobody asks the pooler for vectors
+        self.model = load_published(folder, auto_class, data_type, may_miss=may_miss).eval().to(device)
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.encode_special_tokens = True
+        self.tokenizer.no_padding()
+        self.context_length = most_tokens(self.model)
+        names: dict[int, str] = self.model.config.id2label
+        self.labels = [names[number] for number in sorted(names)]
+        self._data_type = data_type
+
+    def conditions(self) -> dict[str, Any]:
+        return {"data_type": self._data_type, "device": self.model.device.type}
+
+    def batch(self, rows: int) -> WholeBatch:
+        return WholeBatch(self, rows)
+
+    def classify(self, texts: Sequence[str], long_samples: LongSamples = "truncate") -> list[Classified]:
+        if "classify" not in self.can:
+            raise self.refused("classify")
+        encoded, is_split = self._encoded(texts), long_samples == "split"
+        parts = [[whole, *(whole.overflowing if is_split else ())] for whole in encoded]
+        owners = torch.tensor([text for text, some in enumerate(parts) for _ in some])
+        likely = torch.zeros(len(texts), len(self.labels))
+        for places, output, _ in batches(self.model, [part for some in parts for part in some]):
+            likely.index_add_(0, owners[places], output.logits.float().softmax(-1).cpu())
+        shares = (likely / owners.bincount(minlength=len(texts))[:, None]).tolist()  # [B,L]
+        return [
+            Classified(*_read(whole, is_split), dict(zip(self.labels, row, strict=True)))
+            for whole, row in zip(encoded, shares, strict=True)
+        ]
+
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        """Find the spans of every text. Long ones are read in windows that overlap: nothing is cut off."""
+        if "tag" not in self.can:
+            raise self.refused("tag")
+        named = {number: parts_of_label(label) for number, label in enumerate(self.labels)}
+        meaning = {number: (None if name == "O" else name, begins) for number, (name, begins) in named.items()}
+        self.tokenizer.no_truncation()
+        lengths = [len(each) for each in self.tokenizer.encode_batch(list(texts))]
+        found = find_spans(self.tokenizer, self.model, meaning, texts)
+        return [Tagged(length, False, spans) for length, spans in zip(lengths, found, strict=True)]
+
+    def embed(self, texts: Sequence[str]) -> list[Embedded]:
+        """The mean over a text's tokens of what the encoder puts out, of length 1; of a long text by its beginning."""
+        if "embed" not in self.can:
+            raise self.refused("embed")
+        encoded = self._encoded(texts)
+        vectors = mean_of_tokens(self.model, encoded).tolist()  # [B,D]
+        return [Embedded(*_read(whole, False), row) for whole, row in zip(encoded, vectors, strict=True)]
+
+    def _encoded(self, texts: Sequence[str]) -> list[Encoding]:
+        self.tokenizer.enable_truncation(self.context_length)
+        return self.tokenizer.encode_batch(list(texts))
+
+
+def _read(whole: Encoding, is_split: bool) -> tuple[int, bool]:
+    """Tokens that were read of a text, and whether its end was not."""
+    tokens = len(whole) + sum(len(part) for part in whole.overflowing if is_split)
+    return tokens, bool(whole.overflowing) and not is_split

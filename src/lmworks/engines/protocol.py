@@ -1,0 +1,246 @@
+"""What answers for a model, of whatever family: what it can be asked, and what it says. Imports no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from lmworks.data.tuning.spans import Span
+from lmworks.engines.request import Generation, Piece, Sampling
+from lmworks.errors import LmworksError
+
+ReadAbility = Literal["classify", "tag", "embed"]
+Ability = Literal["generate"] | ReadAbility
+MEANS: Mapping[Ability, str] = {
+    "generate": "writes text",
+    "classify": "tells the label of a text",
+    "tag": "finds the spans of a text",
+    "embed": "makes a vector of a text",
+}
+
+LongSamples = Literal["truncate", "split"]
+"""What becomes of a text that is longer than the context."""
+
+Messages = Sequence[Mapping[str, Any]]
+"""The turns of a conversation."""
+
+
+class Cannot(LmworksError):
+    """A model is asked what it cannot do."""
+
+
+class WrongTurns(LmworksError):
+    """A conversation that a model cannot answer, since it answers none of this form."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """How much of a text was read."""
+
+    tokens: int
+    is_cut: bool
+    """Whether its end was not read."""
+
+
+@dataclass(frozen=True)
+class Classified(Read):
+    """How likely each label of a model is held to be, in the model's order."""
+
+    probabilities: Mapping[str, float]
+
+    @property
+    def label(self) -> str:
+        """The likeliest; of equals the first."""
+        return max(self.probabilities, key=lambda label: self.probabilities[label])
+
+    @property
+    def probability(self) -> float:
+        return self.probabilities[self.label]
+
+
+@dataclass(frozen=True)
+class Tagged(Read):
+    """Spans in order, without overlaps."""
+
+    spans: Sequence[Span]
+
+
+@dataclass(frozen=True)
+class Embedded(Read):
+    """A vector of length 1."""
+
+    vector: Sequence[float]
+
+
+Answer = Piece | Classified | Tagged | Embedded
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Asks what comes after a prompt, as `encode` makes it."""
+
+    prompt: Sequence[int]
+    sampling: Sampling
+    ability: ClassVar[Ability] = "generate"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Asks what a text is."""
+
+    ability: ReadAbility
+    text: str
+
+
+Asked = Writing | Reading
+
+
+def is_last(answer: Answer) -> bool:
+    """Whether nothing comes behind this answer to its request."""
+    return not isinstance(answer, Piece) or answer.finish_reason is not None
+
+
+class Running(Protocol):
+    """Requests that are answered together. They come and go between steps; each is answered as if it were alone."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+
+    def add(self, asked: Asked, model: str = "") -> Any:
+        """Put a request in line, for one of the engine's models; unnamed, for the base. What comes back stands for it.
+
+        Raises LmworksError for what cannot be answered.
+        """
+
+    def remove(self, request: Any) -> None:
+        """Forget a request, wherever it stands."""
+
+    def step(self) -> Sequence[tuple[Any, Answer]]:
+        """Go on with some requests; the answers, or pieces of answers, that came of it."""
+
+
+class Engine(ABC):
+    """What answers for a model folder. What a model cannot be asked is refused by name."""
+
+    can: frozenset[Ability] = frozenset()
+    context_length: int
+    """Tokens that it reads, and writes behind them, at the most."""
+    vocab_size: int = 0
+    """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
+
+    @abstractmethod
+    def conditions(self) -> dict[str, Any]:
+        """Under which figures of its answers hold: data type and device."""
+
+    @abstractmethod
+    def batch(self, rows: int) -> Running:
+        """A batch for at most so many requests at once."""
+
+    def submit(
+        self, asked: Sequence[Asked], rows: int = 64, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[int, Answer]]:
+        """The answers to several requests as they come, each with the number of its request.
+
+        `cancelled` is asked between steps, and ends all. Raises LmworksError for what cannot be answered.
+        """
+        batch = self.batch(rows)
+        numbers = {batch.add(each): number for number, each in enumerate(asked)}
+        while batch.busy and not cancelled():
+            for request, answer in batch.step():
+                yield numbers[request], answer
+
+    def answer(self, asked: Sequence[Asked]) -> Sequence[Answer]:
+        """Answer requests of one kind, each whole."""
+        writings = [each for each in asked if isinstance(each, Writing)]
+        if writings:
+            found = self.generate([each.prompt for each in writings], [each.sampling for each in writings])
+            return [Piece(each.text, tuple(each.ids), each.finish_reason) for each in found]
+        texts = [each.text for each in asked if isinstance(each, Reading)]
+        reads: Mapping[Ability, Callable[[Sequence[str]], Sequence[Answer]]]
+        reads = {"classify": self.classify, "tag": self.tag, "embed": self.embed}
+        return reads[asked[0].ability](texts)
+
+    def encode(self, messages: Messages) -> list[int]:
+        """The prompt of a conversation that the model is to answer. Raises LmworksError for one that it cannot."""
+        raise self.refused("generate")
+
+    def encode_text(self, text: str) -> list[int]:
+        """The prompt of a text that the model is to continue, or to rewrite."""
+        raise self.refused("generate")
+
+    def room(self, prompt: Sequence[int]) -> int:
+        """Tokens that an answer may have behind this prompt."""
+        return self.context_length - len(prompt)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        """Answer every prompt. Raises LmworksError when one leaves no room in the context."""
+        raise self.refused("generate")
+
+    def classify(self, texts: Sequence[str], long_samples: LongSamples = "truncate") -> list[Classified]:
+        """Tell the label of every text; of a longer one than the context by its beginning, or by its parts' mean."""
+        raise self.refused("classify")
+
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        """Find the spans of every text."""
+        raise self.refused("tag")
+
+    def embed(self, texts: Sequence[str]) -> list[Embedded]:
+        """Make a vector of every text."""
+        raise self.refused("embed")
+
+    def refused(self, ability: Ability) -> Cannot:
+        """The error for what this model cannot do."""
+        return cannot(self.can, ability)
+
+
+def cannot(can: Collection[Ability], ability: Ability) -> Cannot:
+    """The error for what a model of other abilities is asked."""
+    able = " and ".join(MEANS[each] for each in MEANS if each in can) or "scores what is put before it"
+    return Cannot(f"this model {able}; it is asked for what one can that {MEANS[ability]}")
+
+
+def require_room(prompt: Sequence[int], context_length: int) -> None:
+    """Raise LmworksError for a prompt that leaves no room for an answer."""
+    if not 0 < len(prompt) < context_length:
+        raise LmworksError(
+            f"the prompt has {len(prompt)} tokens; a context of {context_length} takes from 1 to {context_length - 1}, "
+            "which leaves one for the answer: shorten the prompt"
+        )
+
+
+class WholeBatch:
+    """Requests that are answered whole, as they come: each step takes those of one kind that wait, up to `rows`."""
+
+    def __init__(self, engine: Engine, rows: int) -> None:
+        self._engine, self._rows = engine, rows
+        self._waiting: dict[int, Asked] = {}
+        self._count = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._waiting)
+
+    def add(self, asked: Asked, model: str = "") -> int:
+        """Put a request in line. Raises Cannot for what the engine cannot do."""
+        if asked.ability not in self._engine.can:
+            raise self._engine.refused(asked.ability)
+        if isinstance(asked, Writing):
+            require_room(asked.prompt, self._engine.context_length)
+        self._count += 1
+        self._waiting[self._count] = asked
+        return self._count
+
+    def remove(self, request: Any) -> None:
+        """Forget a request that waits."""
+        self._waiting.pop(request, None)
+
+    def step(self) -> list[tuple[int, Answer]]:
+        """Answer some that wait."""
+        ability = next(iter(self._waiting.values())).ability
+        numbers = [number for number, each in self._waiting.items() if each.ability == ability][: self._rows]
+        some = [self._waiting.pop(number) for number in numbers]
+        return list(zip(numbers, self._engine.answer(some), strict=True))

@@ -1,0 +1,115 @@
+"""The label of a text by its words: logistic regression on TF-IDF of words and pairs of words.
+
+As `TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)` and `LogisticRegression(C=10)` of scikit-learn
+have it, which learn it; to answer takes neither.
+
+Axes: F features, L labels.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from lmworks.errors import told
+from lmworks.extras import told_if_missing
+from lmworks.lazy import np
+from lmworks.pipeline.files import canonical_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+HOW = "logistic regression (C 10) on TF-IDF of words and pairs of words in at least two texts"
+FEATURES, WEIGHTS = "features.json", "model.safetensors"
+_WORD = re.compile(r"\b\w\w+\b")
+
+
+@dataclass(frozen=True)
+class BagOfWords:
+    """What was learned of words."""
+
+    labels: Sequence[str]
+    features: Mapping[str, int]
+    """Word, or two words with a space between → row of `weights`."""
+    weights: Floats
+    """[F,L], each row times how rare its feature is."""
+    rarity: Floats
+    """[F] inverse document frequency, by which a text's length is measured."""
+    bias: Floats
+    """[L]"""
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], labels: Sequence[str]) -> Self:
+        """Learn from labelled texts. Of one label alone, it is told whatever the text."""
+        names = sorted(set(labels))
+        if len(names) < 2:
+            return cls(names, {}, np.zeros((0, 1), np.float32), np.zeros(0, np.float32), np.zeros(1, np.float32))
+        with told_if_missing():
+            from sklearn.feature_extraction.text import TfidfVectorizer
+            from sklearn.linear_model import LogisticRegression
+
+        vectors = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+        # The usual settings for texts of a sentence to a page.
+        line = LogisticRegression(C=10, max_iter=1000).fit(vectors.fit_transform(texts), labels)
+        weights, bias = line.coef_, line.intercept_
+        if len(names) == 2:  # of which the library keeps the second alone
+            weights, bias = np.concatenate((0 * weights, weights)), np.concatenate((0 * bias, bias))
+        features = {str(name): int(row) for name, row in vectors.vocabulary_.items()}
+        rarity = vectors.idf_.astype(np.float32)
+        return cls(names, features, (weights.T * rarity[:, None]).astype(np.float32), rarity, bias.astype(np.float32))
+
+    def probabilities(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """How likely each label is held to be, of every text."""
+        return [self._probabilities(text) for text in texts]
+
+    def _probabilities(self, text: str) -> dict[str, float]:
+        counts = Counter(row for name in _features(text) if (row := self.features.get(name)) is not None)
+        scores = self.bias.astype(np.float64)
+        if counts:
+            rows = np.fromiter(counts, np.int64)
+            damped = 1 + np.log(np.fromiter(counts.values(), np.float64))
+            scores = scores + damped @ self.weights[rows] / np.linalg.norm(damped * self.rarity[rows])
+        shares = np.exp(scores - scores.max())
+        return dict(zip(self.labels, (shares / shares.sum()).tolist(), strict=True))
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder; equal models give equal bytes."""
+        from safetensors.numpy import save_file
+
+        (folder / FEATURES).write_text(
+            canonical_json({"labels": self.labels, "features": self.features}) + "\n", encoding="utf-8"
+        )
+        tensors = {"weights": self.weights, "rarity": self.rarity, "bias": self.bias}
+        save_file({name: np.ascontiguousarray(each) for name, each in tensors.items()}, folder / WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read it. Raises LmworksError for files that are not as `save` writes them."""
+        from safetensors.numpy import load_file
+
+        with told(folder / FEATURES, "labels and features as lmworks writes them"):
+            found = json.loads((folder / FEATURES).read_text("utf-8"))
+            labels, features = [str(name) for name in found["labels"]], dict(found["features"])
+        with told(folder / WEIGHTS, f"weights of {len(features):,} features and {len(labels)} labels"):
+            tensors = load_file(folder / WEIGHTS)
+            weights, rarity, bias = (tensors[name] for name in ("weights", "rarity", "bias"))
+            shapes = (len(features), len(labels)), (len(features),), (len(labels),)
+            if (weights.shape, rarity.shape, bias.shape) != shapes or not labels:
+                raise ValueError(f"found shapes {weights.shape}, {rarity.shape}, {bias.shape}")
+            if sorted(features.values()) != list(range(len(features))):
+                raise ValueError("its features are not numbered from 0 on")
+        return cls(labels, features, weights, rarity, bias)
+
+
+def _features(text: str) -> Iterator[str]:
+    words = _WORD.findall(text.lower())
+    yield from words
+    yield from (f"{first} {second}" for first, second in pairwise(words))
