@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -26,6 +27,9 @@ class PublishedBatch:
     def __init__(self, engine: PublishedEngine, rows: int) -> None:
         self._engine, self._rows = engine, rows
         self._caches: dict[Request, Any] = {}  # of those that run
+        # Releases of `transformers` differ in what they call it.
+        takes = signature(engine.network.forward).parameters
+        self._cache_name = "cache" if "cache" in takes else "past_key_values"
         self._waiting: deque[Request] = deque()
 
     @property
@@ -57,7 +61,7 @@ class PublishedBatch:
         for request, cache in list(self._caches.items()):
             tokens = request.ids[-1:] if cache else list(request.prompt)
             ids = torch.tensor([tokens], device=self._engine.model.output_weight.device)
-            found = self._engine.network(input_ids=ids, past_key_values=cache, use_cache=True)
+            found = self._engine.network(input_ids=ids, use_cache=True, **{self._cache_name: cache})
             self._caches[request] = found.past_key_values
             logits = found.logits[:, -1].float()
             (token,) = choose(logits, [request.sampling], [request.noise.random()])

@@ -88,7 +88,7 @@ def _look(place: Path, name: str, licence: str | None) -> Found:
     except LmworksError as error:
         return Found(name, "", licence or "not stated", 0, disk, 0, 0, str(error))
     ours = family != "decoder" or place.is_file() or is_native(place)
-    note = "" if ours else "computed by transformers, and not served"
+    note = "" if ours else "computed by transformers"
     return Found(name, family, licence or _licence(place), count, disk, tuned, served, note)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lmworks.data.erasure.lists import refusal_to_serve
 from lmworks.data.tuning.conversations import Conversations, question_of
-from lmworks.engines.open import open_adapted, open_decoder
+from lmworks.engines.open import open_adapted, open_engine
+from lmworks.engines.protocol import Engine
 from lmworks.errors import GateRefused, LmworksError, UsageError
 from lmworks.model.device import AUTO
 from lmworks.model.folder import ADAPTER
@@ -33,15 +34,7 @@ def serve_artifacts(
     Raises `UsageError` when an artifact is no model, and when several are more than that; GateRefused when one learned
     from what was erased, or nobody can tell, since a list of it lost entries.
     """
-    for artifact in artifacts:
-        if not is_model(artifact):
-            raise UsageError(
-                f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and cannot be served"
-            )
-    if said := refusal_to_serve(store, _folder(store, artifacts[0]), artifacts):
-        raise GateRefused(said)
-    for artifact in artifacts:
-        artifact.require_sound()
+    require_answers(store, artifacts)
     from lmworks.serve.run import run
     from lmworks.serve.service import Service
 
@@ -53,7 +46,7 @@ def serve_artifacts(
         raise UsageError(f"a model is named twice; found {len(artifacts)} models called {', '.join(pages)}")
     names = list(pages)
     if len(names) == 1:
-        engine = open_decoder(artifacts[0].payload, device=device)
+        engine: Engine = open_engine(artifacts[0].payload, device=device)
     else:
         base = base_of(store, artifacts)
         base.require_sound()
@@ -71,6 +64,19 @@ def serve_artifacts(
             )
 
     run(Service(engine, names), key, list(pages.values()), port=port, started=started)
+
+
+def require_answers(store: Store, artifacts: Sequence[Artifact]) -> None:
+    """Raise `UsageError` for what is no model, GateRefused where one learned from what was erased, or damage."""
+    for artifact in artifacts:
+        if not is_model(artifact):
+            raise UsageError(
+                f"{artifact.manifest.step} is made by {artifact.stage}: it is no model and answers nothing"
+            )
+    if said := refusal_to_serve(store, _folder(store, artifacts[0]), artifacts):
+        raise GateRefused(said)
+    for artifact in artifacts:
+        artifact.require_sound()
 
 
 def _folder(store: Store, artifact: Artifact) -> Path | None:

@@ -133,7 +133,5 @@ def test_what_such_a_model_cannot_do_is_said(tmp_path: Path) -> None:
     with pytest.raises(LmworksError, match="reads 64 tokens"):
         train(config, base, rows, tokenizer, None, None, out=tmp_path / "out", context=make_context(tmp_path))
     engine = open_decoder(base.path)
-    with pytest.raises(LmworksError, match="not served"):
-        engine.batch(1)
     with pytest.raises(LmworksError, match="a context of 64"):
         engine.generate([[5] * 64], Sampling(max_tokens=4))

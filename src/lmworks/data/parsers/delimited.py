@@ -30,7 +30,7 @@ _DOUBLED = re.compile(r'"(?:[^"]*+"")+[^"]*+"')
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """The beginning of a file, with the lines that were read to know it."""
 
     delimiter: str
@@ -51,7 +51,7 @@ class _Table:
 
 def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) -> Iterator[Found]:
     """A record a row. The first row names the columns, unless the user did."""
-    table = _open(stream, reading, delimiter)
+    table = open_table(stream, reading, delimiter)
     _require_header(table, reading, piece.name)
     if table.header and table.header.fault:
         yield table.header.span.unreadable(piece.name, "", f"not a header: {table.header.fault}")
@@ -75,7 +75,7 @@ def parse(piece: Piece, stream: IO[bytes], reading: Reading, *, delimiter: str) 
 
 def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimiter: str) -> Iterator[Piece]:
     """Cut between rows; a line break inside quotes is part of its row. What has no header stays whole."""
-    table = _open(stream, reading, delimiter)
+    table = open_table(stream, reading, delimiter)
     _require_header(table, reading, whole.name)
     rows = table.rows(whole, stream, reading.limit) if table.names else iter(())
     return cut_between(whole, (row.span for row in rows), size)
@@ -83,7 +83,7 @@ def cut(whole: Piece, stream: IO[bytes], size: int, reading: Reading, *, delimit
 
 def tell(stream: IO[bytes], reading: Reading, *, delimiter: str) -> str:
     """What was taken because the first rows say so: the delimiter, and quotes between tabs; "" if all is as usual."""
-    table = _open(stream, reading, delimiter)
+    table = open_table(stream, reading, delimiter)
     found = table.delimiter
     shown = {"\t": "a tab", ",": "a comma"}.get(found, f"`{found}`")
     said = [] if found == (reading.delimiter or delimiter) else [f"{shown} between columns"]
@@ -91,7 +91,7 @@ def tell(stream: IO[bytes], reading: Reading, *, delimiter: str) -> str:
     return f"files with {' and '.join(said)}" if said else ""
 
 
-def _require_header(table: _Table, reading: Reading, name: str) -> None:
+def _require_header(table: Table, reading: Reading, name: str) -> None:
     """Raise UsageError for a first row that looks like data, whose values would become names of fields."""
     wanted = reading.text_fields if reading.fields in (None, "all") else reading.fields
     cells = [cell.strip() for cell in (table.names or ()) if cell.strip()] if table.header else []
@@ -116,7 +116,8 @@ def _as_data(cells: tuple[str, ...]) -> str:
     return "personal data, such as an e-mail address or a telephone number" if personal else ""
 
 
-def _open(stream: IO[bytes], reading: Reading, usual: str) -> _Table:
+def open_table(stream: IO[bytes], reading: Reading, usual: str) -> Table:
+    """The columns of a table, and its first lines; `usual` separates them where the first rows do not say otherwise."""
     lines = read_lines(Piece("", 0), stream, reading.limit)
     first: list[Span] = []
     size = 0
@@ -131,7 +132,7 @@ def _open(stream: IO[bytes], reading: Reading, usual: str) -> _Table:
     is_all = delimiter == "\t" and size < BYTES_TO_QUOTE and behind < LINES_BEHIND
     quoted = _may_be_quoted(first, delimiter, reading, is_all=is_all)
     if reading.columns:
-        return _Table(delimiter, None, reading.columns, first, quoted)
+        return Table(delimiter, None, reading.columns, first, quoted)
 
     def more() -> Iterator[Span]:
         for line in lines:
@@ -140,7 +141,7 @@ def _open(stream: IO[bytes], reading: Reading, usual: str) -> _Table:
 
     rows = read_rows(chain(tuple(first), more()), delimiter, reading.limit, None, quoted=quoted)
     header = next(rows, None)
-    return _Table(delimiter, header, _decode(header.fields) if header else (), first, quoted)
+    return Table(delimiter, header, _decode(header.fields) if header else (), first, quoted)
 
 
 def _may_be_quoted(first: Sequence[Span], delimiter: str, reading: Reading, *, is_all: bool) -> bool:

@@ -1,0 +1,90 @@
+"""The command that asks a model of every row of a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lmworks.cli.options import ARTIFACT_HELP, DeviceOption, JsonOption, LastStoreOption, tell
+from lmworks.errors import UsageError
+
+if TYPE_CHECKING:
+    from lmworks.predict.run import Told
+
+
+def predict(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=f"{ARTIFACT_HELP} Or a Hugging Face folder.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, CSV, TSV or Parquet.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write; by default FILE.predicted.… beside it.")
+    ] = None,
+    text: Annotated[str, typer.Option(help="Field with the text; for a model that writes, or with turns.")] = "text",
+    max_tokens: Annotated[int, typer.Option(min=1, help="Of a text that is written.")] = 256,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="Of a text that is written; 0 takes the likeliest token.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Draws what is written above temperature 0.")] = 0,
+    delimiter: Annotated[str | None, typer.Option(help="Of CSV; by default what the first rows show.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the file, such as cp1252; by default UTF-8.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is written.")] = False,
+    device: DeviceOption = None,
+    store: LastStoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a model of every row of a file: labels, spans, vectors or texts are added as columns, in order.
+
+    Stopped, the same command goes on where it was.
+
+    Example: lmworks predict sorter letters.csv --text body
+    """
+    from lmworks.engines.open import open_engine
+    from lmworks.engines.request import Sampling
+    from lmworks.model.device import AUTO
+    from lmworks.predict.rows import TableFile
+    from lmworks.predict.run import Asking, ability_of, digest_of_folder
+    from lmworks.predict.run import predict as ask
+    from lmworks.release.serving import require_answers
+    from lmworks.workspace import open_store
+
+    table = TableFile(file, delimiter, encoding)
+    target = out or file.with_suffix(f".predicted{table.form}")
+    if not file.is_file():
+        raise UsageError(f"{file}: there is no such file")
+    if target.suffix.lower() != table.form:
+        raise UsageError(
+            f"--out {target}: found the ending {target.suffix!r}; what is read as {table.form} is written so"
+        )
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} is there already: write to another with --out, or replace it with --overwrite")
+    if (Path(model) / "config.json").is_file():
+        folder, digest = Path(model), digest_of_folder(Path(model))
+    else:
+        opened = open_store(store)
+        artifact = opened.named(model)
+        require_answers(opened, [artifact])
+        folder, digest = artifact.payload, artifact.digest()
+    engine = open_engine(folder, device=device or AUTO)
+    asking = Asking(ability_of(engine), text, Sampling(max_tokens, temperature, seed=seed))
+    began, shows = time.monotonic(), sys.stderr.isatty()
+
+    def progress(rows: int) -> None:
+        if shows:
+            seconds = time.monotonic() - began
+            print(f"\r{rows:,} rows, {rows / max(seconds, 1e-3):,.0f} a second", end="", file=sys.stderr, flush=True)
+
+    found = ask(engine, digest, asking, table, target, progress)
+    if shows:
+        print(file=sys.stderr)
+    tell(_in_words(found, target), {"out": str(target), "rows": found.rows, "cut": found.cut, **found.faults}, as_json)
+
+
+def _in_words(found: Told, out: Path) -> str:
+    """Losses first."""
+    lines = [f"{count:,} {why}; the first: {found.first}" for why, count in found.faults.items()]
+    if found.cut:
+        lines.append(f"{found.cut:,} longer than the model reads or may write: their ends are missing")
+    return "\n".join([*lines, f"{found.rows:,} rows with their answers: {out}"])

@@ -1,0 +1,192 @@
+"""Rows of a file as they stand there, in order, and the same file with more columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from lmworks.data.parsers.delimited import Table, open_table
+from lmworks.data.parsers.lines import read_lines
+from lmworks.data.parsers.parser import Piece, Reading
+from lmworks.data.sources.recode import encoding_of, recoded
+from lmworks.errors import UsageError, told
+from lmworks.lazy import pa, pq
+from lmworks.pipeline.files import atomically
+
+FIRST_ROWS = 100
+"""Of JSONL, whose fields are told."""
+PARQUET_ROWS = 4096
+"""Of a Parquet file that are held at once."""
+
+Fields = Mapping[str, Any]
+Kind = Literal["text", "number", "numbers by name", "spans", "vector"]
+Columns = Mapping[str, Kind]
+"""Names of columns that are added, with what each holds."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, or what stands in its place."""
+
+    place: str
+    """In the file, in words."""
+    fields: Fields
+    fault: str = ""
+    """Why it could not be read; it has no fields then."""
+    raw: str = ""
+    """Of JSONL, the line: numbers and spaces are written again as they stood there."""
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file of rows."""
+
+    path: Path
+    delimiter: str | None = None
+    """Of CSV; None for what the first rows show."""
+    encoding: str | None = None
+
+    @property
+    def form(self) -> str:
+        """How it is read. Raises UsageError for a file of another form."""
+        if (form := self.path.suffix.lower()) not in FORMS:
+            raise UsageError(f"{self.path}: found the ending {form or 'none'!r}; expected one of {', '.join(FORMS)}")
+        return form
+
+    def columns(self) -> list[str]:
+        """Names of the fields; of JSONL, those of the first rows. Raises UsageError for a table without names."""
+        if self.form == ".parquet":
+            with told(self.path, "a Parquet file"):
+                return list(pq.read_schema(self.path).names)
+        if self.form in (".csv", ".tsv"):
+            with _table(self) as (table, _):
+                return list(table.names or ())
+        return list(dict.fromkeys(name for row in islice(self.rows(), FIRST_ROWS) for name in row.fields))
+
+    def rows(self) -> Iterator[Row]:
+        """Every row, in order; one that cannot be read has a fault."""
+        return FORMS[self.form][0](self)
+
+    def write(self, out: Path, more: Iterable[Fields], columns: Columns) -> None:
+        """The file again at `out`, with more fields for every row, in UTF-8."""
+        with atomically(out) as unfinished:
+            FORMS[self.form][1](self, unfinished, iter(more), columns)
+
+
+def _jsonl(file: TableFile) -> Iterator[Row]:
+    with file.path.open("rb") as raw, closing(_decoded(file, raw)) as stream:
+        for number, line in enumerate(read_lines(Piece(str(file.path), 0), stream, Reading.limit), 1):
+            if not line.raw.strip():
+                continue
+            place = f"line {number}"
+            try:
+                text = line.raw.decode("utf-8-sig").strip()
+                fields = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                yield Row(place, {}, f"{place} is no JSON: {error}")
+                continue
+            is_object = isinstance(fields, dict)
+            yield Row(place, fields, raw=text) if is_object else Row(place, {}, f"{place} is no JSON object")
+
+
+def _write_jsonl(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
+    """Every line as it stood there, with more behind its last field; where none could be read, that alone."""
+    with out.open("w", encoding="utf-8") as stream:
+        for row, added in zip(file.rows(), more, strict=True):
+            text = json.dumps(added, ensure_ascii=False)
+            if not row.fault:
+                text = row.raw[:-1].rstrip() + (", " if row.fields else "") + text[1:]
+            stream.write(text + "\n")
+
+
+@contextmanager
+def _table(file: TableFile) -> Iterator[tuple[Table, IO[bytes]]]:
+    """The columns of a table, and its bytes as UTF-8."""
+    with file.path.open("rb") as raw, closing(_decoded(file, raw)) as stream:
+        table = open_table(stream, Reading(delimiter=file.delimiter), "\t" if file.form == ".tsv" else ",")
+        if not table.names or len(set(table.names)) < len(table.names) or "" in table.names:
+            names = ", ".join(name or "a name without letters" for name in table.names or ()) or "nothing"
+            raise UsageError(f"{file.path}: its first row is to name every column once; found {names}")
+        yield table, stream
+
+
+def _delimited(file: TableFile) -> Iterator[Row]:
+    with _table(file) as (table, stream):
+        for number, row in enumerate(table.rows(Piece(str(file.path), 0), stream, Reading.limit), 1):
+            place = f"row {number}"
+            try:
+                fields = [field.encode("latin-1").decode() for field in row.fields]
+            except UnicodeError:
+                yield Row(place, {}, f"{place} is not in {file.encoding or 'UTF-8'}: say which with --encoding")
+                continue
+            yield Row(place, {} if row.fault else dict(zip(table.names or (), fields, strict=True)), row.fault)
+
+
+def _write_delimited(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
+    """Texts and numbers as they are; what has parts as JSON."""
+    with _table(file) as (table, _):
+        pass
+    with out.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, [*(table.names or ()), *columns], delimiter=table.delimiter)
+        writer.writeheader()
+        for row, added in zip(file.rows(), more, strict=True):
+            writer.writerow({**row.fields, **{name: _cell(value) for name, value in added.items()}})
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
+def _parquet(file: TableFile) -> Iterator[Row]:
+    with told(file.path, "a Parquet file"), pq.ParquetFile(file.path) as opened:
+        number = 0
+        for batch in opened.iter_batches(PARQUET_ROWS):
+            for fields in batch.to_pylist():
+                number += 1
+                yield Row(f"row {number}", fields)
+
+
+def _write_parquet(file: TableFile, out: Path, more: Iterator[Fields], columns: Columns) -> None:
+    """The file's own columns as they are."""
+    with pq.ParquetFile(file.path) as opened:
+        schema = opened.schema_arrow
+        added = pa.schema([(name, _type(kind)) for name, kind in columns.items()])
+        for field in added:
+            schema = schema.append(field)
+        with pq.ParquetWriter(out, schema) as writer:
+            for batch in opened.iter_batches(PARQUET_ROWS):
+                answers = pa.Table.from_pylist(list(islice(more, len(batch))), added)
+                writer.write_table(pa.table([*batch.columns, *answers.combine_chunks().columns], schema))
+
+
+def _type(kind: Kind) -> Any:
+    spans = {"label": pa.string(), "start": pa.int64(), "end": pa.int64(), "text": pa.string()}
+    return {
+        "text": pa.string(),
+        "number": pa.float64(),
+        "numbers by name": pa.map_(pa.string(), pa.float64()),
+        "spans": pa.list_(pa.struct(list(spans.items()))),
+        "vector": pa.list_(pa.float32()),
+    }[kind]
+
+
+def _decoded(file: TableFile, raw: IO[bytes]) -> IO[bytes]:
+    return recoded(raw, encoding_of(raw, file.encoding, is_xml=False))
+
+
+Read = Callable[[TableFile], Iterator[Row]]
+Write = Callable[[TableFile, Path, Iterator[Fields], Columns], None]
+FORMS: dict[str, tuple[Read, Write]] = {
+    ".jsonl": (_jsonl, _write_jsonl),
+    ".ndjson": (_jsonl, _write_jsonl),
+    ".csv": (_delimited, _write_delimited),
+    ".tsv": (_delimited, _write_delimited),
+    ".parquet": (_parquet, _write_parquet),
+}
+"""By a file's ending: how its rows are read, and how it is written with more columns."""

@@ -1,0 +1,193 @@
+"""Ask a model of every row of a file, chunk by chunk: what was answered is on disk before the next chunk is asked."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from lmworks.engines.protocol import Ability, Answer, Asked, Classified, Embedded, Engine, Reading, Tagged, Writing
+from lmworks.engines.request import Piece, Sampling
+from lmworks.errors import LmworksError, UsageError
+from lmworks.pipeline.chunks import read_records, write_records
+from lmworks.pipeline.files import canonical_json, digest_file, digest_text, write_atomically
+from lmworks.predict.rows import Columns, Fields, Row, TableFile
+
+CHUNK: dict[Ability, int] = {"generate": 64, "classify": 512, "tag": 256, "embed": 512}
+"""Rows that a kill costs: some seconds of a small model on a processor."""
+PREFIX = "predicted_"
+"""Before the names of columns that are added, for a file has labels and texts of its own."""
+COLUMNS: dict[Ability, Columns] = {
+    "generate": {"text": "text", "finish_reason": "text"},
+    "classify": {"label": "text", "probability": "number", "probabilities": "numbers by name"},
+    "tag": {"spans": "spans"},
+    "embed": {"vector": "vector"},
+}
+ERROR = "error"
+"""The column, behind all others, that says why a row has no answer."""
+TASK = "task.json"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked of a model."""
+
+    ability: Ability
+    text: str = "text"
+    """The field that holds the text, or for a model that writes, the user's turn or the list of turns."""
+    sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=256))
+
+    def columns(self) -> dict[str, Any]:
+        """The columns that are added, with what each holds."""
+        return {PREFIX + name: kind for name, kind in {**COLUMNS[self.ability], ERROR: "text"}.items()}
+
+
+@dataclass(frozen=True)
+class Told:
+    """How it went: what was lost is said first."""
+
+    rows: int
+    faults: Counter[str]
+    """Rows without an answer, by why."""
+    first: str
+    """The first of them, with its place."""
+    cut: int
+    """Texts whose end was not read, or answers that a limit ended."""
+
+
+def predict(
+    engine: Engine, model: str, asking: Asking, file: TableFile, out: Path, progress: Callable[[int], None]
+) -> Told:
+    """Write the file again with the model's answers beside every row; `model` is the digest of what answers.
+
+    A row that cannot be asked costs itself: its `predicted_error` says why. What was answered before a kill is kept
+    beside `out` and not asked again. `progress` is told how many rows are answered. Raises UsageError for a file that
+    has no such field, or columns of these names, and for work of another model, file or question that lies there.
+    """
+    _require_columns(file, asking)
+    work = out.with_name(f".{out.name}.part")
+    task = {"file": digest_file(file.path), "model": model, "asking": asdict(asking)}
+    _begin(work, canonical_json(task))
+    size, asked, chunks = CHUNK[asking.ability], 0, 0
+    rows = file.rows()
+    while some := list(islice(rows, size)):
+        path = work / f"{chunks:06}.jsonl"
+        if not path.exists():
+            write_records(path, _answers(engine, asking, some))
+        asked, chunks = asked + len(some), chunks + 1
+        progress(asked)
+    faults, first, cut = Counter[str](), "", 0
+
+    def answered() -> Iterator[Fields]:
+        nonlocal first, cut
+        for chunk in range(chunks):
+            for record in read_records(work / f"{chunk:06}.jsonl"):
+                cut += record["cut"]
+                if fault := record["answer"].get(PREFIX + ERROR):
+                    faults[record["why"]] += 1
+                    first = first or fault
+                yield record["answer"]
+
+    file.write(out, answered(), asking.columns())
+    shutil.rmtree(work)
+    return Told(asked, faults, first, cut)
+
+
+def ability_of(engine: Engine) -> Ability:
+    """What a model is asked for. Raises LmworksError for one that can only be scored."""
+    if not engine.can:
+        raise engine.refused("classify")
+    (ability,) = engine.can
+    return ability
+
+
+def _require_columns(file: TableFile, asking: Asking) -> None:
+    columns = file.columns()
+    if asking.text not in columns:
+        found = ", ".join(columns) or "no columns"
+        raise UsageError(f"{file.path}: no field {asking.text!r}; found {found}: name the one to read with --text")
+    if taken := [name for name in asking.columns() if name in columns]:
+        raise UsageError(
+            f"{file.path}: already has {', '.join(taken)}, which would be added: drop them, or take the file as it was"
+        )
+
+
+def _begin(work: Path, task: str) -> None:
+    path = work / TASK
+    if path.exists() and path.read_text("utf-8") != task:
+        raise UsageError(
+            f"{work}: holds answers of another model, file or question that was stopped; delete that folder, or write "
+            "to another file with --out"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, task)
+
+
+def _answers(engine: Engine, asking: Asking, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """One record a row: the `answer` by its columns, whether it was `cut`, and `why` there is none."""
+    records: list[dict[str, Any]] = []
+    asked: list[tuple[int, Asked]] = []
+    for number, row in enumerate(rows):
+        records.append({"answer": {}, "cut": False, "why": ""})
+        try:
+            asked.append((number, _asked(engine, asking, row)))
+        except LmworksError as error:
+            why = "rows that could not be read" if row.fault else "rows that could not be asked"
+            records[number] |= {"answer": {PREFIX + ERROR: f"{row.place}: {error}"}, "why": why}
+    found = engine.answer([each for _, each in asked]) if asked else []
+    for (number, each), answer in zip(asked, found, strict=True):
+        fields, is_cut = _told(answer, each)
+        records[number] |= {"answer": {PREFIX + name: value for name, value in fields.items()}, "cut": is_cut}
+    return records
+
+
+def _asked(engine: Engine, asking: Asking, row: Row) -> Asked:
+    if row.fault:
+        raise LmworksError(row.fault)
+    text = row.fields.get(asking.text)
+    if asking.ability != "generate":
+        if not isinstance(text, str) or not text.strip():
+            raise LmworksError(f"{asking.text} holds {'no text' if isinstance(text, str) else _kind(text)}")
+        return Reading(asking.ability, text)
+    turns = text if isinstance(text, list) else [{"role": "user", "content": text}]
+    if not turns or not all(isinstance(turn, dict) and _is_turn(turn) for turn in turns):
+        raise LmworksError(f"{asking.text} holds {_kind(text)}; expected a text, or turns with `role` and `content`")
+    prompt = engine.encode(turns)
+    if engine.room(prompt) < 1:
+        raise LmworksError(f"{len(prompt)} tokens leave no room for an answer in a context of {engine.context_length}")
+    return Writing(prompt, asking.sampling)
+
+
+def _is_turn(turn: Fields) -> bool:
+    content = turn.get("content")
+    return isinstance(turn.get("role"), str) and isinstance(content, str) and bool(content.strip())
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _told(answer: Answer, asked: Asked) -> tuple[Fields, bool]:
+    if isinstance(answer, Piece):
+        return {"text": answer.text, "finish_reason": answer.finish_reason}, answer.finish_reason == "length"
+    if isinstance(answer, Classified):
+        fields = {"label": answer.label, "probability": answer.probability}
+        return {**fields, "probabilities": dict(answer.probabilities)}, answer.is_cut
+    if isinstance(answer, Embedded):
+        return {"vector": list(answer.vector)}, answer.is_cut
+    assert isinstance(answer, Tagged) and isinstance(asked, Reading)  # noqa: S101 - the only others
+    spans = [
+        {"label": label, "start": start, "end": end, "text": asked.text[start:end]}
+        for label, start, end in answer.spans
+    ]
+    return {"spans": spans}, answer.is_cut
+
+
+def digest_of_folder(folder: Path) -> str:
+    """Of all files of a model folder that is no artifact, by name, size and time: hashing gigabytes would take long."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return digest_text(canonical_json([[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]))

@@ -1,0 +1,216 @@
+"""A model asked of every row of a file: the file comes back whole, in order, with the answers beside its rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmworks.engines.open import open_engine
+from lmworks.engines.protocol import Asked, Engine
+from lmworks.engines.request import Sampling
+from lmworks.errors import UsageError
+from lmworks.predict.rows import TableFile
+from lmworks.predict.run import Asking, Told, ability_of, predict
+from published import take, write_published
+from readers import write_reader, write_rewriter
+
+TEXTS = [f"Where is parcel {number}?" for number in range(7)]
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engine]:
+    folder = tmp_path_factory.mktemp("models")
+    take(write_published(folder / "theirs", "GPT-2"), folder / "gpt2")
+    return {
+        "classify": open_engine(write_reader(folder / "a", "sequence classifier")),
+        "tag": open_engine(write_reader(folder / "b", "token classifier")),
+        "embed": open_engine(write_reader(folder / "c", "encoder")),
+        "generate": open_engine(folder / "gpt2"),
+        "rewrite": open_engine(write_rewriter(folder / "d")),
+    }
+
+
+def asked(engine: Engine, file: Path, text: str = "text", **how: Any) -> tuple[Path, Told]:
+    out = file.with_suffix(f".out{file.suffix}")
+    asking = Asking(ability_of(engine), text, Sampling(max_tokens=5))
+    return out, predict(engine, "digest", asking, TableFile(file, **how), out, lambda rows: None)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["classify", "tag", "embed", "generate", "rewrite"])
+@pytest.mark.parametrize("form", ["jsonl", "csv", "tsv", "parquet"])
+def test_every_kind_of_model_answers_in_every_form(
+    kind: str, form: str, engines: dict[str, Engine], tmp_path: Path
+) -> None:
+    file, engine = tmp_path / f"rows.{form}", engines[kind]
+    rows = [{"number": number, "text": text, "label": "theirs"} for number, text in enumerate(TEXTS)]
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    elif form == "jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with file.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, rows[0], delimiter="\t" if form == "tsv" else ",")
+            writer.writeheader()
+            writer.writerows(rows)
+    out, told = asked(engine, file)
+    assert told.rows == 7 and not told.faults
+    if form == "parquet":
+        found = pq.read_table(out).to_pylist()
+        assert pq.read_schema(out).field("number").type == pa.int64()
+    elif form == "jsonl":
+        found = lines(out)
+    else:
+        with out.open(newline="") as stream:
+            found = list(csv.DictReader(stream, delimiter="\t" if form == "tsv" else ","))
+    assert [(str(row["number"]), row["text"], row["label"]) for row in found] == [
+        (str(number), text, "theirs") for number, text in enumerate(TEXTS)
+    ]
+
+    def plain(value: Any) -> Any:
+        return json.loads(value) if form in ("csv", "tsv") else value
+
+    if kind == "classify":
+        for row, expected in zip(found, engine.classify(TEXTS), strict=True):
+            assert row["predicted_label"] == expected.label
+            assert float(row["predicted_probability"]) == pytest.approx(expected.probability)
+            assert dict(plain(row["predicted_probabilities"])) == pytest.approx(dict(expected.probabilities))
+    elif kind == "tag":
+        for row, tagged, text in zip(found, engine.tag(TEXTS), TEXTS, strict=True):
+            spans = plain(row["predicted_spans"])
+            assert [(span["label"], span["start"], span["end"]) for span in spans] == list(tagged.spans)
+            assert all(span["text"] == text[span["start"] : span["end"]] for span in spans)
+    elif kind == "embed":
+        for row, vector in zip(found, engine.embed(TEXTS), strict=True):
+            assert plain(row["predicted_vector"]) == pytest.approx(vector.vector, abs=1e-6)
+    else:
+        prompts = [engine.encode([{"role": "user", "content": text}]) for text in TEXTS]
+        texts = [each.text for each in engine.generate(prompts, Sampling(max_tokens=5))]
+        assert [row["predicted_text"] for row in found] == texts
+        assert told.cut == sum(row["predicted_finish_reason"] == "length" for row in found)
+    assert not list(tmp_path.glob(".*.part")), "nothing is left behind"
+
+
+def test_a_row_that_cannot_be_asked_costs_itself_and_is_counted(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    odd = [
+        '{"text": "a"}',
+        "{broken",
+        '{"text": 3}',
+        "[1]",
+        '{"other": 1}',
+        '{"text": " "}',
+        '{"text": "b", "x": 1.50}',
+    ]
+    file.write_text("\n".join(odd) + "\n\n")
+    out, told = asked(engines["classify"], file)
+    found = lines(out)
+    assert ["predicted_label" in row for row in found] == [True, False, False, False, False, False, True]
+    assert told.rows == 7 and told.faults == {"rows that could not be read": 2, "rows that could not be asked": 3}
+    assert told.first.startswith("line 2: line 2 is no JSON")
+    assert "text holds a int" in found[2]["predicted_error"] and "text holds nothing" in found[4]["predicted_error"]
+    assert '{"text": "b", "x": 1.50, ' in out.read_text(), "what stood there is not written otherwise"
+
+
+def test_conversations_are_answered_and_one_too_long_costs_itself(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "chats.jsonl"
+    turns = [{"role": "user", "content": "Hello"}]
+    chats: list[Any] = [turns, [{"role": "user", "content": "why " * 200}], [{"role": "user"}], turns * 2]
+    file.write_text("".join(json.dumps({"messages": each}) + "\n" for each in chats))
+    out, told = asked(engines["generate"], file, "messages")
+    errors = [row.get("predicted_error", "") for row in lines(out)]
+    assert ["no room" in errors[1], "turns with `role` and `content`" in errors[2], errors[0]] == [True, True, ""]
+    _, told = asked(engines["rewrite"], file, "messages")
+    assert told.faults["rows that could not be asked"] == 2 and told.first, "an encoder-decoder rewrites one text"
+
+
+class Dying(Exception):
+    """Stands for a kill."""
+
+
+def test_a_killed_run_goes_on_and_asks_nothing_twice(
+    engines: dict[str, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("text\n" + "\n".join(f"text {number}" for number in range(1200)) + "\n")
+    engine = engines["classify"]
+    whole, _ = asked(engine, file)
+    expected = whole.read_bytes()
+    whole.unlink()
+    answer, calls = engine.answer, []
+
+    def dies(some: list[Asked]) -> Any:
+        calls.append(len(some))
+        if len(calls) == 2:
+            raise Dying
+        return answer(some)
+
+    monkeypatch.setattr(engine, "answer", dies)
+    with pytest.raises(Dying):
+        asked(engine, file)
+    assert not whole.exists()
+    with pytest.raises(UsageError, match="holds answers of another model, file or question"):
+        predict(engine, "other", Asking("classify"), TableFile(file), whole, lambda rows: None)
+    asked(engine, file)
+    assert calls == [512, 512, 512, 176], "the first chunk is not asked again"
+    assert whole.read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "words"),
+    [
+        ("a,b\n1,2\n", "text", "no field 'text'; found a, b: name the one to read with --text"),
+        ("text,predicted_label\n1,2\n", "text", "already has predicted_label"),
+        ("text,text\n1,2\n", "text", "every column once"),
+        ("", "text", "every column once; found nothing"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before_anything_is_asked(
+    content: str, text: str, words: str, engines: dict[str, Engine], tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(content)
+    with pytest.raises(UsageError, match=words):
+        asked(engines["classify"], file, text)
+    with pytest.raises(UsageError, match=r"found the ending '?\.xlsx'?; expected one of \.jsonl"):
+        TableFile(tmp_path / "rows.xlsx").columns()
+
+
+def test_other_delimiters_and_encodings(engines: dict[str, Engine], tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes('text;note\nÄpfel für Jürgen;"zwei; drei"\nNüsse;fünf\n'.encode("cp1252"))
+    out, told = asked(engines["classify"], file, encoding="cp1252")
+    assert not told.faults
+    with out.open(newline="", encoding="utf-8") as stream:
+        found = list(csv.DictReader(stream, delimiter=";"))
+    assert [(row["text"], row["note"]) for row in found] == [("Äpfel für Jürgen", "zwei; drei"), ("Nüsse", "fünf")]
+    _, told = asked(engines["classify"], file)
+    assert told.faults == {"rows that could not be read": 2}, "as UTF-8 it is none"
+
+
+ANY = st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=8) | st.floats(), max_size=3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ANY, min_size=1, max_size=6))
+def test_fields_of_any_form_come_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    file, out = folder / "rows.jsonl", folder / "out.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    TableFile(file).write(out, [{"predicted_label": "x"}] * len(rows), {"predicted_label": "text"})
+    for before, after in zip(file.read_text().splitlines(), out.read_text().splitlines(), strict=True):
+        assert json.loads(after).pop("predicted_label") == "x"
+        assert after.startswith(before[:-1])
