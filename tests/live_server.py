@@ -14,7 +14,7 @@ import httpx
 import openai
 import uvicorn
 
-from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.protocol import Engine
 from lmworks.pipeline.figure import Figure
 from lmworks.serve.app import create_app
 from lmworks.serve.content import Examples, PageContent
@@ -56,7 +56,7 @@ class Live:
 
 
 @contextmanager
-def serving(engine: DecoderEngine, *others: str, **limits: int) -> Iterator[Live]:
+def serving(engine: Engine, *others: str, **limits: int) -> Iterator[Live]:
     """With `others`, models that the engine has beside `MODEL`."""
     service = Service(engine, [MODEL, *others], **limits)
     pages = [PAGE, *(replace(PAGE, name=name) for name in others)]
