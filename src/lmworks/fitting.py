@@ -10,6 +10,7 @@ from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.tasks import TASKS
 from lmworks.evaluate.tasks.perplexity import PerplexityConfig
 from lmworks.evaluate.tasks.task import Task
+from lmworks.model.baselines.baseline import BaselineConfig
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.recipe.schema import Location, Recipe, StepConfig
 from lmworks.train.configs.train import TrainConfig
@@ -113,7 +114,12 @@ def _unexpected(config: StepConfig, location: Location, models: Models) -> Fault
     for field, families in config.expects.items():
         name = getattr(config, field)
         family = _family(models.get(name))
-        if name and (name not in models or family not in (None, *families)):
+        if name and field == "base" and isinstance(models.get(name), BaselineConfig):
+            yield (
+                (*location, "from"),
+                f"found {name}, whose counts no training goes on from; expected a model of weights",
+            )
+        elif name and (name not in models or family not in (None, *families)):
             found = f"{name}, {_one(family)}" if family else f"{name}, which is no model"
             place = type(config).model_fields[field].alias or field
             yield (*location, place), f"found {found}; expected {' or '.join(map(_one, families))}"

@@ -42,6 +42,9 @@ from lmworks.evaluate.items import TaskConfig
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS
 from lmworks.fitting import asked_of, bases, known_models, misfits, reference_of, with_meaning
+from lmworks.model.baselines.bag_of_words import bag_of_words
+from lmworks.model.baselines.dictionary import dictionary
+from lmworks.model.baselines.word_table import word_table
 from lmworks.model.folder import ModelFolder
 from lmworks.model.pretrained import PretrainedModelConfig, import_model
 from lmworks.pipeline.build import Node
@@ -125,6 +128,15 @@ STEPS: Kinds[Stage] = Kinds(
 )
 
 
+MADE: Mapping[str, Stage] = {
+    "pretrained": import_model,
+    "bag-of-words": bag_of_words,
+    "dictionary": dictionary,
+    "word-table": word_table,
+}
+"""Models that no training loop makes, by their objective."""
+
+
 def _in_section(section: str, makes: str) -> Callable[[ConfigClass], str | None]:
     return lambda config: None if config.section == section else f"makes {makes}: name it in that section"
 
@@ -132,7 +144,7 @@ def _in_section(section: str, makes: str) -> Callable[[ConfigClass], str | None]
 CLASSES = StepClasses(
     data=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("data", "a tokenizer")),
     tokenizers=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("tokenizer", "data")),
-    objectives=Chosen(OBJECTIVES, "objective", more={"pretrained": PretrainedModelConfig}),
+    objectives=Chosen(OBJECTIVES, "objective", more={name: made.config for name, made in MADE.items()}),
     tasks=Chosen(TASKS, config_of=lambda task: task.config),
     complete=with_named_bases,
     misfits=misfits,
@@ -150,7 +162,7 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             *before, training = model_nodes(name, config, recipe.data, recipe.models)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
         else:
-            nodes.append(node(name, import_model, config.resolve(folder)))
+            nodes.append(node(name, MADE[config.objective], config.resolve(folder)))  # type: ignore[attr-defined]
     nodes = _checked_first(nodes)
     if recipe.evaluate:
         learned = Learned({each.name: each for each in nodes}, folder, recipe.evaluate.reworded)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks, make_library, make_services
 
 pytestmark = pytest.mark.slow
@@ -95,13 +96,14 @@ def test_a_model_on_a_mixture_is_traced_to_every_part(project: Path) -> None:
     built = lmworks(project, "build", RECIPE.name, "--until", "pretrain", *SETTINGS)
     assert "pretrain: domain: 70 of 100 rows (70.0%), " in built.stderr + built.stdout
     modules = sorted((project / "library").rglob("*.py"))[:4]
-    answers = {
+    texts = {
         "botocore": "Creates a bucket of the account, with names",
         "scikit-learn": "\n".join(path.read_text() for path in modules),
     }
-    for source, answer in answers.items():
+    for source, answer in texts.items():
         found = json.loads(lmworks(project, "trace", "pretrain", "--answer", answer, "--json").stdout)
         assert found["passages"][0]["source"] == source
+    assert len(answers(project, "pretrain", ["Creates a bucket"])) == 1
 
 
 def manifests(folder: Path) -> list[dict[str, dict[str, list[dict[str, str]]]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks, make_services
 
 pytestmark = pytest.mark.slow
@@ -39,3 +40,4 @@ def test_an_encoder_is_trained_tuned_and_set_beside_a_bag_of_words(tmp_path: Pat
     config = json.loads((model / "config.json").read_text())
     assert config["architectures"] == ["ModernBertForSequenceClassification"]
     assert config["label2id"] == {"messages": 0, "storage": 1}
+    assert set(answers(tmp_path, "classifier", ["Creates a bucket", "Lists the queues"])) <= {"messages", "storage"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks, make_services
 from tiny import make_tiny_model
 
@@ -73,3 +74,4 @@ def test_a_tuned_base_is_set_beside_the_base_that_is_shown_answers(tmp_path: Pat
     report = (tmp_path / ".lmworks" / "reports" / "chat.html").read_text()
     first = report.split('<ul class="verdicts"><li>')[1]
     assert lost and first.startswith("tuned may have lost more than 2 points of what smollm2-135m can")
+    assert len(answers(tmp_path, "tuned", ["What is a bucket?"])) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks, make_library, make_services
 
 pytestmark = pytest.mark.slow
@@ -43,3 +44,4 @@ def test_what_replay_keeps_is_told_for_old_and_new_text(tmp_path: Path) -> None:
     assert bits["service", "replay"] < bits["service", "plain"]
     first_lines = (tmp_path / ".lmworks" / "reports" / "continual.html").read_text().split("<nav", 1)[0]
     assert first_lines.count("from which it was trained") == 4, "of both models, on both texts"
+    assert len(answers(tmp_path, "replay", ["Creates a bucket"])) == 1

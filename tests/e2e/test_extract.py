@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.tiny_encoders import stand_in_for_minilm
+from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from lmworks.data.records import Documents
 
@@ -61,3 +62,6 @@ def test_spans_are_found_in_sentences_of_other_templates(tmp_path: Path, monkeyp
     assert sum("[PERSON]" in document.text for document in private.iterate()) > 50, "by the model of the same recipe"
     groups = json.loads((Path(lmworks(tmp_path, "show", "split", "--path").stdout.strip()) / "groups.json").read_text())
     assert groups["by"] == "template" and len(groups["test"]) == 10
+    text = json.loads(lines[0])["text"]
+    (spans,) = answers(tmp_path, "extractor", [text])
+    assert spans and all(text[each["start"] : each["end"]] == each["text"] for each in spans)

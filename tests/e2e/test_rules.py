@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
@@ -115,3 +116,7 @@ def test_a_student_is_tuned_on_what_its_teacher_says(project: Path) -> None:
     prompt, _ = engine.tokenizer.encode_chat(taught["messages"][:-1], True)
     (said,) = engine.generate([prompt], Sampling(12))
     assert taught["messages"][-1]["content"] == said.text.strip()
+
+
+def test_the_aligned_model_answers(project: Path) -> None:
+    assert len(answers(project, "aligned", ["What is a bucket?"])) == 1

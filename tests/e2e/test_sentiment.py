@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.tiny_encoders import stand_in_for_minilm
+from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from tiny import make_tiny_model
 
@@ -57,3 +58,6 @@ def test_encoder_and_decoder_are_set_beside_a_bag_of_words_on_reviews_and_posts(
         assert any(verdict.startswith(told) for verdict in verdicts), verdicts
         for model in ("from-scratch", "decoder"):
             assert any(model in verdict and "bag-of-words" in verdict for verdict in verdicts), verdicts
+    texts = ["the film was very good", "the song was quite dull"]
+    assert answers(tmp_path, "tuned", texts) == ["praise", "blame"]
+    assert set(answers(tmp_path, "decoder", texts)) <= {"praise", "blame"}

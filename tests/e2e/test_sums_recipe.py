@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks
 
 pytestmark = pytest.mark.slow
@@ -30,11 +31,12 @@ def test_a_model_learns_from_rewards_and_is_measured_before_and_after_on_unseen_
     step = Path(lmworks(tmp_path, "show", "evaluate/exact-answer-numbers-test/learn", "--path").stdout.strip())
     exact, distinct, _ = json.loads((step / "figures.json").read_text())
     assert (exact["name"], exact["n"]) == ("exact_match", 36) and len(exact["interval"]) == 2
-    answers = {json.loads(line)["answer"] for line in (step / "items.jsonl").read_text().splitlines()}
-    assert distinct["value"] == pytest.approx(len(answers) / 36)
+    said = {json.loads(line)["answer"] for line in (step / "items.jsonl").read_text().splitlines()}
+    assert distinct["value"] == pytest.approx(len(said) / 36)
     model = Path(lmworks(tmp_path, "show", "learn", "--path").stdout.strip())
     history = [json.loads(line) for line in (model / "history.jsonl").read_text().splitlines()]
     assert len(history) == 4 and all({"reward", "kl", "distinct", "engine_mismatch"} <= set(line) for line in history)
     assert "validation_reward" in history[-1]
     told = lmworks(tmp_path, "show", "learn").stdout
     assert "validation loss" in told and "reward" in told
+    assert len(answers(tmp_path, "learn", ["2 + 3 ="])) == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from data.tiny_encoders import stand_in_for_minilm
+from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from lmworks.pipeline.store import Artifact, Store
 
@@ -136,3 +137,5 @@ def test_a_trade_ends_in_a_report_that_says_whether_the_bag_of_words_wins(
     verdicts = json.loads((compared.payload / "comparison.json").read_text())["verdicts"]
     assert any("tuned" in verdict and "bag-of-words" in verdict for verdict in verdicts), verdicts
     CHECKS[name](folder, made)
+    labels = set(json.loads((made["tuned"].payload / "config.json").read_text())["id2label"].values())
+    assert set(answers(folder, "tuned", ["May I have my money back?", "It works"])) <= labels

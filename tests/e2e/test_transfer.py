@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks, make_services
 
 pytestmark = pytest.mark.slow
@@ -41,3 +42,4 @@ def test_three_ways_are_trained_at_equal_operations_and_their_gain_is_told(tmp_p
     assert all(line.endswith("operations of training each") for line in gains)
     (page,) = (tmp_path / ".lmworks" / "reports").glob("transfer.html")
     assert "transfer gain" in page.read_text()
+    assert len(answers(tmp_path, "writer-lora", ["Creates a bucket"])) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks
 
 pytestmark = pytest.mark.slow
@@ -80,3 +81,6 @@ def test_it_beats_copying_and_its_folder_translates_elsewhere(tmp_path: Path) ->
     assert {(passage["source"], passage["licence"]) for passage in traced["passages"]} == {("pairs", "LicenseRef-own")}
     (data_card,) = (tmp_path / ".lmworks").glob("translation-train-croissant.json")
     assert json.loads(data_card.read_text())["license"] == ["LicenseRef-own"]
+    (target,) = answers(tmp_path, "translate", ["one red house"])
+    assert set(target.split()) & set(WORDS.values())
+    assert len(answers(tmp_path, "decoder", ["one red house"])) == 1

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from e2e.answering import answers
 from e2e.small_recipe import lmworks
 from lmworks.data.tuning.conversations import Conversations
 
@@ -58,3 +59,8 @@ def test_summaries_are_judged_by_the_best_reference_beside_copied_sentences(writ
     assert systems == {"smollm2-135m", "summariser", "lead-sentence", "central-sentence", "learned-sentence"}
     assert first_line_of_report(written / "summarize").startswith("known to summariser: ")
     assert any(line.startswith("learned-sentence wins: 1.000 ROUGE-1") for line in compared["verdicts"])
+
+
+@pytest.mark.parametrize(("recipe", "model"), [("content", "writer"), ("summarize", "summariser")])
+def test_they_write_what_they_are_asked(recipe: str, model: str, written: Path) -> None:
+    assert len(answers(written / recipe, model, ["name[Aromi], eatType[pub]"])) == 1

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from lmworks.data.contamination.search import items_of
-from lmworks.data.tuning.conversations import Conversations, write_conversations
+from lmworks.data.tuning.conversations import Conversations, references_of, source_of, write_conversations
 from lmworks.evaluate.questions import QuestionsConfig, answered, chat_prompt, shots
 from lmworks.evaluate.tasks.checked import _item
-from lmworks.evaluate.text_metrics.metric import references_of, source_of
 from lmworks.rewards.rules import ExactAnswerReward
 
 

@@ -70,7 +70,39 @@ def _check(name: str, found: Any) -> Open:
     return opens
 
 
-ENGINES: Kinds[Open] = Kinds("engines", "engine", {"torch": _ours, "transformers": _published}, _check)
+def _bag_of_words(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """Labels by words, learned in seconds."""
+    from lmworks.engines.baselines import BagOfWordsEngine
+
+    return BagOfWordsEngine(folder)
+
+
+def _dictionary(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """Spans by phrases that were always labelled alike."""
+    from lmworks.engines.baselines import DictionaryEngine
+
+    return DictionaryEngine(folder)
+
+
+def _word_table(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """Texts rewritten word by word."""
+    from lmworks.engines.baselines import WordTableEngine
+
+    return WordTableEngine(folder)
+
+
+ENGINES: Kinds[Open] = Kinds(
+    "engines",
+    "engine",
+    {
+        "torch": _ours,
+        "transformers": _published,
+        "bag-of-words": _bag_of_words,
+        "dictionary": _dictionary,
+        "word-table": _word_table,
+    },
+    _check,
+)
 
 
 def engine_named(folder: Path) -> str:

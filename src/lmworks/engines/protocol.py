@@ -128,6 +128,8 @@ class Engine(ABC):
     can: frozenset[Ability] = frozenset()
     context_length: int
     """Tokens that it reads, and writes behind them, at the most."""
+    reads_instructions: bool = True
+    """Whether words that ask for something may stand around the text that a model rewrites."""
     vocab_size: int = 0
     """Ids of tokens that a prompt may be made of; 0 for what reads no tokens."""
 
@@ -200,6 +202,15 @@ def cannot(can: Collection[Ability], ability: Ability) -> Cannot:
     """The error for what a model of other abilities is asked."""
     able = " and ".join(MEANS[each] for each in MEANS if each in can) or "scores what is put before it"
     return Cannot(f"this model {able}; it is asked for what one can that {MEANS[ability]}")
+
+
+def require_one_turn(messages: Messages) -> None:
+    """Raise WrongTurns for a conversation, of a model that rewrites one text."""
+    if len(messages) != 1:
+        raise WrongTurns(
+            f"this model rewrites one text; the conversation has {len(messages)} turns: send the text alone, as one "
+            "turn of the user"
+        )
 
 
 def require_room(prompt: Sequence[int], context_length: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from lmworks.engines.pieces import StopStrings
-from lmworks.engines.protocol import Ability, Engine, Messages, WholeBatch, WrongTurns, require_room
+from lmworks.engines.protocol import Ability, Engine, Messages, WholeBatch, require_one_turn, require_room
 from lmworks.engines.request import FinishReason, Generation, Sampling
 from lmworks.model.published import load_published
 from lmworks.tokens.tokenizer import open_tokenizer
@@ -47,11 +47,7 @@ class EncoderDecoderEngine(Engine):
 
     def encode(self, messages: Messages) -> list[int]:
         """The one text that is to be rewritten. Raises WrongTurns for a conversation of several turns."""
-        if len(messages) != 1:
-            raise WrongTurns(
-                f"this model rewrites one text; the conversation has {len(messages)} turns: send the text alone, as "
-                "one turn of the user"
-            )
+        require_one_turn(messages)
         return self.tokenizer.encode(str(messages[0]["content"]))
 
     def encode_text(self, text: str) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from lmworks.errors import LmworksError, told
 from lmworks.lazy import torch
@@ -43,6 +43,8 @@ ADAPTER = "adapter"
 """Folder, in PEFT's form, of what was learned beside a model."""
 ENGINE = "lmworks_engine"
 """The field of config.json that names the engine, where it is none of lmworks's own."""
+FAMILY = "lmworks_family"
+"""The field beside it that says what such a model is."""
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """PEFT's names of the files in it."""
 PREFIXES = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
@@ -281,12 +283,13 @@ def shape_of(folder: Path) -> Shape:
 
 
 def family_of(folder: Path) -> Family | None:
-    """What a model is by its config.json; None where that does not tell, or another engine than ours answers for it."""
+    """What a model is by its config.json; None where that does not tell."""
     found = read_json(folder / "config.json")
     names = found.get("architectures")
     name = str(names[0]) if isinstance(names, list) and names else ""
     if ENGINE in found:
-        return None
+        stated: Family | None = found.get(FAMILY)
+        return stated if stated in get_args(Family) else None
     if found.get("is_encoder_decoder") is True:
         return "encoder-decoder"
     with told(folder / "config.json", "labels by their numbers in `id2label`"):

@@ -91,6 +91,16 @@ def wanted_answer(record: Record) -> str:
     return str(record.get("answer") or last_answer(record))
 
 
+def source_of(pair: Record) -> str:
+    """What a pair's text is to be made of, without the words that ask for it."""
+    return str(pair.get("source") or question_of(pair))
+
+
+def references_of(pair: Record) -> list[str]:
+    """All that would be right."""
+    return pair.get("references") or [last_answer(pair)]
+
+
 def is_conversations(made: Handle) -> bool:
     """Whether a step has made conversations."""
     return (made.path / "conversations.jsonl").exists()

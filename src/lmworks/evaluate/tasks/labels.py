@@ -15,16 +15,15 @@ from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
 from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
-from lmworks.data.tuning.spans import Span, spans_of
+from lmworks.data.tuning.spans import Span
 from lmworks.engines.open import open_engine
 from lmworks.engines.protocol import Classified, Engine, Tagged
-from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig, beside_clean
 from lmworks.evaluate.metrics import span_counts
 from lmworks.evaluate.scoring import Scoring
 from lmworks.lazy import np
-from lmworks.model.baselines.bag_of_words import HOW, BagOfWords
-from lmworks.model.baselines.dictionary import Dictionary
+from lmworks.model.baselines.bag_of_words import HOW, BagOfWords, labelled
+from lmworks.model.baselines.dictionary import Dictionary, with_spans
 from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.figure import Figure
 from lmworks.pipeline.stage import Result, stage
@@ -74,7 +73,7 @@ def evaluate_classification_majority(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """The commonest label of the training texts, whatever the text."""
-    known = _labelled(config, train)
+    known = labelled(train, config.label)
     ((best, count),) = Counter(each.meta[config.label] for each in known).most_common(1)
 
     def guess(texts: Sequence[str]) -> list[Classified]:
@@ -88,7 +87,7 @@ def evaluate_classification_words(
     config: ClassificationConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """Logistic regression on a bag of words, as scikit-learn has it: what an encoder must beat to be worth its cost."""
-    known = _labelled(config, train)
+    known = labelled(train, config.label)
     bag = BagOfWords.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
 
     def guess(texts: Sequence[str]) -> list[Classified]:
@@ -109,16 +108,6 @@ def _require_cluster(config: ClassificationConfig | ExtractionConfig, data: Docu
         require_fields({"cluster": config.cluster}, data.iterate(), config.kind)
 
 
-def _labelled(config: ClassificationConfig, documents: Documents) -> list[Document]:
-    found = [each for each in documents.iterate() if each.meta.get(config.label) is not None]
-    if not found:
-        raise UsageError(
-            f"{documents.path}: no document has a field {config.label!r} in its `meta`; name the field with `label`, "
-            "and `keep` it at ingest"
-        )
-    return found
-
-
 def _scored(
     config: ClassificationConfig,
     data: Documents,
@@ -128,7 +117,7 @@ def _scored(
     engine: Engine | None = None,
 ) -> Result:
     _require_cluster(config, data)
-    asked = _labelled(config, data)
+    asked = labelled(data, config.label)
     room = engine.context_length if engine else 0
 
     def score(documents: Sequence[Document]) -> list[Item]:
@@ -146,11 +135,11 @@ def _scored(
 
     items = scoring.in_chunks(asked, TEXTS_AT_ONCE, score)
     conditions = engine.conditions() if engine else {}
-    if engine:
+    if engine and any(item["is_long"] for item in items):
         long, is_split = sum(item["is_long"] for item in items), config.long_samples == "split"
         how = f"read in parts of {room} tokens, whose means are taken" if is_split else f"cut to {room} tokens"
         method = f"{method}; {long} texts {how}"
-        if long and not is_split:  # else all texts were read whole, and models of any length may be compared
+        if not is_split:  # else all texts were read whole, and models of any length may be compared
             conditions["context_length"] = room
             told = f"{long} texts are longer than the {room} tokens that the model reads: their ends were not read"
             scoring.context.log(told)
@@ -245,7 +234,7 @@ def evaluate_extraction_dictionary(
     config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring
 ) -> Result:
     """Phrases that were labelled in training, and always alike; the longest first: the baseline of CoNLL-2003."""
-    known = Dictionary.fit((document.text, spans) for document, spans in _with_spans(config, train))
+    known = Dictionary.fit((document.text, spans) for document, spans in with_spans(train, config.label))
     method = (
         f"{len(known.phrases):,} phrases that training texts label, and always alike; the longest first, in equal case"
     )
@@ -259,7 +248,7 @@ def evaluate_extraction_dictionary(
 @stage(version=2, trains_on="train", measures="data")
 def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: Documents, scoring: Scoring) -> Result:
     """What the detectors of `anonymise` find: patterns with check digits. Labels that they have no kind for stay."""
-    counts = Counter(label for _, spans in _with_spans(config, train) for label, _, _ in spans)
+    counts = Counter(label for _, spans in with_spans(train, config.label) for label, _, _ in spans)
     named: dict[str, str] = {}
     for label, _ in counts.most_common():
         if kind := LABELS.get(label.upper()):
@@ -275,22 +264,11 @@ def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: 
     return _spans_scored(config, data, scoring, find, method)
 
 
-def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Document, list[Span]]]:
-    read = ((document, spans_of(document, config.label)) for document in documents.iterate())
-    found = [(document, spans) for document, spans in read if spans is not None]
-    if not any(spans for _, spans in found):
-        raise UsageError(
-            f"{documents.path}: no document has a span in the field {config.label!r} of its `meta`; name the field "
-            "with `label`, and `keep` it at ingest"
-        )
-    return found
-
-
 def _spans_scored(
     config: ExtractionConfig, data: Documents, scoring: Scoring, find: Find, method: str, **conditions: Any
 ) -> Result:
     _require_cluster(config, data)
-    asked = _with_spans(config, data)
+    asked = with_spans(data, config.label)
 
     def read(some: Sequence[tuple[Document, list[Span]]]) -> list[Sequence[Span]]:
         return [each.spans for each in find([document.text for document, _ in some])]

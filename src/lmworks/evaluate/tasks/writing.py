@@ -14,7 +14,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lmworks.data.tuning.conversations import Conversations, question_of, said_before, turns_before
+from lmworks.data.tuning.conversations import (
+    Conversations,
+    question_of,
+    references_of,
+    said_before,
+    source_of,
+    turns_before,
+)
 from lmworks.data.tuning.facts import parse_facts, verbalise
 from lmworks.engines.open import open_engine
 from lmworks.engines.request import Sampling
@@ -25,7 +32,7 @@ from lmworks.evaluate.questions import Question, QuestionsConfig, answered, draw
 from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
-from lmworks.evaluate.text_metrics.metric import Known, Written, references_of, source_of
+from lmworks.evaluate.text_metrics.metric import Known, Written
 from lmworks.model.folder import ModelFolder, family_of
 from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
@@ -134,9 +141,10 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
     engine = open_engine(folder, config.data_type, config.device)
     sampling = Sampling(config.max_tokens, beams=config.beams)
     rewrites = family_of(folder) == "encoder-decoder"
+    source = question_of if engine.reads_instructions else source_of
 
     def write(pairs: Sequence[Question]) -> list[str]:
-        turns = [[{"role": "user", "content": question_of(pair)}] if rewrites else turns_before(pair) for pair in pairs]
+        turns = [[{"role": "user", "content": source(pair)}] if rewrites else turns_before(pair) for pair in pairs]
         return [each.text for each in engine.generate([engine.encode(some) for some in turns], sampling)]
 
     known = evidence(engine, asked)

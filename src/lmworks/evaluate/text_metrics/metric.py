@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lmworks.data.tuning.conversations import last_answer, question_of
+from lmworks.data.tuning.conversations import references_of, source_of
 from lmworks.evaluate.items import Metric
 from lmworks.evaluate.questions import Question
 from lmworks.pipeline.stage import Handle
@@ -52,14 +52,3 @@ class TextMetric(NamedTuple):
 def written_by_people(pairs: Sequence[Question]) -> list[Written]:
     """Every reference as if it were an answer: what a metric says of those who know."""
     return [Written(source_of(pair), references_of(pair), text) for pair in pairs for text in references_of(pair)]
-
-
-def source_of(pair: Question) -> str:
-    """What a pair's text is to be made of, without the words that ask for it."""
-    text: str = pair.get("source") or question_of(pair)
-    return text
-
-
-def references_of(pair: Question) -> list[str]:
-    """All that would be right."""
-    return pair.get("references") or [last_answer(pair)]

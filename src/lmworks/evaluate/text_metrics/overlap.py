@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from lmworks.data.tuning.conversations import references_of
 from lmworks.evaluate.items import BLEU, CHRF, EXACT, ROUGE_L, Metric
 from lmworks.evaluate.metrics import (
     OTHER_SCRIPTS_SIGNATURE,
@@ -18,7 +19,7 @@ from lmworks.evaluate.metrics import (
     split_of,
     words_of,
 )
-from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written, references_of
+from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written
 
 ROUGE_1 = Metric(name="rouge_1", label="ROUGE-1", value="rouge_1")
 ROUGE_2 = Metric(name="rouge_2", label="ROUGE-2", value="rouge_2")

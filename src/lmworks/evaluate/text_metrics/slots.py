@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from lmworks.data.tuning.conversations import source_of
 from lmworks.data.tuning.facts import parse_facts
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Metric
-from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written, source_of, written_by_people
+from lmworks.evaluate.text_metrics.metric import Fields, Judge, Known, TextMetric, Written, written_by_people
 
 COVERAGE = Metric(name="slot_coverage", label="slot coverage", value="stated", weight="slots")
 WRONG = Metric(name="wrong_values", label="wrong values", value="wrong", higher_is_better=False)

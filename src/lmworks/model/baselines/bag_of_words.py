@@ -15,12 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from lmworks.errors import told
+from pydantic import Field
+
+from lmworks.data.records import Document, Documents
+from lmworks.errors import UsageError, told
 from lmworks.extras import told_if_missing
 from lmworks.lazy import np
+from lmworks.model.baselines.baseline import BaselineConfig
+from lmworks.model.config import Family
 from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,3 +120,36 @@ def _features(text: str) -> Iterator[str]:
     words = _WORD.findall(text.lower())
     yield from words
     yield from (f"{first} {second}" for first, second in pairwise(words))
+
+
+class BagOfWordsConfig(BaselineConfig):
+    """Tell the label of a text by its words: what an encoder must beat to be worth its cost."""
+
+    engine: ClassVar[str] = "bag-of-words"
+    family: ClassVar[Family] = "sequence classifier"
+    packages: ClassVar[tuple[str, ...]] = ("sklearn",)
+    objective: Literal["bag-of-words"] = "bag-of-words"
+    data: Reference = Field(description="Labelled documents.")
+    label: str = Field("label", description="Field of `meta` with the label, as the data step `label` writes.")
+
+
+@stage(version=1, trains_on="data")
+def bag_of_words(config: BagOfWordsConfig, data: Documents, out: Path, context: Context) -> Result:
+    """Learn from every document that has a label. Raises UsageError where none has one."""
+    known = labelled(data, config.label)
+    model = BagOfWords.fit([each.text for each in known], [str(each.meta[config.label]) for each in known])
+    config.write(out)
+    model.save(out)
+    counts = Counter(f"label {each.meta[config.label]}" for each in known)
+    return Result(counts={**counts, "parameters": model.weights.size + model.bias.size})
+
+
+def labelled(documents: Documents, label: str) -> list[Document]:
+    """The documents that have a label. Raises UsageError where none has one."""
+    found = [each for each in documents.iterate() if each.meta.get(label) is not None]
+    if not found:
+        raise UsageError(
+            f"{documents.path}: no document has a field {label!r} in its `meta`; name the field with `label`, and "
+            "`keep` it at ingest"
+        )
+    return found

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Literal, Self
 
-from lmworks.data.tuning.spans import Span
-from lmworks.errors import told
+from pydantic import Field
+
+from lmworks.data.records import Document, Documents
+from lmworks.data.tuning.spans import Span, spans_of
+from lmworks.errors import UsageError, told
+from lmworks.model.baselines.baseline import BaselineConfig
+from lmworks.model.config import Family
 from lmworks.pipeline.files import canonical_json
+from lmworks.pipeline.stage import Context, Result, stage
+from lmworks.recipe.schema import Reference
 
 PHRASES = "phrases.json"
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -62,3 +69,34 @@ class Dictionary:
         with told(folder / PHRASES, "phrases, each with its label behind its words"):
             found = json.loads((folder / PHRASES).read_text("utf-8"))
             return cls({tuple(map(str, words)): str(label) for *words, label in found})
+
+
+class DictionaryConfig(BaselineConfig):
+    """Mark the phrases that training texts label, and always alike: the baseline of CoNLL-2003."""
+
+    engine: ClassVar[str] = "dictionary"
+    family: ClassVar[Family] = "token classifier"
+    objective: Literal["dictionary"] = "dictionary"
+    data: Reference = Field(description="Documents with spans.")
+    label: str = Field("spans", description="Field of `meta` with the spans, as for training.")
+
+
+@stage(version=1, trains_on="data")
+def dictionary(config: DictionaryConfig, data: Documents, out: Path, context: Context) -> Result:
+    """Learn from every document that has spans. Raises UsageError where none has one."""
+    model = Dictionary.fit((each.text, spans) for each, spans in with_spans(data, config.label))
+    config.write(out)
+    model.save(out)
+    return Result(counts={**Counter(f"phrases of {label}" for label in model.phrases.values()), "parameters": 0})
+
+
+def with_spans(documents: Documents, label: str) -> list[tuple[Document, list[Span]]]:
+    """Documents with their spans. Raises UsageError where none has one."""
+    read = ((document, spans_of(document, label)) for document in documents.iterate())
+    found = [(document, spans) for document, spans in read if spans is not None]
+    if not any(spans for _, spans in found):
+        raise UsageError(
+            f"{documents.path}: no document has a span in the field {label!r} of its `meta`; name the field with "
+            "`label`, and `keep` it at ingest"
+        )
+    return found

@@ -9,7 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from lmworks.model.folder import approximate_config, prefix_kind
+from lmworks.model.config import DecoderConfig, Family
+from lmworks.model.folder import ENGINE, approximate_config, family_of, prefix_kind
 from lmworks.pipeline.files import canonical_json
 from lmworks.pipeline.lineage import Link
 from lmworks.pipeline.stage import Role
@@ -21,12 +22,35 @@ from lmworks.release.render.tables import label_of, tasks
 from lmworks.release.render.templates import environment
 from lmworks.release.trace.provenance import UNKNOWN, provenances
 
+TAGS: Mapping[Family | None, str] = {
+    "encoder-decoder": "text2text-generation",
+    "encoder": "feature-extraction",
+    "sequence classifier": "text-classification",
+    "reward model": "text-classification",
+    "token classifier": "token-classification",
+}
+"""What the hub calls the use of a family that does not continue texts."""
+DOES: Mapping[Family | None, str] = {
+    "encoder": "makes a vector of a text",
+    "sequence classifier": "tells the label of a text",
+    "reward model": "scores an answer",
+    "token classifier": "marks spans of a text",
+    "encoder-decoder": "writes the target of a source",
+}
+
+
+def shape(artifact: Artifact) -> DecoderConfig | None:
+    """What is known of a model's size; None of one that is no network."""
+    path = artifact.payload / "config.json"
+    return None if ENGINE in read_json(path) else approximate_config(path)
+
 
 def card_text(built: Built, artifact: Artifact) -> str:
     """The card as Markdown with a YAML head."""
     name = built.step_of(artifact) or artifact.manifest.step
     steps = built.lineage.ancestors(artifact)
     origins = [] if artifact.stage == "import-model" else dataflow.origins(built, [artifact])
+    family = family_of(artifact.payload)
     return (
         environment(__package__)
         .get_template("card.md.jinja")
@@ -34,7 +58,11 @@ def card_text(built: Built, artifact: Artifact) -> str:
             built=built,
             name=name,
             artifact=artifact,
-            shape=approximate_config(artifact.payload / "config.json"),
+            shape=shape(artifact),
+            family=family,
+            tag=TAGS.get(family, "text-generation"),
+            does=DOES.get(family, ""),
+            writes=family in (None, "decoder", "encoder-decoder"),
             config=read_json(artifact.payload / "config.json"),
             prefix=prefix_kind(artifact.payload),
             training=read_json(artifact.payload / "training.json"),
@@ -66,7 +94,7 @@ def card_facts(store: Store, artifact: Artifact) -> dict[str, Any]:
         "name": f"{built.name}/{name}",
         "purpose": built.use_case,
         "parameters": parameters(artifact),
-        "context_length": approximate_config(artifact.payload / "config.json").context_length,
+        "context_length": found.context_length if (found := shape(artifact)) else 0,
         "figures": [
             replace(figure, name=f"{task}: {label_of(figure)}")
             for task, evaluation in measured.items()

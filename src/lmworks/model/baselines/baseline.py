@@ -1,0 +1,27 @@
+"""What models that learn in seconds have in common: a folder with a config.json that names what answers for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from lmworks.model.config import Family
+from lmworks.model.folder import ENGINE, FAMILY, write_json
+from lmworks.recipe.schema import Reference, StepConfig
+
+
+class BaselineConfig(StepConfig):
+    """A model that is made of counts and a sum, on one core, in seconds."""
+
+    engine: ClassVar[str]
+    """What answers for it."""
+    family: ClassVar[Family]
+    objective: str
+    data: Reference = Field(description="What it learns from.")
+
+    def write(self, out: Path) -> None:
+        """The config.json of its folder."""
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "config.json", {ENGINE: self.engine, FAMILY: self.family})
