@@ -26,6 +26,10 @@ class GateRefused(LmworksError):
     exit_code = 3
 
 
+class BeyondContext(LmworksError):
+    """A text is longer than the model reads: what it belongs to is lost, and nothing else."""
+
+
 class Stopped(LmworksError):
     """The user asked to stop; finished work is kept."""
 

@@ -19,9 +19,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines.adapters import Adapters
 from lmworks.engines.attention import attention, causal_attention, joined, visible_slots
-from lmworks.engines.request import Piece, Request, Sampling
+from lmworks.engines.request import Piece, Request, Sampling, require_room
 from lmworks.engines.sampling import choose
-from lmworks.errors import LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
 from lmworks.tokens.tokenizer import Tokenizer
@@ -67,14 +66,9 @@ class RunningBatch:
     def add(self, prompt: Sequence[int], sampling: Sampling, model: str = "") -> Request:
         """Put a request in line, for one of the engine's models; unnamed, for the base.
 
-        Raises `LmworksError` for a prompt that leaves no room for an answer.
+        Raises BeyondContext for a prompt that leaves no room for an answer.
         """
-        context = self._model.config.context_length - self._first
-        if not 0 < len(prompt) < context:
-            raise LmworksError(
-                f"the prompt has {len(prompt)} tokens; a context of {context} takes from 1 to {context - 1}, "
-                "which leaves one for the answer: shorten the prompt"
-            )
+        require_room(prompt, self._model.config.context_length - self._first)
         request = Request(prompt, sampling, self._tokenizer, self._slots, model)
         self._waiting.append(request)
         return request

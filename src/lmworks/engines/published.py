@@ -8,7 +8,7 @@ import torch
 
 from lmworks.engines.batch import RunningBatch
 from lmworks.engines.engine import Engine
-from lmworks.engines.request import Generation, Request, Sampling
+from lmworks.engines.request import Generation, Request, Sampling, require_room
 from lmworks.errors import LmworksError
 from lmworks.model.published import PublishedDecoder
 from lmworks.tokens.tokenizer import Tokenizer
@@ -33,7 +33,9 @@ class PublishedEngine(Engine):
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
-        """Answer every prompt; neighbours of like length go together. Raises LmworksError as our engine does."""
+        """Answer every prompt; neighbours of like length go together. Raises BeyondContext as our engine does."""
+        for prompt in prompts:
+            require_room(prompt, self.context_length)
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
         groups: dict[tuple[object, ...], list[int]] = {}
         for index in sorted(range(len(prompts)), key=lambda index: len(prompts[index])):
@@ -51,10 +53,6 @@ class PublishedEngine(Engine):
     def _answer(self, requests: Sequence[Request]) -> None:
         longest = max(len(request.prompt) for request in requests)
         room = self.context_length - longest
-        if room < 1 or not all(request.prompt for request in requests):
-            raise LmworksError(
-                f"a prompt of {longest} tokens; a context of {self.context_length} takes from 1 to one less: shorten it"
-            )
         pad, sampling = self.tokenizer.end_of_text_id, requests[0].sampling
         rows = [[pad] * (longest - len(request.prompt)) + list(request.prompt) for request in requests]
         mask = [[int(place >= longest - len(request.prompt)) for place in range(longest)] for request in requests]

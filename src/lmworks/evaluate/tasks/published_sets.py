@@ -82,7 +82,7 @@ def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documen
         ]
 
     items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, answer)
-    found = scoring.written(items, **evidence(engine, [item["prompt"] for item in items]))
+    found = scoring.written(items, **evidence(engine, [record["context"].rstrip() for record in records]))
     method = f"{drawn}; the last word of a passage, greedily, after <|endoftext|> and the words before it"
     return found.result(found.figure(ACCURACY, method))
 
@@ -167,7 +167,7 @@ def evaluate_multiple_choice(
 
     items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, choose)
     chance = sum(1 / item["candidates"] for item in items) / len(items)
-    known = evidence(engine, [item["prompt"] for item in items])
+    known = evidence(engine, [record["query"] + config.between for record in records])
     found = scoring.written(items, chance=chance, **known)
     method = f"{drawn}, each choice's log-likelihood after <|endoftext|>, the question and {config.between!r}"
     other, metric = beside(config.score)
