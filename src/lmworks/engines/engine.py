@@ -86,7 +86,8 @@ class Engine:
             if len(sequence) > self.context_length or start < 1:
                 raise BeyondContext(
                     f"sequence {index}: {len(sequence)} tokens judged from token {start} on; expected at most "
-                    f"{self.context_length} (the context), judged from token 1 or later: cut it into windows"
+                    f"{self.context_length} (the context), judged from token 1 or later: cut it into windows",
+                    len(sequence),
                 )
         results: list[list[float]] = [[] for _ in sequences]
         lengths = {i: len(sequence) for i, sequence in enumerate(sequences) if len(sequence) > first[i]}
@@ -104,8 +105,10 @@ class Engine:
     @torch.inference_mode()
     def scores(self, sequences: Sequence[Sequence[int]]) -> list[float]:
         """What a reward model says of each sequence, at its end. Raises BeyondContext for one that is too long."""
-        if max(map(len, sequences), default=0) > self.context_length:
-            raise BeyondContext(f"a sequence of more than {self.context_length} tokens (the context): shorten it")
+        if (longest := max(map(len, sequences), default=0)) > self.context_length:
+            raise BeyondContext(
+                f"a sequence of more than {self.context_length} tokens (the context): shorten it", longest
+            )
         results = [0.0] * len(sequences)
         for group in _groups({index: len(sequence) for index, sequence in enumerate(sequences)}, BATCH_TOKENS):
             _, hidden = self._read([sequences[index] for index in group])
@@ -123,7 +126,8 @@ class Engine:
         if not 0 < len(prompt_ids) <= self.context_length - longest:
             raise BeyondContext(
                 f"a prompt of {len(prompt_ids)} tokens and a choice of {longest}: expected at least one token of "
-                f"prompt, and together at most {self.context_length} (the context)"
+                f"prompt, and together at most {self.context_length} (the context)",
+                len(prompt_ids) + longest,
             )
         device, window = self.model.output_weight.device, self.model.config.sliding_window
         shared = self.prefix  # and of the prompt, but of its last token

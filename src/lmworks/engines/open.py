@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
+from lmworks.model.files import read_json
 from lmworks.model.folder import engine_of, is_native, require_whole
 from lmworks.model.published import load_published_decoder
 from lmworks.registry import Kinds
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import torch
 
     from lmworks.engines.engine import Engine
+
+REHEARSAL = "rehearsal"
+"""The engine of a folder that stands in for a model: a tokenizer, and `context_length` in its config.json."""
 
 Open = Callable[[Path, str, "torch.device"], "Engine"]
 """Opens a model folder to compute in a data type, on a device."""
@@ -61,7 +65,17 @@ def _check(name: str, found: Any) -> Open:
     return opens
 
 
-ENGINES: Kinds[Open] = Kinds("engines", "engine", {"torch": _ours, "transformers": _published}, _check)
+def _rehearsing(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """In place of a model that is not trained yet."""
+    from lmworks.engines.rehearsal import Rehearsal
+    from lmworks.tokens.tokenizer import open_tokenizer
+
+    return Rehearsal(open_tokenizer(folder), read_json(folder / "config.json")["context_length"])
+
+
+ENGINES: Kinds[Open] = Kinds(
+    "engines", "engine", {"torch": _ours, "transformers": _published, REHEARSAL: _rehearsing}, _check
+)
 
 
 def engine_named(folder: Path) -> str:
@@ -90,4 +104,6 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = 
 
 def open_reward_model(folder: Path, data_type: str = "float32", device: str = AUTO) -> Engine:
     """The engine for a reward model, to ask for `scores`."""
+    if engine_of(folder):
+        return open_engine(folder, data_type, device)
     return _ours(folder, data_type, find_device(device), labels=REWARD)

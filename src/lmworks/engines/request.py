@@ -27,7 +27,8 @@ def require_room(prompt: Sequence[int], context_length: int) -> None:
     if not 0 < len(prompt) < context_length:
         raise BeyondContext(
             f"the prompt has {len(prompt)} tokens; a context of {context_length} takes from 1 to {context_length - 1}, "
-            "which leaves one for the answer: shorten the prompt"
+            "which leaves one for the answer: shorten the prompt",
+            len(prompt) + 1,
         )
 
 

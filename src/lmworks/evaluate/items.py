@@ -62,6 +62,14 @@ class TaskConfig(StepConfig):
         "multiplies bfloat16, that takes half the time, and moves bits per byte by some 0.0002.",
     )
 
+    largest_lost_share: Annotated[float, Effect.CHECK] = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Of what is asked, longer than a model's context and so left out, above which the build refuses "
+        "before anything is trained: one in five is rarely meant.",
+    )
+
     def also_compared(self) -> list[str]:
         """Names of figures beside the first in which systems are compared, too."""
         return []

@@ -119,11 +119,11 @@ def ask(
     engine = open_engine(model.path, config.data_type, config.device)
     asked = [prompt(question, engine.tokenizer) for question in questions]
 
-    def answer(some: Sequence[Prompt]) -> list[Item]:
-        found = engine.generate([prompt.ids for prompt in some], sampling)
+    def answer(some: Sequence[tuple[Question, Prompt]]) -> list[Item]:
+        found = engine.generate([prompt.ids for _, prompt in some], sampling)
         return [{"answer": each.text, "truncated": each.finish_reason == "length"} for each in found]
 
-    items = scoring.in_chunks(asked, at_once, answer)
+    items = scoring.in_chunks(list(zip(questions, asked, strict=True)), at_once, answer)
     known = evidence(engine, [prompt.text for prompt in asked])
     return list(zip(scoring.answered(questions), items, strict=True)), known
 

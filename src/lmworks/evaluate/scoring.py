@@ -16,6 +16,7 @@ from lmworks.pipeline.stage import Context, Role, Together
 UNIT = "unit"
 """The field of an item that tells its unit, until all are there."""
 
+
 @dataclass(frozen=True)
 class Scoring(Together):
     """Where a stage writes, what it may use, and what a search of the training text found of its items."""
@@ -26,20 +27,21 @@ class Scoring(Together):
     contamination: Contamination | None = None
     lost: dict[int, Any] = field(default_factory=dict, init=False)
     """By their places, the units that are longer than the model reads: they have no item."""
+    beyond: list[BeyondContext] = field(default_factory=list, init=False)
+    """Why, of those that this run met."""
 
     def in_chunks(self, units: Sequence[Unit], size: int, score: Callable[[Sequence[Unit]], list[Item]]) -> list[Item]:
         """The items of all units, one each, of which a kill costs one chunk, and what the model cannot read itself.
 
         Raises BeyondContext if that is all.
         """
-        beyond: list[BeyondContext] = []
 
         def scored(some: Sequence[tuple[int, Unit]]) -> list[Item]:
             try:
                 items = score([unit for _, unit in some])
             except BeyondContext as error:
                 if len(some) == 1:
-                    beyond.append(error)
+                    self.beyond.append(error)
                     return []
                 middle = len(some) // 2
                 return [*scored(some[:middle]), *scored(some[middle:])]
@@ -49,7 +51,7 @@ class Scoring(Together):
         there = {item.pop(UNIT) for item in items}
         self.lost.update({place: unit for place, unit in enumerate(units) if place not in there})
         if units and not items:
-            raise beyond[0] if beyond else BeyondContext("all that is asked is longer than the model reads")
+            raise max(self.beyond, key=lambda error: error.tokens)
         return items
 
     def answered(self, units: Sequence[Unit]) -> list[Unit]:

@@ -61,7 +61,7 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=2, measures=("model", "data", "reference"))
+@stage(version=3, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,

@@ -17,7 +17,7 @@ from lmworks.data.privacy.detectors import DETECTORS
 from lmworks.data.privacy.entities import LABELS
 from lmworks.data.privacy.findings import scan
 from lmworks.data.records import Document, Documents
-from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, spans_of
+from lmworks.data.tuning.spans import Span, find_spans, parts_of_label, read_spans
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import ACCURACY, SPAN_F1, SPAN_PRECISION, SPAN_RECALL, Item, TaskConfig, beside_clean
 from lmworks.evaluate.metrics import span_counts
@@ -151,6 +151,18 @@ def _head(config: ClassificationConfig | ExtractionConfig, document: Document) -
     return {"id": document.id, "cluster": cluster, "prompt": document.text[:SHOWN_CHARACTERS]}
 
 
+def labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
+    """The texts whose labels are asked for. Raises UsageError where there is none."""
+    _require_cluster(config, data)
+    return _labelled(config, data)
+
+
+def spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Document, list[Span]]]:
+    """The texts whose spans are asked for, with them. Raises UsageError where there is none, or a span is wrong."""
+    _require_cluster(config, data)
+    return _with_spans(config, data)
+
+
 def _require_cluster(config: ClassificationConfig | ExtractionConfig, data: Documents) -> None:
     """Raise UsageError for a field that no document has: all of them would be one cluster."""
     if config.cluster != "id":
@@ -170,8 +182,7 @@ def _labelled(config: ClassificationConfig, documents: Documents) -> list[Docume
 def _scored(
     config: ClassificationConfig, data: Documents, scoring: Scoring, guess: Guess, method: str, **conditions: Any
 ) -> Result:
-    _require_cluster(config, data)
-    asked = _labelled(config, data)
+    asked = labels_asked(config, data)
 
     def score(documents: Sequence[Document]) -> list[Item]:
         return [
@@ -330,8 +341,7 @@ def _look_up(text: str, phrases: Mapping[tuple[str, ...], str]) -> Iterator[Span
 
 
 def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Document, list[Span]]]:
-    read = ((document, spans_of(document, config.label)) for document in documents.iterate())
-    found = [(document, spans) for document, spans in read if spans is not None]
+    found = list(read_spans(documents.iterate(), config.label))
     if not any(spans for _, spans in found):
         raise UsageError(
             f"{documents.path}: no document has a span in the field {config.label!r} of its `meta`; name the field "
@@ -343,8 +353,7 @@ def _with_spans(config: ExtractionConfig, documents: Documents) -> list[tuple[Do
 def _spans_scored(
     config: ExtractionConfig, data: Documents, scoring: Scoring, find: Find, method: str, **conditions: Any
 ) -> Result:
-    _require_cluster(config, data)
-    asked = _with_spans(config, data)
+    asked = spans_asked(config, data)
 
     def score(some: Sequence[tuple[Document, list[Span]]]) -> list[Item]:
         return [
