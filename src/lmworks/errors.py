@@ -26,6 +26,15 @@ class GateRefused(LmworksError):
     exit_code = 3
 
 
+class BeyondContext(LmworksError):
+    """A text is longer than the model reads: what it belongs to is lost, and nothing else."""
+
+    def __init__(self, message: str, tokens: int) -> None:
+        super().__init__(message)
+        self.tokens = tokens
+        """That it takes."""
+
+
 class Stopped(LmworksError):
     """The user asked to stop; finished work is kept."""
 

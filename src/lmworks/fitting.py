@@ -89,6 +89,18 @@ def _family(config: StepConfig | None) -> str | None:
         return None
 
 
+def room_of(name: str, models: Models) -> int | None:
+    """Tokens that a model of the recipe reads at most behind what it has learned to stand before them."""
+    room = _room(name, models)
+    return room and room - getattr(models[name], "tokens_before", 0)
+
+
+def room_set_by(name: str, models: Models) -> str | None:
+    """The model whose `sequence_length` sets that; None where the files of a published one do."""
+    first = [name, *bases(name, models)][-1]
+    return first if isinstance(models[first], TrainConfig) else None
+
+
 def _room(name: str, models: Models) -> int | None:
     """Tokens that a model of the recipe reads at most, which follows from the one that it began with at first."""
     try:

@@ -39,9 +39,20 @@ from lmworks.engines.open import ENGINES
 from lmworks.errors import UsageError
 from lmworks.evaluate.compare import CompareConfig, compare
 from lmworks.evaluate.items import TaskConfig
+from lmworks.evaluate.rehearsal import RehearsalConfig, StandIn, Trial, rehearse
 from lmworks.evaluate.relations import Relation
 from lmworks.evaluate.tasks import TASKS
-from lmworks.fitting import asked_of, bases, known_models, misfits, reference_of, with_meaning
+from lmworks.fitting import (
+    Models,
+    asked_of,
+    bases,
+    known_models,
+    misfits,
+    reference_of,
+    room_of,
+    room_set_by,
+    with_meaning,
+)
 from lmworks.model.baselines.bag_of_words import bag_of_words
 from lmworks.model.baselines.dictionary import dictionary
 from lmworks.model.baselines.word_table import word_table
@@ -163,7 +174,6 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
         else:
             nodes.append(node(name, MADE[config.objective], config.resolve(folder)))  # type: ignore[attr-defined]
-    nodes = _checked_first(nodes)
     if recipe.evaluate:
         learned = Learned({each.name: each for each in nodes}, folder, recipe.evaluate.reworded)
         known = known_models(recipe, folder)
@@ -173,10 +183,11 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
             is_kept = TASKS[tasks[0].kind].is_kept  # type: ignore[attr-defined]
             tuned = tuning(models, recipe.models, "retention" if is_kept else "tuning")
             said = [*transfer(recipe.models, plan), *tuned], _left_out(tasks[0], models, asked)
+            nodes += rehearsal_nodes(label, _systems(tasks, models), known)
             nodes += evaluation_nodes(label, tasks, models, learned, *said)
     configs = {each.name: each.config for each in nodes}
     _refuse_other_kinds(nodes, recipe.data)
-    return [_with_engines(each, configs) for each in nodes]
+    return [_with_engines(each, configs) for each in _checked_first(nodes)]
 
 
 def _refuse_other_kinds(nodes: Sequence[Node], data: Mapping[str, StepConfig]) -> None:
@@ -214,12 +225,70 @@ def _left_out(config: TaskConfig, models: Sequence[str], asked: Sequence[str]) -
 
 
 def _checked_first(nodes: Sequence[Node]) -> list[Node]:
-    """All that needs no trained model before the first training: what is wrong with a later one is told at once."""
+    """All that needs no trained model before the first training: what is wrong with a later one is told at once.
+
+    What is measured without one comes last of it: that takes longest, and trying the tasks may refuse.
+    """
     late: set[str] = set()
     for each in nodes:
         if each.stage is train or any(reference.partition(".")[0] in late for reference in each.references()):
             late.add(each.name)
-    return sorted(nodes, key=lambda each: each.name in late)
+    measured = ("evaluate/", "contamination/")
+    order = {each.name: 2 if each.name in late else int(each.name.startswith(measured)) for each in nodes}
+    return sorted(nodes, key=lambda each: order[each.name])
+
+
+def rehearsal_nodes(
+    label: str, systems: Mapping[str, tuple[Stage, TaskConfig, str | None]], models: Models
+) -> Iterator[Node]:
+    """The trial of a task for the models that are trained first, and baselines that such a model judges."""
+    tokenizers: list[str] = []
+    tasks: list[StepConfig] = []
+    trials: dict[str, Trial] = {}
+    read: dict[str, str] = {}
+    for name, (stage, config, model) in systems.items():
+        inputs = {parameter: given for parameter, given in node(label, stage, config).inputs.items() if given}
+        if model:
+            inputs["model"] = model
+        given = {parameter: str(each) for parameter, each in inputs.items()}
+        judging = {
+            parameter: each for parameter, each in given.items() if stage.inputs[parameter].handle is ModelFolder
+        }
+        if not any(isinstance(models[each], TrainConfig) for each in judging.values()):
+            continue
+        read |= {parameter: each for parameter, each in given.items() if parameter not in judging}
+        stand_ins = []
+        for parameter, each in judging.items():
+            tokenizer = getattr(models[each], "tokenizer", each)
+            tokenizers += [] if tokenizer in tokenizers else [tokenizer]
+            room = room_of(each, models)
+            stand_ins.append(StandIn(parameter=parameter, tokenizer=tokenizers.index(tokenizer), context_length=room))
+        tasks += [] if config in tasks else [config]
+        first = room_set_by(model, models) if model else None
+        trial = Trial(
+            systems=[name],
+            task=tasks.index(config),
+            stage=stage.name,
+            stand_ins=stand_ins,
+            most=config.largest_lost_share,
+            mend=f"Raise sequence_length of {first}" if first else "Name models that read more",
+        )
+        alike = canonical_json(trial.model_dump(mode="json", exclude={"systems"}))
+        before = trials[alike].systems if alike in trials else []
+        trials[alike] = trial.model_copy(update={"systems": [*before, name]})
+    if trials:
+        tried = RehearsalConfig(
+            label=f"evaluate/{label}",
+            read=list(read.values()),
+            parameters=list(read),
+            tokenizers=tokenizers,
+            tasks=tasks,
+            trials=list(trials.values()),
+            declared=TASKS[tasks[0].kind],  # type: ignore[attr-defined]
+        )
+        plugins = {each for task in tasks for each in plugins_of(task)}
+        plugins |= plugins_behind([stage.function for stage, *_ in systems.values()])
+        yield replace(node(f"rehearsal/{label}", rehearse, tried), plugins=sorted(plugins))
 
 
 def model_nodes(
@@ -308,14 +377,7 @@ def evaluation_nodes(
     left_out: list[str],
 ) -> Iterator[Node]:
     """One task, asked with one or several prompts: every model with each, the baselines, and their comparison."""
-    first = tasks[0]
-    task = TASKS[first.kind]  # type: ignore[attr-defined]
-    systems: dict[str, tuple[Stage, TaskConfig, str | None]] = {}
-    for config in tasks:
-        suffix = "" if config is first else f"-{config.prompt_name}-prompt"  # type: ignore[attr-defined]
-        systems |= {f"{model}{suffix}": (task.stage, config, model) for model in models}
-    baselines = task.baselines if first.train else {}
-    systems |= {name: (stage, first, None) for name, stage in baselines.items()}
+    first, systems = tasks[0], _systems(tasks, models)
     for name, (stage, config, model) in systems.items():
         instead: dict[str, str | None] = {"model": model} if model else {}
         if CONTAMINATION in stage.inputs:
@@ -325,14 +387,24 @@ def evaluation_nodes(
     comparing = CompareConfig(
         evaluations=[f"evaluate/{label}/{name}" for name in systems],
         labels=list(systems),
-        baselines=list(baselines),
+        baselines=[name for name, (_, _, model) in systems.items() if not model],
         also=first.also_compared(),
         may_differ=["prompt_digest"] if len(tasks) > 1 else [],
         relations=[each for each in relations if {each.model, each.beside} <= systems.keys()],
         left_out=left_out,
     )
-    plugins = plugins_of(first) | plugins_behind([task.stage.function])  # whose metrics are compared in
+    plugins = plugins_of(first) | plugins_behind([TASKS[first.kind].stage.function])  # type: ignore[attr-defined] # whose metrics are compared in
     yield replace(node(f"evaluate/{label}", compare, comparing), plugins=sorted(plugins))
+
+
+def _systems(tasks: Sequence[TaskConfig], models: Sequence[str]) -> dict[str, tuple[Stage, TaskConfig, str | None]]:
+    """What is scored: models asked in each way, and baselines, which have none; by the labels that they have."""
+    first, systems = tasks[0], dict[str, tuple[Stage, TaskConfig, str | None]]()
+    task = TASKS[first.kind]  # type: ignore[attr-defined]
+    for config in tasks:
+        suffix = "" if config is first else f"-{config.prompt_name}-prompt"  # type: ignore[attr-defined]
+        systems |= {f"{model}{suffix}": (task.stage, config, model) for model in models}
+    return systems | {name: (each, first, None) for name, each in (task.baselines if first.train else {}).items()}
 
 
 class Learned:

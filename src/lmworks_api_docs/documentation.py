@@ -53,13 +53,13 @@ def evaluate_documentation(
     sampling = Sampling(config.max_tokens, stop=("\n",) if config.prompt == "document" else ())
     before, (questions, drawn) = shots(config, train, FORM), _questions(config, data)
 
-    def prompts(tokenizer: Tokenizer) -> list[Prompt]:
+    def prompt(question: Question, tokenizer: Tokenizer) -> Prompt:
         if config.prompt == "document":
-            return [document_prompt(question["service"], question["operation"], tokenizer) for question in questions]
-        return [chat_prompt(question, tokenizer, before) for question in questions]
+            return document_prompt(question["service"], question["operation"], tokenizer)
+        return chat_prompt(question, tokenizer, before)
 
-    said, known = ask(config, model, prompts, sampling, QUESTIONS_AT_ONCE, scoring.context)
-    items = [_item(question, **each) for question, each in zip(questions, said, strict=True)]
+    said, known = ask(config, model, questions, prompt, sampling, QUESTIONS_AT_ONCE, scoring)
+    items = [_item(question, **each) for question, each in said]
     method = f"{drawn}, {config.prompt_name} prompt, greedy answer of at most {config.max_tokens} tokens"
     return _result(items, method, scoring, **known)
 

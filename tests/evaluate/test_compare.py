@@ -120,8 +120,9 @@ def test_fewer_bits_are_better_and_are_weighed_by_bytes(tmp_path: Path) -> None:
 
 
 def test_models_under_other_conditions_are_not_compared_unless_that_is_meant(tmp_path: Path) -> None:
-    short = evaluation(tmp_path / "short", 0.4 + NOISE[0], **MODEL)
-    long = evaluation(tmp_path / "long", 0.5 + NOISE[1], **{**MODEL, "context_length": 1024, "device": "cuda"})
+    windows = {**MODEL, "stride": 384}
+    short = evaluation(tmp_path / "short", 0.4 + NOISE[0], **windows)
+    long = evaluation(tmp_path / "long", 0.5 + NOISE[1], **{**windows, "context_length": 1024, "device": "cuda"})
     result, record = compared(tmp_path, short, long)
     assert record["pairs"] == [] and not result.figures
     assert record["verdicts"] == [

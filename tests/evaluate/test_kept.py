@@ -130,7 +130,7 @@ def test_an_empty_choice_is_refused_with_its_record(row: dict[str, Any], tmp_pat
     (document,) = data.iterate()
     told = dataclasses.replace(document, meta={**document.meta, "path": "test.jsonl", "record": 7})
     write_shard(data.path / "part-00000.parquet", [told])
-    with pytest.raises(UsageError, match=r"document 00 \(test.jsonl, record 7\): no choices: found"):
+    with pytest.raises(UsageError, match=r"test.jsonl, record 7 \(document 00\): no choices: found"):
         choices_of(data, make_context(tmp_path))
 
 

@@ -106,7 +106,7 @@ def test_stopped_work_goes_on_with_the_next_chunk(
     assert [record["chunk"] for record in journal.records()] == [0, 1]
     path = context.scratch / journal.records()[0]["file"]
     scored = path.read_bytes()
-    path.write_text('{"id":"kept","cluster":"","bits":1,"bytes":1,"tokens":1}\n')
+    path.write_text('{"id":"kept","cluster":"","bits":1,"bytes":1,"tokens":1,"unit":0}\n')
     before = journal.lines[0]["sha256"]
     journal.lines[0]["sha256"] = digest_file(path)
     run(model, documents, tmp_path / "parts", context)

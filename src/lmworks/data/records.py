@@ -68,6 +68,13 @@ class Document:
         whole = self.text if self.structure is None else canonical_json([self.structure, self.texts()])
         return hashlib.sha256(whole.encode()).hexdigest()
 
+    @property
+    def place(self) -> str:
+        """Its id, and where it stood in its source if that is known."""
+        path, record = self.meta.get("path"), self.meta.get("record")
+        where = f"{path}, record {record}" if record is not None else path
+        return f"{where} (document {self.id})" if path else f"document {self.id}"
+
     def texts(self) -> list[str]:
         """Every text, codes such as roles and keys too."""
         return [self.text] if self.structure is None else [field.text for field in self.fields]

@@ -17,12 +17,12 @@ from lmworks.engines.protocol import (
     Tagged,
     WholeBatch,
     require_one_turn,
-    require_room,
 )
-from lmworks.engines.request import Generation, Sampling
+from lmworks.engines.request import Generation, Sampling, require_room
 from lmworks.model.baselines.bag_of_words import BagOfWords
 from lmworks.model.baselines.dictionary import Dictionary
 from lmworks.model.baselines.word_table import WordTable
+from lmworks.model.device import CPU
 
 BYTES = 256
 """Ids of what a word table is asked: the bytes of a text."""
@@ -36,7 +36,7 @@ class BaselineEngine(Engine):
     context_length = sys.maxsize
 
     def conditions(self) -> dict[str, Any]:
-        return {"data_type": "float32", "device": "cpu"}
+        return {"data_type": "float32", "device": CPU}
 
     def batch(self, rows: int) -> WholeBatch:
         return WholeBatch(self, rows)

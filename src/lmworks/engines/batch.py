@@ -19,8 +19,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from lmworks.engines.adapters import Adapters
 from lmworks.engines.attention import attention, causal_attention, joined, visible_slots
-from lmworks.engines.protocol import Asked, Writing, cannot, require_room
-from lmworks.engines.request import Piece, Request
+from lmworks.engines.protocol import Asked, Writing, cannot
+from lmworks.engines.request import Piece, Request, require_room
 from lmworks.engines.sampling import choose
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
@@ -67,7 +67,7 @@ class RunningBatch:
     def add(self, asked: Asked, model: str = "") -> Request:
         """Put a request in line, for one of the engine's models; unnamed, for the base.
 
-        Raises `LmworksError` for a prompt that leaves no room for an answer, and for what is no prompt.
+        Raises BeyondContext for a prompt that leaves no room for an answer, Cannot for what is no prompt.
         """
         if not isinstance(asked, Writing):
             raise cannot(["generate"], asked.ability)

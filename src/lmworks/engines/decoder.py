@@ -16,7 +16,7 @@ from lmworks.engines.attention import attention_after, causal_attention, joined,
 from lmworks.engines.batch import BATCH_TOKENS, RunningBatch, logits_of, padded
 from lmworks.engines.protocol import Ability, Engine, Messages, Running, Writing
 from lmworks.engines.request import Generation, Sampling, rows_at_once
-from lmworks.errors import LmworksError
+from lmworks.errors import BeyondContext, LmworksError
 from lmworks.model.decoder import Decoder
 from lmworks.model.prefix import KeysAndValues, keep, length_of
 from lmworks.tokens.tokenizer import FILES, Tokenizer
@@ -71,7 +71,7 @@ class DecoderEngine(Engine):
         return RunningBatch(self.model, self.tokenizer, rows, slots, self.prefix, self.adapters)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
-        """Answer every prompt. Raises `LmworksError` when one leaves no room in the context."""
+        """Answer every prompt. Raises BeyondContext when one leaves no room in the context."""
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
         if not prompts:
             return []
@@ -90,13 +90,14 @@ class DecoderEngine(Engine):
     def log_likelihoods(self, sequences: Sequence[Sequence[int]], first: Sequence[int]) -> list[list[float]]:
         """Natural log p of each token from index `first[i]` (at least 1) of sequence i on, given all before it.
 
-        Raises `LmworksError` for a sequence longer than the context: windows are the caller's choice.
+        Raises BeyondContext for a sequence longer than the context: windows are the caller's choice.
         """
         for index, (sequence, start) in enumerate(zip(sequences, first, strict=True)):
             if len(sequence) > self.context_length or start < 1:
-                raise LmworksError(
+                raise BeyondContext(
                     f"sequence {index}: {len(sequence)} tokens judged from token {start} on; expected at most "
-                    f"{self.context_length} (the context), judged from token 1 or later: cut it into windows"
+                    f"{self.context_length} (the context), judged from token 1 or later: cut it into windows",
+                    len(sequence),
                 )
         results: list[list[float]] = [[] for _ in sequences]
         lengths = {i: len(sequence) for i, sequence in enumerate(sequences) if len(sequence) > first[i]}
@@ -113,9 +114,11 @@ class DecoderEngine(Engine):
 
     @torch.inference_mode()
     def scores(self, sequences: Sequence[Sequence[int]]) -> list[float]:
-        """What a reward model says of each sequence, at its end. Raises `LmworksError` for one that is too long."""
-        if max(map(len, sequences), default=0) > self.context_length:
-            raise LmworksError(f"a sequence of more than {self.context_length} tokens (the context): shorten it")
+        """What a reward model says of each sequence, at its end. Raises BeyondContext for one that is too long."""
+        if (longest := max(map(len, sequences), default=0)) > self.context_length:
+            raise BeyondContext(
+                f"a sequence of more than {self.context_length} tokens (the context): shorten it", longest
+            )
         results = [0.0] * len(sequences)
         for group in _groups({index: len(sequence) for index, sequence in enumerate(sequences)}, BATCH_TOKENS):
             _, hidden = self._read([sequences[index] for index in group])
@@ -131,9 +134,10 @@ class DecoderEngine(Engine):
         """Natural log p of each whole choice as the text after the prompt, whose keys and values are computed once."""
         longest = max((len(choice) for choice in choices), default=0)
         if not 0 < len(prompt_ids) <= self.context_length - longest:
-            raise LmworksError(
+            raise BeyondContext(
                 f"a prompt of {len(prompt_ids)} tokens and a choice of {longest}: expected at least one token of "
-                f"prompt, and together at most {self.context_length} (the context)"
+                f"prompt, and together at most {self.context_length} (the context)",
+                len(prompt_ids) + longest,
             )
         device, window = self.model.output_weight.device, self.model.config.sliding_window
         shared = self.prefix  # and of the prompt, but of its last token

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lmworks.errors import LmworksError
 from lmworks.model.config import REWARD
 from lmworks.model.device import AUTO, find_device
+from lmworks.model.files import read_json
 from lmworks.model.folder import engine_of, family_of, is_native, require_whole
 from lmworks.model.published import load_published_decoder
 from lmworks.registry import Kinds
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from lmworks.engines.decoder import DecoderEngine
     from lmworks.engines.protocol import Engine
+
+REHEARSAL = "rehearsal"
+"""The engine of a folder that stands in for a model: a tokenizer, and `context_length` in its config.json."""
 
 Open = Callable[[Path, str, "torch.device"], "Engine"]
 """Opens a model folder to compute in a data type, on a device."""
@@ -91,6 +95,14 @@ def _word_table(folder: Path, data_type: str, device: torch.device) -> Engine:
     return WordTableEngine(folder)
 
 
+def _rehearsing(folder: Path, data_type: str, device: torch.device) -> Engine:
+    """In place of a model that is not trained yet."""
+    from lmworks.engines.rehearsal import Rehearsal
+    from lmworks.tokens.tokenizer import open_tokenizer
+
+    return Rehearsal(open_tokenizer(folder), read_json(folder / "config.json")["context_length"])
+
+
 ENGINES: Kinds[Open] = Kinds(
     "engines",
     "engine",
@@ -100,6 +112,7 @@ ENGINES: Kinds[Open] = Kinds(
         "bag-of-words": _bag_of_words,
         "dictionary": _dictionary,
         "word-table": _word_table,
+        REHEARSAL: _rehearsing,
     },
     _check,
 )
@@ -143,4 +156,6 @@ def open_adapted(base: Path, adapters: Mapping[str, Path | None], device: str = 
 
 def open_reward_model(folder: Path, data_type: str = "float32", device: str = AUTO) -> DecoderEngine:
     """The engine for a reward model, to ask for `scores`."""
+    if engine_of(folder):
+        return open_decoder(folder, data_type, device)
     return _ours(folder, data_type, find_device(device), labels=REWARD)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
 from lmworks.data.tuning.spans import Span
-from lmworks.engines.request import Generation, Piece, Sampling
+from lmworks.engines.request import Generation, Piece, Sampling, require_room
 from lmworks.errors import LmworksError
 
 ReadAbility = Literal["classify", "tag", "embed"]
@@ -210,15 +210,6 @@ def require_one_turn(messages: Messages) -> None:
         raise WrongTurns(
             f"this model rewrites one text; the conversation has {len(messages)} turns: send the text alone, as one "
             "turn of the user"
-        )
-
-
-def require_room(prompt: Sequence[int], context_length: int) -> None:
-    """Raise LmworksError for a prompt that leaves no room for an answer."""
-    if not 0 < len(prompt) < context_length:
-        raise LmworksError(
-            f"the prompt has {len(prompt)} tokens; a context of {context_length} takes from 1 to {context_length - 1}, "
-            "which leaves one for the answer: shorten the prompt"
         )
 
 

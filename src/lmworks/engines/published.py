@@ -10,10 +10,9 @@ from typing import Any
 import torch
 
 from lmworks.engines.decoder import DecoderEngine
-from lmworks.engines.protocol import Asked, Writing, require_room
-from lmworks.engines.request import Generation, Piece, Request, Sampling
+from lmworks.engines.protocol import Asked, Writing
+from lmworks.engines.request import Generation, Piece, Request, Sampling, require_room
 from lmworks.engines.sampling import choose
-from lmworks.errors import LmworksError
 from lmworks.model.published import PublishedDecoder
 from lmworks.tokens.tokenizer import Tokenizer
 
@@ -86,7 +85,9 @@ class PublishedEngine(DecoderEngine):
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
-        """Answer every prompt; neighbours of like length go together. Raises LmworksError as our engine does."""
+        """Answer every prompt; neighbours of like length go together. Raises BeyondContext as our engine does."""
+        for prompt in prompts:
+            require_room(prompt, self.context_length)
         each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
         groups: dict[tuple[object, ...], list[int]] = {}
         for index in sorted(range(len(prompts)), key=lambda index: len(prompts[index])):
@@ -104,10 +105,6 @@ class PublishedEngine(DecoderEngine):
     def _answer(self, requests: Sequence[Request]) -> None:
         longest = max(len(request.prompt) for request in requests)
         room = self.context_length - longest
-        if room < 1 or not all(request.prompt for request in requests):
-            raise LmworksError(
-                f"a prompt of {longest} tokens; a context of {self.context_length} takes from 1 to one less: shorten it"
-            )
         pad, sampling = self.tokenizer.end_of_text_id, requests[0].sampling
         rows = [[pad] * (longest - len(request.prompt)) + list(request.prompt) for request in requests]
         mask = [[int(place >= longest - len(request.prompt)) for place in range(longest)] for request in requests]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lmworks.engines.pieces import Detokeniser, StopStrings
+from lmworks.errors import BeyondContext
 from lmworks.tokens.tokenizer import Tokenizer
 
 MAX_ROWS = 64
@@ -19,6 +20,16 @@ CACHE_BYTES = 1 << 30
 def rows_at_once(asked: int, row_bytes: int) -> int:
     """How many of the requests that are asked for are decoded together, of which each has a cache of so many bytes."""
     return max(1, min(asked, MAX_ROWS, CACHE_BYTES // row_bytes))
+
+
+def require_room(prompt: Sequence[int], context_length: int) -> None:
+    """Raise BeyondContext for a prompt that leaves no room for an answer."""
+    if not 0 < len(prompt) < context_length:
+        raise BeyondContext(
+            f"the prompt has {len(prompt)} tokens; a context of {context_length} takes from 1 to {context_length - 1}, "
+            "which leaves one for the answer: shorten the prompt",
+            len(prompt) + 1,
+        )
 
 
 FinishReason = Literal["stop", "length"]

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from lmworks.engines.pieces import StopStrings
-from lmworks.engines.protocol import Ability, Engine, Messages, WholeBatch, require_one_turn, require_room
-from lmworks.engines.request import FinishReason, Generation, Sampling
+from lmworks.engines.protocol import Ability, Engine, Messages, WholeBatch, require_one_turn
+from lmworks.engines.request import FinishReason, Generation, Sampling, require_room
 from lmworks.model.published import load_published
 from lmworks.tokens.tokenizer import open_tokenizer
 

@@ -89,7 +89,7 @@ class Tests(NamedTuple):
         return [{"a": a.label, "b": b.label, **asdict(outcome), "p_holm": p} for (a, b, outcome), p in tests]
 
 
-@stage(version=4, measures="evaluations")
+@stage(version=5, measures="evaluations")
 def compare(config: CompareConfig, evaluations: list[Evaluation], out: Path, context: Context) -> Result:
     """Test every pair but two baselines on the items that they share, and write `comparison.json`.
 
@@ -183,12 +183,18 @@ def _differences(a: System, b: System, may_differ: Sequence[Condition]) -> str:
     """Why two figures may not be compared, in words; empty when they may."""
     if a.figure.name != b.figure.name or a.figure.unit != b.figure.unit:
         return f"one is {a.figure.name}, the other {b.figure.name}"
-    both = [(name, getattr(a.figure, name), getattr(b.figure, name)) for name in CONDITIONS if name not in may_differ]
+    apart = [*may_differ, "context_length"] if _reads_whole(a.figure) and _reads_whole(b.figure) else may_differ
+    both = [(name, getattr(a.figure, name), getattr(b.figure, name)) for name in CONDITIONS if name not in apart]
     return "; ".join(
         f"{name.replace('_', ' ')} is {first} in one, {second} in the other"
         for name, first, second in both
         if first != second and first is not None and second is not None
     )
+
+
+def _reads_whole(figure: Figure) -> bool:
+    """Whether a question is read whole or not at all: then a context decides which items there are, and no more."""
+    return figure.prompt_digest is not None and figure.stride is None
 
 
 def _on_shared_items(metric: Metric, a: System, b: System) -> tuple[System, System]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lmworks.engines.protocol import Engine
     from lmworks.evaluate.statistics import Floats
 Item = dict[str, Any]
+LOST = "items longer than the context"
 SHOWN = 6
 """Items kept as examples, unless a task says which."""
 
@@ -59,6 +60,14 @@ class TaskConfig(StepConfig):
         "float32",
         description="Of the model's products: figures in float32 are alike on all processors. Where a processor "
         "multiplies bfloat16, that takes half the time, and moves bits per byte by some 0.0002.",
+    )
+
+    largest_lost_share: Annotated[float, Effect.CHECK] = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Of what is asked, longer than a model's context and so left out, above which the build refuses "
+        "before anything is trained: one in five is rarely meant.",
     )
 
     def also_compared(self) -> list[str]:
@@ -195,23 +204,31 @@ class Scored:
 
     items: Sequence[Item]
     conditions: Mapping[str, Any]
+    lost: int = 0
+    """What was asked, too, and is longer than the model reads."""
 
     @classmethod
-    def written(cls, items: Sequence[Item], out: Path, contamination: Contamination | None, **conditions: Any) -> Self:
+    def written(
+        cls, items: Sequence[Item], out: Path, contamination: Contamination | None, lost: int = 0, **conditions: Any
+    ) -> Self:
         """Write the items, each with what a search of the training text found of it; ids are those of their records."""
         items = judged(items, contamination)
         write_records(out / "items.jsonl", items)
         # Where only the whole has a score, the verdict is on all that was scored.
         asked = items or judged(contamination.verdicts.values() if contamination else (), contamination)
         told = verdict_text(asked, contamination)
-        return cls(items, {**conditions, "contamination": told})
+        return cls(items, {**conditions, "contamination": told}, lost)
 
     def figure(self, metric: Metric, method: str, **more: Any) -> Figure:
         """A figure of all items, and beside it that of the clean ones."""
+        if self.lost:
+            method += f"; {self.lost} of {self.lost + len(self.items)} {LOST} are left out"
         return beside_clean(self.items, lambda items: metric.figure(items, method, **{**self.conditions, **more}))
 
     def result(self, *figures: Figure, examples: Sequence[Item] | None = None, **more: Any) -> Result:
         """What the stage found: the first figure leads. `more` are further parts of the result."""
+        if self.lost:
+            more |= {"counts": {LOST: self.lost, **more.get("counts", {})}, "losses": {LOST, *more.get("losses", ())}}
         return Result(figures=figures, examples=self.items[:SHOWN] if examples is None else examples, **more)
 
 

@@ -12,10 +12,9 @@ from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
 from lmworks.evaluate.items import Item, TaskConfig, evidence
+from lmworks.evaluate.scoring import Scoring
 from lmworks.model.folder import ModelFolder
-from lmworks.pipeline.chunks import in_chunks
 from lmworks.pipeline.files import digest_text
-from lmworks.pipeline.stage import Context
 
 if TYPE_CHECKING:
     from lmworks.tokens.tokenizer import Tokenizer
@@ -107,23 +106,26 @@ def chat_prompt(question: Question, tokenizer: Tokenizer, before: Sequence[Mappi
 def ask(
     config: TaskConfig,
     model: ModelFolder,
-    prompts: Callable[[Tokenizer], Sequence[Prompt]],
+    questions: Sequence[Question],
+    prompt: Callable[[Question, Tokenizer], Prompt],
     sampling: Sampling,
     at_once: int,
-    context: Context,
-) -> tuple[list[Item], dict[str, Any]]:
-    """What a model says: of each prompt the `answer`, and whether it was cut, `truncated`; and what figures hold under.
+    scoring: Scoring,
+) -> tuple[list[tuple[Question, Item]], dict[str, Any]]:
+    """What a model says: of each question the `answer`, and whether it was cut, `truncated`; what figures hold under.
 
-    A kill costs the answers to `at_once` prompts.
+    A kill costs the answers to `at_once` questions. Those that the model cannot read are left out, and counted.
     """
     engine = open_decoder(model.path, config.data_type, config.device)
-    asked = prompts(engine.tokenizer)
+    asked = [prompt(question, engine.tokenizer) for question in questions]
 
-    def answer(some: Sequence[Prompt]) -> list[Item]:
-        found = engine.generate([prompt.ids for prompt in some], sampling)
+    def answer(some: Sequence[tuple[Question, Prompt]]) -> list[Item]:
+        found = engine.generate([prompt.ids for _, prompt in some], sampling)
         return [{"answer": each.text, "truncated": each.finish_reason == "length"} for each in found]
 
-    return in_chunks(context, asked, at_once, answer), evidence(engine, [prompt.text for prompt in asked])
+    items = scoring.in_chunks(list(zip(questions, asked, strict=True)), at_once, answer)
+    known = evidence(engine, [prompt.text for prompt in asked])
+    return list(zip(scoring.answered(questions), items, strict=True)), known
 
 
 def answered(question: Question, answer: str, score: float) -> Item:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lmworks.errors import BeyondContext
 from lmworks.evaluate.contamination import Contamination
 from lmworks.evaluate.items import Item, Scored
 from lmworks.pipeline.chunks import Unit, in_chunks
 from lmworks.pipeline.stage import Context, Role, Together
+
+UNIT = "unit"
+"""The field of an item that tells its unit, until all are there."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,39 @@ class Scoring(Together):
     out: Path
     context: Context
     contamination: Contamination | None = None
+    lost: dict[int, Any] = field(default_factory=dict, init=False)
+    """By their places, the units that are longer than the model reads: they have no item."""
+    beyond: list[BeyondContext] = field(default_factory=list, init=False)
+    """Why, of those that this run met."""
 
     def in_chunks(self, units: Sequence[Unit], size: int, score: Callable[[Sequence[Unit]], list[Item]]) -> list[Item]:
-        """The items of all units, of which a kill costs one chunk."""
-        return in_chunks(self.context, units, size, score)
+        """The items of all units, one each, of which a kill costs one chunk, and what the model cannot read itself.
+
+        Raises BeyondContext if that is all.
+        """
+
+        def scored(some: Sequence[tuple[int, Unit]]) -> list[Item]:
+            try:
+                items = score([unit for _, unit in some])
+            except BeyondContext as error:
+                if len(some) == 1:
+                    self.beyond.append(error)
+                    return []
+                middle = len(some) // 2
+                return [*scored(some[:middle]), *scored(some[middle:])]
+            return [{**item, UNIT: place} for (place, _), item in zip(some, items, strict=True)]
+
+        items = in_chunks(self.context, list(enumerate(units)), size, scored)
+        there = {item.pop(UNIT) for item in items}
+        self.lost.update({place: unit for place, unit in enumerate(units) if place not in there})
+        if units and not items:
+            raise max(self.beyond, key=lambda error: error.tokens)
+        return items
+
+    def answered(self, units: Sequence[Unit]) -> list[Unit]:
+        """Those of the units that have an item, in the order of the items."""
+        return [unit for place, unit in enumerate(units) if place not in self.lost]
 
     def written(self, items: Sequence[Item], **conditions: Any) -> Scored:
         """Write the items; figures of them hold under these conditions."""
-        return Scored.written(items, self.out, self.contamination, **conditions)
+        return Scored.written(items, self.out, self.contamination, lost=len(self.lost), **conditions)

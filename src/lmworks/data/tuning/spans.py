@@ -7,7 +7,7 @@ prefixes of BIO, IOB1, IOBES or BILOU, or none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from lmworks.data.pretrained import batches, most_tokens
@@ -20,6 +20,8 @@ Span = tuple[str, int, int]
 
 WINDOW, OVERLAP = 512, 64
 """Tokens of a window, for the cost of a token grows with it, and tokens that two share, to judge a span by."""
+SHOWN = 5
+"""Documents whose spans are wrong that are named."""
 TEXTS_AT_ONCE = 64
 """Texts whose windows are in memory at once."""
 
@@ -27,7 +29,7 @@ TEXTS_AT_ONCE = 64
 def spans_of(document: Document, field: str) -> list[Span] | None:
     """The spans of a document, `{"start": 0, "end": 5, "label": "name"}` each, in order; None without the field.
 
-    Raises UsageError if one is malformed, empty, outside of the text, or overlaps another.
+    Raises UsageError if one is malformed, empty, outside of the text, or overlaps another; `read_spans` tells of all.
     """
     if (spans := document.meta.get(field)) is None:
         return None
@@ -35,7 +37,7 @@ def spans_of(document: Document, field: str) -> list[Span] | None:
         found = [(str(span["label"]), int(span["start"]), int(span["end"])) for span in spans]
     except (TypeError, KeyError, ValueError) as error:
         raise UsageError(  # without what the fields hold, which may be personal
-            f"document {document.id}: the field {field!r} is {_form(spans)}; expected a list of objects with `start`, "
+            f"{document.place}: the field {field!r} is {_form(spans)}; expected a list of objects with `start`, "
             "`end` (whole numbers) and `label` each"
         ) from error
     free = 0
@@ -43,11 +45,30 @@ def spans_of(document: Document, field: str) -> list[Span] | None:
     for _, start, end in found:
         if not free <= start < end <= len(document.text):
             raise UsageError(
-                f"document {document.id}: a span from {start} to {end} is empty, outside of {len(document.text)} "
+                f"{document.place}: a span from {start} to {end} is empty, outside of {len(document.text)} "
                 "characters, or overlaps another; offsets count characters of the text as it was ingested"
             )
         free = end
     return found
+
+
+def read_spans(documents: Iterable[Document], field: str) -> Iterator[tuple[Document, list[Span]]]:
+    """Every document that has the field, with its spans. Raises UsageError, at the end, for all that are wrong."""
+    faults = list[UsageError]()
+    for document in documents:
+        try:
+            spans = spans_of(document, field)
+        except UsageError as fault:
+            faults.append(fault)
+            continue
+        if spans is not None:
+            yield document, spans
+    if faults:
+        shown = "\n".join(f"- {fault}" for fault in faults[:SHOWN])
+        raise UsageError(
+            f"{len(faults)} documents have spans that are wrong in the field {field!r}; mend them where they come "
+            f"from, or leave those documents out. First:\n{shown}"
+        )
 
 
 def _form(spans: Any) -> str:

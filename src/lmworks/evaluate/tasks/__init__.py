@@ -22,6 +22,7 @@ TASKS: Kinds[Task] = Kinds(
             labels.evaluate_classification,
             {"majority": labels.evaluate_classification_majority, "bag-of-words": labels.evaluate_classification_words},
             of=("sequence classifier",),
+            asks=labels.labels_asked,
             metrics=[ACCURACY],
         ),
         "extraction": Task(
@@ -29,6 +30,7 @@ TASKS: Kinds[Task] = Kinds(
             labels.evaluate_extraction,
             {"rules": labels.evaluate_extraction_rules, "dictionary": labels.evaluate_extraction_dictionary},
             of=("token classifier",),
+            asks=labels.spans_asked,
             metrics=[SPAN_F1],
         ),
         "preference-accuracy": Task(

@@ -44,12 +44,11 @@ def evaluate_exact_answer(
     questions, drawn = draw(list(data.iterate()), config)
     before, rule = shots(config, train), ExactAnswerReward(kind="exact-answer", pattern=config.pattern)
 
-    def prompts(tokenizer: Tokenizer) -> list[Prompt]:
-        return [chat_prompt(question, tokenizer, before) for question in questions]
+    def prompt(question: Question, tokenizer: Tokenizer) -> Prompt:
+        return chat_prompt(question, tokenizer, before)
 
-    said, known = ask(config, model, prompts, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring.context)
-    pairs = zip(questions, said, strict=True)
-    items = with_distinct([_item(rule, one, each["answer"].strip(), each["truncated"]) for one, each in pairs])
+    said, known = ask(config, model, questions, prompt, Sampling(config.max_tokens), EXACT_AT_ONCE, scoring)
+    items = with_distinct([_item(rule, one, each["answer"].strip(), each["truncated"]) for one, each in said])
     found = scoring.written(items, **known)
     asked = "in a chat" if config.prompt == "chat" else f"with a {config.prompt_name} prompt"
     where = f", of each what {config.pattern!r} finds" if config.pattern else ""
@@ -91,18 +90,15 @@ def evaluate_rules(config: RulesConfig, model: ModelFolder, data: Conversations,
     questions, drawn = draw(list(data.iterate()), config)
     unjudged = count_unjudged(config.rules, [wanted_answer(question) for question in questions])
 
-    def prompts(tokenizer: Tokenizer) -> list[Prompt]:
-        return [chat_prompt(question, tokenizer) for question in questions]
-
-    found, known = ask(config, model, prompts, Sampling(config.max_tokens), RULED_AT_ONCE, scoring.context)
+    found, known = ask(config, model, questions, chat_prompt, Sampling(config.max_tokens), RULED_AT_ONCE, scoring)
     said = [
         Answer(each["answer"].strip(), wanted_answer(question), not each["truncated"], turns_before(question))
-        for question, each in zip(questions, found, strict=True)
+        for question, each in found
     ]
     followed = zip(*([score == 1 for score in rule.scores(said)] for rule in config.rules), strict=True)
     items = [
         {**answered(question, each.text, float(all(by_rule))), "followed": [float(one) for one in by_rule]}
-        for question, each, by_rule in zip(questions, said, followed, strict=True)
+        for (question, _), each, by_rule in zip(found, said, followed, strict=True)
     ]
     judged = scoring.written(items, **known)
     known_to_fail = "".join(f", {count} of them {name}" for name, count in unjudged.items())

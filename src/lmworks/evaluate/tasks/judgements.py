@@ -61,7 +61,7 @@ class PreferenceAccuracyConfig(TaskConfig):
     )
 
 
-@stage(version=2, measures=("model", "data", "reference"))
+@stage(version=3, measures=("model", "data", "reference"))
 def evaluate_preference_accuracy(
     config: PreferenceAccuracyConfig,
     model: ModelFolder,
@@ -80,18 +80,17 @@ def evaluate_preference_accuracy(
     else:
         leads, how = partial(_by_means, engine), "difference of log-probabilities a token"
     pairs = [(each, _segments(each, engine.tokenizer)) for each in _some_pairs(config, data)]
-    fitting = [pair for pair in pairs if _fits(pair[1], engine)]
 
     def score(chunk: Sequence[tuple[Preference, tuple[Segment, Segment]]]) -> list[Item]:
         found = leads([both for _, both in chunk])
         return [_item(each, lead) for (each, _), lead in zip(chunk, found, strict=True)]
 
-    items = scoring.in_chunks(fitting, PAIRS_AT_ONCE, score)
+    items = scoring.in_chunks(pairs, PAIRS_AT_ONCE, score)
     known = {
         "context_length": engine.context_length,
         **engine.conditions(),
     }
-    method = f"{how} above zero; {len(pairs) - len(fitting)} pairs longer than the context left out"
+    method = f"{how} above zero"
     found = scoring.written(items, **known)
     figures, examples = [found.figure(ACCURACY, method, chance=0.5)], []
     if ranks:

@@ -102,6 +102,18 @@ def _head(config: ClassificationConfig | ExtractionConfig, document: Document) -
     return {"id": document.id, "cluster": cluster, "prompt": document.text[:SHOWN_CHARACTERS]}
 
 
+def labels_asked(config: ClassificationConfig, data: Documents) -> list[Document]:
+    """The texts whose labels are asked for. Raises UsageError where there is none."""
+    _require_cluster(config, data)
+    return labelled(data, config.label)
+
+
+def spans_asked(config: ExtractionConfig, data: Documents) -> list[tuple[Document, list[Span]]]:
+    """The texts whose spans are asked for, with them. Raises UsageError where there is none, or a span is wrong."""
+    _require_cluster(config, data)
+    return with_spans(data, config.label)
+
+
 def _require_cluster(config: ClassificationConfig | ExtractionConfig, data: Documents) -> None:
     """Raise UsageError for a field that no document has: all of them would be one cluster."""
     if config.cluster != "id":
@@ -116,8 +128,7 @@ def _scored(
     method: str,
     engine: Engine | None = None,
 ) -> Result:
-    _require_cluster(config, data)
-    asked = labelled(data, config.label)
+    asked = labels_asked(config, data)
     room = engine.context_length if engine else 0
 
     def score(documents: Sequence[Document]) -> list[Item]:
@@ -267,8 +278,7 @@ def evaluate_extraction_rules(config: ExtractionConfig, data: Documents, train: 
 def _spans_scored(
     config: ExtractionConfig, data: Documents, scoring: Scoring, find: Find, method: str, **conditions: Any
 ) -> Result:
-    _require_cluster(config, data)
-    asked = with_spans(data, config.label)
+    asked = spans_asked(config, data)
 
     def read(some: Sequence[tuple[Document, list[Span]]]) -> list[Sequence[Span]]:
         return [each.spans for each in find([document.text for document, _ in some])]

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lmworks.data.forms.forms import FORMS, choice_of
 from lmworks.data.forms.row import Fault, LeftOut
-from lmworks.data.records import Document, Documents
+from lmworks.data.records import Documents
 from lmworks.engines.open import open_decoder
 from lmworks.engines.request import Sampling
 from lmworks.errors import UsageError
@@ -40,7 +40,7 @@ def records_of(data: Documents, fields: Fields) -> list[dict[str, Any]]:
             if not isinstance(record.get(name), types):
                 wanted = " or ".join(each.__name__ for each in types)
                 raise UsageError(
-                    f"{data.path}: document {document.id} has {record.get(name)!r} as {name!r}; expected {wanted}, "
+                    f"{data.path}: {document.place} has {record.get(name)!r} as {name!r}; expected {wanted}, "
                     f"of the fields {', '.join(fields)}; its own are {', '.join(record)[:200]}. Keep all of a file "
                     "with `fields: all`, rename its fields, or leave such records out"
                 )
@@ -82,7 +82,7 @@ def evaluate_last_word(config: LastWordConfig, model: ModelFolder, data: Documen
         ]
 
     items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, answer)
-    found = scoring.written(items, **evidence(engine, [item["prompt"] for item in items]))
+    found = scoring.written(items, **evidence(engine, [record["context"].rstrip() for record in records]))
     method = f"{drawn}; the last word of a passage, greedily, after <|endoftext|> and the words before it"
     return found.result(found.figure(ACCURACY, method))
 
@@ -100,25 +100,17 @@ def choices_of(data: Documents, context: Context) -> list[dict[str, Any]]:
             left[str(reason)] += 1
             continue
         except Fault as fault:
-            raise UsageError(
-                f"{data.path}: document {document.id}{_place_of(document)}: {fault}. Mend it, or leave such records out"
-            ) from None
+            raise UsageError(f"{data.path}: {document.place}: {fault}. Mend it, or leave such records out") from None
         if choice is None:
             layouts = ", ".join(name for name, form in FORMS.loadable() if form.choice)
             raise UsageError(
-                f"{data.path}: document {document.id}{_place_of(document)} is no question with choices; its fields are "
+                f"{data.path}: {document.place} is no question with choices; its fields are "
                 f"{', '.join(document.row())[:200]}. Layouts that are read: {layouts}. Keep all with `fields: all`"
             )
         found.append({**vars(choice), "id": document.id, "document": document.id})
     for why, count in left.items():
         context.log(f"{count} of {count + len(found)} questions are not asked, {why}")
     return found
-
-
-def _place_of(document: Document) -> str:
-    """Where a record stood, if that is known."""
-    path, record = document.meta.get("path"), document.meta.get("record")
-    return f" ({path}, record {record})" if path and record is not None else ""
 
 
 class MultipleChoiceConfig(DrawnConfig):
@@ -167,7 +159,7 @@ def evaluate_multiple_choice(
 
     items = scoring.in_chunks(records, QUESTIONS_AT_ONCE, choose)
     chance = sum(1 / item["candidates"] for item in items) / len(items)
-    known = evidence(engine, [item["prompt"] for item in items])
+    known = evidence(engine, [record["query"] + config.between for record in records])
     found = scoring.written(items, chance=chance, **known)
     method = f"{drawn}, each choice's log-likelihood after <|endoftext|>, the question and {config.between!r}"
     other, metric = beside(config.score)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ class Task:
     relative_to: str | None = None
     """The field that names the model over which figures of decoders are told: of others than those that began with it
     they mean nothing."""
+    asks: Callable[[Any, Any], object] | None = None
+    """What of its data is asked, where nothing can stand in for a model: raises for data that cannot be asked."""
     is_kept: bool = False
     """Whether it asks for what a base can do anyway: tuning for something else is not to cost it."""
 

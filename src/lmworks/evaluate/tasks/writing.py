@@ -95,7 +95,7 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
         texts = scoring.in_chunks(
             pairs, SOURCES_AT_ONCE, lambda some: [{"answer": text.strip()} for text in write(some)]
         )
-        measured = _timed(write, pairs[: config.timed])
+        measured = _timed(write, scoring.answered(pairs)[: config.timed])
         if measured:
             scoring.context.log(
                 "a text alone takes {median_seconds:.3f} s, 95 of 100 at most {p95_seconds:.3f} s".format_map(measured)
@@ -103,7 +103,7 @@ def model_stage(task: str, config: type[WritingConfig], version: int) -> Stage:
         written = partial(scoring.written, **known)
         method = f"{drawn}, {how}, at most {config.max_tokens} tokens"
         answers = [text["answer"] for text in texts]
-        return _judged(config, pairs, answers, (train, style), written, method, measured)
+        return _judged(config, scoring.answered(pairs), answers, (train, style), written, method, measured)
 
     return _declared(evaluate, task, config, version, reads=["train"], measures=("model", "data"))
 

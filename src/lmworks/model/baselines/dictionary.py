@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from lmworks.data.records import Document, Documents
-from lmworks.data.tuning.spans import Span, spans_of
+from lmworks.data.tuning.spans import Span, read_spans
 from lmworks.errors import UsageError, told
 from lmworks.model.baselines.baseline import BaselineConfig
 from lmworks.model.config import Family
@@ -91,9 +91,8 @@ def dictionary(config: DictionaryConfig, data: Documents, out: Path, context: Co
 
 
 def with_spans(documents: Documents, label: str) -> list[tuple[Document, list[Span]]]:
-    """Documents with their spans. Raises UsageError where none has one."""
-    read = ((document, spans_of(document, label)) for document in documents.iterate())
-    found = [(document, spans) for document, spans in read if spans is not None]
+    """Documents with their spans. Raises UsageError where none has one, and for all that are wrong."""
+    found = list(read_spans(documents.iterate(), label))
     if not any(spans for _, spans in found):
         raise UsageError(
             f"{documents.path}: no document has a span in the field {label!r} of its `meta`; name the field with "

@@ -276,7 +276,8 @@ def lineage(built: Built) -> dict[str, Any]:
 
 
 def _group(step: str) -> str:
-    return step.partition("/")[0]
+    group = step.partition("/")[0]
+    return "evaluate" if group == "rehearsal" else group
 
 
 def _in_order(boxes: Sequence[Box], arrows: Sequence[tuple[str, str]]) -> list[Box]:

@@ -14,7 +14,7 @@ from lmworks.data.named import require_fields
 from lmworks.data.privacy.hidden import hide_name
 from lmworks.data.records import Document, Documents
 from lmworks.data.tuning.spans import Span as LabelledSpan
-from lmworks.data.tuning.spans import spans_of
+from lmworks.data.tuning.spans import read_spans, spans_of
 from lmworks.errors import LmworksError
 from lmworks.lazy import NDArray, np
 from lmworks.pipeline.stage import Context, Result, stage
@@ -82,6 +82,8 @@ def pack_spans(
     config: PackLabelledConfig, documents: Documents, tokenizer: TokenizerFolder, out: Path, context: Context
 ) -> Result:
     """Spans, `{"start": 0, "end": 5, "label": "name"}` in characters, make tokens B-name, I-name or O."""
+    for _ in read_spans(documents.iterate(), config.label):  # all that are wrong, before any is packed
+        pass
 
     def say(document: Document, offsets: Sequence[Span]) -> Said | None:
         spans = spans_of(document, config.label)

@@ -1,0 +1,44 @@
+"""Stands in for a model that is not trained yet: it takes and refuses what that will, and knows nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.request import Generation, Sampling, require_room
+from lmworks.errors import BeyondContext
+from lmworks.tokens.tokenizer import Tokenizer
+
+
+class Rehearsal(DecoderEngine):
+    """What is asked of it is held against its context and answered with nothing: no weights, no time."""
+
+    def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
+        self.tokenizer, self.context_length = tokenizer, context_length
+        weight = SimpleNamespace(device=SimpleNamespace(type="none"))
+        self.model: Any = SimpleNamespace(compute_type="none", output_weight=weight)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling | Sequence[Sampling]) -> list[Generation]:
+        for prompt in prompts:
+            require_room(prompt, self.context_length)
+        return [Generation([], "", "stop") for _ in prompts]
+
+    def log_likelihoods(self, sequences: Sequence[Sequence[int]], first: Sequence[int]) -> list[list[float]]:
+        self._require_short(max(map(len, sequences), default=0))
+        return [[0.0] * (len(sequence) - start) for sequence, start in zip(sequences, first, strict=True)]
+
+    def scores(self, sequences: Sequence[Sequence[int]]) -> list[float]:
+        self._require_short(max(map(len, sequences), default=0))
+        return [0.0] * len(sequences)
+
+    def score_choices(self, prompt_ids: Sequence[int], choices: Sequence[Sequence[int]]) -> list[float]:
+        self._require_short(len(prompt_ids) + max(map(len, choices), default=0))
+        return [0.0] * len(choices)
+
+    def _require_short(self, tokens: int) -> None:
+        if tokens > self.context_length:
+            raise BeyondContext(
+                f"a text of {tokens} tokens; the context takes {self.context_length}: shorten it", tokens
+            )

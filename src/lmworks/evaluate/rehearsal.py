@@ -1,0 +1,181 @@
+"""An evaluation of models that are not trained yet, tried before they are: all but the models is there.
+
+What a task reads of its data, how it puts it, what judges answers: all of it runs, with engines that know nothing
+(`engines/rehearsal.py`). So what would end a build after its trainings ends it before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SerializeAsAny
+
+from lmworks.engines.open import REHEARSAL
+from lmworks.errors import BeyondContext, GateRefused, LmworksError
+from lmworks.evaluate.items import LOST, Item, Scored
+from lmworks.evaluate.scoring import Scoring
+from lmworks.evaluate.tasks.task import Task
+from lmworks.model.folder import ENGINE, copy_tokenizer, write_json
+from lmworks.pipeline.stage import Context, Handle, Result, Stage, stage
+from lmworks.recipe.schema import Reference, StepConfig
+
+UNLIMITED = 2**40
+"""Tokens that a model reads whose context has no end."""
+
+
+class StandIn(StepConfig):
+    """What is known of a model before it is trained."""
+
+    parameter: str = Field(description="Of the stage that is given it.")
+    tokenizer: int = Field(description="Its number among those of the rehearsal.")
+    context_length: int | None = Field(description="Tokens that it will read; none for one that reads any number.")
+
+
+class Trial(StepConfig):
+    """One stage of a task, tried once for all models that are alike to it."""
+
+    systems: list[str] = Field(description="What the models are called that it is tried for.")
+    task: int = Field(description="The number of its settings among those of the rehearsal.")
+    stage: str = Field(description="The name of the stage.")
+    stand_ins: list[StandIn] = Field(description="In place of its models.")
+    most: float = Field(description="Share of the items that may be too long.")
+    mend: str = Field(description="What else may be changed than the data.")
+
+
+class RehearsalConfig(StepConfig):
+    """What is tried; made by the graph."""
+
+    label: str = Field(description="Of the task.")
+    read: list[Reference] = Field(description="What its stages read but for models.")
+    parameters: list[str] = Field(description="Under which names, in the same order.")
+    tokenizers: list[Reference] = Field(description="Of the models to come.")
+    tasks: list[SerializeAsAny[StepConfig]] = Field(description="The task's settings, one for each way it is asked.")
+    trials: list[Trial] = Field(description="What is tried.")
+    declared: Any = Field(default=None, exclude=True, description="The task.")
+
+
+class _Asked(Exception):
+    """All is asked and judged; what the figures would be of answers that nobody gave does not matter."""
+
+    def __init__(self, items: int) -> None:
+        super().__init__(items)
+        self.items = items
+
+
+@dataclass(frozen=True)
+class _Trying(Scoring):
+    """Ends where items would be written."""
+
+    def written(self, items: Sequence[Item], **conditions: Any) -> Scored:
+        raise _Asked(len(items))
+
+
+class _Forgetful:
+    """A journal of what need not be gone on with."""
+
+    def records(self) -> list[dict[str, Any]]:
+        return []
+
+    def append(self, record: Mapping[str, Any]) -> None: ...
+
+
+@stage(version=1, measures=("read", "tokenizers"))
+def rehearse(
+    config: RehearsalConfig, read: list[Handle], tokenizers: list[Handle], out: Path, context: Context
+) -> Result:
+    """Try a task without its models. Raises GateRefused with all that would end it, and how to mend that.
+
+    Items that are longer than a context are counted: up to a share they only are left out.
+    """
+    faults: list[str] = []
+    lost: dict[str, int] = {}
+    for number, trial in enumerate(config.trials):
+        task, stages = config.declared, _stages(config.declared)
+        given = dict(zip(config.parameters, read, strict=True))
+        folders = {
+            each.parameter: _stand_in(each, tokenizers, context.scratch / str(number)) for each in trial.stand_ins
+        }
+        found = dict(_tried(task, stages[trial.stage], config.tasks[trial.task], {**given, **folders}, number, context))
+        for each in _faults(trial, found):
+            for name, handle in zip(config.read, read, strict=True):
+                each = each.replace(f"{handle.path}", name)
+            faults.append(f"- {', '.join(trial.systems)}: {each}")
+        if count := found.get("lost"):
+            lost[f"{LOST} of {', '.join(trial.systems)}"] = count
+    if faults:
+        raise GateRefused("\n".join([f"the check of {config.label} refuses, before anything is trained:", *faults]))
+    for name, count in lost.items():
+        context.log(f"{count} {name} will be left out")
+    out.mkdir(parents=True, exist_ok=True)
+    return Result(counts={"trials": len(config.trials), **lost}, losses=lost.keys())
+
+
+def _stages(task: Task) -> Mapping[str, Stage]:
+    return {each.name: each for each in (task.stage, *task.baselines.values())}
+
+
+def _stand_in(known: StandIn, tokenizers: Sequence[Handle], folder: Path) -> Path:
+    """A folder that the rehearsing engine answers for."""
+    made = folder / known.parameter
+    made.mkdir(parents=True, exist_ok=True)
+    copy_tokenizer(tokenizers[known.tokenizer].path, made)
+    write_json(made / "config.json", {ENGINE: REHEARSAL, "context_length": known.context_length or UNLIMITED})
+    return made
+
+
+def _tried(
+    task: Task, tried: Stage, config: StepConfig, given: Mapping[str, Any], number: int, context: Context
+) -> Iterator[tuple[str, Any]]:
+    """What was found: how many items there are, how many of them too long, the longest, and what ended it."""
+    out = context.scratch / f"out-{number}"
+    out.mkdir(exist_ok=True)
+    quiet = replace(context, scratch=out, journal=_Forgetful(), log=lambda line: None)
+    scoring = _Trying(out, quiet)
+    handles = {
+        name: None if given.get(name) is None else _handle(each.handle, given[name])
+        for name, each in tried.inputs.items()
+        if name != "contamination"
+    }
+    try:
+        if task.asks and tried is task.stage:
+            task.asks(config, handles["data"])
+        elif "scoring" in tried.together:
+            tried.function(config, **handles, scoring=scoring)
+    except _Asked as asked:
+        yield "items", asked.items + len(scoring.lost)
+    except BeyondContext:
+        yield "items", len(scoring.lost)
+    except LmworksError as error:
+        yield "fault", str(error)
+    if scoring.lost:
+        yield "lost", len(scoring.lost)
+        yield (
+            "longest",
+            max((error.tokens, _id(unit)) for unit, error in zip(scoring.lost.values(), scoring.beyond, strict=True)),
+        )
+
+
+def _id(unit: Any) -> str:
+    """Of a question, a document or a pair of answers, or of one with what was made of it."""
+    unit = unit[0] if isinstance(unit, tuple) else unit
+    return str(unit["id"] if isinstance(unit, Mapping) else unit.id)
+
+
+def _handle(kind: type[Handle], given: Handle | Path) -> Handle:
+    return kind(given.path, given.digest) if isinstance(given, Handle) else kind(given, "")
+
+
+def _faults(trial: Trial, found: Mapping[str, Any]) -> Iterator[str]:
+    if "fault" in found:
+        yield found["fault"]
+    lost, items = found.get("lost", 0), found.get("items", 0)
+    if lost > trial.most * items:
+        tokens, item = found["longest"]
+        context_length = min(each.context_length or UNLIMITED for each in trial.stand_ins)
+        yield (
+            f"{lost} of {items} {LOST} of {context_length} tokens, more than {trial.most:.0%}; the longest takes "
+            f"{tokens} ({item}). {trial.mend}, shorten them, or state largest_lost_share in the task"
+        )
