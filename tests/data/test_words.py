@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lmworks.data import words
 from lmworks.data.words import borders, count_words, hash_words, letters_a_word, word_spans
 
 TEXTS = st.lists(st.text(st.sampled_from("abAB_1 ,.\n\x00éÉß’—字假ทİʼnΣσ\u0e31\u0301कि😀"), max_size=40), max_size=8)
@@ -111,3 +112,24 @@ def test_a_sign_that_nobody_sees_is_of_no_word() -> None:
 def test_texts_of_several_blocks() -> None:
     texts = ["word " * 40_000, "", "ünd " * 40_000, "last"] * 3
     assert [len(found) for found in words_of(*texts)] == [40_000, 0, 40_000, 1] * 3
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
+def test_a_long_word_has_the_same_hash_beside_many(sizes: list[int]) -> None:
+    texts = ["a" * size for size in sizes]
+    together, alone = words_of(*texts), [words_of(text)[0] for text in texts]
+    assert [found.tolist() for found in together] == [found.tolist() for found in alone]
+    assert len({int(found[0]) for found in together}) == len({*sizes})
+
+
+def test_a_word_of_megabytes_makes_no_array_for_each_few_of_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, mixed = 0, words.mixed_bits
+
+    def counted(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        nonlocal calls
+        calls += 1
+        return mixed(values)
+
+    monkeypatch.setattr(words, "mixed_bits", counted)
+    assert [len(found) for found in words_of("M" * 100_000 + " and " + "N" * 100_000)] == [3]
+    assert calls < 10

@@ -73,6 +73,17 @@ def test_an_item_whose_question_was_not_sought_is_not_clean(tmp_path: Path) -> N
     assert [item["contamination"] for item in items_of(tmp_path / "out")] == ["unknown"]
 
 
+def test_an_item_of_which_only_shared_words_were_found_is_neither_known_nor_clean(tmp_path: Path) -> None:
+    shared: Any = [{"id": "020", "question": "shared", "answer": None}, {**verdicts(0, 1, 0)[0], "answer": "shared"}]
+    lines = [*verdicts(0, 20, 0), shared[0], shared[1] | {"id": "021"}, *(verdicts(0, 0, 23)[22:])]
+    found = written(tmp_path, lines, right=1).figure(ACCURACY, "as asked")
+    assert str(found.contamination).endswith(
+        "; 20 are clean, 2 are not known: only words of them stand there that other items share, 1 have too few words "
+        "to be sought"
+    )
+    assert [item["contamination"] for item in items_of(tmp_path / "out")] == ["clean"] * 20 + ["unknown"] * 3
+
+
 @pytest.mark.parametrize("clean", [CLEAN_AT_LEAST - 1, CLEAN_AT_LEAST])
 def test_few_clean_items_have_no_score_of_their_own_and_it_says_so(tmp_path: Path, clean: int) -> None:
     figure = written(tmp_path, verdicts(3, clean, 0), right=3).figure(ACCURACY, "as asked")

@@ -22,6 +22,8 @@ from lmworks.lazy import NDArray, np
 
 _BLOCK_BYTES = 2**18
 """Texts hashed in one go: what a core's cache holds with the arrays made of it."""
+_FEW = 16
+"""Words of which the rest is hashed word by word."""
 
 _A_WORD = {"\u3400-\u4dbf\u4e00-\u9fff": 2, "\u1000-\u109f\u1780-\u17ff": 3, "\u0e00-\u0eff\u3040-\u30ff": 4}
 """Of scripts without spaces the letters that say as much as a word of English: 2 of Chinese, 3 of Burmese and Khmer, 4
@@ -190,11 +192,15 @@ def _hash_spans(lower: NDArray[np.uint8], starts: NDArray[np.int64], lengths: ND
     eights = lower.view("<u8")
     hashes = mixed_bits(_first_bytes(eights, starts, lengths))
     longer, done = np.flatnonzero(lengths > 8), 8
-    while len(longer):
+    while len(longer) > _FEW:
         rest = _first_bytes(eights, starts[longer] + done, lengths[longer] - done)
         hashes[longer] = mixed_bits(hashes[longer] ^ rest)
         done += 8
         longer = longer[lengths[longer] > done]
+    for word in longer.tolist():  # a picture in base64 is one, of megabytes
+        begin, size = int(starts[word]) + done, int(lengths[word]) - done
+        rest = np.frombuffer(lower[begin : begin + size].tobytes() + bytes(-size % 8), "<u8")
+        hashes[word] = functools.reduce(_mixed_with, rest.tolist(), int(hashes[word]))
     return hashes
 
 
@@ -213,6 +219,14 @@ def _first_bytes(
 @functools.cache
 def _masks() -> NDArray[np.uint64]:
     return np.array([256**size - 1 for size in range(9)], np.uint64)
+
+
+def _mixed_with(value: int, rest: int) -> int:
+    """`mixed_bits` of both, of plain numbers: of few far sooner than of arrays."""
+    value ^= rest
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+    value = (value ^ value >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    return value ^ value >> 31
 
 
 def mixed_bits(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

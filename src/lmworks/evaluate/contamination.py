@@ -2,7 +2,8 @@
 
 Of each item a verdict by content says whether its question or its answer stands in the text that a model, or a
 baseline, learned from (`data.contamination.search`). An item of which either was found is known; one is clean if
-something of it was sought, nothing was found, and all that was learned from was searched.
+something of it was sought, nothing was found, and all that was learned from was searched. Where only words were found
+that other items share, and little else is in it, it is neither.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from lmworks.data.contamination.index import SHARED
 from lmworks.data.contamination.search import FOUND, PARTS
 from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.stage import Handle
@@ -21,6 +23,7 @@ from lmworks.pipeline.stage import Handle
 Standing = Literal["known", "clean", "unknown"]
 CLEAN_AT_LEAST = 20
 """Clean items that a score of their own needs: the interval of fewer says next to nothing."""
+_FIELDS = tuple(f"{part}_found" for part in PARTS)
 _WORDS = {"whole": "whole", "near": "nearly", "verbatim": "in part"}
 NOT_SEARCHED = "unknown: nothing that it learned from was searched for the items"
 
@@ -61,7 +64,12 @@ def _verdict(item: str, contamination: Contamination | None) -> dict[str, str]:
     standing: Standing = "clean"
     if not set(FOUND).isdisjoint(parts.values()):
         standing = "known"
-    elif contamination is None or contamination.unknown or parts.get(f"{PARTS[0]}_found") != "not found":
+    elif (
+        contamination is None
+        or contamination.unknown
+        or parts.get(f"{PARTS[0]}_found") != "not found"
+        or SHARED in parts.values()
+    ):
         standing = "unknown"
     return {"contamination": standing, **parts}
 
@@ -87,7 +95,10 @@ def verdict_text(items: Sequence[Mapping[str, Any]], contamination: Contaminatio
     if suspected := sum("suspected_in" in item for item in items):
         told += f"; {suspected} may stand there in other words, which nobody judged (`suspected` in verdicts.jsonl)"
     sought = sum(f"{PARTS[0]}_found" in item for item in items)
-    if short := counts["unknown"] - (len(items) - sought):
+    shared = sum(each["contamination"] == "unknown" and SHARED in map(each.get, _FIELDS) for each in items)
+    if shared:
+        told += f", {shared} are not known: only words of them stand there that other items share"
+    if short := counts["unknown"] - shared - (len(items) - sought):
         told += f", {short} have too few words to be sought"
     if sought < len(items):
         told += f", {len(items) - sought} were not sought, for their ids are of no record"

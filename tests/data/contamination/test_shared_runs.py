@@ -15,6 +15,7 @@ from lmworks.data.contamination.decontaminate import DecontaminateConfig, decont
 from lmworks.data.contamination.index import METHODS, Index, Match, Method, look_up, write_index
 from lmworks.data.contamination.search import Sought
 from lmworks.data.contamination.training import Texts
+from lmworks.pipeline.chunks import read_records
 from lmworks.pipeline.stage import Result
 from support import make_context
 
@@ -46,11 +47,13 @@ def under_one_instruction(own: int) -> list[str]:
     return [f"{SHARED}\n\n{story(number, own)}" for number in range(40)]
 
 
-@pytest.mark.parametrize("own", [4, 9, 30])
-def test_an_instruction_that_items_share_accuses_none(own: int) -> None:
+@pytest.mark.parametrize(("own", "verdict"), [(4, "shared"), (9, "not found"), (30, "not found")])
+def test_an_instruction_that_items_share_accuses_none(own: int, verdict: str) -> None:
+    """Of one with fewer words of its own than are sought, nothing is known either."""
     alone = f"How exams are worded here: {SHARED} {story('other', 30)}"
-    assert set(verdicts(under_one_instruction(own), alone)) == {"not found"}
-    assert set(verdicts(under_one_instruction(own), SHARED)) == {"not found"}
+    assert set(verdicts(under_one_instruction(own), alone)) == {verdict}
+    assert set(verdicts(under_one_instruction(own), SHARED)) == {verdict}
+    assert set(verdicts(under_one_instruction(own), story("other", 60))) == {"not found"}
 
 
 @pytest.mark.parametrize("own", [4, 9, 30])
@@ -72,6 +75,59 @@ def test_an_item_s_own_part_still_tells_of_it(tmp_path: Path) -> None:
     assert verdicts(items, " ".join(changed))[7] == "near"
     _, kept = clean(tmp_path, items, [f"{story('x', 30)} {part}", " ".join(changed), story("y", 30)])
     assert kept == [story("y", 30)]
+
+
+ITEM = story("attacked", 36)
+
+
+def quoted(words: int) -> list[str]:
+    """A set in which two records quote the first words of an item."""
+    others = [story(("others", number), 36) for number in range(6)]
+    said = " ".join(ITEM.split()[:words])
+    return [ITEM, *others, *(f"{story(('a', n), 20)} {said} {story(('b', n), 20)}" for n in range(2))]
+
+
+def learned(words: int) -> str:
+    """A text that holds the first words of the item."""
+    return f"{story('before', 20)} {' '.join(ITEM.split()[:words])} {story('behind', 20)}"
+
+
+@pytest.mark.parametrize(
+    ("quotes", "holds", "verdict", "method"),
+    [
+        (0, 35, "near", "near-duplicate"),
+        (0, 18, "verbatim", "13-gram"),
+        (36, 36, "whole", "exact"),
+        (36, 35, "near", "near-duplicate"),
+        (36, 18, "shared", "shared"),
+        (35, 35, "shared", "shared"),
+        (30, 30, "shared", "shared"),
+        (27, 36, "whole", "exact"),
+        (36, 7, "not found", None),
+        (36, 0, "not found", None),
+        (18, 18, "not found", None),
+    ],
+)
+def test_records_that_quote_an_item_do_not_make_it_clean(
+    tmp_path: Path, quotes: int, holds: int, verdict: str, method: str | None
+) -> None:
+    """What was found of it may be shared by then; where that is most of it, nothing is known."""
+    assert verdicts(quoted(quotes), learned(holds))[0] == verdict
+    result, kept = clean(tmp_path, quoted(quotes), [learned(holds), story("y", 30)])
+    (found,) = (line for line in read_records(tmp_path / "out" / "items.jsonl") if line["record"] == f"{0:032x}")
+    assert found["method"] == method
+    assert (learned(holds) in kept) == (method in (None, "shared"))
+    told = result.counts["not known, for other records share their words: items"]
+    assert told == (method == "shared") and found.get("shared_by", 0) == 3 * told
+    assert result.counts["contaminated items"] == (method not in (None, "shared"))
+
+
+def test_what_another_set_shares_tells_of_the_items_of_this_one(tmp_path: Path) -> None:
+    write_index(
+        tmp_path, [ITEM, *quoted(36)[1:], ITEM + " more"], [("ours", "1"), *(("theirs", str(n)) for n in range(9))]
+    )
+    found = Index(tmp_path).matches(learned(18), METHODS, 0.8)
+    assert [match.method for match in found if match.item == 0] == ["13-gram"]
 
 
 def test_an_item_that_stands_in_a_set_several_times_is_still_one(tmp_path: Path) -> None:

@@ -342,6 +342,19 @@ def test_a_text_of_compatible_marks_is_read_in_linear_time() -> None:
     assert holds(NAME, "\u0301\uff9e" * 60_000 + " Jane Roe")
 
 
+def test_a_record_with_a_file_in_base64_is_searched_in_linear_time() -> None:
+    inside = base64.b64encode(b"M" * 1_000_000 + " café de Jane Roe".encode("cp1252")).decode()
+    assert holds(NAME, f"A note with a file in it: {inside} and no more.")
+
+
+def test_a_subject_of_any_length_is_compared_in_linear_time() -> None:
+    """Who writes a message chooses its sender. In quadratic time it would take hours."""
+    erased = Erased(KEY, [subject_line(KEY, "jane@example.org")])
+    for sign in ("+", "+a", "@", "+@", "a.", ","):
+        assert not erased.of_subject(sign * (1_000_000 // len(sign)))
+    assert erased.of_subject("jane+of+" + "much+" * 200_000 + "@example.org")
+
+
 def test_short_numbers_of_a_table_are_not_joined() -> None:
     assert not holds("1234567", "123,4567\n12\n34567")
 

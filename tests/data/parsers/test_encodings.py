@@ -117,6 +117,13 @@ def test_bytes_that_are_in_no_encoding_that_is_asked_for_get_no_name() -> None:
     assert looks_like(random.Random(0).randbytes(300)) == ""
 
 
+def test_a_long_word_of_ascii_is_passed_over_at_once() -> None:
+    """A page with a picture as base64. In quadratic time it would take hours."""
+    for between in (b" ", b">", b""):
+        page = b"M" * 2_000_000 + between + "un café à Paris, près de la gare".encode("cp1252")
+        assert looks_like(page) == "cp1252"
+
+
 def test_a_bad_byte_of_a_stated_encoding_spoils_its_own_record(tmp_path: Path) -> None:
     content = b'{"text": "caf\xe9"}\n{"text": "bad \x81 byte"}\n{"text": "na\xefve"}\n'
     found = read(tmp_path, {"a.jsonl": content}, encoding="cp1252")

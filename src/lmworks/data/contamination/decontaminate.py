@@ -12,7 +12,17 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmworks.data.contamination.index import LONG_RUN_WORDS, METHODS, Match, Method, open_index, spans, write_index
+from lmworks.data.contamination.index import (
+    LONG_RUN_WORDS,
+    METHODS,
+    SHARED,
+    SUREST,
+    Match,
+    Method,
+    open_index,
+    spans,
+    write_index,
+)
 from lmworks.data.contamination.items import of_document, own_lines
 from lmworks.data.contamination.plain import compared_in_turn
 from lmworks.data.quality.filters import MIN_WORDS
@@ -29,6 +39,7 @@ from lmworks.recipe.schema import BesideRecipe, Reference
 DOCUMENTS_LISTED = 10
 _MOST_CUTS = 3
 """Times that lines are cut from a document: cutting may join the rest to an item anew."""
+_UNKNOWN = "not known, for other records share their words:"
 _OFTEN = 0.05
 """Share of the documents from where on a short item that they hold is told by name."""
 
@@ -86,13 +97,14 @@ class Item:
     """Whether it is what a record asks, whose layout may be another elsewhere."""
 
 
-@stage(version=8, reads="documents", judges="against")
+@stage(version=9, reads="documents", judges="against")
 def decontaminate(
     config: DecontaminateConfig, documents: Documents, against: list[Handle], out: Path, context: Context
 ) -> Result:
     """Drop each document that holds an item, or cut the lines that do.
 
-    `items.jsonl` lists every item with its verdict before the step; afterwards all are clean by the methods used.
+    `items.jsonl` lists every item with its verdict before the step; afterwards all are clean by the methods used, but
+    those of which only words were found that other records of the set share: of these nothing is known.
     """
     tally = Tally()
     items = _with_lines([*_items_of_steps(config, against), *_items_of_files(config, tally)])
@@ -108,11 +120,17 @@ def decontaminate(
     sought = digest_text(canonical_json([(item.set, item.record, item.document, item.text) for item in items]))
     origins = origins_of(shards, key_config(config), sought)
     tally.add(map_units(list(enumerate(shards)), work, out, context, origins=origins))
-    listing = _verdicts(items, found)
+    listing = _verdicts(items, found, index)
     write_json_lines(out / "items.jsonl", listing)
     _tell_what_stands_everywhere(items, listing, tally)
     tally.counts["items"] = len(items)
-    tally.counts["contaminated items"] = sum(record["method"] is not None for record in listing)
+    tally.counts["contaminated items"] = sum(record["method"] not in (None, SHARED) for record in listing)
+    if unknown := sum(record["method"] == SHARED for record in listing):
+        tally.counts[f"{_UNKNOWN} items"] = unknown
+        context.log(
+            f"WARNING: of {unknown} items nothing is known: what was found of them stands in other records of the set, "
+            f"too, and tells of none (`{SHARED}` in {out / 'items.jsonl'}). Take records out that quote others"
+        )
     if not tally.counts["documents"]:
         raise LmworksError(f"decontaminate: no document is left: {format_counts(tally.counts)}.")
     return Result(counts=tally.counts, losses=tally.losses, examples=tally.examples)
@@ -123,7 +141,7 @@ def _tell_what_stands_everywhere(items: Sequence[Item], listing: Sequence[dict[s
     number = sum(count for name, count in tally.counts.items() if name == "documents" or name in tally.losses)
     for item, record in zip(items, listing, strict=True):
         words = count_words(item.text)
-        if words < LONG_RUN_WORDS and record["documents"] > _OFTEN * number:
+        if record["method"] != SHARED and words < LONG_RUN_WORDS and record["documents"] > _OFTEN * number:
             name = f"documents with one item of {words} words ({item.set}, record {item.record})"
             tally.losses.add(name)
             tally.counts[name] = record["documents"]
@@ -184,13 +202,14 @@ def _clean_shard(
     config: DecontaminateConfig, index: Path, found: Path, numbered: tuple[int, Path]
 ) -> tuple[Parts, Tally]:
     number, shard = numbered
-    tally, kept, records = Tally(), [], []
+    tally, kept, records = Tally(), [], list[tuple[int, str, str]]()
     documents = read_shard(shard)
     candidates = open_index(index).candidates(as_array([each.text for each in documents]))
     for document, candidate in zip(documents, candidates.tolist(), strict=True):
-        clean, matches = document, _matches(config, index, document.text) if candidate else []
-        if matches:
-            first = min(matches, key=lambda match: METHODS.index(match.method))
+        clean, every = document, _matches(config, index, document.text) if candidate else []
+        records += [(match.item, match.method, document.id) for match in every if match.method == SHARED]
+        if matches := _telling(every):
+            first = min(matches, key=lambda match: SUREST.index(match.method))
             records += [(match.item, match.method, document.id) for match in matches]
             rest = _cut(config, index, document) if config.action == "cut" else None
             reason = f"{'cut' if rest else 'dropped'}: {first.method} of an evaluation item"
@@ -210,6 +229,11 @@ def _clean_shard(
 def _matches(config: DecontaminateConfig, index: Path, text: str) -> list[Match]:
     methods = [method for method in METHODS if method in config.methods]
     return open_index(index).matches(text, methods, config.jaccard)
+
+
+def _telling(matches: Sequence[Match]) -> list[Match]:
+    """Those by a method."""
+    return [match for match in matches if match.method != SHARED]
 
 
 @functools.lru_cache(maxsize=1)
@@ -232,7 +256,7 @@ def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Docume
         return None
     text = document.text
     for _ in range(_MOST_CUTS):
-        if not (matches := _matches(config, index, text)):
+        if not (matches := _telling(_matches(config, index, text))):
             break
         lines, kept, end = text.splitlines(keepends=True), [], 0
         found = spans(text, [passage for match in matches for passage in match.passages])
@@ -242,26 +266,32 @@ def _cut(config: DecontaminateConfig, index: Path, document: Document) -> Docume
                 kept.append(line)
         text = "".join(kept)
     else:
-        if _matches(config, index, text):
+        if _telling(_matches(config, index, text)):
             return None
     return replace(document, text=text.strip("\n")) if count_words(text) >= MIN_WORDS else None
 
 
-def _verdicts(items: Sequence[Item], found: Path) -> list[dict[str, Any]]:
+def _verdicts(items: Sequence[Item], found: Path, index: Path) -> list[dict[str, Any]]:
     """Each item by set and record, with the surest method that found it and the documents that held it."""
     held: dict[int, list[tuple[str, str]]] = {}
     for path in sorted(found.glob("*.json")):
-        for item, method, document in json.loads(path.read_text()):
-            held.setdefault(item, []).append((method, document))
-    return [
-        {
-            "set": item.set,
-            "record": item.record,
-            "document": item.document,
-            "digest": digest_text(item.text),
-            "method": min((method for method, _ in held.get(number, [])), key=METHODS.index, default=None),
-            "documents": len(held.get(number, [])),
-            "first_documents": [document for _, document in held.get(number, [])[:DOCUMENTS_LISTED]],
-        }
-        for number, item in enumerate(items)
-    ]
+        for number, by, document in json.loads(path.read_text()):
+            held.setdefault(number, []).append((by, document))
+    listing = []
+    for number, item in enumerate(items):
+        matches = held.get(number, [])
+        method = min((by for by, _ in matches), key=SUREST.index, default=None)
+        documents = [document for by, document in matches if by != SHARED or method == SHARED]
+        listing.append(
+            {
+                "set": item.set,
+                "record": item.record,
+                "document": item.document,
+                "digest": digest_text(item.text),
+                "method": method,
+                "documents": len(documents),
+                "first_documents": documents[:DOCUMENTS_LISTED],
+                **({"shared_by": open_index(index).shared_by(number)} if method == SHARED else {}),
+            }
+        )
+    return listing

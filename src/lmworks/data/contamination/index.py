@@ -6,7 +6,9 @@ index holds the hash of every run of 8 words of every item; where a text has the
 to a passage in common. From the passages follow the field's tests: a 13-gram in common (Brown et al. 2020, appendix C),
 70 % of an item's 8-grams (Chowdhery et al. 2022, section 8), the whole item, and a text, or a passage as long as the
 item, that is a near-duplicate of it. All of them need a common 8-gram, but for items of fewer words, which are sought
-whole. What 3 records of one set share, such as an instruction, tells of none of them, but where an item stands whole.
+whole. What 3 records of one set share, such as an instruction, tells of none of them, but where an item stands whole,
+or has nothing else and is a near-duplicate. Of an item of which only that was found, though it is most of it or leaves
+fewer than 8 words of its own, nothing is known: it is `SHARED`.
 
 Axes: W words of a text, E runs of all items.
 """
@@ -30,6 +32,9 @@ from lmworks.pipeline.files import write_atomically
 Method = Literal["exact", "near-duplicate", "13-gram", "8-gram"]
 METHODS: tuple[Method, ...] = get_args(Method)
 """The surest first: a text is counted under the first that applies."""
+SHARED: Literal["shared"] = "shared"
+"""In place of a method where of an item too much is shared to say more of what was found."""
+SUREST: tuple[Method | Literal["shared"], ...] = (*METHODS, SHARED)
 
 RUN_WORDS, LONG_RUN_WORDS = 8, 13
 SHARE_OF_RUNS = 0.7
@@ -64,7 +69,7 @@ class Match:
     """An item found in a text, by the surest method, with the passages in common; of a near-duplicate what is alike."""
 
     item: int
-    method: Method
+    method: Method | Literal["shared"]
     passages: tuple[Passage, ...]
 
 
@@ -84,8 +89,8 @@ def first_alike(hashes: NDArray[np.uint64], owners: NDArray[np.int64]) -> NDArra
 
 def shared_runs(
     items: Sequence[NDArray[np.uint64]], sizes: NDArray[np.int64], records: Sequence[tuple[str, str]]
-) -> NDArray[np.bool_]:
-    """Of the words [W] of all items those at which a run begins that several records of a set share.
+) -> NDArray[np.int32]:
+    """Of each word [W] of all items how many records of its set share the run that begins there; 0 for few.
 
     `sizes` are the words of a run of each item, `records` the set and the record that each is of. Records whose longest
     items are equal are one.
@@ -97,7 +102,7 @@ def shared_runs(
     known = {each: number for number, each in enumerate(distinct)}
     sets = {name: number for number, name in enumerate(sorted({name for name, _ in distinct}))}
     lengths = np.array([len(words) for words in items], np.int64)
-    starts, found = np.cumsum(lengths) - lengths, np.zeros(int(lengths.sum()), bool)
+    starts, found = np.cumsum(lengths) - lengths, np.zeros(int(lengths.sum()), np.int32)
     for size in set(sizes.tolist()):
         chosen = np.flatnonzero((sizes == size) & (lengths >= size)).tolist()
         hashes = np.concatenate([np.zeros(0, np.uint64), *(runs(items[number], size) for number in chosen)])
@@ -111,8 +116,19 @@ def shared_runs(
         is_other = is_new | (np.diff(owners[order], prepend=-1) != 0)
         begins = np.flatnonzero(is_new)
         sharing = np.add.reduceat(is_other.astype(np.int64), begins) if len(begins) else begins
-        common = hashes[order][begins[sharing >= LEAST_SHARING]]
-        found[at] = np.isin(hashes, common)
+        found[at[order]] = np.repeat(sharing * (sharing >= LEAST_SHARING), np.diff(begins, append=len(order)))
+    return found
+
+
+def own_words(shared: NDArray[np.int32], lengths: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many words of each item [I] stand in no run of that many words (`sizes`) that others share."""
+    covered = np.zeros(len(shared) + 1, np.int64)
+    begins = np.flatnonzero(shared)
+    np.add.at(covered, begins, 1)
+    np.add.at(covered, begins + np.repeat(sizes, lengths)[begins], -1)
+    is_own = np.concatenate(([0], np.cumsum(np.cumsum(covered[:-1]) == 0)))
+    ends = np.cumsum(lengths)
+    found: NDArray[np.int64] = is_own[ends] - is_own[ends - lengths]
     return found
 
 
@@ -179,6 +195,7 @@ class Index:
         self.short: dict[int, list[int]] = defaultdict(list)
         self.times: NDArray[np.int64] = load("times")
         """By which the numbers of words are taken for each item."""
+        self._own_words = own_words(self._shared[RUN_WORDS], self.lengths, RUN_WORDS * self.times)
         for number, whole in load("short").reshape(-1, 2).tolist():
             self.short[whole].append(number)
         alone = [number for numbers in self.short.values() for number in numbers]
@@ -205,7 +222,10 @@ class Index:
         return np.concatenate(found)
 
     def matches(self, text: str, methods: Sequence[Method], threshold: float) -> list[Match]:
-        """Every item that a text holds, by the surest of the methods; near-duplicates by a Jaccard threshold."""
+        """Every item that a text holds, by the surest of the methods; near-duplicates by a Jaccard threshold.
+
+        Of an item that it may hold, of which only what others share is in it, the method is `SHARED`.
+        """
         (words,) = compared_in_turn([text], behind=True)
         by_item: dict[int, list[Passage]] = defaultdict(list)
         for passage in self._passages(words):
@@ -221,6 +241,8 @@ class Index:
             elif method:
                 shown = [each for each in passages if each.words >= self._least(method, item)]
                 found.append(Match(item, method, tuple(shown or passages)))
+            elif self._is_shared(item, passages):
+                found.append(Match(item, SHARED, tuple(passages)))
         if "exact" in methods and len(words) <= self._longest_short:
             alike = [item for item in self.short.get(_whole(words), ()) if self.lengths[item] == len(words)]
             found += [Match(item, "exact", (Passage(item, 0, 0, len(words)),)) for item in alike if len(words)]
@@ -246,7 +268,29 @@ class Index:
         """Which runs of a passage few records share: of 8 or 13 words, in scripts without spaces more letters."""
         size = words * int(self.times[passage.item])
         first = int(self.ends[passage.item] - self.lengths[passage.item]) + passage.offset
-        return ~self._shared[words][first : first + max(passage.words - size + 1, 0)]
+        found: NDArray[np.bool_] = self._shared[words][first : first + max(passage.words - size + 1, 0)] == 0
+        return found
+
+    def shared_by(self, item: int) -> int:
+        """How many records have the run of an item that most have, itself among them; 0 if few have any."""
+        end = int(self.ends[item])
+        return int(self._shared[RUN_WORDS][end - int(self.lengths[item]) : end].max(initial=0))
+
+    def _held(self, item: int, passages: Sequence[Passage]) -> NDArray[np.bool_]:
+        """Which runs of 8 words of an item stand in passages."""
+        size, length = self._least("8-gram", item), int(self.lengths[item])
+        held = np.zeros(max(length - size + 1, 0), bool)
+        for each in passages:
+            held[each.offset : max(each.offset + each.words - size + 1, each.offset)] = True
+        return held
+
+    def _is_shared(self, item: int, passages: Sequence[Passage]) -> bool:
+        """Whether what others share is most of what an item says, or hides all but too little of it, and was found."""
+        held = self._held(item, passages)
+        hidden = held & ~self._own(Passage(item, 0, 0, int(self.lengths[item])), RUN_WORDS)
+        is_long = any(passage.words >= self._least("13-gram", item) for passage in passages)
+        is_hidden = is_long and self._own_words[item] < self._least("8-gram", item)
+        return bool(hidden.any()) and bool(is_hidden or held.sum() >= SHARE_OF_RUNS * len(held))
 
     def _near(
         self, item: int, passages: Sequence[Passage], words: NDArray[np.uint64], threshold: float
@@ -264,15 +308,13 @@ class Index:
             case "13-gram":
                 return any(self._own(passage, LONG_RUN_WORDS).any() for passage in passages)
             case "8-gram":
-                size = self._least(method, item)
                 own = self._own(Passage(item, 0, 0, length), RUN_WORDS)
-                held = np.zeros(len(own), bool)
-                for each in passages:
-                    held[each.offset : max(each.offset + each.words - size + 1, each.offset)] = True
+                held = self._held(item, passages)
                 return bool(own.any()) and int((held & own).sum()) >= SHARE_OF_RUNS * int(own.sum())
             case "near-duplicate":
                 least = self._least("8-gram", item)
-                if all(each.words >= least and not self._own(each, RUN_WORDS).any() for each in passages):
+                is_shared = all(each.words >= least and not self._own(each, RUN_WORDS).any() for each in passages)
+                if is_shared and self._own_words[item]:
                     return False
                 return self._near(item, passages, words, threshold)[0] >= threshold
 

@@ -82,7 +82,7 @@ _LEAST_SAID = 5
 """Words between white space in markup, beside its values, from where on it may hide an item."""
 _BREAK = "\nwordbehindmarkup\n"
 """Parts what stands behind a text from what it does not follow there."""
-_VALUE = re.compile(r"""([\w.:@-]++)\s{0,9}+=\s{0,9}+("[^"]*"|'[^']*'|[^\s"'<>]+)""")
+_VALUE = re.compile(r"""(?<![\w.:@-])([\w.:@-]++)\s{0,9}+=\s{0,9}+("[^"]*"|'[^']*'|[^\s"'<>]+)""")
 _END = re.compile(r"(?:<|&lt;)/([a-z][\w.:-]*)", re.IGNORECASE)
 _ATTRIBUTE = re.compile("[=/]")
 _LETTER = r"[0-9A-Za-z\x{80}-\x{10ffff}]"

@@ -7,7 +7,9 @@ stand in one, or one of its lines of 8 to 12 words does, whole. An item of fewer
 such a line, or not at all; one of fewer than 8, or laid out in labelled lines all shorter than that, is not sought.
 In scripts that put no space between words as many letters count for each as say as much (`letters_a_word`).
 Words are compared as `plain` has it; signs inside a word, as in "don't", may stand, be spaces or be missing in the
-training text. What 3 items share, such as an instruction, tells of none of them, but where an item stands whole.
+training text. What 3 items share, such as an instruction, tells of none of them, but where an item stands whole, or
+has nothing else and is near. `shared` is an item of which only that was found, though it is most of it or leaves fewer
+than 8 words of its own: nothing is known of it.
 
 Axes: W words of some texts, I items, F marks of all items.
 """
@@ -28,9 +30,12 @@ from lmworks.data.contamination.index import (
     BEGINNINGS,
     LONG_RUN_WORDS,
     NEAR,
+    SHARE_OF_RUNS,
+    SHARED,
     SortedHashes,
     first_alike,
     likeness,
+    own_words,
     shared_runs,
 )
 from lmworks.data.contamination.items import Item, is_short_layout, items_of, own_lines
@@ -56,9 +61,10 @@ from lmworks.pipeline.files import canonical_json, write_atomically
 from lmworks.pipeline.stage import Context, Handle, Result, stage
 from lmworks.recipe.schema import Reference, RewordedConfig
 
-Verdict = Literal["whole", "near", "verbatim", "not found", "too short"]
+Verdict = Literal["whole", "near", "verbatim", "shared", "not found", "too short"]
 FOUND: tuple[Verdict, ...] = get_args(Verdict)[:3]
 """The surest first."""
+_RANKED: tuple[Verdict, ...] = get_args(Verdict)[:4]
 PARTS = ("question", "answer")
 _LEAST_HITS = 0.3
 """Share of an item's long runs in a text from where on it may be near: half of them stand in any that is."""
@@ -84,7 +90,7 @@ class SearchConfig(KeyedConfig):
         return found.model_copy(update={"encoder_digest": digest})
 
 
-@stage(version=7, reads=("texts", "indices"), measures="data")
+@stage(version=8, reads=("texts", "indices"), measures="data")
 def contamination_search(
     config: SearchConfig, data: Handle, texts: list[Handle], indices: list[Handle], out: Path, context: Context
 ) -> Result:
@@ -127,6 +133,8 @@ def _line(item: Item, sought: Sought, place: int) -> dict[str, Any]:
     line: dict[str, Any] = {"id": item.id}
     for number, (part, text) in enumerate(zip(PARTS, item[1:], strict=True), place):
         line[part] = sought.verdict(number) if text or part == "question" else None
+        if line[part] == SHARED:
+            line[f"{part} shared by"] = sought.shared_by(number)
         if number in sought.held:
             line[f"{part} in"] = sought.held[number]
     return line
@@ -157,7 +165,7 @@ class Sought:
     def __init__(self, texts: Sequence[str], keys: tuple[int, int]) -> None:
         self.held: dict[int, str] = {}
         """By the place of a text: the id of the first record in which it was found by its verdict."""
-        self._best = np.full(len(texts), len(FOUND))
+        self._best = np.full(len(texts), len(_RANKED))
         self._forms: list[NDArray[np.uint64]] = []
         owners: list[int] = []
         every_word = list(compared_in_turn(texts))
@@ -199,13 +207,25 @@ class Sought:
         self._shared = {
             size: shared_runs(self._forms, np.full(len(owners), size), of_text_or_line) for size in self._long
         }
-        """At which words of all forms runs begin that tell of none, by their size."""
+        """Of each word of all forms how many share the run that begins there, by its size; 0 for few."""
+        shared = self._shared[LONG_RUN_WORDS]
+        self._own_words = own_words(shared, sizes, np.full(len(sizes), LONG_RUN_WORDS))
+        self._hides = self._own_words < SHORTEST * np.array(times, np.int64)
+        """Forms of which others leave too little that is their own."""
         self._sums = np.array([_polynomial(words)[-1] for words in self._forms], np.uint64)
 
     def verdict(self, number: int) -> Verdict:
         """The surest one of a text."""
         best = int(self._best[number])
-        return FOUND[best] if best < len(FOUND) else "too short" if self._is_short[number] else "not found"
+        return _RANKED[best] if best < len(_RANKED) else "too short" if self._is_short[number] else "not found"
+
+    def shared_by(self, number: int) -> int:
+        """How many texts have the run of a text that most have, itself among them; 0 if few have any."""
+        places = [
+            slice(self._starts[form], self._starts[form] + self._sizes[form])
+            for form in np.flatnonzero(self._owners == number)
+        ]
+        return max((int(self._shared[LONG_RUN_WORDS][place].max(initial=0)) for place in places), default=0)
 
     def may_stand(self, numbers: NDArray[np.uint32]) -> bool:
         """Whether one may be found in texts of which these are the marks: enough of its own on end are among them."""
@@ -234,11 +254,15 @@ class Sought:
             self._note("verbatim", forms[is_line], at[is_line], ends, owners)
             for size, table in self._long.items():
                 forms, offsets, at = table.find(words)
-                own = ~self._shared[size][self._starts[forms] + offsets]
-                enough = own & (size == self._runs[forms])
-                self._note("verbatim", forms[enough], at[enough], ends, owners)
+                own = self._shared[size][self._starts[forms] + offsets] == 0
+                is_long = size == self._runs[forms]
+                self._note("verbatim", forms[own & is_long], at[own & is_long], ends, owners)
+                hidden = ~own & is_long & self._hides[forms]
+                self._note("shared", forms[hidden], at[hidden], ends, owners)
                 if size <= LONG_RUN_WORDS:
-                    self._note("near", *self._near(forms, at, offsets, own, size, words, ends), ends, owners)
+                    near, shared = self._near(forms, at, offsets, own, size, words, ends)
+                    self._note("near", forms[near], at[near], ends, owners)
+                    self._note("shared", forms[shared], at[shared], ends, owners)
 
     def _whole(self, words: Words, ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Forms that stand in the texts from their first word to their last, and where: by sums of their words."""
@@ -261,26 +285,31 @@ class Sought:
         words: Words,
         ends: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of forms with runs in common with texts those that are near, and where."""
-        better = self._best[self._owners[forms]] > FOUND.index("near")
+        """Which of the runs in common tell that a form is near, and which that most of it, but what is its own, stands
+        there."""
+        better = np.flatnonzero(self._best[self._owners[forms]] > FOUND.index("near"))
         forms, at, offsets, own = forms[better], at[better], offsets[better], own[better]
         texts = np.searchsorted(ends, at, "right")
         pairs = forms * (len(ends) + 1) + texts
         order = np.argsort(pairs, kind="stable")
         edges = np.flatnonzero(np.diff(pairs[order], prepend=-1, append=-1))
-        found = []
+        found, shared = list[int](), list[int]()
         for first, after in pairwise(edges.tolist()):
             hits = order[first:after]
             text, form = int(texts[hits[0]]), int(forms[hits[0]])
-            if not own[hits].any() or len(hits) < _LEAST_HITS * (self._sizes[form] - size + 1):
+            count = self._sizes[form] - size + 1
+            if len(hits) < _LEAST_HITS * count:
+                continue
+            if not own[hits].any() and self._own_words[form]:
+                if len(np.unique(offsets[hits])) >= SHARE_OF_RUNS * count:
+                    shared.append(int(hits[0]))
                 continue
             start = int(ends[text] - words.counts[text])
             inside = words.hashes[start : int(ends[text])]
             begins = Counter((at[hits] - offsets[hits] - start).tolist()).most_common(BEGINNINGS)
             if likeness(inside, self._forms[form], [place for place, _ in begins], NEAR)[0] >= NEAR:
                 found.append(int(hits[0]))
-        chosen = np.array(found, np.int64)
-        return forms[chosen], at[chosen]
+        return better[found], better[shared]
 
     def _note(
         self,
@@ -291,7 +320,7 @@ class Sought:
         owners: Sequence[str],
     ) -> None:
         """Keep a verdict on forms found at these words, where it is surer than the one before."""
-        rank = FOUND.index(verdict)
+        rank = _RANKED.index(verdict)
         texts, first = np.unique(self._owners[forms], return_index=True)
         for text, place in zip(texts.tolist(), first.tolist(), strict=True):
             if rank < self._best[text]:

@@ -54,7 +54,8 @@ FILTER_BITS = 12
 
 _IN_NAMES = re.compile(r"[\s.'’ʼ‘`´·‐‑-]+")
 """Between the words of a name, and in them: "O'Neill", "Groß-Hübener", "M."."""
-_TAGGED = re.compile(r"\+[^@\s]*@")
+_TAGGED = re.compile(r"@[^@\s]*\+")
+"""The tag of a mailbox, from its end to its beginning: so no sign of a text is looked at for more than one `@`."""
 _IN_WORDS = re.compile(
     r"[0-9](?:(?<=[^\W\d_].)[0-9]{0,3}(?!\w)|(?<!\w.)[0-9]{0,3}(?=[^\W\d_]))|(?<=[^\W\d_])\*{1,3}(?=[^\W\d_])"
 )
@@ -282,7 +283,7 @@ class Erased:
             return set()
         normals = {_folded(given_name_first(form)) for form in {value, *spellings(value)}}
         found = set[str]()
-        for form in normals | {_TAGGED.sub("@", normal) for normal in normals}:
+        for form in normals | {_TAGGED.sub("@", normal[::-1])[::-1] for normal in normals}:
             found |= self._lookup("person", f"{name}\0{form}") | self._lookup("person", f"\0{form}")
             found |= self._lookup("subject", form) if name == "subject" else set()
         return found

@@ -23,7 +23,10 @@ COMMON = "的一是不了在人有我他这個中大来上国和地到以说時�
 """Chinese characters and marks that every page holds: what is decoded wrongly has rare ones."""
 NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
 """Codecs of Python that are escapes rather than encodings of files."""
-_BEYOND_ASCII = re.compile(rb"\S*[\x80-\xff]")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_LAST_WORD = re.compile(rb"\S*\Z")
+LONGEST_WORD = 64
+"""Bytes of the word before the first byte beyond ASCII that are looked at with it."""
 _WORD = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 
 
@@ -48,8 +51,10 @@ def looks_like(raw: bytes) -> str:
     """The encoding that bytes which are not UTF-8 are most likely in; "" if none of those asked fits."""
     if found := marked(raw) or looks_like_utf16(raw):
         return found
-    begin = _BEYOND_ASCII.search(raw)
-    head = raw[begin.start() if begin else 0 :][:HEAD_BYTES]
+    first = _BEYOND_ASCII.search(raw)
+    at = first.start() if first else 0
+    begin = _LAST_WORD.search(raw, max(at - LONGEST_WORD, 0), at)
+    head = raw[begin.start() if begin else at :][:HEAD_BYTES]
     shares = {name: _plausible(head, name) for name in CANDIDATES}
     best = max(shares, key=lambda name: shares[name])
     return best if shares[best] > 0.5 else ""
