@@ -42,7 +42,7 @@ def write_reader(folder: Path, kind: str) -> Path:
     backend = train_backend(["[PAD]", "[CLS]", "[SEP]"])
     backend.post_processor = TemplateProcessing("[CLS] $0 [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
     model, labels = KINDS[kind]
-    torch.manual_seed(1)
+    torch.manual_seed(5)
     named = {"id2label": dict(enumerate(labels)), "label2id": {name: n for n, name in enumerate(labels)}}
     config = BertConfig(**BERT, vocab_size=backend.get_vocab_size(), pad_token_id=0, **(named if labels else {}))
     network = model(config)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from live_server import KEY, MODEL, PAGE, Live, serving
-from lmworks.engines.open import open_adapted, open_decoder
+from lmworks.engines.decoder import DecoderEngine
+from lmworks.engines.open import open_adapted
+from lmworks.engines.protocol import Running
+from lmworks.model.folder import load_model
+from lmworks.tokens.tokenizer import open_tokenizer
 from tiny import make_adapted, make_tiny_model
 
 pytestmark = pytest.mark.slow
@@ -31,8 +37,23 @@ ARGUMENTS = [
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder = make_tiny_model(tmp_path_factory.mktemp("served") / "model", context_length=1024)
-    with serving(open_decoder(folder)) as server:
+    with serving(Unhurried(load_model(folder), open_tokenizer(folder))) as server:
         yield server
+
+
+class Unhurried(DecoderEngine):
+    """Writes as slowly as a model of use does: what is seen while it writes can be looked at."""
+
+    def batch(self, rows: int, slots: int | None = None) -> Running:
+        batch = super().batch(rows, slots)
+        step = batch.step
+
+        def slowly() -> Any:
+            time.sleep(0.005)
+            return step()
+
+        batch.step = slowly  # type: ignore[method-assign]
+        return batch
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +194,15 @@ def test_faults_are_told_politely_and_the_chat_goes_on(page: Page) -> None:
     page.get_by_role("button", name="New chat").click()
     ask(page, "Still there?")
     expect(page.locator(".text")).not_to_be_empty()
+
+
+def test_a_chat_longer_than_the_context_goes_on_without_its_oldest_turns(page: Page) -> None:
+    for number in range(5):
+        ask(page, f"{'Tell me more about buckets and queues. ' * 6}{number}")
+        expect(page.locator(".turn.running")).to_have_count(0, timeout=30_000)
+    expect(page.locator(".turn.user")).to_have_count(5)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert page.get_by_text(re.compile(r"without the first \d+ messages")).count() > 0
 
 
 def test_of_several_models_one_is_chosen_and_its_card_shown(browser: Browser, tmp_path: Path) -> None:

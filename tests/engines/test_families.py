@@ -60,6 +60,15 @@ def test_a_text_longer_than_the_context_is_told_as_cut_or_read_in_parts(folders:
     assert not tagged.is_cut and tagged.tokens > 100, "spans are sought in windows: nothing is cut"
 
 
+def test_no_span_is_empty_where_a_space_is_a_token_of_its_own(folders: dict[str, Path]) -> None:
+    engine = open_engine(folders["token classifier"])
+    text = "Where is my parcel 😀? <b>Not bold</b>"
+    assert " " in {text[start:end] for start, end in engine.tokenizer.encode(text).offsets}  # type: ignore[attr-defined]
+    (found,) = engine.tag([text])
+    words = [text[start:end] for _, start, end in found.spans]
+    assert len(words) > 8 and all(word == word.strip() != "" for word in words)
+
+
 def test_vectors_are_the_mean_of_what_the_encoder_puts_out(folders: dict[str, Path]) -> None:
     engine = open_engine(folders["encoder"])
     model = AutoModel.from_pretrained(folders["encoder"]).eval()

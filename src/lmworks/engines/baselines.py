@@ -70,6 +70,7 @@ class DictionaryEngine(BaselineEngine):
 class WordTableEngine(BaselineEngine):
     """Rewrites a text word by word. Its prompts are the bytes of a text."""
 
+    rewrites = True
     can: frozenset[Ability] = frozenset({"generate"})
     context_length = LONGEST_TEXT
     reads_instructions = False

@@ -128,6 +128,8 @@ class Engine(ABC):
     can: frozenset[Ability] = frozenset()
     context_length: int
     """Tokens that it reads, and writes behind them, at the most."""
+    rewrites: bool = False
+    """Whether it answers one text by another, and no conversation."""
     reads_instructions: bool = True
     """Whether words that ask for something may stand around the text that a model rewrites."""
     vocab_size: int = 0

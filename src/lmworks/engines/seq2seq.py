@@ -25,8 +25,9 @@ BEAMS = 4
 
 
 class EncoderDecoderEngine(Engine):
-    """Rewrites one text: the last turn of a conversation is its source."""
+    """Rewrites one text: the only turn of a conversation is its source."""
 
+    rewrites = True
     can: frozenset[Ability] = frozenset({"generate"})
 
     def __init__(self, folder: Path, data_type: str, device: torch.device) -> None:

@@ -107,7 +107,8 @@ class Routes:
         self._access = access
         self._files = page_files()
         shown = zip(service.models, pages, strict=True)
-        self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} for model, page in shown])
+        does = {"can": sorted(service.engine.can), "rewrites": service.engine.rewrites}
+        self._files["content.json"] = JSONResponse([page.as_json() | {"model": model} | does for model, page in shown])
 
     async def live(self, request: Request) -> Response:
         return PlainTextResponse("ok\n")

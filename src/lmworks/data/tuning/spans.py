@@ -124,12 +124,14 @@ def _words(text: str, windows: Sequence[tuple[Any, list[int]]], overlap: int) ->
             left, right = window.offsets[place]
             left += len(text[left:right]) - len(text[left:right].lstrip())  # some tokenizers count the space before
             if window.word_ids[place] != word:
-                if word is not None:
+                if start < end:
                     yield label, start, end
                 word, label, start, end = window.word_ids[place], labels[place], left, right
+            elif start == end:  # the space before a word may be a token of its own
+                start, end = left, right
             elif any(map(str.isalnum, text[left:right])):  # not the full stop of "Paris." where it is no word itself
                 end = right
-    if word is not None:
+    if start < end:
         yield label, start, end
 
 

@@ -232,7 +232,7 @@ class ExtractionConfig(TaskConfig):
     )
 
 
-@stage(version=2, measures=("model", "data"))
+@stage(version=3, measures=("model", "data"))
 def evaluate_extraction(config: ExtractionConfig, model: ModelFolder, data: Documents, scoring: Scoring) -> Result:
     """What a token-classification model finds. Long texts are read in windows that overlap: nothing is cut off."""
     engine = open_engine(model.path, config.data_type, config.device)

@@ -33,7 +33,7 @@ from lmworks.evaluate.scoring import Scoring
 from lmworks.evaluate.tasks.task import Task
 from lmworks.evaluate.text_metrics import TEXT_METRICS, TextMetricName
 from lmworks.evaluate.text_metrics.metric import Known, Written
-from lmworks.model.folder import ModelFolder, family_of
+from lmworks.model.folder import ModelFolder
 from lmworks.pipeline.stage import Handle, Result, Stage, stage
 from lmworks.recipe.schema import Reference
 
@@ -140,7 +140,7 @@ def _writer(config: WritingConfig, folder: Path, asked: Sequence[str]) -> tuple[
     """How a model writes, in words too, and the conditions under which its figures hold."""
     engine = open_engine(folder, config.data_type, config.device)
     sampling = Sampling(config.max_tokens, beams=config.beams)
-    rewrites = family_of(folder) == "encoder-decoder"
+    rewrites = engine.rewrites
     source = question_of if engine.reads_instructions else source_of
 
     def write(pairs: Sequence[Question]) -> list[str]:

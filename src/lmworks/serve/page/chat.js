@@ -1,4 +1,7 @@
-// The chat page. What the model writes is only ever inserted as text.
+// The page of a model: a chat, or texts that are sorted, marked, rewritten or compared one by one.
+// What the model says is only ever inserted as text.
+
+import { readings } from "./readings.js";
 
 const element = (id) => document.getElementById(id);
 const [start, log, composer, prompt, send, stop, card, about, choice] = [
@@ -6,9 +9,12 @@ const [start, log, composer, prompt, send, stop, card, about, choice] = [
 ].map(element);
 
 const models = await (await fetch("/page/content.json")).json();
+const MOST_TOKENS = 400; // of an answer: about a page
 let content = models[0];
 let messages = [];
 let running = null; // the AbortController of the answer being written
+const reading = readings[content.can[0]]; // how a text that is only read is answered; all models here are of one kind
+const isAlone = reading || content.rewrites; // each text is answered by itself: there is no conversation
 
 function make(tag, className, text, parent) {
   const node = document.createElement(tag);
@@ -20,6 +26,11 @@ function make(tag, className, text, parent) {
 
 function number(value) {
   return value.toLocaleString("en", { maximumSignificantDigits: 3 });
+}
+
+function longest() {
+  // Tokens of an answer: a third of the context at the most, so that a chat has several turns.
+  return Math.max(1, Math.min(MOST_TOKENS, Math.floor(content.context_length / 3) || MOST_TOKENS));
 }
 
 function size(count) {
@@ -41,8 +52,8 @@ function showCard() {
   const facts = [
     ["Name", content.name],
     ["Parameters", size(content.parameters)],
-    ["Context", `${content.context_length.toLocaleString("en")} tokens`],
   ];
+  if (content.context_length) facts.push(["Context", `${content.context_length.toLocaleString("en")} tokens`]);
   if (content.digest) facts.push(["Digest", content.digest.slice(0, 12)]);
   for (const [name, value] of facts) {
     make("dt", "", name, element("facts"));
@@ -83,8 +94,10 @@ async function ask(text) {
   running = new AbortController();
   start.hidden = true;
   toggleCard(false);
-  make("div", "turn user", text, log);
-  const turn = make("div", "turn running", "", log);
+  const place = isAlone ? make("div", "pair", "", log) : log;
+  if (isAlone) messages = [];
+  make("div", "turn user", text, place);
+  const turn = make("div", "turn running", "", place);
   const answer = make("div", "text", "", turn);
   messages.push({ role: "user", content: text });
   showRunning(true);
@@ -92,7 +105,8 @@ async function ask(text) {
   const asked = messages;
   const notes = { tokens: 0, first: 0, last: 0, reason: "stopped" };
   try {
-    await read(await request(running.signal), answer, notes);
+    if (reading) await showReading(await request(running.signal), text, answer);
+    else await read(await fitting(turn, running.signal), answer, notes);
   } catch (fault) {
     if (fault.name !== "AbortError") showFault(turn, fault);
   }
@@ -100,27 +114,42 @@ async function ask(text) {
   if (messages !== asked) return; // a new chat was begun meanwhile
   if (answer.textContent) messages.push({ role: "assistant", content: answer.textContent });
   else messages.pop(); // an unanswered question would only confuse the next one
-  showNotes(turn, notes);
+  if (!reading) showNotes(turn, notes);
   running = null;
   showRunning(false);
 }
 
+async function fitting(turn, signal) {
+  // A chat that outgrew the context goes on without its oldest turns, and says so.
+  for (let left = 0; ; left += 2) {
+    try {
+      const response = await request(signal);
+      if (left) make("p", "notes", `without the first ${left} messages: they no longer fit the model’s context`, turn);
+      return response;
+    } catch (fault) {
+      if (fault.code !== "context_length_exceeded" || messages.length < 3) throw fault;
+      messages.splice(0, 2);
+    }
+  }
+}
+
 async function request(signal) {
-  const response = await fetch("/v1/chat/completions", {
+  const chat = { messages, max_tokens: longest(), temperature: 0, stream: true, stream_options: { include_usage: true } };
+  const response = await fetch(reading?.endpoint ?? "/v1/chat/completions", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({
-      model: content.model,
-      messages,
-      temperature: 0,
-      stream: true,
-      stream_options: { include_usage: true },
-    }),
+    body: JSON.stringify({ model: content.model, ...(reading ? { input: messages.at(-1).content } : chat) }),
     signal,
   });
   if (response.status === 401) location.reload(); // the key was changed; the sign-in form asks for it
   if (!response.ok) throw (await response.json()).error;
   return response;
+}
+
+async function showReading(response, text, answer) {
+  const [found] = (await response.json()).data;
+  reading.show(found, text, answer, make);
+  if (found.truncated) make("p", "notes", "The end of the text was not read: it is longer than the model’s context.", answer);
 }
 
 async function read(response, answer, notes) {
@@ -165,7 +194,7 @@ function showNotes(turn, { tokens, first, last, reason }) {
 
 function showFault(turn, fault) {
   const words = {
-    context_length_exceeded: "This chat no longer fits the model’s context. Begin a new chat, or ask something shorter.",
+    context_length_exceeded: isAlone ? "This text is longer than the model reads. Send a part of it." : "This chat no longer fits the model’s context. Begin a new chat, or ask something shorter.",
     server_overloaded: "The server is busy with other questions. Please ask again in a moment.",
     server_stopping: "The server is being stopped. Please ask again when it is back.",
   };
@@ -216,6 +245,11 @@ prompt.addEventListener("keydown", (event) => {
 stop.addEventListener("click", () => running?.abort());
 about.addEventListener("click", () => toggleCard(!card.classList.contains("shown")));
 element("new-chat").addEventListener("click", newChat);
+if (isAlone) {
+  prompt.placeholder = reading?.placeholder ?? "Text to rewrite";
+  element("new-chat").textContent = "Clear";
+  log.setAttribute("aria-label", "Answers");
+}
 for (const { model } of models) choice.append(new Option(model));
 element("choose").hidden = models.length === 1;
 element("name").hidden = models.length > 1;
