@@ -224,6 +224,7 @@ function newChat() {
   running?.abort();
   running = null;
   messages = [];
+  reading?.clear?.();
   log.replaceChildren();
   start.hidden = false;
   toggleCard(false);

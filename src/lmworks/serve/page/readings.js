@@ -31,7 +31,7 @@ function spans({ spans: found }, text, answer, make) {
   make("p", "notes", found.length === 1 ? "1 span" : `${found.length} spans`, answer);
 }
 
-const before = []; // texts asked on this page with their vectors
+let before = []; // texts asked on this page with their vectors
 
 function vector({ embedding }, text, answer, make) {
   make("p", "", `A vector of ${embedding.length} numbers, of length 1.`, answer);
@@ -53,5 +53,5 @@ function vector({ embedding }, text, answer, make) {
 export const readings = {
   classify: { endpoint: "/v1/classify", placeholder: "Text to sort", show: labels },
   tag: { endpoint: "/v1/extract", placeholder: "Text to mark", show: spans },
-  embed: { endpoint: "/v1/embeddings", placeholder: "Text to compare", show: vector },
+  embed: { endpoint: "/v1/embeddings", placeholder: "Text to compare", show: vector, clear: () => (before = []) },
 };
