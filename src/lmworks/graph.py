@@ -169,7 +169,8 @@ def make_nodes(recipe: Recipe, plan: Plan, folder: Path) -> list[Node]:
         if section in ("data", "tokenizer"):
             nodes.append(node(name, STEPS[config.kind], config.resolve(folder)))  # type: ignore[attr-defined]
         elif isinstance(config, TrainConfig):
-            config = plan.resolved(name, config).resolve(folder)
+            config = plan.resolved(name, config.model_copy(update={"step_name": name})).resolve(folder)
+            config.require_checkpoints_on_the_way()
             *before, training = model_nodes(name, config, recipe.data, recipe.models)
             nodes += [*before, replace(training, predicted=plan.prediction(name))]
         else:
@@ -332,6 +333,8 @@ def model_nodes(
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
         inputs |= {"rewards": None, "teacher": None}  # which may be trained later
+        if teacher := getattr(config, "teacher", None):
+            inputs["taught_by"] = getattr(models[teacher], "tokenizer", teacher)
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)
         after = [f"{name}/check"]
     yield replace(node(name, train, config, **rows, watch=config.watch and f"{name}/watch"), after=after)

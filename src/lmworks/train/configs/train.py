@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lmworks.data.mixtures.mixing import Proportions
-from lmworks.errors import LmworksError
+from lmworks.errors import LmworksError, UsageError
 from lmworks.model.config import Family, Shape
 from lmworks.recipe.schema import Device, Effect, Reference, StepConfig
 from lmworks.tokens.rows.packings import Packing
@@ -31,7 +31,7 @@ MACHINE = Effect.SPEED | Effect.MEMORY | Effect.CHECK
 STEP = CHECKED | MACHINE
 
 Auto = Literal["auto"]
-Count = int | Auto
+Count = Annotated[int, Field(ge=1)] | Auto
 LostShare = Annotated[
     float,
     CHECKED,
@@ -273,8 +273,22 @@ class TrainConfig(StepConfig):
             raise ValueError(
                 "an adapter stands beside the matrices of a base (`from`), and is moved by adamw, adam or sgd"
             )
+        if self.adapter and self.processes > 1:
+            raise ValueError("processes stays 1: adapters are trained by one process")
         if self.optimizer != "muon" and "adamw_learning_rate" in self.model_fields_set:
             raise ValueError(f"adamw_learning_rate goes with muon; {self.optimizer} moves all at learning_rate")
+        return self
+
+    @model_validator(mode="after")
+    def _rates_leave_something_of_the_weights(self) -> Self:
+        most = 100 if self.optimizer == "sgd" else 10
+        for name in ("learning_rate", "adamw_learning_rate"):
+            if (rate := getattr(self, name)) > most:
+                usual = "1" if self.optimizer == "sgd" else "0.02 of muon and 0.001 of adamw"
+                raise ValueError(
+                    f"{name} is {rate:g}, at which the first step overwrites all that a model knows; expected at most "
+                    f"{most}. Usual are about {usual}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -368,6 +382,14 @@ class TrainConfig(StepConfig):
         names = [name for name in type(self).model_fields if getattr(self, name) == "auto" and name not in open_]
         if names:
             raise LmworksError(f"{', '.join(names)}: still auto; the plan must set a value before training begins")
+
+    def require_checkpoints_on_the_way(self) -> None:
+        """Raise UsageError for a checkpoint to publish that is beyond the steps, which the plan may have set."""
+        if late := [step for step in self.publish_checkpoints if step > int(self.steps)]:
+            raise UsageError(
+                f"models.{self.step_name}.publish_checkpoints: {late[0]} is beyond the {self.steps} steps that the "
+                "plan allows: name earlier ones, or state `steps`"
+            )
 
 
 def as_record(config: TrainConfig, without: Collection[str] = ()) -> dict[str, Any]:

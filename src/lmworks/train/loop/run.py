@@ -404,8 +404,6 @@ class Run:
 
 def _fingerprint(config: TrainConfig, tokenizer: Tokenizer) -> dict[str, str]:
     """What a continued run must have in common with its checkpoints; rows are added as they are opened."""
-    if late := [step for step in config.publish_checkpoints if step > int(config.steps)]:
-        raise LmworksError(f"publish_checkpoints: {late[0]} is beyond the {config.steps} steps of this run")
     return {
         "tokenizer": tokenizer.digest,
         **{name: canonical_json(value) for name, value in key_config(config).items()},
