@@ -80,7 +80,7 @@ class Rate:
     def parts(self, config: TrainConfig, steps: int, *, first: bool) -> dict[str, float]:
         """Seconds of a training of `steps` steps, by part; whether it is the `first` that loads the libraries."""
         step = config.rows_per_step * config.sequence_length / self.tokens_per_second
-        validations = -(-steps // config.validation_steps) if config.validation else 0
+        validations = 1 + -(-steps // config.validation_steps) if config.validation else 0  # the first before a step
         later = max(0, validations - 1)
         watched = steps.bit_length() + (steps.bit_count() > 1) if config.watch else 0
         return {
@@ -117,7 +117,7 @@ def counted_rate(config: TrainConfig, flops_per_token: int, speed: Speed) -> Rat
     """A rate from operations alone."""
     tokens_per_second = speed.flops_per_second / flops_per_token
     step = config.rows_per_step * config.sequence_length / tokens_per_second
-    validation = VALIDATION_SHARE * step * config.validation_rows / config.rows_per_step
+    validation = VALIDATION_SHARE * step * config.measured_rows / config.rows_per_step
     compiling = COMPILE_SECONDS if config.compile is True else 0.0
     first_validation = validation + compiling / 2
     return Rate("counted", tokens_per_second, 5.0, 1.0, step + compiling, first_validation, validation, 0.1, 0.5)

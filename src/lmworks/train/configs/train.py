@@ -22,6 +22,9 @@ from lmworks.train.preflight.inspection import Inspection
 LIVE = "live.jsonl"
 """In the scratch folder of the run; a line that begins with `run` begins it, and it again after a stop."""
 
+VALIDATION_TOKENS, LEAST_PARTS = 16_384, 8
+"""Of one validation; from eight parts of them an interval is told, a fifth wider than by many."""
+
 RESULT = Effect.KEY
 """What is learned, and nothing of how long a step takes or what it holds."""
 CHECKED = Effect.KEY | Effect.CHECK
@@ -245,8 +248,11 @@ class TrainConfig(StepConfig):
     judge_parameters: Annotated[int, MACHINE] = Field(
         default=0, exclude=True, description="Of all `judges`; set by the plan."
     )
-    validation_rows: Annotated[int, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
-        default=16, ge=1, description="The same rows each time; enough to see a trend."
+    validation_rows: Annotated[int | None, Effect.KEY | Effect.SPEED | Effect.MEMORY] = Field(
+        default=None,
+        ge=1,
+        description="The same rows each time. Unset, as many as hold 16,384 tokens, and at least eight micro-batches: "
+        "fewer give no interval, so that nobody could say whether the loss rose or fell.",
     )
 
     @field_validator("base", mode="before")
@@ -328,6 +334,16 @@ class TrainConfig(StepConfig):
     @property
     def rows_per_step(self) -> int:
         return max(1, self.global_batch_tokens // self.sequence_length)
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a micro-batch, of which a step has no more than there are in it."""
+        return min(self.micro_batch_rows, self.rows_per_step)
+
+    @property
+    def measured_rows(self) -> int:
+        """Rows of validation data, as far as there are as many."""
+        return self.validation_rows or max(VALIDATION_TOKENS // self.sequence_length, LEAST_PARTS * self.rows_at_once)
 
     def shape(self, vocab_size: int) -> Shape:
         """What is built when there is no base, counted before it is."""

@@ -37,6 +37,8 @@ class Position:
     """Steps whose update was left out."""
     data_shift: int = 0
     """By how many steps the data is ahead, since runs that were rolled back do not meet the same data again."""
+    validations: list[list[float]] = field(default_factory=list)
+    """Mean loss of each part of the validation data: before the first step, and at each validation."""
     best_loss: float | None = None
     best_step: int = 0
     """Where the validation loss was lowest, if the best weights are kept; on a way that was rolled back, perhaps."""

@@ -64,6 +64,7 @@ class PolicyObjective(DecoderObjective):
     """
 
     mean_over = "answer"
+    rows_apart = False  # prompts are answered together
     needs_reference = True
     # Answers must be drawn together, each with a seed of its own.
     ours_alone = (
@@ -94,9 +95,9 @@ class PolicyObjective(DecoderObjective):
         self.scorers = [reward.opened(folders, device) for reward in self.config.rewards]
         self.stored = {record["rollout"] for record in context.journal.records() if "rollout" in record}
 
-    def finished(self, line: Mapping[str, float]) -> str | None:
+    def finished(self, history: Sequence[Mapping[str, float]]) -> str | None:
         """Whether the model has come too far from the one that it began as."""
-        limit = self.config.kl_limit
+        limit, line = self.config.kl_limit, history[-1]
         if limit is None or line["kl"] <= limit:
             return None
         return f"answers are {line['kl']:.2f} nats from those of `from`, beyond kl_limit {limit}"
