@@ -190,6 +190,8 @@ class Objective(ABC):
     """What the loss is a mean over: tokens, pairs."""
     rows_apart = True
     """Whether the loss of a row is the same in whichever micro-batch it stands."""
+    tells_its_loss = True
+    """Whether validation tells the loss that is learned from, and not what answers are worth."""
     validation_measure: tuple[str, str] | None = None
     """Method and unit of what stands for a loss on validation data, where it is not that on training data."""
 
@@ -264,8 +266,8 @@ class Objective(ABC):
         """Why the run ends after the last step that the history tells of, in words; None if it goes on."""
         return None
 
-    def is_within(self, metrics: Mapping[str, float]) -> bool:
-        """Whether the weights before this step are to be kept, to end with them if the next are beyond some limit."""
+    def is_within(self, step: int, metrics: Mapping[str, float], weight: float) -> bool:
+        """Whether the weights before a step, by its sums, are kept to end with: the next may be beyond some limit."""
         return False
 
     def figures(self, history: Sequence[Mapping[str, float]]) -> list[Figure]:

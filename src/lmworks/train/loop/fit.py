@@ -79,7 +79,7 @@ class Verdict:
 
     kind: Kind
     words: str
-    gap: Figure
+    gap: Figure | None = None
 
 
 def means(sums: Sequence[Sums]) -> dict[str, float]:
@@ -98,6 +98,25 @@ def judge(course: Course) -> Verdict:
     gap = _gap(course)
     kind, words = _told(course, gap)
     return Verdict(kind, words if kind == "fine" else f"{kind}: {words}", gap)
+
+
+def judge_reward(
+    before: Sequence[float], after: Sequence[float], weights: Sequence[float], steps: int, taught: float | None
+) -> Verdict:
+    """Of answers' rewards, with the sign turned, by parts of the validation prompts before and after a run."""
+    risen = _paired(before, after, weights)
+    groups = "" if taught is None else f"; {taught:.0%} of the groups taught something"
+    facts = (
+        f"{_number(-risen.first)} before the first step, {_number(-risen.last)} after {steps}, a difference of "
+        f"{_number(risen.first - risen.last)}{_ends(risen.interval)} over {sum(weights):.0f} prompts{groups}"
+    )
+    if risen.interval is None:
+        return Verdict("not known", f"not known: whether the reward rose: {facts}. {_few(len(weights))}")
+    if risen.interval[0] > 0:
+        return Verdict("fine", f"the reward of greedy answers rose: {facts}.")
+    if risen.interval[1] < 0:
+        return Verdict("diverged", f"diverged: the reward of greedy answers fell: {facts}. Lower `learning_rate`.")
+    return Verdict("learned nothing", f"learned nothing that shows: the reward of greedy answers is {facts}.")
 
 
 def _gap(course: Course) -> Figure:
@@ -122,7 +141,7 @@ def _gap(course: Course) -> Figure:
 
 def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
     found, passes = means(course.unseen), f"{course.passes:.1f} passes over the data"
-    steps, unit = len(course.losses), f"nats a {course.mean_over}"
+    steps, unit, count = len(course.losses), f"nats a {course.mean_over}", len(course.unseen)
     facts = f"gap {_number(gap.value)}{_ends(gap.interval)} {gap.unit} after {passes}"
     trivial = means(course.trivial) if course.trivial else {}
     gained = _difference(course, each_mean(course.trivial), each_mean(course.unseen)) if trivial else None
@@ -154,7 +173,10 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
                 "falls. More steps: nothing else can be told of it."
             )
         if (gained.interval is None and gained.last < gained.first) or _seems_better(found, trivial, course):
-            return "not known", f"whether it is better than {course.trivial_words}: {beside}. {_few(course)}"
+            return (
+                "not known",
+                f"whether it is better than {course.trivial_words}: {beside}. {_few(count)}",
+            )
         kind: Kind = "learned nothing" if course.mean_over == "token" else "at chance"
         return kind, f"no better than {course.trivial_words}: {beside}, after {passes}. {_nothing(course)}"
     if not learned.surely_above(CHANGED, anyhow=True) and not _has_fallen_since(course):
@@ -192,7 +214,10 @@ def _fit(course: Course, gap: Figure, facts: str) -> tuple[Kind, str]:
             f"{facts}. More steps would help, or a larger model."
         )
     if len(course.unseen) < LEAST_PARTS or len(course.trained) < LEAST_PARTS:
-        return "not known", f"whether it learned too little or by heart: {facts}. {_few(course)}"
+        return (
+            "not known",
+            f"whether it learned too little or by heart: {facts}. {_few(min(len(course.unseen), len(course.trained)))}",
+        )
     if len(after) < LEAST_VALIDATIONS and not course.patient:
         return "not known", (
             f"whether the loss still falls: too few validations ({len(after)}); {facts}. A smaller `validation_steps` "
@@ -224,8 +249,11 @@ class _Difference:
 
 
 def _difference(course: Course, first: Sequence[float], last: Sequence[float]) -> _Difference:
+    return _paired(first, last, [max(1.0, each["weight"]) for each in course.unseen])
+
+
+def _paired(first: Sequence[float], last: Sequence[float], weights: Sequence[float]) -> _Difference:
     """Ratio estimate over parts by their weight, with the interval of Student's t."""
-    weights = [max(1.0, each["weight"]) for each in course.unseen]
     total, count = sum(weights), len(weights)
     before, after = (sum(w * x for w, x in zip(weights, some, strict=True)) / total for some in (first, last))
     middle = before - after
@@ -292,8 +320,7 @@ def _nothing(course: Course) -> str:
     )
 
 
-def _few(course: Course) -> str:
-    parts = min(len(course.trained), len(course.unseen))
+def _few(parts: int) -> str:
     return f"{parts} parts of data give no interval, {LEAST_PARTS} do: raise `validation_rows`, or add validation data."
 
 

@@ -32,8 +32,8 @@ from lmworks.train.configs.train import LEAST_PARTS, TrainConfig
 from lmworks.train.contract import Objective, Splittable, Trainable, Watched
 from lmworks.train.distributed.processes import Processes, local, whole
 from lmworks.train.growth import conditions, last_constant_step, why_anew
-from lmworks.train.loop.checkpoints import Checkpoints, Position
-from lmworks.train.loop.fit import Course, each_mean, judge, means
+from lmworks.train.loop.checkpoints import BEST, WITHIN, Checkpoints, Position
+from lmworks.train.loop.fit import Course, Verdict, each_mean, judge, judge_reward, means
 from lmworks.train.loop.leak import share_seen
 from lmworks.train.loop.live import Live
 from lmworks.train.loop.optimizer import Optimizer, rate_share
@@ -184,21 +184,24 @@ class Run:
             done = self.position.step
             shown = {name: line[name] for name in ("loss", "learning_rate")} if line else {}
             measured: dict[str, float] = {}
-            history = self.position.history
-            finished = self.objective.finished([*history, line]) if line else None
+            record = {"step": done, "tokens": done * tokens, **(line or {})}
+            self.position.history += [record] if line else []
+            finished = self.objective.finished(self.position.history) if line else None
+            if finished:
+                self.context.log(f"ends after {done} steps: {finished}")
+                self._return_within()
             if self.unseen and (done % config.validation_steps == 0 or done == self.steps or finished):
                 with self.timed("validation"):
                     measured = self.validate()
+            record |= measured
+            self.position.history += [record] if measured and not line else []
             if line or measured:
-                history.append({"step": done, "tokens": done * tokens, **(line or {}), **measured})
-                self.live.step(self.position.history[-1], self.seconds[-1])
+                self.live.step(record, self.seconds[-1])
             shown |= {name: value for name, value in measured.items() if name == "validation_loss"}
             self.context.progress.update(done * tokens, **shown, tokens_per_second=tokens / self.seconds[-1])
             if self.watched and (done == self.steps or done.bit_count() == 1):  # 1, 2, 4, 8, …
                 with self.timed("sample"):
                     self.sample()
-            if finished:
-                self.context.log(f"ends after {done} steps: {finished}")
             self.patience_ended = bool(
                 measured and not finished and self._is_stale(self.objective.selection_loss(measured))
             )
@@ -210,7 +213,13 @@ class Run:
                     self.checkpoints.save(self.position, publish=publish)
         if self.position.best_loss is not None:
             self.context.log(f"takes the weights of step {self.position.best_step}, the best on validation data")
-            self.checkpoints.load_best(self.weights)
+            self.checkpoints.take_weights(BEST, self.weights)
+
+    def _return_within(self) -> None:
+        """Take the last weights that were within the objective's limit, if it has one."""
+        if self.position.within_step is not None:
+            self.context.log(f"takes the weights of step {self.position.within_step}, the last within the limit")
+            self.checkpoints.take_weights(WITHIN, self.weights)
 
     def _stop_if_asked(self) -> None:
         """Save and raise Stopped if the user asked for it: nothing that was computed is lost."""
@@ -254,6 +263,9 @@ class Run:
                 "data_type too narrow for them; take another model, or float32"
             )
         norm = self._divide_and_clip(max(weight, 1.0))
+        if self.objective.is_within(step + self.position.data_shift, metrics, weight):
+            self.position.within_step = step
+            self.checkpoints.keep_weights(WITHIN, self.weights)
         share, spiked = rate_share(step, self.config, self.steps), self._is_spike(norm)
         if not spiked:
             self.optimizer.step(step + 1, share)
@@ -317,7 +329,7 @@ class Run:
             return False
         if position.best_loss is None or validation_loss < position.best_loss:
             position.best_loss, position.best_step = validation_loss, position.step
-            self.checkpoints.save_best(self.weights)
+            self.checkpoints.keep_weights(BEST, self.weights)
         return patience is not None and position.step - position.best_step >= patience * self.config.validation_steps
 
     def validate(self) -> dict[str, float]:
@@ -396,10 +408,10 @@ class Run:
                     device=self.device.type,
                 )
             )
-        if losses and self.unseen and not self.unseen.validation_measure:
-            verdict = judge(self._course())
+        if losses and self.unseen:
+            verdict = judge(self._course()) if self.unseen.tells_its_loss else self._reward_verdict()
             self.context.log(verdict.words)
-            figures += [verdict.gap] if math.isfinite(verdict.gap.value) else []
+            figures += [verdict.gap] if verdict.gap and math.isfinite(verdict.gap.value) else []
             examples.append({"reason": "fit", "verdict": verdict.kind, "text": verdict.words})
         figures += self.objective.figures(self.position.history)
         steady = sorted(self.seconds[1:] or self.seconds or [1.0])
@@ -423,6 +435,13 @@ class Run:
                 **({"device_memory_bytes": peak_bytes(self.device)} if self.is_apart else {}),
             },
         )
+
+    def _reward_verdict(self) -> Verdict:
+        """Of a run whose validation tells what answers are worth."""
+        unseen = self._measured(self._validated)
+        taught = next((each.value for each in self.objective.figures(self.position.history)), None)
+        weights = [each["weight"] for each in unseen]
+        return judge_reward(self.position.validations[0], each_mean(unseen), weights, self.position.step, taught)
 
     def _course(self) -> Course:
         """What was written down, and what the weights that the run ends with do."""

@@ -62,6 +62,10 @@ class Distillation(DecoderObjective):
             self.teacher = begin_published(self.config.model_copy(update={"adapter": None}), folder, tokenizer)
         self.teacher.network.requires_grad_(False).eval().to(model.output_weight.device)
 
+    def trivial(self, unseen: Sequence[Any]) -> tuple[str, list[dict[str, float]]]:
+        """None: nobody knows the divergence of a guess from the teacher."""
+        return "", []
+
     def loss(self, model: Any, batch: Any) -> tuple[Tensor, float, dict[str, float]]:
         """Both, by `label_share`; only trained positions go through the output matrices."""
         (trained,) = batch.weights[:, 1:].flatten().nonzero(as_tuple=True)
