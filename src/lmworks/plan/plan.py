@@ -27,7 +27,7 @@ from lmworks.pipeline.store import Store
 from lmworks.plan.facts import load_facts
 from lmworks.plan.forecast import Forecast
 from lmworks.plan.machine import Machine, this_machine
-from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, writing_seconds
+from lmworks.plan.probe import Rate, Speed, counted_rate, counted_speed, peak_of, rehearsed, speed_of, writing_seconds
 from lmworks.recipe.schema import Effect, Recipe, StepConfig, unaffecting
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.memory import flops_per_token, require_fit, size_in_words, stored_bytes
@@ -284,7 +284,7 @@ class _Planner:
         for name, config in self.configs.items():
             width = None if config.base else getattr(config, "hidden_size", None)  # else it has its base's
             if width == "auto":
-                width = models[name]["hidden_size"] = _hidden_size(seconds[name] * self.speed.flops_per_second)
+                width = models[name]["hidden_size"] = _hidden_size(seconds[name] * speed_of(config, self.speed))
             if isinstance(width, int) and getattr(config, "num_layers", None) == "auto":
                 models[name]["num_layers"] = max(2, width * 3 // 256)
             for setting in ("data_type", "threads", "compile"):
