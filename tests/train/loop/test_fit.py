@@ -5,11 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from corpora import pack_texts
+from lmworks.tokens.rows.shards import Shards
+from lmworks.tokens.tokenizer import TokenizerFolder
+from lmworks.train.configs.language_model import CausalLMConfig
 from lmworks.train.loop.fit import Course, Kind, Sums, judge
+from lmworks.train.loop.leak import share_seen
+from lmworks.train.loop.train import train
+from support import make_context
 
 UNIGRAMS, PARTS = 6.2, 16
 LABELS, MAJORITY = 2.3, 0.15
@@ -171,3 +180,57 @@ def test_a_run_is_told_for_what_it_is(name: str) -> None:
     for seed in range(5):  # other data, other noise
         verdict = judge(run.course(seed))
         assert verdict.kind == kind, verdict.words
+
+
+# ---------------------------------------------------------------- real runs, as far as seconds go
+
+SMALL: dict[str, Any] = {
+    **{"from": "scratch", "data": "x", "hidden_size": 32, "num_layers": 1, "sequence_length": 48},
+    **{"global_batch_tokens": 192, "warmup_steps": 2, "data_type": "float32", "threads": 1, "compile": False},
+    **{"steps": 120, "validation_steps": 20, "checkpoint_steps": 1000, "validation": "y"},
+}
+SETTINGS: dict[str, tuple[Kind, dict[str, Any]]] = {
+    "a rate of 1": ("diverged", {"learning_rate": 1.0, "adamw_learning_rate": 3.0}),
+    "a rate of nothing": ("learned nothing", {"learning_rate": 1e-9, "adamw_learning_rate": 1e-9}),
+    "three steps": ("starved", {"steps": 3}),
+    "sound": ("fine", {"steps": 400, "validation_steps": 40}),
+}
+
+
+@pytest.fixture(scope="module")
+def parted(folder: Path, tokenizer: TokenizerFolder) -> tuple[Shards, Shards]:
+    """Rows to train on, and of texts that none of them holds."""
+    draw = random.Random(3)
+    words = [f"{first}{last}" for first in ("ba", "ce", "do", "fi", "gu") for last in ("n", "r", "st", "lm", "ck")]
+    found = [" ".join(draw.choices(words, k=12)) for _ in range(900)]
+    rows = [pack_texts(folder / name, tokenizer, part, 48) for name, part in (("a", found[:700]), ("b", found[700:]))]
+    return rows[0], rows[1]
+
+
+def trained(folder: Path, rows: Shards, unseen: Shards, tokenizer: TokenizerFolder, **more: Any) -> dict[str, Any]:
+    config = CausalLMConfig.model_validate({**SMALL, **more})
+    result = train(config, None, rows, tokenizer, unseen, None, out=folder / "out", context=make_context(folder))
+    return next(dict(example) for example in result.examples if example["reason"] == "fit")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_real_run_is_told_for_what_it_is(
+    name: str, parted: tuple[Shards, Shards], tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    kind, settings = SETTINGS[name]
+    told = trained(tmp_path, *parted, tokenizer, **settings)
+    assert told["verdict"] == kind, told["text"]
+
+
+def test_validation_texts_that_are_trained_on_are_found_wherever_they_stand(
+    parted: tuple[Shards, Shards], folder: Path, tokenizer: TokenizerFolder, tmp_path: Path
+) -> None:
+    rows, unseen = parted
+    both = [array for each in (unseen, rows) for array in each.open().tokens]
+    ends = [tokenizer.open().end_of_text_id]
+    mixed = np.concatenate([[0, 0, 0], *both])  # every row begins elsewhere than it did
+    mixed = mixed[: len(mixed) // 49 * 49].reshape(-1, 49)
+    assert share_seen(mixed, np.arange(len(mixed)), unseen.open().tokens, ends) > 0.5
+    assert share_seen(rows.open().tokens, np.arange(len(rows.open().tokens)), unseen.open().tokens, ends) < 0.05
+    told = trained(tmp_path, rows, rows, tokenizer, steps=20)
+    assert told["verdict"] == "leaking" and "% of the validation texts stand in the rows" in told["text"]

@@ -148,6 +148,7 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
     learned = _difference(course, course.validations[0], course.validations[-1])
     before = f"{_number(learned.first)} {unit} before the first step, {_number(learned.last)} after the last"
 
+    few = steps < FEW_STEPS and course.passes < 1
     if leap := _leap(course):
         return "diverged", (
             f"{leap}; the validation loss is {before}. Lower `learning_rate`, raise `warmup_steps`, or take float32; "
@@ -167,10 +168,10 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
         beside = f"{_number(found['loss'])} {unit}, and {course.trivial_words} {_number(trivial['loss'])}"
         if "accuracy" in trivial and "accuracy" in found:
             beside += f"; accuracy {found['accuracy']:.3f}, and its {trivial['accuracy']:.3f}"
-        if learned.surely_above(CHANGED, anyhow=True) and steps < FEW_STEPS:
+        if few:
             return "starved", (
-                f"{steps} steps, {passes}: no better yet than {course.trivial_words} ({beside}), though the loss still "
-                "falls. More steps: nothing else can be told of it."
+                f"{steps} steps, {passes}: not shown to be better yet than {course.trivial_words} ({beside}). Of so "
+                "few nothing else can be told: give it more."
             )
         if (gained.interval is None and gained.last < gained.first) or _seems_better(found, trivial, course):
             return (
@@ -179,13 +180,15 @@ def _told(course: Course, gap: Figure) -> tuple[Kind, str]:
             )
         kind: Kind = "learned nothing" if course.mean_over == "token" else "at chance"
         return kind, f"no better than {course.trivial_words}: {beside}, after {passes}. {_nothing(course)}"
-    if not learned.surely_above(CHANGED, anyhow=True) and not _has_fallen_since(course):
-        return "learned nothing", f"the validation loss is {before}, after {steps} steps, {passes}. {_nothing(course)}"
-    if steps < FEW_STEPS and course.passes < 1 and learned.surely_above(CHANGED, anyhow=True):
-        return "starved", (
-            f"{steps} steps, {passes}; the validation loss is {before}. It has learned something, and most of the data "
-            "it has not seen: more steps."
+    has_learned = learned.surely_above(CHANGED, anyhow=True)
+    late = _difference(course, course.validations[(len(course.validations) - 1) * 3 // 4], course.validations[-1])
+    if few and (not has_learned or late.surely_above(CHANGED, anyhow=True)):
+        return (
+            "starved",
+            f"{steps} steps, {passes}; the validation loss is {before}. Of so few little can be told: more.",
         )
+    if not has_learned and not _has_fallen_since(course):
+        return "learned nothing", f"the validation loss is {before}, after {steps} steps, {passes}. {_nothing(course)}"
     return _fit(course, gap, facts)
 
 
