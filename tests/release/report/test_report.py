@@ -218,6 +218,12 @@ def test_an_unfinished_build_is_reported_and_says_what_is_missing(tmp_path: Path
     assert "Not built yet: " in text
 
 
+def test_a_training_that_never_ran_has_no_time(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    text = Page(write_report(build_store(tmp_path, make_nodes(tmp_path, until="corpus"))).read_text()).text
+    assert "time of pretrain 0.0 s to 90 s not known yet" in text
+
+
 def test_a_step_whose_inputs_changed_since_is_said_to_be_outdated(tmp_path: Path) -> None:
     write_sources(tmp_path / "sources")
     store = build_store(tmp_path, make_nodes(tmp_path, until="corpus"))

@@ -247,6 +247,8 @@ def _part(built: Built, name: str) -> list[Artifact]:
     evaluation = {step: artifact for step, artifact in built.artifacts.items() if step.startswith("evaluate/")}
     if name == "evaluation":
         return list(evaluation.values())
+    if name != "data":
+        return []  # it is not built yet
     return [
         artifact for step, artifact in built.artifacts.items() if step not in evaluation and step not in built.models
     ]
