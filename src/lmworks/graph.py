@@ -82,6 +82,7 @@ from lmworks.tokens.rows.pack import (
     pack_conversations,
     pack_documents,
 )
+from lmworks.train.configs.encoder import with_rates_of_fresh_bases
 from lmworks.train.configs.train import TrainConfig
 from lmworks.train.loop.train import train
 from lmworks.train.objectives import OBJECTIVES
@@ -152,12 +153,18 @@ def _in_section(section: str, makes: str) -> Callable[[ConfigClass], str | None]
     return lambda config: None if config.section == section else f"makes {makes}: name it in that section"
 
 
+def _completed(recipe: dict[str, Any]) -> None:
+    """Fill in what follows from the bases that a recipe's models begin with."""
+    with_named_bases(recipe)
+    with_rates_of_fresh_bases(recipe)
+
+
 CLASSES = StepClasses(
     data=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("data", "a tokenizer")),
     tokenizers=Chosen(STEPS, config_of=lambda step: step.config, refuse=_in_section("tokenizer", "data")),
     objectives=Chosen(OBJECTIVES, "objective", more={name: made.config for name, made in MADE.items()}),
     tasks=Chosen(TASKS, config_of=lambda task: task.config),
-    complete=with_named_bases,
+    complete=_completed,
     misfits=misfits,
 )
 
