@@ -199,8 +199,9 @@ def _fit(course: Course, gap: Figure, facts: str) -> tuple[Kind, str]:
     risen = _difference(course, course.validations[-1], course.validations[1 + best])
     if risen.surely_above(CHANGED) and not course.took_best:
         return "overfitting", (
-            f"the validation loss rose by {risen.share:.1%}{_ends(risen.interval)} since validation {best + 1} of "
-            f"{len(after)}; {facts}. Stop there (`patience`), add data, or raise `weight_decay` or `dropout`."
+            f"the validation loss rose {risen.share:.1%} ({_number(risen.first - risen.last)}{_ends(risen.interval)}) "
+            f"since validation {best + 1} of {len(after)}; {facts}. Stop there (`patience`), add data, or raise "
+            "`weight_decay` or `dropout`."
         )
     low = gap.interval[0] if gap.interval and min(len(course.trained), len(course.unseen)) >= LEAST_PARTS else 0.0
     if low > WIDE * max(abs(means(course.unseen)["loss"]), 1e-9) and course.passes >= 2:
@@ -213,7 +214,8 @@ def _fit(course: Course, gap: Figure, facts: str) -> tuple[Kind, str]:
     falling = _difference(course, earlier, course.validations[-1])
     if falling.surely_above(CHANGED) and not course.patient:
         return "underfitting", (
-            f"the validation loss still fell by {falling.share:.1%}{_ends(falling.interval)} in the last quarter; "
+            f"the validation loss still fell by {1 - falling.last / falling.first:.1%} in the last quarter, "
+            f"{_number(falling.first - falling.last)}{_ends(falling.interval)}; "
             f"{facts}. More steps would help, or a larger model."
         )
     if len(course.unseen) < LEAST_PARTS or len(course.trained) < LEAST_PARTS:
