@@ -15,6 +15,7 @@ from lmworks.model.baselines.baseline import BaselineConfig
 from lmworks.model.config import MATRICES
 from lmworks.model.pretrained import PretrainedModelConfig
 from lmworks.recipe.schema import Location, Recipe, StepConfig
+from lmworks.teach.answers import AnswersConfig
 from lmworks.train.configs.alignment import PolicyConfig
 from lmworks.train.configs.train import TrainConfig
 
@@ -28,6 +29,8 @@ def misfits(recipe: Recipe, folder: Path) -> Faults:
     for section in ("data", "models", "evaluate"):
         for location, config in _configs(getattr(recipe, section), (section,)):
             yield from _unexpected(config, location, models)
+            if isinstance(config, AnswersConfig) and config.model in models:
+                yield from _no_room(config, location, models)
             if isinstance(config, TrainConfig):
                 yield from _too_long(config, location, models)
                 yield from _unadaptable(config, location, models)
@@ -163,6 +166,17 @@ def _too_long(config: TrainConfig, location: Location, models: Models) -> Faults
         f"found {config.sequence_length}{behind}, expected at most {room - before}, which is all that {config.base} "
         f"reads: lower it, or {mend}",
     )
+
+
+def _no_room(config: AnswersConfig, location: Location, models: Models) -> Faults:
+    """Answers that leave no room for a prompt in what the model reads that is to write them."""
+    room = room_of(config.model, models)
+    if room and config.max_tokens >= room:
+        yield (
+            (*location, "max_tokens"),
+            f"found {config.max_tokens}; expected less than {room}, which is all that {config.model} reads with the "
+            "prompt: lower it, or name a model that reads more",
+        )
 
 
 def _unadaptable(config: TrainConfig, location: Location, models: Models) -> Faults:

@@ -340,6 +340,8 @@ def model_nodes(
         }
         inputs = {"base": others, "data": rows["data"], "validation": None, "watch": None, "samples": config.data}
         inputs |= {"rewards": None, "teacher": None}  # which may be trained later
+        if config.family == "sequence classifier":
+            inputs["held_out"] = rows["validation"]
         if teacher := getattr(config, "teacher", None):
             inputs["taught_by"] = getattr(models[teacher], "tokenizer", teacher)
         yield node(f"{name}/check", check, config.model_copy(update=same), **inputs)

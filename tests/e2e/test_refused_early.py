@@ -172,6 +172,30 @@ CASES = {
         + "group_size: 4, SMALL}\n",
         ["the check of policy refuses", "none of the data's 12 answers can judge another", "docs/policy.md says which"],
     ),
+    "a judge that can read no pair": Case(
+        TUNED
+        + "  judge: {objective: reward, from: tuned, data: pairs, SMALL}\n"
+        + evaluated("tuned", "{kind: judged-answers, data: pairs, train: pairs, judge: judge, judged: wide}"),
+        ["evaluate/judged-answers-pairs refuses", "wide: no pair within the judge's 64 tokens"],
+        [
+            "data.wider={kind: ingest, sources: [FILES wider], licences: {allow: [permissive]}}",
+            "data.wide={kind: preferences, from: wider}",
+        ],
+    ),
+    "labels to validate on that are not learned": Case(
+        SORTER.replace(
+            "sequence-classification, from: enc, data: texts",
+            "sequence-classification, from: enc, data: texts, validation: more",
+        ),
+        ["the check of sorter refuses", "labels to validate on that nothing is learned of: odd; known are dry, wet"],
+        ["data.more={kind: ingest, sources: [FILES more], licences: {allow: [permissive]}}"],
+        wrong={"more": lambda records: records[2].update(label="odd")},
+    ),
+    "answers without room for a prompt": Case(
+        TUNED,
+        ["data.said.max_tokens: found 64; expected less than 64, which is all that tuned reads with the prompt"],
+        ["data.said={kind: answers, model: tuned, data: chats, max_tokens: 64}"],
+    ),
     "a rate that overwrites all": Case(
         "",
         ["models.lm: learning_rate is 1000, at which the first step overwrites all", "expected at most 10"],
@@ -247,6 +271,7 @@ def write_sources(folder: Path) -> dict[str, list[dict[str, Any]]]:
         "more": texts,
         "turns": [{"messages": [{"role": "user", "content": each}, *said]} for each in asked],
         "asking": [{"messages": [{"role": "user", "content": each * 30}, *said]} for each in asked],
+        "wider": [{"prompt": each * 30, "chosen": "On some day.", "rejected": "No."} for each in asked],
         "judged": [{"prompt": each, "chosen": "On some day.", "rejected": "No."} for each in asked],
     }
 

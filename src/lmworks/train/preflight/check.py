@@ -39,7 +39,7 @@ TEMPLATE_FILE = "chat_template.jinja"
 """Which other servers take before the template of `tokenizer_config.json`."""
 
 
-@stage(version=2, reads="tokenizer", measures=("base", "data", "samples", "taught_by"))
+@stage(version=2, reads="tokenizer", measures=("base", "data", "samples", "taught_by", "held_out"))
 def check(
     config: TrainConfig,
     base: ModelFolder | None,
@@ -47,13 +47,15 @@ def check(
     tokenizer: TokenizerFolder,
     samples: Handle,
     taught_by: TokenizerFolder | None,
+    held_out: Shards | None,
     out: Path,
     context: Context,
 ) -> Result:
     """Look at rows, at the samples that they were packed from, at templates of chats and memory, and run one step.
 
     `base` is a model that others have trained; of a model of this recipe the plan's rehearsal runs the step.
-    `taught_by` is the tokenizer of a teacher. Raises GateRefused with all that is wrong and how to mend it.
+    `taught_by` is the tokenizer of a teacher, `held_out` labelled texts to validate on. Raises GateRefused with all
+    that is wrong and how to mend it.
     """
     assert config.inspects  # noqa: S101 - else there is no check
     encoder, rows = tokenizer.open(), data.open()
@@ -66,6 +68,12 @@ def check(
         *_faults_of_templates(base if found.records else None, tokenizer, encoder, rows, found.records),
         *_faults_of_length(config, facts, whole, found.lost, samples_are),
     ]
+    strange = {*(held_out.open().label_names if held_out else ())} - {*rows.label_names}
+    if strange:
+        faults.append(
+            f"- labels to validate on that nothing is learned of: {', '.join(sorted(strange)[:5])}; known are "
+            f"{', '.join(rows.label_names)}. Hold out other groups (`split`), or leave out `validation`"
+        )
     if taught_by and (theirs := taught_by.open()).digest != encoder.digest:
         faults.append(f"- {other_tokens(theirs.vocab_size)}")
     out.mkdir(parents=True, exist_ok=True)
